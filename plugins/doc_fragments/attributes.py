@@ -1,0 +1,29 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every module of the collection says of itself under C(attributes)."""
+
+
+class ModuleDocFragment(object):
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying the host.
+  diff_mode:
+    description: Returns details on what has changed (or would change in C(check_mode)) when in diff mode.
+  idempotent:
+    description: A second run with the same options, on a host that did not change in between, changes nothing.
+    support: full
+  platform:
+    description: Where the module can run.
+    platforms: linux
+    support: full
+  action_group:
+    description: Use C(group/oomguard.linux.oom) in C(module_defaults) to set defaults for this module.
+    membership:
+      - oomguard.linux.oom
+    support: full
+"""
