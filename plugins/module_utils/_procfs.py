@@ -1,0 +1,183 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""The process file system, read and written through one door.
+
+The root folder is handed in, so that tests give a tree of ordinary files.
+Sources: proc(5), fs/proc/base.c, fs/proc/array.c.
+"""
+
+import os
+from typing import List, NamedTuple, Optional
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    NotFoundError,
+    UnsupportedError,
+)
+
+# How a process that ended shows itself: ENOENT when its directory is looked
+# up, ESRCH when a file below an already open directory is used.
+GONE = (FileNotFoundError, ProcessLookupError)
+
+SCORE_MIN, SCORE_MAX = -1000, 1000  # OOM_SCORE_ADJ_MIN, _MAX of include/uapi/linux/oom.h
+
+CAP_SYS_RESOURCE = 24
+PF_KTHREAD = 0x00200000
+
+
+class Process(NamedTuple):
+    """What identifies a process and what else /proc/PID/stat says at no extra cost."""
+
+    pid: int
+    name: str  # comm, at most 15 bytes
+    start_time: int  # clock ticks after boot; with the pid it names one process for ever
+    parent: int
+    kernel_thread: bool
+
+
+class ProcessDir:
+    """One open /proc/PID directory.
+
+    The kernel ties the open directory to one process: when that process ends,
+    every access fails with ESRCH, even after the pid was given to another.
+    Look-up and write through the same directory therefore cannot hit a stranger.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __enter__(self) -> "ProcessDir":
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        os.close(self._fd)
+
+    def _read(self, name: str) -> bytes:
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
+        with open(fd, "rb") as stream:
+            return stream.read()
+
+    def process(self) -> Process:
+        # The name may hold blanks and brackets: it ends at the last ")".
+        head, _bracket, tail = self._read("stat").rpartition(b")")
+        pid, _blank, name = head.partition(b" (")
+        fields = tail.split()
+        return Process(
+            pid=int(pid),
+            name=name.decode("utf-8", "backslashreplace"),
+            start_time=int(fields[19]),
+            parent=int(fields[1]),
+            kernel_thread=bool(int(fields[6]) & PF_KTHREAD),
+        )
+
+    def executable(self) -> Optional[str]:
+        """Base name of the program; None where there is none or it may not be read."""
+        try:
+            target = os.readlink("exe", dir_fd=self._fd)
+        except GONE:
+            return None
+        except PermissionError:
+            return None
+        if target.endswith(" (deleted)"):  # an upgraded package: the old file still runs
+            target = target[: -len(" (deleted)")]
+        return os.path.basename(target)
+
+    def command_line(self) -> str:
+        """Arguments joined by blanks; empty for kernel threads and zombies."""
+        return self._read("cmdline").rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "backslashreplace")
+
+    def cgroups(self) -> List[str]:
+        """Paths of the cgroups that the process is in, one for each hierarchy."""
+        lines = self._read("cgroup").decode("utf-8", "backslashreplace").splitlines()
+        return [line.split(":", 2)[2] for line in lines]
+
+    def score(self) -> int:
+        return int(self._read("oom_score_adj"))
+
+    def set_score(self, score: int) -> None:
+        # Plain decimal: the kernel would read a leading zero as octal.
+        fd = os.open("oom_score_adj", os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, dir_fd=self._fd)
+        try:
+            os.write(fd, b"%d" % score)
+        finally:
+            os.close(fd)
+
+
+class Procfs:
+    """A mounted process file system."""
+
+    def __init__(self, root: str = "/proc") -> None:
+        self.root = root
+
+    def pids(self) -> List[int]:
+        return [int(name) for name in os.listdir(self.root) if name.isdigit()]
+
+    def open(self, pid: int) -> ProcessDir:
+        """Raises one of GONE when there is no such process."""
+        return ProcessDir(os.path.join(self.root, str(pid)))
+
+    def processes(self) -> List[Process]:
+        """Every process but kernel threads; those that end meanwhile are left out."""
+        found = []
+        for pid in self.pids():
+            try:
+                with self.open(pid) as directory:
+                    process = directory.process()
+            except GONE:
+                continue
+            if not process.kernel_thread:
+                found.append(process)
+        return found
+
+    def ancestors(self, pid: int) -> List[int]:
+        """The process itself, its parent, and so on up to pid 1."""
+        line = []
+        while pid > 0:
+            line.append(pid)
+            try:
+                with self.open(pid) as directory:
+                    pid = directory.process().parent
+            except GONE:
+                break
+        return line
+
+    def read(self, name: str) -> str:
+        """Text of a file below the root, such as C(vmstat) or C(sys/vm/panic_on_oom)."""
+        path = os.path.join(self.root, name)
+        try:
+            with open(path, encoding="utf-8", errors="backslashreplace") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            raise NotFoundError("{0} does not exist: this kernel does not offer it, or /proc is not mounted".format(path))
+        except PermissionError as error:
+            raise AccessError("{0} cannot be read: {1}".format(path, error.strerror))
+
+    def oom_kills(self) -> Optional[int]:
+        """Processes that the killer took since boot; None before kernel 4.13."""
+        return self._keyed_number("vmstat", "oom_kill")
+
+    def available_kb(self) -> int:
+        """Memory that can be used without swapping, in KiB."""
+        available = self._keyed_number("meminfo", "MemAvailable:")
+        if available is None:
+            raise UnsupportedError("{0}/meminfo has no MemAvailable: a kernel before 3.14 is not supported".format(self.root))
+        return available
+
+    def _keyed_number(self, name: str, key: str) -> Optional[int]:
+        for line in self.read(name).splitlines():
+            words = line.split()
+            if words[:1] == [key]:
+                return int(words[1])
+        return None
+
+    def has_cap_sys_resource(self) -> bool:
+        """Whether scores may be lowered (capabilities(7), oom_score_adj in proc(5))."""
+        for line in self.read("self/status").splitlines():
+            if line.startswith("CapEff:"):
+                return bool(int(line.split()[1], 16) >> CAP_SYS_RESOURCE & 1)
+        return False

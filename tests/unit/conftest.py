@@ -1,0 +1,63 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Shared by the unit tests: a process file system of ordinary files, and how to call a module."""
+
+import importlib
+import json
+import os
+
+import pytest
+from ansible.module_utils import basic
+
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import PF_KTHREAD, Procfs
+
+
+class FakeProc:
+    """A tree that reads like /proc. What is written to it stays written."""
+
+    def __init__(self, root):
+        self.root = root
+        self.procfs = Procfs(str(root))
+        self.write("self/status", "Name:\tpython\nCapEff:\t000001ffffffffff\n")
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    def process(self, pid, name="sleep", start_time=100, parent=1, score=0, exe=None, cmdline=None, cgroup="/", kernel_thread=False):
+        comm = name if isinstance(name, bytes) else name.encode()
+        flags = PF_KTHREAD if kernel_thread else 0
+        fields = "S {0} 1 1 0 -1 {1} 0 0 0 0 0 0 0 0 20 0 1 0 {2} 0 0".format(parent, flags, start_time)
+        self.write("{0}/stat".format(pid), str(pid).encode() + b" (" + comm + b") " + fields.encode() + b"\n")
+        self.write("{0}/oom_score_adj".format(pid), "{0}\n".format(score))
+        self.write("{0}/cmdline".format(pid), cmdline or b"")
+        self.write("{0}/cgroup".format(pid), "4:memory:{0}\n0::/\n".format(cgroup))
+        if exe:
+            os.symlink(exe, str(self.root / str(pid) / "exe"))
+
+    def score(self, pid):
+        return int((self.root / str(pid) / "oom_score_adj").read_text())
+
+
+@pytest.fixture
+def proc(tmp_path):
+    return FakeProc(tmp_path / "proc")
+
+
+@pytest.fixture
+def run_module(monkeypatch, capsys):
+    """Run main() of a module as Ansible would; what it prints comes back."""
+
+    def run(name, check_mode=False, **options):
+        options.update(_ansible_check_mode=check_mode, _ansible_diff=True)
+        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode())
+        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)  # ansible-core 2.19 and later
+        module = importlib.import_module("ansible_collections.oomguard.linux.plugins.modules." + name)
+        with pytest.raises(SystemExit):
+            module.main()
+        return json.loads(capsys.readouterr().out)
+
+    return run
