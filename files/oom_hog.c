@@ -1,0 +1,1 @@
+../roles/oom_verify/files/oom_hog.c

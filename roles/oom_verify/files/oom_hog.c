@@ -1,0 +1,443 @@
+/*
+ * Copyright (c) 2026, oomguard.linux contributors
+ * GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * oom_hog: takes memory step by step and touches every page of it, until the
+ * OOM killer comes, the size is reached, or the deadline passes.
+ *
+ * It is meant to be killed, so it is careful about whom else that could hurt:
+ * it starts only where a memory cgroup keeps the damage small, unless --host
+ * says otherwise, and it ends by itself whatever happens to its parent.
+ */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, madvise(), getopt_long() */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SURVIVED = 0, USAGE = 2, REFUSED = 3, SCORE_NOT_SET = 4, OUT_OF_MEMORY = 12 };
+
+enum { NAME_BYTES = 15, LINE = 4096 };
+
+#define KIB 1024ULL
+#define NO_LIMIT (~0ULL)
+
+struct options {
+	unsigned long long size, step, max_domain; /* bytes */
+	long pause_ms, hold, deadline, score;
+	bool score_given, host;
+	const char *name;
+};
+
+static const char usage[] =
+	"usage: oom_hog --size SIZE [options]\n"
+	"\n"
+	"Take memory step by step and touch every page of it.\n"
+	"\n"
+	"  --size SIZE        how much to take; bytes, or with K, M or G\n"
+	"  --step SIZE        how much at a time (1M)\n"
+	"  --pause MS         milliseconds between two steps (0)\n"
+	"  --hold SECONDS     keep it so long, then end (0)\n"
+	"  --score N          set oom_score_adj, -1000 to 1000, and read it back\n"
+	"  --name NAME        name of the process, at most 15 bytes\n"
+	"  --deadline SECONDS end by SIGALRM after so long at the latest (30)\n"
+	"  --max-domain SIZE  refuse to start in a larger memory domain (256M)\n"
+	"  --host             accept the whole host as the memory domain\n"
+	"  --help             this text\n"
+	"\n"
+	"exit codes: 0 survived, 12 out of memory (ENOMEM), 2 usage, 3 refused to\n"
+	"start, 4 score not set; killed by signal 9 is the expected end\n";
+
+/* --- words: one JSON line for each phase ---------------------------------- */
+
+/*
+ * One write() for each line: it is whole even if the next page is the last.
+ * Where nobody listens any more the deadline still ends us.
+ */
+__attribute__((format(printf, 1, 2)))
+static void say(const char *format, ...)
+{
+	char line[LINE];
+	va_list values;
+
+	va_start(values, format);
+	int length = vsnprintf(line, sizeof(line), format, values);
+	va_end(values);
+	if (write(STDOUT_FILENO, line, (size_t)length) != length)
+		return;
+}
+
+/* A string as JSON wants it; bytes outside printable ASCII become \u00XX. */
+static const char *quoted(const char *text)
+{
+	static char json[6 * LINE / 8];
+	char *out = json;
+
+	for (const unsigned char *in = (const unsigned char *)text; *in && out < json + sizeof(json) - 7; in++) {
+		if (*in == '"' || *in == '\\')
+			out += sprintf(out, "\\%c", *in);
+		else if (*in < ' ' || *in > '~')
+			out += sprintf(out, "\\u%04x", *in);
+		else
+			*out++ = (char)*in;
+	}
+	*out = '\0';
+	return json;
+}
+
+__attribute__((noreturn, format(printf, 2, 3)))
+static void end_with(int code, const char *format, ...)
+{
+	char reason[LINE / 4];
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(reason, sizeof(reason), format, values);
+	va_end(values);
+	fprintf(stderr, "oom_hog: %s\n", reason);
+	if (code == REFUSED)
+		say("{\"phase\": \"refused\", \"reason\": \"%s\"}\n", quoted(reason));
+	exit(code);
+}
+
+/* --- options ---------------------------------------------------------------- */
+
+static long number(const char *option, const char *text, long least, long most)
+{
+	char *end;
+
+	errno = 0;
+	long value = strtol(text, &end, 10);
+	if (errno || end == text || *end || value < least || value > most)
+		end_with(USAGE, "--%s '%s': must be a whole number from %ld to %ld", option, text, least, most);
+	return value;
+}
+
+static unsigned long long size(const char *option, const char *text)
+{
+	char *end;
+	unsigned int shift = 0;
+
+	errno = 0;
+	unsigned long long value = strtoull(text, &end, 10);
+	if (*end == 'K')
+		shift = 10;
+	else if (*end == 'M')
+		shift = 20;
+	else if (*end == 'G')
+		shift = 30;
+	if (shift)
+		end++;
+	/* strtoull() takes a sign and blanks: a size has neither. */
+	if (errno || text[0] < '0' || text[0] > '9' || *end || value == 0 || value > (NO_LIMIT >> 1 >> shift))
+		end_with(USAGE, "--%s '%s': must be a size such as 64M, in bytes or with K, M or G", option, text);
+	return value << shift;
+}
+
+static struct options parse(int count, char **words)
+{
+	enum { SIZE, STEP, PAUSE, HOLD, SCORE, NAME, DEADLINE, MAX_DOMAIN, HOST, HELP };
+	static const struct option known[] = {
+		[SIZE] = { "size", required_argument, NULL, 0 },
+		[STEP] = { "step", required_argument, NULL, 0 },
+		[PAUSE] = { "pause", required_argument, NULL, 0 },
+		[HOLD] = { "hold", required_argument, NULL, 0 },
+		[SCORE] = { "score", required_argument, NULL, 0 },
+		[NAME] = { "name", required_argument, NULL, 0 },
+		[DEADLINE] = { "deadline", required_argument, NULL, 0 },
+		[MAX_DOMAIN] = { "max-domain", required_argument, NULL, 0 },
+		[HOST] = { "host", no_argument, NULL, 0 },
+		[HELP] = { "help", no_argument, NULL, 0 },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct options wanted = { .step = KIB * KIB, .max_domain = 256 * KIB * KIB, .deadline = 30 };
+	int found, which;
+
+	while ((found = getopt_long(count, words, "", known, &which)) != -1) {
+		if (found == '?')
+			exit(USAGE); /* getopt has said what it did not understand */
+		const char *option = known[which].name;
+		switch (which) {
+		case SIZE:
+			wanted.size = size(option, optarg);
+			break;
+		case STEP:
+			wanted.step = size(option, optarg);
+			break;
+		case PAUSE:
+			wanted.pause_ms = number(option, optarg, 0, 60000);
+			break;
+		case HOLD:
+			wanted.hold = number(option, optarg, 0, 3600);
+			break;
+		case SCORE:
+			wanted.score = number(option, optarg, -1000, 1000);
+			wanted.score_given = true;
+			break;
+		case NAME:
+			wanted.name = optarg;
+			if (!*optarg || strlen(optarg) > NAME_BYTES)
+				end_with(USAGE, "--name '%s': must have 1 to %d bytes", optarg, NAME_BYTES);
+			break;
+		case DEADLINE:
+			wanted.deadline = number(option, optarg, 1, 3600);
+			break;
+		case MAX_DOMAIN:
+			wanted.max_domain = size(option, optarg);
+			break;
+		case HOST:
+			wanted.host = true;
+			break;
+		case HELP:
+			fputs(usage, stdout);
+			exit(SURVIVED);
+		}
+	}
+	if (optind < count)
+		end_with(USAGE, "'%s': there are only options, see --help", words[optind]);
+	if (!wanted.size)
+		end_with(USAGE, "--size is missing, see --help");
+	return wanted;
+}
+
+/* --- the memory domain: how much could run out together with us -------------- */
+
+/* First number of a file, NO_LIMIT for "max" or where there is none. */
+static unsigned long long number_in(const char *folder, const char *name)
+{
+	char path[3 * LINE];
+	unsigned long long value = NO_LIMIT;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return NO_LIMIT;
+	if (fscanf(file, "%llu", &value) != 1)
+		value = NO_LIMIT;
+	fclose(file);
+	return value;
+}
+
+static bool has_word(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *at = list; (at = strstr(at, word)); at += length)
+		if ((at == list || at[-1] == ',') && (at[length] == ',' || at[length] == '\0'))
+			return true;
+	return false;
+}
+
+/*
+ * Our cgroup in the hierarchy that limits memory: version 1 lists the memory
+ * controller by name, version 2 is hierarchy 0 (cgroups(7)).
+ */
+static bool own_cgroup(int version, char *path)
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	char line[LINE];
+	bool found = false;
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file)) {
+		char *controllers = strchr(line, ':');
+		char *cgroup = controllers ? strchr(controllers + 1, ':') : NULL;
+		if (!cgroup)
+			continue;
+		*cgroup++ = '\0';
+		cgroup[strcspn(cgroup, "\n")] = '\0';
+		found = version == 1 ? has_word(controllers + 1, "memory") : line[0] == '0' && !controllers[1];
+		if (found)
+			strcpy(path, cgroup);
+	}
+	fclose(file);
+	return found;
+}
+
+/*
+ * Where that hierarchy is mounted, and which of its cgroups the mount shows:
+ * "/" but for bind mounts. Hybrid hosts mount version 2 as well, without the
+ * memory controller, so version 1 is looked for first.
+ */
+static bool mounted_at(int version, char *mount, char *shown)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char line[2 * LINE], kind[32], options[LINE];
+	bool found = false;
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file)) {
+		const char *rest = strstr(line, " - ");
+		if (!rest || sscanf(line, "%*s %*s %*s %4095s %4095s", shown, mount) != 2)
+			continue;
+		if (sscanf(rest, " - %31s %*s %4095s", kind, options) != 2)
+			continue;
+		found = version == 1 ? !strcmp(kind, "cgroup") && has_word(options, "memory") : !strcmp(kind, "cgroup2");
+	}
+	fclose(file);
+	return found;
+}
+
+/* The smallest limit of our cgroup and of those above it, in bytes. */
+static unsigned long long cgroup_limit(void)
+{
+	char cgroup[LINE], mount[LINE], shown[LINE], folder[2 * LINE];
+	unsigned long long smallest = NO_LIMIT;
+
+	for (int version = 1; version <= 2; version++) {
+		if (!mounted_at(version, mount, shown) || !own_cgroup(version, cgroup))
+			continue;
+		size_t hidden = strcmp(shown, "/") && !strncmp(cgroup, shown, strlen(shown)) ? strlen(shown) : 0;
+		snprintf(folder, sizeof(folder), "%s%s", mount, cgroup + hidden);
+		while (strlen(folder) >= strlen(mount)) {
+			unsigned long long limit =
+				number_in(folder, version == 1 ? "memory.limit_in_bytes" : "memory.max");
+			if (limit < smallest)
+				smallest = limit;
+			*strrchr(folder, '/') = '\0';
+		}
+		break;
+	}
+	return smallest;
+}
+
+/* Bytes that can run out together with us; NO_LIMIT when it is the whole host. */
+static unsigned long long memory_domain(void)
+{
+	unsigned long long ram = (unsigned long long)sysconf(_SC_PHYS_PAGES) * (unsigned long long)sysconf(_SC_PAGESIZE);
+	unsigned long long limit = cgroup_limit();
+
+	/* Version 1 writes "no limit" as a number far above any RAM. */
+	return limit < ram ? limit : NO_LIMIT;
+}
+
+static void refuse_large_domain(const struct options *wanted, unsigned long long domain)
+{
+	if (wanted->host)
+		return;
+	if (domain == NO_LIMIT)
+		end_with(REFUSED, "no memory cgroup limits this process, so the whole host would run out of memory:"
+				  " start it in a limited cgroup, or say --host");
+	if (domain > wanted->max_domain)
+		end_with(REFUSED, "the memory domain of %llu KiB is larger than --max-domain %llu KiB", domain / KIB,
+			 wanted->max_domain / KIB);
+}
+
+/* --- our own end ---------------------------------------------------------------- */
+
+/*
+ * SIGALRM with its default action is fatal, and the kernel delivers a fatal
+ * signal even to a task that waits at the limit of its cgroup. It cannot be
+ * mistaken for the killer's signal 9.
+ */
+static void set_deadline(long seconds)
+{
+	sigset_t alarm_only;
+
+	signal(SIGALRM, SIG_DFL);
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
+	alarm((unsigned int)seconds);
+}
+
+static long own_score(void)
+{
+	long score;
+	FILE *file = fopen("/proc/self/oom_score_adj", "re");
+
+	if (!file || fscanf(file, "%ld", &score) != 1)
+		end_with(SCORE_NOT_SET, "/proc/self/oom_score_adj cannot be read: %s", strerror(errno));
+	fclose(file);
+	return score;
+}
+
+static void set_score(long score)
+{
+	int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (file < 0 || dprintf(file, "%ld", score) < 0)
+		end_with(SCORE_NOT_SET, "--score %ld was denied: %s%s", score, strerror(errno),
+			 errno == EACCES ? "; lowering it needs CAP_SYS_RESOURCE" : "");
+	close(file);
+	if (own_score() != score)
+		end_with(SCORE_NOT_SET, "--score %ld was written, but the kernel shows %ld", score, own_score());
+}
+
+/* --- the work --------------------------------------------------------------------- */
+
+static void pause_for(long seconds, long milliseconds)
+{
+	struct timespec left = { seconds + milliseconds / 1000, milliseconds % 1000 * 1000000 };
+
+	while (nanosleep(&left, &left) && errno == EINTR)
+		continue;
+}
+
+/*
+ * Each page gets another value, so that no two can be merged, and small pages
+ * are asked for, so that one touch is one page.
+ */
+static bool take(unsigned long long bytes)
+{
+	static unsigned long long pages;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return false;
+	(void)madvise(memory, bytes, MADV_NOHUGEPAGE); /* kernels without huge pages refuse, which is as good */
+	for (unsigned long long at = 0; at < bytes; at += page) {
+		pages++;
+		memcpy(memory + at, &pages, bytes - at < sizeof(pages) ? 1 : sizeof(pages));
+	}
+	return true;
+}
+
+int main(int count, char **words)
+{
+	struct options wanted = parse(count, words);
+	unsigned long long domain = memory_domain();
+	unsigned long long taken = 0;
+
+	refuse_large_domain(&wanted, domain);
+	signal(SIGPIPE, SIG_IGN);
+	set_deadline(wanted.deadline);
+	if (wanted.name)
+		prctl(PR_SET_NAME, wanted.name, 0, 0, 0);
+	if (wanted.score_given)
+		set_score(wanted.score);
+
+	char domain_kb[24] = "null"; /* the whole host */
+	if (domain != NO_LIMIT)
+		snprintf(domain_kb, sizeof(domain_kb), "%llu", domain / KIB);
+	say("{\"phase\": \"start\", \"pid\": %ld, \"name\": \"%s\", \"score\": %ld, \"size_kb\": %llu, \"domain_kb\": %s}\n",
+	    (long)getpid(), quoted(wanted.name ? wanted.name : "oom_hog"), own_score(), wanted.size / KIB, domain_kb);
+	while (taken < wanted.size) {
+		unsigned long long step = wanted.size - taken < wanted.step ? wanted.size - taken : wanted.step;
+		if (!take(step)) {
+			say("{\"phase\": \"enomem\", \"kb\": %llu}\n", taken / KIB);
+			return OUT_OF_MEMORY;
+		}
+		taken += step;
+		if (wanted.pause_ms)
+			pause_for(0, wanted.pause_ms);
+	}
+	say("{\"phase\": \"allocated\", \"kb\": %llu}\n", taken / KIB);
+	pause_for(wanted.hold, 0);
+	say("{\"phase\": \"survived\", \"kb\": %llu}\n", taken / KIB);
+	return SURVIVED;
+}

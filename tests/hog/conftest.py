@@ -1,0 +1,45 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The C allocator is built once for each way it is tried."""
+
+import os
+import subprocess
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+
+SOURCE = os.path.join(os.path.dirname(__file__), "../../roles/oom_verify/files/oom_hog.c")
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    """Compile with these options and give the program's path."""
+
+    def compiled(*options):
+        program = tmp_path_factory.mktemp("hog") / "oom_hog"
+        done = subprocess.run(["cc", *STRICT, *options, "-o", program, SOURCE], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        return str(program)
+
+    return compiled
+
+
+@pytest.fixture(scope="session")
+def hog(build):
+    return build("-O2")
+
+
+@pytest.fixture
+def small_domain():
+    """A private memory cgroup of 32 MiB, on cgroup version 1 or 2."""
+    hierarchy = _cgroup.memory_hierarchy(Procfs())
+    cgroup = _cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardhog_{0}".format(os.getpid())))
+    cgroup.create()
+    cgroup.set_limit(32 * 1024)
+    yield cgroup
+    assert cgroup.remove()
