@@ -1,0 +1,427 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""From kernel text to events: which lines belong together.
+
+Pure: records in, events out, one pass, nothing remembered but the open reports.
+
+A report begins with "invoked oom-killer", ends with "Killed process", and may
+lack either: the kernel prints at most ten reports in five seconds, but every
+kill (mm/oom_kill.c:oom_kill_process). So a kill without a report is an event,
+a report without a kill is an incomplete one, and neither is glued to its
+neighbour. The pid of "Killed process" is who died; "Kill process" only
+announces, and up to 5.0 a child may have died instead.
+"""
+
+import hashlib
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Union
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _oom_messages as say
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record
+
+# A report prints within moments, also on a slow console. What comes later belongs to another.
+REPORT_SECONDS = 30.0
+# The members of a group are killed one after the other by the same loop.
+GROUP_SECONDS = 0.2
+# An uptime that falls by more than lines are ever shuffled means another boot.
+REBOOT_SECONDS = 5.0
+
+# Hostile input must not fill the memory: real reports stay far below.
+MOST_TASKS = 65536
+MOST_RAW_LINES = 4096
+
+_CONSTRAINTS = {"NONE": "none", "CPUSET": "cpuset", "MEMORY_POLICY": "memory_policy", "MEMCG": "memcg"}
+_ORIGIN_CONSTRAINTS = {
+    "Memory cgroup out of memory": "memcg",
+    "No available memory (MPOL_BIND)": "memory_policy",
+    "No available memory in cpuset": "cpuset",
+}
+_PAGE_SIZES_KB = (4, 8, 16, 64)
+
+
+class Row(NamedTuple):
+    """One row of the task table, as the kernel printed it: sizes in its own pages."""
+
+    pid: int
+    values: Dict[str, str]  # by column, "name" last
+
+
+
+class Report:
+    """What is known of one call of the killer, line by line."""
+
+    def __init__(self, record: Record, trusted: Optional[bool]) -> None:
+        self.first = record
+        self.trusted = trusted
+        self.header = None  # type: Optional[say.Header]
+        self.trigger_pid = None  # type: Optional[int]
+        self.limit = say.MemcgLimit(None, None)
+        self.usage = None  # type: Optional[say.Usage]
+        self.columns = None  # type: Optional[List[str]]
+        self.rows = []  # type: List[Row]
+        self.summary = None  # type: Optional[say.Summary]
+        self.announced = None  # type: Optional[say.Announced]
+        self.kills = []  # type: List[say.Killed]
+        self.group = None  # type: Optional[str]
+        self.skipped = []  # type: List[int]
+        self.no_killable = False
+        self.panic = None  # type: Optional[say.Panic]
+        self.sysrq = False
+        self.raw = []  # type: List[str]
+        self.last_clock = record.clock
+
+    def note(self, record: Record) -> None:
+        self.last_clock = record.clock
+        if len(self.raw) < MOST_RAW_LINES:
+            self.raw.append(record.raw)
+
+    def seconds_since(self, record: Record) -> float:
+        """0 where the lines show no clock."""
+        if record.clock is None or self.last_clock is None:
+            return 0.0
+        return abs(record.clock - self.last_clock)
+
+    def has_no_end(self) -> bool:
+        return not (self.kills or self.no_killable or self.panic)
+
+    def add_row(self, row: "say.TableRow") -> None:
+        if len(self.rows) >= MOST_TASKS:
+            return
+        columns = self.columns or ["uid", "tgid"]
+        values = row.rest.split(None, len(columns) - 1 if self.columns else 2)
+        if len(values) >= len(columns):
+            self.rows.append(Row(row.pid, dict(zip(columns, values))))
+
+
+class _Stream:
+    """The reports of one writer: the kernel's own, or those that a program made up."""
+
+    def __init__(self, trusted: Optional[bool]) -> None:
+        self._trusted = trusted
+        self._open = None  # type: Optional[Report]  # still without its end
+        self._ended = None  # type: Optional[Report]  # its group may go on
+        self._sysrq = False
+
+    def take(self, record: Record, message: Optional[say.Message]) -> Iterator[Report]:
+        """Use one message; give the reports that it shows to be over."""
+        if self._open and self._open.seconds_since(record) > REPORT_SECONDS:
+            yield from self._close()
+        if isinstance(message, say.Header):
+            yield from self._begin(record)
+            self._open.header = message  # type: ignore[union-attr]
+        elif isinstance(message, (say.Summary, say.Announced)):
+            yield from self._identify(record, message)
+        elif isinstance(message, say.Killed):
+            yield from self._kill(record, message)
+        elif isinstance(message, (say.NoKillable, say.Panic)):
+            yield from self._no_victim(record, message)
+        elif isinstance(message, (say.Group, say.Skipped)):
+            self._extend_group(message)
+        elif isinstance(message, say.Sysrq):
+            self._sysrq = True
+        elif self._open:
+            self._describe(self._open, message)
+        current = self._open or self._ended
+        if current and (message is not None or self._open):
+            current.note(record)
+
+    def finish(self) -> Iterator[Report]:
+        yield from self._close()
+
+    def _close(self) -> Iterator[Report]:
+        # Within a stream the ended report is always the older one.
+        for report in (self._ended, self._open):
+            if report:
+                yield report
+        self._open = self._ended = None
+
+    def _begin(self, record: Record) -> Iterator[Report]:
+        yield from self._close()
+        self._open = Report(record, self._trusted)
+        self._open.sysrq, self._sysrq = self._sysrq, False
+
+    def _identify(self, record: Record, message: Union[say.Summary, say.Announced]) -> Iterator[Report]:
+        """Both say whom the killer chose; a second one in a report means that the next has begun."""
+        kind = "summary" if isinstance(message, say.Summary) else "announced"
+        if not self._open or getattr(self._open, kind) is not None:
+            yield from self._begin(record)
+        setattr(self._open, kind, message)
+
+    def _kill(self, record: Record, kill: say.Killed) -> Iterator[Report]:
+        if self._open is None and self._goes_on(record, kill):
+            self._ended.kills.append(kill)  # type: ignore[union-attr]
+            return
+        if self._open is None or not self._may_be_victim(self._open, kill):
+            yield from self._begin(record)
+        elif self._ended:
+            yield self._ended
+        self._open.kills.append(kill)  # type: ignore[union-attr]
+        self._ended, self._open = self._open, None
+
+    @staticmethod
+    def _may_be_victim(report: Report, kill: say.Killed) -> bool:
+        """Up to 5.0, and then only after an announcement, a child may die in the place of the chosen one."""
+        if report.no_killable:
+            return False
+        return report.announced is not None or report.summary is None or report.summary.pid in (None, kill.pid)
+
+    def _goes_on(self, record: Record, kill: say.Killed) -> bool:
+        """Whether a kill without a report is one more of the group that is being killed."""
+        return (
+            self._ended is not None
+            and self._ended.group is not None
+            and self._ended.seconds_since(record) <= GROUP_SECONDS
+            and kill.origin in (self._ended.kills[0].origin, self._ended.kills[-1].origin)
+        )
+
+    def _extend_group(self, message: Union[say.Group, say.Skipped]) -> None:
+        if self._ended is None:
+            return
+        if isinstance(message, say.Group):
+            self._ended.group = message.memcg
+        else:
+            self._ended.skipped.append(message.pid)
+
+    def _no_victim(self, record: Record, message: Union[say.NoKillable, say.Panic]) -> Iterator[Report]:
+        """A panic after "no killable processes" is the end of the same report."""
+        if not self._open or (isinstance(message, say.NoKillable) and self._open.no_killable):
+            yield from self._begin(record)
+        if isinstance(message, say.Panic):
+            self._open.panic = message  # type: ignore[union-attr]
+        else:
+            self._open.no_killable = True  # type: ignore[union-attr]
+
+    @staticmethod
+    def _describe(report: Report, message: Optional[say.Message]) -> None:
+        if isinstance(message, say.TriggerPid):
+            if report.header and report.header.name == message.name and report.trigger_pid is None:
+                report.trigger_pid = message.pid
+        elif isinstance(message, say.MemcgLimit):
+            report.limit = say.MemcgLimit(message.task_memcg or report.limit.task_memcg, message.memcg or report.limit.memcg)
+        elif isinstance(message, say.Usage):
+            report.usage = report.usage or message
+        elif isinstance(message, say.TableHeader):
+            report.columns = message.columns
+        elif isinstance(message, say.TableRow):
+            report.add_row(message)
+
+
+class Parsed(NamedTuple):
+    """Everything that the text says."""
+
+    events: List[Dict[str, Any]]
+    suppressed: int  # reports that the kernel did not print, as it says itself
+
+
+def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> Parsed:
+    """Events of the text, in the order in which they began, and what it says of missing ones."""
+    streams = {False: _Stream(False), None: _Stream(None), True: _Stream(True)}
+    reports = []  # type: List[Dict[str, Any]]
+    boots = []  # type: List[int]
+    boot, lines, suppressed = 0, 0, 0
+    uptime = None  # type: Optional[float]
+
+    def keep(ended: Iterable[Report]) -> None:
+        for report in ended:
+            reports.append(event(report, tasks, raw))
+            boots.append(boot)
+
+    for record in records:
+        message = say.understand(record.text)
+        restarted = uptime is not None and record.monotonic is not None and record.monotonic < uptime - REBOOT_SECONDS
+        # The version is the first line of a boot: where the uptime told already, it tells no more.
+        if restarted or (isinstance(message, say.NewBoot) and lines > 0 and record.trusted is not False):
+            for stream in streams.values():
+                keep(stream.finish())
+            boot, lines = boot + 1, -1 if restarted and not isinstance(message, say.NewBoot) else 0
+        uptime = record.monotonic if record.monotonic is not None else uptime
+        lines += not isinstance(message, say.NewBoot)
+        if isinstance(message, say.Suppressed):
+            suppressed += message.reports
+        keep(streams[record.trusted].take(record, message))
+    for stream in streams.values():
+        keep(stream.finish())
+    for found, number in zip(reports, boots):
+        found["boot_index"] = number - boot
+    return Parsed(reports, suppressed)
+
+
+def parse(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> List[Dict[str, Any]]:
+    """Events of kernel text; see C(event) for their keys."""
+    return parse_all(records, tasks, raw).events
+
+
+# --- a report as an event ----------------------------------------------------------
+
+
+def event(report: Report, tasks: bool = False, raw: bool = False) -> Dict[str, Any]:
+    """The event of a report: always the same keys, null where the text does not say."""
+    page_kb = _page_kb(report)
+    victims = _victims(report)
+    header = report.header
+    constraint = _constraint(report)
+    announced = report.announced
+    facts = dict(
+        time=report.first.time,
+        monotonic=report.first.monotonic,
+        boot_id=None,
+        boot_index=None,
+        trusted=report.trusted,
+        killer="kernel",
+        outcome=_outcome(report, victims),
+        constraint=constraint,
+        sysrq=report.sysrq or bool(header and header.order == -1),
+        allocating_task=any("oom_kill_allocating_task" in one.origin for one in _origins(report)),
+        trigger=None
+        if header is None
+        else dict(
+            name=header.name, pid=report.trigger_pid, oom_score_adj=header.oom_score_adj, gfp_mask=header.gfp_mask, order=header.order
+        ),
+        memcg=_memcg(report) if constraint == "memcg" else None,
+        announced=dict(pid=announced.pid, name=announced.name, score=announced.score) if announced else None,
+        victims=victims,
+        skipped_pids=report.skipped,
+        panic_policy=report.panic.policy if report.panic else None,
+        tasks_count=len(report.rows) if header or report.rows else None,
+        complete=header is not None and not report.has_no_end(),
+    )  # type: Dict[str, Any]
+    if tasks:
+        facts["tasks"] = [_task(row, page_kb) for row in report.rows]
+    if raw:
+        facts["raw"] = report.raw
+    facts["id"] = _identity(facts)
+    return facts
+
+
+def _origins(report: Report) -> List[Union[say.Killed, say.Announced]]:
+    return report.kills + ([report.announced] if report.announced else [])
+
+
+def _outcome(report: Report, victims: List[Dict[str, Any]]) -> str:
+    if report.panic:
+        return "panic"
+    if report.no_killable:
+        return "no_killable"
+    if report.group:
+        return "group_kill"
+    return "kill" if victims else "incomplete"
+
+
+def _constraint(report: Report) -> Optional[str]:
+    """From evidence: 5.0 prints CONSTRAINT_NONE whatever it was, before it the text does not name it."""
+    by_origin = [_ORIGIN_CONSTRAINTS[one.origin] for one in _origins(report) if one.origin in _ORIGIN_CONSTRAINTS]
+    if by_origin:
+        return by_origin[0]
+    if report.limit.memcg or (report.summary and report.summary.memcg):
+        return "memcg"
+    return _CONSTRAINTS.get(report.summary.constraint) if report.summary else None
+
+
+def _memcg(report: Report) -> Dict[str, Any]:
+    usage = report.usage
+    return dict(
+        path=report.summary.memcg if report.summary and report.summary.memcg else report.limit.memcg,
+        usage_kb=usage.usage_kb if usage else None,
+        limit_kb=usage.limit_kb if usage else None,
+        failcnt=usage.failcnt if usage else None,
+    )
+
+
+def _victims(report: Report) -> List[Dict[str, Any]]:
+    """Who died, each once, in the order of the text: the chosen one of a group is printed twice."""
+    if not report.kills:
+        summary = report.summary
+        if summary is None or summary.pid is None or report.announced or report.panic or report.no_killable:
+            return []
+        # Only the summary survived, as a log that was searched for "oom-kill" shows it.
+        name = say.split_task(summary.rest, None)[1]
+        return [_victim(report, say.Killed("", summary.pid, name, None, {}, None, None))]
+    unique = {}  # type: Dict[int, say.Killed]
+    for kill in report.kills:
+        unique.setdefault(kill.pid, kill)
+    return [_victim(report, kill) for kill in unique.values()]
+
+
+def _victim(report: Report, kill: say.Killed) -> Dict[str, Any]:
+    row = next((row for row in report.rows if row.values.get("tgid") == str(kill.pid)), None)
+    values = row.values if row else {}
+    chosen = report.summary is not None and report.summary.pid == kill.pid
+    cgroup = report.group
+    if chosen:
+        cgroup = say.split_task(report.summary.rest, kill.name)[0]  # type: ignore[union-attr]
+    elif not cgroup and kill is report.kills[0]:
+        cgroup = report.limit.task_memcg
+    announced = report.announced
+    return dict(
+        pid=kill.pid,
+        name=kill.name,
+        uid=_first(kill.uid, report.summary.uid if chosen and report.summary else None, _number(values, "uid")),
+        score=_first(kill.score, announced.score if announced and announced.pid == kill.pid else None),
+        oom_score_adj=_first(kill.oom_score_adj, _number(values, "oom_score_adj")),
+        total_vm_kb=kill.sizes_kb.get("total-vm"),
+        anon_rss_kb=kill.sizes_kb.get("anon-rss"),
+        file_rss_kb=kill.sizes_kb.get("file-rss"),
+        shmem_rss_kb=kill.sizes_kb.get("shmem-rss"),
+        pgtables_kb=_pgtables_kb(kill, values),
+        cgroup=cgroup,
+        unit=None,
+        container_id=None,
+    )
+
+
+def _first(*values: Optional[int]) -> Optional[int]:
+    """The first that is known; zero is a value."""
+    return next((value for value in values if value is not None), None)
+
+
+def _number(values: Dict[str, str], column: str) -> Optional[int]:
+    text = values.get(column, "")
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def _pgtables_kb(kill: say.Killed, values: Dict[str, str]) -> Optional[int]:
+    """5.4 prints bytes and calls them kB; the table, in bytes, gives it away."""
+    size = kill.sizes_kb.get("pgtables")
+    if size and size == _number(values, "pgtables_bytes"):
+        return size // 1024
+    return size
+
+
+def _page_kb(report: Report) -> Optional[int]:
+    """Page size of that kernel: the victim's size is there in pages and in KiB."""
+    for kill in report.kills:
+        for row in report.rows:
+            pages = _number(row.values, "total_vm") if row.values.get("tgid") == str(kill.pid) else None
+            if pages and kill.sizes_kb.get("total-vm", 0) % pages == 0 and kill.sizes_kb["total-vm"] // pages in _PAGE_SIZES_KB:
+                return kill.sizes_kb["total-vm"] // pages
+    return None
+
+
+def _task(row: Row, page_kb: Optional[int]) -> Dict[str, Any]:
+    """A row of the task table; sizes only where the page size is known."""
+
+    def kb(column: str) -> Optional[int]:
+        pages = _number(row.values, column)
+        return pages * page_kb if pages is not None and page_kb else None
+
+    return dict(
+        pid=_number(row.values, "tgid"),
+        thread=row.pid,
+        uid=_number(row.values, "uid"),
+        name=row.values.get("name"),
+        oom_score_adj=_number(row.values, "oom_score_adj"),
+        total_vm_kb=kb("total_vm"),
+        rss_kb=kb("rss"),
+        swap_kb=kb("swapents"),
+    )
+
+
+def _identity(facts: Dict[str, Any]) -> str:
+    """The same event read again has the same id: made of what the kernel wrote, not of where it was read."""
+    parts = [facts["time"], facts["monotonic"], facts["outcome"], facts["trigger"] and facts["trigger"]["pid"]]
+    parts += [(victim["pid"], victim["name"], victim["total_vm_kb"]) for victim in facts["victims"]]
+    return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16]

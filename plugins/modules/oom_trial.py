@@ -1,0 +1,281 @@
+#!/usr/bin/python
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: oom_trial
+short_description: Try on the running kernel whether an OOM score pin binds
+version_added: 0.1.0
+description:
+  - Starts a memory hog and a decoy in a private memory cgroup, lets the kernel's OOM killer choose, reads the kernel's own
+    account, and gives a verdict.
+  - The decoy stands for a pinned daemon and holds more memory than the hog ever gets. In the first run, the treatment, it is
+    pinned and must outlive the hog. In the second, the control, it is not, and must die. Only the pair shows that the pin made
+    the difference.
+  - Where scores cannot be lowered, for want of CAP_SYS_RESOURCE, the pair is mirrored. Instead of the decoy being lowered, the
+    hog is raised by the same difference. RV(method) says which of the two was done.
+  - Nothing outside the private cgroup can be chosen by the killer. The cgroup's limit must be at most half of the free memory.
+    The programs end by themselves after a deadline. What a killed trial left behind is removed by the next one.
+options:
+  hog:
+    description: Path, on the host, of the built C(oom_hog) of this collection. See the role P(oomguard.linux.oom_verify#role).
+    type: path
+    required: true
+  scope:
+    description: Where the killer is called. V(cgroup) means in a private memory cgroup, which is safe on a production host.
+    type: str
+    choices: [cgroup]
+    default: cgroup
+  memory_limit:
+    description: Size of the private memory cgroup, in bytes or with a unit such as V(64M). At least V(8M).
+    type: bytes
+    default: 64M
+  pinned_score:
+    description: The score of the pinned decoy. At least 50 below O(hog_score).
+    type: int
+    default: -900
+  hog_score:
+    description: The score of the hog, and of the decoy when it is not pinned.
+    type: int
+    default: 0
+  timeout:
+    description: Seconds after which the trial gives up.
+    type: int
+    default: 60
+  manager:
+    description:
+      - Who makes the cgroup and sets the scores.
+      - V(systemd) starts transient services in a transient slice, and the scores are those that systemd sets.
+      - V(cgroupfs) makes the cgroup by hand.
+      - V(auto) takes V(systemd) where it manages the host and the module runs as root, else V(cgroupfs).
+    type: str
+    choices: [auto, systemd, cgroupfs]
+    default: auto
+  cgroup_parent:
+    description:
+      - Folder of a delegated cgroup below which the private one is made, for users who are not root.
+      - Without it the root of the hierarchy is tried first, then the module's own cgroup and the ones above it.
+    type: path
+extends_documentation_fragment:
+  - oomguard.linux.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - In check mode all requirements are checked and nothing is started. RV(verdict) is then null.
+  diff_mode:
+    support: N/A
+    details:
+      - The trial leaves nothing changed.
+notes:
+  - The verdict V(refuted) is a result, not an error. The module fails only when the trial cannot be carried out.
+seealso:
+  - module: oomguard.linux.oom_events
+  - module: oomguard.linux.oom_score_adj
+author:
+  - oomguard.linux contributors (@oomguard)
+"""
+
+EXAMPLES = r"""
+- name: Does a score of -900 save a daemon on this host
+  oomguard.linux.oom_trial:
+    hog: /root/oom_hog
+  register: trial
+
+- name: It must
+  ansible.builtin.assert:
+    that: trial.verdict == 'proven'
+    fail_msg: "{{ trial.reasons }}"
+"""
+
+RETURN = r"""
+verdict:
+  description:
+    - V(proven) when both runs took the course that the pin predicts, the kernel log names the victims and nothing else died.
+    - V(refuted) when the kernel killed the pinned decoy.
+    - V(inconclusive) for everything else.
+    - Null in check mode.
+  returned: success
+  type: str
+  sample: proven
+reasons:
+  description: What the verdict rests on, or what is in the way of a better one.
+  returned: success
+  type: list
+  elements: str
+  sample: ["the kernel took the hog in the treatment", "the kernel took the decoy in the control"]
+report:
+  description: The same in five lines for a person.
+  returned: success
+  type: list
+  elements: str
+  sample: ["proven: a score difference of 900 binds (a decoy at -900 against a hog at 0, in 64 MiB)"]
+method:
+  description: V(lowered) when the decoy was pinned, V(mirrored) when the hog was raised instead.
+  returned: success
+  type: str
+  sample: lowered
+manager:
+  description: Who made the cgroup, V(systemd) or V(cgroupfs).
+  returned: success
+  type: str
+  sample: systemd
+cgroup_version:
+  description: Version of the memory cgroup hierarchy.
+  returned: success
+  type: int
+  sample: 2
+kernel:
+  description: Release of the kernel that chose.
+  returned: success
+  type: str
+  sample: 6.1.0-50-amd64
+memory_limit_kb:
+  description: Size of the private memory cgroup in KiB.
+  returned: success
+  type: int
+  sample: 65536
+runs:
+  description: The treatment and the control.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: V(treatment) or V(control).
+      type: str
+      sample: treatment
+    expected:
+      description: Who had to die, V(hog) or V(decoy).
+      type: str
+      sample: hog
+    observed:
+      description: Whom the kernel took first, V(hog), V(decoy), V(other), or null for nobody.
+      type: str
+      sample: hog
+    decoy:
+      description: The decoy. Its keys are those of RV(runs[].hog).
+      type: dict
+    hog:
+      description: The hog.
+      type: dict
+      contains:
+        role:
+          description: V(decoy) or V(hog).
+          type: str
+          sample: hog
+        pid:
+          description: Process number.
+          type: int
+          sample: 4711
+        name:
+          description: Name of the process, C(comm).
+          type: str
+          sample: oomguard-hog
+        wanted_score:
+          description: The score that it should have.
+          type: int
+          sample: 0
+        score:
+          description: The score that the kernel held for it, null when it ended before it could be read.
+          type: int
+          sample: 0
+        exit:
+          description: Exit code, null when it ended by a signal or outlived the run.
+          type: int
+          sample: null
+        signal:
+          description: Signal that ended it, null when it exited or outlived the run.
+          type: int
+          sample: 9
+        outlived:
+          description: Whether it was still alive when the killing was over.
+          type: bool
+          sample: false
+    event:
+      description: The first kill in this run, as in M(oomguard.linux.oom_events#module), null when there was none.
+      type: dict
+    log:
+      description: The kernel's own words on the victims.
+      type: list
+      elements: str
+    counters:
+      description: How far the counters of the private cgroup moved.
+      type: dict
+      sample: {"cgroup_oom_kill": 1}
+bystanders:
+  description: The other processes of the host. Null in check mode.
+  returned: success
+  type: dict
+  contains:
+    checked:
+      description: How many were alive before the trial.
+      type: int
+      sample: 84
+    lost:
+      description: Those that the killer took, or may have taken, meanwhile, each with C(pid), C(name) and C(start_time).
+      type: list
+      elements: dict
+counters:
+  description: How far C(oom_kill) of C(/proc/vmstat) moved during the trial. Null in check mode.
+  returned: success
+  type: dict
+  sample: {"vmstat_oom_kill": 2}
+clean:
+  description: Whether nothing was left behind.
+  returned: success
+  type: bool
+  sample: true
+left_behind:
+  description: What was left behind.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+duration_s:
+  description: Seconds from the first to the last step.
+  returned: success
+  type: float
+  sample: 0.412
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._trial import Request, Trial
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            hog=dict(type="path", required=True),
+            scope=dict(type="str", choices=["cgroup"], default="cgroup"),
+            memory_limit=dict(type="bytes", default="64M"),
+            pinned_score=dict(type="int", default=-900),
+            hog_score=dict(type="int", default=0),
+            timeout=dict(type="int", default=60),
+            manager=dict(type="str", choices=["auto", "systemd", "cgroupfs"], default="auto"),
+            cgroup_parent=dict(type="path"),
+        ),
+        supports_check_mode=True,
+    )
+    options = module.params
+    request = Request(
+        hog=options["hog"],
+        memory_limit_kb=options["memory_limit"] // 1024,
+        pinned_score=options["pinned_score"],
+        hog_score=options["hog_score"],
+        timeout=options["timeout"],
+        manager=options["manager"],
+        cgroup_parent=options["cgroup_parent"],
+    )
+    try:
+        trial = Trial(request)
+        outcome = trial.check() if module.check_mode else trial.run()
+    except OomError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **outcome)
+
+
+if __name__ == "__main__":
+    main()
