@@ -10,7 +10,6 @@
 The journal and pstore get their readers here, too, when they come.
 """
 
-import errno
 import glob
 import os
 import select
@@ -40,7 +39,7 @@ class Kmsg:
                 "{0} cannot be read ({1}): be root, or have CAP_SYSLOG while kernel.dmesg_restrict is 1".format(path, error.strerror)
             )
         self.lost = 0  # records that were overwritten before they were read
-        self._next = None  # type: Optional[int]
+        self._next = 0  # type: Optional[int]  # None: anything may come next
 
     def __enter__(self) -> "Kmsg":
         return self
@@ -54,6 +53,7 @@ class Kmsg:
     def seek_end(self) -> None:
         """From now on only new records."""
         os.lseek(self._fd, 0, os.SEEK_END)
+        self._next = None
 
     def wait(self, seconds: float) -> None:
         """Until there is a record to read, or the time is over."""
@@ -99,12 +99,11 @@ def read_file(path: str) -> Iterator[Record]:
         with open(path, "rb") as stream:
             _refuse_junk(path, stream.read(_SAMPLE_BYTES))
             stream.seek(0)
-            for record in records_of(line.rstrip(b"\r\n").decode("utf-8", "backslashreplace") for line in stream):
-                yield record
+            yield from records_of(line.rstrip(b"\r\n").decode("utf-8", "backslashreplace") for line in stream)
     except FileNotFoundError:
         raise NotFoundError("{0} does not exist".format(path))
     except OSError as error:
-        raise AccessError("{0} cannot be read: {1}".format(path, error.strerror or errno.errorcode.get(error.errno or 0, "")))
+        raise AccessError("{0} cannot be read: {1}".format(path, error.strerror))
 
 
 def _refuse_junk(path: str, sample: bytes) -> None:

@@ -300,7 +300,12 @@ def _start(command: List[str], before: Any) -> Started:
 
 def _systemd(*command: str) -> str:
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, LC_ALL="C")
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, LC_ALL="C"),
     )
     if done.returncode != 0:
         raise OomError("{0} failed: {1}".format(" ".join(command[:2]), done.stderr.decode("utf-8", "replace").strip()))

@@ -15,7 +15,7 @@ stamps and tags are peeled off the left end, one at a time, until none is left.
 
 import datetime
 import re
-from typing import Iterable, Iterator, NamedTuple, Optional, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 # A record of the kernel's buffer holds about 1 KiB, four times that when
 # escaped. Longer lines are not its own; the rest of them is not looked at.
@@ -112,9 +112,6 @@ def text_record(line: str) -> Record:
     """
     raw = line
     line = line[:LONGEST_LINE]
-    glued = list(_GLUED.finditer(line))
-    if glued:
-        line = line[glued[-1].start():]
     monotonic = None  # type: Optional[float]
     clock = None  # type: Optional[float]
     time = None  # type: Optional[str]
@@ -191,4 +188,10 @@ def records_of(lines: Iterable[str]) -> Iterator[Record]:
             yield kmsg.record
         elif not (in_kmsg and line.startswith(" ")):  # a dictionary line " KEY=value" of the record above
             in_kmsg = False
-            yield text_record(line)
+            for part in _unglued(line):
+                yield text_record(part)
+
+
+def _unglued(line: str) -> List[str]:
+    cuts = [0] + [match.start() for match in _GLUED.finditer(line[:LONGEST_LINE])] + [len(line)]
+    return [line[start:end] for start, end in zip(cuts, cuts[1:])]

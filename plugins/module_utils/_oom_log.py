@@ -26,7 +26,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import 
 # A report prints within moments, also on a slow console. What comes later belongs to another.
 REPORT_SECONDS = 30.0
 # The members of a group are killed one after the other by the same loop.
-GROUP_SECONDS = 0.2
+GROUP_SECONDS = 1.0
 # An uptime that falls by more than lines are ever shuffled means another boot.
 REBOOT_SECONDS = 5.0
 
@@ -48,7 +48,6 @@ class Row(NamedTuple):
 
     pid: int
     values: Dict[str, str]  # by column, "name" last
-
 
 
 class Report:
@@ -170,13 +169,19 @@ class _Stream:
         return report.announced is not None or report.summary is None or report.summary.pid in (None, kill.pid)
 
     def _goes_on(self, record: Record, kill: say.Killed) -> bool:
-        """Whether a kill without a report is one more of the group that is being killed."""
-        return (
-            self._ended is not None
-            and self._ended.group is not None
-            and self._ended.seconds_since(record) <= GROUP_SECONDS
-            and kill.origin in (self._ended.kills[0].origin, self._ended.kills[-1].origin)
-        )
+        """Whether a kill without a report is one more of the group that is being killed.
+
+        The chosen one is printed a second time somewhere among the others. A
+        group whose own report was printed goes on after that, as the next kill
+        would have its report, too. Where reports are suppressed it need not.
+        """
+        group = self._ended
+        if group is None or group.group is None or group.seconds_since(record) > GROUP_SECONDS:
+            return False
+        if kill.origin not in (group.kills[0].origin, group.kills[-1].origin):
+            return False
+        reported = group.header or group.summary or group.announced
+        return bool(reported) or group.kills[0].pid not in [one.pid for one in group.kills[1:]]
 
     def _extend_group(self, message: Union[say.Group, say.Skipped]) -> None:
         if self._ended is None:
@@ -230,16 +235,14 @@ def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False)
             reports.append(event(report, tasks, raw))
             boots.append(boot)
 
-    for record in records:
+    for record in _joined(records):
         message = say.understand(record.text)
-        restarted = uptime is not None and record.monotonic is not None and record.monotonic < uptime - REBOOT_SECONDS
-        # The version is the first line of a boot: where the uptime told already, it tells no more.
-        if restarted or (isinstance(message, say.NewBoot) and lines > 0 and record.trusted is not False):
+        if record.trusted is not False and _restarted(record, message, uptime, lines):
             for stream in streams.values():
                 keep(stream.finish())
-            boot, lines = boot + 1, -1 if restarted and not isinstance(message, say.NewBoot) else 0
+            boot, lines = boot + 1, 0
         uptime = record.monotonic if record.monotonic is not None else uptime
-        lines += not isinstance(message, say.NewBoot)
+        lines += 1
         if isinstance(message, say.Suppressed):
             suppressed += message.reports
         keep(streams[record.trusted].take(record, message))
@@ -248,6 +251,33 @@ def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False)
     for found, number in zip(reports, boots):
         found["boot_index"] = number - boot
     return Parsed(reports, suppressed)
+
+
+def _restarted(record: Record, message: Optional[say.Message], uptime: Optional[float], lines: int) -> bool:
+    """Whether this line belongs to a new boot: the uptime tells, or, where lines have none, the version that comes first."""
+    if record.monotonic is None:
+        return isinstance(message, say.NewBoot) and lines > 0
+    return uptime is not None and record.monotonic < uptime - REBOOT_SECONDS
+
+
+def _joined(records: Iterable[Record]) -> Iterator[Record]:
+    r"""Put together the two lines into which a name with a line end splits its message, as \x0a, as /dev/kmsg writes it."""
+    cut = None  # type: Optional[Record]
+    for record in records:
+        if cut is not None:
+            whole = cut._replace(text=cut.text + "\\x0a" + record.text, raw=cut.raw + "\n" + record.raw)
+            if not say.is_cut(whole.text):
+                cut = None
+                yield whole
+                continue
+            yield cut
+            cut = None
+        if say.is_cut(record.text):
+            cut = record
+        else:
+            yield record
+    if cut is not None:
+        yield cut
 
 
 def parse(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> List[Dict[str, Any]]:

@@ -193,6 +193,14 @@ def understand(text: str) -> Optional[Message]:
     return None
 
 
+def is_cut(text: str) -> bool:
+    """Whether a victim's message ends inside the name, as at a line end in it."""
+    if "illed process " in text or "oom-kill:" in text:
+        message = understand(text)
+        return (isinstance(message, Killed) and message.name is None) or (isinstance(message, Summary) and message.pid is None)
+    return False
+
+
 def _header(text: str) -> Optional[Message]:
     name, invoked, fields = text.rpartition(_INVOKED)
     if not invoked:

@@ -194,7 +194,7 @@ runs:
           type: bool
           sample: false
     event:
-      description: The first kill in this run, as in M(oomguard.linux.oom_events#module), null when there was none.
+      description: The first kill in this run, as in M(oomguard.linux.oom_events), null when there was none.
       type: dict
     log:
       description: The kernel's own words on the victims.

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Everything is set up by the targets themselves: Python environments in CACHE,
+# shared by all checkouts and keyed by what goes into them; the rest in .build.
+
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oomguard
+BUILD := $(CURDIR)/.build
+PYTHON ?= python3
+
+COLLECTION := ansible_collections/oomguard/linux
+PURE := _experiment _log_prefix _oom_log _oom_messages
+
+# Another requirement makes another environment, so a warm one is never stale.
+venv = $(CACHE)/$(1)-$(shell sha256sum tests/requirements/$(1).txt | cut -c1-12)
+MAIN := $(call venv,main)
+FLOOR := $(call venv,floor)
+OLDEST := $(call venv,oldest)
+NEWEST := $(call venv,newest)
+PROVE := $(call venv,prove)
+PYTHONS := $(CACHE)/pythons
+
+# The collection as users install it: built, installed, and without all that a collection must work without.
+ARTIFACT := $(BUILD)/artifact
+ansible_env = ANSIBLE_COLLECTIONS_PATH=$(ARTIFACT) ANSIBLE_HOME=$(BUILD)/home ANSIBLE_LOCALHOST_WARNING=false \
+	ANSIBLE_INVENTORY_UNPARSED_WARNING=false PATH=$(1)/bin:$$PATH
+
+say = @printf '\n== %s\n' '$(1)'
+
+.PHONY: help
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: prove
+prove: packages $(PROVE)/.done ## Prove on this machine, contained, that the killer takes the hog and not what is pinned
+	$(call stage,$(PROVE))
+	$(call ansible_env,$(PROVE)) ansible-playbook oomguard.linux.verify --inventory localhost, \
+		--extra-vars 'ansible_connection=local ansible_become=false oom_verify_evidence_dir=$(BUILD)/evidence' \
+		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}'
+	@echo "The evidence is in .build/evidence/localhost.json"
+
+.PHONY: test
+test: lint sanity units units-oldest units-newest corpus check-hog integration molecule ## All tests
+	@printf '\nAll of these passed: $^\n'
+
+.PHONY: lint
+lint: $(MAIN)/.done ## ansible-lint at production profile, changelog
+	$(call say,ansible-lint and changelog)
+	$(call stage,$(MAIN))
+	$(call ansible_env,$(MAIN)) ansible-lint --strict
+	$(MAIN)/bin/antsibull-changelog lint
+
+# ansible-test wants a folder of the collection's name, brings its own
+# requirements, and would fetch a script for pip from elsewhere: it finds ours.
+SANITY := $(BUILD)/sanity/$(COLLECTION)
+.PHONY: sanity
+sanity: $(MAIN)/.done $(PYTHONS)/.done ## ansible-test sanity, nothing ignored
+	$(call say,ansible-test sanity)
+	@rm -rf $(BUILD)/sanity && mkdir -p $(SANITY) $(CACHE)/home/.ansible/test/cache
+	@git ls-files -co --exclude-standard | tar -cf - -T - | tar -xf - -C $(SANITY)
+	@cp tests/tools/get_pip.py $(CACHE)/home/.ansible/test/cache/get_pip_24_2.py
+	cd $(SANITY) && HOME=$(CACHE)/home PATH=$(MAIN)/bin:$(PYTHONS):$$PATH ansible-test sanity --local --requirements
+
+# Tests import the checkout itself under the collection's name.
+LINK := $(BUILD)/link
+$(LINK)/$(COLLECTION):
+	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
+
+.PHONY: units
+units: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Unit tests with coverage
+	$(call say,units)
+	PYTHONPATH=$(LINK) $(MAIN)/bin/coverage run --source plugins/module_utils,plugins/modules -m pytest -q tests/unit
+	$(MAIN)/bin/coverage report --show-missing --skip-covered --fail-under 90
+	$(MAIN)/bin/coverage report --fail-under 100 --include '$(subst $() ,$(),$(foreach name,$(PURE),plugins/module_utils/$(name).py,))'
+
+.PHONY: units-oldest
+units-oldest: packages $(OLDEST)/.done $(FLOOR)/.done $(LINK)/$(COLLECTION) ## Unit tests on the oldest Python from 3.6 on
+	$(call say,units on $(shell $(OLDEST)/bin/python --version 2>/dev/null))
+	@mkdir -p $(BUILD)/floor && ln -sfn $(FLOOR)/lib/python3*/site-packages/ansible $(BUILD)/floor/ansible
+	PYTHONPATH=$(LINK):$(BUILD)/floor $(OLDEST)/bin/python -m pytest -q -p no:cacheprovider tests/unit
+
+.PHONY: units-newest
+units-newest: packages $(NEWEST)/.done $(LINK)/$(COLLECTION) ## Unit tests on the newest Python
+	$(call say,units on $(shell $(NEWEST)/bin/python --version 2>/dev/null))
+	PYTHONPATH=$(LINK) $(NEWEST)/bin/python -m pytest -q -p no:cacheprovider tests/unit
+
+.PHONY: corpus
+corpus: $(MAIN)/.done $(LINK)/$(COLLECTION) ## Score the parser on logs whose truth is known (OOMGUARD_KERNEL_LOGS=FOLDER)
+	$(call say,corpus)
+	PYTHONPATH=$(LINK) $(MAIN)/bin/python tests/corpus.py $(or $(OOMGUARD_KERNEL_LOGS),tests/unit/fixtures/kernel_logs)
+
+.PHONY: check-hog
+check-hog: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## The C allocator: warnings, valgrind, sanitizer, real kills
+	$(call say,C checks)
+	PYTHONPATH=$(LINK) $(MAIN)/bin/python -m pytest -q tests/hog
+
+.PHONY: integration
+integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modules and the role through Ansible: newest and oldest
+	$(call say,integration)
+	$(call stage,$(MAIN))
+	$(call ansible_env,$(MAIN)) ansible-playbook tests/integration/run.yml
+	$(call ansible_env,$(FLOOR)) ansible-playbook tests/integration/run.yml --extra-vars ansible_python_interpreter=$$(ls -v $(PYTHONS)/python3.* | head -n 1)
+
+.PHONY: molecule
+molecule: packages $(MAIN)/.done ## The molecule scenario default
+	$(call say,molecule default)
+	$(call stage,$(MAIN))
+	$(call ansible_env,$(MAIN)) MOLECULE_GLOB='molecule/*/molecule.yml' molecule test --scenario-name default
+
+.PHONY: clean
+clean: ## Remove what was built in this checkout
+	rm -rf $(BUILD)
+
+# --- how things come to be -----------------------------------------------------
+
+define stage
+@rm -rf $(BUILD)/artifact && mkdir -p $(BUILD)
+@$(1)/bin/ansible-galaxy collection build --force --output-path $(BUILD) > $(BUILD)/build.log
+@ANSIBLE_HOME=$(BUILD)/home $(1)/bin/ansible-galaxy collection install $(BUILD)/oomguard-linux-*.tar.gz \
+	--offline --collections-path $(ARTIFACT) > $(BUILD)/build.log 2>&1 || { cat $(BUILD)/build.log; exit 1; }
+@cd $(ARTIFACT)/$(COLLECTION) && find . -mindepth 1 -maxdepth 1 ! -name meta ! -name plugins ! -name roles ! -name playbooks \
+	! -name MANIFEST.json ! -name FILES.json -exec rm -rf {} +
+endef
+
+$(CACHE)/%/.done:
+	$(call say,Python environment $*)
+	@rm -rf $(@D) && $(or $(INTERPRETER),$(PYTHON)) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check \
+		$(if $(UPGRADE_PIP),--upgrade $(UPGRADE_PIP)) --requirement tests/requirements/$(firstword $(subst -, ,$*)).txt
+	@touch $@
+
+$(OLDEST)/.done $(NEWEST)/.done: | $(PYTHONS)/.done
+$(OLDEST)/.done: INTERPRETER = $$(ls -v $(PYTHONS)/python3.* | head -n 1)
+$(NEWEST)/.done: INTERPRETER = $$(ls -v $(PYTHONS)/python3.* | tail -n 1)
+
+$(PYTHONS)/.done: tests/tools/real_pythons.py
+	$(call say,Pythons of this machine)
+	@$(PYTHON) tests/tools/real_pythons.py $(PYTHONS)
+	@touch $@
+
+# program:package; a program in the C library's package is looked for by its file.
+PACKAGES := cc:gcc valgrind:valgrind git:git tar:tar
+.PHONY: packages
+packages:
+	@missing=$$(for pair in $(PACKAGES); do command -v $${pair%%:*} > /dev/null || printf ' %s' $${pair##*:}; done); \
+	[ -n "$$(cc -print-file-name=libc.a 2> /dev/null | grep /)" ] || missing="$$missing libc6-dev"; \
+	[ -z "$$missing" ] && exit 0; \
+	[ "$$(id -u)" = 0 ] || { echo "These Debian packages are missing:$$missing. Install them, or run make as root." >&2; exit 1; }; \
+	echo "Installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing > /dev/null

@@ -1,0 +1,282 @@
+#!/usr/bin/python
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: oom_events
+short_description: Tell what the kernel's OOM killer did, to whom, and why
+version_added: 0.1.0
+description:
+  - Reads the kernel log, from C(/dev/kmsg) or from files, and returns one event for each call of the OOM killer.
+  - Victims are known by the pid of the line C(Killed process), which the kernel prints even when it suppresses the report.
+    A report without a kill, a kill without a report, a group kill and a panic are told apart.
+  - Understands the messages of kernels from 2.6 to today, behind any usual prefix.
+  - User space can write to C(/dev/kmsg), but never with the facility of the kernel. Such records are counted and left out.
+options:
+  source:
+    description:
+      - V(kmsg) reads the kernel's ring buffer of the current boot.
+      - V(file) reads O(paths).
+      - V(auto) is V(file) when O(paths) is given, else V(kmsg).
+    type: str
+    choices: [auto, kmsg, file]
+    default: auto
+  paths:
+    description: Log files, or globs of them, in the order in which they are read.
+    type: list
+    elements: str
+    default: []
+  tasks:
+    description: Include the task table of each report.
+    type: bool
+    default: false
+  raw:
+    description: Include the lines of each report as they were read.
+    type: bool
+    default: false
+  untrusted:
+    description: Include events that a program wrote and not the kernel.
+    type: bool
+    default: false
+  limit:
+    description: Return the newest events only, so many of them.
+    type: int
+    default: 100
+extends_documentation_fragment:
+  - oomguard.linux.attributes
+attributes:
+  check_mode:
+    support: full
+    details: [The module only reads.]
+  diff_mode:
+    support: N/A
+    details: [The module only reads.]
+notes:
+  - Needs root, or CAP_SYSLOG, for C(/dev/kmsg) where C(kernel.dmesg_restrict) is 1.
+seealso:
+  - module: oomguard.linux.oom_trial
+author:
+  - oomguard.linux contributors (@oomguard)
+"""
+
+EXAMPLES = r"""
+- name: What happened since this host booted
+  oomguard.linux.oom_events:
+  register: oom
+
+- name: Fail when a database was killed
+  ansible.builtin.assert:
+    that: "'postgres' not in (oom.summary | map(attribute='name'))"
+
+- name: Read the kernel logs of the last weeks
+  oomguard.linux.oom_events:
+    paths:
+      - /var/log/kern.log.1
+      - /var/log/kern.log
+"""
+
+RETURN = r"""
+events:
+  description: The events in the order in which they began. Every key is always there, null where the log does not say.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The same event read again has the same id.
+      type: str
+      sample: 3a69ac34-60f8c0a53a1b2c4d
+    source:
+      description: V(kmsg), or the path of the file.
+      type: str
+      sample: kmsg
+    time:
+      description: When it began, ISO 8601 in UTC. Null where the log gives no date, year or zone, or the host was suspended.
+      type: str
+      sample: "2026-11-23T04:43:45.649722Z"
+    monotonic:
+      description: When it began, in seconds after boot.
+      type: float
+      sample: 53.649722
+    boot_id:
+      description: The boot it belongs to. Null for files.
+      type: str
+      sample: 6aaf9458705f4b56a35ac8cca67d8f0f
+    boot_index:
+      description: V(0) for the last boot in the source, V(-1) for the one before.
+      type: int
+      sample: 0
+    trusted:
+      description: V(true) when the facility proves that the kernel wrote it, V(false) when a program did, null when it cannot be told.
+      type: bool
+      sample: true
+    killer:
+      description: Who killed.
+      type: str
+      sample: kernel
+    outcome:
+      description: V(kill), V(group_kill), V(no_killable), V(panic) or V(incomplete).
+      type: str
+      sample: kill
+    constraint:
+      description: What had run out, V(none) for the host, V(cpuset), V(memory_policy) or V(memcg).
+      type: str
+      sample: memcg
+    sysrq:
+      description: Whether somebody asked for it with SysRq.
+      type: bool
+      sample: false
+    allocating_task:
+      description: Whether the task that allocated was to be killed, by C(vm.oom_kill_allocating_task).
+      type: bool
+      sample: false
+    trigger:
+      description: The task whose allocation failed. Null when the report's first line is missing.
+      type: dict
+      sample: {"name": "hog", "pid": 370, "oom_score_adj": 300, "gfp_mask": "0xcc0", "order": 0}
+    memcg:
+      description: The memory cgroup that was at its limit. Null for other constraints.
+      type: dict
+      sample: {"path": "/system.slice/x.service", "usage_kb": 65536, "limit_kb": 65536, "failcnt": 12}
+    announced:
+      description: Whom a kernel up to 5.0 chose. A child of it may have died instead.
+      type: dict
+      sample: null
+    victims:
+      description: Who died, each once.
+      type: list
+      elements: dict
+      contains:
+        pid:
+          description: Process number in the initial pid namespace.
+          type: int
+          sample: 370
+        name:
+          description: Name of the process, C(comm), with control characters as the log escapes them.
+          type: str
+          sample: hog
+        uid:
+          description: Its user, in the initial user namespace.
+          type: int
+          sample: 0
+        score:
+          description: Its badness, up to kernel 5.0.
+          type: int
+          sample: null
+        oom_score_adj:
+          description: Its score adjustment.
+          type: int
+          sample: 300
+        total_vm_kb:
+          description: Virtual memory in KiB.
+          type: int
+          sample: 27140
+        anon_rss_kb:
+          description: Anonymous memory in KiB.
+          type: int
+          sample: 24360
+        file_rss_kb:
+          description: File mappings in KiB.
+          type: int
+          sample: 936
+        shmem_rss_kb:
+          description: Shared memory in KiB.
+          type: int
+          sample: 0
+        pgtables_kb:
+          description: Page tables in KiB.
+          type: int
+          sample: 88
+        cgroup:
+          description: Its memory cgroup, or that of the group that was killed.
+          type: str
+          sample: /system.slice/x.service
+        unit:
+          description: Not read yet, null.
+          type: str
+        container_id:
+          description: Not read yet, null.
+          type: str
+    skipped_pids:
+      description: Members of a killed group that were already exiting.
+      type: list
+      elements: int
+    panic_policy:
+      description: V(compulsory) or V(system-wide) when C(vm.panic_on_oom) made the kernel panic.
+      type: str
+      sample: null
+    tasks_count:
+      description: Rows of the task table that are in the log.
+      type: int
+      sample: 2
+    tasks:
+      description: The task table, with O(tasks).
+      type: list
+      elements: dict
+    raw:
+      description: The lines, with O(raw).
+      type: list
+      elements: str
+    complete:
+      description: Whether both the first line of the report and its end are in the log.
+      type: bool
+      sample: true
+total:
+  description: How many events there are.
+  returned: success
+  type: int
+  sample: 2
+truncated:
+  description: Whether O(limit) left some of them out.
+  returned: success
+  type: bool
+  sample: false
+counts:
+  description:
+    - C(vmstat_oom_kill) is what the kernel counted since boot, null for files and before kernel 4.13.
+    - C(logged_kills) is how many victims the log names, C(unlogged) how many of the counted kills it does not.
+    - C(untrusted) is how many events were not written by the kernel.
+  returned: success
+  type: dict
+  sample: {"vmstat_oom_kill": 2, "logged_kills": 2, "unlogged": 0, "untrusted": 0}
+summary:
+  description: Kills by name, most first.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"name": "hog", "kills": 2}]
+lost:
+  description: C(records) of the ring buffer that were overwritten before they were read, and reports that the kernel says it suppressed.
+  returned: success
+  type: dict
+  sample: {"records": 0, "suppressed_reports": 0}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._events import Query, gather
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            source=dict(type="str", choices=["auto", "kmsg", "file"], default="auto"),
+            paths=dict(type="list", elements="str", default=[]),
+            tasks=dict(type="bool", default=False),
+            raw=dict(type="bool", default=False),
+            untrusted=dict(type="bool", default=False),
+            limit=dict(type="int", default=100),
+        ),
+        supports_check_mode=True,
+    )
+    try:
+        facts = gather(Query(**module.params), Procfs())
+    except OomError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **facts)
+
+
+if __name__ == "__main__":
+    main()
