@@ -1,0 +1,355 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The parser: every message of every version, one table; then recorded logs, hostile names, and properties."""
+
+import os
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _oom_log
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, kmsg_record, records_of, text_record
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse, parse_all
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_messages import (
+    Announced,
+    Group,
+    Header,
+    Killed,
+    MemcgLimit,
+    NewBoot,
+    NoKillable,
+    Panic,
+    Skipped,
+    Summary,
+    Suppressed,
+    Sysrq,
+    TableHeader,
+    TableRow,
+    TriggerPid,
+    Usage,
+    split_task,
+    understand,
+)
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../.."))
+import corpus  # noqa: E402  pylint: disable=wrong-import-position
+
+FIXTURES = os.path.join(os.path.dirname(__file__), "../../fixtures/kernel_logs")
+PUBLIC = os.environ.get("OOMGUARD_KERNEL_LOGS")
+
+
+def killed(pid, name, origin="", uid=None, adj=None, score=None, **sizes):
+    return Killed(origin, pid, name, uid, {key.replace("_", "-"): size for key, size in sizes.items()}, adj, score)
+
+
+MESSAGES = {
+    "oom-killer: gfp_mask=0xd0, order=1": Header(None, "0xd0", 1, None),
+    "httpd invoked oom-killer: gfp_mask=0x201d2, order=0, oomkilladj=0": Header("httpd", "0x201d2", 0, None),
+    "a b invoked oom-killer: gfp_mask=0x0, order=0, oom_adj=0, oom_score_adj=-17": Header("a b", "0x0", 0, -17),
+    "x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), nodemask=(null), order=-1, oom_score_adj=0": Header("x", "0xcc0", -1, 0),
+    "x invoked oom-killer: gfp_mask=0xcc0": Header("x", "0xcc0", None, None),
+    "somebody wrote oom-killer: gfp_mask=0x0": None,
+    "the oom-killer: again": None,
+    "Pid: 7, comm: sshd Not tainted 2.6.32": TriggerPid(7, "sshd"),
+    "CPU: 1 UID: 0 PID: 7 Comm: a Tainted: G Tainted: G": TriggerPid(7, "a Tainted: G"),
+    "Comm: nobody": None,
+    "Task in /a b killed as a result of limit of /c": MemcgLimit("/a b", "/c"),
+    "Task in /a": MemcgLimit("/a", None),
+    " killed as a result of limit of /c": MemcgLimit(None, "/c"),
+    "Memory limit reached of cgroup /c": MemcgLimit(None, "/c"),
+    "over the limit of /c": None,
+    "memory: usage 1kB, limit 2kB, failcnt 3": Usage(1, 2, 3),
+    "memory: usage 1kB, limit 18014398509481983kB, failcnt 3": Usage(1, None, 3),
+    "memory: usage unknown": None,
+    "[ pid ]   uid  tgid total_vm      rss cpu oom_adj name": TableHeader(
+        ["uid", "tgid", "total_vm", "rss", "cpu", "oom_adj", "name"]
+    ),
+    "total_vm is a column": None,
+    "[  370]     0   370 6785 6324 a b": TableRow(370, "0   370 6785 6324 a b"),
+    "a list [1]": None,
+    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/u,task=x,pid=7,uid=-2": Summary(
+        "NONE", None, ",task_memcg=/u,task=x", 7, 4294967294
+    ),
+    "oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=0,cpuset=c,mems_allowed=0,task=x,pid=7,uid=0": Summary(
+        "CPUSET", None, ",task=x", 7, 0
+    ),
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/,task_memcg=/a,task=x,pid=7,uid=0": Summary(
+        "MEMCG", "/", ",task_memcg=/a,task=x", 7, 0
+    ),
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b,task_memcg=in": Summary(
+        "MEMCG", "/b", ",task_memcg=in", None, None
+    ),
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b": Summary("MEMCG", "/b", "", None, None),
+    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)": Summary("NONE", None, "", None, None),
+    "oom-kill: no": None,
+    "Out of Memory: Kill process 7 (x) score 12 and children.": Announced("Out of Memory", 7, "x", 12),
+    "Out of memory: kill process 7 (x) score 12 or a child": Announced("Out of memory", 7, "x", 12),
+    "Memory cgroup out of memory: Kill process 7 (a) b) score 0 or sacrifice child": Announced("Memory cgroup out of memory", 7, "a) b", 0),
+    "Kill process 7 (x) sharing same memory": None,
+    "Out of Memory: Killed process 7 (x).": killed(7, "x", "Out of Memory"),
+    "No available memory in cpuset: Killed process 7 (x).": killed(7, "x", "No available memory in cpuset"),
+    "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB": killed(7, "x", total_vm=4, anon_rss=3, file_rss=2),
+    "Killed process 7, UID 5, (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB": killed(7, "x", uid=5, total_vm=4, anon_rss=3, file_rss=2),
+    "Killed process 7 (x), UID 5, total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:1kB": killed(
+        7, "x", uid=5, total_vm=4, anon_rss=3, file_rss=2, shmem_rss=1
+    ),
+    "Out of memory: Killed process 7 (x) total-vm:1kB) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:1kB, UID:9 pgtables:8kB oom_score_adj:-5": killed(
+        7, "x) total-vm:1kB", "Out of memory", uid=9, adj=-5, total_vm=4, anon_rss=3, file_rss=2, shmem_rss=1, pgtables=8
+    ),
+    "Killed process 7 (x) total-vm:4kB, anon": killed(7, "x", total_vm=4),
+    "Killed process 7 (unfin": killed(7, None),
+    "Killed process": None,
+    "somebody said: a Killed process 7 (x)": None,
+    "Out of memory in UB 3: OOM killed process 7 (x) score 5 vm:4kB, rss:3kB, swap:0kB": killed(
+        7, "x", "Out of memory", score=5, total_vm=4
+    ),
+    "OOM killed process by hand": None,
+    "Tasks in /a b are going to be killed due to memory.oom.group set": Group("/a b"),
+    "memory.oom.group is on": None,
+    "Memory cgroup out of memory: OOM victim 7 (x) is already exiting. Skip killing the task": Skipped(7),
+    "the OOM victim x": None,
+    "Out of memory and no killable processes...": NoKillable(),
+    "no killable thing": None,
+    "Kernel panic - not syncing: Out of memory and no killable processes...": Panic(None),
+    "Kernel panic - not syncing: System is deadlocked on memory": Panic(None),
+    "Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled": Panic("compulsory"),
+    "Kernel panic - not syncing: out of memory. Compulsory panic_on_oom is selected.": Panic("compulsory"),
+    "Kernel panic - not syncing: out of memory from page fault. panic_on_oom is selected.": Panic("system-wide"),
+    "panic_on_oom is a sysctl": None,
+    "SysRq : Manual OOM execution": Sysrq(),
+    "sysrq: SysRq : Manual OOM execution": Sysrq(),
+    "no Manual OOM": None,
+    "oom_kill_process: 2 callbacks suppressed": Suppressed(2),
+    "net_ratelimit: 2 callbacks suppressed": None,
+    "Linux version 6.1.0": NewBoot(),
+    "a Linux version ": None,
+    "oom_reaper: reaped process 7 (x), now anon-rss:0kB": None,
+}
+
+
+@pytest.mark.parametrize("text", list(MESSAGES))
+def test_a_message_is_understood(text):
+    assert understand(text) == MESSAGES[text]
+
+
+SPLITS = {
+    (",task_memcg=/a,task=x", None): ["/a", "x"],
+    (",task_memcg=/a,task=x,task=y", None): ["/a", "x,task=y"],
+    (",task_memcg=/a,task=x,task=y", "y"): ["/a,task=x", "y"],
+    (",task_memcg=/we,task=x,pid=1,task=hog", "hog"): ["/we,task=x,pid=1", "hog"],
+    (",task=x", None): [None, "x"],
+    ("", None): [None, None],
+    (",task_memcg=/" + ",task=" + "n" * 99, None): ["/,task=" + "n" * 99, None],
+}
+
+
+@pytest.mark.parametrize("rest, name", list(SPLITS))
+def test_path_and_name_are_told_apart(rest, name):
+    assert split_task(rest, name) == SPLITS[rest, name]
+
+
+# --- prefixes ------------------------------------------------------------------------
+
+LINES = {
+    "[  123.456789] text": (123.456789, None, None),
+    "[   37.052923][ T9185] text": (37.052923, None, None),
+    "[Tue Mar 11 10:16:36 2025] text": (None, None, None),
+    "[Di Aug 12 10:16:36 2025] text": (None, None, None),
+    "2024-04-29T14:55:41,678628+02:00 text": (None, "2024-04-29T12:55:41.678628Z", None),
+    "kern  :err   : [   53.649722] text": (53.649722, None, True),
+    "user  :warn  : [   53.649722] text": (53.649722, None, False),
+    "<4>[   53.649722] text": (53.649722, None, None),
+    "<12>[   53.649722] text": (53.649722, None, False),
+    "Nov 23 04:43:46 host kernel: text": (None, None, None),
+    "Nov 23 04:43:46.123456 host kernel: [    1.500000] text": (1.5, None, None),
+    "ноя 23 04:43:46 host kernel: text": (None, None, None),
+    "Nov 23 04:43:46 kernel: text": (None, None, None),
+    "Nov 23 04:43:46 host kernel[383]: text": (None, None, False),
+    "Nov 23 04:43:46 host logger: text": (None, None, False),
+    "Mon 2026-11-23 04:43:46 UTC host kernel: text": (None, "2026-11-23T04:43:46Z", None),
+    "2026-11-23T04:43:46+0000 host kernel: text": (None, "2026-11-23T04:43:46Z", None),
+    "2026-07-11T05:57:14.911583+00:00 host kernel: text": (None, "2026-07-11T05:57:14.911583Z", None),
+    "2026-07-11T05:57:14-03:30 host kernel: text": (None, "2026-07-11T09:27:14Z", None),
+    "2026-13-41T05:57:14Z host kernel: text": (None, None, None),
+    "<4>1 2026-07-11T05:57:14Z host kernel - - - text": (None, "2026-07-11T05:57:14Z", None),
+    "<13>1 2026-07-11T05:57:14Z host app 7 - [a b] text": (None, "2026-07-11T05:57:14Z", False),
+    "2026-07-11T05:57:14Z stdout F text": (None, "2026-07-11T05:57:14Z", None),
+    "2026-07-11T05:57:14Z host - text": (None, "2026-07-11T05:57:14Z", None),
+    "2026-07-11T05:57:14Z In(05) vcpu-5 - Guest: <4>[39261021.09] text": (39261021.09, "2026-07-11T05:57:14Z", None),
+    "> >  text": (None, None, None),
+    "text": (None, None, None),
+}
+
+
+@pytest.mark.parametrize("line", list(LINES))
+def test_a_prefix_is_peeled_off(line):
+    record = text_record(line)
+    assert (record.text, (record.monotonic, record.time, record.trusted)) == ("text", LINES[line])
+
+
+def test_stamps_without_end_are_given_up():
+    assert text_record("[1.0] " * 40 + "text").text.startswith("[1.0]")
+
+
+def test_records_of_the_device_carry_the_proof_of_their_facility():
+    assert kmsg_record("6,1,5000000,-,caller=T7;text") == (1, Record("text", 5.0, None, 5.0, True, "6,1,5000000,-,caller=T7;text"))
+    assert kmsg_record("12,1,5000000,-;text").record.trusted is False
+    assert kmsg_record("text") is None
+
+
+def test_lines_of_all_forms_may_follow_each_other():
+    lines = ["6,1,5,-;a", " SUBSYSTEM=usb", "b", " c", "was HUPedFeb  9 11:55:27 qa01 kernel: d"]
+    assert [record.text for record in records_of(lines)] == ["a", "b", "c", "was HUPed", "d"]
+
+
+# --- events ----------------------------------------------------------------------------
+
+KILL = "Out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+MEMCG_KILL = "Memory cgroup out of memory: Killed process {0} (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+HEADER = "x invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0"
+GROUP = "Tasks in /g are going to be killed due to memory.oom.group set"
+SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/u,task=x,pid={0},uid=0"
+
+STORIES = {
+    "a kill without a report": ([KILL], [("kill", [7])]),
+    "a report without a kill": ([HEADER], [("incomplete", [])]),
+    "it is not glued to the next": ([HEADER, HEADER, KILL], [("incomplete", []), ("kill", [7])]),
+    "nor to one that comes much later": (["[1.0] " + HEADER, "[99.0] " + KILL], [("incomplete", []), ("kill", [7])]),
+    "another's kill is another event": ([HEADER, SUMMARY.format(9), KILL], [("kill", [9]), ("kill", [7])]),
+    "a group, each once": (
+        [MEMCG_KILL.format(1), GROUP, MEMCG_KILL.format(2), MEMCG_KILL.format(1)],
+        [("group_kill", [1, 2])],
+    ),
+    "after it, without reports, a kill of its own": (
+        [MEMCG_KILL.format(1), GROUP, MEMCG_KILL.format(2), MEMCG_KILL.format(1), MEMCG_KILL.format(3)],
+        [("group_kill", [1, 2]), ("kill", [3])],
+    ),
+    "a kill of another kind ends it": ([MEMCG_KILL.format(1), GROUP, KILL], [("group_kill", [1]), ("kill", [7])]),
+    "and a report begun in it": (
+        [MEMCG_KILL.format(1), GROUP, HEADER, KILL],
+        [("group_kill", [1]), ("kill", [7])],
+    ),
+    "a group line alone is nothing": ([GROUP], []),
+    "nothing killable, then a panic": (
+        [HEADER, "Out of memory and no killable processes...", "Kernel panic - not syncing: System is deadlocked on memory"],
+        [("panic", [])],
+    ),
+    "nothing killable, again and again": (["Out of memory and no killable processes..."] * 2, [("no_killable", [])] * 2),
+    "nothing killable, then a kill": (["Out of memory and no killable processes...", KILL], [("no_killable", []), ("kill", [7])]),
+    "a panic alone": (["Kernel panic - not syncing: System is deadlocked on memory"], [("panic", [])]),
+    "announced twice": (
+        ["Out of memory: Kill process 5 (y) score 9 or sacrifice child"] * 2,
+        [("incomplete", []), ("incomplete", [])],
+    ),
+    "a line end in a name": (["Out of memory: Killed process 7 (two", "lines) total-vm:4kB, anon-rss:3kB, file-rss:2kB"], [("kill", [7])]),
+    "a name that never ends": (["Out of memory: Killed process 7 (two", "other words"], [("kill", [7])]),
+    "a name that never ends, at the end": (["Out of memory: Killed process 7 (two"], [("kill", [7])]),
+}
+
+
+@pytest.mark.parametrize("lines, told", STORIES.values(), ids=list(STORIES))
+def test_lines_that_belong_together_are_one_event(lines, told):
+    events = parse(records_of(lines))
+    assert [(event["outcome"], [victim["pid"] for victim in event["victims"]]) for event in events] == told
+
+
+def test_boots_are_kept_apart_by_uptime_or_by_the_version():
+    by_uptime = ["[500.0] " + KILL, "[0.0] Linux version 6.1", "[9.0] " + KILL]
+    by_version = [KILL, "Linux version 6.1", KILL]
+    for lines in (by_uptime, by_version):
+        assert [event["boot_index"] for event in parse(records_of(lines))] == [-1, 0]
+
+
+def test_what_a_program_wrote_never_mixes_with_the_kernel():
+    lines = ["4,1,1,-;" + HEADER, "12,2,2,-;" + KILL.replace("7", "1"), "6,3,3,-;" + KILL]
+    events = parse(records_of(lines))
+    assert [(event["trusted"], event["victims"][0]["pid"], event["trigger"] is None) for event in events] == [
+        (False, 1, True),
+        (True, 7, False),
+    ]
+
+
+def test_the_task_table_fills_in_what_the_kill_does_not_say():
+    lines = [
+        HEADER,
+        "CPU: 0 PID: 8 Comm: other Not tainted 4.4",
+        "CPU: 0 PID: 9 Comm: x Not tainted 4.4",
+        "[ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name",
+        "[    8]   500     7      100       50       3        2          -17 x y",
+        "[    6]     0",
+        "oom_kill_process: 3 callbacks suppressed",
+        "Out of memory: Kill process 7 (x y) score 9 or sacrifice child",
+        "Killed process 7 (x y) total-vm:1600kB, anon-rss:3kB, file-rss:2kB",
+    ]
+    parsed = parse_all(records_of(lines), tasks=True, raw=True)
+    [event] = parsed.events
+    assert parsed.suppressed == 3
+    assert event["raw"][0] == HEADER
+    assert event["trigger"]["pid"] == 9
+    victim = event["victims"][0]
+    assert (victim["uid"], victim["oom_score_adj"], victim["score"]) == (500, -17, 9)
+    assert event["tasks"] == [
+        dict(pid=7, thread=8, uid=500, name="x y", oom_score_adj=-17, total_vm_kb=1600, rss_kb=800, swap_kb=32)
+    ]
+
+
+def test_without_evidence_of_the_page_size_sizes_stay_unknown():
+    lines = [HEADER, "[ pid ]   uid  tgid total_vm rss name", "[ 8] 500 8 100 50 x", "[ 9] 1 1", KILL]
+    assert parse(records_of(lines), tasks=True)[0]["tasks"][0]["total_vm_kb"] is None
+
+
+def test_a_table_without_its_header_is_counted():
+    assert parse(records_of([HEADER, "[    8]   500     7      100       50 x", KILL]))[0]["tasks_count"] == 1
+
+
+def test_page_tables_of_5_4_are_bytes_that_call_themselves_kib():
+    lines = [
+        HEADER,
+        "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
+        "[      7]     0     7        1        1         4096        0             0 x",
+        KILL + ", shmem-rss:0kB, UID:0 pgtables:4096kB oom_score_adj:0",
+    ]
+    assert parse(records_of(lines))[0]["victims"][0]["pgtables_kb"] == 4
+
+
+def test_memory_of_an_open_report_is_bounded(monkeypatch):
+    monkeypatch.setattr(_oom_log, "MOST_TASKS", 2)
+    monkeypatch.setattr(_oom_log, "MOST_RAW_LINES", 2)
+    lines = [HEADER] + ["[    8]   500     7      100       50 x"] * 5 + [KILL]
+    [event] = parse(records_of(lines), raw=True)
+    assert (event["tasks_count"], len(event["raw"])) == (2, 2)
+
+
+def recorded(folder):
+    return [(name, scoring) for name, reason, scoring in corpus.cases(folder) if reason is None]
+
+
+@pytest.mark.parametrize("scoring", [case[1] for case in recorded(FIXTURES)], ids=[case[0] for case in recorded(FIXTURES)])
+def test_a_recorded_log_is_read_to_its_truth(scoring):
+    assert scoring().wrong == []
+
+
+def test_public_logs_are_read_to_their_truth_where_they_are_given():
+    for name, scoring in recorded(PUBLIC) if PUBLIC else []:
+        assert (name, scoring().wrong) == (name, [])
+
+
+# --- properties ---------------------------------------------------------------------------
+
+WORDS = st.sampled_from([text for text in MESSAGES] + ["x", "(", ")", "[ 7] 1 2 3 4 x", "\x00", ",task=", "Killed process 7 ("])
+
+
+@given(st.lists(st.one_of(st.text(max_size=80), WORDS), max_size=40))
+def test_no_text_breaks_the_parser(lines):
+    parse(records_of(lines), tasks=True, raw=True)
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=15), st.integers(1, 4194304))
+def test_no_name_hides_or_forges_a_victim(name, pid):
+    line = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB, UID:0 pgtables:1kB oom_score_adj:0"
+    [event] = parse(records_of(["6,1,1,-;" + line.format(pid, name)]))
+    assert [(victim["pid"], victim["name"]) for victim in event["victims"]] == [(pid, name)]
