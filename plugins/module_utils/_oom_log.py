@@ -156,8 +156,6 @@ class _Stream:
             return
         if self._open is None or not self._may_be_victim(self._open, kill):
             yield from self._begin(record)
-        elif self._ended:
-            yield self._ended
         self._open.kills.append(kill)  # type: ignore[union-attr]
         self._ended, self._open = self._open, None
 

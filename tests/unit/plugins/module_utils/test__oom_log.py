@@ -233,6 +233,14 @@ STORIES = {
         [MEMCG_KILL.format(1), GROUP, HEADER, KILL],
         [("group_kill", [1]), ("kill", [7])],
     ),
+    "members that were already exiting are no victims": (
+        [MEMCG_KILL.format(1), GROUP, "Memory cgroup out of memory: OOM victim 2 (x) is already exiting. Skip killing the task"],
+        [("group_kill", [1])],
+    ),
+    "a group that is waited for too long is over": (
+        ["[1.0] " + MEMCG_KILL.format(1), "[1.0] " + GROUP, "[9.0] " + MEMCG_KILL.format(2)],
+        [("group_kill", [1]), ("kill", [2])],
+    ),
     "a group line alone is nothing": ([GROUP], []),
     "nothing killable, then a panic": (
         [HEADER, "Out of memory and no killable processes...", "Kernel panic - not syncing: System is deadlocked on memory"],

@@ -19,7 +19,6 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _launch
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import Kmsg
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._trial import Request, Trial
 
@@ -316,9 +315,3 @@ def test_the_decoy_of_a_crashed_trial_ends_by_its_own_deadline(liar):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     _launch.CgroupLauncher(Procfs(), None).sweep()
-
-
-def test_the_kernel_log_is_read_from_now_on():
-    with Kmsg() as log:
-        log.seek_end()
-        assert log.read() == []

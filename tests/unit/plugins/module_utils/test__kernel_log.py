@@ -1,0 +1,135 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Readers and the module oom_events: the real kernel log, real files, real junk."""
+
+import os
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _events, _kernel_log
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._events import Query, gather
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import Kmsg, files, read_file
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+
+KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+
+
+def query(**changes):
+    usual = dict(source="auto", paths=[], tasks=False, raw=False, untrusted=False, limit=100)
+    return Query(**dict(usual, **changes))
+
+
+def test_the_kernel_log_is_read_and_then_only_what_is_new():
+    with Kmsg() as log:
+        assert log.read()
+        assert log.read() == []
+        log.seek_end()
+        with open("/dev/kmsg", "w") as kmsg:
+            kmsg.write("<3>" + KILL.format(1, "forged") + "\n")
+        log.wait(5)
+        [record] = log.read()
+        assert (record.trusted, record.text) == (False, KILL.format(1, "forged"))
+
+
+def test_a_kill_that_a_program_wrote_is_counted_and_left_out(proc):
+    with open("/dev/kmsg", "w") as kmsg:
+        kmsg.write("<3>" + KILL.format(1, "forged") + "\n")
+    facts = gather(query(limit=100000), Procfs())
+    assert facts["counts"]["untrusted"] >= 1
+    assert {event["trusted"] for event in facts["events"]} <= {True}
+    everything = gather(query(limit=100000, untrusted=True), Procfs())
+    assert everything["total"] == facts["total"] + facts["counts"]["untrusted"]
+    assert everything["events"][-1]["victims"][0]["name"] == "forged"
+    assert everything["events"][-1]["time"].endswith("Z")
+
+
+def test_a_log_that_cannot_be_opened_says_what_is_missing(tmp_path, monkeypatch):
+    with pytest.raises(UnsupportedError, match="does not exist"):
+        Kmsg(str(tmp_path / "kmsg"))
+
+    def denied(*_args):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "open", denied)
+    with pytest.raises(AccessError, match="have CAP_SYSLOG while kernel.dmesg_restrict is 1"):
+        Kmsg()
+
+
+def test_records_that_were_overwritten_are_counted(monkeypatch):
+    chunks = [b"6,3,1,-;a", BrokenPipeError(), b"6,7,1,-;b", b"no record", BlockingIOError()]
+
+    def read(_fd, _size):
+        chunk = chunks.pop(0)
+        if isinstance(chunk, bytes):
+            return chunk
+        raise chunk
+
+    with Kmsg() as log:
+        monkeypatch.setattr(os, "read", read)
+        assert [record.text for record in log.read()] == ["a", "b"]
+        assert log.lost == 6
+
+
+def test_files_are_named_by_paths_and_globs(tmp_path):
+    for name in ("b.log", "a.log"):
+        (tmp_path / name).write_text(KILL.format(1, "x"))
+    a, b = str(tmp_path / "a.log"), str(tmp_path / "b.log")
+    assert files([b, str(tmp_path / "*.log")]) == [b, a]
+    facts = gather(query(paths=[str(tmp_path / "*.log")], limit=1), Procfs())
+    assert (facts["total"], facts["truncated"], facts["events"][0]["source"]) == (2, True, b)
+    assert facts["summary"] == [{"name": "x", "kills": 2}]
+    assert facts["counts"]["unlogged"] is None
+
+
+def test_what_is_no_log_is_refused(tmp_path):
+    (tmp_path / "junk").write_bytes(bytes(range(32)) * 100)
+    (tmp_path / "odd").write_bytes(KILL.format(1, "caf").encode() + b"\xe9\xff\n")
+    assert len(list(read_file(str(tmp_path / "odd")))) == 1
+    for path, error, words in (
+        (tmp_path / "junk", InputError, "junk is not text"),
+        (tmp_path, InputError, "is not a file"),
+        (tmp_path / "none", NotFoundError, "none does not exist"),
+        (tmp_path / "odd" / "x", AccessError, "cannot be read: Not a directory"),
+    ):
+        with pytest.raises(error, match=words):
+            list(read_file(str(path)))
+    with pytest.raises(NotFoundError, match="matches no file"):
+        files([str(tmp_path / "*.gz")])
+
+
+@pytest.mark.parametrize(
+    "changes, words", [(dict(source="file"), "needs paths"), (dict(source="kmsg", paths=["/x"]), "does not take"), (dict(limit=0), "limit 0")]
+)
+def test_options_that_do_not_go_together_are_refused(changes, words):
+    with pytest.raises(InputError, match=words):
+        gather(query(**changes), Procfs())
+
+
+def test_a_host_that_slept_has_no_sure_time(monkeypatch):
+    clocks = {_events._CLOCK_BOOTTIME: 100.0, _events.time.CLOCK_MONOTONIC: 10.0}
+    monkeypatch.setattr(_events.time, "clock_gettime", clocks.get)
+    assert _events._wall_clock(5.0) is None
+
+
+def test_kills_that_nobody_logged_are_told():
+    events = [dict(victims=[1, 2], outcome="group_kill"), dict(victims=[3], outcome="kill")]
+    assert [_events._unlogged(counted, events) for counted in (None, 4, 5, 2)] == [None, 0, 1, 0]
+
+
+def test_the_modules_answer_as_ansible_wants(run_module, tmp_path):
+    (tmp_path / "kern.log").write_text(KILL.format(7, "x"))
+    facts = run_module("oom_events", paths=[str(tmp_path / "kern.log")])
+    assert (facts["changed"], facts["events"][0]["victims"][0]["pid"]) == (False, 7)
+    assert run_module("oom_events", paths=["/nonexistent"])["msg"] == "/nonexistent does not exist"
+    assert "is not a file" in run_module("oom_trial", hog="/nonexistent")["msg"]
+    checked = run_module("oom_trial", check_mode=True, hog="/bin/true")
+    assert (checked["changed"], checked["verdict"]) == (False, None)
+    own = run_module("oom_score_adj", check_mode=True, targets=[dict(pid=os.getpid(), score=999)])
+    assert (own["changed"], own["targets"][0]["processes"][0]["after"]) == (True, 999)
+    assert "no such process" in run_module("oom_score_adj", process="no-such-daemon", score=1)["msg"]
+    warned = run_module("oom_score_adj", process="no-such-daemon", score=1, missing="warn")
+    assert "no such process" in str(warned["warnings"])
+    assert _kernel_log.files(["/x"]) == ["/x"]
