@@ -118,7 +118,7 @@ define stage
 @rm -rf $(BUILD)/artifact && mkdir -p $(BUILD)
 @$(1)/bin/ansible-galaxy collection build --force --output-path $(BUILD) > $(BUILD)/build.log
 @ANSIBLE_HOME=$(BUILD)/home $(1)/bin/ansible-galaxy collection install $(BUILD)/oomguard-linux-*.tar.gz \
-	--offline --collections-path $(ARTIFACT) > $(BUILD)/build.log 2>&1 || { cat $(BUILD)/build.log; exit 1; }
+	--offline --force --collections-path $(ARTIFACT) > $(BUILD)/build.log 2>&1 || { cat $(BUILD)/build.log; exit 1; }
 @cd $(ARTIFACT)/$(COLLECTION) && find . -mindepth 1 -maxdepth 1 ! -name meta ! -name plugins ! -name roles ! -name playbooks \
 	! -name MANIFEST.json ! -name FILES.json -exec rm -rf {} +
 endef

@@ -18,7 +18,7 @@ announces, and up to 5.0 a child may have died instead.
 """
 
 import hashlib
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Union
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _oom_messages as say
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record
@@ -53,8 +53,9 @@ class Row(NamedTuple):
 class Report:
     """What is known of one call of the killer, line by line."""
 
-    def __init__(self, record: Record, trusted: Optional[bool]) -> None:
+    def __init__(self, record: Record, trusted: Optional[bool], number: int) -> None:
         self.first = record
+        self.number = number  # of its first line, by which events are ordered
         self.trusted = trusted
         self.header = None  # type: Optional[say.Header]
         self.trigger_pid = None  # type: Optional[int]
@@ -104,9 +105,11 @@ class _Stream:
         self._open = None  # type: Optional[Report]  # still without its end
         self._ended = None  # type: Optional[Report]  # its group may go on
         self._sysrq = False
+        self._number = 0
 
-    def take(self, record: Record, message: Optional[say.Message]) -> Iterator[Report]:
-        """Use one message; give the reports that it shows to be over."""
+    def take(self, record: Record, message: Optional[say.Message], number: int) -> Iterator[Report]:
+        """Use one message, that of line C(number); give the reports that it shows to be over."""
+        self._number = number
         if self._open and self._open.seconds_since(record) > REPORT_SECONDS:
             yield from self._close()
         if isinstance(message, say.Header):
@@ -140,7 +143,7 @@ class _Stream:
 
     def _begin(self, record: Record) -> Iterator[Report]:
         yield from self._close()
-        self._open = Report(record, self._trusted)
+        self._open = Report(record, self._trusted, self._number)
         self._open.sysrq, self._sysrq = self._sysrq, False
 
     def _identify(self, record: Record, message: Union[say.Summary, say.Announced]) -> Iterator[Report]:
@@ -223,17 +226,15 @@ class Parsed(NamedTuple):
 def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> Parsed:
     """Events of the text, in the order in which they began, and what it says of missing ones."""
     streams = {False: _Stream(False), None: _Stream(None), True: _Stream(True)}
-    reports = []  # type: List[Dict[str, Any]]
-    boots = []  # type: List[int]
+    found = []  # type: List[Tuple[int, int, Dict[str, Any]]]  # line, boot, event
     boot, lines, suppressed = 0, 0, 0
     uptime = None  # type: Optional[float]
 
     def keep(ended: Iterable[Report]) -> None:
         for report in ended:
-            reports.append(event(report, tasks, raw))
-            boots.append(boot)
+            found.append((report.number, boot, event(report, tasks, raw)))
 
-    for record in _joined(records):
+    for number, record in enumerate(_joined(records)):
         message = say.understand(record.text)
         if record.trusted is not False and _restarted(record, message, uptime, lines):
             for stream in streams.values():
@@ -243,12 +244,11 @@ def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False)
         lines += 1
         if isinstance(message, say.Suppressed):
             suppressed += message.reports
-        keep(streams[record.trusted].take(record, message))
+        keep(streams[record.trusted].take(record, message, number))
     for stream in streams.values():
         keep(stream.finish())
-    for found, number in zip(reports, boots):
-        found["boot_index"] = number - boot
-    return Parsed(reports, suppressed)
+    found.sort(key=lambda one: one[0])
+    return Parsed([dict(facts, boot_index=of_boot - boot) for _line, of_boot, facts in found], suppressed)
 
 
 def _restarted(record: Record, message: Optional[say.Message], uptime: Optional[float], lines: int) -> bool:

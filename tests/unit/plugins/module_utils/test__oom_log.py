@@ -276,8 +276,8 @@ def test_what_a_program_wrote_never_mixes_with_the_kernel():
     lines = ["4,1,1,-;" + HEADER, "12,2,2,-;" + KILL.replace("7", "1"), "6,3,3,-;" + KILL]
     events = parse(records_of(lines))
     assert [(event["trusted"], event["victims"][0]["pid"], event["trigger"] is None) for event in events] == [
-        (False, 1, True),
         (True, 7, False),
+        (False, 1, True),
     ]
 
 
