@@ -59,6 +59,7 @@ sanity: $(MAIN)/.done $(PYTHONS)/.done ## ansible-test sanity, nothing ignored
 	$(call say,ansible-test sanity)
 	@rm -rf $(BUILD)/sanity && mkdir -p $(SANITY) $(CACHE)/home/.ansible/test/cache
 	@git ls-files -co --exclude-standard | tar -cf - -T - | tar -xf - -C $(SANITY)
+	@git -C $(SANITY) init --quiet # else ansible-test asks this repository, which ignores .build, and skips all
 	@cp tests/tools/get_pip.py $(CACHE)/home/.ansible/test/cache/get_pip_24_2.py
 	cd $(SANITY) && HOME=$(CACHE)/home PATH=$(MAIN)/bin:$(PYTHONS):$$PATH ansible-test sanity --local --requirements
 
@@ -126,11 +127,15 @@ endef
 $(CACHE)/%/.done:
 	$(call say,Python environment $*)
 	@rm -rf $(@D) && $(or $(INTERPRETER),$(PYTHON)) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check '$(PIP)'
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check \
-		$(if $(UPGRADE_PIP),--upgrade $(UPGRADE_PIP)) --requirement tests/requirements/$(firstword $(subst -, ,$*)).txt
+		--requirement tests/requirements/$(firstword $(subst -, ,$*)).txt
 	@touch $@
 
 $(OLDEST)/.done $(NEWEST)/.done: | $(PYTHONS)/.done
+$(CACHE)/%/.done: PIP = pip
+# The pip that comes with Python 3.6 takes packages that are too new for it; this is the last one for it.
+$(OLDEST)/.done: PIP = pip==21.3.1
 $(OLDEST)/.done: INTERPRETER = $$(ls -v $(PYTHONS)/python3.* | head -n 1)
 $(NEWEST)/.done: INTERPRETER = $$(ls -v $(PYTHONS)/python3.* | tail -n 1)
 
