@@ -348,7 +348,7 @@ def test_public_logs_are_read_to_their_truth_where_they_are_given():
 
 # --- properties ---------------------------------------------------------------------------
 
-WORDS = st.sampled_from([text for text in MESSAGES] + ["x", "(", ")", "[ 7] 1 2 3 4 x", "\x00", ",task=", "Killed process 7 ("])
+WORDS = st.sampled_from(list(MESSAGES) + ["x", "(", ")", "[ 7] 1 2 3 4 x", "\x00", ",task=", "Killed process 7 ("])
 
 
 @given(st.lists(st.one_of(st.text(max_size=80), WORDS), max_size=40))
