@@ -33,11 +33,11 @@ help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: prove
-prove: packages $(PROVE)/.done ## Prove on this machine, contained, that the killer takes the hog and not what is pinned
+prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the hog and not what is pinned (ARGS='-e ...')
 	$(call stage,$(PROVE))
 	$(call ansible_env,$(PROVE)) ansible-playbook oomguard.linux.verify --inventory localhost, \
 		--extra-vars 'ansible_connection=local ansible_become=false oom_verify_evidence_dir=$(BUILD)/evidence' \
-		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}'
+		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}' $(ARGS)
 	@echo "The evidence is in .build/evidence/localhost.json"
 
 .PHONY: test
