@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 
 SOURCE = os.path.join(os.path.dirname(__file__), "../../roles/oom_verify/files/oom_hog.c")
@@ -37,9 +38,15 @@ def hog(build):
 @pytest.fixture
 def small_domain():
     """A private memory cgroup of 32 MiB, on cgroup version 1 or 2."""
-    hierarchy = _cgroup.memory_hierarchy(Procfs())
-    cgroup = _cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardhog_{0}".format(os.getpid())))
-    cgroup.create()
-    cgroup.set_limit(32 * 1024)
-    yield cgroup
-    assert cgroup.remove()
+    try:
+        hierarchy = _cgroup.memory_hierarchy(Procfs())
+        cgroup = _cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguard-test-{0}".format(os.getpid())))
+        cgroup.create()
+    except OomError as error:
+        pytest.fail("a real kill needs a memory cgroup that can be written, as root: {0}".format(error))
+    try:
+        cgroup.set_limit(32 * 1024)
+        yield cgroup
+    finally:
+        removed = cgroup.remove()
+    assert removed, "{0} is still there".format(cgroup.directory)

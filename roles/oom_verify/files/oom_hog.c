@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ enum { SURVIVED = 0, USAGE = 2, REFUSED = 3, SCORE_NOT_SET = 4, OUT_OF_MEMORY = 
 
 enum { NAME_BYTES = 15, LINE = 4096 };
 
+#define VERSION "0.1.0" /* of the collection, see galaxy.yml */
 #define KIB 1024ULL
 #define NO_LIMIT (~0ULL)
 
@@ -55,6 +57,7 @@ static const char usage[] =
 	"  --max-domain SIZE  refuse to start in a larger memory domain (256M)\n"
 	"  --host             accept the whole host as the memory domain\n"
 	"  --help             this text\n"
+	"  --version          version of the collection it belongs to\n"
 	"\n"
 	"exit codes: 0 survived, 12 out of memory (ENOMEM), 2 usage, 3 refused to\n"
 	"start, 4 score not set; killed by signal 9 is the expected end\n";
@@ -78,19 +81,42 @@ static void say(const char *format, ...)
 		return;
 }
 
-/* A string as JSON wants it; bytes outside printable ASCII become \u00XX. */
+/* Bytes of the UTF-8 character that starts here, 0 when it is none (RFC 3629). */
+static size_t utf8_bytes(const unsigned char *at)
+{
+	size_t bytes = at[0] < 0x80 ? 1
+		     : at[0] < 0xc2 ? 0
+		     : at[0] < 0xe0 ? 2
+		     : at[0] < 0xf0 ? 3
+		     : at[0] < 0xf5 ? 4
+				    : 0;
+
+	for (size_t i = 1; i < bytes; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
+	bool no_character = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
+	return overlong || no_character ? 0 : bytes;
+}
+
+/* A string as JSON wants it; a byte that is not UTF-8 becomes U+FFFD. */
 static const char *quoted(const char *text)
 {
 	static char json[6 * LINE / 8];
 	char *out = json;
+	const char *const last = json + sizeof(json) - sizeof("\\uffff");
 
-	for (const unsigned char *in = (const unsigned char *)text; *in && out < json + sizeof(json) - 7; in++) {
-		if (*in == '"' || *in == '\\')
+	for (const unsigned char *in = (const unsigned char *)text; *in && out < last;) {
+		size_t bytes = utf8_bytes(in);
+		if (!bytes)
+			out += sprintf(out, "\\ufffd");
+		else if (*in == '"' || *in == '\\')
 			out += sprintf(out, "\\%c", *in);
-		else if (*in < ' ' || *in > '~')
+		else if (*in < ' ' || *in == 0x7f)
 			out += sprintf(out, "\\u%04x", *in);
 		else
-			*out++ = (char)*in;
+			out += sprintf(out, "%.*s", (int)bytes, (const char *)in);
+		in += bytes ? bytes : 1;
 	}
 	*out = '\0';
 	return json;
@@ -115,11 +141,13 @@ static void end_with(int code, const char *format, ...)
 
 static long number(const char *option, const char *text, long least, long most)
 {
+	const char *digits = text + (*text == '-');
 	char *end;
 
 	errno = 0;
 	long value = strtol(text, &end, 10);
-	if (errno || end == text || *end || value < least || value > most)
+	/* strtol() takes a plus and blanks as well: we do not. */
+	if (errno || *digits < '0' || *digits > '9' || *end || value < least || value > most)
 		end_with(USAGE, "--%s '%s': must be a whole number from %ld to %ld", option, text, least, most);
 	return value;
 }
@@ -147,7 +175,7 @@ static unsigned long long size(const char *option, const char *text)
 
 static struct options parse(int count, char **words)
 {
-	enum { SIZE, STEP, PAUSE, HOLD, SCORE, NAME, DEADLINE, MAX_DOMAIN, HOST, HELP };
+	enum { SIZE, STEP, PAUSE, HOLD, SCORE, NAME, DEADLINE, MAX_DOMAIN, HOST, HELP, VERSION_ASKED };
 	static const struct option known[] = {
 		[SIZE] = { "size", required_argument, NULL, 0 },
 		[STEP] = { "step", required_argument, NULL, 0 },
@@ -159,6 +187,7 @@ static struct options parse(int count, char **words)
 		[MAX_DOMAIN] = { "max-domain", required_argument, NULL, 0 },
 		[HOST] = { "host", no_argument, NULL, 0 },
 		[HELP] = { "help", no_argument, NULL, 0 },
+		[VERSION_ASKED] = { "version", no_argument, NULL, 0 },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct options wanted = { .step = KIB * KIB, .max_domain = 256 * KIB * KIB, .deadline = 30 };
@@ -201,6 +230,9 @@ static struct options parse(int count, char **words)
 			break;
 		case HELP:
 			fputs(usage, stdout);
+			exit(SURVIVED);
+		case VERSION_ASKED:
+			puts("oom_hog " VERSION);
 			exit(SURVIVED);
 		}
 	}
@@ -266,74 +298,127 @@ static bool own_cgroup(int version, char *path)
 	return found;
 }
 
-/*
- * Where that hierarchy is mounted, and which of its cgroups the mount shows:
- * "/" but for bind mounts. Hybrid hosts mount version 2 as well, without the
- * memory controller, so version 1 is looked for first.
- */
-static bool mounted_at(int version, char *mount, char *shown)
+/* Blanks and backslashes of mountinfo are octal escapes (proc(5)). */
+static void unescape(char *text)
 {
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	char line[2 * LINE], kind[32], options[LINE];
+	char *out = text;
+
+	for (const char *in = text; *in; in++) {
+		if (*in == '\\' && strspn(in + 1, "01234567") >= 3) {
+			*out++ = (char)((in[1] - '0') << 6 | (in[2] - '0') << 3 | (in[3] - '0'));
+			in += 3;
+		} else {
+			*out++ = *in;
+		}
+	}
+	*out = '\0';
+}
+
+/* Whether a line of mountinfo mounts that hierarchy: where, and which cgroup is seen there. */
+static bool mounts(const char *line, int version, char *mount, char *shown)
+{
+	char kind[32], options[LINE];
+	const char *rest = strstr(line, " - ");
+
+	if (!rest || sscanf(line, "%*s %*s %*s %4095s %4095s", shown, mount) != 2)
+		return false;
+	if (sscanf(rest, " - %31s %*s %4095s", kind, options) != 2)
+		return false;
+	unescape(shown);
+	unescape(mount);
+	return version == 1 ? !strcmp(kind, "cgroup") && has_word(options, "memory") : !strcmp(kind, "cgroup2");
+}
+
+static bool has_prefix(const char *path, const char *prefix, size_t length)
+{
+	return !strncmp(path, prefix, length) && (path[length] == '/' || path[length] == '\0');
+}
+
+/*
+ * The rest of a cgroup's path below the one that a mount shows. NULL when it is
+ * not below: a bind mount of another cgroup, or "/.." outside our namespace.
+ */
+static const char *path_below(const char *cgroup, const char *shown)
+{
+	size_t length = strcmp(shown, "/") ? strlen(shown) : 0;
+
+	if (!has_prefix(cgroup, shown, length) || has_prefix(cgroup + length, "/..", 3))
+		return NULL;
+	return strcmp(cgroup + length, "/") ? cgroup + length : "";
+}
+
+/* The smallest limit of a cgroup's folder and of those above it, up to the mount point. */
+static unsigned long long smallest_limit(int version, const char *mount, char *folder)
+{
+	unsigned long long smallest = NO_LIMIT;
+
+	while (true) {
+		unsigned long long limit = number_in(folder, version == 1 ? "memory.limit_in_bytes" : "memory.max");
+		if (limit < smallest)
+			smallest = limit;
+		if (strlen(folder) <= strlen(mount))
+			return smallest;
+		*strrchr(folder, '/') = '\0';
+		/* Version 1 before kernel 5.11: without this a cgroup's limit does not hold for those below it. */
+		if (version == 1 && number_in(folder, "memory.use_hierarchy") == 0)
+			return smallest;
+	}
+}
+
+/*
+ * Bytes that can run out together with us; NO_LIMIT when it is the whole host.
+ * False when no mount shows our cgroup. Hybrid hosts mount version 2 as well,
+ * without the memory controller, so version 1 is looked for first. A cgroup
+ * above the mounts cannot be seen: then the domain is smaller than we say.
+ */
+static bool find_domain(unsigned long long *domain)
+{
+	char cgroup[LINE], mount[LINE], shown[LINE], folder[2 * LINE], line[2 * LINE];
+	int version = own_cgroup(1, cgroup) ? 1 : 2;
+	unsigned long long ram = (unsigned long long)sysconf(_SC_PHYS_PAGES) * (unsigned long long)sysconf(_SC_PAGESIZE);
 	bool found = false;
 
+	*domain = NO_LIMIT;
+	if (version == 2 && !own_cgroup(2, cgroup))
+		return false;
+	FILE *file = fopen("/proc/self/mountinfo", "re");
 	if (!file)
 		return false;
-	while (!found && fgets(line, sizeof(line), file)) {
-		const char *rest = strstr(line, " - ");
-		if (!rest || sscanf(line, "%*s %*s %*s %4095s %4095s", shown, mount) != 2)
+	while (fgets(line, sizeof(line), file)) {
+		const char *below = mounts(line, version, mount, shown) ? path_below(cgroup, shown) : NULL;
+		if (!below)
 			continue;
-		if (sscanf(rest, " - %31s %*s %4095s", kind, options) != 2)
+		snprintf(folder, sizeof(folder), "%s%s", mount, below);
+		if (access(folder, X_OK) != 0)
 			continue;
-		found = version == 1 ? !strcmp(kind, "cgroup") && has_word(options, "memory") : !strcmp(kind, "cgroup2");
+		found = true;
+		unsigned long long limit = smallest_limit(version, mount, folder);
+		/* Version 1 writes "no limit" as a number far above any RAM. */
+		if (limit < ram && limit < *domain)
+			*domain = limit;
 	}
 	fclose(file);
 	return found;
 }
 
-/* The smallest limit of our cgroup and of those above it, in bytes. */
-static unsigned long long cgroup_limit(void)
+/* The memory domain, if it is one that we may fill. */
+static unsigned long long allowed_domain(const struct options *wanted)
 {
-	char cgroup[LINE], mount[LINE], shown[LINE], folder[2 * LINE];
-	unsigned long long smallest = NO_LIMIT;
+	unsigned long long domain;
+	bool found = find_domain(&domain);
 
-	for (int version = 1; version <= 2; version++) {
-		if (!mounted_at(version, mount, shown) || !own_cgroup(version, cgroup))
-			continue;
-		size_t hidden = strcmp(shown, "/") && !strncmp(cgroup, shown, strlen(shown)) ? strlen(shown) : 0;
-		snprintf(folder, sizeof(folder), "%s%s", mount, cgroup + hidden);
-		while (strlen(folder) >= strlen(mount)) {
-			unsigned long long limit =
-				number_in(folder, version == 1 ? "memory.limit_in_bytes" : "memory.max");
-			if (limit < smallest)
-				smallest = limit;
-			*strrchr(folder, '/') = '\0';
-		}
-		break;
-	}
-	return smallest;
-}
-
-/* Bytes that can run out together with us; NO_LIMIT when it is the whole host. */
-static unsigned long long memory_domain(void)
-{
-	unsigned long long ram = (unsigned long long)sysconf(_SC_PHYS_PAGES) * (unsigned long long)sysconf(_SC_PAGESIZE);
-	unsigned long long limit = cgroup_limit();
-
-	/* Version 1 writes "no limit" as a number far above any RAM. */
-	return limit < ram ? limit : NO_LIMIT;
-}
-
-static void refuse_large_domain(const struct options *wanted, unsigned long long domain)
-{
 	if (wanted->host)
-		return;
+		return domain;
+	if (!found)
+		end_with(REFUSED, "the memory cgroup of this process cannot be found below any mount point, so nothing says"
+				  " how much could run out: mount it, or say --host");
 	if (domain == NO_LIMIT)
 		end_with(REFUSED, "no memory cgroup limits this process, so the whole host would run out of memory:"
 				  " start it in a limited cgroup, or say --host");
 	if (domain > wanted->max_domain)
 		end_with(REFUSED, "the memory domain of %llu KiB is larger than --max-domain %llu KiB", domain / KIB,
 			 wanted->max_domain / KIB);
+	return domain;
 }
 
 /* --- our own end ---------------------------------------------------------------- */
@@ -371,7 +456,7 @@ static void set_score(long score)
 
 	if (file < 0 || dprintf(file, "%ld", score) < 0)
 		end_with(SCORE_NOT_SET, "--score %ld was denied: %s%s", score, strerror(errno),
-			 errno == EACCES ? "; lowering it needs CAP_SYS_RESOURCE" : "");
+			 errno == EACCES ? "; lowering needs CAP_SYS_RESOURCE" : "");
 	close(file);
 	if (own_score() != score)
 		end_with(SCORE_NOT_SET, "--score %ld was written, but the kernel shows %ld", score, own_score());
@@ -389,32 +474,34 @@ static void pause_for(long seconds, long milliseconds)
 
 /*
  * Each page gets another value, so that no two can be merged, and small pages
- * are asked for, so that one touch is one page.
+ * are asked for, so that one touch is one page. Only our end gives it back.
  */
 static bool take(unsigned long long bytes)
 {
 	static unsigned long long pages;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	if (bytes > SIZE_MAX / 2)
+		return false; /* more than 32 bits can address */
+	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return false;
 	(void)madvise(memory, bytes, MADV_NOHUGEPAGE); /* kernels without huge pages refuse, which is as good */
 	for (unsigned long long at = 0; at < bytes; at += page) {
 		pages++;
-		memcpy(memory + at, &pages, bytes - at < sizeof(pages) ? 1 : sizeof(pages));
+		memcpy(memory + at, &pages, sizeof(pages)); /* a mapping ends with a whole page */
 	}
 	return true;
 }
 
 int main(int count, char **words)
 {
+	signal(SIGPIPE, SIG_IGN); /* our end, not our reader's, is what counts */
+
 	struct options wanted = parse(count, words);
-	unsigned long long domain = memory_domain();
+	unsigned long long domain = allowed_domain(&wanted);
 	unsigned long long taken = 0;
 
-	refuse_large_domain(&wanted, domain);
-	signal(SIGPIPE, SIG_IGN);
 	set_deadline(wanted.deadline);
 	if (wanted.name)
 		prctl(PR_SET_NAME, wanted.name, 0, 0, 0);
