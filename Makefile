@@ -104,10 +104,15 @@ integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modul
 	$(call ansible_env,$(FLOOR)) ansible-playbook tests/integration/run.yml --extra-vars ansible_python_interpreter=$$(ls -v $(PYTHONS)/python3.* | head -n 1)
 
 .PHONY: molecule
-molecule: packages $(MAIN)/.done ## The molecule scenario default
-	$(call say,molecule default)
+molecule: vm-default ## The molecule scenario that needs no guest
+
+# Guests end with the run (LAB_RUN), whatever ends it. KEEP=1 leaves them for a look, see docs/testing.md.
+.PHONY: vm-%
+vm-%: packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-kernels, vm-host_oom, vm-docker, vm-default (KEEP=1)
+	$(call say,molecule $*)
 	$(call stage,$(MAIN))
-	$(call ansible_env,$(MAIN)) MOLECULE_GLOB='molecule/*/molecule.yml' molecule test --scenario-name default
+	$(call ansible_env,$(MAIN)) MOLECULE_GLOB='molecule/*/molecule.yml' OOMGUARD_CACHE=$(CACHE) \
+		sh -c '$(if $(KEEP),,LAB_RUN=$$$$) exec molecule test --scenario-name $* $(if $(KEEP),--destroy never)'
 
 .PHONY: clean
 clean: ## Remove what was built in this checkout
@@ -146,6 +151,7 @@ $(PYTHONS)/.done: tests/tools/real_pythons.py
 
 # program:package; a program in the C library's package is looked for by its file.
 PACKAGES := cc:gcc valgrind:valgrind git:git tar:tar
+GUEST_PACKAGES := qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mke2fs:e2fsprogs ssh:openssh-client
 .PHONY: packages
 packages:
 	@missing=$$(for pair in $(PACKAGES); do command -v $${pair%%:*} > /dev/null || printf ' %s' $${pair##*:}; done); \

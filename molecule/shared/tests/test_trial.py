@@ -1,0 +1,33 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a trial leaves on a host: its victims in the kernel log and on the counter, and nothing else."""
+
+import json
+import os
+
+import pytest
+
+testinfra_hosts = ["ansible://all"]
+
+
+@pytest.fixture
+def evidence(host):
+    folder = os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "evidence")
+    with open(os.path.join(folder, "{0}.json".format(host.backend.get_hostname()))) as stream:
+        return json.load(stream)
+
+
+def test_the_kernel_log_names_the_victims_of_the_evidence(host, evidence):
+    log = host.check_output("dmesg")
+    assert evidence["verdict"] == "proven"
+    for run in evidence["runs"]:
+        victim = run[run["expected"]]
+        assert "Killed process {pid} ({name})".format(**victim) in log
+        assert not host.file("/proc/{0}".format(victim["pid"])).exists
+
+
+def test_nothing_is_left_of_the_trial(host):
+    assert host.run("find /sys/fs/cgroup -name 'oomguardtrial*'").stdout == ""
+    assert host.run("pgrep -l oomguard").stdout == ""
+    assert host.run("find /tmp -maxdepth 1 -name 'oom_verify.*'").stdout == ""
