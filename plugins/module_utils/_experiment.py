@@ -12,6 +12,10 @@ that is pinned and holds more memory than the hog ever gets, so that by size
 alone the kernel must take the decoy (mm/oom_kill.c:oom_badness). In the
 treatment the decoy is pinned and must outlive the hog; in the control it is
 not, and must die. Only the pair shows that the pin made the difference.
+
+On the whole host only the treatment is tried: a second OOM there would double
+the harm, and that the larger one dies without a pin is what the contained pair
+shows.
 """
 
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
@@ -36,8 +40,9 @@ class Scores(NamedTuple):
 class Design(NamedTuple):
     """Everything that is decided before the first process starts."""
 
+    scope: str  # cgroup or host
     method: str  # lowered or mirrored
-    limit_kb: int
+    limit_kb: int  # what the two share: the limit of their cgroup, or the free memory and swap of the host
     decoy_kb: int
     hog_kb: int
     treatment: Scores
@@ -45,7 +50,20 @@ class Design(NamedTuple):
 
     def runs(self) -> List[Tuple[str, Scores, str]]:
         """Name, scores and who must die."""
-        return [("treatment", self.treatment, "hog"), ("control", self.control, "decoy")]
+        treatment, control = ("treatment", self.treatment, "hog"), ("control", self.control, "decoy")
+        return [treatment] if self.scope == "host" else [treatment, control]
+
+    def hog_badness_kb(self, total_kb: int) -> int:
+        """How the kernel will weigh the hog when memory runs out, in KiB (oom_badness)."""
+        return self.limit_kb - self.decoy_kb + self.treatment.hog * total_kb // 1000
+
+
+class Candidate(NamedTuple):
+    """A process that is none of ours, as the killer of the whole host sees it."""
+
+    process: Process
+    score: int
+    memory_kb: int  # resident, swapped, and its page tables
 
 
 class Actor(NamedTuple):
@@ -101,7 +119,7 @@ class Surroundings(NamedTuple):
     log_error: Optional[str]  # why the kernel log could not be read, or what of it was lost
 
 
-def design(pinned_score: int, hog_score: int, limit_kb: int, own_score: int, can_lower: bool) -> Design:
+def design(pinned_score: int, hog_score: int, limit_kb: int, own_score: int, can_lower: bool, scope: str = "cgroup") -> Design:
     """Sizes and scores of both runs.
 
     Where scores cannot be lowered the pair is mirrored: not the decoy down but
@@ -128,11 +146,12 @@ def design(pinned_score: int, hog_score: int, limit_kb: int, own_score: int, can
     # and by a fifth of the limit at the most.
     lead = min(difference / 2000.0, 0.2)
     decoy_kb = int(limit_kb * (1 + lead) / 2)
-    # Together they pass the limit, alone the hog stays well below it.
-    hog_kb = int(limit_kb * 1.2) - decoy_kb
+    # Together they pass the limit, alone the hog stays well below it. On the
+    # host it takes more than there is: MemAvailable leaves out up to half of the page cache.
+    hog_kb = limit_kb * 2 if scope == "host" else int(limit_kb * 1.2) - decoy_kb
 
     if can_lower or pinned_score >= own_score:
-        return Design("lowered", limit_kb, decoy_kb, hog_kb, Scores(pinned_score, hog_score), Scores(hog_score, hog_score))
+        return Design(scope, "lowered", limit_kb, decoy_kb, hog_kb, Scores(pinned_score, hog_score), Scores(hog_score, hog_score))
     if pinned_score == SCORE_MIN:
         raise UnsupportedError(
             "pinned_score -1000 means immunity, which can only be shown where scores can be lowered:"
@@ -144,8 +163,23 @@ def design(pinned_score: int, hog_score: int, limit_kb: int, own_score: int, can
             " would pass {2}: give the capability or choose a smaller difference".format(difference, own_score, SCORE_MAX)
         )
     return Design(
-        "mirrored", limit_kb, decoy_kb, hog_kb, Scores(own_score, own_score + difference), Scores(own_score, own_score)
+        scope, "mirrored", limit_kb, decoy_kb, hog_kb, Scores(own_score, own_score + difference), Scores(own_score, own_score)
     )
+
+
+def refuse_rivals(plan: Design, candidates: List[Candidate], total_kb: int) -> None:
+    """On the whole host the kernel chooses among all: the hog must be the worst by far, now and not only by hope."""
+    hog_kb = plan.hog_badness_kb(total_kb)
+    noise_kb = SMALLEST_DIFFERENCE * total_kb // 1000
+    for one in sorted(candidates, key=lambda one: -(one.memory_kb + one.score * total_kb // 1000)):
+        badness_kb = one.memory_kb + one.score * total_kb // 1000
+        if one.score != SCORE_MIN and badness_kb + noise_kb > hog_kb:
+            raise InputError(
+                "the kernel could take process {0.pid} ({0.name}) instead of the hog: it weighs {1} KiB (score {2}, {3} KiB of memory) against"
+                " {4} KiB: pin it lower, or set hog_score higher than {5}".format(
+                    one.process, badness_kb, one.score, one.memory_kb, hog_kb, plan.treatment.hog
+                )
+            )
 
 
 # --- the verdict ------------------------------------------------------------
@@ -160,8 +194,6 @@ def judge(runs: List[Run], surroundings: Surroundings) -> Tuple[str, List[str]]:
     """
     refutations = [sentence for run in runs for sentence in _refutations(run)]
     doubts = [sentence for run in runs for sentence in _doubts(run)] + _doubts_about(surroundings, runs)
-    if len(runs) < 2 and not refutations:
-        doubts.append("the control run did not take place")
     if refutations:
         return "refuted", refutations + doubts
     if doubts:
@@ -307,7 +339,8 @@ def _claim(design: Design, verdict: str) -> str:
         else "mirrored, as scores cannot be lowered here: a decoy at {0} against a hog raised to {1}".format(*design.treatment)
     )
     binds = {"proven": "binds", "refuted": "does not bind", "inconclusive": "was not shown to bind"}[verdict]
-    return "a score difference of {0} {1} ({2}, in {3} MiB)".format(difference, binds, how, design.limit_kb // 1024)
+    where = "on the whole host" if design.scope == "host" else "in {0} MiB".format(design.limit_kb // 1024)
+    return "a score difference of {0} {1} ({2}, {3})".format(difference, binds, how, where)
 
 
 def _story(run: Run) -> str:

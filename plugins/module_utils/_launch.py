@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Where the hog and the decoy of a trial run: a private memory cgroup and the programs in it.
+"""Where the hog and the decoy of a trial run: a private memory cgroup, limited or not, and the programs in it.
 
 Two ways to get one. With systemd as the manager of the host the cgroup is a
 transient slice, each program a transient service in it, and systemd itself
@@ -115,7 +115,7 @@ class CgroupLauncher:
             directory = os.path.dirname(directory)
         return parents
 
-    def open(self, limit_kb: int) -> "_cgroup.MemoryCgroup":
+    def open(self, limit_kb: Optional[int]) -> "_cgroup.MemoryCgroup":
         refusals = []
         for parent in self._parents:
             cgroup = _cgroup.MemoryCgroup(self._hierarchy, os.path.join(parent, _own_name(self._procfs)))
@@ -125,7 +125,8 @@ class CgroupLauncher:
                 refusals.append(str(error))
                 continue
             self.cgroup = cgroup
-            cgroup.set_limit(limit_kb)
+            if limit_kb is not None:
+                cgroup.set_limit(limit_kb)
             return cgroup
         raise AccessError(
             "no memory cgroup can be made: {0}; run as root, or name a delegated cgroup with cgroup_parent".format("; ".join(refusals))
@@ -175,21 +176,25 @@ class SystemdLauncher:
         self._units = {}  # type: Dict[Started, str]
         self._opened = False
 
-    def open(self, limit_kb: int) -> "_cgroup.MemoryCgroup":
+    def open(self, limit_kb: Optional[int]) -> "_cgroup.MemoryCgroup":
         self.cgroup = _cgroup.MemoryCgroup(self._hierarchy, self._hierarchy.directory("/" + self._slice))
         self._opened = True
         # systemctl can only limit a slice through a drop-in; the bus call leaves nothing behind.
+        if limit_kb is None:
+            properties = ["1", "MemoryAccounting", "b", "true"]
+        else:
+            properties = ["2", "MemoryMax", "t", str(limit_kb * 1024), "MemorySwapMax", "t", "0"]
         _systemd(
             "busctl", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-            "StartTransientUnit", "ssa(sv)a(sa(sv))", self._slice, "fail",
-            "2", "MemoryMax", "t", str(limit_kb * 1024), "MemorySwapMax", "t", "0", "0",
+            "StartTransientUnit", "ssa(sv)a(sa(sv))", self._slice, "fail", *properties, "0"
         )
         deadline = time.monotonic() + 10
         while not self.cgroup.exists():  # the job is queued, not done, when the call returns
             if time.monotonic() > deadline:
                 raise UnsupportedError("systemd made no memory cgroup for {0}: is MemoryAccounting possible here?".format(self._slice))
             time.sleep(0.01)
-        self.cgroup.set_limit(limit_kb)
+        if limit_kb is not None:
+            self.cgroup.set_limit(limit_kb)
         return self.cgroup
 
     def headroom_kb(self) -> Optional[int]:

@@ -99,6 +99,14 @@ class ProcessDir:
     def score(self) -> int:
         return int(self._read("oom_score_adj"))
 
+    def memory_kb(self) -> int:
+        """What the killer counts: resident memory, swap and page tables, in KiB (mm/oom_kill.c:oom_badness)."""
+        counted = 0
+        for line in self._read("status").decode("utf-8", "replace").splitlines():
+            if line.startswith(("VmRSS:", "VmSwap:", "VmPTE:")):
+                counted += int(line.split()[1])
+        return counted
+
     def set_score(self, score: int) -> None:
         # Plain decimal: the kernel would read a leading zero as octal.
         fd = os.open("oom_score_adj", os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, dir_fd=self._fd)
@@ -161,12 +169,13 @@ class Procfs:
         """Processes that the killer took since boot; None before kernel 4.13."""
         return self._keyed_number("vmstat", "oom_kill")
 
-    def available_kb(self) -> int:
-        """Memory that can be used without swapping, in KiB."""
-        available = self._keyed_number("meminfo", "MemAvailable:")
-        if available is None:
-            raise UnsupportedError("{0}/meminfo has no MemAvailable: a kernel before 3.14 is not supported".format(self.root))
-        return available
+    def memory_kb(self, *keys: str) -> int:
+        """Sum of these lines of meminfo, such as C(MemAvailable), in KiB."""
+        numbers = {key: self._keyed_number("meminfo", key + ":") for key in keys}
+        for key, number in numbers.items():
+            if number is None:
+                raise UnsupportedError("{0}/meminfo has no {1}: a kernel before 3.14 is not supported".format(self.root, key))
+        return sum(number for number in numbers.values() if number is not None)
 
     def _keyed_number(self, name: str, key: str) -> Optional[int]:
         for line in self.read(name).splitlines():

@@ -46,6 +46,8 @@ class Request(NamedTuple):
     """The options of one trial."""
 
     hog: str
+    scope: str  # cgroup or host
+    allow_host_oom: bool
     memory_limit_kb: int
     pinned_score: int
     hog_score: int
@@ -131,23 +133,31 @@ class Trial:
             raise InputError("hog {0} is not a file: give the path of the built oom_hog on this host".format(hog))
         if not os.access(hog, os.X_OK):
             raise InputError("hog {0} is not executable: build it for this host and set mode 0755".format(hog))
-        if self._procfs.read("sys/vm/panic_on_oom").strip() == "2":
-            raise UnsupportedError(
-                "vm.panic_on_oom is 2: the kernel panics on any OOM, also on that of the trial's own cgroup; set it to 0 or 1 first"
-            )
+        host_wide = self._request.scope == "host"
+        if host_wide:
+            self._check_host_wide()
+        else:
+            self._check_contained()
         design = _experiment.design(
             self._request.pinned_score,
             self._request.hog_score,
-            self._request.memory_limit_kb,
+            self._procfs.memory_kb("MemAvailable", "SwapFree") if host_wide else self._request.memory_limit_kb,
             own_score=self._own_score(),
             can_lower=self._can_lower(),
+            scope=self._request.scope,
         )
-        self._check_room(design.limit_kb)
+        if host_wide:
+            _experiment.refuse_rivals(design, self._candidates(), self._procfs.memory_kb("MemTotal", "SwapTotal"))
         return design
 
-    def _check_room(self, limit_kb: int) -> None:
+    def _check_contained(self) -> None:
         """The trial's cgroup must be full long before the host, or a cgroup above it, is."""
-        rooms = {"free memory (MemAvailable)": self._procfs.available_kb()}
+        if self._sysctl("vm.panic_on_oom") == "2":
+            raise UnsupportedError(
+                "vm.panic_on_oom is 2: the kernel panics on any OOM, also on that of the trial's own cgroup; set it to 0 or 1 first"
+            )
+        limit_kb = self._request.memory_limit_kb
+        rooms = {"free memory (MemAvailable)": self._procfs.memory_kb("MemAvailable")}
         headroom = self._launcher.headroom_kb()
         if headroom is not None:
             rooms["memory left in the cgroups above the trial"] = headroom
@@ -156,6 +166,36 @@ class Trial:
                 raise InputError(
                     "memory_limit {0} KiB is more than half of the {1}, {2} KiB: choose a smaller limit".format(limit_kb, what, room_kb)
                 )
+
+    def _check_host_wide(self) -> None:
+        """Somebody must want it, and the kernel must answer it with a kill."""
+        if not self._request.allow_host_oom:
+            raise InputError(
+                "scope=host lets the whole host run out of memory, which may stall it for minutes and can kill what is not pinned:"
+                " set allow_host_oom=true if that may happen here"
+            )
+        if self._sysctl("vm.panic_on_oom") != "0":
+            raise UnsupportedError("vm.panic_on_oom is {0}: the host would panic; set it to 0 first".format(self._sysctl("vm.panic_on_oom")))
+        if self._sysctl("vm.overcommit_memory") == "2":
+            raise UnsupportedError("vm.overcommit_memory is 2: the hog would be refused memory and nobody killed; set it to 0 or 1 first")
+        headroom = self._launcher.headroom_kb()
+        if headroom is not None:
+            raise UnsupportedError(
+                "a cgroup above the trial has {0} KiB left: it would run out, not the host; use scope=cgroup".format(headroom)
+            )
+
+    def _sysctl(self, name: str) -> str:
+        return self._procfs.read("sys/" + name.replace(".", "/")).strip()
+
+    def _candidates(self) -> List[_experiment.Candidate]:
+        found = []
+        for process in self._bystanders():
+            try:
+                with self._procfs.open(process.pid) as directory:
+                    found.append(_experiment.Candidate(process, directory.score(), directory.memory_kb()))
+            except GONE:
+                continue
+        return found
 
     def _own_score(self) -> int:
         with self._procfs.open(os.getpid()) as directory:
@@ -197,7 +237,7 @@ class Trial:
                 self._launcher.sweep()
                 before = self._bystanders()
                 kills_before = self._procfs.oom_kills()
-                cgroup = self._launcher.open(self._design.limit_kb)
+                cgroup = self._launcher.open(None if self._design.scope == "host" else self._design.limit_kb)
                 for name, scores, expected in self._design.runs():
                     runs.append(self._run(name, scores, expected, cgroup, log, deadline))
                 surroundings = self._surroundings(before, kills_before, runs, log)
@@ -213,6 +253,7 @@ class Trial:
 
     def _facts(self) -> Dict[str, Any]:
         return dict(
+            scope=self._design.scope,
             method=self._design.method,
             manager=self._launcher.manager,
             cgroup_version=self._launcher.version,
@@ -264,7 +305,7 @@ class Trial:
             "--size", "{0}K".format(size_kb),
             "--hold", str(seconds),
             "--deadline", str(seconds),
-            "--max-domain", "{0}K".format(self._design.limit_kb),
+            *(["--host"] if self._design.scope == "host" else ["--max-domain", "{0}K".format(self._design.limit_kb)])
         ]
         return self._launcher.start(role, command, score)
 
@@ -276,20 +317,24 @@ class Trial:
         except GONE:
             return (started.said("start") or {}).get("score")
 
-    @staticmethod
-    def _ours(kills: List[Dict[str, Any]], cgroup: MemoryCgroup, members: Set[int]) -> List[Dict[str, Any]]:
-        """Kills in the trial's cgroup.
+    def _ours(self, kills: List[Dict[str, Any]], cgroup: MemoryCgroup, members: Set[int]) -> List[Dict[str, Any]]:
+        """Kills that the trial caused.
 
-        In a cgroup namespace the log shows a longer path than we see, so the
-        cgroup's unique name decides. After many kills in a short time the
-        kernel leaves the path out; then the pid decides.
+        On the host that is a host-wide one of a member. In the trial's cgroup,
+        the path tells: in a cgroup namespace the log shows a longer one than we
+        see, so the cgroup's unique name decides. After many kills in a short
+        time the kernel leaves the path out; then the pid decides.
         """
         name = os.path.basename(cgroup.path)
         ours = []
         for event in kills:
             path = (event["memcg"] or {}).get("path")
-            inside = name in path.split("/") if path else bool(_experiment.pids_of([event]) & members)
-            if event["constraint"] == "memcg" and inside:
+            member = bool(_experiment.pids_of([event]) & members)
+            if self._design.scope == "host":
+                inside = event["constraint"] != "memcg" and member
+            else:
+                inside = event["constraint"] == "memcg" and (name in path.split("/") if path else member)
+            if inside:
                 ours.append(event)
         return ours
 

@@ -15,20 +15,30 @@ description:
     the difference.
   - Where scores cannot be lowered, for want of CAP_SYS_RESOURCE, the pair is mirrored. Instead of the decoy being lowered, the
     hog is raised by the same difference. RV(method) says which of the two was done.
-  - Nothing outside the private cgroup can be chosen by the killer. The cgroup's limit must be at most half of the free memory.
-    The programs end by themselves after a deadline. What a killed trial left behind is removed by the next one.
+  - Unless O(scope=host), nothing outside the private cgroup can be chosen by the killer. The cgroup's limit must be at most half
+    of the free memory. The programs end by themselves after a deadline. What a killed trial left behind is removed by the next one.
 options:
   hog:
     description: Path, on the host, of the built C(oom_hog) of this collection. See the role P(oomguard.linux.oom_verify#role).
     type: path
     required: true
   scope:
-    description: Where the killer is called. V(cgroup) means in a private memory cgroup, which is safe on a production host.
+    description:
+      - Where the killer is called.
+      - V(cgroup) means in a private memory cgroup, which is safe on a production host.
+      - V(host) means that the whole host runs out of memory. It needs O(allow_host_oom=true), stalls the host for a while, and
+        is refused where the kernel could take another process than the hog. Only the treatment is tried.
     type: str
-    choices: [cgroup]
+    choices: [cgroup, host]
     default: cgroup
+  allow_host_oom:
+    description: Whether the whole host may run out of memory. O(scope=host) is refused without it.
+    type: bool
+    default: false
   memory_limit:
-    description: Size of the private memory cgroup, in bytes or with a unit such as V(64M). At least V(8M).
+    description:
+      - Size of the private memory cgroup, in bytes or with a unit such as V(64M). At least V(8M).
+      - With O(scope=host) there is none, and the two share the free memory and swap of the host.
     type: bytes
     default: 64M
   pinned_score:
@@ -40,7 +50,9 @@ options:
     type: int
     default: 0
   timeout:
-    description: Seconds after which the trial gives up.
+    description:
+      - Seconds after which the trial gives up.
+      - With O(scope=host) the kernel first gives up all its caches, which can take minutes where there is much swap.
     type: int
     default: 60
   manager:
@@ -87,12 +99,19 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: trial.verdict == 'proven'
     fail_msg: "{{ trial.reasons }}"
+
+- name: The same when a whole test machine runs out of memory
+  oomguard.linux.oom_trial:
+    hog: /root/oom_hog
+    scope: host
+    allow_host_oom: true
+    timeout: 300
 """
 
 RETURN = r"""
 verdict:
   description:
-    - V(proven) when both runs took the course that the pin predicts, the kernel log names the victims and nothing else died.
+    - V(proven) when every run took the course that the pin predicts, the kernel log names the victims and nothing else died.
     - V(refuted) when the kernel killed the pinned decoy.
     - V(inconclusive) for everything else.
     - Null in check mode.
@@ -111,6 +130,11 @@ report:
   type: list
   elements: str
   sample: ["proven: a score difference of 900 binds (a decoy at -900 against a hog at 0, in 64 MiB)"]
+scope:
+  description: Where the killer was called, V(cgroup) or V(host).
+  returned: success
+  type: str
+  sample: cgroup
 method:
   description: V(lowered) when the decoy was pinned, V(mirrored) when the hog was raised instead.
   returned: success
@@ -132,12 +156,12 @@ kernel:
   type: str
   sample: 6.1.0-50-amd64
 memory_limit_kb:
-  description: Size of the private memory cgroup in KiB.
+  description: What the two shared, in KiB. The size of the private memory cgroup, or the free memory and swap of the host.
   returned: success
   type: int
   sample: 65536
 runs:
-  description: The treatment and the control.
+  description: The treatment and the control. With O(scope=host) only the treatment.
   returned: success
   type: list
   elements: dict
@@ -249,7 +273,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             hog=dict(type="path", required=True),
-            scope=dict(type="str", choices=["cgroup"], default="cgroup"),
+            scope=dict(type="str", choices=["cgroup", "host"], default="cgroup"),
+            allow_host_oom=dict(type="bool", default=False),
             memory_limit=dict(type="bytes", default="64M"),
             pinned_score=dict(type="int", default=-900),
             hog_score=dict(type="int", default=0),
@@ -262,6 +287,8 @@ def main() -> None:
     options = module.params
     request = Request(
         hog=options["hog"],
+        scope=options["scope"],
+        allow_host_oom=options["allow_host_oom"],
         memory_limit_kb=options["memory_limit"] // 1024,
         pinned_score=options["pinned_score"],
         hog_score=options["hog_score"],

@@ -4,6 +4,8 @@
 
 """The experiment on paper: every course a trial can take, and the verdict it deserves."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,12 +13,14 @@ from hypothesis import strategies as st
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._experiment import (
     Actor,
+    Candidate,
     Run,
     Scores,
     Surroundings,
     design,
     judge,
     outcome,
+    refuse_rivals,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Process
 
@@ -196,8 +200,8 @@ def test_the_hog_first_and_the_decoy_after_it_is_no_control():
     assert (verdict, reasons) == ("inconclusive", ["control: the kernel took the hog before the decoy"])
 
 
-def test_one_run_alone_proves_nothing():
-    assert judge([treatment()], quiet(counted_kills=1)) == ("inconclusive", ["the control run did not take place"])
+def test_on_the_whole_host_there_is_no_control():
+    assert judge([treatment()], quiet(counted_kills=1)) == ("proven", ["the kernel took the hog in the treatment"])
 
 
 DISTURBED = {
@@ -262,6 +266,44 @@ def test_sizes_always_make_the_pin_decide(pinned, difference, limit_kb):
     assert plan.decoy_kb > hog_at_the_limit
     assert plan.decoy_kb - forgiven < hog_at_the_limit
     assert hog_at_the_limit < plan.hog_kb < limit_kb
+
+
+# --- the whole host ---------------------------------------------------------------
+
+TOTAL_KB = 1000 * 1024
+
+
+def test_on_the_whole_host_only_the_treatment_is_tried_and_the_hog_takes_more_than_there_is():
+    plan = design(-900, 0, LIMIT_KB, own_score=0, can_lower=True, scope="host")
+    assert plan.runs() == [("treatment", Scores(-900, 0), "hog")]
+    assert plan.hog_kb == 2 * LIMIT_KB
+    assert outcome(plan, [treatment()], quiet(counted_kills=1), [])["report"][0].endswith("(a decoy at -900 against a hog at 0, on the whole host)")
+
+
+RIVALS = {
+    "nobody": (0, [], None),
+    "small daemons": (0, [("sshd", 0, 9000), ("cron", 0, 3000)], None),
+    "a large one that is pinned": (0, [("mysqld", -500, 400 * 1024)], None),
+    "a large one that is immune": (0, [("mysqld", -1000, 900 * 1024)], None),
+    "a large one": (0, [("sshd", 0, 9000), ("mysqld", 0, 400 * 1024)], "process 1 (mysqld)"),
+    "a large one, but the hog is raised": (1000, [("mysqld", 0, 400 * 1024)], None),
+    "a small one that is preferred": (0, [("browser", 300, 9000)], "set hog_score higher than 0"),
+    "as large as the hog": (0, [("twin", 0, 160 * 1024)], "it weighs 163840 KiB (score 0, 163840 KiB of memory) against 163840 KiB"),
+    "a little smaller, which is noise": (0, [("twin", 0, 120 * 1024)], "twin"),
+}
+
+
+@pytest.mark.parametrize("hog_score, processes, words", RIVALS.values(), ids=list(RIVALS))
+def test_the_host_is_spared_where_the_kernel_could_take_another(hog_score, processes, words):
+    plan = design(-900, hog_score, 400 * 1024, own_score=0, can_lower=True, scope="host")
+    candidates = [
+        Candidate(Process(pid, name, 1, 1, False), score, memory_kb) for pid, (name, score, memory_kb) in enumerate(processes)
+    ]
+    if words is None:
+        refuse_rivals(plan, candidates, TOTAL_KB)
+    else:
+        with pytest.raises(InputError, match=re.escape(words)):
+            refuse_rivals(plan, candidates, TOTAL_KB)
 
 
 # --- what the user gets back ----------------------------------------------------

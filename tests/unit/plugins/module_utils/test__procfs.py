@@ -57,7 +57,7 @@ def test_numbers_of_the_host(proc):
     proc.write("vmstat", "pgfault 12\noom_kill 3\n")
     proc.write("meminfo", "MemTotal:  2048 kB\nMemAvailable:   1024 kB\n")
     assert proc.procfs.oom_kills() == 3
-    assert proc.procfs.available_kb() == 1024
+    assert proc.procfs.memory_kb("MemAvailable") == 1024
     assert proc.procfs.has_cap_sys_resource() is True
 
 
@@ -68,7 +68,7 @@ def test_old_kernels_do_not_count_kills_and_are_told_apart(proc):
     assert proc.procfs.oom_kills() is None
     assert proc.procfs.has_cap_sys_resource() is False
     with pytest.raises(UnsupportedError, match="MemAvailable"):
-        proc.procfs.available_kb()
+        proc.procfs.memory_kb("MemAvailable")
 
 
 def test_a_status_without_capabilities_means_none(proc):

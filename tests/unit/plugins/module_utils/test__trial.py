@@ -73,7 +73,7 @@ def actors():
 
 def request(hog, **changes):
     usual = dict(
-        hog=hog, memory_limit_kb=32 * 1024, pinned_score=-900, hog_score=0, timeout=60, manager="cgroupfs", cgroup_parent=None
+        hog=hog, scope="cgroup", allow_host_oom=False, memory_limit_kb=32 * 1024, pinned_score=-900, hog_score=0, timeout=60, manager="cgroupfs", cgroup_parent=None
     )
     return Request(**dict(usual, **changes))
 
@@ -206,7 +206,7 @@ def test_bad_requests_are_refused_with_a_reason(hog, tmp_path):
     junk = tmp_path / "junk"
     junk.write_bytes(b"\0\1\2 not a program")
     junk.chmod(0o755)
-    free_kb = Procfs().available_kb()
+    free_kb = Procfs().memory_kb("MemAvailable")
     for changes, error, words in (
         (dict(hog="/nonexistent/hog"), InputError, "hog /nonexistent/hog is not a file"),
         (dict(hog=str(tmp_path)), InputError, "is not a file"),
@@ -224,15 +224,45 @@ def test_bad_requests_are_refused_with_a_reason(hog, tmp_path):
         assert Procfs().oom_kills() == kills
 
 
-@pytest.mark.parametrize("value, refused", [("0", False), ("1", False), ("2", True)])
-def test_a_host_that_panics_on_any_oom_is_not_tried(hog, monkeypatch, value, refused):
+SYSCTLS = {
+    "kill": (dict(), {"panic_on_oom": "0"}, None),
+    "panic, but not in a cgroup": (dict(), {"panic_on_oom": "1"}, None),
+    "panic always": (dict(), {"panic_on_oom": "2"}, "vm.panic_on_oom is 2: the kernel panics on any OOM"),
+    "host, allowed": (dict(scope="host", allow_host_oom=True), {"panic_on_oom": "0", "overcommit_memory": "1"}, None),
+    "host, not allowed": (dict(scope="host"), {"panic_on_oom": "0", "overcommit_memory": "0"}, "set allow_host_oom=true"),
+    "host, panic": (dict(scope="host", allow_host_oom=True), {"panic_on_oom": "1"}, "vm.panic_on_oom is 1: the host would panic"),
+    "host, no promises": (
+        dict(scope="host", allow_host_oom=True), {"panic_on_oom": "0", "overcommit_memory": "2"}, "vm.overcommit_memory is 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("changes, sysctls, words", SYSCTLS.values(), ids=list(SYSCTLS))
+def test_the_policy_of_the_kernel_is_asked_first(hog, monkeypatch, changes, sysctls, words):
     real = Procfs.read
-    monkeypatch.setattr(Procfs, "read", lambda self, name: value + "\n" if name == "sys/vm/panic_on_oom" else real(self, name))
-    if refused:
-        with pytest.raises(UnsupportedError, match="vm.panic_on_oom is 2"):
-            Trial(request(hog))
+
+    def read(self, name):
+        return sysctls[os.path.basename(name)] + "\n" if name.startswith("sys/vm/") else real(self, name)
+
+    monkeypatch.setattr(Procfs, "read", read)
+    if words is None:
+        assert Trial(request(hog, **changes)).check()["scope"] == changes.get("scope", "cgroup")
     else:
-        Trial(request(hog))
+        with pytest.raises((InputError, UnsupportedError), match=words):
+            Trial(request(hog, **changes))
+
+
+def test_a_limit_above_is_not_the_whole_host(hog):
+    """The host would not run out of memory, only the cgroup that we were told to use."""
+    hierarchy = _cgroup.memory_hierarchy(Procfs())
+    limited = _cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardother_{0}".format(os.getpid())))
+    limited.create()
+    try:
+        limited.set_limit(64 * 1024)
+        with pytest.raises(UnsupportedError, match="a cgroup above the trial has .* KiB left: it would run out, not the host"):
+            Trial(request(hog, scope="host", allow_host_oom=True, cgroup_parent=limited.directory))
+    finally:
+        limited.remove()
 
 
 def test_systemd_is_not_asked_where_it_does_not_run(hog, monkeypatch):
