@@ -9,15 +9,16 @@ rename, or not at all.
 """
 
 import contextlib
-import ctypes
 import fcntl
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 
-CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "oomguard")
+import guard
+import lab
+from lab import LabError
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 ROOM = 6 << 30  # bytes that a build takes at its height
@@ -28,15 +29,6 @@ MACHINE = (
     "openssh-server", "python3", "procps", "iproute2",
 )
 CONTAINER = ("python3", "procps")
-
-
-class LabError(Exception):
-    """What, where, and what to do."""
-
-
-def cache():
-    """Folder of everything that outlives a run."""
-    return os.environ.get("OOMGUARD_CACHE") or CACHE
 
 
 def machine(suite, packages=()):
@@ -50,26 +42,12 @@ def container(suite, packages=()):
     return _entry("container", suite, sorted({*CONTAINER, *packages}), [], _build_container)
 
 
-def end_with_parent():
-    """In a child, before exec: a program must not outlive the one that waits for it (prctl(2))."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-
-
-def program(name, package):
-    """Path of a program, or what to install."""
-    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    if not path:
-        raise LabError("{0} is missing: install the Debian package {1}, or run make as root, which installs it".format(name, package))
-    return path
-
-
 def _entry(kind, suite, packages, hooks, build):
     recipe = hashlib.sha256(repr((kind, suite, packages, DISK)).encode())
     for name in [os.path.basename(__file__), *hooks]:
         with open(os.path.join(HERE, name), "rb") as stream:
             recipe.update(stream.read())
-    images = os.path.join(cache(), "images")
+    images = os.path.join(lab.cache(), "images")
     entry = os.path.join(images, "{0}-{1}-{2}".format(kind, suite, recipe.hexdigest()[:12]))
     if os.path.isdir(entry):
         return entry
@@ -83,8 +61,8 @@ def _entry(kind, suite, packages, hooks, build):
                 os.mkdir(unfinished)
                 build(unfinished, suite, packages)
                 os.rename(unfinished, entry)
-            except OSError as error:
-                raise LabError("the image of {0} cannot be built in {1}: {2}".format(suite, images, error.strerror)) from error
+            except (OSError, LabError) as error:
+                raise LabError("the image of {0} cannot be built in {1}: {2}".format(suite, images, error)) from error
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
     return entry
@@ -93,11 +71,7 @@ def _entry(kind, suite, packages, hooks, build):
 def _refuse_full_disk(folder):
     free = shutil.disk_usage(folder).free
     if free < ROOM:
-        raise LabError(
-            "building an image takes {0} MiB in {1}, which has {2}: make room, or name another folder with CACHE=".format(
-                ROOM >> 20, folder, free >> 20
-            )
-        )
+        raise LabError("that takes {0} MiB, and {1} are free: make room, or name another folder with CACHE=".format(ROOM >> 20, free >> 20))
 
 
 @contextlib.contextmanager
@@ -109,11 +83,11 @@ def _locked(path):
 
 def _build_machine(folder, suite, packages):
     if os.geteuid() != 0:
-        raise LabError("building the image of {0} takes root, as its files belong to others: run make as root".format(suite))
-    _run(folder, program("ssh-keygen", "openssh-client"), "-q", "-t", "ed25519", "-N", "", "-C", "guest", "-f", "key")
+        raise LabError("that takes root, as the files in it belong to others: run make as root")
+    _run(folder, lab.program("ssh-keygen", "openssh-client"), "-q", "-t", "ed25519", "-N", "", "-C", "guest", "-f", "key")
     _bootstrap(folder, suite, packages, "root", "--essential-hook=" + os.path.join(HERE, "initramfs.sh"),
                "--customize-hook=" + os.path.join(HERE, "customize.sh"))
-    _run(folder, program("mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-d", "root", "root.img", DISK)
+    _run(folder, lab.program("mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-d", "root", "root.img", DISK)
     shutil.rmtree(os.path.join(folder, "root"))
 
 
@@ -123,7 +97,7 @@ def _build_container(folder, suite, packages):
 
 def _bootstrap(folder, suite, packages, target, *hooks):
     _run(
-        folder, program("mmdebstrap", "mmdebstrap"), "--quiet", "--variant=minbase", "--include=" + ",".join(packages),
+        folder, lab.program("mmdebstrap", "mmdebstrap"), "--variant=minbase", "--include=" + ",".join(packages),
         "--aptopt=Acquire::Check-Valid-Until \"false\"",  # the snapshot of a suite may be older than it says
         "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/man/*",
         *hooks, suite, target, _mirror(),
@@ -133,7 +107,7 @@ def _bootstrap(folder, suite, packages, target, *hooks):
 def _mirror():
     """The archive that this machine itself uses; any other may be out of reach."""
     listed = subprocess.run(
-        [program("apt-get", "apt"), "indextargets", "--format", "$(SITE) $(COMPONENT)", "Origin: Debian", "Label: Debian"],
+        [lab.program("apt-get", "apt"), "indextargets", "--format", "$(SITE) $(COMPONENT)", "Origin: Debian", "Label: Debian"],
         check=False, capture_output=True, text=True,
     )
     sites = [line.split()[0] for line in listed.stdout.splitlines() if line.endswith(" main")]
@@ -146,8 +120,8 @@ def _run(folder, *command):
     """A step of a build in its folder; when it fails its last words are the message."""
     done = subprocess.run(
         command, check=False, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace", env=dict(os.environ, TMPDIR=folder, LC_ALL="C"), preexec_fn=end_with_parent,
+        text=True, errors="replace", env=dict(os.environ, TMPDIR=folder, LC_ALL="C"), preexec_fn=guard.end_with_parent,
     )
     if done.returncode != 0:
-        words = "\n".join(done.stdout.splitlines()[-10:])
-        raise LabError("{0} failed with {1}:\n{2}".format(" ".join(command[:1]), done.returncode, words))
+        words = "\n".join(done.stdout.splitlines()[-15:])
+        raise LabError("{0} failed with {1}:\n{2}".format(os.path.basename(command[0]), done.returncode, words))

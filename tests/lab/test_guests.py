@@ -1,0 +1,181 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guests of the molecule scenarios when things go wrong: what stays behind, and what one is told."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+GUESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../molecule/shared/guests.py")
+PLATFORM = {"name": "guest", "suite": "bookworm"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run's folder; whatever a test does, nothing of it may run afterwards."""
+    yield tmp_path / "run"
+    assert processes_of(tmp_path) == []
+
+
+def processes_of(folder):
+    """Pids whose command line or environment tells that they belong to this folder, QEMU's too."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            command = open("/proc/{0}/cmdline".format(pid), "rb").read()
+            environment = open("/proc/{0}/environ".format(pid), "rb").read()
+        except OSError:
+            continue
+        if int(pid) != os.getpid() and command and os.fsencode(str(folder)) in command + environment:
+            found.append((int(pid), command))
+    return found
+
+
+def start(folder, run=None, platform=None, **environment):
+    command = [sys.executable, GUESTS, "up", str(folder), str(folder / "instance_config.yml"), json.dumps([dict(PLATFORM, **platform or {})])]
+    environment = dict(os.environ, LAB_RUN=str(run.pid) if run else "", **environment)
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def down(folder):
+    subprocess.run([sys.executable, GUESTS, "down", str(folder)], check=True, timeout=60)
+    assert not (folder / "guests").exists()
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "this did not come about within {0} s".format(seconds)
+        time.sleep(0.05)
+
+
+def boots(folder):
+    return (folder / "guests" / "guest" / "qmp.sock").exists()
+
+
+@pytest.fixture
+def run():
+    """What a test run is to its guests: a process that lives as long as it."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process
+        process.kill()
+
+
+# --- ended before their time -----------------------------------------------------------
+
+
+def test_a_create_that_is_told_to_end_ends_its_guests(folder):
+    creating = start(folder)
+    wait_for(lambda: boots(folder))
+    creating.terminate()
+    creating.communicate(timeout=60)
+    assert creating.returncode == 128 + signal.SIGTERM
+    assert not (folder / "guests").exists()
+
+
+def test_guests_of_a_create_that_was_killed_are_ended_by_the_next_destroy(folder):
+    creating = start(folder)
+    wait_for(lambda: boots(folder))
+    creating.kill()
+    creating.communicate()
+    assert processes_of(folder)
+    down(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_guests_end_with_the_run_however_it_ends(folder, run, number):
+    creating = start(folder, run)
+    wait_for(lambda: boots(folder))
+    run.send_signal(number)
+    run.wait()
+    wait_for(lambda: processes_of(folder) == [])
+    assert creating.wait(timeout=60) != 0
+    down(folder)
+
+
+def test_guests_end_with_the_run_when_create_is_long_over(folder, run):
+    creating = start(folder, run)
+    said = creating.communicate(timeout=600)
+    assert creating.returncode == 0, said
+    port = json.loads((folder / "instance_config.yml").read_text())[0]["port"]
+    socket.create_connection(("127.0.0.1", port), timeout=10).close()
+    run.kill()
+    run.wait()
+    wait_for(lambda: processes_of(folder) == [])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=10)
+    down(folder)
+
+
+def test_a_guest_ends_with_its_guard(folder):
+    creating = start(folder)
+    console = os.path.join(os.environ["OOMGUARD_CACHE"], "consoles", "run.guest.log")
+    wait_for(lambda: boots(folder) and os.path.getsize(console))
+    guard = next(pid for pid, command in processes_of(folder) if b"guard.py\0" in command)
+    os.kill(guard, signal.SIGKILL)
+    _said, complaint = creating.communicate(timeout=60)
+    assert creating.returncode == 1
+    assert "the guest guest ended while it booted. Last lines of" in complaint
+
+
+def test_a_destroy_without_guests_is_none(folder):
+    down(folder)
+
+
+# --- what one is told ------------------------------------------------------------------
+
+
+def test_a_guest_that_never_boots_shows_its_console(folder):
+    creating = start(folder, platform={"cmdline": "rdinit=/nonexistent"}, LAB_BOOT_SECONDS="30")
+    _said, complaint = creating.communicate(timeout=120)
+    assert creating.returncode == 1
+    assert "the guest guest did not let us in within 30 s. Last lines of" in complaint
+    assert "Kernel panic" in complaint
+    assert "Traceback" not in complaint
+    assert not (folder / "guests").exists()
+
+
+def test_qemu_that_does_not_start_says_why(folder):
+    creating = start(folder, platform={"memory": "much"})
+    _said, complaint = creating.communicate(timeout=120)
+    assert creating.returncode == 1
+    assert "QEMU did not start guest:" in complaint and "much" in complaint
+
+
+def test_an_image_that_cannot_be_built_shows_the_last_words(folder, tmp_path):
+    creating = start(folder, platform={"suite": "nosuch"}, OOMGUARD_CACHE=str(tmp_path / "cache"))
+    _said, complaint = creating.communicate(timeout=300)
+    assert creating.returncode == 1
+    assert "the image of nosuch cannot be built in" in complaint
+    assert "mmdebstrap failed with" in complaint and "nosuch Release" in complaint
+    assert "Traceback" not in complaint
+    assert [name for name in os.listdir(tmp_path / "cache" / "images") if not name.endswith(".lock")] == []
+
+
+def test_a_missing_program_is_named_with_its_package(folder):
+    creating = start(folder, PATH="/nonexistent")
+    _said, complaint = creating.communicate(timeout=60)
+    assert creating.returncode == 1
+    assert complaint == "qemu-system-x86_64 is missing: install the Debian package qemu-system-x86, or run make as root, which installs it\n"
+
+
+def test_a_full_disk_is_told_before_anything_is_built(folder, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", small], check=True)
+    try:
+        creating = start(folder, OOMGUARD_CACHE=str(small))
+        _said, complaint = creating.communicate(timeout=60)
+        left = os.listdir(small / "images")
+    finally:
+        subprocess.run(["umount", small], check=True)
+    assert creating.returncode == 1
+    assert "the image of bookworm cannot be built in {0}/images: that takes 6144 MiB, and 20 are free: make room".format(small) in complaint
+    assert [name for name in left if not name.endswith(".lock")] == []
