@@ -19,6 +19,7 @@ FLOOR := $(call venv,floor)
 OLDEST := $(call venv,oldest)
 NEWEST := $(call venv,newest)
 PROVE := $(call venv,prove)
+DOCKER := $(call venv,docker)
 PYTHONS := $(CACHE)/pythons
 
 # The collection as users install it: built, installed, and without all that a collection must work without.
@@ -30,7 +31,7 @@ say = @printf '\n== %s\n' '$(1)'
 
 .PHONY: help
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z%-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: prove
 prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the hog and not what is pinned (ARGS='-e ...')
@@ -40,8 +41,13 @@ prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the ho
 		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}' $(ARGS)
 	@echo "The evidence is in .build/evidence/localhost.json"
 
+FAST := lint sanity units units-oldest units-newest corpus check-hog integration vm-default
 .PHONY: test
-test: lint sanity units units-oldest units-newest corpus check-hog integration molecule ## All tests
+test: $(FAST) vm-docker check-lab vm-vm vm-kernels vm-host_oom ## All tests
+	@printf '\nAll of these passed: $^\n'
+
+.PHONY: test-fast
+test-fast: $(FAST) ## All tests that need no guest and no container
 	@printf '\nAll of these passed: $^\n'
 
 .PHONY: lint
@@ -103,16 +109,27 @@ integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modul
 	$(call ansible_env,$(MAIN)) ansible-playbook tests/integration/run.yml
 	$(call ansible_env,$(FLOOR)) ansible-playbook tests/integration/run.yml --extra-vars ansible_python_interpreter=$$(ls -v $(PYTHONS)/python3.* | head -n 1)
 
-.PHONY: molecule
-molecule: vm-default ## The molecule scenario that needs no guest
+.PHONY: check-lab
+check-lab: guest-packages $(MAIN)/.done ## The guests when things go wrong
+	$(call say,lab)
+	OOMGUARD_CACHE=$(CACHE) $(MAIN)/bin/python -m pytest -q tests/lab
 
-# Guests end with the run (LAB_RUN), whatever ends it. KEEP=1 leaves them for a look, see docs/testing.md.
-.PHONY: vm-%
-vm-%: packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-kernels, vm-host_oom, vm-docker, vm-default (KEEP=1)
-	$(call say,molecule $*)
-	$(call stage,$(MAIN))
-	$(call ansible_env,$(MAIN)) MOLECULE_GLOB='molecule/*/molecule.yml' OOMGUARD_CACHE=$(CACHE) \
-		sh -c '$(if $(KEEP),,LAB_RUN=$$$$) exec molecule test --scenario-name $* $(if $(KEEP),--destroy never)'
+# What a run started ends with it (LAB_RUN), whatever ends it. KEEP=1 leaves it for a look, see docs/testing.md.
+define scenario
+$(call say,molecule $(2))
+$(call stage,$(1))
+$(call ansible_env,$(1)) MOLECULE_GLOB='molecule/*/molecule.yml' OOMGUARD_CACHE=$(CACHE) \
+	sh -c '$(if $(KEEP),,LAB_RUN=$$$$) exec molecule test --scenario-name $(2) $(if $(KEEP),--destroy never)'
+endef
+
+vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-kernels, vm-host_oom, vm-docker, vm-default (KEEP=1)
+	$(call scenario,$(MAIN),$*)
+
+vm-default: packages $(MAIN)/.done
+	$(call scenario,$(MAIN),default)
+
+vm-docker: packages docker-packages $(DOCKER)/.done
+	$(call scenario,$(DOCKER),docker)
 
 .PHONY: clean
 clean: ## Remove what was built in this checkout
@@ -149,13 +166,23 @@ $(PYTHONS)/.done: tests/tools/real_pythons.py
 	@$(PYTHON) tests/tools/real_pythons.py $(PYTHONS)
 	@touch $@
 
-# program:package; a program in the C library's package is looked for by its file.
-PACKAGES := cc:gcc valgrind:valgrind git:git tar:tar
-GUEST_PACKAGES := qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mke2fs:e2fsprogs ssh:openssh-client
-.PHONY: packages
+# What is looked for, a program or a file of the compiler's, and the Debian package that has it.
+PACKAGES := cc:gcc libc.a:libc6-dev valgrind:valgrind git:git tar:tar
+GUEST_PACKAGES := $(PACKAGES) qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mke2fs:e2fsprogs ssh:openssh-client
+DOCKER_PACKAGES := dockerd:docker.io docker:docker.io mmdebstrap:mmdebstrap
+
+define install
+@missing=$$(for pair in $(1); do \
+	command -v $${pair%%:*} > /dev/null || [ -e "$$(cc -print-file-name=$${pair%%:*} 2> /dev/null)" ] || printf ' %s' $${pair##*:}; done); \
+[ -z "$$missing" ] && exit 0; \
+[ "$$(id -u)" = 0 ] || { echo "These Debian packages are missing:$$missing. Install them, or run make as root." >&2; exit 1; }; \
+echo "Installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null
+endef
+
+.PHONY: packages guest-packages docker-packages
 packages:
-	@missing=$$(for pair in $(PACKAGES); do command -v $${pair%%:*} > /dev/null || printf ' %s' $${pair##*:}; done); \
-	[ -n "$$(cc -print-file-name=libc.a 2> /dev/null | grep /)" ] || missing="$$missing libc6-dev"; \
-	[ -z "$$missing" ] && exit 0; \
-	[ "$$(id -u)" = 0 ] || { echo "These Debian packages are missing:$$missing. Install them, or run make as root." >&2; exit 1; }; \
-	echo "Installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing > /dev/null
+	$(call install,$(PACKAGES))
+guest-packages:
+	$(call install,$(GUEST_PACKAGES))
+docker-packages:
+	$(call install,$(DOCKER_PACKAGES))
