@@ -73,7 +73,8 @@ def actors():
 
 def request(hog, **changes):
     usual = dict(
-        hog=hog, scope="cgroup", allow_host_oom=False, memory_limit_kb=32 * 1024, pinned_score=-900, hog_score=0, timeout=60, manager="cgroupfs", cgroup_parent=None
+        hog=hog, scope="cgroup", allow_host_oom=False, memory_limit_kb=32 * 1024, pinned_score=-900, hog_score=0, timeout=60,
+        manager="cgroupfs", cgroup_parent=None,
     )
     return Request(**dict(usual, **changes))
 
