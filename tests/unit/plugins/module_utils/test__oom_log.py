@@ -305,6 +305,17 @@ def test_the_task_table_fills_in_what_the_kill_does_not_say():
     ]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [["Task in /a/b killed as a result of limit of /a"], ["Task in /a/b", " killed as a result of limit of /a"]],
+    ids=["one line", "two"],
+)
+def test_up_to_4_20_the_limit_and_the_victims_cgroup_have_lines_of_their_own(lines):
+    """3.16 writes the two halves into two records."""
+    [event] = parse(records_of([HEADER] + lines + [MEMCG_KILL.format(7)]))
+    assert (event["constraint"], event["memcg"]["path"], event["victims"][0]["cgroup"]) == ("memcg", "/a", "/a/b")
+
+
 def test_without_evidence_of_the_page_size_sizes_stay_unknown():
     lines = [HEADER, "[ pid ]   uid  tgid total_vm rss name", "[ 8] 500 8 100 50 x", "[ 9] 1 1", KILL]
     assert parse(records_of(lines), tasks=True)[0]["tasks"][0]["total_vm_kb"] is None
