@@ -61,7 +61,7 @@ lint: $(MAIN)/.done ## ansible-lint at production profile, changelog
 # requirements, and would fetch a script for pip from elsewhere: it finds ours.
 SANITY := $(BUILD)/sanity/$(COLLECTION)
 .PHONY: sanity
-sanity: $(MAIN)/.done $(PYTHONS)/.done ## ansible-test sanity, nothing ignored
+sanity: packages $(MAIN)/.done $(PYTHONS)/.done ## ansible-test sanity, nothing ignored
 	$(call say,ansible-test sanity)
 	@rm -rf $(BUILD)/sanity && mkdir -p $(SANITY) $(CACHE)/home/.ansible/test/cache
 	@git ls-files -co --exclude-standard | tar -cf - -T - | tar -xf - -C $(SANITY)
@@ -114,11 +114,12 @@ check-lab: guest-packages $(MAIN)/.done ## The guests when things go wrong
 	$(call say,lab)
 	OOMGUARD_CACHE=$(CACHE) $(MAIN)/bin/python -m pytest -q tests/lab
 
+SCENARIOS := molecule/*/molecule.yml
 # What a run started ends with it (LAB_RUN), whatever ends it. KEEP=1 leaves it for a look, see docs/testing.md.
 define scenario
 $(call say,molecule $(2))
 $(call stage,$(1))
-$(call ansible_env,$(1)) MOLECULE_GLOB='molecule/*/molecule.yml' OOMGUARD_CACHE=$(CACHE) \
+$(call ansible_env,$(1)) MOLECULE_GLOB='$(SCENARIOS)' OOMGUARD_CACHE=$(CACHE) \
 	sh -c '$(if $(KEEP),,LAB_RUN=$$$$) exec molecule test --scenario-name $(2) $(if $(KEEP),--destroy never)'
 endef
 
@@ -167,7 +168,7 @@ $(PYTHONS)/.done: tests/tools/real_pythons.py
 	@touch $@
 
 # What is looked for, a program or a file of the compiler's, and the Debian package that has it.
-PACKAGES := cc:gcc libc.a:libc6-dev valgrind:valgrind git:git tar:tar
+PACKAGES := cc:gcc libc.a:libc6-dev valgrind:valgrind shellcheck:shellcheck git:git tar:tar
 GUEST_PACKAGES := $(PACKAGES) qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mke2fs:e2fsprogs ssh:openssh-client
 DOCKER_PACKAGES := dockerd:docker.io docker:docker.io mmdebstrap:mmdebstrap
 

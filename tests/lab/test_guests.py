@@ -9,9 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
+from conftest import processes_of, wait_for
 
 GUESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../molecule/shared/guests.py")
 PLATFORM = {"name": "guest", "suite": "bookworm"}
@@ -24,20 +24,6 @@ def folder(tmp_path):
     assert processes_of(tmp_path) == []
 
 
-def processes_of(folder):
-    """Pids whose command line or environment tells that they belong to this folder, QEMU's too."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            command = open("/proc/{0}/cmdline".format(pid), "rb").read()
-            environment = open("/proc/{0}/environ".format(pid), "rb").read()
-        except OSError:
-            continue
-        if int(pid) != os.getpid() and command and os.fsencode(str(folder)) in command + environment:
-            found.append((int(pid), command))
-    return found
-
-
 def start(folder, run=None, platform=None, **environment):
     command = [sys.executable, GUESTS, "up", str(folder), str(folder / "instance_config.yml"), json.dumps([dict(PLATFORM, **platform or {})])]
     environment = dict(os.environ, LAB_RUN=str(run.pid) if run else "", **environment)
@@ -47,13 +33,6 @@ def start(folder, run=None, platform=None, **environment):
 def down(folder):
     subprocess.run([sys.executable, GUESTS, "down", str(folder)], check=True, timeout=60)
     assert not (folder / "guests").exists()
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "this did not come about within {0} s".format(seconds)
-        time.sleep(0.05)
 
 
 def boots(folder):

@@ -1,0 +1,29 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Shared by the tests of the lab: what runs, and how long to wait for it."""
+
+import os
+import time
+
+
+def processes_of(folder):
+    """Pid and command line of every process whose command line or environment names this folder, QEMU's too."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            command = open("/proc/{0}/cmdline".format(pid), "rb").read()
+            environment = open("/proc/{0}/environ".format(pid), "rb").read()
+        except OSError:
+            continue
+        if int(pid) != os.getpid() and command and os.fsencode(str(folder)) in command + environment:
+            found.append((int(pid), command))
+    return found
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "this did not come about within {0} s".format(seconds)
+        time.sleep(0.05)
