@@ -28,10 +28,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
     InputError,
-    OomError,
     UnsupportedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import GONE, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Systemd, run
 
 # No blank, slash or dash: a dash in the name of a slice would make it a child of another slice.
 _NAME = "oomguardtrial_{pid}_{start_time}"
@@ -184,7 +184,7 @@ class SystemdLauncher:
             properties = ["1", "MemoryAccounting", "b", "true"]
         else:
             properties = ["2", "MemoryMax", "t", str(limit_kb * 1024), "MemorySwapMax", "t", "0"]
-        _systemd(
+        run(
             "busctl", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
             "StartTransientUnit", "ssa(sv)a(sa(sv))", self._slice, "fail", *properties, "0"
         )
@@ -223,7 +223,7 @@ class SystemdLauncher:
             return 0, None  # a unit that succeeded is forgotten at once
         shown = dict(
             line.split("=", 1)
-            for line in _systemd("systemctl", "show", "--property=ExecMainCode,ExecMainStatus", self._units[started]).splitlines()
+            for line in run("systemctl", "show", "--property=ExecMainCode,ExecMainStatus", self._units[started]).splitlines()
         )
         status = int(shown.get("ExecMainStatus", code or signal or 0))
         # ExecMainCode is si_code of waitid(2): 1 exited, 2 killed, 3 dumped core.
@@ -248,18 +248,14 @@ class SystemdLauncher:
 def launcher(procfs: Procfs, manager: str, parent: Optional[str]) -> Any:
     """The launcher for this host, or the one that was asked for."""
     if manager == "auto":
-        manager = "systemd" if _runs_systemd() and os.geteuid() == 0 and not parent else "cgroupfs"
+        manager = "systemd" if Systemd().runs() and os.geteuid() == 0 and not parent else "cgroupfs"
     if manager == "cgroupfs":
         return CgroupLauncher(procfs, parent)
     if parent:
         raise InputError("cgroup_parent {0} does not go with manager=systemd, which makes a slice of its own: use manager=cgroupfs".format(parent))
-    if not _runs_systemd():
+    if not Systemd().runs():
         raise UnsupportedError("manager=systemd: systemd does not manage this host (no /run/systemd/system): use manager=cgroupfs")
     return SystemdLauncher(procfs)
-
-
-def _runs_systemd() -> bool:
-    return os.path.isdir("/run/systemd/system")  # sd_booted(3)
 
 
 def _own_name(procfs: Procfs) -> str:
@@ -303,26 +299,12 @@ def _start(command: List[str], before: Any) -> Started:
     return Started(child)
 
 
-def _systemd(*command: str) -> str:
-    done = subprocess.run(
-        command,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(os.environ, LC_ALL="C"),
-    )
-    if done.returncode != 0:
-        raise OomError("{0} failed: {1}".format(" ".join(command[:2]), done.stderr.decode("utf-8", "replace").strip()))
-    return done.stdout.decode("utf-8", "replace")
-
-
 def _systemd_version() -> int:
-    return int(_systemd("systemd-run", "--version").split()[1].split(".")[0].split("~")[0])
+    return int(run("systemd-run", "--version").split()[1].split(".")[0].split("~")[0])
 
 
 def _stop(slice_name: str) -> None:
     """End a slice and all in it, and let systemd forget that units in it failed."""
-    _systemd("systemctl", "stop", slice_name)
+    run("systemctl", "stop", slice_name)
     pattern = slice_name[: -len(".slice")] + "*"
-    _systemd("systemctl", "reset-failed", pattern)
+    run("systemctl", "reset-failed", pattern)

@@ -11,8 +11,9 @@ The root folder is handed in, so that tests give a tree of ordinary files.
 Sources: proc(5), fs/proc/base.c, fs/proc/array.c.
 """
 
+import contextlib
 import os
-from typing import List, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -38,6 +39,67 @@ class Process(NamedTuple):
     start_time: int  # clock ticks after boot; with the pid it names one process for ever
     parent: int
     kernel_thread: bool
+    resident_kb: int
+
+    def __str__(self) -> str:
+        return "process {0} ({1})".format(self.pid, self.name)
+
+
+_CHUNK = 4096
+_PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def _process(stat: bytes) -> Process:
+    """What /proc/PID/stat says."""
+    # The name may hold blanks and brackets: it ends at the last ")".
+    head, _bracket, tail = stat.rpartition(b")")
+    pid, _blank, name = head.partition(b" (")
+    fields = tail.split(None, 22)
+    return Process(
+        pid=int(pid),
+        name=name.decode("utf-8", "backslashreplace"),
+        start_time=int(fields[19]),
+        parent=int(fields[1]),
+        kernel_thread=bool(int(fields[6]) & PF_KTHREAD),
+        resident_kb=int(fields[21]) * _PAGE_KB,
+    )
+
+
+def _command_line(arguments: bytes) -> str:
+    return arguments.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "backslashreplace")
+
+
+def _executable(link: str, root: int) -> Optional[str]:
+    try:
+        target = os.readlink(link, dir_fd=root)
+    except GONE:
+        return None
+    except PermissionError:
+        return None
+    if target.endswith(" (deleted)"):  # an upgraded package: the old file still runs
+        target = target[: -len(" (deleted)")]
+    return os.path.basename(target)
+
+
+def _content(path: str, root: int) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=root)
+    try:
+        content = chunk = os.read(fd, _CHUNK)
+        while len(chunk) == _CHUNK:  # nearly all fits into one, and one call less for thousands of files counts
+            chunk = os.read(fd, _CHUNK)
+            content += chunk
+        return content
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _directory(path: str) -> Iterator[int]:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 class ProcessDir:
@@ -58,38 +120,18 @@ class ProcessDir:
         os.close(self._fd)
 
     def _read(self, name: str) -> bytes:
-        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
-        with open(fd, "rb") as stream:
-            return stream.read()
+        return _content(name, self._fd)
 
     def process(self) -> Process:
-        # The name may hold blanks and brackets: it ends at the last ")".
-        head, _bracket, tail = self._read("stat").rpartition(b")")
-        pid, _blank, name = head.partition(b" (")
-        fields = tail.split()
-        return Process(
-            pid=int(pid),
-            name=name.decode("utf-8", "backslashreplace"),
-            start_time=int(fields[19]),
-            parent=int(fields[1]),
-            kernel_thread=bool(int(fields[6]) & PF_KTHREAD),
-        )
+        return _process(self._read("stat"))
 
     def executable(self) -> Optional[str]:
         """Base name of the program; None where there is none or it may not be read."""
-        try:
-            target = os.readlink("exe", dir_fd=self._fd)
-        except GONE:
-            return None
-        except PermissionError:
-            return None
-        if target.endswith(" (deleted)"):  # an upgraded package: the old file still runs
-            target = target[: -len(" (deleted)")]
-        return os.path.basename(target)
+        return _executable("exe", self._fd)
 
     def command_line(self) -> str:
         """Arguments joined by blanks; empty for kernel threads and zombies."""
-        return self._read("cmdline").rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "backslashreplace")
+        return _command_line(self._read("cmdline"))
 
     def cgroups(self) -> List[str]:
         """Paths of the cgroups that the process is in, one for each hierarchy."""
@@ -132,15 +174,38 @@ class Procfs:
     def processes(self) -> List[Process]:
         """Every process but kernel threads; those that end meanwhile are left out."""
         found = []
-        for pid in self.pids():
-            try:
-                with self.open(pid) as directory:
-                    process = directory.process()
-            except GONE:
-                continue
+        for _pid, stat in self._read_all("stat"):
+            process = _process(stat)
             if not process.kernel_thread:
                 found.append(process)
         return found
+
+    def scores(self) -> Dict[int, int]:
+        """Score of every process by pid, kernel threads too."""
+        return {pid: int(text) for pid, text in self._read_all("oom_score_adj")}
+
+    def command_lines(self) -> Dict[int, str]:
+        """As C(ProcessDir.command_line), of every process by pid."""
+        return {pid: _command_line(text) for pid, text in self._read_all("cmdline")}
+
+    def executables(self) -> Dict[int, str]:
+        """As C(ProcessDir.executable), of every process that has one, by pid."""
+        found = {}
+        with _directory(self.root) as root:
+            for pid in self.pids():
+                name = _executable(str(pid) + "/exe", root)
+                if name is not None:
+                    found[pid] = name
+        return found
+
+    def _read_all(self, name: str) -> Iterator[Tuple[int, bytes]]:
+        """This file of every process. No directory is opened for each: that is the cheapest look at all of them."""
+        with _directory(self.root) as root:
+            for pid in self.pids():
+                try:
+                    yield pid, _content("{0}/{1}".format(pid, name), root)
+                except GONE:
+                    continue
 
     def ancestors(self, pid: int) -> List[int]:
         """The process itself, its parent, and so on up to pid 1."""

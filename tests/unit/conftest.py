@@ -13,6 +13,8 @@ from ansible.module_utils import basic
 
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import PF_KTHREAD, Procfs
 
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
 
 class FakeProc:
     """A tree that reads like /proc. What is written to it stays written."""
@@ -27,10 +29,10 @@ class FakeProc:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
-    def process(self, pid, name="sleep", start_time=100, parent=1, score=0, exe=None, cmdline=None, cgroup="/", kernel_thread=False):
+    def process(self, pid, name="sleep", start_time=100, parent=1, score=0, exe=None, cmdline=None, cgroup="/", kernel_thread=False, resident_kb=0):
         comm = name if isinstance(name, bytes) else name.encode()
         flags = PF_KTHREAD if kernel_thread else 0
-        fields = "S {0} 1 1 0 -1 {1} 0 0 0 0 0 0 0 0 20 0 1 0 {2} 0 0".format(parent, flags, start_time)
+        fields = "S {0} 1 1 0 -1 {1} 0 0 0 0 0 0 0 0 20 0 1 0 {2} 0 {3}".format(parent, flags, start_time, resident_kb * 1024 // PAGE_BYTES)
         self.write("{0}/stat".format(pid), str(pid).encode() + b" (" + comm + b") " + fields.encode() + b"\n")
         self.write("{0}/oom_score_adj".format(pid), "{0}\n".format(score))
         self.write("{0}/cmdline".format(pid), cmdline or b"")

@@ -208,7 +208,7 @@ DISTURBED = {
     "no log": (quiet(log_error="/dev/kmsg cannot be read"), "/dev/kmsg cannot be read"),
     "a kill elsewhere": (quiet(elsewhere=[kill(7)], counted_kills=3), "also killed process 7 (p7) elsewhere"),
     "a kill that nobody logged": (quiet(counted_kills=3), "/proc/vmstat counts 3 kills, the kernel log names 2"),
-    "a bystander": (quiet(lost=[Process(9, "sshd", 1, 1, False)]), "bystanders were lost: 9 (sshd)"),
+    "a bystander": (quiet(lost=[Process(9, "sshd", 1, 1, False, 0)]), "bystanders were lost: 9 (sshd)"),
 }
 
 
@@ -297,7 +297,7 @@ RIVALS = {
 def test_the_host_is_spared_where_the_kernel_could_take_another(hog_score, processes, words):
     plan = design(-900, hog_score, 400 * 1024, own_score=0, can_lower=True, scope="host")
     candidates = [
-        Candidate(Process(pid, name, 1, 1, False), score, memory_kb) for pid, (name, score, memory_kb) in enumerate(processes)
+        Candidate(Process(pid, name, 1, 1, False, 0), score, memory_kb) for pid, (name, score, memory_kb) in enumerate(processes)
     ]
     if words is None:
         refuse_rivals(plan, candidates, TOTAL_KB)

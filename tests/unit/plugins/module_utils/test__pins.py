@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pins: what a target selects, what is planned, written, put back and told."""
+"""Pins of processes: what a target selects, what is planned, written, put back and told."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _pins
+from ansible_collections.oomguard.linux.plugins.module_utils import _pin_apply
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
     InputError,
@@ -19,8 +19,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     OomError,
     ReadBackError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin, Pins, result
+from ansible_collections.oomguard.linux.plugins.module_utils._pin_apply import Application
+from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
+from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin, result
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import ProcessDir, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Systemd
 
 
 @pytest.fixture
@@ -39,13 +42,30 @@ def host(proc, tmp_path):
     return proc
 
 
-def pin(selector, value, score=-500, missing="fail"):
-    return Pin(selector, str(value), score, missing)
+@pytest.fixture(autouse=True)
+def no_second_look(monkeypatch):
+    monkeypatch.setattr(_pin_apply, "SECOND_LOOK_SECONDS", 0)
+
+
+def pin(selector, value, score=-500, **options):
+    return Pin(selector, str(value), score, **options)
+
+
+def plan(proc, *pins, **options):
+    return Plan(proc.procfs, Systemd(str(proc.root.parent)), pins, options.get("least", 0))
+
+
+def carry_out(proc, planned):
+    return Application(proc.procfs, Systemd(str(proc.root.parent)), planned).run()
 
 
 def apply(proc, *pins):
-    work = Pins(proc.procfs, pins)
-    return work.apply(work.plan())
+    return carry_out(proc, plan(proc, *pins))
+
+
+def told(proc, *pins):
+    planned = plan(proc, *pins)
+    return result(carry_out(proc, planned), planned.killable)
 
 
 SELECTED = {
@@ -61,13 +81,13 @@ SELECTED = {
 
 @pytest.mark.parametrize("selector, value, pids", SELECTED.values(), ids=list(SELECTED))
 def test_a_target_selects_what_its_words_say(host, selector, value, pids):
-    [outcome] = Pins(host.procfs, [pin(selector, value)]).plan()
+    [outcome] = plan(host, pin(selector, value)).outcomes
     assert [change.process.pid for change in outcome.changes] == pids
 
 
 def test_a_pidfile_selects_the_process_that_it_names(host, tmp_path):
     (tmp_path / "docker.pid").write_text("10\n")
-    [outcome] = Pins(host.procfs, [pin("pidfile", tmp_path / "docker.pid")]).plan()
+    [outcome] = plan(host, pin("pidfile", tmp_path / "docker.pid")).outcomes
     assert [change.process.pid for change in outcome.changes] == [10]
 
 
@@ -77,16 +97,17 @@ def test_zero_is_a_score_like_any_other(host):
 
 
 def test_the_second_time_nothing_changes(host):
-    first, second = [result(apply(host, pin("process", "dockerd"))) for _time in range(2)]
+    first, second = [told(host, pin("process", "dockerd")) for _time in range(2)]
     assert (first["changed"], second["changed"]) == (True, False)
     assert [host.score(pid) for pid in (10, 11, 12)] == [-500, -500, 5]
 
 
 def test_a_plan_writes_nothing_and_foretells_the_run(host):
-    work = Pins(host.procfs, [pin("process", "dockerd"), pin("pid", 12, 5)])
-    planned = result(work.plan())
+    targets = [pin("process", "dockerd"), pin("pid", 12, 5)]
+    work = plan(host, *targets)
+    planned = result(work.outcomes, work.killable)
     assert host.score(10) == 0
-    assert planned == result(work.apply(work.plan()))
+    assert planned == told(host, *targets)
     assert planned["diff"] == {
         "before": "10 dockerd oom_score_adj 0\n11 exe oom_score_adj 0\n12 a-name-cut-at-1 oom_score_adj 5\n",
         "after": "10 dockerd oom_score_adj -500\n11 exe oom_score_adj -500\n12 a-name-cut-at-1 oom_score_adj 5\n",
@@ -131,8 +152,8 @@ def test_a_pidfile_full_of_junk_is_refused(host, tmp_path):
 @pytest.mark.parametrize("selector, value", [("process", "nginx"), ("pid", 99), ("cgroup", "/nope"), ("pidfile", "/nonexistent/x")])
 def test_what_is_missing_can_be_accepted(host, selector, value):
     for missing, warnings in (("ignore", []), ("warn", ["{0}={1}: no such process".format(selector, value)])):
-        work = Pins(host.procfs, [pin(selector, value, missing=missing)])
-        facts = result(work.apply(work.plan()))
+        work = plan(host, pin(selector, value, missing=missing))
+        facts = result(carry_out(host, work), work.killable)
         assert (facts["changed"], facts["targets"][0]["found"]) == (False, False)
         assert sorted(set(work.warnings)) == warnings
 
@@ -147,9 +168,11 @@ def test_two_targets_may_not_want_different_scores_for_one_process(host):
 def test_a_shell_pattern_never_selects_the_caller_itself():
     """This very test has the pattern on its command line, as `ansible -a pattern=...` has."""
     code = (
-        "from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin, Pins\n"
+        "from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan\n"
+        "from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin\n"
         "from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs\n"
-        "print(len(Pins(Procfs(), [Pin('pattern', 'only-in-here', 7, 'ignore')]).plan()[0].changes))"
+        "from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Systemd\n"
+        "print(len(Plan(Procfs(), Systemd(), [Pin('pattern', 'only-in-here', 7, missing='ignore')], 10).outcomes[0].changes))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], env=dict(os.environ)).split() == [b"0"]
 
@@ -191,7 +214,7 @@ def test_what_cannot_be_put_back_is_named(host, monkeypatch):
         write(directory, score)
 
     monkeypatch.setattr(ProcessDir, "set_score", only_down)
-    with pytest.raises(AccessError, match=r"process 12 .*; these scores could not be put back: .*process 10 \(dockerd\) from -500 to 0"):
+    with pytest.raises(AccessError, match=r"process 12 .*; this could not be put back: .*process 10 \(dockerd\) from -500 to 0"):
         apply(host, pin("pid", 10), pin("pid", 12, 300))
 
 
@@ -202,31 +225,28 @@ def test_a_kernel_that_shows_another_value_is_not_believed(host, monkeypatch):
 
 
 def test_another_process_with_the_same_pid_is_left_alone(host):
-    work = Pins(host.procfs, [pin("process", "dockerd")])
-    outcomes = work.plan()
+    work = plan(host, pin("process", "dockerd"))
     host.process(10, "innocent", start_time=999)
-    [outcome] = work.apply(outcomes)
+    [outcome] = carry_out(host, work)
     assert host.score(10) == 0
     assert ([change.process.pid for change in outcome.changes], outcome.vanished) == ([11], 1)
 
 
 def test_a_process_that_became_something_else_is_left_alone(host):
-    work = Pins(host.procfs, [pin("process", "exe")])
-    outcomes = work.plan()
+    work = plan(host, pin("process", "exe"))
     host.process(11, "bash")
     with pytest.raises(NotFoundError, match="process=exe: no such process"):
-        work.apply(outcomes)
+        carry_out(host, work)
     assert host.score(11) == 0
 
 
 def test_a_pid_that_vanished_is_an_error_and_undoes_the_rest(host):
-    work = Pins(host.procfs, [pin("pid", 10), pin("pid", 12, 7)])
-    outcomes = work.plan()
+    work = plan(host, pin("pid", 10), pin("pid", 12, 7))
     for name in ("stat", "oom_score_adj", "cmdline", "cgroup", "exe"):
         (host.root / "12" / name).unlink()
     (host.root / "12").rmdir()
     with pytest.raises(NotFoundError, match="pid=12: no such process"):
-        work.apply(outcomes)
+        carry_out(host, work)
     assert host.score(10) == 0
 
 
@@ -255,7 +275,7 @@ def test_forks_of_a_cgroup_are_followed_until_none_is_left(host, monkeypatch):
 
 def test_a_cgroup_that_forks_for_ever_is_given_up_and_put_back(host, monkeypatch):
     fork_on_write(host, monkeypatch, forks=10000)
-    with pytest.raises(OomError, match="still appear with another score after {0} looks".format(_pins.CGROUP_ROUNDS)):
+    with pytest.raises(OomError, match="still appear with another score after {0} looks".format(_pin_apply.ROUNDS)):
         apply(host, pin("cgroup", "/system.slice/docker.service"))
     assert [host.score(pid) for pid in (10, 11, 100)] == [0, 0, 0]
 
@@ -266,8 +286,7 @@ def test_a_cgroup_that_forks_for_ever_is_given_up_and_put_back(host, monkeypatch
 def test_a_real_process_is_raised_and_told():
     child = subprocess.Popen(["sleep", "60"])
     try:
-        work = Pins(Procfs(), [pin("pid", child.pid, 321)])
-        [outcome] = work.apply(work.plan())
+        [outcome] = Application(Procfs(), Systemd(), Plan(Procfs(), Systemd(), [pin("pid", child.pid, 321)], 0)).run()
         with open("/proc/{0}/oom_score_adj".format(child.pid)) as score:
             assert score.read() == "321\n"
         assert (outcome.changes[0].process.name, outcome.changes[0].before, outcome.changes[0].after) == ("sleep", 0, 321)
@@ -283,13 +302,15 @@ def test_a_real_denial_is_said_in_words():
     else:
         prefix = ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource", "--"]
     code = (
-        "from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin, Pins\n"
-        "from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs\n"
         "import os\n"
-        "work = Pins(Procfs(), [Pin('pid', str(os.getpid()), -900, 'fail')])\n"
-        "outcomes = work.plan()\n"
-        "print(work.warnings)\n"
-        "work.apply(outcomes)"
+        "from ansible_collections.oomguard.linux.plugins.module_utils._pin_apply import Application\n"
+        "from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan\n"
+        "from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin\n"
+        "from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs\n"
+        "from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Systemd\n"
+        "plan = Plan(Procfs(), Systemd(), [Pin('pid', str(os.getpid()), -900)], 10)\n"
+        "print(plan.warnings)\n"
+        "Application(Procfs(), Systemd(), plan).run()"
     )
     done = subprocess.run(prefix + [sys.executable, "-c", code], check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     assert "lowering a score without CAP_SYS_RESOURCE" in done.stdout

@@ -26,7 +26,7 @@ NAMES = {
 def test_a_process_is_read_whatever_its_name(proc, raw, name):
     proc.process(7, raw, start_time=4242, parent=3)
     with proc.procfs.open(7) as directory:
-        assert directory.process() == Process(7, name, 4242, 3, False)
+        assert directory.process() == Process(7, name, 4242, 3, False, 0)
 
 
 def test_kernel_threads_are_no_processes_that_can_be_killed(proc):

@@ -268,7 +268,7 @@ def test_a_limit_above_is_not_the_whole_host(hog):
 
 
 def test_systemd_is_not_asked_where_it_does_not_run(hog, monkeypatch):
-    monkeypatch.setattr(_launch, "_runs_systemd", lambda: False)
+    monkeypatch.setattr(_launch.Systemd, "runs", lambda _self: False)
     with pytest.raises(UnsupportedError, match="systemd does not manage this host"):
         Trial(request(hog, manager="systemd"))
     assert Trial(request(hog, manager="auto")).check()["manager"] == "cgroupfs"

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Containers by id or name, as cgroups.
+
+A runtime puts the id of a container into the name of its cgroup. A name is
+something that only the engine knows: Docker tells it on its socket, podman's
+monitor has it on its command line. Nothing of either needs to be installed.
+Sources: runc and crun (cgroup drivers cgroupfs and systemd), conmon(8),
+Docker Engine API, GET /containers/{id}/json.
+"""
+
+import http.client
+import json
+import os
+import re
+import socket
+from typing import Iterator, List, NamedTuple, Optional
+from urllib.parse import quote
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+
+DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
+DOCKER_SECONDS = 10
+
+# docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope with systemd; ID or libpod-ID without.
+_CGROUP = re.compile(r"(?:[a-z-]+-)?([0-9a-f]{64})(?:\.scope)?$")
+_ID = re.compile(r"[0-9a-f]{12,64}$")
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*$")  # what Docker and podman allow
+
+
+class Container(NamedTuple):
+    """A running container, as its cgroup tells."""
+
+    id: str
+    path: str  # of the cgroup
+
+
+def find(procfs: Procfs, value: str) -> str:
+    """Path of the cgroup of the running container with this id, at least 12 digits of it, or name."""
+    if not _NAME.match(value):
+        raise InputError("container {0!r} is neither an id nor a name".format(value))
+    running = list(_running(procfs))
+    found = [one for one in running if _ID.match(value) and one.id.startswith(value)]
+    if not found:
+        ids = _ids_of_name(procfs, value)
+        found = [one for one in running if one.id in ids]
+    if not found:
+        raise NotFoundError("no running container has the id or name {0}".format(value))
+    if len({one.id for one in found}) > 1:
+        raise InputError("container {0} is more than one: {1}".format(value, ", ".join(sorted(one.id[:12] for one in found))))
+    return found[0].path
+
+
+def _running(procfs: Procfs) -> Iterator[Container]:
+    """Of every container one cgroup, in the hierarchy that limits memory."""
+    hierarchy = _cgroup.memory_hierarchy(procfs)
+    for folder, folders, _files in os.walk(hierarchy.mount):
+        for name in list(folders):
+            match = _CGROUP.match(name)
+            if match:
+                folders.remove(name)  # what is below it is the container's own
+                yield Container(match.group(1), hierarchy.path(os.path.join(folder, name)))
+
+
+def _ids_of_name(procfs: Procfs, name: str) -> List[str]:
+    ids = _podman_ids(procfs, name)
+    docker = _docker_id(name)
+    return ids + ([docker] if docker else [])
+
+
+def _podman_ids(procfs: Procfs, name: str) -> List[str]:
+    """From the monitors, which run as long as their containers: conmon ... -c ID ... -n NAME ..."""
+    ids = []
+    for line in procfs.command_lines().values():
+        words = line.split(" ")
+        if os.path.basename(words[0]) == "conmon":
+            options = dict(zip(words, words[1:]))
+            if name in (options.get("-n"), options.get("--name")):
+                ids.append(options.get("-c") or options.get("--cid") or "")
+    return ids
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=DOCKER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _docker_id(name: str) -> Optional[str]:
+    """None where no engine answers or it knows no such container."""
+    for path in DOCKER_SOCKETS:
+        connection = _UnixConnection(path)
+        try:
+            connection.request("GET", "/containers/{0}/json".format(quote(name)))
+            answer = connection.getresponse()
+            return json.loads(answer.read().decode("utf-8"))["Id"] if answer.status == 200 else None
+        except (OSError, http.client.HTTPException):
+            continue
+        finally:
+            connection.close()
+    return None

@@ -1,0 +1,116 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+"""Pins that would do harm, or nothing, and why.
+
+Pure: what is asked for and what is known of it in, sentences out. Every
+refusal names the option that overrides it.
+"""
+
+from typing import Dict, Iterable, List, NamedTuple, Optional
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import SCORE_MIN
+
+# Who sets its own score, by the name of its program or unit, and what to do instead. Any other score is overwritten, or handed on to
+# what must not have it.
+SELF_MANAGING = {
+    # openssh-portable:openbsd-compat/port-linux.c restores the score that sshd was started with in every session.
+    "sshd": "sshd makes itself immune and gives every login the score that it was started with itself, so that a pinned one makes all"
+    " sessions and what runs in them as hard to kill: leave it alone",
+    # systemd:src/udev/udevd.c and units/systemd-udevd.service.in
+    "systemd-udevd": "systemd-udevd is immune by its own unit and sets its workers back to 0: leave it alone",
+    # kubernetes:pkg/kubelet/cm/container_manager_linux.go writes its --oom-score-adj again every few minutes.
+    "kubelet": "kubelet writes its own score every few minutes: set oomScoreAdj in its configuration",
+    "slurmd": "slurmd sets its own score and that of its jobs: use SLURMD_OOM_ADJ and SLURMSTEPD_OOM_ADJ",
+    "slurmstepd": "slurmstepd sets its own score and that of its jobs: use SLURMSTEPD_OOM_ADJ",
+    "multipathd": "multipathd makes itself immune: leave it alone",
+    "iscsid": "iscsid makes itself immune: leave it alone",
+}  # type: Dict[str, str]
+_ALIASES = {"ssh": "sshd", "sshd-session": "sshd", "udevd": "systemd-udevd"}
+
+# What starts the work of others, which inherits the score: at -1000 nothing of that could ever be killed.
+JOB_RUNNERS = {
+    "cron", "crond", "fcron", "anacron", "atd", "supervisord", "screen", "tmux", "teleport", "systemd", "user@", "gitlab-runner",
+    "Runner.Listener", "Runner.Worker", "jenkins", "buildkite-agent", "sh", "bash", "dash", "zsh", "ksh", "fish", "sudo", "su", "login",
+}
+# containerd:docs/ops.md: its shims start with its own score + 1; dockerd and crio start helpers likewise.
+RUNTIMES = {"containerd", "dockerd", "docker", "crio", "podman"}
+
+
+class Asked(NamedTuple):
+    """One target and all names by which it may be known: of its unit and of the programs that it selects."""
+
+    target: str
+    score: int
+    names: List[str]
+    force: bool
+
+
+class Killable(NamedTuple):
+    """How much memory of processes the killer may free, and how much it may not touch."""
+
+    killable_kb: int
+    immune_kb: int
+
+    @property
+    def percent(self) -> int:
+        used = self.killable_kb + self.immune_kb
+        return 100 * self.killable_kb // used if used else 100
+
+
+def short_name(name: str) -> str:
+    """How the tables above have it: no suffix, no instance, no alias."""
+    name = name[: -len(".service")] if name.endswith(".service") else name
+    template, at, _instance = name.partition("@")
+    name = template + at if template + at in JOB_RUNNERS else template
+    return _ALIASES.get(name, name)
+
+
+def refuse(asked: Iterable[Asked]) -> None:
+    """Raise InputError for the first target that manages its own score, or would hand immunity on."""
+    for one in asked:
+        if one.force:
+            continue
+        names = [short_name(name) for name in one.names]
+        for name in names:
+            if name in SELF_MANAGING:
+                raise InputError("{0} at {1}: {2} (force=true overrides)".format(one.target, one.score, SELF_MANAGING[name]))
+        if one.score != SCORE_MIN:
+            continue
+        for name in names:
+            if name in JOB_RUNNERS:
+                raise InputError(
+                    "{0} at -1000: {1} starts the work of others, which would be immune as well, so that the killer has nobody left:"
+                    " use -999 or higher, and oom_policy=continue (force=true overrides)".format(one.target, name)
+                )
+            if name in RUNTIMES:
+                raise InputError(
+                    "{0} at -1000: {1} starts helpers for every container with its own score or one above: use -999 or higher"
+                    " (force=true overrides)".format(one.target, name)
+                )
+
+
+def refuse_too_few(killable: Killable, least_percent: int) -> None:
+    """Raise InputError where too little of the used memory would stay killable: the kernel then panics, or a cgroup hangs at its limit."""
+    if killable.percent < least_percent:
+        raise InputError(
+            "processes that stay killable would hold {0} % of the used memory ({1} KiB, immune {2} KiB), less than min_killable_percent {3}:"
+            " when memory runs out the kernel would find nobody to kill and panic; pin fewer at -1000 (force=true overrides)".format(
+                killable.percent, killable.killable_kb, killable.immune_kb, least_percent
+            )
+        )
+
+
+def doubts(target: str, score: int, names: Iterable[str], oom_policy: Optional[str], others_in_unit: int) -> List[str]:
+    """What makes a pin worth less than it seems, for the user to decide."""
+    runner = any(short_name(name) in JOB_RUNNERS for name in names)
+    if score < 0 and oom_policy == "stop" and (others_in_unit or runner):
+        return [
+            "{0}: with OOMPolicy=stop systemd stops the whole unit, the pinned process included, when any process in it is killed:"
+            " set oom_policy=continue".format(target)
+        ]
+    return []

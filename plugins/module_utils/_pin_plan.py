@@ -1,0 +1,265 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+"""From targets to what would change: looks at the host, writes nothing.
+
+Everything that may be refused is refused here.
+"""
+
+import os
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _guards, _selectors
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._pins import Change, Outcome, Pin, check, check_conflicts
+from ansible_collections.oomguard.linux.plugins.module_utils._processes import ProcessTable
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import GONE, SCORE_MIN, Process, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._systemd import DropIn, Systemd, Unit, service_name, unit_of
+
+INIT = 1
+
+_ACCEPT_MISSING = " (missing=ignore or missing=warn accepts that)"
+
+
+class _Found(NamedTuple):
+    """A process that is meant, as its own directory shows it."""
+
+    process: Process
+    score: int
+    unit: Optional[str]  # the service that it runs in
+
+
+class Plan:
+    """All targets of one call, each look at the host shared by all of them."""
+
+    def __init__(self, procfs: Procfs, systemd: Systemd, pins: Iterable[Pin], least_killable_percent: int) -> None:
+        self._procfs = procfs
+        self._systemd = systemd
+        self._least_killable_percent = least_killable_percent
+        self._pins = []  # type: List[Pin]
+        for pin in pins:
+            check(pin)
+            if pin.selector == "unit":
+                pin = pin._replace(value=service_name(pin.value))
+            if pin not in self._pins:  # the same target twice is one target
+                self._pins.append(pin)
+        self._table = ProcessTable(procfs)
+        self._units = systemd.units(pin.value for pin in self._pins if pin.selector == "unit")
+        self._selectors = {}  # type: Dict[Pin, Optional[_selectors.Selector]]
+        self.warnings = []  # type: List[str]  # for the user, not errors
+        self.outcomes = self._plan()
+        self.killable = self._killable()
+        self._guard()
+
+    # --- which processes -----------------------------------------------------------
+
+    def look(self, pin: Pin) -> Outcome:
+        """The same target, as it is now."""
+        if pin.children != "report":  # else only the cgroup itself is looked at
+            self._table = ProcessTable(self._procfs)
+        return self._look([pin])[0]
+
+    def selector(self, pin: Pin) -> Optional[_selectors.Selector]:
+        """None where the target is not there, or nothing of it runs."""
+        if pin not in self._selectors:
+            try:
+                self._selectors[pin] = self._make_selector(pin)
+            except NotFoundError as error:
+                if pin.missing == "fail" and pin.state == "present":
+                    raise NotFoundError(str(error) + _ACCEPT_MISSING)
+                self._selectors[pin] = None
+        return self._selectors[pin]
+
+    def _make_selector(self, pin: Pin) -> Optional[_selectors.Selector]:
+        whole = pin.children == "pin"
+        if pin.selector != "unit":
+            return _selectors.select(pin.selector, pin.value, self._procfs, whole)
+        unit = self._units[pin.value]
+        missing = self._systemd.why_missing(pin.value, unit)
+        if missing:
+            raise NotFoundError(missing)
+        if not unit.running or (pin.state == "absent" and not unit.main_pid):
+            return None
+        if not unit.main_pid and not whole:
+            raise InputError(
+                "{0} is {1} without a main process (Type={2}): select what runs in it by cgroup={3}, or use children=pin".format(
+                    pin.target, unit.active_state, unit.type, unit.control_group
+                )
+            )
+        return _selectors.ByUnit(unit.main_pid, unit.control_group, self._procfs, whole)
+
+    def _look(self, pins: List[Pin]) -> List[Outcome]:
+        found = {pin: self._selected(pin) for pin in pins}
+        if self._systemd.runs():  # what these units give is what is left without us
+            self._know(one.unit for pin in pins if pin.state == "absent" for one in found[pin])
+        taken = {one.process.pid for selected in found.values() for one in selected}
+        return [self._outcome(pin, found[pin], taken) for pin in pins]
+
+    def _know(self, names: Iterable[Optional[str]]) -> None:
+        known = {unit.id for unit in self._units.values()}
+        self._units.update(self._systemd.units(name for name in names if name and name not in known and name not in self._units))
+
+    def _unit(self, name: Optional[str]) -> Optional[Unit]:
+        return next((unit for asked, unit in self._units.items() if name in (asked, unit.id)), None)
+
+    def _selected(self, pin: Pin) -> List[_Found]:
+        selector = self.selector(pin)
+        if selector is None:
+            return []
+        return self._examine(pin, set(selector.candidates(self._table)), selector)
+
+    def _examine(self, pin: Pin, pids: Iterable[int], selector: Optional[_selectors.Selector]) -> List[_Found]:
+        """These processes through their own directories, without those that are gone or not meant."""
+        found = []
+        for pid in sorted(pids):
+            try:
+                with self._procfs.open(pid) as directory:
+                    process = directory.process()
+                    if process.kernel_thread and pin.selector in ("pid", "pidfile"):
+                        raise InputError("{0}: {1} is a kernel thread, which the OOM killer never chooses".format(pin.target, process.name))
+                    if not process.kernel_thread and (selector is None or selector.matches(process, directory)):
+                        found.append(_Found(process, directory.score(), unit_of(directory.cgroups())))
+            except GONE:
+                continue
+        return found
+
+    def _outcome(self, pin: Pin, selected: List[_Found], taken: Set[int]) -> Outcome:
+        after = {}  # type: Dict[int, int]
+        for one in sorted(selected, key=lambda one: one.process.start_time):  # parents first
+            after[one.process.pid] = self._unpinned(one, after) if pin.score is None else pin.score
+        changes = [Change(one.process, one.score, after[one.process.pid]) for one in selected]
+        units = {one.unit for one in selected}
+        return Outcome(
+            pin=pin,
+            unit=self._units[pin.value].id if pin.selector == "unit" else units.pop() if len(units) == 1 else None,
+            changes=changes,
+            inherited=self._inherited(pin, changes, taken),
+            vanished=0,
+        )
+
+    def _unpinned(self, one: _Found, after: Dict[int, int]) -> int:
+        """The score that a process has without us: what its unit gives, or else its parent."""
+        unit = self._unit(one.unit)
+        if unit is not None:
+            return self._after_restart(unit, self._absent_drop_in(unit))
+        return after.get(one.process.parent, self._table.scores.get(one.process.parent, 0))
+
+    def _inherited(self, pin: Pin, changes: List[Change], taken: Set[int]) -> List[Change]:
+        """What the selected processes started, or runs in the same cgroup, and has the score of one of them, old or new."""
+        selector = self.selector(pin)
+        handed_on = {score for change in changes for score in (change.before, change.after)} - {0}
+        if selector is None or not handed_on:
+            return []
+        below = self._table.descendants(change.process.pid for change in changes) | set(selector.members())
+        heirs = [pid for pid in below - taken if self._table.scores.get(pid) in handed_on]
+        found = self._examine(pin, heirs, None)
+        if pin.children != "reset":
+            return [Change(one.process, one.score, one.score) for one in found]
+        return [Change(one.process, one.score, self._own_score(pin, one.unit)) for one in found]
+
+    def _own_score(self, pin: Pin, name: Optional[str]) -> int:
+        """What a process has that inherited nothing: the score of its unit where that is not the pinned one, else 0."""
+        if name is None or not self._systemd.runs() or (pin.selector == "unit" and name == self._units[pin.value].id):
+            return 0
+        self._know([name])
+        unit = self._unit(name)
+        return unit.score if unit else 0
+
+    # --- which drop-ins --------------------------------------------------------------
+
+    def _plan(self) -> List[Outcome]:
+        outcomes = [self._with_drop_in(outcome) for outcome in self._look(self._pins)]
+        self.check_missing(outcomes)
+        check_conflicts(outcomes)
+        lowered = any(change.after < change.before for outcome in outcomes for change in outcome.all_changes())
+        if lowered and not self._procfs.has_cap_sys_resource():
+            self.warnings.append(
+                "lowering a score without CAP_SYS_RESOURCE is denied below the lowest value that a privileged process ever gave to it"
+            )
+        return outcomes
+
+    def _with_drop_in(self, outcome: Outcome) -> Outcome:
+        pin = outcome.pin
+        if pin.selector != "unit":
+            return outcome
+        unit = self._units[pin.value]
+        if self._systemd.why_missing(pin.value, unit) and not (pin.state == "absent" and self._systemd.has_drop_in(unit.id)):
+            return outcome
+        drop_in = None
+        if pin.state == "absent":
+            drop_in = self._absent_drop_in(unit)
+        elif pin.persistent:
+            drop_in = self._systemd.drop_in(unit, {"OOMScoreAdjust": str(pin.score), "OOMPolicy": self._policy(pin, unit)})
+        effective = self._after_restart(unit, drop_in)
+        if drop_in is not None and pin.score is not None and effective != pin.score:
+            self.warnings.append(
+                "{0}: from its next start on the score is {1} and not {2}: another drop-in comes later than {3} and wins".format(
+                    pin.target, effective, pin.score, drop_in.path
+                )
+            )
+        return outcome._replace(
+            drop_in=drop_in,
+            effective_after_restart=effective,
+            restart_required=unit.running and not outcome.changes,
+        )
+
+    @staticmethod
+    def _policy(pin: Pin, unit: Unit) -> Optional[str]:
+        """Before 243 systemd has no OOMPolicy= and goes on whatever is killed."""
+        if unit.oom_policy is not None:
+            return pin.oom_policy
+        if pin.oom_policy in ("stop", "kill"):
+            raise InputError(
+                "{0}: oom_policy={1} takes systemd 243, this one is older and always continues: leave it out".format(pin.target, pin.oom_policy)
+            )
+        return None
+
+    def _absent_drop_in(self, unit: Unit) -> DropIn:
+        return self._systemd.drop_in(unit, {"OOMScoreAdjust": None, "OOMPolicy": None})
+
+    def _after_restart(self, unit: Unit, drop_in: Optional[DropIn]) -> int:
+        """What the unit's files give, or else what every child of init has."""
+        given = self._systemd.will_have(unit, "OOMScoreAdjust", drop_in)
+        return self._table.scores.get(INIT, 0) if given is None else int(given)
+
+    # --- what is refused ---------------------------------------------------------------
+
+    def check_missing(self, outcomes: List[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.found or outcome.pin.state == "absent":
+                continue
+            sentence = "{0}: no such process".format(outcome.pin.target)
+            if outcome.pin.missing == "fail":
+                raise NotFoundError(sentence + _ACCEPT_MISSING)
+            if outcome.pin.missing == "warn" and sentence not in self.warnings:
+                self.warnings.append(sentence)
+
+    def _guard(self) -> None:
+        asked = []
+        for outcome in self.outcomes:
+            pin = outcome.pin
+            if pin.score is None or not outcome.found:
+                continue
+            names = {change.process.name for change in outcome.changes}
+            if pin.selector == "unit":
+                unit = self._units[pin.value]
+                names.update([unit.id] + unit.names)
+                selector = self.selector(pin)
+                others = len(selector.members()) - len(outcome.changes) if selector else 0
+                self.warnings.extend(_guards.doubts(pin.target, pin.score, sorted(names), pin.oom_policy or unit.oom_policy, others))
+            asked.append(_guards.Asked(pin.target, pin.score, sorted(names), pin.force))
+        _guards.refuse(asked)
+        if any(one.score == SCORE_MIN and not one.force for one in asked):
+            _guards.refuse_too_few(self.killable, self._least_killable_percent)
+
+    def _killable(self) -> _guards.Killable:
+        """Memory of all processes by whether the killer may take them once the plan is carried out."""
+        scores = dict(self._table.scores)
+        scores.update((change.process.pid, change.after) for outcome in self.outcomes for change in outcome.all_changes())
+        scores[INIT] = SCORE_MIN  # mm/oom_kill.c:oom_unkillable_task
+        all_kb = sum(process.resident_kb for process in self._table.by_pid.values())
+        immune_kb = sum(process.resident_kb for pid, process in self._table.by_pid.items() if scores.get(pid) == SCORE_MIN)
+        return _guards.Killable(all_kb - immune_kb, immune_kb)

@@ -1,0 +1,238 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+"""What systemd says of units, and the drop-ins by which it is told.
+
+Read with one call of systemctl for all units. A drop-in is one file of ours in
+the unit's own folder in /etc, and of that file only our assignments.
+Sources: systemctl(1), systemd.unit(5), systemd.service(5), org.freedesktop.systemd1(5).
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _unit_files
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, OomError, UnsupportedError
+
+DROP_IN = "60-oomguard.conf"
+
+# Where systemd looks for units and their drop-ins; of files with the same name the first wins (systemd.unit(5)).
+UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+USER_UNIT_FOLDERS = ("etc/systemd/user", "run/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user")
+
+_PROPERTIES = (
+    "Id", "Names", "LoadState", "ActiveState", "Type", "MainPID", "ControlGroup", "FragmentPath", "DropInPaths", "OOMScoreAdjust", "OOMPolicy",
+)
+_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+$")  # unit names of systemd.unit(5)
+_NAME_BYTES = 255
+_SUFFIXES = ("socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope")
+
+
+class Unit(NamedTuple):
+    """One service as systemd has it loaded."""
+
+    id: str  # its own name, where it was asked for by an alias
+    names: List[str]
+    load_state: str  # loaded, not-found, masked, ...
+    active_state: str
+    type: str
+    main_pid: int  # 0 for none
+    control_group: str  # empty when it does not run
+    fragment: str  # path of the unit file, empty for none
+    drop_ins: List[str]
+    score: int
+    oom_policy: Optional[str]  # None before systemd 243
+
+    @property
+    def running(self) -> bool:
+        return bool(self.control_group)
+
+
+def service_name(value: str) -> str:
+    """The full name of a service; raises InputError for whatever is no service that can be pinned."""
+    name = value if value.endswith(".service") else value + ".service"
+    if not _NAME.match(value) or len(name) > _NAME_BYTES or name.startswith("."):
+        raise InputError("unit {0!r} is not a name of a unit, such as docker or docker.service".format(value))
+    suffix = value.rpartition(".")[2]
+    if suffix in _SUFFIXES:
+        raise InputError("unit {0} is a {1}: only services have a main process; use cgroup for what runs in it".format(value, suffix))
+    if name.endswith("@.service"):
+        raise InputError("unit {0} is a template, of which nothing runs: name an instance, such as {1}@NAME.service".format(name, name[: -len("@.service")]))
+    return name
+
+
+def unit_of(cgroups: Iterable[str]) -> Optional[str]:
+    """The service that a process with these cgroups belongs to."""
+    for path in cgroups:
+        for part in reversed(path.split("/")):
+            if part.endswith(".service"):
+                return part
+    return None
+
+
+def run(*command: str) -> str:
+    """What a program of systemd says; raises OomError with its complaint."""
+    done = subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, LC_ALL="C"),
+    )
+    if done.returncode != 0:
+        raise OomError("{0} failed: {1}".format(" ".join(command[:2]), done.stderr.decode("utf-8", "replace").strip()))
+    return done.stdout.decode("utf-8", "replace")
+
+
+class DropIn(NamedTuple):
+    """Our drop-in of a unit, as it is and as it shall be; None for no file."""
+
+    path: str
+    before: Optional[str]
+    after: Optional[str]
+
+
+class Systemd:
+    """The service manager of this host."""
+
+    def __init__(self, root: str = "/", ask: Callable[..., str] = run) -> None:
+        self._root = root
+        self._ask = ask
+
+    def runs(self) -> bool:
+        return os.path.isdir(os.path.join(self._root, "run/systemd/system"))  # sd_booted(3)
+
+    def units(self, names: Iterable[str]) -> Dict[str, Unit]:
+        """Facts of these services by the name that was asked for, in one call. Raises UnsupportedError where systemd does not run."""
+        names = list(dict.fromkeys(names))
+        if not names:
+            return {}
+        if not self.runs():
+            raise UnsupportedError(self._no_systemd(names[0]))
+        shown = self._ask("systemctl", "show", "--property=" + ",".join(_PROPERTIES), *names)
+        blocks = [block for block in shown.split("\n\n") if block.strip()]
+        if len(blocks) != len(names):
+            raise OomError("systemctl show told of {0} units, asked for {1}: {2}".format(len(blocks), len(names), ", ".join(names)))
+        return {name: _unit(block) for name, block in zip(names, blocks)}
+
+    def _no_systemd(self, name: str) -> str:
+        if os.path.exists(os.path.join(self._root, "run/openrc")):
+            manager, advice = "OpenRC", "export SSD_OOM_SCORE_ADJ=SCORE in /etc/conf.d/NAME"
+        else:
+            manager, advice = "its init", "choom(1) in the script that starts it"
+        return (
+            "unit {0}: systemd does not manage this host (no /run/systemd/system). Nothing that lasts can be written here, as that is up to"
+            " {1} ({2}); what runs now can be pinned by process, pidfile or cgroup".format(name, manager, advice)
+        )
+
+    def why_missing(self, name: str, unit: Unit) -> Optional[str]:
+        """Why there is no such service; None if there is."""
+        if unit.load_state == "masked":
+            return "unit {0} is masked, it cannot be started: unmask it first".format(unit.id)
+        if unit.load_state != "not-found":
+            return None
+        if any(os.path.lexists(os.path.join(self._root, folder, name)) for folder in USER_UNIT_FOLDERS):
+            return "unit {0} is a unit of users' own managers, which is not supported: use process or cgroup for what runs now".format(name)
+        return "unit {0} does not exist".format(name)
+
+    # --- drop-ins -----------------------------------------------------------------
+
+    def drop_in(self, unit: Unit, wanted: Dict[str, Optional[str]]) -> DropIn:
+        """What our drop-in has to become for these assignments; None takes one away."""
+        path = self._drop_in_path(unit.id)
+        before = self._text(path)
+        return DropIn(path, before, _unit_files.assign(before, wanted))
+
+    def _drop_in_path(self, unit_id: str) -> str:
+        return os.path.join("/", UNIT_FOLDERS[0], unit_id + ".d", DROP_IN)
+
+    def has_drop_in(self, unit_id: str) -> bool:
+        return self._text(self._drop_in_path(unit_id)) is not None
+
+    def will_have(self, unit: Unit, key: str, planned: Optional[DropIn]) -> Optional[str]:
+        """What the unit's files give to a key at the next start, with the planned drop-in; None where nothing is assigned."""
+        texts = {}  # type: Dict[str, str]  # by file name, which is the order
+        for path in self._drop_in_files(unit):
+            texts.setdefault(os.path.basename(path), self._text(path) or "")
+        if planned is not None:
+            texts[DROP_IN] = planned.after or ""
+        fragment = self._text(unit.fragment) if unit.fragment else None
+        return _unit_files.last_assigned([fragment or ""] + [texts[name] for name in sorted(texts)], key) or None
+
+    def _drop_in_files(self, unit: Unit) -> List[str]:
+        """All of a unit's drop-ins, the first of a name winning. Those that are not loaded yet will be with our daemon-reload."""
+        found = []  # type: List[str]
+        for folder in UNIT_FOLDERS:
+            directory = os.path.join("/", folder, unit.id + ".d")
+            try:
+                names = os.listdir(self._below_root(directory))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            found.extend(os.path.join(directory, name) for name in sorted(names) if name.endswith(".conf"))
+        return found + [path for path in unit.drop_ins if os.path.basename(os.path.dirname(path)) != unit.id + ".d"]
+
+    def write(self, path: str, text: Optional[str]) -> None:
+        """Make a drop-in have this text, whole or not at all; None removes it, and its folder if nothing else is in it."""
+        real = self._below_root(path)
+        folder = os.path.dirname(real)
+        try:
+            if text is None:
+                if os.path.lexists(real):
+                    os.unlink(real)
+                    if not os.listdir(folder):
+                        os.rmdir(folder)
+                return
+            os.makedirs(folder, mode=0o755, exist_ok=True)
+            fd, unfinished = tempfile.mkstemp(prefix="." + DROP_IN, dir=folder)
+            try:
+                with open(fd, "w", encoding="utf-8", errors="surrogateescape") as stream:
+                    os.fchmod(fd, 0o644)
+                    stream.write(text)
+                    stream.flush()
+                    os.fsync(fd)
+                os.rename(unfinished, real)
+            except BaseException:
+                os.unlink(unfinished)
+                raise
+        except OSError as error:
+            raise AccessError("{0} cannot be written: {1}".format(path, error.strerror))
+
+    def reload(self) -> None:
+        """Let systemd read its units again; it restarts nothing."""
+        self._ask("systemctl", "daemon-reload")
+
+    def _below_root(self, path: str) -> str:
+        return os.path.join(self._root, path.lstrip("/"))
+
+    def _text(self, path: str) -> Optional[str]:
+        try:
+            with open(self._below_root(path), encoding="utf-8", errors="surrogateescape") as stream:
+                return stream.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise AccessError("{0} cannot be read: {1}".format(path, error.strerror))
+
+
+def _unit(block: str) -> Unit:
+    shown = dict(line.split("=", 1) for line in block.strip().splitlines() if "=" in line)
+    return Unit(
+        id=shown["Id"],
+        names=shown.get("Names", "").split(),
+        load_state=shown.get("LoadState", ""),
+        active_state=shown.get("ActiveState", ""),
+        type=shown.get("Type", ""),
+        main_pid=int(shown.get("MainPID") or 0),
+        control_group=shown.get("ControlGroup", ""),
+        fragment=shown.get("FragmentPath", ""),
+        drop_ins=shown.get("DropInPaths", "").split(),
+        score=int(shown.get("OOMScoreAdjust") or 0),
+        oom_policy=shown.get("OOMPolicy"),
+    )

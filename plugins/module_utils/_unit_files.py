@@ -1,0 +1,85 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Unit files as text: what they assign, and how an assignment is changed.
+
+Pure. Of systemd.syntax(7) this knows sections, comments, blanks around "=",
+and lines that a backslash continues; that is all that assignments need.
+"""
+
+from typing import Dict, Iterator, List, NamedTuple, Optional
+
+HEADER = "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else."
+SECTION = "Service"
+
+
+class _Statement(NamedTuple):
+    """One statement of a unit file with all lines that it takes, ends of lines included."""
+
+    text: str
+    section: Optional[str]  # the section that it stands in, or opens
+    key: Optional[str]  # None for everything but an assignment
+    value: Optional[str]
+
+
+def _statements(text: str) -> Iterator[_Statement]:
+    section = None  # type: Optional[str]
+    lines, words = "", ""
+    for line in text.splitlines(True):
+        content = line.strip()
+        comment = content.startswith(("#", ";"))
+        continued = bool(lines)
+        lines += line
+        if comment and continued:
+            continue  # it does not end what the line before it continues
+        if content.endswith("\\") and not comment:
+            words += content[:-1] + " "
+            continue
+        words += "" if comment else content
+        key, equals, value = words.partition("=")
+        if words.startswith("[") and words.endswith("]"):
+            section, equals = words[1:-1], ""
+        yield _Statement(lines, section, key.strip() if equals else None, value.strip() if equals else None)
+        lines, words = "", ""
+    if lines:
+        yield _Statement(lines, section, None, None)
+
+
+def assigned(text: str, key: str) -> Optional[str]:
+    """The last value of a key in [Service]; None when it is not assigned, empty when it is reset."""
+    values = [one.value for one in _statements(text) if one.section == SECTION and one.key == key]
+    return values[-1] if values else None
+
+
+def last_assigned(texts: List[str], key: str) -> Optional[str]:
+    """What a unit file and its drop-ins, in the order in which systemd reads them, give to a key; None or empty for nothing."""
+    values = [value for value in (assigned(text, key) for text in texts) if value is not None]
+    return values[-1] if values else None
+
+
+def assign(text: Optional[str], wanted: Dict[str, Optional[str]]) -> Optional[str]:
+    """The drop-in with these values in [Service], None for a key that is not to be there.
+
+    Every other line stays as it is. None where nothing but our own header would be left.
+    """
+    kept = [one for one in _statements(text or "") if not (one.section == SECTION and one.key in wanted)]
+    lines = "".join(one.text for one in kept)
+    ours = "".join("{0}={1}\n".format(key, value) for key, value in wanted.items() if value is not None)
+    if not ours:
+        rest = [one for one in kept if one.text.strip() not in ("", HEADER, "[{0}]".format(SECTION))]
+        return lines if rest else None
+    if not kept:
+        return "{0}\n[{1}]\n{2}".format(HEADER, SECTION, ours)
+    if lines and not lines.endswith("\n"):
+        lines += "\n"
+    # Behind the last line of the section, so that nothing in it comes after and wins.
+    last = max((number for number, one in enumerate(kept) if one.section == SECTION), default=None)
+    if last is None:
+        return "{0}[{1}]\n{2}".format(lines, SECTION, ours)
+    head = "".join(one.text for one in kept[: last + 1])
+    tail = "".join(one.text for one in kept[last + 1:])
+    return (head if head.endswith("\n") else head + "\n") + ours + tail
