@@ -1,0 +1,146 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the variables of the role oom_protect to the targets of the module."""
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.oomguard.linux.plugins.filter.protect_targets import FilterModule, protect_targets
+
+PROFILES = {
+    "containers": [
+        {"unit": "docker", "process": "dockerd", "score": -500, "source": "its unit"},
+        {"unit": "crio", "process": "crio", "score": -999, "aliases": ["cri-o"], "source": "its unit"},
+    ],
+    "node": [
+        {"unit": "exporter", "process": "exporter", "score": -999, "source": "pods have -997"},
+        {"unit": "agent", "process": "agent", "score": -999, "oom_policy": "continue", "source": "its image"},
+        {"unit": "snap.agent", "process": "agent", "score": -900, "oom_policy": "continue", "source": "the snap"},
+    ],
+    "observers": [{"unit": "exporter", "process": "exporter", "score": -250, "children": "reset", "source": "the journal"}],
+}
+
+DOCKER = {"unit": "docker", "score": -500, "missing": "ignore", "state": "present"}
+CRIO = {"unit": "crio", "score": -999, "missing": "ignore", "state": "present"}
+EXPORTER = {"unit": "exporter", "score": -999, "missing": "ignore", "state": "present"}
+OBSERVER = {"unit": "exporter", "score": -250, "children": "reset", "missing": "ignore", "state": "present"}
+AGENT = {"unit": "agent", "score": -999, "oom_policy": "continue", "missing": "ignore", "state": "present"}
+SNAP = {"unit": "snap.agent", "score": -900, "oom_policy": "continue", "missing": "ignore", "state": "present"}
+
+
+def own(**target):
+    return dict({"state": "present"}, **target)
+
+
+CASES = {
+    "nothing asked for": ([], [], {}, []),
+    "a profile": ([], ["containers"], {}, [DOCKER, CRIO]),
+    "profiles as text, as from the command line": ([], "containers,observers", {}, [DOCKER, CRIO, OBSERVER]),
+    "a profile twice": ([], ["containers", "containers"], {}, [DOCKER, CRIO]),
+    "the lower score wins": ([], ["observers", "node"], {}, [EXPORTER, AGENT, SNAP]),
+    "the lower score wins, whatever the order": ([], ["node", "observers"], {}, [EXPORTER, AGENT, SNAP]),
+    "targets alone": ([{"pid": 7, "score": 0}], [], {}, [own(pid=7, score=0)]),
+    "targets come last": ([{"process": "x", "score": 1}], ["observers"], {}, [OBSERVER, own(process="x", score=1)]),
+    "a unit that no profile has": ([{"unit": "x", "score": 1}], [], {}, [own(unit="x", score=1, persistent=True)]),
+    "a unit replaces": (
+        [{"unit": "docker", "score": -900, "missing": "fail"}],
+        ["containers"],
+        {},
+        [CRIO, own(unit="docker", score=-900, missing="fail", persistent=True)],
+    ),
+    "a unit by its full name replaces": (
+        [{"unit": "docker.service", "score": -900}],
+        ["containers"],
+        {},
+        [CRIO, own(unit="docker.service", score=-900, persistent=True)],
+    ),
+    "a unit by its alias replaces": (
+        [{"unit": "cri-o", "score": -900}],
+        ["containers"],
+        {},
+        [DOCKER, own(unit="cri-o", score=-900, persistent=True)],
+    ),
+    "a process replaces all units that run it": (
+        [{"process": "agent", "score": 0}],
+        ["node"],
+        {},
+        [EXPORTER, own(process="agent", score=0)],
+    ),
+    "another selector with the same value replaces nothing": (
+        [{"container": "docker", "score": 0}],
+        ["containers"],
+        {},
+        [DOCKER, CRIO, own(container="docker", score=0)],
+    ),
+    "selectors without a value are none": (
+        [{"unit": None, "process": None, "pid": 7, "score": 0}],
+        ["containers"],
+        {},
+        [DOCKER, CRIO, own(unit=None, process=None, pid=7, score=0)],
+    ),
+    "a target of its own state takes an entry back": (
+        [{"unit": "docker", "state": "absent"}],
+        ["containers"],
+        {},
+        [CRIO, {"unit": "docker", "persistent": True, "state": "absent"}],
+    ),
+    "not persistent: by process, without what only units have": (
+        [],
+        ["node"],
+        {"persistent": False},
+        [
+            {"process": "exporter", "score": -999, "missing": "ignore", "state": "present"},
+            {"process": "agent", "score": -999, "missing": "ignore", "state": "present"},
+        ],
+    ),
+    "not persistent: units too, unless they say otherwise": (
+        [{"unit": "x", "score": 1}, {"unit": "y", "score": 1, "persistent": True}, {"process": "z", "score": 1}],
+        [],
+        {"persistent": False},
+        [own(unit="x", score=1, persistent=False), own(unit="y", score=1, persistent=True), own(process="z", score=1)],
+    ),
+    "not persistent: a unit replaces what would be pinned by process": (
+        [{"unit": "docker", "score": 1}],
+        ["containers"],
+        {"persistent": False},
+        [
+            {"process": "crio", "score": -999, "missing": "ignore", "state": "present"},
+            own(unit="docker", score=1, persistent=False),
+        ],
+    ),
+    "absent: nothing is set": (
+        [{"unit": "x", "score": 1, "oom_policy": "kill", "children": "reset"}, {"pid": 7, "score": 0, "state": "present"}],
+        ["node"],
+        {"state": "absent"},
+        [
+            {"unit": "exporter", "missing": "ignore", "state": "absent"},
+            {"unit": "agent", "missing": "ignore", "state": "absent"},
+            {"unit": "snap.agent", "missing": "ignore", "state": "absent"},
+            {"unit": "x", "children": "reset", "persistent": True, "state": "absent"},
+            {"pid": 7, "state": "absent"},
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("targets, chosen, options, wanted", CASES.values(), ids=list(CASES))
+def test_profiles_and_targets_become_targets(targets, chosen, options, wanted):
+    assert protect_targets(targets, PROFILES, chosen, **options) == wanted
+
+
+def test_what_came_in_stays_as_it_is():
+    targets = [{"unit": "x", "score": 1}]
+    protect_targets(targets, PROFILES, ["containers"], state="absent")
+    assert targets == [{"unit": "x", "score": 1}]
+    assert PROFILES["containers"][0] == {"unit": "docker", "process": "dockerd", "score": -500, "source": "its unit"}
+
+
+def test_an_unknown_profile_is_named():
+    with pytest.raises(AnsibleFilterError, match="there is no profile nodes, db: choose from containers, node, observers"):
+        protect_targets([], PROFILES, ["nodes", "containers", "db"])
+
+
+def test_ansible_finds_it():
+    assert FilterModule().filters() == {"protect_targets": protect_targets}
