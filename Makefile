@@ -10,7 +10,7 @@ BUILD := $(CURDIR)/.build
 PYTHON ?= python3
 
 COLLECTION := ansible_collections/oomguard/linux
-PURE := _experiment _log_prefix _oom_log _oom_messages
+PURE := _experiment _guards _log_prefix _oom_log _oom_messages _unit_files
 
 # Another requirement makes another environment, so a warm one is never stale.
 venv = $(CACHE)/$(1)-$(shell sha256sum tests/requirements/$(1).txt | cut -c1-12)
@@ -20,6 +20,7 @@ OLDEST := $(call venv,oldest)
 NEWEST := $(call venv,newest)
 PROVE := $(call venv,prove)
 DOCKER := $(call venv,docker)
+BENCH := $(call venv,bench)
 PYTHONS := $(CACHE)/pythons
 
 # The collection as users install it: built, installed, and without all that a collection must work without.
@@ -41,9 +42,9 @@ prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the ho
 		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}' $(ARGS)
 	@echo "The evidence is in .build/evidence/localhost.json"
 
-FAST := lint sanity units units-oldest units-newest corpus check-hog integration vm-default
+FAST := lint sanity units units-oldest units-newest corpus check-hog check-forks integration vm-default
 .PHONY: test
-test: $(FAST) vm-docker check-lab vm-vm vm-kernels vm-host_oom ## All tests
+test: $(FAST) vm-docker check-lab vm-vm vm-protect vm-kernels vm-host_oom ## All tests
 	@printf '\nAll of these passed: $^\n'
 
 .PHONY: test-fast
@@ -69,7 +70,8 @@ sanity: packages $(MAIN)/.done $(PYTHONS)/.done ## ansible-test sanity, nothing 
 	@cp tests/tools/get_pip.py $(CACHE)/home/.ansible/test/cache/get_pip_24_2.py
 	cd $(SANITY) && HOME=$(CACHE)/home PATH=$(MAIN)/bin:$(PYTHONS):$$PATH ansible-test sanity --local --requirements
 
-# Tests import the checkout itself under the collection's name.
+# Tests import the checkout itself under the collection's name. Those of controller code run apart: a process is a
+# controller or a host, and ansible-core remembers which.
 LINK := $(BUILD)/link
 $(LINK)/$(COLLECTION):
 	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
@@ -77,7 +79,8 @@ $(LINK)/$(COLLECTION):
 .PHONY: units
 units: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Unit tests with coverage
 	$(call say,units)
-	PYTHONPATH=$(LINK) $(MAIN)/bin/coverage run --source plugins/module_utils,plugins/modules -m pytest -q tests/unit
+	PYTHONPATH=$(LINK) $(MAIN)/bin/coverage run --source plugins -m pytest -q tests/unit
+	PYTHONPATH=$(LINK) $(MAIN)/bin/coverage run --source plugins --append -m pytest -q tests/controller
 	$(MAIN)/bin/coverage report --show-missing --skip-covered --fail-under 90
 	$(MAIN)/bin/coverage report --fail-under 100 --include '$(subst $() ,$(),$(foreach name,$(PURE),plugins/module_utils/$(name).py,))'
 
@@ -102,6 +105,16 @@ check-hog: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## The C allocator: warn
 	$(call say,C checks)
 	PYTHONPATH=$(LINK) $(MAIN)/bin/python -m pytest -q tests/hog
 
+.PHONY: check-forks
+check-forks: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Pins in a storm of 100,000 forks
+	$(call say,forks)
+	PYTHONPATH=$(LINK) $(MAIN)/bin/python -m pytest -q tests/forks
+
+.PHONY: bench
+bench: packages bench-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## Ratios against other tools, measured in one run
+	$(call say,benchmarks)
+	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_pins.py
+
 .PHONY: integration
 integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modules and the role through Ansible: newest and oldest
 	$(call say,integration)
@@ -123,7 +136,7 @@ $(call ansible_env,$(1)) MOLECULE_GLOB='$(SCENARIOS)' OOMGUARD_CACHE=$(CACHE) \
 	sh -c '$(if $(KEEP),,LAB_RUN=$$$$) exec molecule test --scenario-name $(2) $(if $(KEEP),--destroy never)'
 endef
 
-vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-kernels, vm-host_oom, vm-docker, vm-default (KEEP=1)
+vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-kernels, vm-host_oom, vm-docker, vm-default (KEEP=1)
 	$(call scenario,$(MAIN),$*)
 
 vm-default: packages $(MAIN)/.done
@@ -170,6 +183,7 @@ $(PYTHONS)/.done: tests/tools/real_pythons.py
 # What is looked for, a program or a file of the compiler's, and the Debian package that has it.
 PACKAGES := cc:gcc libc.a:libc6-dev valgrind:valgrind shellcheck:shellcheck git:git tar:tar
 GUEST_PACKAGES := $(PACKAGES) qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mke2fs:e2fsprogs ssh:openssh-client
+BENCH_PACKAGES := ps:procps
 DOCKER_PACKAGES := dockerd:docker.io docker:docker.io mmdebstrap:mmdebstrap
 
 define install
@@ -180,10 +194,12 @@ define install
 echo "Installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null
 endef
 
-.PHONY: packages guest-packages docker-packages
+.PHONY: packages guest-packages docker-packages bench-packages
 packages:
 	$(call install,$(PACKAGES))
 guest-packages:
 	$(call install,$(GUEST_PACKAGES))
+bench-packages:
+	$(call install,$(BENCH_PACKAGES))
 docker-packages:
 	$(call install,$(DOCKER_PACKAGES))

@@ -72,7 +72,8 @@ def ports_of(pid):
 def run(tmp_path):
     one = Run(tmp_path)
     yield one
-    one.make.kill()
+    if one.molecule():  # it outlives make
+        os.kill(one.molecule(), signal.SIGKILL)
     one.make.wait()
     wait_for(lambda: processes_of(tmp_path) == [])  # what molecule had started ends when it notices
 

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look from outside at what is pinned and what is not, by /proc."""
+
+import json
+import re
+
+import pytest
+
+testinfra_hosts = ["ansible://all"]
+
+
+def score(host, pid):
+    return int(host.file("/proc/{0}/oom_score_adj".format(pid)).content_string)
+
+
+@pytest.mark.parametrize("unit, wanted", [("docker", -500), ("containerd", -999), ("cron", -300)])
+def test_the_daemon_has_its_score(host, unit, wanted):
+    assert score(host, host.check_output("systemctl show --property=MainPID --value %s", unit)) == wanted
+    assert host.check_output("systemctl show --property=OOMScoreAdjust --value %s", unit) == str(wanted)
+
+
+def test_sshd_manages_itself_and_its_sessions_are_mortal(host):
+    assert score(host, host.check_output("systemctl show --property=MainPID --value ssh")) == -1000
+    assert score(host, "self") == 0
+
+
+def test_no_process_of_any_container_is_pinned(host):
+    containers = json.loads(host.check_output("docker inspect box box2"))
+    assert [one["State"]["Running"] for one in containers] == [True, True]
+    for container in containers:
+        procs = host.check_output("find /sys/fs/cgroup -path '*%s*' -name cgroup.procs", container["Id"])
+        pids = host.check_output("cat {0}".format(" ".join(procs.split()))).split()
+        assert str(container["State"]["Pid"]) in pids
+        assert {score(host, pid) for pid in pids} == {0}
+
+
+def test_jobs_of_cron_are_not_pinned(host):
+    assert host.check_output("systemctl show --property=OOMPolicy --value cron") == "continue"
+
+
+def test_the_drop_ins_are_files_of_ours_and_nobody_else_s(host):
+    for unit in ("docker", "containerd", "cron"):
+        folder = "/etc/systemd/system/{0}.service.d".format(unit)
+        assert host.file(folder).listdir() == ["60-oomguard.conf"]
+        drop_in = host.file(folder + "/60-oomguard.conf")
+        assert (drop_in.mode, drop_in.user) == (0o644, "root")
+        assert re.search(r"^OOMScoreAdjust=-\d+$", drop_in.content_string, re.MULTILINE)
