@@ -119,9 +119,12 @@ def protect_targets(
         raise AnsibleFilterError(f"there is no profile {', '.join(unknown)}: choose from {', '.join(profiles)}")
 
     selector, dropped = ("unit", _OF_ENTRY) if persistent else ("process", _OF_ENTRY | _OF_UNIT)
+    entries = list(chain.from_iterable(profiles[name] for name in names))
     replaced = {name for target in targets for name in _names(target)}
+    # A unit that has several names on some hosts is one daemon there: what replaces one of its entries replaces all.
+    replaced.update(*(_names(entry) for entry in entries if replaced & _names(entry)))
     lowest: dict[str, Mapping[str, Any]] = {}
-    for entry in chain.from_iterable(profiles[name] for name in names):
+    for entry in entries:
         selected = entry[selector]
         if not replaced & _names(entry) and (selected not in lowest or entry["score"] < lowest[selected]["score"]):
             lowest[selected] = entry

@@ -30,9 +30,10 @@ DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 DOCKER_SECONDS = 10
 
 # docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope with systemd; ID or libpod-ID without.
-_CGROUP = re.compile(r"(?:[a-z-]+-)?([0-9a-f]{64})(?:\.scope)?$")
-_ID = re.compile(r"[0-9a-f]{12,64}$")
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*$")  # what Docker and podman allow
+# Not libpod-conmon-ID.scope or crio-conmon-ID.scope: there the monitor of a container runs.
+_CGROUP = re.compile(r"(?!.*conmon-)(?:[a-z-]+-)?([0-9a-f]{64})(?:\.scope)?\Z")
+_ID = re.compile(r"[0-9a-f]{12,64}\Z")
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")  # what Docker and podman allow
 
 
 class Container(NamedTuple):
@@ -49,8 +50,8 @@ def find(procfs: Procfs, value: str) -> str:
     running = list(_running(procfs))
     found = [one for one in running if _ID.match(value) and one.id.startswith(value)]
     if not found:
-        ids = _ids_of_name(procfs, value)
-        found = [one for one in running if one.id in ids]
+        docker = _docker_id(value)
+        found = [one for one in running if one.id == docker] or _of_podman(procfs, value, running)
     if not found:
         raise NotFoundError("no running container has the id or name {0}".format(value))
     if len({one.id for one in found}) > 1:
@@ -59,32 +60,32 @@ def find(procfs: Procfs, value: str) -> str:
 
 
 def _running(procfs: Procfs) -> Iterator[Container]:
-    """Of every container one cgroup, in the hierarchy that limits memory."""
-    hierarchy = _cgroup.memory_hierarchy(procfs)
-    for folder, folders, _files in os.walk(hierarchy.mount):
-        for name in list(folders):
-            match = _CGROUP.match(name)
-            if match:
-                folders.remove(name)  # what is below it is the container's own
-                yield Container(match.group(1), hierarchy.path(os.path.join(folder, name)))
+    """Of every container one cgroup."""
+    for hierarchy in _cgroup.hierarchies(procfs):
+        for folder, folders, _files in os.walk(hierarchy.mount):
+            for name in list(folders):
+                match = _CGROUP.match(name)
+                if match:
+                    folders.remove(name)  # what is below it is the container's own
+                    yield Container(match.group(1), hierarchy.path(os.path.join(folder, name)))
 
 
-def _ids_of_name(procfs: Procfs, name: str) -> List[str]:
-    ids = _podman_ids(procfs, name)
-    docker = _docker_id(name)
-    return ids + ([docker] if docker else [])
+def _of_podman(procfs: Procfs, name: str, running: List[Container]) -> List[Container]:
+    """From the monitors, which run as long as their containers: conmon ... -c ID ... -n NAME ...
 
-
-def _podman_ids(procfs: Procfs, name: str) -> List[str]:
-    """From the monitors, which run as long as their containers: conmon ... -c ID ... -n NAME ..."""
-    ids = []
-    for line in procfs.command_lines().values():
+    Anybody can run a program of that name: one of a user only tells of containers in the user's own slice.
+    """
+    found = []
+    for pid, line in procfs.command_lines().items():
         words = line.split(" ")
-        if os.path.basename(words[0]) == "conmon":
-            options = dict(zip(words, words[1:]))
-            if name in (options.get("-n"), options.get("--name")):
-                ids.append(options.get("-c") or options.get("--cid") or "")
-    return ids
+        options = dict(zip(words, words[1:]))
+        if os.path.basename(words[0]) != "conmon" or name not in (options.get("-n"), options.get("--name")):
+            continue
+        owner = procfs.owner(pid)
+        inside = "/user-{0}.slice/".format(owner)
+        container_id = options.get("-c") or options.get("--cid")
+        found.extend(one for one in running if one.id == container_id and (owner == 0 or inside in one.path))
+    return found
 
 
 class _UnixConnection(http.client.HTTPConnection):

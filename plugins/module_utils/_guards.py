@@ -35,19 +35,10 @@ _ALIASES = {"ssh": "sshd", "sshd-session": "sshd", "udevd": "systemd-udevd"}
 # What starts the work of others, which inherits the score: at -1000 nothing of that could ever be killed.
 JOB_RUNNERS = {
     "cron", "crond", "fcron", "anacron", "atd", "supervisord", "screen", "tmux", "teleport", "systemd", "user@", "gitlab-runner",
-    "Runner.Listener", "Runner.Worker", "jenkins", "buildkite-agent", "sh", "bash", "dash", "zsh", "ksh", "fish", "sudo", "su", "login",
+    "Runner.Listener", "Runner.Worker", "runsvc.sh", "jenkins", "buildkite-agent", "sh", "bash", "dash", "zsh", "ksh", "fish", "sudo", "su", "login",
 }
 # containerd:docs/ops.md: its shims start with its own score + 1; dockerd and crio start helpers likewise.
 RUNTIMES = {"containerd", "dockerd", "docker", "crio", "podman"}
-
-
-class Asked(NamedTuple):
-    """One target and all names by which it may be known: of its unit and of the programs that it selects."""
-
-    target: str
-    score: int
-    names: List[str]
-    force: bool
 
 
 class Killable(NamedTuple):
@@ -70,28 +61,32 @@ def short_name(name: str) -> str:
     return _ALIASES.get(name, name)
 
 
-def refuse(asked: Iterable[Asked]) -> None:
-    """Raise InputError for the first target that manages its own score, or would hand immunity on."""
-    for one in asked:
-        if one.force:
-            continue
-        names = [short_name(name) for name in one.names]
-        for name in names:
-            if name in SELF_MANAGING:
-                raise InputError("{0} at {1}: {2} (force=true overrides)".format(one.target, one.score, SELF_MANAGING[name]))
-        if one.score != SCORE_MIN:
-            continue
-        for name in names:
-            if name in JOB_RUNNERS:
-                raise InputError(
-                    "{0} at -1000: {1} starts the work of others, which would be immune as well, so that the killer has nobody left:"
-                    " use -999 or higher, and oom_policy=continue (force=true overrides)".format(one.target, name)
-                )
-            if name in RUNTIMES:
-                raise InputError(
-                    "{0} at -1000: {1} starts helpers for every container with its own score or one above: use -999 or higher"
-                    " (force=true overrides)".format(one.target, name)
-                )
+def manages_itself(names: Iterable[str]) -> Optional[str]:
+    """Which of these names is one of a daemon that sets its own score."""
+    return next((name for name in sorted(map(short_name, names)) if name in SELF_MANAGING), None)
+
+
+def refuse(target: str, score: Optional[int], names: Iterable[str]) -> None:
+    """Raise InputError for a target that manages its own score, or would hand immunity on.
+
+    The names are all by which it may be known: of its unit and of the programs that it selects.
+    """
+    own = manages_itself(names)
+    if own:
+        raise InputError("{0} at {1}: {2} (force=true overrides)".format(target, score, SELF_MANAGING[own]))
+    if score != SCORE_MIN:
+        return
+    for name in sorted(map(short_name, names)):
+        if name in JOB_RUNNERS:
+            raise InputError(
+                "{0} at -1000: {1} starts the work of others, which would be immune as well, so that the killer has nobody left:"
+                " use -999 or higher, and oom_policy=continue (force=true overrides)".format(target, name)
+            )
+        if name in RUNTIMES:
+            raise InputError(
+                "{0} at -1000: {1} starts helpers for every container with its own score or one above: use -999 or higher"
+                " (force=true overrides)".format(target, name)
+            )
 
 
 def refuse_too_few(killable: Killable, least_percent: int) -> None:

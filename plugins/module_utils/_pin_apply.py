@@ -18,10 +18,16 @@ from ansible_collections.oomguard.linux.plugins.module_utils._procfs import GONE
 from ansible_collections.oomguard.linux.plugins.module_utils._selectors import Selector
 from ansible_collections.oomguard.linux.plugins.module_utils._systemd import DropIn, Systemd
 
-# A selection that still changes after so many looks forks faster than it can be pinned.
-ROUNDS = 100
-# A program that does not want another's score sets its own again soon; those that take minutes are known by name (_guards).
-SECOND_LOOK_SECONDS = 0.2
+# How long to watch after a write. A fork that was under way then brings a process with the old score, which no list of processes
+# shows before it is done (kernel/fork.c:copy_process), and it copies page tables meanwhile, some 10 ms a GiB. And a program that
+# does not want another's score sets its own again soon; those that take minutes are known by name (_guards).
+SETTLE_SECONDS = 0.2
+SETTLE_SECONDS_A_GIB = 0.05
+# A process that ends while it is looked at may have forked one that has the old score. Where that happens all the time, so many
+# looks in a row must find nothing: each of them would catch such a line of processes as well as not.
+QUIET_LOOKS = 20
+# A selection in which so many looks found something forks faster than it can be pinned.
+ROUNDS = 200
 
 
 class _Step(NamedTuple):
@@ -52,10 +58,10 @@ class Application:
             outcomes = self._write_scores()
             self._plan.check_missing(outcomes)
             self._write_drop_ins(outcomes)
-        except OomError as error:
+        except BaseException as error:
             left = self._undo()
             if left:
-                raise type(error)("{0}; this could not be put back: {1}".format(error, "; ".join(left)))
+                raise OomError("{0}; this could not be put back: {1}".format(error, "; ".join(left))) from error
             raise
         return self._look_again(outcomes)
 
@@ -90,15 +96,23 @@ class Application:
         if selector is None or not (selector.grows or pin.children == "reset"):
             return outcome
         changes, inherited, vanished = list(outcome.changes), list(outcome.inherited), outcome.vanished
-        for _round in range(ROUNDS):
-            late = self._steps(self._plan.look(pin))
+        watch_until = _watch_until(self._steps(outcome))
+        rounds = quiet = 0
+        while rounds < ROUNDS:
+            seen = self._plan.look(pin)
+            late = self._steps(seen)
             if not late:
-                return outcome._replace(changes=changes, inherited=inherited, vanished=vanished)
+                quiet += 1
+                if time.monotonic() >= watch_until and (not seen.vanished or quiet >= QUIET_LOOKS):
+                    return outcome._replace(changes=changes, inherited=inherited, vanished=vanished)
+                continue
+            rounds, quiet = rounds + 1, 0
             for step in late:
                 if not self._write(step):
                     vanished += 1
                 else:
                     (inherited if step.selector is None else changes).append(step.change)
+            watch_until = _watch_until(late)
         raise OomError(
             "{0}: processes still appear with another score after {1} looks: something in it sets its own score".format(pin.target, ROUNDS)
         )
@@ -122,16 +136,14 @@ class Application:
     # --- drop-ins --------------------------------------------------------------------
 
     def _write_drop_ins(self, outcomes: List[Outcome]) -> None:
-        todo = {
-            outcome.drop_in.path: outcome
-            for outcome in outcomes
-            if outcome.drop_in is not None and outcome.drop_in.before != outcome.drop_in.after
-        }
+        todo = {outcome.drop_in.path: outcome for outcome in outcomes if outcome.drop_in is not None and outcome.reload}
         if not todo:
             return
-        for path, outcome in todo.items():
-            self._drop_ins.append(outcome.drop_in)  # type: ignore[arg-type]
-            self._systemd.write(path, outcome.drop_in.after)  # type: ignore[union-attr]
+        for outcome in todo.values():
+            drop_in = outcome.drop_in
+            if drop_in is not None and drop_in.before != drop_in.after:
+                self._drop_ins.append(drop_in)
+                self._systemd.write(drop_in.path, drop_in.after)
         self._systemd.reload()
         now = self._systemd.units(outcome.pin.value for outcome in todo.values())
         for outcome in todo.values():
@@ -142,7 +154,7 @@ class Application:
                         unit.id, unit.score, outcome.effective_after_restart
                     )
                 )
-            if unit.main_pid and unit.main_pid not in [change.process.pid for change in outcome.changes]:
+            if unit.main_pid not in (0, self._plan.main_pid(outcome.pin)):
                 self._plan.warnings.append("unit {0} was started meanwhile: run again to see its score".format(unit.id))
 
     # --- the way back ------------------------------------------------------------------
@@ -159,9 +171,12 @@ class Application:
                 continue
             except OomError as error:
                 left.append(str(error))
-        try:
-            for drop_in in reversed(self._drop_ins):
+        for drop_in in reversed(self._drop_ins):
+            try:
                 self._systemd.write(drop_in.path, drop_in.before)
+            except OomError as error:
+                left.append(str(error))
+        try:
             if self._drop_ins:
                 self._systemd.reload()
         except OomError as error:
@@ -174,7 +189,7 @@ class Application:
         """Whether what was written is still there a moment later."""
         if not self._scores:
             return outcomes
-        time.sleep(SECOND_LOOK_SECONDS)
+        time.sleep(SETTLE_SECONDS)
         reset = {}  # type: Dict[Change, Change]
         for change in self._scores:
             try:
@@ -199,11 +214,23 @@ class Application:
         ]
 
 
+def _watch_until(written: List[_Step]) -> float:
+    """Until when, on the monotonic clock, forks may still come that were under way at the write."""
+    if not written:
+        return 0.0
+    largest_kb = max(step.change.process.resident_kb for step in written)
+    return time.monotonic() + SETTLE_SECONDS + SETTLE_SECONDS_A_GIB * largest_kb / 1048576
+
+
 def _set_score(directory: ProcessDir, change: Change) -> None:
     try:
         directory.set_score(change.after)
     except PermissionError:
         raise AccessError(_denied(change))
+    except GONE:
+        raise
+    except OSError as error:
+        raise AccessError("the score of {0} cannot be set: {1}".format(change.process, error.strerror))
     now = directory.score()
     if now != change.after:
         raise ReadBackError("{0} shows score {1} after {2} was written".format(change.process, now, change.after))

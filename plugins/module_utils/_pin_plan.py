@@ -9,11 +9,10 @@
 Everything that may be refused is refused here.
 """
 
-import os
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _guards, _selectors
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._pins import Change, Outcome, Pin, check, check_conflicts
 from ansible_collections.oomguard.linux.plugins.module_utils._processes import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import GONE, SCORE_MIN, Process, Procfs
@@ -29,7 +28,12 @@ class _Found(NamedTuple):
 
     process: Process
     score: int
-    unit: Optional[str]  # the service that it runs in
+    cgroups: List[str]
+
+    @property
+    def unit(self) -> Optional[str]:
+        """The service that it runs in."""
+        return unit_of(self.cgroups)
 
 
 class Plan:
@@ -42,25 +46,30 @@ class Plan:
         self._pins = []  # type: List[Pin]
         for pin in pins:
             check(pin)
-            if pin.selector == "unit":
-                pin = pin._replace(value=service_name(pin.value))
-            if pin not in self._pins:  # the same target twice is one target
-                self._pins.append(pin)
+            self._pins.append(pin._replace(value=service_name(pin.value)) if pin.selector == "unit" else pin)
         self._table = ProcessTable(procfs)
         self._units = systemd.units(pin.value for pin in self._pins if pin.selector == "unit")
         self._selectors = {}  # type: Dict[Pin, Optional[_selectors.Selector]]
+        self._missing = {}  # type: Dict[Pin, str]  # why there is no selector
+        self._pinned = set()  # type: Set[Tuple[int, int]]  # pid and start of all that any target selected: nobody's heirs
+        self._handed_on = {}  # type: Dict[Pin, Set[int]]  # scores that the selected ever had, which their children may have
         self.warnings = []  # type: List[str]  # for the user, not errors
         self.outcomes = self._plan()
         self.killable = self._killable()
         self._guard()
+        if procfs.hidden:
+            self.warnings.append("{0} processes of others are hidden (hidepid): run as root to see all".format(len(procfs.hidden)))
 
     # --- which processes -----------------------------------------------------------
 
     def look(self, pin: Pin) -> Outcome:
-        """The same target, as it is now."""
-        if pin.children != "report":  # else only the cgroup itself is looked at
+        """The same target, as it is now. Of what it selects C(vanished) ended while it was looked at."""
+        selector = self.selector(pin)
+        if pin.children == "reset" or (selector is not None and selector.by_descent):
             self._table = ProcessTable(self._procfs)
-        return self._look([pin])[0]
+        found, gone = self._examine(pin, self._candidates(pin), selector)
+        self._know_units_of(pin, found)
+        return self._outcome(pin, found)._replace(vanished=gone)
 
     def selector(self, pin: Pin) -> Optional[_selectors.Selector]:
         """None where the target is not there, or nothing of it runs."""
@@ -70,7 +79,7 @@ class Plan:
             except NotFoundError as error:
                 if pin.missing == "fail" and pin.state == "present":
                     raise NotFoundError(str(error) + _ACCEPT_MISSING)
-                self._selectors[pin] = None
+                self._selectors[pin], self._missing[pin] = None, str(error)
         return self._selectors[pin]
 
     def _make_selector(self, pin: Pin) -> Optional[_selectors.Selector]:
@@ -81,22 +90,33 @@ class Plan:
         missing = self._systemd.why_missing(pin.value, unit)
         if missing:
             raise NotFoundError(missing)
-        if not unit.running or (pin.state == "absent" and not unit.main_pid):
+        if not unit.running or not unit.control_group:
             return None
-        if not unit.main_pid and not whole:
+        if unit.main_pid or whole:
+            return _selectors.ByUnit(unit.main_pid, unit.control_group, self._procfs, whole)
+        if pin.state == "present" and pin.missing == "fail":
             raise InputError(
                 "{0} is {1} without a main process (Type={2}): select what runs in it by cgroup={3}, or use children=pin".format(
                     pin.target, unit.active_state, unit.type, unit.control_group
                 )
             )
-        return _selectors.ByUnit(unit.main_pid, unit.control_group, self._procfs, whole)
+        return None
 
     def _look(self, pins: List[Pin]) -> List[Outcome]:
-        found = {pin: self._selected(pin) for pin in pins}
-        if self._systemd.runs():  # what these units give is what is left without us
-            self._know(one.unit for pin in pins if pin.state == "absent" for one in found[pin])
-        taken = {one.process.pid for selected in found.values() for one in selected}
-        return [self._outcome(pin, found[pin], taken) for pin in pins]
+        found = {pin: self._examine(pin, self._candidates(pin), self.selector(pin))[0] for pin in pins}
+        for pin in pins:
+            self._know_units_of(pin, found[pin])
+            self._pinned.update((one.process.pid, one.process.start_time) for one in found[pin])
+        return [self._outcome(pin, found[pin]) for pin in pins]
+
+    def _know_units_of(self, pin: Pin, found: List[_Found]) -> None:
+        """What these units give is what is left without us."""
+        if pin.state == "absent" and self._systemd.runs():
+            self._know(one.unit for one in found)
+
+    def main_pid(self, pin: Pin) -> int:
+        """Of a unit, as it was when the plan was made."""
+        return self._units[pin.value].main_pid
 
     def _know(self, names: Iterable[Optional[str]]) -> None:
         known = {unit.id for unit in self._units.values()}
@@ -105,57 +125,79 @@ class Plan:
     def _unit(self, name: Optional[str]) -> Optional[Unit]:
         return next((unit for asked, unit in self._units.items() if name in (asked, unit.id)), None)
 
-    def _selected(self, pin: Pin) -> List[_Found]:
+    def _candidates(self, pin: Pin) -> Set[int]:
         selector = self.selector(pin)
-        if selector is None:
-            return []
-        return self._examine(pin, set(selector.candidates(self._table)), selector)
+        return set() if selector is None else set(selector.candidates(self._table))
 
-    def _examine(self, pin: Pin, pids: Iterable[int], selector: Optional[_selectors.Selector]) -> List[_Found]:
-        """These processes through their own directories, without those that are gone or not meant."""
-        found = []
+    def _examine(self, pin: Pin, pids: Iterable[int], selector: Optional[_selectors.Selector]) -> Tuple[List[_Found], int]:
+        """These processes through their own directories, without those that are not meant, and how many were gone.
+
+        Without a selector those are meant that are still the same as in the table.
+        """
+        found, gone = [], 0
         for pid in sorted(pids):
             try:
                 with self._procfs.open(pid) as directory:
                     process = directory.process()
                     if process.kernel_thread and pin.selector in ("pid", "pidfile"):
                         raise InputError("{0}: {1} is a kernel thread, which the OOM killer never chooses".format(pin.target, process.name))
-                    if not process.kernel_thread and (selector is None or selector.matches(process, directory)):
-                        found.append(_Found(process, directory.score(), unit_of(directory.cgroups())))
+                    meant = selector.matches(process, directory) if selector else self._is_in_table(process)
+                    if meant and not process.kernel_thread:
+                        found.append(_Found(process, directory.score(), directory.cgroups()))
             except GONE:
-                continue
-        return found
+                gone += 1
+            except PermissionError:
+                raise AccessError("{0}: process {1} may not be looked at: use become".format(pin.target, pid))
+        return found, gone
 
-    def _outcome(self, pin: Pin, selected: List[_Found], taken: Set[int]) -> Outcome:
+    def _is_in_table(self, process: Process) -> bool:
+        known = self._table.by_pid.get(process.pid)
+        return known is not None and known.start_time == process.start_time
+
+    def _outcome(self, pin: Pin, selected: List[_Found]) -> Outcome:
         after = {}  # type: Dict[int, int]
         for one in sorted(selected, key=lambda one: one.process.start_time):  # parents first
-            after[one.process.pid] = self._unpinned(one, after) if pin.score is None else pin.score
+            after[one.process.pid] = self._unpinned(pin, one, after) if pin.score is None else pin.score
         changes = [Change(one.process, one.score, after[one.process.pid]) for one in selected]
         units = {one.unit for one in selected}
         return Outcome(
             pin=pin,
             unit=self._units[pin.value].id if pin.selector == "unit" else units.pop() if len(units) == 1 else None,
             changes=changes,
-            inherited=self._inherited(pin, changes, taken),
+            inherited=self._inherited(pin, changes),
             vanished=0,
         )
 
-    def _unpinned(self, one: _Found, after: Dict[int, int]) -> int:
+    def _unpinned(self, pin: Pin, one: _Found, after: Dict[int, int]) -> int:
         """The score that a process has without us: what its unit gives, or else its parent."""
         unit = self._unit(one.unit)
-        if unit is not None:
-            return self._after_restart(unit, self._absent_drop_in(unit))
-        return after.get(one.process.parent, self._table.scores.get(one.process.parent, 0))
+        if unit is None:
+            return after.get(one.process.parent, self._score_of_parent(one))
+        if not pin.persistent:  # the drop-in stays, and so what it gives
+            return self._after_restart(unit, None)
+        ours = self._absent_drop_in(unit)
+        if _guards.manages_itself([unit.id] + unit.names) or self._systemd.pinned_by(ours) != one.score:
+            return one.score  # not from us: a daemon that sets its own score has it from itself
+        return self._after_restart(unit, ours)
 
-    def _inherited(self, pin: Pin, changes: List[Change], taken: Set[int]) -> List[Change]:
+    def _score_of_parent(self, one: _Found) -> int:
+        """What a process was forked with. A parent elsewhere, such as the monitor of a container, has a score of its own: then 0."""
+        try:
+            with self._procfs.open(one.process.parent) as directory:
+                return directory.score() if directory.cgroups() == one.cgroups else 0
+        except GONE:
+            return 0
+
+    def _inherited(self, pin: Pin, changes: List[Change]) -> List[Change]:
         """What the selected processes started, or runs in the same cgroup, and has the score of one of them, old or new."""
         selector = self.selector(pin)
-        handed_on = {score for change in changes for score in (change.before, change.after)} - {0}
+        handed_on = self._handed_on.setdefault(pin, set())
+        handed_on.update(score for change in changes for score in (change.before, change.after) if score != 0)
         if selector is None or not handed_on:
             return []
         below = self._table.descendants(change.process.pid for change in changes) | set(selector.members())
-        heirs = [pid for pid in below - taken if self._table.scores.get(pid) in handed_on]
-        found = self._examine(pin, heirs, None)
+        heirs, _gone = self._examine(pin, [pid for pid in below if self._table.scores.get(pid) in handed_on], None)
+        found = [one for one in heirs if one.score in handed_on and (one.process.pid, one.process.start_time) not in self._pinned]
         if pin.children != "reset":
             return [Change(one.process, one.score, one.score) for one in found]
         return [Change(one.process, one.score, self._own_score(pin, one.unit)) for one in found]
@@ -188,23 +230,46 @@ class Plan:
         unit = self._units[pin.value]
         if self._systemd.why_missing(pin.value, unit) and not (pin.state == "absent" and self._systemd.has_drop_in(unit.id)):
             return outcome
-        drop_in = None
-        if pin.state == "absent":
+        if not pin.persistent:
+            drop_in = None
+        elif pin.state == "absent":
             drop_in = self._absent_drop_in(unit)
-        elif pin.persistent:
+        else:
             drop_in = self._systemd.drop_in(unit, {"OOMScoreAdjust": str(pin.score), "OOMPolicy": self._policy(pin, unit)})
         effective = self._after_restart(unit, drop_in)
-        if drop_in is not None and pin.score is not None and effective != pin.score:
+        self._warn(outcome, unit, drop_in, effective)
+        changes = [change for change in outcome.changes if change.before != change.after or pin.state == "present"]
+        return outcome._replace(
+            drop_in=drop_in,
+            effective_after_restart=effective,
+            restart_required=drop_in is not None and unit.running and not changes and effective != unit.score,
+            # A file that systemd has not read yet is one of a run that was killed, or of an image.
+            reload=drop_in is not None and (drop_in.before != drop_in.after or (unit.load_state == "loaded" and unit.score != effective)),
+        )
+
+    def _warn(self, outcome: Outcome, unit: Unit, drop_in: Optional[DropIn], effective: int) -> None:
+        pin = outcome.pin
+        if pin.state == "absent":
+            return
+        if drop_in is not None and effective != pin.score:
             self.warnings.append(
                 "{0}: from its next start on the score is {1} and not {2}: another drop-in comes later than {3} and wins".format(
                     pin.target, effective, pin.score, drop_in.path
                 )
             )
-        return outcome._replace(
-            drop_in=drop_in,
-            effective_after_restart=effective,
-            restart_required=unit.running and not outcome.changes,
-        )
+        policy = self._systemd.policy_after(unit, drop_in)
+        if drop_in is not None and policy and pin.oom_policy not in (None, policy):
+            self.warnings.append(
+                "{0}: OOMPolicy is {1} and not {2}: another drop-in comes later than {3} and wins".format(
+                    pin.target, policy, pin.oom_policy, drop_in.path
+                )
+            )
+        if not outcome.changes and unit.active_state not in ("inactive", "failed"):
+            self.warnings.append(
+                "{0} is {1} and has no main process in {2}: nothing that runs was pinned".format(
+                    pin.target, unit.active_state, unit.control_group or "any cgroup"
+                )
+            )
 
     @staticmethod
     def _policy(pin: Pin, unit: Unit) -> Optional[str]:
@@ -222,8 +287,8 @@ class Plan:
 
     def _after_restart(self, unit: Unit, drop_in: Optional[DropIn]) -> int:
         """What the unit's files give, or else what every child of init has."""
-        given = self._systemd.will_have(unit, "OOMScoreAdjust", drop_in)
-        return self._table.scores.get(INIT, 0) if given is None else int(given)
+        given = self._systemd.score_after(unit, drop_in)
+        return self._table.scores.get(INIT, 0) if given is None else given
 
     # --- what is refused ---------------------------------------------------------------
 
@@ -231,17 +296,16 @@ class Plan:
         for outcome in outcomes:
             if outcome.found or outcome.pin.state == "absent":
                 continue
-            sentence = "{0}: no such process".format(outcome.pin.target)
+            sentence = self._missing.get(outcome.pin) or "{0}: no such process".format(outcome.pin.target)
             if outcome.pin.missing == "fail":
                 raise NotFoundError(sentence + _ACCEPT_MISSING)
             if outcome.pin.missing == "warn" and sentence not in self.warnings:
                 self.warnings.append(sentence)
 
     def _guard(self) -> None:
-        asked = []
         for outcome in self.outcomes:
             pin = outcome.pin
-            if pin.score is None or not outcome.found:
+            if not outcome.found or (pin.selector == "unit" and pin.state == "absent"):
                 continue
             names = {change.process.name for change in outcome.changes}
             if pin.selector == "unit":
@@ -249,11 +313,13 @@ class Plan:
                 names.update([unit.id] + unit.names)
                 selector = self.selector(pin)
                 others = len(selector.members()) - len(outcome.changes) if selector else 0
-                self.warnings.extend(_guards.doubts(pin.target, pin.score, sorted(names), pin.oom_policy or unit.oom_policy, others))
-            asked.append(_guards.Asked(pin.target, pin.score, sorted(names), pin.force))
-        _guards.refuse(asked)
-        if any(one.score == SCORE_MIN and not one.force for one in asked):
-            _guards.refuse_too_few(self.killable, self._least_killable_percent)
+                policy = self._systemd.policy_after(unit, outcome.drop_in)
+                self.warnings.extend(_guards.doubts(pin.target, pin.score or 0, sorted(names), policy, others))
+            if pin.force:
+                continue
+            _guards.refuse(pin.target, pin.score, names)
+            if pin.score == SCORE_MIN and outcome.changed:
+                _guards.refuse_too_few(self.killable, self._least_killable_percent)
 
     def _killable(self) -> _guards.Killable:
         """Memory of all processes by whether the killer may take them once the plan is carried out."""

@@ -11,7 +11,7 @@ A pin is the value of /proc/PID/oom_score_adj, -1000 (never chosen) to 1000
 the process; what gives it to the next one is the drop-in of a unit.
 """
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._guards import Killable
@@ -56,6 +56,7 @@ class Outcome(NamedTuple):
     drop_in: Optional[DropIn] = None
     effective_after_restart: Optional[int] = None
     restart_required: bool = False
+    reload: bool = False  # whether systemd has to read the unit again
 
     @property
     def found(self) -> bool:
@@ -66,8 +67,7 @@ class Outcome(NamedTuple):
 
     @property
     def changed(self) -> bool:
-        moved = any(change.before != change.after for change in self.all_changes())
-        return moved or (self.drop_in is not None and self.drop_in.before != self.drop_in.after)
+        return self.reload or any(change.before != change.after for change in self.all_changes())
 
 
 def check(pin: Pin) -> None:
@@ -85,19 +85,25 @@ def check(pin: Pin) -> None:
 
 
 def check_conflicts(outcomes: List[Outcome]) -> None:
-    """Raise InputError where two targets select the same process, or unit, and want different scores."""
-    wanted = {}  # type: Dict[Any, Tuple[Pin, int]]
+    """Raise InputError where two targets select the same process, or unit, and want different things."""
+    wanted = {}  # type: Dict[Any, Tuple[Pin, str]]
     for outcome in outcomes:
         for change in outcome.changes:
-            _claim(wanted, change.process.pid, str(change.process), outcome.pin, change.after)
-        if outcome.drop_in is not None and outcome.pin.score is not None:
-            _claim(wanted, outcome.drop_in.path, "unit {0}".format(outcome.unit), outcome.pin, outcome.pin.score)
+            _claim(wanted, change.process.pid, str(change.process), outcome.pin, str(change.after))
+        if outcome.drop_in is not None:
+            _claim(wanted, outcome.drop_in.path, "unit {0}".format(outcome.unit), outcome.pin, _wish(outcome.pin))
 
 
-def _claim(wanted: Dict[Any, Tuple[Pin, int]], key: Any, what: str, pin: Pin, score: int) -> None:
-    other, other_score = wanted.setdefault(key, (pin, score))
-    if other_score != score:
-        raise InputError("{0} is selected twice: {1} wants {2}, {3} wants {4}".format(what, other.target, other_score, pin.target, score))
+def _wish(pin: Pin) -> str:
+    if pin.score is None:
+        return "none"
+    return "{0} with oom_policy {1}".format(pin.score, pin.oom_policy) if pin.oom_policy else str(pin.score)
+
+
+def _claim(wanted: Dict[Any, Tuple[Pin, str]], key: Any, what: str, pin: Pin, wish: str) -> None:
+    other, other_wish = wanted.setdefault(key, (pin, wish))
+    if other_wish != wish:
+        raise InputError("{0} is selected twice: {1} wants {2}, {3} wants {4}".format(what, other.target, other_wish, pin.target, wish))
 
 
 # --- what the user gets back ------------------------------------------------

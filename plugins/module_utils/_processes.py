@@ -13,7 +13,7 @@ first question needs it: hundreds of targets cost as much as one.
 
 from typing import Dict, Iterable, List, Optional, Set
 
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Process, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 
 
 class ProcessTable:

@@ -13,7 +13,7 @@ Sources: proc(5), fs/proc/base.c, fs/proc/array.c.
 
 import contextlib
 import os
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -163,6 +163,7 @@ class Procfs:
 
     def __init__(self, root: str = "/proc") -> None:
         self.root = root
+        self.hidden = set()  # type: Set[int]  # processes of others that we were not allowed to look at
 
     def pids(self) -> List[int]:
         return [int(name) for name in os.listdir(self.root) if name.isdigit()]
@@ -199,13 +200,22 @@ class Procfs:
         return found
 
     def _read_all(self, name: str) -> Iterator[Tuple[int, bytes]]:
-        """This file of every process. No directory is opened for each: that is the cheapest look at all of them."""
+        """This file of every process that we may see. No directory is opened for each: that is the cheapest look at all of them."""
         with _directory(self.root) as root:
             for pid in self.pids():
                 try:
                     yield pid, _content("{0}/{1}".format(pid, name), root)
                 except GONE:
                     continue
+                except PermissionError:  # mounted with hidepid, and we are not root
+                    self.hidden.add(pid)
+
+    def owner(self, pid: int) -> Optional[int]:
+        """User id of a process; None when it is gone."""
+        try:
+            return os.stat(os.path.join(self.root, str(pid))).st_uid
+        except GONE:
+            return None
 
     def ancestors(self, pid: int) -> List[int]:
         """The process itself, its parent, and so on up to pid 1."""

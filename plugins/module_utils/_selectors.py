@@ -14,20 +14,18 @@ second is asked again right before the write, when the table is old.
 
 import os
 import re
-from typing import Callable, Dict, Iterable, List, Set
+from typing import Callable, Dict, Iterable, List
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _containers
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._processes import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Process, ProcessDir, Procfs
 
-NAMES = ("pid", "pidfile", "process", "pattern", "cgroup", "container", "unit")
-
-
 class Selector:
     """What all of them have."""
 
     grows = False  # whether a process may be forked into the selection
+    by_descent = False  # whether it takes a new table to see that
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         raise NotImplementedError
@@ -61,7 +59,7 @@ class ByPidfile(ByPid):
     def __init__(self, value: str) -> None:
         try:
             with open(value, errors="replace") as stream:
-                text = stream.read(64).strip()
+                text = stream.readline(64).strip()  # as systemd reads it: what follows is the daemon's own, as in postmaster.pid
         except FileNotFoundError:
             raise NotFoundError("pidfile {0} does not exist".format(value))
         except OSError as error:
@@ -81,7 +79,7 @@ class ByProcess(Selector):
         self.name = value
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
-        return table.named(self.name)
+        return table.named(self.name) - {os.getpid()}  # a module is a python3, too
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
         return process.name == self.name or directory.executable() == self.name
@@ -147,20 +145,19 @@ class ByUnit(ByCgroup):
 class WithDescendants(Selector):
     """What another selector means, and all that was started by it."""
 
-    grows = True
+    grows = by_descent = True
 
     def __init__(self, selector: Selector) -> None:
         self._selector = selector
-        self._below = set()  # type: Set[int]
+        self._below = {}  # type: Dict[int, int]  # pid and when it started
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         chosen = set(self._selector.candidates(table))
-        self._below = table.descendants(chosen)
-        return chosen | self._below
+        self._below = {pid: table.by_pid[pid].start_time for pid in table.descendants(chosen)}
+        return chosen.union(self._below)
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
-        # Who descends from whom does not change; that it is the same process is asked of every selection.
-        return process.pid in self._below or self._selector.matches(process, directory)
+        return self._below.get(process.pid) == process.start_time or self._selector.matches(process, directory)
 
 
 def select(name: str, value: str, procfs: Procfs, whole: bool) -> Selector:

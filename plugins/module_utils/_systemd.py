@@ -27,9 +27,10 @@ UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/syste
 USER_UNIT_FOLDERS = ("etc/systemd/user", "run/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user")
 
 _PROPERTIES = (
-    "Id", "Names", "LoadState", "ActiveState", "Type", "MainPID", "ControlGroup", "FragmentPath", "DropInPaths", "OOMScoreAdjust", "OOMPolicy",
+    "Id", "Names", "LoadState", "ActiveState", "Type", "MainPID", "ControlGroup", "FragmentPath", "DropInPaths", "Delegate",
+    "OOMScoreAdjust", "OOMPolicy",
 )
-_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+$")  # unit names of systemd.unit(5)
+_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # unit names of systemd.unit(5), and none that is an option
 _NAME_BYTES = 255
 _SUFFIXES = ("socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope")
 
@@ -46,12 +47,13 @@ class Unit(NamedTuple):
     control_group: str  # empty when it does not run
     fragment: str  # path of the unit file, empty for none
     drop_ins: List[str]
+    delegate: bool  # a manager of its own cgroups, such as a container engine
     score: int
     oom_policy: Optional[str]  # None before systemd 243
 
     @property
     def running(self) -> bool:
-        return bool(self.control_group)
+        return self.active_state in ("active", "reloading")
 
 
 def service_name(value: str) -> str:
@@ -68,24 +70,33 @@ def service_name(value: str) -> str:
 
 
 def unit_of(cgroups: Iterable[str]) -> Optional[str]:
-    """The service that a process with these cgroups belongs to."""
+    """The service of this host's systemd that a process with these cgroups belongs to.
+
+    Only slices lead to it. Whatever lies below a scope, a container or a user's
+    manager may have any name, chosen by anybody.
+    """
     for path in cgroups:
-        for part in reversed(path.split("/")):
-            if part.endswith(".service"):
-                return part
+        parts = path.split("/")[1:]
+        while parts and parts[0].endswith(".slice"):
+            parts.pop(0)
+        if parts and parts[0].endswith(".service") and not parts[0].startswith("user@") and _NAME.match(parts[0]):
+            return parts[0]
     return None
 
 
 def run(*command: str) -> str:
     """What a program of systemd says; raises OomError with its complaint."""
-    done = subprocess.run(
-        command,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(os.environ, LC_ALL="C"),
-    )
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ, LC_ALL="C"),
+        )
+    except OSError as error:
+        raise UnsupportedError("{0} cannot be started: {1}".format(command[0], error.strerror))
     if done.returncode != 0:
         raise OomError("{0} failed: {1}".format(" ".join(command[:2]), done.stderr.decode("utf-8", "replace").strip()))
     return done.stdout.decode("utf-8", "replace")
@@ -116,7 +127,7 @@ class Systemd:
             return {}
         if not self.runs():
             raise UnsupportedError(self._no_systemd(names[0]))
-        shown = self._ask("systemctl", "show", "--property=" + ",".join(_PROPERTIES), *names)
+        shown = self._ask("systemctl", "show", "--property=" + ",".join(_PROPERTIES), "--", *names)
         blocks = [block for block in shown.split("\n\n") if block.strip()]
         if len(blocks) != len(names):
             raise OomError("systemctl show told of {0} units, asked for {1}: {2}".format(len(blocks), len(names), ", ".join(names)))
@@ -153,18 +164,39 @@ class Systemd:
     def _drop_in_path(self, unit_id: str) -> str:
         return os.path.join("/", UNIT_FOLDERS[0], unit_id + ".d", DROP_IN)
 
+    @staticmethod
+    def pinned_by(drop_in: DropIn) -> Optional[int]:
+        """The score that our drop-in gave so far."""
+        given = _unit_files.assigned(drop_in.before or "", "OOMScoreAdjust")
+        return int(given) if given and _unit_files.is_score(given) else None
+
     def has_drop_in(self, unit_id: str) -> bool:
         return self._text(self._drop_in_path(unit_id)) is not None
 
-    def will_have(self, unit: Unit, key: str, planned: Optional[DropIn]) -> Optional[str]:
-        """What the unit's files give to a key at the next start, with the planned drop-in; None where nothing is assigned."""
+    def score_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[int]:
+        """What the unit's files say for the next start, with the planned drop-in; None where they say nothing."""
+        given = self._given(unit, "OOMScoreAdjust", planned, _unit_files.is_score)
+        return int(given) if given else None
+
+    def policy_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[str]:
+        """The OOMPolicy with the planned drop-in; None before systemd 243."""
+        if unit.oom_policy is None:
+            return None
+        given = self._given(unit, "OOMPolicy", planned, _unit_files.is_policy)
+        if given:
+            return given
+        if planned is not None and planned.before and _unit_files.assigned(planned.before, "OOMPolicy"):
+            return "continue" if unit.delegate else "stop"  # what is loaded now is ours, and goes
+        return unit.oom_policy
+
+    def _given(self, unit: Unit, key: str, planned: Optional[DropIn], valid: Callable[[str], bool]) -> Optional[str]:
         texts = {}  # type: Dict[str, str]  # by file name, which is the order
         for path in self._drop_in_files(unit):
             texts.setdefault(os.path.basename(path), self._text(path) or "")
         if planned is not None:
             texts[DROP_IN] = planned.after or ""
         fragment = self._text(unit.fragment) if unit.fragment else None
-        return _unit_files.last_assigned([fragment or ""] + [texts[name] for name in sorted(texts)], key) or None
+        return _unit_files.last_assigned([fragment or ""] + [texts[name] for name in sorted(texts)], key, valid)
 
     def _drop_in_files(self, unit: Unit) -> List[str]:
         """All of a unit's drop-ins, the first of a name winning. Those that are not loaded yet will be with our daemon-reload."""
@@ -175,8 +207,10 @@ class Systemd:
                 names = os.listdir(self._below_root(directory))
             except (FileNotFoundError, NotADirectoryError):
                 continue
+            except OSError as error:
+                raise AccessError("{0} cannot be read: {1}".format(directory, error.strerror))
             found.extend(os.path.join(directory, name) for name in sorted(names) if name.endswith(".conf"))
-        return found + [path for path in unit.drop_ins if os.path.basename(os.path.dirname(path)) != unit.id + ".d"]
+        return found + [path for path in unit.drop_ins if path not in found]  # of generators, or for several units
 
     def write(self, path: str, text: Optional[str]) -> None:
         """Make a drop-in have this text, whole or not at all; None removes it, and its folder if nothing else is in it."""
@@ -186,10 +220,12 @@ class Systemd:
             if text is None:
                 if os.path.lexists(real):
                     os.unlink(real)
-                    if not os.listdir(folder):
-                        os.rmdir(folder)
+                if os.path.isdir(folder) and not os.listdir(folder):
+                    os.rmdir(folder)
                 return
-            os.makedirs(folder, mode=0o755, exist_ok=True)
+            if not os.path.isdir(folder):
+                os.makedirs(folder)
+                os.chmod(folder, 0o755)  # whatever the umask: systemctl cat is for everybody
             fd, unfinished = tempfile.mkstemp(prefix="." + DROP_IN, dir=folder)
             try:
                 with open(fd, "w", encoding="utf-8", errors="surrogateescape") as stream:
@@ -233,6 +269,7 @@ def _unit(block: str) -> Unit:
         control_group=shown.get("ControlGroup", ""),
         fragment=shown.get("FragmentPath", ""),
         drop_ins=shown.get("DropInPaths", "").split(),
+        delegate=shown.get("Delegate") == "yes",
         score=int(shown.get("OOMScoreAdjust") or 0),
         oom_policy=shown.get("OOMPolicy"),
     )

@@ -11,7 +11,8 @@ Pure. Of systemd.syntax(7) this knows sections, comments, blanks around "=",
 and lines that a backslash continues; that is all that assignments need.
 """
 
-from typing import Dict, Iterator, List, NamedTuple, Optional
+import re
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
 
 HEADER = "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else."
 SECTION = "Service"
@@ -24,6 +25,7 @@ class _Statement(NamedTuple):
     section: Optional[str]  # the section that it stands in, or opens
     key: Optional[str]  # None for everything but an assignment
     value: Optional[str]
+    ended: bool = True  # False for the last one of a file when a backslash says that it goes on
 
 
 def _statements(text: str) -> Iterator[_Statement]:
@@ -46,7 +48,7 @@ def _statements(text: str) -> Iterator[_Statement]:
         yield _Statement(lines, section, key.strip() if equals else None, value.strip() if equals else None)
         lines, words = "", ""
     if lines:
-        yield _Statement(lines, section, None, None)
+        yield _Statement(lines, section, None, None, ended=False)
 
 
 def assigned(text: str, key: str) -> Optional[str]:
@@ -55,10 +57,26 @@ def assigned(text: str, key: str) -> Optional[str]:
     return values[-1] if values else None
 
 
-def last_assigned(texts: List[str], key: str) -> Optional[str]:
-    """What a unit file and its drop-ins, in the order in which systemd reads them, give to a key; None or empty for nothing."""
-    values = [value for value in (assigned(text, key) for text in texts) if value is not None]
-    return values[-1] if values else None
+def last_assigned(texts: List[str], key: str, valid: Callable[[str], bool]) -> Optional[str]:
+    """What a unit file and its drop-ins, in the order in which systemd reads them, give to a key; None for nothing.
+
+    An empty value takes back what came before. One that is not valid systemd logs and ignores.
+    """
+    values = [one.value for text in texts for one in _statements(text) if one.section == SECTION and one.key == key]
+    for value in reversed(values):
+        if not value:
+            return None
+        if valid(value):
+            return value
+    return None
+
+
+def is_score(value: str) -> bool:
+    return bool(re.match(r"[+-]?[0-9]+\Z", value)) and -1000 <= int(value) <= 1000
+
+
+def is_policy(value: str) -> bool:
+    return value in ("continue", "stop", "kill")
 
 
 def assign(text: Optional[str], wanted: Dict[str, Optional[str]]) -> Optional[str]:
@@ -74,12 +92,16 @@ def assign(text: Optional[str], wanted: Dict[str, Optional[str]]) -> Optional[st
         return lines if rest else None
     if not kept:
         return "{0}\n[{1}]\n{2}".format(HEADER, SECTION, ours)
-    if lines and not lines.endswith("\n"):
-        lines += "\n"
     # Behind the last line of the section, so that nothing in it comes after and wins.
     last = max((number for number, one in enumerate(kept) if one.section == SECTION), default=None)
     if last is None:
-        return "{0}[{1}]\n{2}".format(lines, SECTION, ours)
-    head = "".join(one.text for one in kept[: last + 1])
-    tail = "".join(one.text for one in kept[last + 1:])
-    return (head if head.endswith("\n") else head + "\n") + ours + tail
+        return "{0}[{1}]\n{2}".format(_whole(kept), SECTION, ours)
+    return _whole(kept[: last + 1]) + ours + "".join(one.text for one in kept[last + 1:])
+
+
+def _whole(statements: List[_Statement]) -> str:
+    """Their text with an end, also where the last line or its continuation has none."""
+    text = "".join(one.text for one in statements)
+    if text and not text.endswith("\n"):
+        text += "\n"
+    return text if not statements or statements[-1].ended else text + "\n"

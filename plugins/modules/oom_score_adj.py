@@ -56,7 +56,8 @@ options:
     type: int
   state:
     description:
-      - V(absent) removes our part of the drop-in and gives a process back the score that its unit, or else its parent, gives.
+      - V(absent) removes our part of the drop-in and gives a process back the score that its unit, or else its parent in the same
+        cgroup, gives, or 0. Of a unit only a process is touched that has the score of the drop-in. One that set its own keeps it.
     type: str
     choices: [present, absent]
     default: present
@@ -74,7 +75,8 @@ options:
   children:
     description:
       - What to do with processes that the selected ones started, or that run in the cgroup of the unit.
-      - V(report) lists those that inherited the score. V(reset) sets these back to 0, or to the score of their own unit.
+      - V(report) lists those that inherited the score. V(reset) sets these back to 0, or to the score of their own unit. It does
+        not last, what is started later inherits again.
         V(pin) gives all of them the same score.
       - V(reset) and V(pin) are repeated until no process with another score is left.
     type: str
@@ -202,7 +204,7 @@ EXAMPLES = r"""
       - container: batch
         score: 500
 
-- name: Cron lives on when one of its jobs is killed, and the jobs are not pinned
+- name: Cron lives on when one of its jobs is killed, and jobs that run now do not keep its score
   oomguard.linux.oom_score_adj:
     unit: cron
     score: -300
@@ -270,7 +272,7 @@ targets:
     inherited:
       description:
         - Processes that were started by a pinned one, or run in the cgroup of the unit, and have the score from it, before or after.
-        - Empty with O(children=pin), where they are among RV(targets[].processes).
+        - With O(children=pin) what was started is among RV(targets[].processes), of a unit what runs in its cgroup.
       type: list
       elements: dict
       contains:
@@ -316,7 +318,7 @@ targets:
       sample: -500
     restart_required:
       description:
-        - Whether the unit runs and has no main process to write to, so that only its next start brings what was asked for.
+        - Whether the unit runs, and only its next start brings what was asked for, as it has no process that could be written to.
         - A new O(oom_policy) needs no restart. systemd applies it when it reloads.
       type: bool
       sample: false
@@ -329,14 +331,17 @@ killable:
   sample: {"percent": 98, "killable_kb": 812000, "immune_kb": 13000}
 """
 
+from typing import List
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._pin_apply import Application
 from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
 from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin, result
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Systemd
 
+# The selectors, one of which a target has.
 SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container"]
 TARGET_OPTIONS = dict(
     unit=dict(type="str"),
@@ -358,7 +363,9 @@ TARGET_OPTIONS = dict(
 
 def pin(options: dict, force: bool) -> Pin:
     """The one selector that is given, with what goes with it."""
-    selector = next(name for name in SELECTORS if options[name] is not None)
+    selector = next((name for name in SELECTORS if options[name] is not None), None)
+    if selector is None:
+        raise InputError("a target says not what to pin: give one of {0}".format(", ".join(SELECTORS)))
     persistent = options["persistent"]
     return Pin(
         selector=selector,
@@ -371,6 +378,16 @@ def pin(options: dict, force: bool) -> Pin:
         missing=options["missing"],
         force=force or options["force"],
     )
+
+
+def pins(options: dict) -> List[Pin]:
+    """The one target of the top level, or those of C(targets)."""
+    if options["targets"] is None:
+        return [pin(options, False)]
+    for name in ("state", "children", "missing"):
+        if options[name] != TARGET_OPTIONS[name]["default"]:
+            raise InputError("{0}={1} beside targets goes for none of them: put it into each".format(name, options[name]))
+    return [pin(target, options["force"]) for target in options["targets"]]
 
 
 def main() -> None:
@@ -390,11 +407,9 @@ def main() -> None:
         required_one_of=[SELECTORS + ["targets"]],
         supports_check_mode=True,
     )
-    options = module.params
-    targets = [options] if options["targets"] is None else options["targets"]
     procfs, systemd = Procfs(), Systemd()
     try:
-        plan = Plan(procfs, systemd, [pin(target, options["force"]) for target in targets], options["min_killable_percent"])
+        plan = Plan(procfs, systemd, pins(module.params), module.params["min_killable_percent"])
         outcomes = plan.outcomes if module.check_mode else Application(procfs, systemd, plan).run()
     except OomError as error:
         module.fail_json(msg=str(error))

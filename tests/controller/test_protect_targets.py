@@ -19,6 +19,10 @@ PROFILES = {
         {"unit": "agent", "process": "agent", "score": -999, "oom_policy": "continue", "source": "its image"},
         {"unit": "snap.agent", "process": "agent", "score": -900, "oom_policy": "continue", "source": "the snap"},
     ],
+    "database": [
+        {"unit": "mariadb", "process": "mariadbd", "score": -600, "aliases": ["mysql"], "source": "its unit"},
+        {"unit": "mysql", "process": "mysqld", "score": -600, "aliases": ["mariadb"], "source": "the same"},
+    ],
     "observers": [{"unit": "exporter", "process": "exporter", "score": -250, "children": "reset", "source": "the journal"}],
 }
 
@@ -61,6 +65,12 @@ CASES = {
         ["containers"],
         {},
         [DOCKER, own(unit="cri-o", score=-900, persistent=True)],
+    ),
+    "a process replaces the other names of its unit": (
+        [{"process": "mariadbd", "score": -900}],
+        ["database"],
+        {},
+        [own(process="mariadbd", score=-900)],
     ),
     "a process replaces all units that run it": (
         [{"process": "agent", "score": 0}],
@@ -138,7 +148,7 @@ def test_what_came_in_stays_as_it_is():
 
 
 def test_an_unknown_profile_is_named():
-    with pytest.raises(AnsibleFilterError, match="there is no profile nodes, db: choose from containers, node, observers"):
+    with pytest.raises(AnsibleFilterError, match="there is no profile nodes, db: choose from containers, node, database, observers"):
         protect_targets([], PROFILES, ["nodes", "containers", "db"])
 
 

@@ -21,7 +21,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Sys
 
 PID_MAX = 450
 PIDS = PID_MAX - 300  # where pids begin again (kernel/pid.c:RESERVED_PIDS)
-FORKS = 50000
+FORKS = 8000
 SCORES = list(range(0, -1000, -1))
 
 
@@ -53,7 +53,6 @@ def pin(unit, score):
 def main():
     with open("/proc/sys/kernel/pid_max", "w") as stream:
         stream.write(str(PID_MAX))
-    _pin_apply.SECOND_LOOK_SECONDS = 0
     start("outside", SCORES[:1])
     inside = start("inside", SCORES)
     steps = 0

@@ -36,7 +36,7 @@ def test_no_process_of_any_container_is_pinned(host):
         assert {score(host, pid) for pid in pids} == {0}
 
 
-def test_jobs_of_cron_are_not_pinned(host):
+def test_cron_outlives_its_jobs(host):
     assert host.check_output("systemctl show --property=OOMPolicy --value cron") == "continue"
 
 

@@ -50,10 +50,32 @@ def test_an_id_is_found_in_the_cgroup_of_every_engine(host, template):
         assert _containers.find(host.procfs, given) == "/" + template.format(A)
 
 
+@pytest.mark.parametrize("template", ["machine.slice/libpod-conmon-{0}.scope", "kubepods.slice/crio-conmon-{0}.scope"])
+def test_the_cgroup_of_a_monitor_is_not_that_of_its_container(host, template):
+    add(host, template, A)
+    with pytest.raises(NotFoundError):
+        _containers.find(host.procfs, A)
+
+
+def monitor(host, pid):
+    words = [b"/usr/bin/conmon", b"--api-version", b"1", b"-c", A.encode(), b"-u", b"x", b"-n", b"batch", b""]
+    host.process(pid, "conmon", cmdline=b"\0".join(words))
+
+
 def test_the_monitor_of_podman_tells_the_name(host):
     add(host, CGROUPS["podman, systemd"], A)
-    host.process(70, "conmon", cmdline=b"\0".join([b"/usr/bin/conmon", b"--api-version", b"1", b"-c", A.encode(), b"-u", b"x", b"-n", b"batch", b""]))
+    monitor(host, 70)
     assert _containers.find(host.procfs, "batch") == "/machine.slice/libpod-{0}.scope".format(A)
+
+
+def test_the_monitor_of_a_user_only_tells_of_the_user_s_own_containers(host, monkeypatch):
+    monkeypatch.setattr(host.procfs, "owner", lambda _pid: 1000)
+    add(host, CGROUPS["podman, systemd"], A)
+    monitor(host, 70)
+    with pytest.raises(NotFoundError):
+        _containers.find(host.procfs, "batch")
+    add(host, CGROUPS["podman of a user"], A)
+    assert "/user-1000.slice/" in _containers.find(host.procfs, "batch")
 
 
 class Engine(http.server.BaseHTTPRequestHandler):

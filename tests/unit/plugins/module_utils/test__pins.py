@@ -44,7 +44,7 @@ def host(proc, tmp_path):
 
 @pytest.fixture(autouse=True)
 def no_second_look(monkeypatch):
-    monkeypatch.setattr(_pin_apply, "SECOND_LOOK_SECONDS", 0)
+    monkeypatch.setattr(_pin_apply, "SETTLE_SECONDS", 0)
 
 
 def pin(selector, value, score=-500, **options):
@@ -149,13 +149,21 @@ def test_a_pidfile_full_of_junk_is_refused(host, tmp_path):
         apply(host, pin("pidfile", tmp_path / "x.pid"))
 
 
-@pytest.mark.parametrize("selector, value", [("process", "nginx"), ("pid", 99), ("cgroup", "/nope"), ("pidfile", "/nonexistent/x")])
-def test_what_is_missing_can_be_accepted(host, selector, value):
-    for missing, warnings in (("ignore", []), ("warn", ["{0}={1}: no such process".format(selector, value)])):
-        work = plan(host, pin(selector, value, missing=missing))
-        facts = result(carry_out(host, work), work.killable)
-        assert (facts["changed"], facts["targets"][0]["found"]) == (False, False)
-        assert sorted(set(work.warnings)) == warnings
+MISSING = {
+    ("process", "nginx"): "process=nginx: no such process",
+    ("pid", 99): "pid=99: no such process",
+    ("cgroup", "/nope"): "cgroup /nope does not exist below",
+    ("pidfile", "/nonexistent/x"): "pidfile /nonexistent/x does not exist",
+}
+
+
+@pytest.mark.parametrize("target, words", MISSING.items())
+@pytest.mark.parametrize("missing", ["ignore", "warn"])
+def test_what_is_missing_can_be_accepted(host, target, words, missing):
+    work = plan(host, pin(*target, missing=missing))
+    facts = result(carry_out(host, work), work.killable)
+    assert (facts["changed"], facts["targets"][0]["found"]) == (False, False)
+    assert len(work.warnings) == (missing == "warn") and all(words in warning for warning in work.warnings)
 
 
 def test_two_targets_may_not_want_different_scores_for_one_process(host):
@@ -214,7 +222,7 @@ def test_what_cannot_be_put_back_is_named(host, monkeypatch):
         write(directory, score)
 
     monkeypatch.setattr(ProcessDir, "set_score", only_down)
-    with pytest.raises(AccessError, match=r"process 12 .*; this could not be put back: .*process 10 \(dockerd\) from -500 to 0"):
+    with pytest.raises(OomError, match=r"process 12 .*; this could not be put back: .*process 10 \(dockerd\) from -500 to 0"):
         apply(host, pin("pid", 10), pin("pid", 12, 300))
 
 

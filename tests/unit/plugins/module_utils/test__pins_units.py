@@ -21,7 +21,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._pin_apply import A
 from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
 from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin, result
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import ProcessDir
-from ansible_collections.oomguard.linux.plugins.module_utils._systemd import DROP_IN, Systemd, service_name, unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._systemd import DROP_IN, Systemd, run, service_name, unit_of
 
 HEADER = "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
 
@@ -53,7 +53,7 @@ class Services:
         shown = dict(
             Id=unit, Names=" ".join([unit] + [alias + ".service" for alias in aliases]), LoadState="loaded", Type="simple",
             ActiveState="active" if main_pid or children else "inactive", MainPID=str(main_pid),
-            ControlGroup=path if main_pid or children else "", FragmentPath="/usr/lib/systemd/system/" + unit, OOMPolicy="stop",
+            ControlGroup=path if main_pid or children else "", DropInPaths="", FragmentPath="/usr/lib/systemd/system/" + unit, OOMPolicy="stop",
         )
         shown.update(properties)
         for alias in (name,) + tuple(aliases):
@@ -82,7 +82,8 @@ class Services:
             self.reload()
             return ""
         blocks = []
-        for name in command[3:]:
+        assert command[3] == "--"
+        for name in command[4:]:
             shown = dict(self.known.get(name) or dict(Id=name, Names=name, LoadState="not-found", ActiveState="inactive", MainPID="0", OOMPolicy="stop"))
             shown["OOMScoreAdjust"] = self.loaded.get((shown["Id"], "OOMScoreAdjust"), "0")
             blocks.append("".join("{0}={1}\n".format(*item) for item in shown.items()))
@@ -101,7 +102,7 @@ class Services:
 
 @pytest.fixture(autouse=True)
 def no_second_look(monkeypatch):
-    monkeypatch.setattr(_pin_apply, "SECOND_LOOK_SECONDS", 0)
+    monkeypatch.setattr(_pin_apply, "SETTLE_SECONDS", 0)
 
 
 @pytest.fixture
@@ -243,6 +244,7 @@ def test_absent_clears_what_a_removed_package_left(host):
 
 def test_what_runs_without_a_main_process_takes_a_restart(host):
     host.write("etc/systemd/system/postgresql.service.d/60-oomguard.conf", "[Service]\nOOMScoreAdjust=-5\n")
+    host.reload()
     facts = apply(host, gone("postgresql"))
     assert (facts["changed"], facts["targets"][0]["restart_required"], facts["targets"][0]["processes"]) == (True, True, [])
 
@@ -330,6 +332,11 @@ REFUSED = {
     "empty": ([pin("")], InputError, "is not a name of a unit"),
     "an option": ([pin("--root=/x y")], InputError, "is not a name of a unit"),
     "a line end": ([pin("a\nb")], InputError, "is not a name of a unit"),
+    "a line end behind it": ([pin("docker\n")], InputError, "is not a name of a unit"),
+    "an option as a name": ([pin("-Hevil")], InputError, "is not a name of a unit"),
+    "two policies": ([pin("mariadb", 1, oom_policy="kill"), pin("mariadb", 1)], InputError, "unit mariadb.service is selected twice"),
+    "there and not there": ([pin("mariadb", 1), gone("mariadb")], InputError, "unit=mariadb.service wants 1, unit=mariadb.service wants none"),
+    "sshd by its name, back": ([Pin("process", "sshd", None, state="absent")], InputError, "sshd makes itself immune"),
     "a slice": ([pin("system.slice")], InputError, "unit system.slice is a slice: only services have a main process"),
     "too long": ([pin("x" * 256)], InputError, "is not a name of a unit"),
     "no score": ([pin("docker", None)], InputError, "unit=docker: score is missing; only state=absent goes without"),
@@ -372,7 +379,7 @@ def test_units_of_users_are_told_from_units_that_do_not_exist(host):
         plan(host, pin("pipewire"))
 
 
-@pytest.mark.parametrize("missing, warnings", [("ignore", []), ("warn", ["unit=nosuch.service: no such process"])])
+@pytest.mark.parametrize("missing, warnings", [("ignore", []), ("warn", ["unit nosuch.service does not exist"])])
 def test_units_that_are_not_there_can_be_accepted(host, missing, warnings):
     facts = apply(host, pin("nosuch", missing=missing))
     assert (facts["changed"], facts["targets"][0]["found"], facts["warnings"]) == (False, False, warnings)
@@ -485,7 +492,191 @@ def test_a_service_has_a_name(given, name):
     assert service_name(given) == name
 
 
-def test_the_unit_of_a_process_is_the_innermost_service():
-    assert unit_of(["/system.slice/docker.service"]) == "docker.service"
-    assert unit_of(["/", "/user.slice/user-1.slice/user@1.service/app.slice/x.service"]) == "x.service"
-    assert unit_of(["/user.slice/session-1.scope"]) is None
+UNITS = {
+    "/system.slice/docker.service": "docker.service",
+    "/system.slice/docker.service/inside": "docker.service",
+    "/system.slice/system-postgresql.slice/postgresql@15-main.service": "postgresql@15-main.service",
+    "/user.slice/session-1.scope": None,
+    "/user.slice/user-1.slice/user@1.service/app.slice/containerd.service": None,  # of a user's own manager
+    "/lxc/c1/system.slice/containerd.service": None,  # of a container's
+    "/system.slice/docker-1.scope/system.slice/cron.service": None,
+    "/system.slice/-Hevil.service": None,
+    "/system.slice/*.service": None,
+    "/": None,
+}
+
+
+@pytest.mark.parametrize("path, unit", UNITS.items())
+def test_only_slices_lead_to_a_service_of_this_host(path, unit):
+    assert unit_of(["/", path]) == unit
+
+
+# --- what a critical reader found ---------------------------------------------------------
+
+
+def test_a_container_gets_back_zero_and_not_the_score_of_its_monitor(host):
+    host.proc.process(80, "containerd-shim", score=-998, cgroup="/system.slice/containerd.service")
+    host.proc.process(81, "batch", parent=80, score=500, cgroup="/system.slice/docker-1.scope")
+    apply(host, Pin("pid", "81", None, state="absent"))
+    assert host.proc.score(81) == 0
+
+
+def test_a_stranger_that_took_over_a_pid_of_the_table_is_nobody_s_child(host, monkeypatch):
+    real = Plan._examine
+
+    def examine(self, target, pids, selector):
+        host.proc.process(22, "stranger", parent=1, start_time=999, score=-1000)
+        return real(self, target, pids, selector)
+
+    monkeypatch.setattr(Plan, "_examine", examine)
+    for children in ("pin", "reset"):
+        planned = Plan(host.proc.procfs, host.systemd(), [Pin("process", "cron", -300, children=children)], 0)
+        Application(host.proc.procfs, host.systemd(), planned).run()
+        assert host.proc.score(22) == -1000
+
+
+def test_one_target_s_children_are_not_reset_where_another_pins_them(host):
+    targets = [pin("cron", -300, children="reset"), Pin("process", "backup", -300)]
+    apply(host, *targets)
+    assert host.proc.score(22) == -300
+    assert not apply(host, *targets)["changed"]
+
+
+def test_a_late_child_with_the_old_score_is_reset_as_well(host, monkeypatch):
+    for pid in (20, 21):
+        host.proc.write("{0}/oom_score_adj".format(pid), "-300\n")
+    write = ProcessDir.set_score
+
+    def write_and_fork(directory, score):
+        write(directory, score)
+        if not host.proc.root.joinpath("60").exists():
+            host.proc.process(60, "late", parent=20, score=-300, start_time=300, cgroup="/system.slice/cron.service")
+
+    monkeypatch.setattr(ProcessDir, "set_score", write_and_fork)
+    Application(host.proc.procfs, host.systemd(), plan(host, pin("cron", -500, children="reset"))).run()
+    assert [host.proc.score(pid) for pid in (20, 21, 60)] == [-500, 0, 0]
+
+
+def test_absent_leaves_a_score_that_is_not_from_us(host):
+    host.proc.write("10/oom_score_adj", "-500\n")  # as Docker's own daemon once set it
+    assert not apply(host, gone("docker"), gone("ssh"))["changed"]
+    assert (host.proc.score(10), host.proc.score(30)) == (-500, -1000)
+
+
+def test_absent_of_a_daemon_that_manages_itself_is_up_to_its_restart(host):
+    apply(host, pin("ssh", -900, force=True))
+    facts = apply(host, gone("ssh"))
+    assert (host.proc.score(30), host.drop_in("ssh"), facts["targets"][0]["restart_required"]) == (-900, None, True)
+
+
+def test_absent_without_persistence_leaves_the_drop_in(host):
+    apply(host, pin("docker"))
+    facts = apply(host, gone("docker")._replace(persistent=False))
+    assert (host.drop_in("docker") is None, facts["targets"][0]["drop_in"], host.proc.score(10)) == (False, None, -500)
+
+
+def test_a_drop_in_that_systemd_never_read_is_loaded(host):
+    host.write("etc/systemd/system/docker.service.d/60-oomguard.conf", HEADER + "[Service]\nOOMScoreAdjust=-500\n")
+    host.proc.write("10/oom_score_adj", "-500\n")
+    facts = apply(host, pin("docker"))
+    assert (facts["changed"], host.reloads()) == (True, 1)
+    assert not apply(host, pin("docker"))["changed"]
+
+
+def test_what_systemd_ignores_in_other_files_is_ignored(host):
+    host.write("usr/lib/systemd/system/docker.service.d/90-x.conf", "[Service]\nOOMScoreAdjust=-100 # why\nOOMScoreAdjust=-2000\n")
+    assert plan(host, pin("docker")).outcomes[0].effective_after_restart == -500
+
+
+def test_drop_ins_of_generators_count(host):
+    host.write("run/systemd/generator/docker.service.d/90-x.conf", "[Service]\nOOMScoreAdjust=-100\n")
+    host.known["docker.service"]["DropInPaths"] = "/run/systemd/generator/docker.service.d/90-x.conf"
+    assert plan(host, pin("docker")).outcomes[0].effective_after_restart == -100
+
+
+@pytest.mark.parametrize("state", ["activating", "deactivating", "failed"])
+def test_a_unit_on_its_way_gets_its_drop_in_and_a_warning(host, state):
+    host.known["postgresql.service"]["ActiveState"] = state
+    facts = apply(host, pin("postgresql"))
+    assert host.drop_in("postgresql") is not None
+    assert any("postgresql.service is {0} and has no main process".format(state) in one for one in facts["warnings"]) == (state != "failed")
+
+
+def test_a_unit_without_a_main_process_does_not_stop_the_others_where_it_may_be_missing(host):
+    facts = apply(host, pin("postgresql", missing="ignore"), pin("docker"))
+    assert host.proc.score(10) == -500
+    assert (facts["targets"][0]["restart_required"], host.drop_in("postgresql") is None) == (True, False)
+
+
+def test_a_main_process_outside_its_cgroup_is_told(host):
+    host.proc.process(10, "dockerd", cgroup="/elsewhere")
+    facts = apply(host, pin("docker"))
+    assert facts["targets"][0]["processes"] == []
+    assert any("has no main process in /system.slice/docker.service: nothing that runs was pinned" in one for one in facts["warnings"])
+
+
+def test_somebody_else_s_later_policy_is_told(host):
+    host.write("etc/systemd/system/cron.service.d/90-x.conf", "[Service]\nOOMPolicy=stop\n")
+    warnings = plan(host, pin("cron", -300, oom_policy="continue")).warnings
+    assert any("OOMPolicy is stop and not continue" in one for one in warnings)
+    assert any("set oom_policy=continue" in one for one in warnings)
+
+
+def test_a_policy_that_is_taken_out_again_is_doubted_at_once(host):
+    apply(host, pin("cron", -300, oom_policy="continue"))
+    host.known["cron.service"]["OOMPolicy"] = "continue"
+    assert any("set oom_policy=continue" in one for one in plan(host, pin("cron", -300)).warnings)
+
+
+def test_who_is_immune_already_is_not_refused(host):
+    host.proc.write("22/oom_score_adj", "-1000\n")
+    assert not apply(host, Pin("process", "backup", -1000), least=99)["changed"]
+
+
+def test_the_same_target_twice_is_told_twice(host):
+    facts = apply(host, pin("docker"), pin("docker"))
+    assert [target["target"] for target in facts["targets"]] == ["unit=docker.service"] * 2
+    assert host.reloads() == 1
+
+
+@pytest.mark.parametrize("error", [OSError(30, "Read-only file system"), KeyboardInterrupt()])
+def test_whatever_goes_wrong_is_put_back(host, monkeypatch, error):
+    before, write = files(host), ProcessDir.set_score
+
+    def fails(directory, score):
+        if score == -300:
+            raise error
+        write(directory, score)
+
+    monkeypatch.setattr(ProcessDir, "set_score", fails)
+    with pytest.raises((AccessError, KeyboardInterrupt)):
+        Application(host.proc.procfs, host.systemd(), plan(host, pin("docker"), pin("cron", -300))).run()
+    assert files(host) == before
+
+
+def test_a_drop_in_that_cannot_be_put_back_does_not_keep_the_others(host, monkeypatch):
+    write = Systemd.write
+
+    def full(self, path, text):
+        if "cron" in path:
+            raise AccessError("{0} cannot be written: No space left on device".format(path))
+        write(self, path, text)
+
+    monkeypatch.setattr(Systemd, "write", full)
+    with pytest.raises(OomError, match="this could not be put back: .*cron"):
+        Application(host.proc.procfs, host.systemd(), plan(host, pin("docker"), pin("cron", -300))).run()
+    assert (host.drop_in("docker"), host.proc.score(10)) == (None, 0)
+
+
+def test_a_systemctl_that_cannot_be_started_is_named():
+    with pytest.raises(UnsupportedError, match="/nonexistent/systemctl cannot be started: No such file"):
+        run("/nonexistent/systemctl", "show")
+
+
+def test_folders_are_for_everybody_to_read_whatever_the_umask(host):
+    before = os.umask(0o077)
+    try:
+        apply(host, pin("docker"))
+    finally:
+        os.umask(before)
+    assert os.stat(str(host.root / "etc/systemd/system/docker.service.d")).st_mode & 0o777 == 0o755

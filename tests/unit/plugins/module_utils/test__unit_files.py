@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.oomguard.linux.plugins.module_utils._unit_files import HEADER, assign, assigned, last_assigned
+from ansible_collections.oomguard.linux.plugins.module_utils._unit_files import HEADER, assign, assigned, is_policy, is_score, last_assigned
 
 OURS = HEADER + "\n[Service]\nOOMScoreAdjust=-500\n"
 
@@ -35,14 +35,27 @@ def test_the_last_assignment_of_the_section_counts(text, value):
     assert assigned(text, "OOMScoreAdjust") == value
 
 
-def test_files_are_read_in_their_order_and_an_empty_value_resets():
-    first, second, reset, silent = [
-        "[Service]\nOOMScoreAdjust=1\n", "[Service]\nOOMScoreAdjust=2\n", "[Service]\nOOMScoreAdjust=\n", "[Service]\nNice=1\n",
-    ]
-    assert last_assigned([first, second, silent], "OOMScoreAdjust") == "2"
-    assert last_assigned([second, first], "OOMScoreAdjust") == "1"
-    assert last_assigned([first, reset], "OOMScoreAdjust") == ""
-    assert last_assigned([silent], "OOMScoreAdjust") is None
+ONE, TWO, RESET, SILENT = ["[Service]\n{0}\n".format(line) for line in ("OOMScoreAdjust=1", "OOMScoreAdjust=2", "OOMScoreAdjust=", "Nice=1")]
+JUNK = "[Service]\nOOMScoreAdjust=-100 # why\nOOMScoreAdjust=2000\nOOMScoreAdjust=high\n"
+
+ORDERED = {
+    "the last wins": ([ONE, TWO, SILENT], "2"),
+    "whatever it is": ([TWO, ONE], "1"),
+    "an empty value resets": ([ONE, RESET], None),
+    "until the next": ([ONE, RESET, TWO], "2"),
+    "what systemd ignores": ([ONE, JUNK], "1"),
+    "nothing": ([SILENT], None),
+}
+
+
+@pytest.mark.parametrize("texts, value", ORDERED.values(), ids=list(ORDERED))
+def test_files_are_read_in_their_order(texts, value):
+    assert last_assigned(texts, "OOMScoreAdjust", is_score) == value
+
+
+def test_what_systemd_takes_for_a_score_and_a_policy():
+    assert [is_score(value) for value in ("0", "-1000", "+7", "1001", "5 ", "", "0x1")] == [True, True, True, False, False, False, False]
+    assert [is_policy(value) for value in ("continue", "stop", "kill", "panic", "")] == [True, True, True, False, False]
 
 
 SCORE = {"OOMScoreAdjust": "-500"}

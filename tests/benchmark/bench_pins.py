@@ -1,0 +1,159 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What it costs to plan many pins on a host with thousands of processes.
+
+Measured against ps, which every operator knows, and against psutil, which a
+module could be written with. How long something takes depends on the machine
+and on what else runs there, ratios from one interleaved run hardly: so there
+are bounds for these, and still no test fails because of them.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import psutil
+
+from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
+from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Systemd
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "processes.c")
+
+PROCESSES = 5000
+NAMES = ["bench{0}-{1}".format(os.getpid(), number) for number in range(20)]  # of this run alone, and at most 15 bytes
+SCORE = 300
+REPETITIONS = 9
+
+# What must hold: see the table that is printed.
+OURS_BY_PS = 2.0
+OURS_BY_PSUTIL = 0.3
+MIB_OVER_BARE = 40
+
+
+@contextlib.contextmanager
+def full_host():
+    """Thousands of processes that sleep, a few of them under each name."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = os.path.join(folder, "sleeper")
+        subprocess.run(["cc", "-std=c99", "-O2", "-static", "-o", program, SOURCE], check=True)
+        with subprocess.Popen([program, str(PROCESSES), *NAMES], stdout=subprocess.PIPE, text=True) as running:
+            try:
+                if running.stdout.readline() != "ready\n":
+                    sys.exit("{0} processes could not be started: is there a limit, as in ulimit -u?".format(PROCESSES))
+                yield
+            finally:
+                running.kill()
+                running.stdout.read()  # every one of them has it open: this waits for the last
+
+
+# --- the same question in three ways ---------------------------------------------
+
+
+def plan():
+    """Ours, as the module calls it. Pids of what would be pinned."""
+    outcomes = Plan(Procfs(), Systemd(), [Pin("process", name, SCORE) for name in NAMES], 10).outcomes
+    return {change.process.pid for outcome in outcomes for change in outcome.changes}
+
+
+def ps():
+    subprocess.run(["ps", "-eo", "pid,comm"], stdout=subprocess.DEVNULL, check=True)
+
+
+def scan():
+    """What a module that uses psutil would do."""
+    psutil.process_iter.cache_clear()  # a module runs once
+    found = set()
+    for process in psutil.process_iter(["name", "exe", "ppid", "create_time"]):
+        if process.info["name"] in NAMES or os.path.basename(process.info["exe"] or "") in NAMES:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError), open("/proc/{0}/oom_score_adj".format(process.pid)) as score:
+                int(score.read())
+                found.add(process.pid)
+    return found
+
+
+def seconds(call):
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+# --- memory ----------------------------------------------------------------------
+
+MODULE = """
+import json
+from ansible.module_utils import basic
+basic._ANSIBLE_ARGS = {arguments!r}
+basic._ANSIBLE_PROFILE = "legacy"  # ansible-core 2.19 and later
+from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
+try:
+    oom_score_adj.main()
+except SystemExit:
+    pass
+"""
+
+# Not ru_maxrss: that begins with what the parent had when it forked (fs/exec.c:exec_mmap), and this parent has more than the child.
+PEAK = """
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")))
+"""
+
+
+def peak_kib(program):
+    """Most memory that a program in this interpreter ever held, and the last line that it printed, if any."""
+    done = subprocess.run([sys.executable, "-c", program + PEAK], check=True, stdout=subprocess.PIPE, text=True)
+    *said, peak = done.stdout.split("\n")[:-1]
+    return int(peak), said[-1] if said else None
+
+
+def module():
+    """A whole run of the module in check mode, up to its answer."""
+    targets = [{"process": name, "score": SCORE} for name in NAMES]
+    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {"targets": targets, "_ansible_check_mode": True}}).encode()
+    peak, answer = peak_kib(MODULE.format(arguments=arguments))
+    answer = json.loads(answer)
+    if len(answer.get("targets", ())) != len(NAMES):
+        sys.exit("the module failed: {0}".format(answer.get("msg", answer)))
+    return peak
+
+
+# --- words -----------------------------------------------------------------------
+
+
+def verdict(what, value, bound):
+    print("{0:<24}{1:>8.2f}   at most {2:<5} {3}".format(what, value, bound, "holds" if value <= bound else "does not hold"))
+
+
+def main():
+    for program in ("ps", "cc"):
+        if not shutil.which(program):
+            sys.exit("{0} is missing: install it (Debian: procps, gcc, libc6-dev)".format(program))
+    with full_host():
+        if plan() != scan():
+            sys.exit("ours and psutil do not find the same processes: there is nothing to compare")
+        took = {call: [] for call in (plan, ps, scan)}
+        for _repetition in range(REPETITIONS):
+            for call, times in took.items():
+                times.append(seconds(call))
+        ours, listing, theirs = (statistics.median(times) for times in took.values())
+        over_bare = (module() - peak_kib("")[0]) / 1024
+
+    print("{0} processes, {1} targets, Python {2}, median of {3}".format(PROCESSES, len(NAMES), platform.python_version(), REPETITIONS))
+    for what, value in (("plan", ours), ("ps -eo pid,comm", listing), ("the same with psutil", theirs)):
+        print("{0:<24}{1:>8.0f} ms".format(what, value * 1000))
+    verdict("plan / ps", ours / listing, OURS_BY_PS)
+    verdict("plan / psutil", ours / theirs, OURS_BY_PSUTIL)
+    verdict("module, MiB over bare", over_bare, MIB_OVER_BARE)
+
+
+if __name__ == "__main__":
+    main()

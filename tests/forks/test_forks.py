@@ -1,0 +1,196 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Pinning a cgroup in which processes fork all the time misses none of them, and reaches none outside.
+
+One storm of forks runs in a private cgroup and is pinned again and again,
+each time one higher, which needs no capability. So every call is a trial of
+its own: once it has returned, no process of the storm may have the score
+before. A second storm, outside, takes over the pids that the first one leaves.
+"""
+
+import contextlib
+import io
+import json
+import os
+import resource
+import signal
+import subprocess
+import time
+
+import pytest
+from ansible.module_utils import basic
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
+
+SOURCE = os.path.join(os.path.dirname(__file__), "forks.c")
+
+FORKS = 100000
+STEPS = 300  # up to a score of 300, where the tests themselves start from 0
+FEWEST_STEPS = 10  # if no more fit into the storm, little was tried
+WIDTH = 4  # enough for these forks to keep two processors busy; more makes each step longer
+SECONDS = 300
+A_USER = 54321  # one that has no processes
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory):
+    """The program, linked statically as it goes to guests."""
+    program = str(tmp_path_factory.mktemp("forks") / "forks")
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2", "-static"]
+    done = subprocess.run(["cc", *strict, "-o", program, SOURCE], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return program
+
+
+@pytest.fixture
+def cgroup():
+    """A private memory cgroup, limited so that a storm cannot take more than it should."""
+    try:
+        hierarchy = _cgroup.memory_hierarchy(Procfs())
+        cgroup = _cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguard-forks-{0}".format(os.getpid())))
+        cgroup.create()
+    except OomError as error:
+        pytest.fail("a storm needs a memory cgroup that can be written, as root: {0}".format(error))
+    try:
+        cgroup.set_limit(256 * 1024)
+        yield cgroup
+    finally:
+        removed = cgroup.remove()
+    assert removed, "{0} is still there".format(cgroup.directory)
+
+
+@contextlib.contextmanager
+def storm(program, count, expected, cgroup=None):
+    """A storm that rages; nothing of it is left behind."""
+
+    def join():
+        if cgroup:
+            with open(os.path.join(cgroup.directory, "cgroup.procs"), "w") as procs:
+                procs.write("0")
+
+    words = [program, str(count), str(WIDTH), ",".join(map(str, expected))]
+    with subprocess.Popen(words, preexec_fn=join, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            wait_until(lambda: running.poll() is not None or signals(running, "SigCgt") & SETTLE)
+            yield running
+        finally:
+            running.kill()  # then no process of it forks any more
+
+
+def told(running):
+    return json.loads(running.communicate(timeout=SECONDS)[0])
+
+
+def settle(running):
+    """Tell the storm that the score before is over, and wait until it knows: two signals at once would be one."""
+    running.send_signal(signal.SIGUSR1)
+    wait_until(lambda: running.poll() is not None or not signals(running, "ShdPnd") & SETTLE)
+
+
+SETTLE = 1 << signal.SIGUSR1 - 1
+
+
+def signals(running, which):
+    """A set of signals, as /proc/PID/status (proc(5)) shows it."""
+    with open("/proc/{0}/status".format(running.pid)) as status:
+        return next(int(line.split()[1], 16) for line in status if line.startswith(which))
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.0005)
+
+
+def pin(monkeypatch, **options):
+    """What the module answers, run as Ansible runs it."""
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode())
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)  # ansible-core 2.19 and later
+    with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit):
+        oom_score_adj.main()
+    answer = json.loads(out.getvalue())
+    assert not answer.get("failed"), answer["msg"]
+    return answer
+
+
+def scores(cgroup):
+    """Scores of the processes in a cgroup. Each is looked at through one open folder: its pid may be another's any moment."""
+    found = set()
+    for pid in cgroup.processes():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), Procfs().open(pid) as process:
+            score = process.score()
+            if cgroup.path in process.cgroups():
+                found.add(score)
+    return found
+
+
+def own_score():
+    """Where the tests themselves start from: a desktop session, say, runs at 200."""
+    with open("/proc/self/oom_score_adj") as score:
+        return int(score.read())
+
+
+def test_no_process_of_a_forking_cgroup_is_missed_and_none_outside_is_touched(forks, cgroup, monkeypatch):
+    start = own_score()
+    steps = range(start + 1, min(start + STEPS, 1000) + 1)
+    alive = {}  # scores of the processes that were alive after the step to this score
+    with storm(forks, FORKS, [start]) as outside, storm(forks, FORKS, [start, *steps], cgroup) as inside:
+        for score in steps:
+            pin(monkeypatch, cgroup=cgroup.path, score=score, missing="ignore")
+            if inside.poll() is not None:
+                break
+            settle(inside)
+            alive[score] = scores(cgroup)
+        inside, outside = told(inside), told(outside)
+    assert {score: found for score, found in alive.items() if found - {score}} == {}
+    assert (inside["forked"], inside["missed"], inside["unexpected"]) == (FORKS, 0, 0)
+    assert outside["scores"] == {str(start): FORKS}
+    assert len(alive) >= FEWEST_STEPS
+
+
+# --- the instrument itself -------------------------------------------------------
+
+
+def test_the_storm_tells_what_was_missed(forks):
+    """The control: nobody pins, though the storm is told that somebody did."""
+    start = own_score()
+    with storm(forks, 20000, [start, start + 1]) as running:
+        settle(running)
+        answer = told(running)
+    assert running.returncode == 1
+    assert 0 < answer["missed"] == answer["unexpected"] == answer["after"][str(start)]
+    assert answer["scores"] == {str(start): 20000}
+
+
+def test_a_score_that_is_not_expected_is_told(forks):
+    start = own_score()
+    with storm(forks, 100, [start + 1]) as running:
+        answer = told(running)
+    assert (running.returncode, answer["unexpected"], answer["missed"]) == (1, 100, 0)
+    assert answer["scores"] == {str(start): 100}
+
+
+def test_the_storm_goes_on_when_fork_is_refused(forks):
+    """EAGAIN, as in a guest whose pids have run out."""
+
+    def few_processes():
+        resource.setrlimit(resource.RLIMIT_NPROC, (4, 4))
+
+    program = os.open(forks, os.O_RDONLY)  # the user cannot go into the folder of the tests
+    words = ["/proc/self/fd/{0}".format(program), "500", "100"]
+    done = subprocess.run(words, pass_fds=[program], user=A_USER, preexec_fn=few_processes, check=False, capture_output=True, timeout=SECONDS)
+    os.close(program)
+    assert (done.returncode, json.loads(done.stdout)["forked"]) == (0, 500)
+
+
+@pytest.mark.parametrize("words", [[], ["0"], ["x"], ["1", "0"], ["1", "8", "0,x"], ["1", "8", "1001"], ["1", "8", "0", "0"]])
+def test_wrong_words_are_refused(forks, words):
+    done = subprocess.run([forks, *words], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: forks COUNT")
