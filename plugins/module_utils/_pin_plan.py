@@ -90,14 +90,15 @@ class Plan:
         missing = self._systemd.why_missing(pin.value, unit)
         if missing:
             raise NotFoundError(missing)
-        if not unit.running or not unit.control_group:
+        if not unit.running:
             return None
-        if unit.main_pid or whole:
+        if unit.control_group and (unit.main_pid or whole):
             return _selectors.ByUnit(unit.main_pid, unit.control_group, self._procfs, whole)
-        if pin.state == "present" and pin.missing == "fail":
+        if not unit.main_pid and pin.state == "present" and pin.missing == "fail":
+            advice = "select what runs in it by cgroup={0}, or use children=pin".format(unit.control_group)
             raise InputError(
-                "{0} is {1} without a main process (Type={2}): select what runs in it by cgroup={3}, or use children=pin".format(
-                    pin.target, unit.active_state, unit.type, unit.control_group
+                "{0} is {1} without a main process (Type={2}): {3}".format(
+                    pin.target, unit.active_state, unit.type, advice if unit.control_group else "nothing of it runs that could be pinned"
                 )
             )
         return None

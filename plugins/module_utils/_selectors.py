@@ -21,6 +21,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._processes import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Process, ProcessDir, Procfs
 
+
 class Selector:
     """What all of them have."""
 

@@ -125,6 +125,7 @@ def host(proc):
     services.add("containerd", fragment="OOMScoreAdjust=-999\n")
     services.add("mariadb")
     services.add("postgresql", children=[99], Type="oneshot")
+    services.add("seed", ActiveState="active", Type="oneshot")
     services.add("firewalld", LoadState="masked", fragment=None)
     return services
 
@@ -325,6 +326,7 @@ REFUSED = {
     "no such unit": ([pin("nosuch")], NotFoundError, "unit nosuch.service does not exist (missing=ignore or missing=warn accepts that)"),
     "masked": ([pin("firewalld")], NotFoundError, "unit firewalld.service is masked, it cannot be started: unmask it first"),
     "without a main process": ([pin("postgresql")], InputError, "active without a main process (Type=oneshot): select what runs in it by cgroup="),
+    "a task that is done": ([pin("seed")], InputError, "active without a main process (Type=oneshot): nothing of it runs that could be pinned"),
     "a template": ([pin("getty@")], InputError, "unit getty@.service is a template, of which nothing runs: name an instance"),
     "a path": ([pin("../x")], InputError, "is not a name of a unit"),
     "an absolute path": ([pin("/etc/passwd")], InputError, "is not a name of a unit"),

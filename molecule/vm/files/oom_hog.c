@@ -1,0 +1,1 @@
+../../../files/oom_hog.c
