@@ -9,25 +9,23 @@
 
 import os
 import time
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
+from ansible_collections.oomguard.linux.plugins.module_utils._forking import Forking
 from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
 from ansible_collections.oomguard.linux.plugins.module_utils._pins import Change, Outcome, Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import GONE, ProcessDir, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._selectors import Selector
 from ansible_collections.oomguard.linux.plugins.module_utils._systemd import DropIn, Systemd
 
-# How long to watch after a write. A fork that was under way then brings a process with the old score, which no list of processes
-# shows before it is done (kernel/fork.c:copy_process), and it copies page tables meanwhile, some 10 ms a GiB. And a program that
-# does not want another's score sets its own again soon; those that take minutes are known by name (_guards).
-SETTLE_SECONDS = 0.2
-SETTLE_SECONDS_A_GIB = 0.05
-# A process that ends while it is looked at may have forked one that has the old score. Where that happens all the time, so many
-# looks in a row must find nothing: each of them would catch such a line of processes as well as not.
+# A selection that still changes after so long forks faster than it can be pinned.
+STABLE_SECONDS = 30
+# A process that ends before its score is read may have left a child with the old one. Where that happens all the time, so many
+# looks in a row must find nothing.
 QUIET_LOOKS = 20
-# A selection in which so many looks found something forks faster than it can be pinned.
-ROUNDS = 200
+# A program that does not want another's score sets its own again soon; those that take minutes are known by name (_guards).
+SECOND_LOOK_SECONDS = 0.2
 
 
 class _Step(NamedTuple):
@@ -47,6 +45,7 @@ class Application:
         self._plan = plan
         self._scores = []  # type: List[Change]  # what was written so far
         self._drop_ins = []  # type: List[DropIn]
+        self._forking = Forking(procfs)
 
     def run(self) -> List[Outcome]:
         """What really happened. Processes that ended since the look are counted.
@@ -96,26 +95,34 @@ class Application:
         if selector is None or not (selector.grows or pin.children == "reset"):
             return outcome
         changes, inherited, vanished = list(outcome.changes), list(outcome.inherited), outcome.vanished
-        watch_until = _watch_until(self._steps(outcome))
-        rounds = quiet = 0
-        while rounds < ROUNDS:
-            seen = self._plan.look(pin)
-            late = self._steps(seen)
-            if not late:
-                quiet += 1
-                if time.monotonic() >= watch_until and (not seen.vanished or quiet >= QUIET_LOOKS):
-                    return outcome._replace(changes=changes, inherited=inherited, vanished=vanished)
-                continue
-            rounds, quiet = rounds + 1, 0
+        deadline = time.monotonic() + STABLE_SECONDS
+        quiet = 0
+        while time.monotonic() < deadline:
+            settled = self._forking.none()  # before the list is read, which then has what was forked
+            complete, late = self._late(pin, selector)
+            quiet = quiet + 1 if settled and not late else 0
+            if quiet and (complete or quiet >= QUIET_LOOKS):
+                return outcome._replace(changes=changes, inherited=inherited, vanished=vanished)
             for step in late:
                 if not self._write(step):
                     vanished += 1
                 else:
                     (inherited if step.selector is None else changes).append(step.change)
-            watch_until = _watch_until(late)
         raise OomError(
-            "{0}: processes still appear with another score after {1} looks: something in it sets its own score".format(pin.target, ROUNDS)
+            "{0}: after {1} seconds processes still appear with another score, or fork faster than they can be looked at".format(
+                pin.target, STABLE_SECONDS
+            )
         )
+
+    def _late(self, pin: Pin, selector: Selector) -> Tuple[bool, List[_Step]]:
+        """Whether everything that is listed was seen to have its score, and what has another one."""
+        members = [] if pin.score is None or pin.children == "reset" else selector.members()
+        scores = self._procfs.scores_of(members)  # these alone are read before most of those end that end soon
+        if members and set(scores.values()) == {pin.score}:
+            return len(scores) == len(members), []
+        seen = self._plan.look(pin)
+        late = self._steps(seen)
+        return not members and not seen.vanished and not late, late
 
     def _write(self, step: _Step) -> bool:
         """False when the process that was looked up is no more, or no longer what was asked for."""
@@ -131,6 +138,7 @@ class Application:
         except GONE:
             return False
         self._scores.append(change)
+        self._forking.add(change.process)
         return True
 
     # --- drop-ins --------------------------------------------------------------------
@@ -189,7 +197,7 @@ class Application:
         """Whether what was written is still there a moment later."""
         if not self._scores:
             return outcomes
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(SECOND_LOOK_SECONDS)
         reset = {}  # type: Dict[Change, Change]
         for change in self._scores:
             try:
@@ -212,14 +220,6 @@ class Application:
             )
             for outcome in outcomes
         ]
-
-
-def _watch_until(written: List[_Step]) -> float:
-    """Until when, on the monotonic clock, forks may still come that were under way at the write."""
-    if not written:
-        return 0.0
-    largest_kb = max(step.change.process.resident_kb for step in written)
-    return time.monotonic() + SETTLE_SECONDS + SETTLE_SECONDS_A_GIB * largest_kb / 1048576
 
 
 def _set_score(directory: ProcessDir, change: Change) -> None:

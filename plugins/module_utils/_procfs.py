@@ -13,7 +13,7 @@ Sources: proc(5), fs/proc/base.c, fs/proc/array.c.
 
 import contextlib
 import os
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -45,6 +45,14 @@ class Process(NamedTuple):
         return "process {0} ({1})".format(self.pid, self.name)
 
 
+class Thread(NamedTuple):
+    """What /proc/PID/task/TID/stat says of how a thread spends its time."""
+
+    tid: int
+    state: str  # R running or ready, S asleep, D asleep and deaf to signals, T or t stopped, Z and X ended
+    cpu_ticks: int
+
+
 _CHUNK = 4096
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
@@ -63,6 +71,12 @@ def _process(stat: bytes) -> Process:
         kernel_thread=bool(int(fields[6]) & PF_KTHREAD),
         resident_kb=int(fields[21]) * _PAGE_KB,
     )
+
+
+def _thread(stat: bytes) -> Thread:
+    head, _bracket, tail = stat.rpartition(b")")
+    fields = tail.split(None, 14)
+    return Thread(int(head.partition(b" ")[0]), fields[0].decode(), int(fields[11]) + int(fields[12]))
 
 
 def _command_line(arguments: bytes) -> str:
@@ -141,6 +155,20 @@ class ProcessDir:
     def score(self) -> int:
         return int(self._read("oom_score_adj"))
 
+    def threads(self) -> List[Thread]:
+        """Every thread of it."""
+        found = []
+        task = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._fd)
+        try:
+            for name in os.listdir(task):
+                try:
+                    found.append(_thread(_content(name + "/stat", task)))
+                except GONE:
+                    continue
+        finally:
+            os.close(task)
+        return found
+
     def memory_kb(self) -> int:
         """What the killer counts: resident memory, swap and page tables, in KiB (mm/oom_kill.c:oom_badness)."""
         counted = 0
@@ -184,6 +212,17 @@ class Procfs:
     def scores(self) -> Dict[int, int]:
         """Score of every process by pid, kernel threads too."""
         return {pid: int(text) for pid, text in self._read_all("oom_score_adj")}
+
+    def scores_of(self, pids: Iterable[int]) -> Dict[int, int]:
+        """Score of those of these processes that are still there."""
+        found = {}
+        with _directory(self.root) as root:
+            for pid in pids:
+                try:
+                    found[pid] = int(_content("{0}/oom_score_adj".format(pid), root))
+                except GONE:
+                    continue
+        return found
 
     def command_lines(self) -> Dict[int, str]:
         """As C(ProcessDir.command_line), of every process by pid."""

@@ -44,7 +44,7 @@ def host(proc, tmp_path):
 
 @pytest.fixture(autouse=True)
 def no_second_look(monkeypatch):
-    monkeypatch.setattr(_pin_apply, "SETTLE_SECONDS", 0)
+    monkeypatch.setattr(_pin_apply, "SECOND_LOOK_SECONDS", 0)
 
 
 def pin(selector, value, score=-500, **options):
@@ -283,7 +283,8 @@ def test_forks_of_a_cgroup_are_followed_until_none_is_left(host, monkeypatch):
 
 def test_a_cgroup_that_forks_for_ever_is_given_up_and_put_back(host, monkeypatch):
     fork_on_write(host, monkeypatch, forks=10000)
-    with pytest.raises(OomError, match="still appear with another score after {0} looks".format(_pin_apply.ROUNDS)):
+    monkeypatch.setattr(_pin_apply, "STABLE_SECONDS", 0.5)
+    with pytest.raises(OomError, match="after 0.5 seconds processes still appear with another score"):
         apply(host, pin("cgroup", "/system.slice/docker.service"))
     assert [host.score(pid) for pid in (10, 11, 100)] == [0, 0, 0]
 

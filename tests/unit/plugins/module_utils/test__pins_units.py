@@ -102,7 +102,7 @@ class Services:
 
 @pytest.fixture(autouse=True)
 def no_second_look(monkeypatch):
-    monkeypatch.setattr(_pin_apply, "SETTLE_SECONDS", 0)
+    monkeypatch.setattr(_pin_apply, "SECOND_LOOK_SECONDS", 0)
 
 
 @pytest.fixture
