@@ -15,7 +15,7 @@ seen outside of any fork before a list can be trusted.
 """
 
 import os
-from typing import Dict, Tuple
+from typing import Dict
 
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import GONE, Process, Procfs
 
