@@ -4,6 +4,7 @@
 
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
+
 """Pins that would do harm, or nothing, and why.
 
 Pure: what is asked for and what is known of it in, sentences out. Every

@@ -4,6 +4,7 @@
 
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
+
 """From targets to what would change: looks at the host, writes nothing.
 
 Everything that may be refused is refused here.
@@ -173,7 +174,7 @@ class Plan:
         """The score that a process has without us: what its unit gives, or else its parent."""
         unit = self._unit(one.unit)
         if unit is None:
-            return after.get(one.process.parent, self._score_of_parent(one))
+            return after[one.process.parent] if one.process.parent in after else self._score_of_parent(one)
         if not pin.persistent:  # the drop-in stays, and so what it gives
             return self._after_restart(unit, None)
         ours = self._absent_drop_in(unit)

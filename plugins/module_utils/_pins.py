@@ -4,6 +4,7 @@
 
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
+
 """Pins: who dies last, or first. What is asked for, what becomes of it, what is told.
 
 A pin is the value of /proc/PID/oom_score_adj, -1000 (never chosen) to 1000

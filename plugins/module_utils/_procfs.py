@@ -108,8 +108,8 @@ def _content(path: str, root: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _directory(path: str) -> Iterator[int]:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _directory(path: str, root: Optional[int] = None) -> Iterator[int]:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
     try:
         yield fd
     finally:
@@ -158,15 +158,12 @@ class ProcessDir:
     def threads(self) -> List[Thread]:
         """Every thread of it."""
         found = []
-        task = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._fd)
-        try:
+        with _directory("task", self._fd) as task:
             for name in os.listdir(task):
                 try:
                     found.append(_thread(_content(name + "/stat", task)))
                 except GONE:
                     continue
-        finally:
-            os.close(task)
         return found
 
     def memory_kb(self) -> int:

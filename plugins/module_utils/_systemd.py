@@ -4,6 +4,7 @@
 
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
+
 """What systemd says of units, and the drop-ins by which it is told.
 
 Read with one call of systemctl for all units. A drop-in is one file of ours in
