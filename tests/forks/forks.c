@@ -34,12 +34,14 @@ static const char usage[] =
 	"Fork COUNT processes in all, about WIDTH (8) of them alive at a time, and\n"
 	"count the scores with which they end. EXPECT are the scores that are in\n"
 	"order (the own one), such as 0,300. At SIGUSR1 the first of them is over:\n"
-	"what reads it from then on was missed.\n"
+	"what reads it from then on was missed. At SIGTERM it is enough, however few\n"
+	"there were.\n"
 	"\n"
 	"exit codes: 0 all scores were in order, 1 some were not, 2 usage\n";
 
 /* What all processes of the storm count together. */
 struct tally {
+	long count; /* how many are enough */
 	long forked;
 	long missed;
 	long settled; /* how many of the expected scores are over */
@@ -51,7 +53,7 @@ static struct tally *tally;
 
 struct storm {
 	pid_t pid;
-	long count, width;
+	long width;
 };
 
 static long expected[SCORES];
@@ -117,7 +119,7 @@ static pid_t fork_one(const struct storm *storm)
 {
 	pid_t pid = -1;
 
-	if (add(&tally->forked, 1) <= storm->count && kill(storm->pid, 0) == 0)
+	if (add(&tally->forked, 1) <= now(&tally->count) && kill(storm->pid, 0) == 0)
 		pid = fork();
 	if (pid < 0)
 		add(&tally->forked, -1);
@@ -159,7 +161,7 @@ static long rage(const struct storm *storm)
 		if (wait(&status) > 0) {
 			buried++;
 			unexpected += status != EXPECTED; /* killed is not in order either */
-		} else if (now(&tally->forked) < storm->count) {
+		} else if (now(&tally->forked) < now(&tally->count)) {
 			pause_for_a_millisecond(); /* nobody left, and fork() refused: EAGAIN, no pid is free */
 		} else {
 			return unexpected;
@@ -172,6 +174,12 @@ static void settle(int signal_number)
 	(void)signal_number;
 	if (now(&tally->settled) < places - 1)
 		add(&tally->settled, 1);
+}
+
+static void end(int signal_number)
+{
+	(void)signal_number;
+	__atomic_store_n(&tally->count, 0, __ATOMIC_SEQ_CST);
 }
 
 /* --- words ------------------------------------------------------------------ */
@@ -211,9 +219,9 @@ int main(int words, char **word)
 {
 	if (words < 2 || words > 4)
 		refuse();
+	long count = number(word[1], 1, 100000000);
 	struct storm storm = {
 		.pid = getpid(),
-		.count = number(word[1], 1, 100000000),
 		.width = words > 2 ? number(word[2], 1, 10000) : 8,
 	};
 	if (words < 4)
@@ -228,6 +236,8 @@ int main(int words, char **word)
 		perror("forks: mmap");
 		return NO_MEMORY;
 	}
+	tally->count = count;
+	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = end, .sa_flags = SA_RESTART }, NULL);
 	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = settle, .sa_flags = SA_RESTART }, NULL);
 
 	long unexpected = rage(&storm);

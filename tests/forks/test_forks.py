@@ -176,6 +176,14 @@ def test_a_score_that_is_not_expected_is_told(forks):
     assert answer["scores"] == {str(start): 100}
 
 
+def test_the_storm_ends_when_it_is_enough(forks):
+    with storm(forks, 100000000, [own_score()]) as running:
+        running.send_signal(signal.SIGTERM)
+        answer = told(running)
+    assert (running.returncode, answer["unexpected"]) == (0, 0)
+    assert sum(answer["scores"].values()) == answer["forked"] < 100000000
+
+
 def test_the_storm_goes_on_when_fork_is_refused(forks):
     """EAGAIN, as in a guest whose pids have run out."""
 

@@ -6,7 +6,6 @@
 Prints what both storms counted: see tests/forks/forks.c.
 """
 
-import contextlib
 import json
 import os
 import signal
@@ -21,48 +20,43 @@ from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Sys
 
 PID_MAX = 450
 PIDS = PID_MAX - 300  # where pids begin again (kernel/pid.c:RESERVED_PIDS)
-FORKS = 8000
+FORKS = 8000  # of the storm outside, in any case
+STEPS = 30  # in any case, however slow the machine is: the storm inside goes on until both are done
+ENDLESS = 100000000
 SCORES = list(range(0, -1000, -1))
 
 
-def start(unit, scores):
-    """Pid of a storm with these scores in order."""
-    subprocess.run(
-        ["systemd-run", "--quiet", "--unit=" + unit, "--property=StandardOutput=truncate:/root/" + unit, "/root/forks", str(FORKS), "8",
-         ",".join(map(str, scores))],
-        check=True,
-    )
-    return int(subprocess.check_output(["systemctl", "show", "--property=MainPID", "--value", unit]))
-
-
-def told(unit):
-    """What a storm says at its end."""
-    while subprocess.run(["systemctl", "is-active", "--quiet", unit], check=False).returncode == 0:
-        time.sleep(0.5)
-    with open("/root/" + unit) as stream:
-        return json.load(stream)
+def start(unit, count, scores):
+    """A storm with these scores in order, and its pid."""
+    words = ["/root/forks", str(count), "8", ",".join(map(str, scores))]
+    storm = subprocess.Popen(["systemd-run", "--quiet", "--wait", "--pipe", "--unit=" + unit, *words], stdout=subprocess.PIPE)
+    pid = 0
+    while pid == 0:
+        time.sleep(0.1)
+        pid = int(subprocess.check_output(["systemctl", "show", "--property=MainPID", "--value", unit]))
+    return storm, pid
 
 
 def pin(unit, score):
-    """Whether it still ran."""
-    plan = Plan(Procfs(), Systemd(), [Pin("unit", unit, score, children="pin", missing="ignore")], 10)
-    [outcome] = _pin_apply.Application(Procfs(), Systemd(), plan).run()
-    return bool(outcome.changes)
+    plan = Plan(Procfs(), Systemd(), [Pin("unit", unit, score, children="pin")], 10)
+    _pin_apply.Application(Procfs(), Systemd(), plan).run()
 
 
 def main():
     with open("/proc/sys/kernel/pid_max", "w") as stream:
         stream.write(str(PID_MAX))
-    start("outside", SCORES[:1])
-    inside = start("inside", SCORES)
+    outside, _pid = start("outside", FORKS, SCORES[:1])
+    inside, pid = start("inside", ENDLESS, SCORES)
     steps = 0
     for score in SCORES[1:]:
-        if not pin("inside", score):
-            break
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(inside, signal.SIGUSR1)
+        pin("inside", score)
+        os.kill(pid, signal.SIGUSR1)
         steps += 1
-    print(json.dumps(dict(steps=steps, pids=PIDS, inside=told("inside"), outside=told("outside"))))
+        if steps >= STEPS and outside.poll() is not None:
+            break
+    os.kill(pid, signal.SIGTERM)
+    told = {name: json.loads(storm.communicate()[0]) for name, storm in (("inside", inside), ("outside", outside))}
+    print(json.dumps(dict(told, steps=steps, pids=PIDS)))
 
 
 main()
