@@ -249,6 +249,22 @@ def _limit_kb(directory: str, version: int) -> Optional[int]:
     return int(text) // 1024
 
 
+def limited(procfs: Procfs) -> List[str]:
+    """Paths of all cgroups that have a memory limit of their own; none where no memory controller is mounted."""
+    try:
+        hierarchy = memory_hierarchy(procfs)
+    except UnsupportedError:
+        return []
+    found = []
+    for folder, _folders, files in os.walk(hierarchy.mount):
+        try:
+            if _FILES[hierarchy.version]["limit"] in files and _limit_kb(folder, hierarchy.version) is not None:
+                found.append(hierarchy.path(folder))
+        except OSError:  # removed meanwhile, also between open and read (ENODEV)
+            continue
+    return sorted(found)
+
+
 def headroom_kb(hierarchy: Hierarchy, directory: str) -> Optional[int]:
     """How much a cgroup below this folder may still use before one above it is at its limit."""
     rooms = []

@@ -13,7 +13,14 @@ first question needs it: hundreds of targets cost as much as one.
 
 from typing import Dict, Iterable, List, Optional, Set
 
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import SCORE_MIN, Procfs
+
+
+def pinned(procfs: Procfs) -> List[str]:
+    """Every process that the killer is to spare and yet may take (a score below 0, above -1000), the most pinned first, as text."""
+    scores = procfs.scores()
+    found = [(scores[process.pid], str(process)) for process in procfs.processes() if SCORE_MIN < scores.get(process.pid, 0) < 0]
+    return ["{0} at {1}".format(process, score) for score, process in sorted(found)]
 
 
 class ProcessTable:

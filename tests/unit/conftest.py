@@ -12,6 +12,7 @@ import pytest
 from ansible.module_utils import basic
 
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import PF_KTHREAD, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -47,6 +48,41 @@ class FakeProc:
 @pytest.fixture
 def proc(tmp_path):
     return FakeProc(tmp_path / "proc")
+
+
+class SysctlTree:
+    """A root with /proc/sys as a kernel starts with it, and nothing in any sysctl.d."""
+
+    START = {
+        "vm.overcommit_memory": 0, "vm.overcommit_ratio": 50, "vm.overcommit_kbytes": 0, "vm.admin_reserve_kbytes": 8192,
+        "vm.user_reserve_kbytes": 131072, "vm.panic_on_oom": 0, "vm.oom_kill_allocating_task": 0, "vm.oom_dump_tasks": 1,
+        "kernel.panic": 0, "kernel.panic_on_oops": 0,
+    }
+
+    def __init__(self, root):
+        self.root = root
+        self.host = Host(str(root))
+        self.set(**self.START)
+        for folder in ("etc/sysctl.d", "run/systemd/system"):
+            (root / folder).mkdir(parents=True)
+
+    def write(self, name, text):
+        path = self.root / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def set(self, **values):
+        for key, value in values.items():
+            self.write("proc/sys/" + key.replace(".", "/"), "{0}\n".format(value))
+
+    def get(self, *keys):
+        """What a kernel would have made of what was written: the first word counts."""
+        return {key: self.host.live(key) for key in keys}
+
+
+@pytest.fixture
+def sysctl_tree(tmp_path):
+    return SysctlTree(tmp_path / "host")
 
 
 @pytest.fixture

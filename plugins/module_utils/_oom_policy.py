@@ -1,0 +1,96 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""What the kernel does when memory runs out: the order of the writes, and what would hang or harm the host.
+
+Pure: what is known of the host is handed in as functions, called only when
+they matter. Sources: Documentation/admin-guide/sysctl/vm.rst and kernel.rst,
+mm/oom_kill.c:check_panic_on_oom, out_of_memory, kernel/panic.c.
+"""
+
+from typing import Callable, Dict, List, NamedTuple, Optional
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+
+REBOOT_AFTER, ON_OOPS = "kernel.panic", "kernel.panic_on_oops"
+DUMP_TASKS, ALLOCATING_TASK, ON_OOM = "vm.oom_dump_tasks", "vm.oom_kill_allocating_task", "vm.panic_on_oom"
+
+KEYS = (REBOOT_AFTER, ON_OOPS, DUMP_TASKS, ALLOCATING_TASK, ON_OOM)
+
+ANSWERS = {"kill": 0, "panic": 1, "panic_always": 2}
+
+# A host that panics again as soon as it is up leaves this long to log in.
+REBOOT_LOOP_SECONDS = 10
+
+
+class Facts(NamedTuple):
+    """What is asked of the host, when it matters."""
+
+    crash_kernel: Callable[[], bool]
+    limited_cgroups: Callable[[], List[str]]  # paths of memory cgroups that have a limit
+    pinned: Callable[[], List[str]]  # processes with a score below 0 that can be killed all the same
+
+
+def wanted(
+    on_oom: Optional[str], reboot_after: Optional[int], kill_allocating_task: Optional[bool], dump_tasks: Optional[bool], panic_on_oops: Optional[bool]
+) -> Dict[str, int]:
+    """Sysctls by name. Raises InputError when nothing is asked for."""
+    given = {
+        REBOOT_AFTER: reboot_after,
+        ON_OOPS: panic_on_oops,
+        DUMP_TASKS: dump_tasks,
+        ALLOCATING_TASK: kill_allocating_task,
+        ON_OOM: None if on_oom is None else ANSWERS[on_oom],
+    }
+    found = {key: int(value) for key, value in given.items() if value is not None}
+    if not found:
+        raise InputError("nothing is asked for: give on_oom, reboot_after, kill_allocating_task, dump_tasks or panic_on_oops")
+    return found
+
+
+def order(live: Dict[str, Optional[int]], asked: Dict[str, int]) -> List[str]:
+    """A host that panics on OOM knows how to come back, at any moment."""
+    calmer = asked.get(ON_OOM, live[ON_OOM]) < live[ON_OOM]
+    return sorted(KEYS, key=lambda key: key != ON_OOM) if calmer else list(KEYS)
+
+
+def refuse(asked: Dict[str, int], before: Dict[str, Optional[int]], after: Dict[str, Optional[int]], facts: Facts) -> None:
+    """Raise InputError for what would hang the host, or take away what pins are for."""
+    if asked.keys() & {ON_OOM, REBOOT_AFTER} and after[ON_OOM] and after[REBOOT_AFTER] == 0 and not facts.crash_kernel():
+        raise InputError(
+            "{0}=1 or 2 with {1}=0, and no crash kernel is loaded: a host that runs out of memory would stay dead until somebody resets it;"
+            " set reboot_after, such as 10 (force=true overrides)".format(ON_OOM, REBOOT_AFTER)
+        )
+    if asked.get(ON_OOM) == ANSWERS["panic_always"] != before[ON_OOM]:
+        limited = facts.limited_cgroups()
+        if limited:
+            raise InputError(
+                "on_oom=panic_always: memory cgroups have a limit ({0}), and the first of them that reaches it takes the whole host down;"
+                " use on_oom=panic (force=true overrides)".format(_some(limited))
+            )
+    if asked.get(ALLOCATING_TASK) and not before[ALLOCATING_TASK]:
+        pinned = facts.pinned()
+        if pinned:
+            raise InputError(
+                "kill_allocating_task: the kernel would kill whoever asks for memory at that moment, whatever its score, and there are"
+                " pins ({0}); leave it out (force=true overrides)".format(_some(pinned))
+            )
+
+
+def doubts(after: Dict[str, Optional[int]]) -> List[str]:
+    if after[ON_OOM] and 0 < (after[REBOOT_AFTER] or 0) < REBOOT_LOOP_SECONDS:
+        return [
+            "reboot_after={0}: if it panics again after each boot there is no time to log in; {1} or more seconds are usual".format(
+                after[REBOOT_AFTER], REBOOT_LOOP_SECONDS
+            )
+        ]
+    return []
+
+
+def _some(names: List[str]) -> str:
+    """The first few, and how many more."""
+    return ", ".join(names[:3]) + (" and {0} more".format(len(names) - 3) if len(names) > 3 else "")

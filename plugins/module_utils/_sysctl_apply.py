@@ -1,0 +1,170 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Carries out what is asked of sysctls: all or nothing.
+
+The live values and the file change together, or neither does, even if the
+module is killed in between (_dead_man).
+"""
+
+import contextlib
+import errno
+import mmap
+import os
+from typing import Callable, Dict, Iterator, List
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _sysctl_guards
+from ansible_collections.oomguard.linux.plugins.module_utils._dead_man import DeadMan
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
+from ansible_collections.oomguard.linux.plugins.module_utils._processes import ProcessTable
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import PROC_SYS, Host, Live, Plan, Request, plan, proc_path
+
+# Besides a copy of this process, what a login and the next module take (CONTRIBUTING tells how it was measured).
+ROOM = 16 << 20  # bytes
+NOBODY = 65534  # a user without capabilities: what the kernel keeps for root alone does not count
+
+
+def run(host: Host, procfs: Procfs, request: Request, refuse: Callable[[Plan], None], check_mode: bool) -> Plan:
+    """What was done, or in check mode would be. C(refuse) has the module's own reasons against a plan."""
+    made = plan(host, request)
+    if not request.force:
+        refuse(made)
+        _sysctl_guards.refuse_kubelet(made.steps, lambda: bool(ProcessTable(procfs).named("kubelet")))
+    if not made.changed:
+        return made
+    reason = _sysctl_guards.why_not_here(host.container(), host.read_only(), request.force)
+    if check_mode:
+        return made if reason is None else made._replace(doubts=made.doubts + [reason])
+    if reason is not None:
+        raise AccessError(reason)
+    apply(host, made, prove_new_process)
+    return made
+
+
+def apply(host: Host, made: Plan, prove: Callable[[], None]) -> None:
+    """Carry a plan out. Raises OomError when anything fails, and then everything is as it was.
+
+    C(prove) is called once the live values are written, and raises OomError
+    when they are not to stay.
+    """
+    undo = made.undo()
+    with contextlib.ExitStack() as stack:
+        files = {key: stack.enter_context(_opened(host, key)) for key in {key for key, _value in undo} | {step.key for step in made.steps}}
+        new = stack.enter_context(_unfinished(host.path(made.request.file), made.text_after)) if made.file_changes else None
+        back = [(files[key], _bytes(value)) for key, value in undo]
+
+        def finish() -> None:
+            if new is not None:
+                os.rename(new, host.path(made.request.file))
+
+        def put_back() -> None:
+            for fd, value in back:
+                os.pwrite(fd, value, 0)
+            if new is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(new)
+
+        dead_man = DeadMan(made.request.rollback_seconds, finish, put_back, files.values())
+        try:
+            _write(host, made, files)
+            prove()
+        except BaseException as error:
+            if not dead_man.undo():
+                put_back()
+            left = _differences(host, made.before.live)
+            how = "all values are as before" if not left else "these could not be put back: {0}".format("; ".join(left))
+            raise OomError("{0}; {1}".format(error, how)) from error
+        if not dead_man.keep():
+            raise OomError(
+                "the values before were restored, as it took longer than rollback_seconds={0} to show that all is well,"
+                " or as {1} could not be replaced".format(made.request.rollback_seconds, made.request.file)
+            )
+
+
+def prove_new_process() -> None:
+    """Raise OomError unless an ordinary user can start a process that starts another, with some memory."""
+    try:
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setgroups([])
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+                mmap.mmap(-1, ROOM, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+                if os.fork() == 0:
+                    os._exit(0)
+                os._exit(0 if os.wait()[1] == 0 else 1)
+            finally:
+                os._exit(1)
+    except OSError as error:
+        raise OomError("no new process can be started (fork: {0})".format(error.strerror))
+    if os.waitpid(child, 0)[1] != 0:
+        raise OomError("a new process does not get the {0} KiB that a login takes".format(ROOM // 1024))
+
+
+def _write(host: Host, made: Plan, files: Dict[str, int]) -> None:
+    for step in made.steps:
+        try:
+            os.pwrite(files[step.key], _bytes(step.after), 0)
+        except OSError as error:
+            raise AccessError("{0} cannot be set to {1}: {2}".format(step.key, step.after, error.strerror))
+    different = _differences(host, made.after.live)
+    if different:
+        raise ReadBackError("after the write {0}".format("; ".join(different)))
+
+
+def _differences(host: Host, expected: Live) -> List[str]:
+    found = {key: host.live(key) for key in expected}
+    return ["{0} shows {1} and not {2}".format(key, found[key], value) for key, value in expected.items() if found[key] != value]
+
+
+def _bytes(value: int) -> bytes:
+    return "{0}\n".format(value).encode()
+
+
+@contextlib.contextmanager
+def _opened(host: Host, key: str) -> Iterator[int]:
+    """Before anything is written: what cannot be written is refused here."""
+    path = proc_path(key)
+    try:
+        fd = os.open(host.path(path), os.O_WRONLY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            raise AccessError("{0} cannot be written: {1} is read-only here".format(path, PROC_SYS))
+        raise AccessError("{0} cannot be written: {1}; use become".format(path, error.strerror))
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _unfinished(path: str, text: str) -> Iterator[str]:
+    """A file beside this one with the text and on disk, to be renamed; removed if it is still there in the end.
+
+    Its name is always the same: what a killed module and helper left is overwritten.
+    """
+    folder, name = os.path.split(path)
+    unfinished = os.path.join(folder, "." + name + ".new")
+    try:
+        if not os.path.isdir(folder):
+            os.makedirs(folder)
+            os.chmod(folder, 0o755)  # whatever the umask
+        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        with open(fd, "w", encoding="utf-8") as stream:
+            os.fchmod(fd, 0o644)
+            stream.write(text)
+            stream.flush()
+            os.fsync(fd)
+    except OSError as error:
+        raise AccessError("{0} cannot be written: {1}".format(path, error.strerror))
+    try:
+        yield unfinished
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)

@@ -1,0 +1,286 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Sysctls: what they are now, in a file of ours and at the next boot, and what is to be done.
+
+Sources: proc_sys(5), sysctl.d(5).
+"""
+
+import os
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _sysctl_files
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, OomError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_files import EXCLUSIVE, FOLDERS, Found
+
+ROLLBACK_SECONDS_MAX = 3600
+
+PROC_SYS = "/proc/sys"
+SYSCTL_CONF = "/etc/sysctl.conf"  # read last by procps, by systemd only through a link in a folder
+VOLATILE = "/run/sysctl.d"  # empty after a boot, unless something fills it again
+
+# What engines and managers of containers leave inside (systemd:src/basic/virt.c).
+CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
+
+Live = Dict[str, Optional[int]]  # None where this kernel has none
+
+
+class Request(NamedTuple):
+    """What is asked for."""
+
+    manager: str  # the module, as its file names it
+    keys: Sequence[str]  # every sysctl of the module, in the order of its file
+    wanted: Dict[str, int]
+    order: Callable[[Live, Dict[str, int]], Sequence[str]]  # of the writes, from the live values and the wanted ones
+    persistent: bool
+    file: str
+    rollback_seconds: float = 30
+    force: bool = False
+
+
+class State(NamedTuple):
+    """The sysctls of a module: live, in our file, at the next boot."""
+
+    live: Live
+    file: Dict[str, int]
+    boot: Dict[str, Found]
+
+
+class Step(NamedTuple):
+    """One write."""
+
+    key: str
+    before: int
+    after: int
+
+
+class Plan(NamedTuple):
+    """What will be done."""
+
+    request: Request
+    before: State
+    after: State
+    steps: List[Step]
+    text_before: Optional[str]  # of our file; None for no file
+    text_after: Optional[str]
+    doubts: List[str]  # what may make the next boot another one
+    reboot_safe: bool
+
+    @property
+    def file_changes(self) -> bool:
+        return self.text_before != self.text_after
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.steps) or self.file_changes
+
+    def undo(self) -> List[Tuple[str, int]]:
+        """The values before, in the order in which they are put back: what was written last comes first."""
+        back = []
+        for step in reversed(self.steps):
+            other = EXCLUSIVE.get(step.key)
+            other_before = self.before.live.get(other) if other else None
+            # Of two that make each other zero the one is written that was not: that is both.
+            back.append((other, other_before) if other and other_before else (step.key, step.before))
+        return back
+
+
+# --- look -------------------------------------------------------------------------
+
+
+class Host:
+    """The sysctls of this host, live and in files."""
+
+    def __init__(self, root: str = "/") -> None:
+        self._root = root
+        self._read = None  # type: Optional[Dict[str, str]]
+
+    def path(self, path: str) -> str:
+        return os.path.join(self._root, path.lstrip("/"))
+
+    def live(self, key: str) -> Optional[int]:
+        """None where this kernel has none."""
+        text = self.text(proc_path(key))
+        if text is None:
+            return None
+        value = _sysctl_files.number(key, text)
+        if value is None:
+            raise OomError("{0} shows {1!r}, which is no value of it that is known here".format(proc_path(key), text.strip()))
+        return value
+
+    def look(self, keys: Sequence[str], text: Optional[str], file: str) -> State:
+        """How everything is, with this text in our file."""
+        own = {}
+        for assignment in _sysctl_files.assignments(text or "", file):
+            value = _sysctl_files.number(assignment.key, assignment.value)
+            if assignment.key in keys and value is not None:
+                own[assignment.key] = value
+        return State({key: self.live(key) for key in keys}, own, self.boot(keys, file, text))
+
+    def boot(self, keys: Sequence[str], file: str, text: Optional[str], volatile: bool = False, procps: bool = False) -> Dict[str, Found]:
+        """What the next boot will make of the files as they are, with this text in ours.
+
+        C(volatile) counts what is in /run now, C(procps) does as C(sysctl --system).
+        """
+        texts = {path: text for path, text in self._texts().items() if path != SYSCTL_CONF and (volatile or not path.startswith(VOLATILE))}
+        if text is not None:
+            texts[file] = text
+        order = _sysctl_files.in_order(texts)
+        if procps or not self.systemd():
+            texts[SYSCTL_CONF] = self._texts()[SYSCTL_CONF]
+            order.append(SYSCTL_CONF)
+        first = _sysctl_files.command_line(self.text(_sysctl_files.COMMAND_LINE) or "")
+        return _sysctl_files.at_boot(keys, first, [line for path in order for line in _sysctl_files.assignments(texts[path], path)])
+
+    def systemd(self) -> bool:
+        """Whether systemd-sysctl sets them at boot; elsewhere C(sysctl --system) of procps does."""
+        return os.path.isdir(self.path("/run/systemd/system"))  # sd_booted(3)
+
+    def container(self) -> Optional[str]:
+        """What shows that this is a container, whose kernel is another host's."""
+        return next((mark for mark in CONTAINER_MARKS if os.path.exists(self.path(mark))), None)
+
+    def read_only(self) -> bool:
+        try:
+            return bool(os.statvfs(self.path(PROC_SYS)).f_flag & os.ST_RDONLY)
+        except OSError as error:
+            raise UnsupportedError("{0} cannot be looked at: {1}".format(PROC_SYS, error.strerror))
+
+    def crash_kernel(self) -> bool:
+        """Whether a panic starts another kernel (kexec), which saves the memory and reboots."""
+        return (self.text("/sys/kernel/kexec_crash_loaded") or "0").strip() == "1"
+
+    def text(self, path: str) -> Optional[str]:
+        """None where there is no such file."""
+        try:
+            with open(self.path(path), encoding="utf-8", errors="surrogateescape") as stream:
+                return stream.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise AccessError("{0} cannot be read: {1}".format(path, error.strerror))
+
+    def _texts(self) -> Dict[str, str]:
+        """Every file that sets sysctls, read once."""
+        if self._read is None:
+            self._read = {path: self.text(path) or "" for path in [*self._files(), SYSCTL_CONF]}
+        return self._read
+
+    def _files(self) -> Iterator[str]:
+        for folder in FOLDERS:
+            try:
+                names = os.listdir(self.path(folder))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise AccessError("{0} cannot be read: {1}".format(folder, error.strerror))
+            for name in names:
+                if name.endswith(".conf"):
+                    yield os.path.join(folder, name)
+
+
+def proc_path(key: str) -> str:
+    return PROC_SYS + "/" + key.replace(".", "/")
+
+
+# --- plan -------------------------------------------------------------------------
+
+
+def plan(host: Host, request: Request) -> Plan:
+    """What is to be done; nothing is changed. Raises InputError for a file that is not ours, UnsupportedError for sysctls that are not there."""
+    if not 0 < request.rollback_seconds <= ROLLBACK_SECONDS_MAX:
+        raise InputError("rollback_seconds={0} is out of range, 1 to {1}".format(request.rollback_seconds, ROLLBACK_SECONDS_MAX))
+    text = _own_text(host, request) if request.persistent else host.text(request.file)
+    before = host.look(request.keys, text, request.file)
+    missing = [key for key in request.wanted if before.live[key] is None]
+    if missing:
+        raise UnsupportedError("this kernel ({0}) does not have {1}: leave the option out here".format(os.uname().release, ", ".join(missing)))
+    live = _with(before.live, request.wanted)
+    steps = [Step(key, before.live[key], live[key]) for key in request.order(before.live, request.wanted) if key in request.wanted and live[key] != before.live[key]]
+    text_after = text
+    own = before.file
+    if request.persistent:
+        own = {key: value for key, value in before.file.items() if EXCLUSIVE.get(key) not in request.wanted}
+        own.update(request.wanted)
+        own = {key: own[key] for key in request.keys if key in own}
+        text_after = _sysctl_files.render(request.manager, own)
+    after = State(live, own, host.boot(request.keys, request.file, text_after))
+    unsafe, elsewhere = _compare(host, request, after, text_after)
+    return Plan(request, before, after, steps, text, text_after, unsafe + elsewhere, not unsafe)
+
+
+def _compare(host: Host, request: Request, after: State, text: Optional[str]) -> Tuple[List[str], List[str]]:
+    """How the next boot may differ from what is live then, and what would change it before that."""
+    in_run = host.boot(request.keys, request.file, text, volatile=True)
+    by_hand = host.boot(request.keys, request.file, text, volatile=True, procps=True)
+    unsafe, elsewhere = [], []
+    for key in request.keys:
+        if key not in request.wanted and EXCLUSIVE.get(key) not in request.wanted:
+            continue
+        live, boot = after.live[key], after.boot[key]
+        if boot.value != live:
+            unsafe.append("{0} will not be {1} after the next boot: {2}".format(key, live, _why(boot)))
+        elif in_run[key].value != live:
+            unsafe.append("{0} may not be {1} after the next boot: {2}, if something writes that file again".format(key, live, _why(in_run[key])))
+        elif by_hand[key].value != live:
+            elsewhere.append("{0} will be {1} after the next boot, but not after sysctl --system: {2}".format(key, live, _why(by_hand[key])))
+    return unsafe, elsewhere
+
+
+def _why(found: Found) -> str:
+    if found.source is None:
+        return "nothing sets it, and the kernel starts with {0}".format("its own value" if found.value is None else found.value)
+    return "{0} sets {1} to {2}".format(found.source, found.source.key, found.source.value)
+
+
+def _with(live: Live, wanted: Dict[str, int]) -> Live:
+    """Live values once these are written."""
+    after = dict(live)
+    for key, value in wanted.items():
+        after[key] = value
+        if EXCLUSIVE.get(key) in after:
+            after[EXCLUSIVE[key]] = 0
+    return after
+
+
+def _own_text(host: Host, request: Request) -> Optional[str]:
+    """Text of our file; raises InputError for one that is not, or would not be read."""
+    folder, name = os.path.split(request.file)
+    if folder != FOLDERS[0] or not name.endswith(".conf") or name.startswith("."):
+        raise InputError("file {0} would not be read at boot: name one in {1} that ends with .conf".format(request.file, FOLDERS[0]))
+    real = host.path(request.file)
+    if os.path.islink(real) or os.path.isdir(real):
+        raise InputError("file {0} is {1}, left alone: name another one".format(request.file, "a symbolic link" if os.path.islink(real) else "a folder"))
+    text = host.text(request.file)
+    if text and not text.startswith(_sysctl_files.header(request.manager)):
+        raise InputError("file {0} is not ours (it does not start with our header), left alone: name another one".format(request.file))
+    return text
+
+
+# --- what the user gets back ---------------------------------------------------------
+
+
+def result(plan: Plan) -> Dict[str, Any]:
+    """C(changed), C(before), C(after), C(boot_value_from), C(reboot_safe) and C(diff)."""
+    return dict(
+        changed=plan.changed,
+        before=_told(plan.before),
+        after=_told(plan.after),
+        boot_value_from={key: str(found.source) if found.source else None for key, found in plan.after.boot.items()},
+        reboot_safe=plan.reboot_safe,
+        diff=dict(before=_state(plan, plan.before, plan.text_before), after=_state(plan, plan.after, plan.text_after)),
+    )
+
+
+def _told(state: State) -> Dict[str, Any]:
+    return dict(live=state.live, file={key: state.file.get(key) for key in state.live}, boot={key: found.value for key, found in state.boot.items()})
+
+
+def _state(plan: Plan, state: State, text: Optional[str]) -> str:
+    """Live values and our file as text."""
+    live = "".join("{0} = {1}\n".format(key, value) for key, value in state.live.items() if value is not None)
+    return live + ("# {0}\n{1}".format(plan.request.file, text) if text is not None else "")

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the kernel is to do when memory runs out, and what would hang or harm the host."""
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _oom_policy
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_policy import ALLOCATING_TASK, DUMP_TASKS, ON_OOM, ON_OOPS, REBOOT_AFTER, Facts
+
+LIVE = {REBOOT_AFTER: 0, ON_OOPS: 0, DUMP_TASKS: 1, ALLOCATING_TASK: 0, ON_OOM: 0}
+
+
+def asked(on_oom=None, reboot_after=None, kill_allocating_task=None, dump_tasks=None, panic_on_oops=None):
+    return _oom_policy.wanted(on_oom, reboot_after, kill_allocating_task, dump_tasks, panic_on_oops)
+
+
+@pytest.mark.parametrize(
+    "options, found",
+    [
+        (dict(on_oom="kill"), {ON_OOM: 0}),
+        (dict(on_oom="panic", reboot_after=30), {REBOOT_AFTER: 30, ON_OOM: 1}),
+        (dict(on_oom="panic_always", reboot_after=-1), {REBOOT_AFTER: -1, ON_OOM: 2}),
+        (dict(kill_allocating_task=False, dump_tasks=True, panic_on_oops=True), {ON_OOPS: 1, DUMP_TASKS: 1, ALLOCATING_TASK: 0}),
+    ],
+)
+def test_what_is_asked_for_in_the_order_of_the_file(options, found):
+    assert list(asked(**options).items()) == list(found.items())
+
+
+def test_nothing_is_refused():
+    with pytest.raises(InputError, match="nothing is asked for"):
+        asked()
+
+
+@pytest.mark.parametrize(
+    "live, wanted, first",
+    [
+        (0, {ON_OOM: 1, REBOOT_AFTER: 10}, REBOOT_AFTER),
+        (1, {ON_OOM: 2, REBOOT_AFTER: 10}, REBOOT_AFTER),
+        (1, {REBOOT_AFTER: 10}, REBOOT_AFTER),
+        (1, {ON_OOM: 0, REBOOT_AFTER: 0}, ON_OOM),
+        (2, {ON_OOM: 1, REBOOT_AFTER: 10}, ON_OOM),
+    ],
+)
+def test_a_host_that_panics_comes_back_at_any_moment(live, wanted, first):
+    order = _oom_policy.order(dict(LIVE, **{ON_OOM: live}), wanted)
+    assert sorted(order) == sorted(_oom_policy.KEYS)
+    assert order[0] == first
+
+
+def refuse(wanted, before=None, crash_kernel=False, limited=(), pinned=()):
+    before = dict(LIVE, **(before or {}))
+    facts = Facts(crash_kernel=lambda: crash_kernel, limited_cgroups=lambda: list(limited), pinned=lambda: list(pinned))
+    _oom_policy.refuse(wanted, before, dict(before, **wanted), facts)
+
+
+@pytest.mark.parametrize(
+    "wanted, facts, words",
+    [
+        ({ON_OOM: 1}, {}, "vm.panic_on_oom=1 or 2 with kernel.panic=0, and no crash kernel is loaded"),
+        ({ON_OOM: 1, REBOOT_AFTER: 0}, dict(before={REBOOT_AFTER: 10}), "set reboot_after, such as 10"),
+        ({REBOOT_AFTER: 0}, dict(before={REBOOT_AFTER: 10, ON_OOM: 1}), "would stay dead"),
+        ({ON_OOM: 2, REBOOT_AFTER: 9}, dict(limited=["/a", "/b", "/c", "/d"]), "have a limit (/a, /b, /c and 1 more)"),
+        ({ON_OOM: 2, REBOOT_AFTER: 9}, dict(limited=["/a"]), "on_oom=panic_always: memory cgroups have a limit (/a)"),
+        ({ALLOCATING_TASK: 1}, dict(pinned=["process 7 (dockerd) at -500"]), "there are pins (process 7 (dockerd) at -500)"),
+    ],
+)
+def test_what_hangs_or_harms_is_refused_with_the_reason(wanted, facts, words):
+    with pytest.raises(InputError) as error:
+        refuse(wanted, **facts)
+    assert words in str(error.value)
+    assert "force=true overrides" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "wanted, facts",
+    [
+        ({ON_OOM: 1, REBOOT_AFTER: 10}, {}),
+        ({ON_OOM: 1}, dict(crash_kernel=True)),
+        ({ON_OOM: 1}, dict(before={REBOOT_AFTER: -1})),
+        ({ON_OOM: 0, REBOOT_AFTER: 0}, {}),
+        ({DUMP_TASKS: 0}, dict(before={ON_OOM: 1})),  # a host that hangs already, and is not asked about
+        ({ON_OOM: 2}, dict(before={ON_OOM: 2, REBOOT_AFTER: 9}, limited=["/a"])),  # is so already
+        ({ON_OOM: 2, REBOOT_AFTER: 9}, {}),
+        ({ALLOCATING_TASK: 1}, {}),
+        ({ALLOCATING_TASK: 0}, dict(pinned=["x"])),
+        ({ALLOCATING_TASK: 1}, dict(before={ALLOCATING_TASK: 1}, pinned=["x"])),
+    ],
+)
+def test_the_rest_is_not(wanted, facts):
+    refuse(wanted, **facts)
+
+
+def test_the_host_is_asked_only_what_matters():
+    def never():
+        raise AssertionError("asked")
+
+    _oom_policy.refuse({DUMP_TASKS: 1}, LIVE, LIVE, Facts(never, never, never))
+
+
+@pytest.mark.parametrize("on_oom, reboot_after, told", [(1, 3, 1), (1, 10, 0), (1, -1, 0), (0, 3, 0)])
+def test_a_loop_of_reboots_is_told(on_oom, reboot_after, told):
+    assert len(_oom_policy.doubts(dict(LIVE, **{ON_OOM: on_oom, REBOOT_AFTER: reboot_after}))) == told

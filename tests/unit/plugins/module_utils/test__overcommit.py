@@ -1,0 +1,126 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How much memory may be promised, and what would lock everybody out."""
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _overcommit
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._overcommit import ADMIN_RESERVE, KBYTES, MODE, RATIO, USER_RESERVE, Memory
+
+GUEST = Memory(total_kb=500000, huge_kb=0, swap_kb=0, committed_kb=200000)
+LIVE = {ADMIN_RESERVE: 8192, USER_RESERVE: 15000, RATIO: 50, KBYTES: 0, MODE: 0}
+
+
+def asked(mode=None, ratio=None, kbytes=None, admin_reserve=None, user_reserve=None):
+    return _overcommit.wanted(mode, ratio, kbytes, admin_reserve, user_reserve)
+
+
+@pytest.mark.parametrize(
+    "options, found",
+    [
+        (dict(mode="never", ratio=80), {RATIO: 80, MODE: 2}),
+        (dict(mode="2"), {MODE: 2}),
+        (dict(mode="0"), {MODE: 0}),
+        (dict(mode="heuristic"), {MODE: 0}),
+        (dict(mode="always", admin_reserve=0, user_reserve=0), {ADMIN_RESERVE: 0, USER_RESERVE: 0, MODE: 1}),
+        (dict(kbytes=1), {KBYTES: 1}),
+    ],
+)
+def test_what_is_asked_for_in_the_order_of_the_file(options, found):
+    assert list(asked(**options).items()) == list(found.items())
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(ratio=0), "ratio=0: then only swap could be promised"),
+        (dict(ratio=-1), "ratio=-1: then only swap"),
+        (dict(kbytes=0), "kbytes=0: then only swap could be promised"),
+        (dict(ratio=80, kbytes=500), "ratio=80 and kbytes=500: the kernel makes one zero when the other is set; give one of them"),
+        (dict(admin_reserve=-1), "admin_reserve_kbytes=-1 is less than nothing"),
+        (dict(user_reserve=-5), "user_reserve_kbytes=-5"),
+        (dict(), "nothing is asked for"),
+    ],
+)
+def test_what_no_host_should_have_is_refused(options, words):
+    with pytest.raises(InputError) as error:
+        asked(**options)
+    assert str(error.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    "live, wanted, last",
+    [
+        (0, {MODE: 2, RATIO: 80}, MODE),
+        (2, {RATIO: 90}, MODE),
+        (2, {MODE: 2, RATIO: 90}, MODE),
+        (2, {MODE: 0, RATIO: 10}, KBYTES),
+        (2, {MODE: 1}, KBYTES),
+    ],
+)
+def test_the_limit_stands_while_it_binds(live, wanted, last):
+    order = _overcommit.order(dict(LIVE, **{MODE: live}), wanted)
+    assert sorted(order) == sorted(_overcommit.KEYS)
+    assert order[-1] == last
+    assert order.index(ADMIN_RESERVE) < order.index(RATIO)
+
+
+@pytest.mark.parametrize(
+    "memory, ratio, kbytes, limit",
+    [
+        (Memory(500000, 0, 0, 0), 50, 0, 250000),
+        (Memory(500000, 0, 1000, 0), 50, 0, 251000),
+        (Memory(500000, 100000, 0, 0), 50, 0, 200000),
+        (Memory(500000, 0, 1000, 0), 0, 300001, 301000),  # whole pages
+        (Memory(500002, 0, 0, 0), 33, 0, 165000),
+        (Memory(500000, 0, 0, 0, page_kb=64), 50, 0, 249984),
+        (Memory(500000, 0, 77, 0), 0, 0, 77),
+    ],
+)
+def test_the_limit_is_the_kernels(memory, ratio, kbytes, limit):
+    assert _overcommit.commit_limit_kb(memory, ratio, kbytes) == limit
+
+
+def refuse(after, before=None, percent=10, memory=GUEST):
+    before = dict(LIVE, **(before or {}))
+    _overcommit.refuse(before, dict(before, **after), memory, percent)
+
+
+@pytest.mark.parametrize(
+    "after, before, percent, words",
+    [
+        ({MODE: 2, RATIO: 10}, {}, 10, "mode=never: CommitLimit would be 50000 KiB, and 200000 KiB are promised already (Committed_AS), which leaves -150000 KiB"),
+        ({MODE: 2, RATIO: 44}, {}, 10, "leaves 20000 KiB, less than headroom_percent=10"),
+        ({MODE: 2}, {RATIO: 0, KBYTES: 100000}, 10, "CommitLimit would be 100000 KiB"),
+        ({RATIO: 42}, {MODE: 2}, 10, "CommitLimit would be 210000 KiB"),
+        ({MODE: 2, RATIO: 80, ADMIN_RESERVE: 300000}, {}, 10, "admin_reserve_kbytes=300000 keeps the 200000 KiB that are left from everybody but root"),
+    ],
+)
+def test_a_limit_that_locks_out_is_refused_with_the_figures(after, before, percent, words):
+    with pytest.raises(InputError) as error:
+        refuse(after, before, percent)
+    assert words in str(error.value)
+    assert "force=true" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "after, before, percent",
+    [
+        ({MODE: 2, RATIO: 45}, {}, 10),
+        ({MODE: 2, RATIO: 42}, {}, 0),
+        ({MODE: 1, RATIO: 1}, {}, 10),
+        ({RATIO: 1}, {}, 10),  # does not bind
+        ({}, {MODE: 2, RATIO: 1}, 10),  # is so already: a second run is no refusal
+        ({USER_RESERVE: 5}, {MODE: 2, RATIO: 1}, 10),
+    ],
+)
+def test_what_harms_nobody_is_not_refused(after, before, percent):
+    refuse(after, before, percent)
+
+
+@pytest.mark.parametrize("mode, ratio, told", [(2, 80, 0), (2, 101, 1), (0, 101, 0)])
+def test_a_limit_above_the_memory_is_told(mode, ratio, told):
+    assert len(_overcommit.doubts(dict(LIVE, **{MODE: mode, RATIO: ratio}), GUEST)) == told
