@@ -1,0 +1,192 @@
+#!/usr/bin/python
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: oom_policy
+short_description: Set what the kernel does when memory runs out
+version_added: 0.1.0
+description:
+  - Sets C(vm.panic_on_oom), C(kernel.panic) and what goes with them, in the kernel and for the next boot, and reads it back.
+  - Refuses what would leave a host hanging, or take it down because a single container reached its limit.
+options:
+  on_oom:
+    description:
+      - C(vm.panic_on_oom). With V(kill), the default of the kernel, the OOM killer ends a process.
+      - With V(panic) the kernel panics when the whole host is out of memory, and still kills where a memory cgroup, a cpuset or a memory
+        policy is.
+      - With V(panic_always) it panics on any of them.
+    type: str
+    choices: [kill, panic, panic_always]
+  reboot_after:
+    description:
+      - C(kernel.panic). So many seconds after a panic the host reboots. With V(0) it stays dead, with a number below 0 it reboots at once.
+      - It is in place before O(on_oom) is raised, and stays until it is lowered.
+    type: int
+  kill_allocating_task:
+    description:
+      - C(vm.oom_kill_allocating_task). Kill whoever asks for memory when there is none left, instead of choosing by score.
+      - That makes pins worthless, all but V(-1000). It does not go for memory cgroups.
+    type: bool
+  dump_tasks:
+    description: C(vm.oom_dump_tasks). Write the list of all processes to the kernel log at each kill, without which a choice cannot be explained.
+    type: bool
+  panic_on_oops:
+    description: C(kernel.panic_on_oops). Panic when the kernel has found a fault of its own, instead of going on.
+    type: bool
+  persistent:
+    description:
+      - Whether to write the values to O(file) as well, from which the next boot sets them.
+      - With V(false) the file stays as it is, and the values hold until the next boot.
+    type: bool
+    default: true
+  file:
+    description:
+      - The file of this module, in C(/etc/sysctl.d). Of what it holds, values of this module that are not asked for stay.
+      - A file that this module did not write is refused.
+    type: str
+    default: /etc/sysctl.d/60-oomguard-policy.conf
+  rollback_seconds:
+    description:
+      - A helper that runs before the first write puts everything back after so many seconds, unless the module has shown by then that the
+        new values are in place and that new processes can be started. It does so at once when the module fails or dies.
+    type: int
+    default: 30
+  force:
+    description:
+      - Do what is refused otherwise. To panic with O(reboot_after=0); O(on_oom=panic_always) while memory cgroups have a limit;
+        O(kill_allocating_task=true) while there are pins; to set what the kubelet of this host sets otherwise; to change the host from
+        inside a container.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - oomguard.linux.attributes
+attributes:
+  check_mode:
+    support: full
+    details: In a container with a read-only C(/proc/sys) it reports, and warns that a run would fail.
+  diff_mode:
+    support: full
+notes:
+  - Only the sysctls that are asked for are written, one by one. No file of others is touched, and none is applied.
+  - All or nothing. The live values and the file change together or not at all, even when the module is killed in between. When module
+    and helper are both killed, the next run finishes it.
+  - What the next boot sets is worked out from C(/etc/sysctl.d), C(/usr/local/lib/sysctl.d) and C(/usr/lib/sysctl.d) by file name, from the
+    kernel's command line, and from C(/etc/sysctl.conf) where it is read, which systemd only does through a link in C(/etc/sysctl.d).
+    A file in C(/run/sysctl.d) is gone after a boot, so that it only makes RV(reboot_safe) false.
+    What writes later, such as tuned or the kubelet, is not seen.
+  - The kernel has one value for all containers. In a container the module refuses.
+  - SysRq does not test O(on_oom). A kill by hand never panics.
+seealso:
+  - module: oomguard.linux.overcommit
+  - module: oomguard.linux.oom_score_adj
+  - name: Sysctls of vm
+    description: The kernel's documentation.
+    link: https://docs.kernel.org/admin-guide/sysctl/vm.html
+author:
+  - oomguard.linux contributors (@oomguard)
+"""
+
+EXAMPLES = r"""
+- name: A member of a cluster reboots, so that another takes over
+  oomguard.linux.oom_policy:
+    on_oom: panic
+    reboot_after: 30
+
+- name: The way back
+  oomguard.linux.oom_policy:
+    on_oom: kill
+    reboot_after: 0
+
+- name: Every kill can be explained
+  oomguard.linux.oom_policy:
+    kill_allocating_task: false
+    dump_tasks: true
+"""
+
+RETURN = r"""
+before:
+  description:
+    - Every sysctl of this module before, by name, at three places. C(live) in the kernel, null where this kernel has none. C(file) in
+      O(file), null where it is not there. C(boot) what the next boot would have made of it, null where that is up to the kernel.
+  returned: success
+  type: dict
+  sample: {"live": {"vm.panic_on_oom": 0}, "file": {"vm.panic_on_oom": null}, "boot": {"vm.panic_on_oom": 0}}
+after:
+  description: The same afterwards, the live values as read back. In check mode what they would be.
+  returned: success
+  type: dict
+  sample: {"live": {"vm.panic_on_oom": 1}, "file": {"vm.panic_on_oom": 1}, "boot": {"vm.panic_on_oom": 1}}
+boot_value_from:
+  description: For each sysctl the file and line that wins at the next boot, or C(/proc/cmdline). Null for what the kernel starts with.
+  returned: success
+  type: dict
+  sample: {"vm.panic_on_oom": "/etc/sysctl.d/60-oomguard-policy.conf line 3"}
+reboot_safe:
+  description:
+    - Whether the next boot sets the values that were asked for. If not, a warning tells which file and line is against it.
+  returned: success
+  type: bool
+  sample: true
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _oom_policy, _processes
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_apply import run
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Request, result
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            on_oom=dict(type="str", choices=["kill", "panic", "panic_always"]),
+            reboot_after=dict(type="int"),
+            kill_allocating_task=dict(type="bool"),
+            dump_tasks=dict(type="bool"),
+            panic_on_oops=dict(type="bool"),
+            persistent=dict(type="bool", default=True),
+            file=dict(type="str", default="/etc/sysctl.d/60-oomguard-policy.conf"),
+            rollback_seconds=dict(type="int", default=30),
+            force=dict(type="bool", default=False),
+        ),
+        supports_check_mode=True,
+    )
+    options = module.params
+    host, procfs = Host(), Procfs()
+    facts = _oom_policy.Facts(
+        crash_kernel=host.crash_kernel,
+        limited_cgroups=lambda: _cgroup.limited(procfs),
+        pinned=lambda: _processes.pinned(procfs),
+    )
+    try:
+        request = Request(
+            manager="oom_policy",
+            keys=_oom_policy.KEYS,
+            wanted=_oom_policy.wanted(
+                options["on_oom"], options["reboot_after"], options["kill_allocating_task"], options["dump_tasks"], options["panic_on_oops"]
+            ),
+            order=_oom_policy.order,
+            persistent=options["persistent"],
+            file=options["file"],
+            rollback_seconds=options["rollback_seconds"],
+            force=options["force"],
+        )
+        done = run(
+            host,
+            procfs,
+            request,
+            lambda plan: _oom_policy.refuse(request.wanted, plan.before.live, plan.after.live, facts),
+            module.check_mode,
+        )
+    except OomError as error:
+        module.fail_json(msg=str(error))
+    for doubt in done.doubts + _oom_policy.doubts(done.after.live):
+        module.warn(doubt)
+    module.exit_json(**result(done))
+
+
+if __name__ == "__main__":
+    main()
