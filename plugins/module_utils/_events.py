@@ -21,7 +21,7 @@ _CLOCK_BOOTTIME = 7  # time.CLOCK_BOOTTIME came with Python 3.7
 class Query(NamedTuple):
     """Which events, and how much of each."""
 
-    source: str  # auto, kmsg or file
+    source: str  # auto, kmsg, pstore or file
     paths: List[str]
     tasks: bool
     raw: bool
@@ -41,9 +41,10 @@ def gather(query: Query, procfs: Procfs, open_log: Callable[[], _kernel_log.Kmsg
     events = []  # type: List[Dict[str, Any]]
     lost = dict(records=0, suppressed_reports=0)
     counted = None  # type: Optional[int]
-    if source == "file":
-        for path in _kernel_log.files(query.paths):
-            parsed = _oom_log.parse_all(_kernel_log.read_file(path), query.tasks, query.raw)
+    if source != "kmsg":
+        logs = _kernel_log.pstore_dumps() if source == "pstore" else ((path, _kernel_log.read_file(path)) for path in _kernel_log.files(query.paths))
+        for path, records in logs:
+            parsed = _oom_log.parse_all(records, query.tasks, query.raw)
             lost["suppressed_reports"] += parsed.suppressed
             events.extend(dict(event, source=path) for event in parsed.events)
     else:
@@ -70,6 +71,7 @@ def gather(query: Query, procfs: Procfs, open_log: Callable[[], _kernel_log.Kmsg
             dict(name=name, kills=names.count(name)) for name in sorted(set(names), key=lambda name: (-names.count(name), name or ""))
         ],
         lost=lost,
+        pstore_backend=_kernel_log.pstore_backend(),
     )
 
 

@@ -5,16 +5,17 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Where kernel text comes from: /dev/kmsg and files, as records with their trust.
+"""Where kernel text comes from: /dev/kmsg, pstore and files, as records with their trust.
 
-The journal and pstore get their readers here, too, when they come.
+The journal gets its reader here, too, when it comes.
 """
 
 import glob
 import os
+import re
 import select
 import stat
-from typing import Iterator, List, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, kmsg_record, records_of
@@ -80,6 +81,54 @@ class Kmsg:
             records.append(found.record)
 
 
+# What a panic left in memory that outlives it: as the kernel shows it, and where systemd-pstore puts it at boot (pstore.conf(5)).
+PSTORE = ("/sys/fs/pstore", "/var/lib/systemd/pstore")
+PSTORE_BACKEND = "/sys/module/pstore/parameters/backend"
+
+_DUMP_HEADER = re.compile(r"(?P<reason>\w+)#\d+ Part(?P<part>\d+)$")  # fs/pstore/platform.c:pstore_dump; part 1 has the last lines
+
+
+class _DumpPart(NamedTuple):
+    path: str
+    written: float
+    part: int
+    lines: List[str]
+
+
+def pstore_backend(root: str = "/") -> Optional[str]:
+    """Who keeps what pstore has, such as C(ramoops); None for nobody."""
+    try:
+        with open(os.path.join(root, PSTORE_BACKEND.lstrip("/"))) as stream:
+            name = stream.read().strip()
+    except OSError:
+        return None
+    return None if name in ("", "(null)") else name
+
+
+def pstore_dumps(root: str = "/") -> Iterator[Tuple[str, Iterator[Record]]]:
+    """Kernel logs of panics and oopses, oldest first: the path of each, or of the part with its last lines, and its records."""
+    parts = sorted(_dump_parts(root), key=lambda one: (one.written, os.path.dirname(one.path), one.part))
+    while parts:
+        folder = os.path.dirname(parts[0].path)
+        dump = {}  # type: Dict[int, _DumpPart]
+        while parts and parts[0].part not in dump and os.path.dirname(parts[0].path) == folder:
+            part = parts.pop(0)
+            dump[part.part] = part
+        yield dump[min(dump)].path, records_of([line for number in sorted(dump, reverse=True) for line in dump[number].lines])
+
+
+def _dump_parts(root: str) -> Iterator[_DumpPart]:
+    for top in PSTORE:
+        for folder, _folders, names in os.walk(os.path.join(root, top.lstrip("/"))):
+            # Where systemd-pstore has put the parts together, that is all of them.
+            for name in ["dmesg.txt"] if "dmesg.txt" in names else sorted(names):
+                if name.startswith("dmesg") and not name.endswith(".z"):  # which the kernel could not uncompress
+                    path = os.path.join(folder, name)
+                    lines = list(_lines(path))
+                    header = _DUMP_HEADER.match(lines[0]) if lines else None
+                    yield _DumpPart(path, os.stat(path).st_mtime, int(header.group("part")) if header else 1, lines[1:] if header else lines)
+
+
 def files(patterns: List[str]) -> List[str]:
     """The files that paths and globs name, each once, in the order given."""
     found = []  # type: List[str]
@@ -93,13 +142,18 @@ def files(patterns: List[str]) -> List[str]:
 
 def read_file(path: str) -> Iterator[Record]:
     """Records of a log file, line by line."""
+    return records_of(_lines(path))
+
+
+def _lines(path: str) -> Iterator[str]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise InputError("{0} is not a file".format(path))
         with open(path, "rb") as stream:
             _refuse_junk(path, stream.read(_SAMPLE_BYTES))
             stream.seek(0)
-            yield from records_of(line.rstrip(b"\r\n").decode("utf-8", "backslashreplace") for line in stream)
+            for line in stream:
+                yield line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
     except FileNotFoundError:
         raise NotFoundError("{0} does not exist".format(path))
     except OSError as error:

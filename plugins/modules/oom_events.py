@@ -8,7 +8,7 @@ module: oom_events
 short_description: Tell what the kernel's OOM killer did, to whom, and why
 version_added: 0.1.0
 description:
-  - Reads the kernel log, from C(/dev/kmsg) or from files, and returns one event for each call of the OOM killer.
+  - Reads the kernel log, from C(/dev/kmsg), from pstore or from files, and returns one event for each call of the OOM killer.
   - Victims are known by the pid of the line C(Killed process), which the kernel prints even when it suppresses the report.
     A report without a kill, a kill without a report, a group kill and a panic are told apart.
   - Understands the messages of kernels from 2.6 to today, behind any usual prefix.
@@ -17,10 +17,12 @@ options:
   source:
     description:
       - V(kmsg) reads the kernel's ring buffer of the current boot.
+      - V(pstore) reads what a panic left in memory that outlives it, from C(/sys/fs/pstore) and C(/var/lib/systemd/pstore). It needs a
+        backend, such as C(ramoops) or C(efi), that was loaded before the panic. See RV(pstore_backend).
       - V(file) reads O(paths).
       - V(auto) is V(file) when O(paths) is given, else V(kmsg).
     type: str
-    choices: [auto, kmsg, file]
+    choices: [auto, kmsg, pstore, file]
     default: auto
   paths:
     description: Log files, or globs of them, in the order in which they are read.
@@ -69,6 +71,10 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: "'postgres' not in (oom.summary | map(attribute='name'))"
 
+- name: Why this host rebooted
+  oomguard.linux.oom_events:
+    source: pstore
+
 - name: Read the kernel logs of the last weeks
   oomguard.linux.oom_events:
     paths:
@@ -88,7 +94,7 @@ events:
       type: str
       sample: 3a69ac34-60f8c0a53a1b2c4d
     source:
-      description: V(kmsg), or the path of the file.
+      description: V(kmsg), or the path of the file, for pstore as well.
       type: str
       sample: kmsg
     time:
@@ -251,6 +257,11 @@ lost:
   returned: success
   type: dict
   sample: {"records": 0, "suppressed_reports": 0}
+pstore_backend:
+  description: What would keep the kernel log of a panic for O(source=pstore). Null for nothing.
+  returned: success
+  type: str
+  sample: ramoops
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -262,7 +273,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Proc
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            source=dict(type="str", choices=["auto", "kmsg", "file"], default="auto"),
+            source=dict(type="str", choices=["auto", "kmsg", "pstore", "file"], default="auto"),
             paths=dict(type="list", elements="str", default=[]),
             tasks=dict(type="bool", default=False),
             raw=dict(type="bool", default=False),

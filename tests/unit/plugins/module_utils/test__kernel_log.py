@@ -84,6 +84,41 @@ def test_files_are_named_by_paths_and_globs(tmp_path):
     assert facts["counts"]["unlogged"] is None
 
 
+def dump(folder, name, text, age):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    os.utime(str(path), (1000000 - age, 1000000 - age))
+    return str(path)
+
+
+def test_a_panic_is_put_together_from_its_parts_and_told_from_the_next(tmp_path):
+    kernel, kept = tmp_path / "sys/fs/pstore", tmp_path / "var/lib/systemd/pstore"
+    dump(kernel, "dmesg-efi-2", "Panic#1 Part2\n<4>[  1.0] a\n<4>[  2.0] b\n", 10)
+    last = dump(kernel, "dmesg-efi-1", "Panic#1 Part1\n<4>[  3.0] c\n", 10)
+    older = dump(kept, "17/dmesg.txt", "Panic#1 Part2\n<4>[  8.0] x\nPanic#1 Part1\n<4>[  9.0] y\n", 500)
+    dump(kept, "17/dmesg-efi-3", "<4>[  9.0] y\n", 500)
+    dump(kernel, "console-ramoops-0", "<4>[  9.0] y\n", 1)
+    dump(kernel, "dmesg-efi-9.enc.z", "\x9c\x01", 1)
+    dumps = [(path, [record.text for record in records if record.monotonic]) for path, records in _kernel_log.pstore_dumps(str(tmp_path))]
+    assert dumps == [(older, ["x", "y"]), (last, ["a", "b", "c"])]
+
+
+def test_two_panics_of_which_only_one_part_was_kept_are_two(tmp_path):
+    first = dump(tmp_path / "sys/fs/pstore", "dmesg-ramoops-0", "Panic#1 Part1\n<4>[  3.0] a\n", 99)
+    second = dump(tmp_path / "sys/fs/pstore", "dmesg-ramoops-1", "Panic#1 Part1\n<4>[  3.0] b\n", 10)
+    assert [path for path, _records in _kernel_log.pstore_dumps(str(tmp_path))] == [first, second]
+
+
+@pytest.mark.parametrize("text, backend", [("ramoops\n", "ramoops"), ("(null)\n", None), (None, None)])
+def test_who_would_keep_a_panic_is_told(tmp_path, text, backend):
+    if text:
+        path = tmp_path / "sys/module/pstore/parameters/backend"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    assert _kernel_log.pstore_backend(str(tmp_path)) == backend
+
+
 def test_what_is_no_log_is_refused(tmp_path):
     (tmp_path / "junk").write_bytes(bytes(range(32)) * 100)
     (tmp_path / "odd").write_bytes(KILL.format(1, "caf").encode() + b"\xe9\xff\n")
