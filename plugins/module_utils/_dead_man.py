@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Callable, Iterable
+from typing import Callable, Iterable, Optional
 
 ARMED, KEEP = b"a", b"k"
 KEPT, UNDONE, FAILED = 0, 3, 1  # exit codes of the helper
@@ -36,6 +36,7 @@ class DeadMan:
     """
 
     def __init__(self, seconds: float, keep: Callable[[], None], undo: Callable[[], None], files: Iterable[int] = ()) -> None:
+        self._code = None  # type: Optional[int]
         self._mine, his = socket.socketpair()
         self._pid = os.fork()
         if self._pid == 0:
@@ -58,13 +59,15 @@ class DeadMan:
         return self._end() == KEPT
 
     def undo(self) -> bool:
-        """Take the change back. False when the helper did not."""
+        """Take the change back, if that is not done already. False when the helper did not."""
         return self._end() == UNDONE
 
     def _end(self) -> int:
-        self._mine.close()
-        _pid, status = os.waitpid(self._pid, 0)
-        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else FAILED
+        if self._code is None:
+            self._mine.close()
+            _pid, status = os.waitpid(self._pid, 0)
+            self._code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else FAILED
+        return self._code
 
 
 def _watch(his: socket.socket, seconds: float, keep: Callable[[], None], undo: Callable[[], None], files: Iterable[int]) -> int:

@@ -24,8 +24,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._processes import P
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import PROC_SYS, Host, Live, Plan, Request, plan, proc_path
 
-# Besides a copy of this process, what a login and the next module take (CONTRIBUTING tells how it was measured).
-ROOM = 16 << 20  # bytes
+# What a login by ssh with a module in it was promised on Debian 12: Committed_AS rose by 18 MiB meanwhile.
+ROOM = 20 << 20  # bytes
 NOBODY = 65534  # a user without capabilities: what the kernel keeps for root alone does not count
 
 
@@ -69,21 +69,24 @@ def apply(host: Host, made: Plan, prove: Callable[[], None]) -> None:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(new)
 
-        dead_man = DeadMan(made.request.rollback_seconds, finish, put_back, files.values())
+        try:
+            dead_man = DeadMan(made.request.rollback_seconds, finish, put_back, files.values())
+        except OSError as error:
+            raise OomError("the helper that would restore the values before cannot be started ({0}), so nothing was changed".format(error.strerror or error))
         try:
             _write(host, made, files)
             prove()
+            if not dead_man.keep():
+                raise OomError(
+                    "the helper did not finish it: that all is well was not shown within rollback_seconds={0}, or {1} could not be replaced,"
+                    " or it was killed".format(made.request.rollback_seconds, made.request.file)
+                )
         except BaseException as error:
             if not dead_man.undo():
                 put_back()
             left = _differences(host, made.before.live)
             how = "all values are as before" if not left else "these could not be put back: {0}".format("; ".join(left))
             raise OomError("{0}; {1}".format(error, how)) from error
-        if not dead_man.keep():
-            raise OomError(
-                "the values before were restored, as it took longer than rollback_seconds={0} to show that all is well,"
-                " or as {1} could not be replaced".format(made.request.rollback_seconds, made.request.file)
-            )
 
 
 def prove_new_process() -> None:

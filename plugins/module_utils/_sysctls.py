@@ -277,7 +277,11 @@ def result(plan: Plan) -> Dict[str, Any]:
 
 
 def _told(state: State) -> Dict[str, Any]:
-    return dict(live=state.live, file={key: state.file.get(key) for key in state.live}, boot={key: found.value for key, found in state.boot.items()})
+    return dict(
+        live=state.live,
+        file={key: state.file.get(key) for key in state.live},
+        boot={key: found.value for key, found in state.boot.items()},
+    )
 
 
 def _state(plan: Plan, state: State, text: Optional[str]) -> str:

@@ -92,7 +92,10 @@ def refuse(after, before=None, percent=10, memory=GUEST):
 @pytest.mark.parametrize(
     "after, before, percent, words",
     [
-        ({MODE: 2, RATIO: 10}, {}, 10, "mode=never: CommitLimit would be 50000 KiB, and 200000 KiB are promised already (Committed_AS), which leaves -150000 KiB"),
+        (
+            {MODE: 2, RATIO: 10}, {}, 10,
+            "mode=never: CommitLimit would be 50000 KiB, and 200000 KiB are promised already (Committed_AS), which leaves -150000 KiB",
+        ),
         ({MODE: 2, RATIO: 44}, {}, 10, "leaves 20000 KiB, less than headroom_percent=10"),
         ({MODE: 2}, {RATIO: 0, KBYTES: 100000}, 10, "CommitLimit would be 100000 KiB"),
         ({RATIO: 42}, {MODE: 2}, 10, "CommitLimit would be 210000 KiB"),

@@ -79,8 +79,23 @@ def test_what_is_late_is_taken_back_without_us(sysctl_tree):
     def prove():
         wait_until(lambda: sysctl_tree.get(*WANTED) == before)
 
-    with pytest.raises(OomError, match="rollback_seconds=0.1"):
+    with pytest.raises(OomError, match="not shown within rollback_seconds=0.1.*all values are as before"):
         apply(sysctl_tree, prove, rollback_seconds=0.1)
+    assert sysctl_tree.get(*WANTED) == before
+    assert nothing_of_ours(sysctl_tree)
+
+
+def test_what_a_killed_helper_cannot_finish_is_taken_back_by_us(sysctl_tree, monkeypatch):
+    before = sysctl_tree.get(*WANTED)
+    helpers = []
+
+    def armed(*words):
+        helpers.append(DeadMan(*words))
+        return helpers[0]
+
+    monkeypatch.setattr(_sysctl_apply, "DeadMan", armed)
+    with pytest.raises(OomError, match="or it was killed; all values are as before"):
+        apply(sysctl_tree, lambda: os.kill(helpers[0]._pid, signal.SIGKILL))
     assert sysctl_tree.get(*WANTED) == before
     assert nothing_of_ours(sysctl_tree)
 
