@@ -46,7 +46,7 @@ class Request(NamedTuple):
     """The options of one trial."""
 
     hog: str
-    scope: str  # cgroup or host
+    scope: str  # cgroup, host or overcommit
     allow_host_oom: bool
     memory_limit_kb: int
     pinned_score: int
@@ -58,6 +58,14 @@ class Request(NamedTuple):
 
 class Interrupted(OomError):
     """A signal asked the trial to end; it cleaned up first."""
+
+
+def check_hog(hog: str) -> None:
+    """Raise InputError unless this is a program."""
+    if not os.path.isfile(hog):
+        raise InputError("hog {0} is not a file: give the path of the built oom_hog on this host".format(hog))
+    if not os.access(hog, os.X_OK):
+        raise InputError("hog {0} is not executable: build it for this host and set mode 0755".format(hog))
 
 
 class KernelLog:
@@ -128,11 +136,7 @@ class Trial:
 
     def _check(self) -> _experiment.Design:
         """Refuse what cannot work or could hurt, with the reason."""
-        hog = self._request.hog
-        if not os.path.isfile(hog):
-            raise InputError("hog {0} is not a file: give the path of the built oom_hog on this host".format(hog))
-        if not os.access(hog, os.X_OK):
-            raise InputError("hog {0} is not executable: build it for this host and set mode 0755".format(hog))
+        check_hog(self._request.hog)
         host_wide = self._request.scope == "host"
         if host_wide:
             self._check_host_wide()

@@ -5,7 +5,7 @@
 
 DOCUMENTATION = r"""
 module: oom_trial
-short_description: Try on the running kernel whether an OOM score pin binds
+short_description: Try on the running kernel whether an OOM score pin, or a limit of promises, binds
 version_added: 0.1.0
 description:
   - Starts a memory hog and a decoy in a private memory cgroup, lets the kernel's OOM killer choose, reads the kernel's own
@@ -28,17 +28,22 @@ options:
       - V(cgroup) means in a private memory cgroup, which is safe on a production host.
       - V(host) means that the whole host runs out of memory. It needs O(allow_host_oom=true), stalls the host for a while, and
         is refused where the kernel could take another process than the hog. Only the treatment is tried.
+      - V(overcommit) means nowhere. With C(vm.overcommit_memory=2) the hog asks for more than may be promised, and must be refused
+        (C(ENOMEM)) without anybody being killed. In the control it asks for a little, and must get it. There is no decoy.
+        It needs O(allow_host_oom=true), as for a moment others are refused as well.
     type: str
-    choices: [cgroup, host]
+    choices: [cgroup, host, overcommit]
     default: cgroup
   allow_host_oom:
-    description: Whether the whole host may run out of memory. O(scope=host) is refused without it.
+    description:
+      - Whether the whole host may run out of memory, or of promises. O(scope=host) and O(scope=overcommit) are refused without it.
     type: bool
     default: false
   memory_limit:
     description:
       - Size of the private memory cgroup, in bytes or with a unit such as V(64M). At least V(8M).
-      - With O(scope=host) there is none, and the two share the free memory and swap of the host.
+      - With O(scope=host) there is none, and the two share the free memory and swap of the host. With O(scope=overcommit) it is not used,
+        nor are the scores.
     type: bytes
     default: 64M
   pinned_score:
@@ -112,7 +117,7 @@ RETURN = r"""
 verdict:
   description:
     - V(proven) when every run took the course that the pin predicts, the kernel log names the victims and nothing else died.
-    - V(refuted) when the kernel killed the pinned decoy.
+    - V(refuted) when the kernel killed the pinned decoy, or with O(scope=overcommit) gave the hog all it wanted, or killed anybody.
     - V(inconclusive) for everything else.
     - Null in check mode.
   returned: success
@@ -131,22 +136,22 @@ report:
   elements: str
   sample: ["proven: a score difference of 900 binds (a decoy at -900 against a hog at 0, in 64 MiB)"]
 scope:
-  description: Where the killer was called, V(cgroup) or V(host).
+  description: Where the killer was called, V(cgroup) or V(host), or V(overcommit).
   returned: success
   type: str
   sample: cgroup
 method:
-  description: V(lowered) when the decoy was pinned, V(mirrored) when the hog was raised instead.
+  description: V(lowered) when the decoy was pinned, V(mirrored) when the hog was raised instead, V(refused) with O(scope=overcommit).
   returned: success
   type: str
   sample: lowered
 manager:
-  description: Who made the cgroup, V(systemd) or V(cgroupfs).
+  description: Who made the cgroup, V(systemd) or V(cgroupfs). Null with O(scope=overcommit).
   returned: success
   type: str
   sample: systemd
 cgroup_version:
-  description: Version of the memory cgroup hierarchy.
+  description: Version of the memory cgroup hierarchy. Null with O(scope=overcommit).
   returned: success
   type: int
   sample: 2
@@ -156,7 +161,7 @@ kernel:
   type: str
   sample: 6.1.0-50-amd64
 memory_limit_kb:
-  description: What the two shared, in KiB. The size of the private memory cgroup, or the free memory and swap of the host.
+  description: What the two shared, in KiB. The size of the private memory cgroup, or the free memory and swap of the host, or C(CommitLimit).
   returned: success
   type: int
   sample: 65536
@@ -171,18 +176,18 @@ runs:
       type: str
       sample: treatment
     expected:
-      description: Who had to die, V(hog) or V(decoy).
+      description: Who had to die, V(hog) or V(decoy). With O(scope=overcommit) what had to become of the request, V(refused) or V(granted).
       type: str
       sample: hog
     observed:
-      description: Whom the kernel took first, V(hog), V(decoy), V(other), or null for nobody.
+      description: Whom the kernel took first, V(hog), V(decoy), V(other), or null for nobody. Or what became of the request.
       type: str
       sample: hog
     decoy:
-      description: The decoy. Its keys are those of RV(runs[].hog).
+      description: The decoy. Its keys are those of RV(runs[].hog). Null with O(scope=overcommit).
       type: dict
     hog:
-      description: The hog.
+      description: The hog. With O(scope=overcommit) it also has C(asked_kb) and C(got_kb).
       type: dict
       contains:
         role:
@@ -225,7 +230,7 @@ runs:
       type: list
       elements: str
     counters:
-      description: How far the counters of the private cgroup moved.
+      description: How far the counters of the private cgroup moved. Null with O(scope=overcommit).
       type: dict
       sample: {"cgroup_oom_kill": 1}
 bystanders:
@@ -266,6 +271,7 @@ duration_s:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._refusal import Refusal
 from ansible_collections.oomguard.linux.plugins.module_utils._trial import Request, Trial
 
 
@@ -273,7 +279,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             hog=dict(type="path", required=True),
-            scope=dict(type="str", choices=["cgroup", "host"], default="cgroup"),
+            scope=dict(type="str", choices=["cgroup", "host", "overcommit"], default="cgroup"),
             allow_host_oom=dict(type="bool", default=False),
             memory_limit=dict(type="bytes", default="64M"),
             pinned_score=dict(type="int", default=-900),
@@ -297,7 +303,7 @@ def main() -> None:
         cgroup_parent=options["cgroup_parent"],
     )
     try:
-        trial = Trial(request)
+        trial = Refusal(request) if request.scope == "overcommit" else Trial(request)
         outcome = trial.check() if module.check_mode else trial.run()
     except OomError as error:
         module.fail_json(msg=str(error))
