@@ -1,0 +1,43 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The limit is in place, in the kernel and for the next boot, and nothing else was touched."""
+
+import re
+
+import pytest
+
+testinfra_hosts = ["ansible://all"]
+
+FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
+
+
+def meminfo(host):
+    return {name: int(number) for name, number in re.findall(r"^(\w+): +(\d+) kB", host.file("/proc/meminfo").content_string, re.MULTILINE)}
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [("vm.overcommit_memory", 2), ("vm.overcommit_ratio", 90), ("vm.overcommit_kbytes", 0), ("vm.admin_reserve_kbytes", 16384)],
+)
+def test_the_kernel_has_it(host, key, value):
+    assert host.sysctl(key) == value
+
+
+def test_the_limit_is_the_one_that_was_worked_out(host):
+    memory = meminfo(host)
+    assert memory["CommitLimit"] == memory["MemTotal"] // 4 * 90 // 100 * 4 + memory["SwapTotal"]
+    assert memory["Committed_AS"] < memory["CommitLimit"]
+
+
+def test_the_file_says_whose_it_is_and_what_it_sets_in_this_order(host):
+    assert host.file(FILE).mode == 0o644
+    lines = host.file(FILE).content_string.splitlines()
+    assert lines[0].startswith("# Managed by oomguard.linux.overcommit")
+    assert lines[1:] == ["vm.admin_reserve_kbytes = 16384", "vm.overcommit_ratio = 90", "vm.overcommit_memory = 2"]
+
+
+def test_nothing_of_ours_is_left_beside_it(host):
+    assert host.check_output("find /etc/sysctl.d -name '.*oomguard*'") == ""
+    changed = host.run("find /etc/sysctl.d /etc/sysctl.conf /usr/lib/sysctl.d -newer /root/oom_hog").stdout.split()
+    assert changed == ["/etc/sysctl.d", FILE]
