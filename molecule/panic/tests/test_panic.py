@@ -1,0 +1,54 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host that panicked and came back: another boot, the panic in pstore, everything as declared."""
+
+import json
+import os
+
+import pytest
+
+testinfra_hosts = ["ansible://all"]
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    with open(os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "evidence", "server.json")) as stream:
+        return json.load(stream)
+
+
+def test_it_is_another_boot(host, evidence):
+    assert evidence["verdict"] == "proven"
+    assert host.file("/proc/sys/kernel/random/boot_id").content_string.strip() == evidence["boot_id"]["after"] != evidence["boot_id"]["before"]
+
+
+def test_pstore_tells_of_the_panic_and_of_who_caused_it(host, evidence):
+    event = evidence["event"]
+    assert (evidence["pstore_backend"], event["outcome"], event["constraint"]) == ("ramoops", "panic", "none")
+    assert event["trigger"]["name"].startswith("oomguard-")
+    assert event["victims"] == []
+    left = host.file(event["source"]).content_string
+    assert "{0} invoked oom-killer".format(event["trigger"]["name"]) in left
+    assert "Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled" in left
+
+
+@pytest.mark.parametrize(
+    "key, value", [("vm.panic_on_oom", 1), ("kernel.panic", 10), ("vm.oom_dump_tasks", 1), ("vm.overcommit_memory", 0), ("vm.overcommit_ratio", 50)]
+)
+def test_the_sysctls_are_as_declared(host, key, value):
+    assert host.sysctl(key) == value
+
+
+@pytest.mark.parametrize("unit, score", [("docker", -500), ("containerd", -999), ("cron", -300)])
+def test_the_pins_are_as_declared(host, unit, score):
+    pid = host.check_output("systemctl show --property=MainPID --value %s", unit)
+    assert int(host.file("/proc/{0}/oom_score_adj".format(pid)).content_string) == score
+
+
+def test_the_container_runs_again(host):
+    assert json.loads(host.check_output("docker inspect box"))[0]["State"]["Running"]
+
+
+def test_nothing_is_left_of_the_trial(host):
+    assert host.run("pgrep -l oomguard").stdout == ""
+    assert host.run("find /tmp -maxdepth 1 -name 'oom_verify.*'").stdout == ""
