@@ -46,7 +46,8 @@ def gather(query: Query, procfs: Procfs, open_log: Callable[[], _kernel_log.Kmsg
         for path, records in logs:
             parsed = _oom_log.parse_all(records, query.tasks, query.raw)
             lost["suppressed_reports"] += parsed.suppressed
-            events.extend(dict(event, source=path) for event in parsed.events)
+            known = {event["id"] for event in events} if source == "pstore" else set()
+            events.extend(dict(event, source=path) for event in parsed.events if event["id"] not in known)
     else:
         with open_log() as log:
             parsed = _oom_log.parse_all(log.read(), query.tasks, query.raw)

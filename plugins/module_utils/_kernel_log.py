@@ -15,7 +15,7 @@ import os
 import re
 import select
 import stat
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, kmsg_record, records_of
@@ -90,8 +90,9 @@ _DUMP_HEADER = re.compile(r"(?P<reason>\w+)#\d+ Part(?P<part>\d+)$")  # fs/pstor
 
 class _DumpPart(NamedTuple):
     path: str
+    folder: str
     written: float
-    part: int
+    part: int  # 0 for all of a dump
     lines: List[str]
 
 
@@ -106,27 +107,29 @@ def pstore_backend(root: str = "/") -> Optional[str]:
 
 
 def pstore_dumps(root: str = "/") -> Iterator[Tuple[str, Iterator[Record]]]:
-    """Kernel logs of panics and oopses, oldest first: the path of each, or of the part with its last lines, and its records."""
-    parts = sorted(_dump_parts(root), key=lambda one: (one.written, os.path.dirname(one.path), one.part))
+    """Kernel logs of panics and oopses, oldest first: the path of each, or of the part with its last lines, and its records.
+
+    One may come twice: systemd-pstore also puts parts together, but not always
+    those that lie beside it, as its C(dmesg.txt) may be of an earlier boot.
+    """
+    parts = sorted(_dump_parts(root), key=lambda one: (one.written, one.folder, one.part))
     while parts:
-        folder = os.path.dirname(parts[0].path)
-        dump = {}  # type: Dict[int, _DumpPart]
-        while parts and parts[0].part not in dump and os.path.dirname(parts[0].path) == folder:
-            part = parts.pop(0)
-            dump[part.part] = part
-        yield dump[min(dump)].path, records_of([line for number in sorted(dump, reverse=True) for line in dump[number].lines])
+        last = parts.pop(0)
+        dump = [last]
+        while last.part and parts and parts[0].folder == last.folder and parts[0].part > dump[-1].part:
+            dump.append(parts.pop(0))
+        yield last.path, records_of([line for part in reversed(dump) for line in part.lines])
 
 
 def _dump_parts(root: str) -> Iterator[_DumpPart]:
     for top in PSTORE:
         for folder, _folders, names in os.walk(os.path.join(root, top.lstrip("/"))):
-            # Where systemd-pstore has put the parts together, that is all of them.
-            for name in ["dmesg.txt"] if "dmesg.txt" in names else sorted(names):
+            for name in names:
                 if name.startswith("dmesg") and not name.endswith(".z"):  # which the kernel could not uncompress
                     path = os.path.join(folder, name)
                     lines = list(_lines(path))
-                    header = _DUMP_HEADER.match(lines[0]) if lines else None
-                    yield _DumpPart(path, os.stat(path).st_mtime, int(header.group("part")) if header else 1, lines[1:] if header else lines)
+                    header = _DUMP_HEADER.match(lines[0]) if lines and name != "dmesg.txt" else None
+                    yield _DumpPart(path, folder, os.stat(path).st_mtime, int(header.group("part")) if header else 0, lines)
 
 
 def files(patterns: List[str]) -> List[str]:

@@ -96,12 +96,26 @@ def test_a_panic_is_put_together_from_its_parts_and_told_from_the_next(tmp_path)
     kernel, kept = tmp_path / "sys/fs/pstore", tmp_path / "var/lib/systemd/pstore"
     dump(kernel, "dmesg-efi-2", "Panic#1 Part2\n<4>[  1.0] a\n<4>[  2.0] b\n", 10)
     last = dump(kernel, "dmesg-efi-1", "Panic#1 Part1\n<4>[  3.0] c\n", 10)
-    older = dump(kept, "17/dmesg.txt", "Panic#1 Part2\n<4>[  8.0] x\nPanic#1 Part1\n<4>[  9.0] y\n", 500)
-    dump(kept, "17/dmesg-efi-3", "<4>[  9.0] y\n", 500)
+    whole = dump(kept, "17/dmesg.txt", "Panic#1 Part2\n<4>[  8.0] x\nPanic#1 Part1\n<4>[  9.0] y\n", 500)
+    other = dump(kept, "17/dmesg-efi-3", "Panic#1 Part1\n<4>[  9.0] z\n", 500)
     dump(kernel, "console-ramoops-0", "<4>[  9.0] y\n", 1)
     dump(kernel, "dmesg-efi-9.enc.z", "\x9c\x01", 1)
     dumps = [(path, [record.text for record in records if record.monotonic]) for path, records in _kernel_log.pstore_dumps(str(tmp_path))]
-    assert dumps == [(older, ["x", "y"]), (last, ["a", "b", "c"])]
+    assert dumps == [(whole, ["x", "y"]), (other, ["z"]), (last, ["a", "b", "c"])]
+
+
+def test_a_panic_that_is_kept_twice_is_one_event(tmp_path, monkeypatch, proc):
+    """As systemd 252 leaves it: what it put together is of the panic before, and a dump has the name of the one before."""
+    panic = "Panic#1 Part1\n<4>[ {0}] x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0\n" + (
+        "<0>[ {0}] Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled\n"
+    )
+    kept = tmp_path / "var/lib/systemd/pstore"
+    dump(kept, "dmesg.txt", "dmesg-ramoops-0:\n" + panic.format("10.0"), 500)
+    dump(kept, "dmesg-ramoops-0", panic.format("20.0"), 100)
+    dump(kept, "9/dmesg-ramoops-0", panic.format("10.0"), 600)
+    monkeypatch.setattr(_kernel_log, "PSTORE", [str(kept)])
+    told = gather(query(source="pstore"), proc.procfs)
+    assert [(event["outcome"], event["monotonic"]) for event in told["events"]] == [("panic", 10.0), ("panic", 20.0)]
 
 
 def test_two_panics_of_which_only_one_part_was_kept_are_two(tmp_path):
