@@ -117,7 +117,7 @@ class Application:
     def _late(self, pin: Pin, selector: Selector) -> Tuple[bool, List[_Step]]:
         """Whether everything that is listed was seen to have its score, and what has another one."""
         members = [] if pin.score is None or pin.children == "reset" else selector.members()
-        scores = self._procfs.scores_of(members)  # these alone are read before most of those end that end soon
+        scores = self._procfs.scores(members)  # these alone are read before most of those end that end soon
         if members and set(scores.values()) == {pin.score}:
             return len(scores) == len(members), []
         seen = self._plan.look(pin)

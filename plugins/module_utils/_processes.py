@@ -18,8 +18,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._procfs import SCOR
 
 def pinned(procfs: Procfs) -> List[str]:
     """Every process that the killer is to spare and yet may take (a score below 0, above -1000), the most pinned first, as text."""
-    scores = procfs.scores()
-    found = [(scores[process.pid], str(process)) for process in procfs.processes() if SCORE_MIN < scores.get(process.pid, 0) < 0]
+    processes = {process.pid: process for process in procfs.processes()}
+    found = [(score, str(processes[pid])) for pid, score in procfs.scores(processes).items() if SCORE_MIN < score < 0]
     return ["{0} at {1}".format(process, score) for score, process in sorted(found)]
 
 
@@ -36,15 +36,15 @@ class ProcessTable:
 
     @property
     def scores(self) -> Dict[int, int]:
-        """Score by pid. Who came or went since the first look may be there or not."""
+        """Score by pid, without those that are gone."""
         if self._scores is None:
-            self._scores = self._procfs.scores()
+            self._scores = self._procfs.scores(self.by_pid)
         return self._scores
 
     @property
     def command_lines(self) -> Dict[int, str]:
         if self._command_lines is None:
-            self._command_lines = self._procfs.command_lines()
+            self._command_lines = self._procfs.command_lines(self.by_pid)
         return self._command_lines
 
     def named(self, name: str) -> Set[int]:
@@ -53,7 +53,7 @@ class ProcessTable:
             self._by_name = {}
             for pid, process in self.by_pid.items():
                 self._by_name.setdefault(process.name, set()).add(pid)
-            for pid, program in self._procfs.executables().items():
+            for pid, program in self._procfs.executables(self.by_pid).items():
                 self._by_name.setdefault(program, set()).add(pid)
         return self._by_name.get(name, set())
 

@@ -54,6 +54,7 @@ class Thread(NamedTuple):
 
 
 _CHUNK = 4096
+_READ = os.O_RDONLY | os.O_CLOEXEC
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
@@ -63,13 +64,10 @@ def _process(stat: bytes) -> Process:
     head, _bracket, tail = stat.rpartition(b")")
     pid, _blank, name = head.partition(b" (")
     fields = tail.split(None, 22)
+    flags = int(fields[6])
+    # In the order of the fields above: names would cost more than all the rest, thousands of times.
     return Process(
-        pid=int(pid),
-        name=name.decode("utf-8", "backslashreplace"),
-        start_time=int(fields[19]),
-        parent=int(fields[1]),
-        kernel_thread=bool(int(fields[6]) & PF_KTHREAD),
-        resident_kb=int(fields[21]) * _PAGE_KB,
+        int(pid), name.decode("utf-8", "backslashreplace"), int(fields[19]), int(fields[1]), bool(flags & PF_KTHREAD), int(fields[21]) * _PAGE_KB
     )
 
 
@@ -92,11 +90,11 @@ def _executable(link: str, root: int) -> Optional[str]:
         return None
     if target.endswith(" (deleted)"):  # an upgraded package: the old file still runs
         target = target[: -len(" (deleted)")]
-    return os.path.basename(target)
+    return target.rpartition("/")[2]
 
 
 def _content(path: str, root: int) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=root)
+    fd = os.open(path, _READ, dir_fd=root)
     try:
         content = chunk = os.read(fd, _CHUNK)
         while len(chunk) == _CHUNK:  # nearly all fits into one, and one call less for thousands of files counts
@@ -206,41 +204,31 @@ class Procfs:
                 found.append(process)
         return found
 
-    def scores(self) -> Dict[int, int]:
-        """Score of every process by pid, kernel threads too."""
-        return {pid: int(text) for pid, text in self._read_all("oom_score_adj")}
+    def scores(self, pids: Optional[Iterable[int]] = None) -> Dict[int, int]:
+        """Score by pid, of these processes or of every one, kernel threads too; those that are gone are left out."""
+        return {pid: int(text) for pid, text in self._read_all("oom_score_adj", pids)}
 
-    def scores_of(self, pids: Iterable[int]) -> Dict[int, int]:
-        """Score of those of these processes that are still there."""
+    def command_lines(self, pids: Optional[Iterable[int]] = None) -> Dict[int, str]:
+        """As C(ProcessDir.command_line), by pid, of these processes or of every one."""
+        return {pid: _command_line(text) for pid, text in self._read_all("cmdline", pids)}
+
+    def executables(self, pids: Optional[Iterable[int]] = None) -> Dict[int, str]:
+        """As C(ProcessDir.executable), by pid, of these processes or of every one, if they have one."""
         found = {}
         with _directory(self.root) as root:
-            for pid in pids:
-                try:
-                    found[pid] = int(_content("{0}/oom_score_adj".format(pid), root))
-                except GONE:
-                    continue
-        return found
-
-    def command_lines(self) -> Dict[int, str]:
-        """As C(ProcessDir.command_line), of every process by pid."""
-        return {pid: _command_line(text) for pid, text in self._read_all("cmdline")}
-
-    def executables(self) -> Dict[int, str]:
-        """As C(ProcessDir.executable), of every process that has one, by pid."""
-        found = {}
-        with _directory(self.root) as root:
-            for pid in self.pids():
-                name = _executable(str(pid) + "/exe", root)
+            for pid in self.pids() if pids is None else pids:
+                name = _executable("%d/exe" % pid, root)
                 if name is not None:
                     found[pid] = name
         return found
 
-    def _read_all(self, name: str) -> Iterator[Tuple[int, bytes]]:
+    def _read_all(self, name: str, pids: Optional[Iterable[int]] = None) -> Iterator[Tuple[int, bytes]]:
         """This file of every process that we may see. No directory is opened for each: that is the cheapest look at all of them."""
+        path = "%d/" + name
         with _directory(self.root) as root:
-            for pid in self.pids():
+            for pid in self.pids() if pids is None else pids:
                 try:
-                    yield pid, _content("{0}/{1}".format(pid, name), root)
+                    yield pid, _content(path % pid, root)
                 except GONE:
                     continue
                 except PermissionError:  # mounted with hidepid, and we are not root
