@@ -200,7 +200,8 @@ def plan(host: Host, request: Request) -> Plan:
     if missing:
         raise UnsupportedError("this kernel ({0}) does not have {1}: leave the option out here".format(os.uname().release, ", ".join(missing)))
     live = _with(before.live, request.wanted)
-    steps = [Step(key, before.live[key], live[key]) for key in request.order(before.live, request.wanted) if key in request.wanted and live[key] != before.live[key]]
+    order = [key for key in request.order(before.live, request.wanted) if key in request.wanted]
+    steps = [Step(key, before.live[key], live[key]) for key in order if live[key] != before.live[key]]
     text_after = text
     own = before.file
     if request.persistent:
