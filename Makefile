@@ -44,7 +44,7 @@ prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the ho
 
 FAST := lint sanity units units-oldest units-newest corpus check-hog check-forks integration vm-default
 .PHONY: test
-test: $(FAST) vm-docker check-lab vm-vm vm-protect vm-kernels vm-host_oom ## All tests
+test: $(FAST) vm-docker check-lab vm-vm vm-protect vm-kernels vm-host_oom vm-overcommit vm-panic ## All tests
 	@printf '\nAll of these passed: $^\n'
 
 .PHONY: test-fast
@@ -111,9 +111,10 @@ check-forks: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Pins in a storm of 
 	PYTHONPATH=$(LINK) $(MAIN)/bin/python -m pytest -q tests/forks
 
 .PHONY: bench
-bench: packages bench-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## Ratios against other tools, measured in one run
+bench: bench-packages guest-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## Ratios against other tools, measured in one run
 	$(call say,benchmarks)
 	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_pins.py
+	$(call scenario,$(BENCH),bench)
 
 .PHONY: integration
 integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modules and the role through Ansible: newest and oldest
@@ -136,7 +137,7 @@ $(call ansible_env,$(1)) MOLECULE_GLOB='$(SCENARIOS)' OOMGUARD_CACHE=$(CACHE) \
 	sh -c '$(if $(KEEP),,LAB_RUN=$$$$) exec molecule test --scenario-name $(2) $(if $(KEEP),--destroy never)'
 endef
 
-vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-kernels, vm-host_oom, vm-docker, vm-default (KEEP=1)
+vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-kernels, vm-host_oom, vm-overcommit, vm-panic, vm-docker, vm-default (KEEP=1)
 	$(call scenario,$(MAIN),$*)
 
 vm-default: packages $(MAIN)/.done
