@@ -23,15 +23,13 @@ from typing import Iterator, List, NamedTuple, Optional
 from urllib.parse import quote
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._cgroup_names import container_id
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 
 DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 DOCKER_SECONDS = 10
 
-# docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope with systemd; ID or libpod-ID without.
-# Not libpod-conmon-ID.scope or crio-conmon-ID.scope: there the monitor of a container runs.
-_CGROUP = re.compile(r"(?!.*conmon-)(?:[a-z-]+-)?([0-9a-f]{64})(?:\.scope)?\Z")
 _ID = re.compile(r"[0-9a-f]{12,64}\Z")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")  # what Docker and podman allow
 
@@ -64,10 +62,10 @@ def _running(procfs: Procfs) -> Iterator[Container]:
     for hierarchy in _cgroup.hierarchies(procfs):
         for folder, folders, _files in os.walk(hierarchy.mount):
             for name in list(folders):
-                match = _CGROUP.match(name)
-                if match:
+                found = container_id(name)
+                if found:
                     folders.remove(name)  # what is below it is the container's own
-                    yield Container(match.group(1), hierarchy.path(os.path.join(folder, name)))
+                    yield Container(found, hierarchy.path(os.path.join(folder, name)))
 
 
 def _of_podman(procfs: Procfs, name: str, running: List[Container]) -> List[Container]:
@@ -83,8 +81,8 @@ def _of_podman(procfs: Procfs, name: str, running: List[Container]) -> List[Cont
             continue
         owner = procfs.owner(pid)
         inside = "/user-{0}.slice/".format(owner)
-        container_id = options.get("-c") or options.get("--cid")
-        found.extend(one for one in running if one.id == container_id and (owner == 0 or inside in one.path))
+        told = options.get("-c") or options.get("--cid")
+        found.extend(one for one in running if one.id == told and (owner == 0 or inside in one.path))
     return found
 
 

@@ -13,11 +13,12 @@ Everything that may be refused is refused here.
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _guards, _selectors
+from ansible_collections.oomguard.linux.plugins.module_utils._cgroup_names import unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._pins import Change, Outcome, Pin, check, check_conflicts
 from ansible_collections.oomguard.linux.plugins.module_utils._processes import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import GONE, SCORE_MIN, Process, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._systemd import DropIn, Systemd, Unit, service_name, unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._systemd import DropIn, Systemd, Unit, service_name
 
 INIT = 1
 

@@ -13,12 +13,12 @@ Sources: systemctl(1), systemd.unit(5), systemd.service(5), org.freedesktop.syst
 """
 
 import os
-import re
 import subprocess
 import tempfile
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _unit_files
+from ansible_collections.oomguard.linux.plugins.module_utils._cgroup_names import UNIT_NAME
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, OomError, UnsupportedError
 
 DROP_IN = "60-oomguard.conf"
@@ -31,7 +31,6 @@ _PROPERTIES = (
     "Id", "Names", "LoadState", "ActiveState", "Type", "MainPID", "ControlGroup", "FragmentPath", "DropInPaths", "Delegate",
     "OOMScoreAdjust", "OOMPolicy",
 )
-_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # unit names of systemd.unit(5), and none that is an option
 _NAME_BYTES = 255
 _SUFFIXES = ("socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope")
 
@@ -60,7 +59,7 @@ class Unit(NamedTuple):
 def service_name(value: str) -> str:
     """The full name of a service; raises InputError for whatever is no service that can be pinned."""
     name = value if value.endswith(".service") else value + ".service"
-    if not _NAME.match(value) or len(name) > _NAME_BYTES or name.startswith("."):
+    if not UNIT_NAME.match(value) or len(name) > _NAME_BYTES or name.startswith("."):
         raise InputError("unit {0!r} is not a name of a unit, such as docker or docker.service".format(value))
     suffix = value.rpartition(".")[2]
     if suffix in _SUFFIXES:
@@ -68,21 +67,6 @@ def service_name(value: str) -> str:
     if name.endswith("@.service"):
         raise InputError("unit {0} is a template, of which nothing runs: name an instance, such as {1}@NAME.service".format(name, name[: -len("@.service")]))
     return name
-
-
-def unit_of(cgroups: Iterable[str]) -> Optional[str]:
-    """The service of this host's systemd that a process with these cgroups belongs to.
-
-    Only slices lead to it. Whatever lies below a scope, a container or a user's
-    manager may have any name, chosen by anybody.
-    """
-    for path in cgroups:
-        parts = path.split("/")[1:]
-        while parts and parts[0].endswith(".slice"):
-            parts.pop(0)
-        if parts and parts[0].endswith(".service") and not parts[0].startswith("user@") and _NAME.match(parts[0]):
-            return parts[0]
-    return None
 
 
 def run(*command: str) -> str:

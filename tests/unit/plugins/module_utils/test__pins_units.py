@@ -21,7 +21,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._pin_apply import A
 from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
 from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin, result
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import ProcessDir
-from ansible_collections.oomguard.linux.plugins.module_utils._systemd import DROP_IN, Systemd, run, service_name, unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._systemd import DROP_IN, Systemd, run, service_name
 
 HEADER = "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
 
@@ -492,25 +492,6 @@ NAMES = {"docker": "docker.service", "docker.service": "docker.service", "a@b": 
 @pytest.mark.parametrize("given, name", NAMES.items())
 def test_a_service_has_a_name(given, name):
     assert service_name(given) == name
-
-
-UNITS = {
-    "/system.slice/docker.service": "docker.service",
-    "/system.slice/docker.service/inside": "docker.service",
-    "/system.slice/system-postgresql.slice/postgresql@15-main.service": "postgresql@15-main.service",
-    "/user.slice/session-1.scope": None,
-    "/user.slice/user-1.slice/user@1.service/app.slice/containerd.service": None,  # of a user's own manager
-    "/lxc/c1/system.slice/containerd.service": None,  # of a container's
-    "/system.slice/docker-1.scope/system.slice/cron.service": None,
-    "/system.slice/-Hevil.service": None,
-    "/system.slice/*.service": None,
-    "/": None,
-}
-
-
-@pytest.mark.parametrize("path, unit", UNITS.items())
-def test_only_slices_lead_to_a_service_of_this_host(path, unit):
-    assert unit_of(["/", path]) == unit
 
 
 # --- what a critical reader found ---------------------------------------------------------
