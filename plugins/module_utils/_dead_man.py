@@ -11,20 +11,23 @@ It is forked before the change, as afterwards a fork may be what fails. It
 needs nothing of the process that it watches, nor of its terminal or session.
 """
 
+import contextlib
 import os
 import select
 import signal
 import socket
 import sys
 import time
-from typing import Callable, Iterable, Optional
+from typing import Callable, Iterable, Optional, Set
 
-ARMED, KEEP = b"a", b"k"
+ARMED, KEEP, GIVING_UP = b"a", b"k", b"u"
 KEPT, UNDONE, FAILED = 0, 3, 1  # exit codes of the helper
 
 # What cannot be put back at once, for lack of memory, say, is tried again for so long.
 RETRY_SECONDS = 60
 RETRY_PAUSE_SECONDS = 0.1
+
+ARM_SECONDS = 30
 
 
 class DeadMan:
@@ -47,8 +50,13 @@ class DeadMan:
                 code = FAILED
             os._exit(code)
         his.close()
+        self._mine.settimeout(ARM_SECONDS)
         if self._mine.recv(1) != ARMED:
-            raise OSError("the helper that would restore the old values ended at once")
+            raise OSError("it ended at once")
+
+    def holds(self) -> bool:
+        """Whether it is still there, and has taken nothing back."""
+        return not select.select([self._mine], [], [], 0)[0]
 
     def keep(self) -> bool:
         """Finish the change. False when it was taken back instead, as the time was over or it could not be finished."""
@@ -83,6 +91,8 @@ def _watch(his: socket.socket, seconds: float, keep: Callable[[], None], undo: C
             return KEPT
         except OSError:
             pass
+    with contextlib.suppress(OSError):
+        his.sendall(GIVING_UP)  # before the first value is back: from now on nobody else may write
     deadline = time.monotonic() + RETRY_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -93,13 +103,13 @@ def _watch(his: socket.socket, seconds: float, keep: Callable[[], None], undo: C
     return FAILED
 
 
-def _let_go(needed: Iterable[int]) -> None:
+def _let_go(needed: Set[int]) -> None:
     """Close everything else: whoever reads what the watched process writes must not wait for us."""
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
         if standard is not None and not standard.closed:
             os.dup2(null, standard.fileno())
-    low = 3
-    for fd in sorted(needed) + [os.sysconf("SC_OPEN_MAX")]:
-        os.closerange(low, fd)
-        low = max(low, fd + 1)
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        if fd > 2 and fd not in needed:
+            with contextlib.suppress(OSError):  # that of the listing itself
+                os.close(fd)

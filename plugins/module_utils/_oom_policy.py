@@ -12,7 +12,7 @@ they matter. Sources: Documentation/admin-guide/sysctl/vm.rst and kernel.rst,
 mm/oom_kill.c:check_panic_on_oom, out_of_memory, kernel/panic.c.
 """
 
-from typing import Callable, Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 
@@ -22,6 +22,8 @@ DUMP_TASKS, ALLOCATING_TASK, ON_OOM = "vm.oom_dump_tasks", "vm.oom_kill_allocati
 KEYS = (REBOOT_AFTER, ON_OOPS, DUMP_TASKS, ALLOCATING_TASK, ON_OOM)
 
 ANSWERS = {"kill": 0, "panic": 1, "panic_always": 2}
+
+INT_MAX = (1 << 31) - 1
 
 # A host that panics again as soon as it is up leaves this long to log in.
 REBOOT_LOOP_SECONDS = 10
@@ -38,7 +40,9 @@ class Facts(NamedTuple):
 def wanted(
     on_oom: Optional[str], reboot_after: Optional[int], kill_allocating_task: Optional[bool], dump_tasks: Optional[bool], panic_on_oops: Optional[bool]
 ) -> Dict[str, int]:
-    """Sysctls by name. Raises InputError when nothing is asked for."""
+    """Sysctls by name. Raises InputError when nothing is asked for, or what no kernel takes."""
+    if reboot_after is not None and not -INT_MAX <= reboot_after <= INT_MAX:
+        raise InputError("reboot_after={0} is out of range, up to {1} seconds".format(reboot_after, INT_MAX))
     given = {
         REBOOT_AFTER: reboot_after,
         ON_OOPS: panic_on_oops,
@@ -54,8 +58,24 @@ def wanted(
 
 def order(live: Dict[str, Optional[int]], asked: Dict[str, int]) -> List[str]:
     """A host that panics on OOM knows how to come back, at any moment."""
-    calmer = asked.get(ON_OOM, live[ON_OOM]) < live[ON_OOM]
+    calmer = ON_OOM in asked and asked[ON_OOM] < (live[ON_OOM] or 0)
     return sorted(KEYS, key=lambda key: key != ON_OOM) if calmer else list(KEYS)
+
+
+def leans_on(_live: Mapping[str, Optional[int]], asked: Dict[str, int]) -> List[str]:
+    """A panic that is asked for needs its way back at the next boot, too, whoever sets it."""
+    return [REBOOT_AFTER] if asked.get(ON_OOM) else []
+
+
+def refuse_next_boot(before: Mapping[str, Optional[int]], after: Mapping[str, Optional[int]], why: str, facts: Facts) -> None:
+    """Raise InputError where the next boot would panic on OOM and stay dead, and would not have before."""
+    hangs = after[ON_OOM] and not after[REBOOT_AFTER]
+    if hangs and (before[ON_OOM], before[REBOOT_AFTER]) != (after[ON_OOM], after[REBOOT_AFTER]) and not facts.crash_kernel():
+        raise InputError(
+            "after the next boot {0} would be {1} without a way back, as of {2}: {3}; set reboot_after as well (force=true overrides)".format(
+                ON_OOM, after[ON_OOM], REBOOT_AFTER, why
+            )
+        )
 
 
 def refuse(asked: Dict[str, int], before: Dict[str, Optional[int]], after: Dict[str, Optional[int]], facts: Facts) -> None:
@@ -81,14 +101,19 @@ def refuse(asked: Dict[str, int], before: Dict[str, Optional[int]], after: Dict[
             )
 
 
-def doubts(after: Dict[str, Optional[int]]) -> List[str]:
-    if after[ON_OOM] and 0 < (after[REBOOT_AFTER] or 0) < REBOOT_LOOP_SECONDS:
-        return [
+def doubts(asked: Dict[str, int], after: Mapping[str, Optional[int]]) -> List[str]:
+    """What may come of it, for the user to know."""
+    found = []
+    seconds = after[REBOOT_AFTER] or 0
+    if after[ON_OOM] and seconds != 0 and seconds < REBOOT_LOOP_SECONDS:
+        found.append(
             "reboot_after={0}: if it panics again after each boot there is no time to log in; {1} or more seconds are usual".format(
-                after[REBOOT_AFTER], REBOOT_LOOP_SECONDS
+                seconds, REBOOT_LOOP_SECONDS
             )
-        ]
-    return []
+        )
+    if asked.get(ON_OOPS) and seconds == 0:
+        found.append("panic_on_oops with {0}=0: without a crash kernel the host stays dead after a fault of the kernel".format(REBOOT_AFTER))
+    return found
 
 
 def _some(names: List[str]) -> str:

@@ -10,7 +10,7 @@
 Pure. Sources: Documentation/mm/overcommit-accounting.rst, mm/util.c:vm_commit_limit, __vm_enough_memory.
 """
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 
@@ -21,6 +21,8 @@ KEYS = (ADMIN_RESERVE, USER_RESERVE, RATIO, KBYTES, MODE)
 
 MODES = {"heuristic": 0, "always": 1, "never": 2}
 NEVER = MODES["never"]
+
+LARGEST = {"ratio": (1 << 31) - 1, "kbytes": (1 << 63) - 1, "admin_reserve_kbytes": (1 << 63) - 1, "user_reserve_kbytes": (1 << 63) - 1}
 
 
 class Memory(NamedTuple):
@@ -45,9 +47,9 @@ def wanted(
                 "{0}={1}: then only swap could be promised, on a host without swap nothing at all, and no process could start;"
                 " give 1 or more".format(name, value)
             )
-    for name, value in (("admin_reserve_kbytes", admin_reserve), ("user_reserve_kbytes", user_reserve)):
-        if value is not None and value < 0:
-            raise InputError("{0}={1} is less than nothing".format(name, value))
+    for name, value in (("ratio", ratio), ("kbytes", kbytes), ("admin_reserve_kbytes", admin_reserve), ("user_reserve_kbytes", user_reserve)):
+        if value is not None and not 0 <= value <= LARGEST[name]:
+            raise InputError("{0}={1} is out of range, up to {2}".format(name, value, LARGEST[name]))
     given = {
         ADMIN_RESERVE: admin_reserve,
         USER_RESERVE: user_reserve,
@@ -67,6 +69,16 @@ def order(live: Dict[str, Optional[int]], asked: Dict[str, int]) -> List[str]:
     return sorted(KEYS, key=lambda key: key != MODE) if leaves_never else list(KEYS)
 
 
+def leans_on(_live: Mapping[str, Optional[int]], asked: Dict[str, int]) -> List[str]:
+    """A limit that is asked for has to be the same at the next boot, whoever sets it."""
+    return [RATIO, KBYTES] if asked.get(MODE) == NEVER else []
+
+
+def check_percent(headroom_percent: int) -> None:
+    if not 0 <= headroom_percent <= 100:
+        raise InputError("headroom_percent={0} is out of range, 0 to 100".format(headroom_percent))
+
+
 def commit_limit_kb(memory: Memory, ratio: Optional[int], kbytes: Optional[int]) -> int:
     """CommitLimit, as the kernel works it out in whole pages."""
     page = memory.page_kb
@@ -75,8 +87,13 @@ def commit_limit_kb(memory: Memory, ratio: Optional[int], kbytes: Optional[int])
     return (memory.total_kb - memory.huge_kb) // page * (ratio or 0) // 100 * page + memory.swap_kb
 
 
-def refuse(before: Dict[str, Optional[int]], after: Dict[str, Optional[int]], memory: Memory, headroom_percent: int) -> None:
-    """Raise InputError where promises that are already made would leave too little for anybody to start a process."""
+def refuse(
+    before: Mapping[str, Optional[int]], after: Mapping[str, Optional[int]], memory: Memory, headroom_percent: int, when: str = "mode=never"
+) -> None:
+    """Raise InputError where promises that are already made would leave too little for anybody to start a process.
+
+    Asked once for the live values, and once for those of the next boot.
+    """
     binding = (MODE, RATIO, KBYTES, ADMIN_RESERVE)
     if after[MODE] != NEVER or all(before[key] == after[key] for key in binding):
         return
@@ -84,16 +101,18 @@ def refuse(before: Dict[str, Optional[int]], after: Dict[str, Optional[int]], me
     headroom = limit - memory.committed_kb
     figures = "CommitLimit would be {0} KiB, and {1} KiB are promised already (Committed_AS)".format(limit, memory.committed_kb)
     way_out = "raise ratio or kbytes, or add swap (force=true overrides)"
-    if headroom * 100 < limit * headroom_percent:
+    if headroom < 0 or headroom * 100 < limit * headroom_percent:
         raise InputError(
-            "mode=never: {0}, which leaves {1} KiB, less than headroom_percent={2}: processes would fail to start, sshd and Ansible among them;"
-            " {3}".format(figures, headroom, headroom_percent, way_out)
+            "{0}: {1}, which {2}: processes would fail to start, sshd and Ansible among them; {3}".format(
+                when, figures, "is {0} KiB more".format(-headroom) if headroom < 0
+                else "leaves {0} KiB, less than headroom_percent={1}".format(headroom, headroom_percent), way_out
+            )
         )
     reserve = after[ADMIN_RESERVE] or 0
     if headroom < reserve:
         raise InputError(
-            "mode=never: {0}, and admin_reserve_kbytes={1} keeps the {2} KiB that are left from everybody but root; {3}".format(
-                figures, reserve, headroom, way_out
+            "{0}: {1}, and admin_reserve_kbytes={2} keeps the {3} KiB that are left from everybody but root; {4}".format(
+                when, figures, reserve, headroom, way_out
             )
         )
 

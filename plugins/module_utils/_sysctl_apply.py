@@ -13,9 +13,10 @@ module is killed in between (_dead_man).
 
 import contextlib
 import errno
+import fcntl
 import mmap
 import os
-from typing import Callable, Dict, Iterator, List
+from typing import Callable, Dict, Iterator, List, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _sysctl_guards
 from ansible_collections.oomguard.linux.plugins.module_utils._dead_man import DeadMan
@@ -31,50 +32,59 @@ NOBODY = 65534  # a user without capabilities: what the kernel keeps for root al
 
 def run(host: Host, procfs: Procfs, request: Request, refuse: Callable[[Plan], None], check_mode: bool) -> Plan:
     """What was done, or in check mode would be. C(refuse) has the module's own reasons against a plan."""
-    made = plan(host, request)
-    if not request.force:
-        refuse(made)
-        _sysctl_guards.refuse_kubelet(made.steps, lambda: bool(ProcessTable(procfs).named("kubelet")))
-    if not made.changed:
+    with contextlib.ExitStack() as stack:
+        lock = [] if check_mode else [stack.enter_context(_alone(host))]
+        made = plan(host, request)
+        if not request.force:
+            refuse(made)
+            _sysctl_guards.refuse_kubelet(made.steps, lambda: bool(ProcessTable(procfs).named("kubelet")))
+        if not made.changed:
+            return made
+        reason = _sysctl_guards.why_not_here(host.container(), host.read_only(), request.force)
+        if check_mode:
+            return made if reason is None else made._replace(doubts=made.doubts + [reason])
+        if reason is not None:
+            raise AccessError(reason)
+        apply(host, made, prove_new_process, lock)
         return made
-    reason = _sysctl_guards.why_not_here(host.container(), host.read_only(), request.force)
-    if check_mode:
-        return made if reason is None else made._replace(doubts=made.doubts + [reason])
-    if reason is not None:
-        raise AccessError(reason)
-    apply(host, made, prove_new_process)
-    return made
 
 
-def apply(host: Host, made: Plan, prove: Callable[[], None]) -> None:
+def apply(host: Host, made: Plan, prove: Callable[[], None], lock: Sequence[int] = ()) -> None:
     """Carry a plan out. Raises OomError when anything fails, and then everything is as it was.
 
     C(prove) is called once the live values are written, and raises OomError
-    when they are not to stay.
+    when they are not to stay. C(lock) is what the helper holds on to, too.
     """
     undo = made.undo()
+    path = host.path(made.request.file)
     with contextlib.ExitStack() as stack:
         files = {key: stack.enter_context(_opened(host, key)) for key in {key for key, _value in undo} | {step.key for step in made.steps}}
-        new = stack.enter_context(_unfinished(host.path(made.request.file), made.text_after)) if made.file_changes else None
+        new = stack.enter_context(_unfinished(path, made.text_after)) if made.file_changes else None
         back = [(files[key], _bytes(value)) for key, value in undo]
 
         def finish() -> None:
             if new is not None:
-                os.rename(new, host.path(made.request.file))
+                os.rename(new, path)
 
         def put_back() -> None:
+            failed = []
             for fd, value in back:
-                os.pwrite(fd, value, 0)
+                try:
+                    os.pwrite(fd, value, 0)
+                except OSError as error:
+                    failed.append(error)  # the others all the same
             if new is not None:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(new)
+            if failed:
+                raise failed[0]
 
         try:
-            dead_man = DeadMan(made.request.rollback_seconds, finish, put_back, files.values())
+            dead_man = DeadMan(made.request.rollback_seconds, finish, put_back, [*files.values(), *lock])
         except OSError as error:
-            raise OomError("the helper that would restore the values before cannot be started ({0}), so nothing was changed".format(error.strerror or error))
+            raise OomError("the helper that would restore the values before cannot be started ({0}), so nothing was changed".format(error))
         try:
-            _write(host, made, files)
+            _write(host, made, files, dead_man)
             prove()
             if not dead_man.keep():
                 raise OomError(
@@ -82,11 +92,27 @@ def apply(host: Host, made: Plan, prove: Callable[[], None]) -> None:
                     " or it was killed".format(made.request.rollback_seconds, made.request.file)
                 )
         except BaseException as error:
-            if not dead_man.undo():
-                put_back()
-            left = _differences(host, made.before.live)
-            how = "all values are as before" if not left else "these could not be put back: {0}".format("; ".join(left))
+            dead_man.undo()
+            left = _back(host, made, put_back)
+            how = "all is as before" if not left else "this could not be put back: {0}".format("; ".join(left))
             raise OomError("{0}; {1}".format(error, how)) from error
+
+
+def _back(host: Host, made: Plan, put_back: Callable[[], None]) -> List[str]:
+    """What the helper has left to do: nothing, unless it was killed, or we were stopped while it worked. What cannot be done is told."""
+    try:
+        if _differences(host, made.before.live):
+            put_back()
+        if host.text(made.request.file) != made.text_before:
+            path = host.path(made.request.file)
+            if made.text_before is None:
+                os.unlink(path)
+            else:
+                with _unfinished(path, made.text_before) as old:
+                    os.rename(old, path)
+    except (OSError, OomError) as error:
+        return _differences(host, made.before.live) + [str(error)]
+    return _differences(host, made.before.live)
 
 
 def prove_new_process() -> None:
@@ -94,24 +120,46 @@ def prove_new_process() -> None:
     try:
         child = os.fork()
         if child == 0:
-            try:
-                os.setgroups([])
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-                mmap.mmap(-1, ROOM, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-                if os.fork() == 0:
-                    os._exit(0)
-                os._exit(0 if os.wait()[1] == 0 else 1)
-            finally:
-                os._exit(1)
+            os._exit(_live_as_nobody())
     except OSError as error:
         raise OomError("no new process can be started (fork: {0})".format(error.strerror))
-    if os.waitpid(child, 0)[1] != 0:
-        raise OomError("a new process does not get the {0} KiB that a login takes".format(ROOM // 1024))
+    status = os.waitpid(child, 0)[1]
+    if status != 0:
+        why = os.strerror(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else "signal {0}".format(os.WTERMSIG(status))
+        raise OomError("a process of an ordinary user does not get the {0} KiB and the fork that a login takes ({1})".format(ROOM // 1024, why))
 
 
-def _write(host: Host, made: Plan, files: Dict[str, int]) -> None:
+def _live_as_nobody() -> int:
+    """0, or the number of the error."""
+    try:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        mmap.mmap(-1, ROOM, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if os.fork() == 0:
+            os._exit(0)
+        return errno.ECHILD if os.wait()[1] else 0
+    except OSError as error:
+        return error.errno or errno.EIO
+    except BaseException:  # pylint: disable=broad-except
+        return errno.ENOMEM
+
+
+@contextlib.contextmanager
+def _alone(host: Host) -> Iterator[int]:
+    """One module at a time: of two that change the same, each would take back what the other did."""
+    fd = os.open(host.path(PROC_SYS), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _write(host: Host, made: Plan, files: Dict[str, int], dead_man: DeadMan) -> None:
     for step in made.steps:
+        if not dead_man.holds():
+            raise OomError("the helper gave up before all was written: rollback_seconds={0} were over, or it was killed".format(made.request.rollback_seconds))
         try:
             os.pwrite(files[step.key], _bytes(step.after), 0)
         except OSError as error:

@@ -28,6 +28,7 @@ EXCLUSIVE = {"vm.overcommit_ratio": "vm.overcommit_kbytes", "vm.overcommit_kbyte
 
 # What the kernel takes (kernel/sysctl.c, mm/util.c, mm/oom_kill.c); it refuses the rest, and the value before stays.
 RANGES = {"vm.overcommit_memory": (0, 2), "vm.panic_on_oom": (0, 2)}
+_NUMBER = re.compile(r"(-?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))\Z")  # lib/kstrtox.c: base 0
 
 # What a kernel starts with where nothing says otherwise; the rest depends on its configuration or on the memory of the host.
 DEFAULTS = {
@@ -53,10 +54,21 @@ class Assignment(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A value at boot and the assignment that it comes from; None for what the kernel starts with."""
+    """A value at boot and the assignment that decides on it; None for what the kernel starts with."""
 
     value: Optional[int]  # None: depends on the kernel's configuration, or on the host's memory
-    source: Optional[Assignment]
+    source: Optional[Assignment]  # it may be one that the kernel refuses, or that takes an earlier one back
+
+    def __str__(self) -> str:
+        start = "its own value" if self.value is None else str(self.value)
+        if self.source is None:
+            return "nothing sets it, and the kernel starts with {0}".format(start)
+        if self.source.value is None:
+            return "{0} keeps it from being set, and the kernel starts with {1}".format(self.source, start)
+        word = (self.source.value.split() or ["nothing"])[0]
+        if number(self.source.key, self.source.value) is None:
+            return "{0} sets it to {1}, which the kernel refuses, so that it stays {2}".format(self.source, word, start)
+        return "{0} sets {1} to {2}".format(self.source, self.source.key, word)
 
 
 def normalize(name: str) -> str:
@@ -65,22 +77,24 @@ def normalize(name: str) -> str:
     first = re.search(r"[./]", name)
     if first and first.group() == "/":
         name = name.translate(str.maketrans("/.", "./"))
-    return name.strip(".")
+    return ".".join(part for part in name.split(".") if part)
 
 
 def number(key: str, text: Optional[str]) -> Optional[int]:
     """The value that the kernel makes of a text; None where it refuses."""
-    try:
-        value = int((text or "").split()[0], 0)
-    except (ValueError, IndexError):
+    match = _NUMBER.match(((text or "").split() or [""])[0])
+    if match is None:
         return None
+    sign, hexadecimal, octal, decimal = match.groups()
+    value = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal)
+    value = -value if sign else value
     low, high = RANGES.get(key, (value, value))
     return value if low <= value <= high else None
 
 
 def assignments(text: str, path: str) -> Iterator[Assignment]:
     """The assignments of a file in the format of sysctl.d(5), in order."""
-    for line, content in enumerate(text.splitlines(), 1):
+    for line, content in enumerate(text.split("\n"), 1):
         content = content.strip()
         if not content or content[0] in "#;":
             continue
@@ -90,8 +104,8 @@ def assignments(text: str, path: str) -> Iterator[Assignment]:
             yield Assignment(normalize(name[1:] if quiet else name), value.strip() if equals else None, path, line)
 
 
-def command_line(text: str) -> Iterator[Assignment]:
-    """The assignments of the kernel's command line, in the order in which they count."""
+def command_line(text: str, sysctls: bool = True) -> Iterator[Assignment]:
+    """The assignments of the kernel's command line, in the order in which they count. Before 5.8 it knew no C(sysctls) there."""
     early, late = [], []
     for word in text.split():
         name, equals, value = word.partition("=")
@@ -99,7 +113,7 @@ def command_line(text: str) -> Iterator[Assignment]:
             early.append(Assignment("kernel.panic", value, COMMAND_LINE, 1))
         elif word == "oops=panic":
             early.append(Assignment("kernel.panic_on_oops", "1", COMMAND_LINE, 1))
-        elif re.match(r"sysctl[./]", name) and equals:
+        elif sysctls and re.match(r"sysctl[./]", name) and equals:
             late.append(Assignment(name[len("sysctl."):].replace("/", "."), value, COMMAND_LINE, 1))
     return iter(early + late)
 
@@ -112,35 +126,45 @@ def in_order(paths: Iterable[str]) -> List[str]:
     return [chosen[name] for name in sorted(chosen)]
 
 
-def at_boot(keys: Iterable[str], first: Iterable[Assignment], then: Iterable[Assignment]) -> Dict[str, Found]:
+def at_boot(keys: Iterable[str], first: Iterable[Assignment], then: Iterable[Assignment], procps: bool = False) -> Dict[str, Found]:
     """What these sysctls will be, from the command line and then from all files in order.
 
     Of several assignments to one name the last counts. One to a pattern counts
-    for the names that have none of their own, wherever it stands.
+    for the names that have none of their own, wherever it stands. An exception
+    from patterns also takes back what the name was assigned before, but not
+    for C(procps).
     """
     values = {key: Found(DEFAULTS.get(key), None) for key in keys}
     for assignment in first:
         _set(values, assignment.key, assignment)
     last = {}  # type: Dict[str, Assignment]
     for assignment in then:
+        if procps and assignment.value is None and assignment.key in last:
+            continue
         if assignment.key in last and last[assignment.key].value != assignment.value:
             del last[assignment.key]  # said again it keeps its place, which matters to those that make another zero
         last[assignment.key] = assignment
     for assignment in last.values():
-        if assignment.value is None:
-            continue
         if not set("*?[") & set(assignment.key):
             _set(values, assignment.key, assignment)
             continue
-        for key in [*values, *EXCLUSIVE]:
-            if key not in last and fnmatch.fnmatchcase(key.replace(".", "/"), assignment.key.replace(".", "/")):
+        for key in sorted({*values, *EXCLUSIVE}):  # as a folder is read: of a pair the second is written last
+            if key not in last and _matches(key, assignment.key):
                 _set(values, key, assignment)
     return {key: values[key] for key in keys}
+
+
+def _matches(key: str, pattern: str) -> bool:
+    """As glob(7) matches paths: no wildcard reaches over a separator."""
+    parts, patterns = key.split("."), pattern.split(".")
+    return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
 
 
 def _set(values: Dict[str, Found], key: str, assignment: Assignment) -> None:
     value = number(key, assignment.value)
     if value is None:
+        if key in values:
+            values[key] = values[key]._replace(source=assignment)
         return
     if key in values:
         values[key] = Found(value, assignment)

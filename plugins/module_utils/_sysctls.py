@@ -11,7 +11,8 @@ Sources: proc_sys(5), sysctl.d(5).
 """
 
 import os
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+import re
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _sysctl_files
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, OomError, UnsupportedError
@@ -23,8 +24,10 @@ PROC_SYS = "/proc/sys"
 SYSCTL_CONF = "/etc/sysctl.conf"  # read last by procps, by systemd only through a link in a folder
 VOLATILE = "/run/sysctl.d"  # empty after a boot, unless something fills it again
 
-# What engines and managers of containers leave inside (systemd:src/basic/virt.c).
-CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
+# What engines and managers of containers leave inside (systemd:src/basic/virt.c; the last: any pod of Kubernetes).
+CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container", "/run/secrets/kubernetes.io")
+
+COMMAND_LINE_SINCE = (5, 8)  # of the kernel: sysctl.NAME=VALUE
 
 Live = Dict[str, Optional[int]]  # None where this kernel has none
 
@@ -36,6 +39,7 @@ class Request(NamedTuple):
     keys: Sequence[str]  # every sysctl of the module, in the order of its file
     wanted: Dict[str, int]
     order: Callable[[Live, Dict[str, int]], Sequence[str]]  # of the writes, from the live values and the wanted ones
+    leans_on: Callable[[Live, Dict[str, int]], Iterable[str]]  # what else has to be as it is, for the wanted values to be worth anything
     persistent: bool
     file: str
     rollback_seconds: float = 30
@@ -95,8 +99,9 @@ class Plan(NamedTuple):
 class Host:
     """The sysctls of this host, live and in files."""
 
-    def __init__(self, root: str = "/") -> None:
+    def __init__(self, root: str = "/", release: Optional[str] = None) -> None:
         self._root = root
+        self._kernel = tuple(int(part) for part in re.findall(r"\d+", release or os.uname().release)[:2])
         self._read = None  # type: Optional[Dict[str, str]]
 
     def path(self, path: str) -> str:
@@ -129,12 +134,14 @@ class Host:
         texts = {path: text for path, text in self._texts().items() if path != SYSCTL_CONF and (volatile or not path.startswith(VOLATILE))}
         if text is not None:
             texts[file] = text
-        order = _sysctl_files.in_order(texts)
-        if procps or not self.systemd():
+        procps = procps or not self.systemd()
+        order = [path for path in _sysctl_files.in_order(texts) if procps or not os.path.basename(path).startswith(".")]
+        if procps:
             texts[SYSCTL_CONF] = self._texts()[SYSCTL_CONF]
             order.append(SYSCTL_CONF)
-        first = _sysctl_files.command_line(self.text(_sysctl_files.COMMAND_LINE) or "")
-        return _sysctl_files.at_boot(keys, first, [line for path in order for line in _sysctl_files.assignments(texts[path], path)])
+        first = _sysctl_files.command_line(self.text(_sysctl_files.COMMAND_LINE) or "", self._kernel >= COMMAND_LINE_SINCE)
+        then = [line for path in order for line in _sysctl_files.assignments(texts[path], path)]
+        return _sysctl_files.at_boot(keys, first, then, procps)
 
     def systemd(self) -> bool:
         """Whether systemd-sysctl sets them at boot; elsewhere C(sysctl --system) of procps does."""
@@ -142,7 +149,10 @@ class Host:
 
     def container(self) -> Optional[str]:
         """What shows that this is a container, whose kernel is another host's."""
-        return next((mark for mark in CONTAINER_MARKS if os.path.exists(self.path(mark))), None)
+        found = next((mark for mark in CONTAINER_MARKS if os.path.exists(self.path(mark))), None)
+        if found is None and "\0container=" in "\0" + (self.text("/proc/1/environ", denied="") or ""):
+            found = "/proc/1/environ"
+        return found
 
     def read_only(self) -> bool:
         try:
@@ -154,14 +164,16 @@ class Host:
         """Whether a panic starts another kernel (kexec), which saves the memory and reboots."""
         return (self.text("/sys/kernel/kexec_crash_loaded") or "0").strip() == "1"
 
-    def text(self, path: str) -> Optional[str]:
-        """None where there is no such file."""
+    def text(self, path: str, denied: Optional[str] = None) -> Optional[str]:
+        """None where there is no such file, and C(denied), if given, where it may not be read."""
         try:
-            with open(self.path(path), encoding="utf-8", errors="surrogateescape") as stream:
+            with open(self.path(path), encoding="utf-8", errors="backslashreplace") as stream:
                 return stream.read()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
+            if denied is not None and isinstance(error, PermissionError):
+                return denied
             raise AccessError("{0} cannot be read: {1}".format(path, error.strerror))
 
     def _texts(self) -> Dict[str, str]:
@@ -194,7 +206,7 @@ def plan(host: Host, request: Request) -> Plan:
     """What is to be done; nothing is changed. Raises InputError for a file that is not ours, UnsupportedError for sysctls that are not there."""
     if not 0 < request.rollback_seconds <= ROLLBACK_SECONDS_MAX:
         raise InputError("rollback_seconds={0} is out of range, 1 to {1}".format(request.rollback_seconds, ROLLBACK_SECONDS_MAX))
-    text = _own_text(host, request) if request.persistent else host.text(request.file)
+    text = _own_text(host, request)
     before = host.look(request.keys, text, request.file)
     missing = [key for key in request.wanted if before.live[key] is None]
     if missing:
@@ -219,23 +231,18 @@ def _compare(host: Host, request: Request, after: State, text: Optional[str]) ->
     in_run = host.boot(request.keys, request.file, text, volatile=True)
     by_hand = host.boot(request.keys, request.file, text, volatile=True, procps=True)
     unsafe, elsewhere = [], []
+    concerned = {*request.wanted, *request.leans_on(after.live, request.wanted)}
     for key in request.keys:
-        if key not in request.wanted and EXCLUSIVE.get(key) not in request.wanted:
+        if key not in concerned and EXCLUSIVE.get(key) not in concerned:
             continue
         live, boot = after.live[key], after.boot[key]
         if boot.value != live:
-            unsafe.append("{0} will not be {1} after the next boot: {2}".format(key, live, _why(boot)))
+            unsafe.append("{0} will not be {1} after the next boot: {2}".format(key, live, boot))
         elif in_run[key].value != live:
-            unsafe.append("{0} may not be {1} after the next boot: {2}, if something writes that file again".format(key, live, _why(in_run[key])))
+            unsafe.append("{0} may not be {1} after the next boot: {2}, if something writes that file again".format(key, live, in_run[key]))
         elif by_hand[key].value != live:
-            elsewhere.append("{0} will be {1} after the next boot, but not after sysctl --system: {2}".format(key, live, _why(by_hand[key])))
+            elsewhere.append("{0} will be {1} after the next boot, but not after sysctl --system: {2}".format(key, live, by_hand[key]))
     return unsafe, elsewhere
-
-
-def _why(found: Found) -> str:
-    if found.source is None:
-        return "nothing sets it, and the kernel starts with {0}".format("its own value" if found.value is None else found.value)
-    return "{0} sets {1} to {2}".format(found.source, found.source.key, found.source.value)
 
 
 def _with(live: Live, wanted: Dict[str, int]) -> Live:
@@ -251,9 +258,11 @@ def _with(live: Live, wanted: Dict[str, int]) -> Live:
 def _own_text(host: Host, request: Request) -> Optional[str]:
     """Text of our file; raises InputError for one that is not, or would not be read."""
     folder, name = os.path.split(request.file)
-    if folder != FOLDERS[0] or not name.endswith(".conf") or name.startswith("."):
+    if folder != FOLDERS[0] or os.path.normpath(request.file) != request.file or not name.endswith(".conf") or name.startswith("."):
         raise InputError("file {0} would not be read at boot: name one in {1} that ends with .conf".format(request.file, FOLDERS[0]))
     real = host.path(request.file)
+    if not request.persistent:
+        return host.text(request.file)
     if os.path.islink(real) or os.path.isdir(real):
         raise InputError("file {0} is {1}, left alone: name another one".format(request.file, "a symbolic link" if os.path.islink(real) else "a folder"))
     text = host.text(request.file)
@@ -277,11 +286,16 @@ def result(plan: Plan) -> Dict[str, Any]:
     )
 
 
+def values(boot: Dict[str, Found]) -> Dict[str, Optional[int]]:
+    """What the next boot sets, without where it comes from."""
+    return {key: found.value for key, found in boot.items()}
+
+
 def _told(state: State) -> Dict[str, Any]:
     return dict(
         live=state.live,
         file={key: state.file.get(key) for key in state.live},
-        boot={key: found.value for key, found in state.boot.items()},
+        boot=values(state.boot),
     )
 
 

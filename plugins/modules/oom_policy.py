@@ -28,6 +28,7 @@ options:
     description:
       - C(vm.oom_kill_allocating_task). Kill whoever asks for memory when there is none left, instead of choosing by score.
       - That makes pins worthless, all but V(-1000). It does not go for memory cgroups.
+      - It is refused while there are pins, also those that a distribution brings, as systemd-journald and dbus have them.
     type: bool
   dump_tasks:
     description: C(vm.oom_dump_tasks). Write the list of all processes to the kernel log at each kill, without which a choice cannot be explained.
@@ -136,7 +137,14 @@ from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _oo
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_apply import run
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Request, result
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Plan, Request, result, values
+
+
+def refuse(plan: Plan, facts: _oom_policy.Facts) -> None:
+    """Now, and as the next boot will be."""
+    _oom_policy.refuse(plan.request.wanted, plan.before.live, plan.after.live, facts)
+    why = str(plan.after.boot[_oom_policy.REBOOT_AFTER])
+    _oom_policy.refuse_next_boot(values(plan.before.boot), values(plan.after.boot), why, facts)
 
 
 def main() -> None:
@@ -169,21 +177,16 @@ def main() -> None:
                 options["on_oom"], options["reboot_after"], options["kill_allocating_task"], options["dump_tasks"], options["panic_on_oops"]
             ),
             order=_oom_policy.order,
+            leans_on=_oom_policy.leans_on,
             persistent=options["persistent"],
             file=options["file"],
             rollback_seconds=options["rollback_seconds"],
             force=options["force"],
         )
-        done = run(
-            host,
-            procfs,
-            request,
-            lambda plan: _oom_policy.refuse(request.wanted, plan.before.live, plan.after.live, facts),
-            module.check_mode,
-        )
+        done = run(host, procfs, request, lambda plan: refuse(plan, facts), module.check_mode)
     except OomError as error:
         module.fail_json(msg=str(error))
-    for doubt in done.doubts + _oom_policy.doubts(done.after.live):
+    for doubt in done.doubts + _oom_policy.doubts(request.wanted, done.after.live):
         module.warn(doubt)
     module.exit_json(**result(done))
 

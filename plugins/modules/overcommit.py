@@ -156,7 +156,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils import _overcommit
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_apply import run
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Request, result
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Plan, Request, result, values
 
 
 def memory(procfs: Procfs) -> _overcommit.Memory:
@@ -167,6 +167,13 @@ def memory(procfs: Procfs) -> _overcommit.Memory:
         committed_kb=procfs.memory_kb("Committed_AS"),
         page_kb=os.sysconf("SC_PAGE_SIZE") // 1024,
     )
+
+
+def refuse(plan: Plan, found: _overcommit.Memory, headroom_percent: int) -> None:
+    """Now, and as the next boot will be."""
+    _overcommit.refuse(plan.before.live, plan.after.live, found, headroom_percent)
+    when = "mode=never after the next boot ({0})".format(plan.after.boot[_overcommit.RATIO])
+    _overcommit.refuse(values(plan.before.boot), values(plan.after.boot), found, headroom_percent, when)
 
 
 def main() -> None:
@@ -195,19 +202,15 @@ def main() -> None:
                 options["mode"], options["ratio"], options["kbytes"], options["admin_reserve_kbytes"], options["user_reserve_kbytes"]
             ),
             order=_overcommit.order,
+            leans_on=_overcommit.leans_on,
             persistent=options["persistent"],
             file=options["file"],
             rollback_seconds=options["rollback_seconds"],
             force=options["force"],
         )
+        _overcommit.check_percent(options["headroom_percent"])
         found = memory(procfs)
-        done = run(
-            Host(),
-            procfs,
-            request,
-            lambda plan: _overcommit.refuse(plan.before.live, plan.after.live, found, options["headroom_percent"]),
-            module.check_mode,
-        )
+        done = run(Host(), procfs, request, lambda plan: refuse(plan, found, options["headroom_percent"]), module.check_mode)
     except OomError as error:
         module.fail_json(msg=str(error))
     live = done.after.live

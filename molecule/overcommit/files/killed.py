@@ -25,7 +25,7 @@ pwrite, DeadMan = os.pwrite, _sysctl_apply.DeadMan
 
 
 def request(manager, policy, **values):
-    return _sysctls.Request(manager, policy.KEYS, values, policy.order, True, "/etc/sysctl.d/60-oomguard-killed.conf", ROLLBACK_SECONDS)
+    return _sysctls.Request(manager, policy.KEYS, values, policy.order, policy.leans_on, True, "/etc/sysctl.d/60-oomguard-killed.conf", ROLLBACK_SECONDS)
 
 
 def state(asked):

@@ -101,6 +101,38 @@ def test_the_host_is_asked_only_what_matters():
     _oom_policy.refuse({DUMP_TASKS: 1}, LIVE, LIVE, Facts(never, never, never))
 
 
-@pytest.mark.parametrize("on_oom, reboot_after, told", [(1, 3, 1), (1, 10, 0), (1, -1, 0), (0, 3, 0)])
+@pytest.mark.parametrize("on_oom, reboot_after, told", [(1, 3, 1), (1, 10, 0), (1, -1, 1), (0, 3, 0)])
 def test_a_loop_of_reboots_is_told(on_oom, reboot_after, told):
-    assert len(_oom_policy.doubts(dict(LIVE, **{ON_OOM: on_oom, REBOOT_AFTER: reboot_after}))) == told
+    assert len(_oom_policy.doubts({}, dict(LIVE, **{ON_OOM: on_oom, REBOOT_AFTER: reboot_after}))) == told
+
+
+@pytest.mark.parametrize("asked, reboot_after, told", [({ON_OOPS: 1}, 0, 1), ({ON_OOPS: 1}, 9, 0), ({ON_OOPS: 0}, 0, 0), ({}, 0, 0)])
+def test_a_fault_of_the_kernel_that_nobody_ends_is_told(asked, reboot_after, told):
+    assert len(_oom_policy.doubts(asked, dict(LIVE, **{REBOOT_AFTER: reboot_after}))) == told
+
+
+@pytest.mark.parametrize("before, after, refused", [
+    ((0, None), (1, None), True), ((0, 0), (1, 0), True), ((1, 9), (1, 0), True), ((0, None), (1, 9), False), ((0, 0), (0, 0), False), ((1, 0), (1, 0), False),
+])
+def test_a_next_boot_that_would_hang_is_refused(before, after, refused):
+    before, after = dict(zip((ON_OOM, REBOOT_AFTER), before)), dict(zip((ON_OOM, REBOOT_AFTER), after))
+    _oom_policy.refuse_next_boot(before, after, "why", Facts(lambda: True, list, list))
+    if not refused:
+        _oom_policy.refuse_next_boot(before, after, "why", Facts(lambda: False, list, list))
+    else:
+        with pytest.raises(InputError, match="after the next boot vm.panic_on_oom would be 1 without a way back, as of kernel.panic: why"):
+            _oom_policy.refuse_next_boot(before, after, "why", Facts(lambda: False, list, list))
+
+
+def test_what_no_kernel_takes_is_refused():
+    with pytest.raises(InputError, match="reboot_after=3000000000 is out of range"):
+        asked(reboot_after=3000000000)
+
+
+def test_a_kernel_without_the_sysctl_has_an_order_too():
+    assert _oom_policy.order(dict(LIVE, **{ON_OOM: None}), {DUMP_TASKS: 1})[0] == REBOOT_AFTER
+
+
+@pytest.mark.parametrize("wanted, keys", [({ON_OOM: 1}, [REBOOT_AFTER]), ({ON_OOM: 0}, []), ({DUMP_TASKS: 1}, [])])
+def test_a_panic_leans_on_its_way_back(wanted, keys):
+    assert _oom_policy.leans_on({}, wanted) == keys

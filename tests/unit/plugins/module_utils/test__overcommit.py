@@ -40,8 +40,9 @@ def test_what_is_asked_for_in_the_order_of_the_file(options, found):
         (dict(ratio=-1), "ratio=-1: then only swap"),
         (dict(kbytes=0), "kbytes=0: then only swap could be promised"),
         (dict(ratio=80, kbytes=500), "ratio=80 and kbytes=500: the kernel makes one zero when the other is set; give one of them"),
-        (dict(admin_reserve=-1), "admin_reserve_kbytes=-1 is less than nothing"),
+        (dict(admin_reserve=-1), "admin_reserve_kbytes=-1 is out of range"),
         (dict(user_reserve=-5), "user_reserve_kbytes=-5"),
+        (dict(ratio=1 << 31), "ratio=2147483648 is out of range"),
         (dict(), "nothing is asked for"),
     ],
 )
@@ -94,7 +95,7 @@ def refuse(after, before=None, percent=10, memory=GUEST):
     [
         (
             {MODE: 2, RATIO: 10}, {}, 10,
-            "mode=never: CommitLimit would be 50000 KiB, and 200000 KiB are promised already (Committed_AS), which leaves -150000 KiB",
+            "mode=never: CommitLimit would be 50000 KiB, and 200000 KiB are promised already (Committed_AS), which is 150000 KiB more",
         ),
         ({MODE: 2, RATIO: 44}, {}, 10, "leaves 20000 KiB, less than headroom_percent=10"),
         ({MODE: 2}, {RATIO: 0, KBYTES: 100000}, 10, "CommitLimit would be 100000 KiB"),
@@ -122,6 +123,18 @@ def test_a_limit_that_locks_out_is_refused_with_the_figures(after, before, perce
 )
 def test_what_harms_nobody_is_not_refused(after, before, percent):
     refuse(after, before, percent)
+
+
+@pytest.mark.parametrize("asked, keys", [({MODE: 2}, [RATIO, KBYTES]), ({MODE: 1}, []), ({RATIO: 1}, [])])
+def test_a_limit_leans_on_its_size(asked, keys):
+    assert _overcommit.leans_on({}, asked) == keys
+
+
+@pytest.mark.parametrize("percent", [-1, 101])
+def test_a_share_without_sense_is_refused(percent):
+    with pytest.raises(InputError, match="headroom_percent={0} is out of range".format(percent)):
+        _overcommit.check_percent(percent)
+    _overcommit.check_percent(0)
 
 
 @pytest.mark.parametrize("mode, ratio, told", [(2, 80, 0), (2, 101, 1), (0, 101, 0)])

@@ -19,6 +19,7 @@ RATIO, KBYTES, MODE = "vm.overcommit_ratio", "vm.overcommit_kbytes", "vm.overcom
         ("vm.panic_on_oom", OOM),
         ("vm/panic_on_oom", OOM),
         ("/vm/panic_on_oom", OOM),
+        ("vm//panic_on_oom", OOM),
         (" vm.panic_on_oom ", OOM),
         ("net/ipv4/conf/eth0.1/forwarding", "net.ipv4.conf.eth0/1.forwarding"),
         ("net.ipv4.conf.eth0/1.forwarding", "net.ipv4.conf.eth0/1.forwarding"),
@@ -34,6 +35,12 @@ def test_names_are_written_with_dots(name, normal):
         (PANIC, "10", 10),
         (PANIC, " -1 \n", -1),
         (PANIC, "0x10", 16),
+        (PANIC, "010", 8),
+        (PANIC, "0", 0),
+        (PANIC, "-0x10", -16),
+        (PANIC, "0b1", None),
+        (PANIC, "1_0", None),
+        (PANIC, "08", None),
         (PANIC, "10 20", 10),
         (PANIC, "", None),
         (PANIC, "ten", None),
@@ -65,6 +72,7 @@ def read(text, path="f"):
         ("vm.* = 1", [("vm.*", "1", 1)]),
         ("kernel.core_pattern = a=b", [("kernel.core_pattern", "a=b", 1)]),
         ("vm.panic_on_oom = 1 # why", [(OOM, "1 # why", 1)]),
+        ("# page\x0cvm.panic_on_oom = 1\r\nvm.panic_on_oom = 2\r\n", [(OOM, "2", 2)]),
     ],
 )
 def test_the_lines_of_a_file(text, found):
@@ -117,14 +125,16 @@ def boot(text, first="", keys=(OOM, PANIC, RATIO, KBYTES, MODE)):
         ("vm.panic_on_oom = 2", "sysctl.vm.panic_on_oom=1", {OOM: (2, 1)}),
         ("", "sysctl.vm.panic_on_oom=1 panic=5", {OOM: (1, 1), PANIC: (5, 1)}),
         # the kernel refuses it, and has what it had: the line before is not read any more
-        ("vm.panic_on_oom = 1\nvm.panic_on_oom = 7", "", {}),
-        ("vm.panic_on_oom = 7", "sysctl.vm.panic_on_oom=1", {OOM: (1, 1)}),
+        ("vm.panic_on_oom = 1\nvm.panic_on_oom = 7", "", {OOM: (0, 2)}),
+        ("\nvm.panic_on_oom = 7", "sysctl.vm.panic_on_oom=1", {OOM: (1, 2)}),
         # patterns
         ("vm.panic* = 1", "", {OOM: (1, 1)}),
         ("*.panic = 9", "", {PANIC: (9, 1)}),
         ("vm.panic_on_oom = 2\nvm.panic* = 1", "", {OOM: (2, 1)}),
-        ("-vm.panic_on_oom\nvm.panic* = 1", "", {}),
-        ("vm.panic_on_oom = 2\n-vm.panic_on_oom", "", {}),
+        ("-vm.panic_on_oom\nvm.panic* = 1", "", {OOM: (0, 1)}),
+        ("vm.panic_on_oom = 2\n-vm.panic_on_oom", "", {OOM: (0, 2)}),
+        ("* = 1", "", {}),
+        ("vm.* = 1", "", {OOM: (1, 1), MODE: (1, 1), KBYTES: (0, 1), RATIO: (1, 1)}),
         # a wildcard does not reach over a dot
         ("v*.panic_on_oom = 1", "", {OOM: (1, 1)}),
         # one makes the other zero, and the last one stays
@@ -151,6 +161,29 @@ def test_a_value_that_nobody_sets_is_what_the_kernel_starts_with():
 
 def test_what_is_not_asked_for_is_not_told_but_counts():
     assert boot("vm.overcommit_kbytes = 9", keys=[RATIO]) == {RATIO: (0, 1)}
+
+
+def test_procps_takes_nothing_back():
+    text = "vm.panic_on_oom = 2\n-vm.panic_on_oom\nvm.panic* = 1"
+    assert at_boot([OOM], [], _sysctl_files.assignments(text, "f"), procps=True)[OOM].value == 2
+
+
+def test_a_kernel_before_5_8_knows_no_sysctls_on_its_command_line():
+    assert [one.key for one in _sysctl_files.command_line("panic=5 sysctl.vm.panic_on_oom=1", sysctls=False)] == [PANIC]
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("", "nothing sets it, and the kernel starts with 0"),
+        ("vm.panic_on_oom = 2 # why", "f line 1 sets vm.panic_on_oom to 2"),
+        ("vm.panic_on_oom = 7", "f line 1 sets it to 7, which the kernel refuses, so that it stays 0"),
+        ("vm.panic_on_oom =", "f line 1 sets it to nothing, which the kernel refuses, so that it stays 0"),
+        ("-vm.panic_on_oom", "f line 1 keeps it from being set, and the kernel starts with 0"),
+    ],
+)
+def test_why_it_is_so(text, words):
+    assert str(at_boot([OOM], [], _sysctl_files.assignments(text, "f"))[OOM]) == words
 
 
 def test_our_file_says_whose_it_is_and_reads_back():

@@ -20,7 +20,7 @@ HEADER = "# Managed by oomguard.linux.overcommit, which keeps nothing else that 
 def plan(tree, persistent=True, file=FILE, **values):
     names = dict(mode=MODE, ratio=RATIO, kbytes=KBYTES, admin_reserve=ADMIN_RESERVE, user_reserve=USER_RESERVE)
     wanted = {key: values[name] for name, key in sorted(names.items(), key=lambda pair: _overcommit.KEYS.index(pair[1])) if name in values}
-    request = _sysctls.Request("overcommit", _overcommit.KEYS, wanted, _overcommit.order, persistent, file)
+    request = _sysctls.Request("overcommit", _overcommit.KEYS, wanted, _overcommit.order, _overcommit.leans_on, persistent, file)
     return _sysctls.plan(tree.host, request)
 
 
@@ -101,12 +101,14 @@ def test_a_live_value_that_is_none_is_an_error(sysctl_tree):
         ("/run/sysctl.d/x.conf", "would not be read at boot: name one in /etc/sysctl.d"),
         ("x.conf", "would not be read"),
         ("/etc/sysctl.d/../x.conf", "would not be read"),
+        ("/etc/sysctl.d//x.conf", "would not be read"),
     ],
 )
 def test_a_file_that_is_not_read_at_boot_is_refused(sysctl_tree, file, words):
-    with pytest.raises(InputError) as error:
-        plan(sysctl_tree, file=file, mode=1)
-    assert words in str(error.value)
+    for persistent in (True, False):
+        with pytest.raises(InputError) as error:
+            plan(sysctl_tree, file=file, mode=1, persistent=persistent)
+        assert words in str(error.value)
 
 
 def test_a_file_of_somebody_else_is_refused(sysctl_tree):
@@ -151,6 +153,7 @@ OTHER = "vm.overcommit_memory = 1\n"
         (True, "/proc/cmdline", "quiet sysctl.vm.overcommit_memory=1\n", FILE + " line 2", True),
         (True, "/run/sysctl.d/99-x.conf", OTHER, FILE + " line 2", False),
         (True, "/etc/sysctl.d/99-x.txt", OTHER, FILE + " line 2", True),
+        (True, "/etc/sysctl.d/.99-x.conf", OTHER, FILE + " line 2", True),
         (True, "/etc/sysctl.d/99-x.conf", "vm.overcommit_memory = 2\n", "/etc/sysctl.d/99-x.conf line 1", True),
     ],
 )
@@ -184,6 +187,25 @@ def test_which_file_and_line_is_against_it(sysctl_tree, path, words):
     assert plan(sysctl_tree, mode=2).doubts == [words]
 
 
+def test_a_file_that_is_not_utf_8_is_read(sysctl_tree):
+    (sysctl_tree.root / "etc/sysctl.d/99-x.conf").write_bytes(b"vm.overcommit_memory = 1 # h\xe9h\n")
+    assert plan(sysctl_tree, mode=2).doubts[0].endswith("sets vm.overcommit_memory to 1")
+
+
+@pytest.mark.parametrize("release, value", [("5.4.0-1-amd64", 0), ("5.8.1", 1), ("6.1.0", 1), ("10.0", 1)])
+def test_the_command_line_counts_as_far_as_this_kernel_reads_it(sysctl_tree, release, value):
+    sysctl_tree.write("/proc/cmdline", "sysctl.vm.overcommit_memory=1\n")
+    host = _sysctls.Host(str(sysctl_tree.root), release)
+    assert host.boot([MODE], FILE, None)[MODE].value == value
+
+
+def test_what_a_limit_leans_on_is_watched_too(sysctl_tree):
+    sysctl_tree.set(**{RATIO: 80})
+    made = plan(sysctl_tree, mode=2)
+    assert not made.reboot_safe
+    assert made.doubts == ["vm.overcommit_ratio will not be 80 after the next boot: nothing sets it, and the kernel starts with 50"]
+
+
 def test_a_link_to_sysctl_conf_is_read_as_debian_12_has_it(sysctl_tree):
     sysctl_tree.write("/etc/sysctl.conf", OTHER)
     (sysctl_tree.root / "etc/sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")
@@ -211,6 +233,11 @@ def test_what_the_user_gets(sysctl_tree):
     assert told["after"]["boot"] == {ADMIN_RESERVE: None, USER_RESERVE: None, RATIO: 0, KBYTES: 900, MODE: 0}
     assert "vm.overcommit_kbytes = 0" in told["diff"]["before"]
     assert told["diff"]["after"].endswith("# {0}\n{1}vm.overcommit_kbytes = 900\n".format(FILE, HEADER))
+
+
+def test_a_container_is_known_by_its_first_process(sysctl_tree):
+    sysctl_tree.write("/proc/1/environ", "PATH=/bin\0container=lxc\0")
+    assert sysctl_tree.host.container() == "/proc/1/environ"
 
 
 # --- not here -------------------------------------------------------------------------
