@@ -38,7 +38,7 @@ def test_the_pair_was_lowered_by_systemd(name):
 
 
 def test_events_are_what_the_log_and_the_counter_say(host, name):
-    facts = evidence(name + ".events.json")
+    facts = evidence(name + ".events.json")["kmsg"]
     killed = [(int(pid), comm) for pid, comm in re.findall(r"Killed process (\d+) \((.*?)\)", host.check_output("dmesg"))]
     told = [(victim["pid"], victim["name"]) for event in facts["events"] for victim in event["victims"]]
     assert told == killed
@@ -48,7 +48,15 @@ def test_events_are_what_the_log_and_the_counter_say(host, name):
 
 
 def test_events_are_complete(name):
-    for event in evidence(name + ".events.json")["events"]:
+    for event in evidence(name + ".events.json")["kmsg"]["events"]:
         assert (event["killer"], event["outcome"], event["constraint"], event["trusted"]) == ("kernel", "kill", "memcg", True)
         assert event["complete"] and event["memcg"]["limit_kb"] == 64 * 1024
         assert event["trigger"]["name"] and event["victims"][0]["anon_rss_kb"] > 10 * 1024
+
+
+def test_the_journal_tells_the_same(name):
+    facts = evidence(name + ".events.json")
+    told = {source: [dict(event, source=None, time=None) for event in facts[source]["events"]] for source in ("kmsg", "journal")}
+    assert told["journal"] == told["kmsg"]
+    assert facts["journal"]["counts"] == facts["kmsg"]["counts"]
+    assert all(event["time"] and event["victims"][0]["unit"] for event in facts["journal"]["events"])
