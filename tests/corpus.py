@@ -35,8 +35,6 @@ class Score:
 
 def later(truth):
     """Why a case is of a kind that is not read yet."""
-    if truth.get("format") == "journal-json":
-        return "journal in JSON"
     killers = {event["killer"] for event in truth["events"]} - {"kernel"}
     return "user-space killer {0}".format(", ".join(sorted(killers))) if killers else None
 
@@ -130,9 +128,8 @@ def cases(folder):
             truth = json.load(stream)
         for name in sorted(os.listdir(os.path.join(recorded, kernel))):
             if name != "truth.json":
-                reason = "journal in JSON" if name.endswith(".json") else None
                 path = os.path.join(recorded, kernel, name)
-                yield "recorded/{0}/{1}".format(kernel, name), reason, lambda path=path, truth=truth: score_recorded(path, truth)
+                yield "recorded/{0}/{1}".format(kernel, name), None, lambda path=path, truth=truth: score_recorded(path, truth)
 
 
 def main(folder):

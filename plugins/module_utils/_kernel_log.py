@@ -5,26 +5,35 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Where kernel text comes from: /dev/kmsg, pstore and files, as records with their trust.
-
-The journal gets its reader here, too, when it comes.
-"""
+"""Where kernel text comes from: the journal, /dev/kmsg, pstore and files, as records with their trust."""
 
 import glob
+import gzip
+import json
 import os
 import re
 import select
 import stat
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+import subprocess
+import sys
+import zlib
+from typing import IO, Iterator, List, NamedTuple, Optional, Tuple
+
+try:
+    import lzma
+except ImportError:  # Python can be built without
+    lzma = None  # type: ignore[assignment]
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, kmsg_record, records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, journal_record, kmsg_record, records_of
 
 # One read of /dev/kmsg gives one record; a record fits (kernel/printk/printk.c:PRINTKRB_RECORD_MAX and its escapes).
 _RECORD_BYTES = 16384
 
 # How much of a file is looked at to tell text from anything else.
 _SAMPLE_BYTES = 65536
+
+_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"  # what compressed files begin with, whatever their name
 
 
 class Kmsg:
@@ -81,6 +90,41 @@ class Kmsg:
             records.append(found.record)
 
 
+# --- the journal ------------------------------------------------------------------
+
+JOURNALS = ("/run/log/journal", "/var/log/journal")
+
+BOOTS = {"current": "0", "previous": "-1"}  # as journalctl counts them; another word is a boot id
+
+
+def has_journal(root: str = "/") -> bool:
+    """Whether journald keeps a log here: a folder alone may be left from another time."""
+    return any(glob.glob(os.path.join(root, folder.lstrip("/"), "*", "*.journal")) for folder in JOURNALS)
+
+
+def read_journal(boot: str, program: str = "journalctl") -> Iterator[Record]:
+    """What the kernel said in one boot, or in all, oldest first. It is asked for by journald's own field, which nobody can forge."""
+    command = [program, "--quiet", "--no-pager", "--all", "--output=json", "_TRANSPORT=kernel"]
+    if boot != "all":
+        command.append("--boot=" + BOOTS.get(boot, boot))
+    try:
+        reader = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, LC_ALL="C")
+        )
+    except OSError as error:
+        raise UnsupportedError("the journal cannot be read: {0} cannot be started: {1}".format(program, error.strerror))
+    with reader:
+        for line in reader.stdout:  # type: ignore[union-attr]
+            found = journal_record(json.loads(line.decode("utf-8", "replace")))
+            if found is not None:
+                yield found
+        complaint = reader.stderr.read().decode("utf-8", "replace").strip()  # type: ignore[union-attr]
+    if reader.returncode != 0:
+        raise AccessError("the journal cannot be read (boot={0}): {1}".format(boot, complaint or "{0} failed".format(program)))
+
+
+# --- pstore -----------------------------------------------------------------------
+
 # What a panic left in memory that outlives it: as the kernel shows it, and where systemd-pstore puts it at boot (pstore.conf(5)).
 PSTORE = ("/sys/fs/pstore", "/var/lib/systemd/pstore")
 PSTORE_BACKEND = "/sys/module/pstore/parameters/backend"
@@ -123,13 +167,19 @@ def pstore_dumps(root: str = "/") -> Iterator[Tuple[str, Iterator[Record]]]:
 
 def _dump_parts(root: str) -> Iterator[_DumpPart]:
     for top in PSTORE:
-        for folder, _folders, names in os.walk(os.path.join(root, top.lstrip("/"))):
+        for folder, _folders, names in os.walk(os.path.join(root, top.lstrip("/")), onerror=_denied):
             for name in names:
                 if name.startswith("dmesg") and not name.endswith(".z"):  # which the kernel could not uncompress
                     path = os.path.join(folder, name)
                     lines = list(_lines(path))
                     header = _DUMP_HEADER.match(lines[0]) if lines and name != "dmesg.txt" else None
                     yield _DumpPart(path, folder, os.stat(path).st_mtime, int(header.group("part")) if header else 0, lines)
+
+
+def _denied(error: OSError) -> None:
+    """A folder that may not be read is not an empty one."""
+    if not isinstance(error, FileNotFoundError):
+        raise AccessError("{0} cannot be read ({1}): be root".format(error.filename, error.strerror))
 
 
 def files(patterns: List[str]) -> List[str]:
@@ -149,18 +199,33 @@ def read_file(path: str) -> Iterator[Record]:
 
 
 def _lines(path: str) -> Iterator[str]:
+    """Lines of a file, uncompressed where it is compressed."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise InputError("{0} is not a file".format(path))
-        with open(path, "rb") as stream:
+        with _unpacked(path) as stream:
             _refuse_junk(path, stream.read(_SAMPLE_BYTES))
-            stream.seek(0)
+        with _unpacked(path) as stream:
             for line in stream:
                 yield line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
     except FileNotFoundError:
         raise NotFoundError("{0} does not exist".format(path))
+    except (EOFError, zlib.error, *([lzma.LZMAError] if lzma else [])) as error:
+        raise InputError("{0} is cut or damaged: {1}".format(path, error))
     except OSError as error:
-        raise AccessError("{0} cannot be read: {1}".format(path, error.strerror))
+        raise AccessError("{0} cannot be read: {1}".format(path, error.strerror or error))
+
+
+def _unpacked(path: str) -> IO[bytes]:
+    with open(path, "rb") as stream:
+        start = stream.read(len(_XZ))
+    if start.startswith(_GZIP):
+        return gzip.open(path)  # type: ignore[return-value]
+    if start != _XZ:
+        return open(path, "rb")
+    if lzma is None:
+        raise UnsupportedError("{0} is packed by xz, which the Python of this host ({1}) cannot read".format(path, sys.executable))
+    return lzma.open(path)
 
 
 def _refuse_junk(path: str, sample: bytes) -> None:

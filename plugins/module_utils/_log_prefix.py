@@ -14,12 +14,16 @@ stamps and tags are peeled off the left end, one at a time, until none is left.
 """
 
 import datetime
+import json
 import re
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 # A record of the kernel's buffer holds about 1 KiB, four times that when
 # escaped. Longer lines are not its own; the rest of them is not looked at.
 LONGEST_LINE = 8192
+
+# A journal entry of the kernel is a message of those and a few dozen short fields; bytes that are numbers take up to five characters each.
+LONGEST_ENTRY = 8 * LONGEST_LINE
 
 # No real line wears more stamps than this.
 MOST_PREFIXES = 12
@@ -36,6 +40,7 @@ class Record(NamedTuple):
     # None: this kind of text cannot tell.
     trusted: Optional[bool] = None
     raw: str = ""
+    boot: Optional[str] = None  # boot id, where the source knows it
 
 
 # --- records of /dev/kmsg: "prio,seq,usec,flags[,caller=T1];text" ------------
@@ -63,6 +68,43 @@ def kmsg_record(line: str) -> Optional[KmsgRecord]:
     seconds = microseconds / 1e6
     text = line[match.end():][:LONGEST_LINE]
     return KmsgRecord(sequence, Record(text, seconds, None, seconds, priority >> 3 == 0, line))
+
+
+# --- records of the journal, in JSON (systemd.journal-fields(7), journalctl(1) on JSON) ----
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def journal_record(fields: Dict[str, Any]) -> Optional[Record]:
+    """Take an entry of the journal apart; None when it has no message, or one that is too long to be told (null).
+
+    Fields that begin with "_" are journald's own, so that no program can say
+    that it is the kernel. What a program writes to /dev/kmsg has the transport
+    of the kernel, but never its facility.
+    """
+    message = fields.get("MESSAGE")
+    if isinstance(message, list) and message and all(isinstance(byte, int) and 0 <= byte < 256 for byte in message):
+        message = bytes(message).decode("utf-8", "backslashreplace")  # not UTF-8, or with control characters
+    if not isinstance(message, str):
+        return None
+    text = _CONTROL.sub(lambda match: "\\x{0:02x}".format(ord(match.group())), message.rstrip("\n"))[:LONGEST_LINE]  # as /dev/kmsg writes it
+    by_kernel = fields.get("_TRANSPORT") == "kernel" and fields.get("SYSLOG_FACILITY", "0") == "0"
+    uptime = _microseconds(fields, "_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
+    written = _microseconds(fields, "__REALTIME_TIMESTAMP")
+    moment = None
+    if written is not None:
+        moment = datetime.datetime.fromtimestamp(written, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    boot = fields.get("_BOOT_ID")
+    return Record(text, uptime, moment, uptime if uptime is not None else written, by_kernel, message, boot if isinstance(boot, str) else None)
+
+
+def _microseconds(fields: Dict[str, Any], *names: str) -> Optional[float]:
+    """The first of these fields that is a number, in seconds."""
+    found = next((fields[name] for name in names if str(fields.get(name, "")).isdigit()), None)
+    return None if found is None else min(int(found) / 1e6, _LATEST)
+
+
+_LATEST = 253402300799.0  # the end of the year 9999
 
 
 # --- lines of text -------------------------------------------------------------
@@ -183,13 +225,24 @@ def records_of(lines: Iterable[str]) -> Iterator[Record]:
     in_kmsg = False
     for line in lines:
         kmsg = kmsg_record(line)
+        entry = _journal_entry(line) if line.startswith("{") else None
         if kmsg:
             in_kmsg = True
             yield kmsg.record
+        elif entry is not None:
+            yield entry
         elif not (in_kmsg and line.startswith(" ")):  # a dictionary line " KEY=value" of the record above
             in_kmsg = False
             for part in _unglued(line):
                 yield text_record(part)
+
+
+def _journal_entry(line: str) -> Optional[Record]:
+    try:
+        fields = json.loads(line) if len(line) <= LONGEST_ENTRY else None
+    except (ValueError, RecursionError):
+        return None
+    return journal_record(fields) if isinstance(fields, dict) and "MESSAGE" in fields else None
 
 
 def _unglued(line: str) -> List[str]:

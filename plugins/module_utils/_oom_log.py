@@ -21,6 +21,7 @@ import hashlib
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _oom_messages as say
+from ansible_collections.oomguard.linux.plugins.module_utils._cgroup_names import container_of, pod_of, unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record
 
 # A report prints within moments, also on a slow console. What comes later belongs to another.
@@ -229,6 +230,7 @@ def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False)
     found = []  # type: List[Tuple[int, int, Dict[str, Any]]]  # line, boot, event
     boot, lines, suppressed = 0, 0, 0
     uptime = None  # type: Optional[float]
+    boot_id = None  # type: Optional[str]
 
     def keep(ended: Iterable[Report]) -> None:
         for report in ended:
@@ -236,11 +238,12 @@ def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False)
 
     for number, record in enumerate(_joined(records)):
         message = say.understand(record.text)
-        if record.trusted is not False and _restarted(record, message, uptime, lines):
+        if record.boot != boot_id if record.boot and boot_id else record.trusted is not False and _restarted(record, message, uptime, lines):
             for stream in streams.values():
                 keep(stream.finish())
             boot, lines = boot + 1, 0
         uptime = record.monotonic if record.monotonic is not None else uptime
+        boot_id = record.boot or boot_id
         lines += 1
         if isinstance(message, say.Suppressed):
             suppressed += message.reports
@@ -296,7 +299,7 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Dict[str, A
     facts = dict(
         time=report.first.time,
         monotonic=report.first.monotonic,
-        boot_id=None,
+        boot_id=report.first.boot,
         boot_index=None,
         trusted=report.trusted,
         killer="kernel",
@@ -396,8 +399,9 @@ def _victim(report: Report, kill: say.Killed) -> Dict[str, Any]:
         shmem_rss_kb=kill.sizes_kb.get("shmem-rss"),
         pgtables_kb=_pgtables_kb(kill, values),
         cgroup=cgroup,
-        unit=None,
-        container_id=None,
+        unit=unit_of([cgroup]) if cgroup else None,
+        container_id=container_of(cgroup) if cgroup else None,
+        pod_uid=pod_of(cgroup) if cgroup else None,
     )
 
 
@@ -449,7 +453,9 @@ def _task(row: Row, page_kb: Optional[int]) -> Dict[str, Any]:
 
 
 def _identity(facts: Dict[str, Any]) -> str:
-    """The same event read again has the same id: made of what the kernel wrote, not of where it was read."""
-    parts = [facts["time"], facts["monotonic"], facts["outcome"], facts["trigger"] and facts["trigger"]["pid"]]
+    """The same event read again has the same id: made of what the kernel wrote, not of where it was read, or when that was written down."""
+    when = facts["time"] if facts["monotonic"] is None else facts["monotonic"]
+    parts = [when, facts["outcome"], facts["trigger"] and facts["trigger"]["pid"]]
     parts += [(victim["pid"], victim["name"], victim["total_vm_kb"]) for victim in facts["victims"]]
-    return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    boot = facts["boot_id"][:8] + "-" if facts["boot_id"] else ""
+    return boot + hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16]

@@ -8,7 +8,7 @@ module: oom_events
 short_description: Tell what the kernel's OOM killer did, to whom, and why
 version_added: 0.1.0
 description:
-  - Reads the kernel log, from C(/dev/kmsg), from pstore or from files, and returns one event for each call of the OOM killer.
+  - Reads the kernel log, from the journal, from C(/dev/kmsg), from pstore or from files, and returns one event for each call of the OOM killer.
   - Victims are known by the pid of the line C(Killed process), which the kernel prints even when it suppresses the report.
     A report without a kill, a kill without a report, a group kill and a panic are told apart.
   - Understands the messages of kernels from 2.6 to today, behind any usual prefix.
@@ -16,19 +16,42 @@ description:
 options:
   source:
     description:
+      - V(journal) reads what the kernel wrote to the journal, in the boot that O(boot) names. Nobody else can write there in its name.
       - V(kmsg) reads the kernel's ring buffer of the current boot.
       - V(pstore) reads what a panic left in memory that outlives it, from C(/sys/fs/pstore) and C(/var/lib/systemd/pstore). It needs a
         backend, such as C(ramoops) or C(efi), that was loaded before the panic. See RV(pstore_backend).
       - V(file) reads O(paths).
-      - V(auto) is V(file) when O(paths) is given, else V(kmsg).
+      - V(auto) is V(file) when O(paths) is given, else V(journal) where there is one, else V(kmsg). With the journal and O(boot=all)
+        it also reads pstore, of which nobody knows the boot.
     type: str
-    choices: [auto, kmsg, pstore, file]
+    choices: [auto, journal, kmsg, pstore, file]
     default: auto
   paths:
-    description: Log files, or globs of them, in the order in which they are read.
+    description:
+      - Log files, or globs of them, in the order in which they are read. Files packed by gzip or xz are unpacked.
+      - Their form is known by what they hold. Text with any usual prefix, records of C(/dev/kmsg), and the journal in JSON.
     type: list
     elements: str
     default: []
+  boot:
+    description:
+      - Which boot, V(current), V(previous), V(all) or a boot id. Only the journal knows others than the current one.
+    type: str
+    default: current
+  victim:
+    description: Only events in which a process of this name died.
+    type: str
+  unit:
+    description: Only events in which a process of this service died, with or without C(.service).
+    type: str
+  constraint:
+    description: Only events where this had run out. V(none) means the host.
+    type: str
+    choices: [none, cpuset, memory_policy, memcg]
+  killer:
+    description: Only events of this killer.
+    type: str
+    choices: [kernel]
   tasks:
     description: Include the task table of each report.
     type: bool
@@ -55,7 +78,8 @@ attributes:
     support: N/A
     details: [The module only reads.]
 notes:
-  - Needs root, or CAP_SYSLOG, for C(/dev/kmsg) where C(kernel.dmesg_restrict) is 1.
+  - Needs root, or CAP_SYSLOG, for C(/dev/kmsg) where C(kernel.dmesg_restrict) is 1, and root or the group C(systemd-journal) for the journal.
+  - RV(counts), RV(summary) and RV(lost) are of all events, whatever is filtered.
 seealso:
   - module: oomguard.linux.oom_trial
 author:
@@ -70,6 +94,11 @@ EXAMPLES = r"""
 - name: Fail when a database was killed
   ansible.builtin.assert:
     that: "'postgres' not in (oom.summary | map(attribute='name'))"
+
+- name: Whether a unit lost a process in the boot before
+  oomguard.linux.oom_events:
+    boot: previous
+    unit: postgresql@15-main
 
 - name: Why this host rebooted
   oomguard.linux.oom_events:
@@ -94,9 +123,9 @@ events:
       type: str
       sample: 3a69ac34-60f8c0a53a1b2c4d
     source:
-      description: V(kmsg), or the path of the file, for pstore as well.
+      description: V(journal), V(kmsg), or the path of the file, for pstore as well.
       type: str
-      sample: kmsg
+      sample: journal
     time:
       description: When it began, ISO 8601 in UTC. Null where the log gives no date, year or zone, or the host was suspended.
       type: str
@@ -106,7 +135,7 @@ events:
       type: float
       sample: 53.649722
     boot_id:
-      description: The boot it belongs to. Null for files.
+      description: The boot it belongs to. Null where the text does not say.
       type: str
       sample: 6aaf9458705f4b56a35ac8cca67d8f0f
     boot_index:
@@ -199,10 +228,14 @@ events:
           type: str
           sample: /system.slice/x.service
         unit:
-          description: Not read yet, null.
+          description: The service that the cgroup belongs to. Null for none of this host's systemd.
           type: str
+          sample: x.service
         container_id:
-          description: Not read yet, null.
+          description: The container that the cgroup belongs to, by its full id.
+          type: str
+        pod_uid:
+          description: The Kubernetes pod that the cgroup belongs to, by its uid.
           type: str
     skipped_pids:
       description: Members of a killed group that were already exiting.
@@ -240,7 +273,7 @@ truncated:
   sample: false
 counts:
   description:
-    - C(vmstat_oom_kill) is what the kernel counted since boot, null for files and before kernel 4.13.
+    - C(vmstat_oom_kill) is what the kernel counted since boot. Null before kernel 4.13, and for anything but the current boot.
     - C(logged_kills) is how many victims the log names, C(unlogged) how many of the counted kills it does not.
     - C(untrusted) is how many events were not written by the kernel.
   returned: success
@@ -273,8 +306,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Proc
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            source=dict(type="str", choices=["auto", "kmsg", "pstore", "file"], default="auto"),
+            source=dict(type="str", choices=["auto", "journal", "kmsg", "pstore", "file"], default="auto"),
             paths=dict(type="list", elements="str", default=[]),
+            boot=dict(type="str", default="current"),
+            victim=dict(type="str"),
+            unit=dict(type="str"),
+            constraint=dict(type="str", choices=["none", "cpuset", "memory_policy", "memcg"]),
+            killer=dict(type="str", choices=["kernel"]),
             tasks=dict(type="bool", default=False),
             raw=dict(type="bool", default=False),
             untrusted=dict(type="bool", default=False),
