@@ -100,19 +100,25 @@ def apply(host: Host, made: Plan, prove: Callable[[], None], lock: Sequence[int]
 
 def _back(host: Host, made: Plan, put_back: Callable[[], None]) -> List[str]:
     """What the helper has left to do: nothing, unless it was killed, or we were stopped while it worked. What cannot be done is told."""
-    try:
-        if _differences(host, made.before.live):
-            put_back()
-        if host.text(made.request.file) != made.text_before:
-            path = host.path(made.request.file)
-            if made.text_before is None:
-                os.unlink(path)
-            else:
-                with _unfinished(path, made.text_before) as old:
-                    os.rename(old, path)
-    except (OSError, OomError) as error:
-        return _differences(host, made.before.live) + [str(error)]
-    return _differences(host, made.before.live)
+    problems = []
+    for restore in (put_back, lambda: _restore_file(host, made)):
+        try:
+            if restore is not put_back or _differences(host, made.before.live):
+                restore()
+        except (OSError, OomError) as error:
+            problems.append(str(error))
+    return _differences(host, made.before.live) + problems
+
+
+def _restore_file(host: Host, made: Plan) -> None:
+    if host.text(made.request.file) == made.text_before:
+        return
+    path = host.path(made.request.file)
+    if made.text_before is None:
+        os.unlink(path)
+        return
+    with _unfinished(path, made.text_before) as old:
+        os.rename(old, path)
 
 
 def prove_new_process() -> None:
