@@ -155,7 +155,7 @@ def journalctl(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "boot, words", [("current", "--boot=0"), ("previous", "--boot=-1"), ("all", "_TRANSPORT=kernel"), ("6aaf9458705f4b56a35ac8cca67d8f0f", "--boot=6aaf")]
+    "boot, words", [("current", "--boot=0"), ("previous", "--boot=-1"), ("all", "_TRANSPORT=kernel"), ("6aaf9458705f", "--boot=6aaf9458705f")]
 )
 def test_the_journal_is_asked_for_the_kernel_and_the_boot(journalctl, tmp_path, boot, words):
     program = journalctl("cat <<'X'\n{0}\nX".format(json.dumps(ENTRY)))
@@ -297,7 +297,13 @@ def test_what_is_no_log_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes, words", [(dict(source="file"), "needs paths"), (dict(source="kmsg", paths=["/x"]), "does not take"), (dict(limit=0), "limit 0"), (dict(source="kmsg", boot="previous"), "boot=previous needs the journal")]
+    "changes, words",
+    [
+        (dict(source="file"), "needs paths"),
+        (dict(source="kmsg", paths=["/x"]), "does not take"),
+        (dict(limit=0), "limit 0"),
+        (dict(source="kmsg", boot="previous"), "boot=previous needs the journal"),
+    ],
 )
 def test_options_that_do_not_go_together_are_refused(changes, words):
     with pytest.raises(InputError, match=words):
