@@ -195,7 +195,10 @@ def test_a_packed_file_that_is_cut_says_so(tmp_path, pack):
 
 
 EVENTS = [
-    dict(ENTRY, MESSAGE="oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg={0},task={1},pid={2},uid=0".format(*one))
+    dict(
+        ENTRY,
+        MESSAGE="oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg={0},task={1},pid={2},uid=0".format(*one),
+    )
     for one in [("/system.slice/mariadb.service", "mariadbd", 7), ("/system.slice/docker-{0}.scope".format("0123456789abcdef" * 4), "app", 8)]
 ]
 
