@@ -51,6 +51,7 @@ def gather(query: Query, procfs: Procfs, open_log: Callable[[], _kernel_log.Kmsg
     # The counter is of this boot alone: only a source that has it all, and nothing else, can be compared with it.
     counted = procfs.oom_kills() if query.boot == "current" and query.source in ("journal", "kmsg") else None
     real = [event for event in events if event["trusted"] is not False]
+    by_kernel = [event for event in real if event["killer"] == "kernel"]
     names = [victim["name"] for event in real for victim in event["victims"]]
     kept = [event for event in (events if query.untrusted else real) if _wanted(query, event)]
     return dict(
@@ -59,8 +60,8 @@ def gather(query: Query, procfs: Procfs, open_log: Callable[[], _kernel_log.Kmsg
         truncated=len(kept) > query.limit,
         counts=dict(
             vmstat_oom_kill=counted,
-            logged_kills=len(names),
-            unlogged=_unlogged(counted, real),
+            logged_kills=sum(len(event["victims"]) for event in by_kernel),
+            unlogged=_unlogged(counted, by_kernel),
             untrusted=len(events) - len(real),
         ),
         summary=[

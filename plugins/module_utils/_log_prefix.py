@@ -41,6 +41,7 @@ class Record(NamedTuple):
     trusted: Optional[bool] = None
     raw: str = ""
     boot: Optional[str] = None  # boot id, where the source knows it
+    program: Optional[str] = None  # what the tag says that it was, which anybody can write
 
 
 # --- records of /dev/kmsg: "prio,seq,usec,flags[,caller=T1];text" ------------
@@ -94,8 +95,8 @@ def journal_record(fields: Dict[str, Any]) -> Optional[Record]:
     moment = None
     if written is not None:
         moment = datetime.datetime.fromtimestamp(written, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    boot = fields.get("_BOOT_ID")
-    return Record(text, uptime, moment, uptime if uptime is not None else written, by_kernel, message, boot if isinstance(boot, str) else None)
+    boot, program = (fields[name] if isinstance(fields.get(name), str) else None for name in ("_BOOT_ID", "SYSLOG_IDENTIFIER"))
+    return Record(text, uptime, moment, uptime if uptime is not None else written, by_kernel, message, boot, program)
 
 
 def _microseconds(fields: Dict[str, Any], *names: str) -> Optional[float]:
@@ -158,6 +159,7 @@ def text_record(line: str) -> Record:
     clock = None  # type: Optional[float]
     time = None  # type: Optional[str]
     trusted = None  # type: Optional[bool]
+    program = None  # type: Optional[str]
     for _turn in range(MOST_PREFIXES):
         kind, match = _prefix(line)
         if match is None:
@@ -175,9 +177,9 @@ def text_record(line: str) -> Record:
                 time = _utc(match)
             # dmesg writes a comma into the seconds, and no tag behind the stamp.
             if kind != "ctime" and "," not in match.group("second"):
-                line, tag_trust = _peel_tag(line)
+                line, program, tag_trust = _peel_tag(line)
                 trusted = tag_trust if tag_trust is not None else trusted
-    return Record(line, monotonic, time, clock if monotonic is None else monotonic, trusted, raw)
+    return Record(line, monotonic, time, clock if monotonic is None else monotonic, trusted, raw, None, program)
 
 
 def _prefix(line: str) -> Tuple[str, Optional["re.Match[str]"]]:
@@ -188,16 +190,18 @@ def _prefix(line: str) -> Tuple[str, Optional["re.Match[str]"]]:
     return "", None
 
 
-def _peel_tag(line: str) -> Tuple[str, Optional[bool]]:
+def _peel_tag(line: str) -> Tuple[str, Optional[str], Optional[bool]]:
+    """The line without its tag, the program that it names, and what that says of trust."""
     match = _TAG.match(line)
     if match:
         by_kernel = "kernel" in match.group("tag", "lone_tag") and not match.group("pid")
-        return line[match.end():], None if by_kernel else False
+        program = (match.group("tag") or match.group("lone_tag")).partition("[")[0]
+        return line[match.end():], program, None if by_kernel else False
     match = _TAG_5424.match(line)
     if match:
-        return line[match.end():], None if match.group("tag") == "kernel" else False
+        return line[match.end():], match.group("tag"), None if match.group("tag") == "kernel" else False
     match = _BARE_HOST.match(line)
-    return (line[match.end():], None) if match else (line, None)
+    return (line[match.end():] if match else line), None, None
 
 
 def _seconds(match: "re.Match[str]") -> float:

@@ -21,6 +21,7 @@ import hashlib
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _oom_messages as say
+from ansible_collections.oomguard.linux.plugins.module_utils import _user_killers
 from ansible_collections.oomguard.linux.plugins.module_utils._cgroup_names import container_of, pod_of, unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record
 
@@ -227,6 +228,7 @@ class Parsed(NamedTuple):
 def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> Parsed:
     """Events of the text, in the order in which they began, and what it says of missing ones."""
     streams = {False: _Stream(False), None: _Stream(None), True: _Stream(True)}
+    programs = _user_killers.Stream()
     found = []  # type: List[Tuple[int, int, Dict[str, Any]]]  # line, boot, event
     boot, lines, suppressed = 0, 0, 0
     uptime = None  # type: Optional[float]
@@ -236,11 +238,16 @@ def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False)
         for report in ended:
             found.append((report.number, boot, event(report, tasks, raw)))
 
+    def keep_programs(ended: Iterable[_user_killers.Kill]) -> None:
+        for kill in ended:
+            found.append((kill.number, boot, program_event(kill, tasks, raw)))
+
     for number, record in enumerate(_joined(records)):
         message = say.understand(record.text)
         if record.boot != boot_id if record.boot and boot_id else record.trusted is not False and _restarted(record, message, uptime, lines):
             for stream in streams.values():
                 keep(stream.finish())
+            keep_programs(programs.finish())
             boot, lines = boot + 1, 0
         uptime = record.monotonic if record.monotonic is not None else uptime
         boot_id = record.boot or boot_id
@@ -248,8 +255,11 @@ def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False)
         if isinstance(message, say.Suppressed):
             suppressed += message.reports
         keep(streams[record.trusted].take(record, message, number))
+        if message is None:
+            keep_programs(programs.take(record, number))
     for stream in streams.values():
         keep(stream.finish())
+    keep_programs(programs.finish())
     found.sort(key=lambda one: one[0])
     return Parsed([dict(facts, boot_index=of_boot - boot) for _line, of_boot, facts in found], suppressed)
 
@@ -303,6 +313,10 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Dict[str, A
         boot_index=None,
         trusted=report.trusted,
         killer="kernel",
+        reason=None,
+        signal=None,
+        escalated=False,
+        killed_count=None,
         outcome=_outcome(report, victims),
         constraint=constraint,
         sysrq=report.sysrq or bool(header and header.order == -1),
@@ -324,6 +338,28 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Dict[str, A
         facts["tasks"] = [_task(row, page_kb) for row in report.rows]
     if raw:
         facts["raw"] = report.raw
+    facts["id"] = _identity(facts)
+    return facts
+
+
+def program_event(kill: _user_killers.Kill, tasks: bool = False, raw: bool = False) -> Dict[str, Any]:
+    """The event of a killer that is a program: the same keys. Whether the line is really its own cannot be told."""
+    victim = dict.fromkeys(_VICTIM_KEYS)  # type: Dict[str, Any]
+    victim.update(pid=kill.pid, name=kill.name, uid=kill.uid, score=kill.score, oom_score_adj=kill.oom_score_adj, rss_kb=kill.rss_kb)
+    facts = event(Report(kill.record, None, kill.number), tasks)
+    facts.update(
+        killer=kill.killer,
+        reason=kill.reason,
+        signal=kill.signal,
+        escalated=kill.escalated,
+        killed_count=kill.killed_count,
+        outcome="kill",
+        memcg=dict(path=kill.cgroup, usage_kb=None, limit_kb=None, failcnt=None) if kill.cgroup else None,
+        victims=[] if kill.cgroup else [victim],
+        complete=True,
+    )
+    if raw:
+        facts["raw"] = [kill.record.raw]
     facts["id"] = _identity(facts)
     return facts
 
@@ -397,12 +433,26 @@ def _victim(report: Report, kill: say.Killed) -> Dict[str, Any]:
         anon_rss_kb=kill.sizes_kb.get("anon-rss"),
         file_rss_kb=kill.sizes_kb.get("file-rss"),
         shmem_rss_kb=kill.sizes_kb.get("shmem-rss"),
+        rss_kb=_resident_kb(kill),
         pgtables_kb=_pgtables_kb(kill, values),
         cgroup=cgroup,
         unit=unit_of([cgroup]) if cgroup else None,
         container_id=container_of(cgroup) if cgroup else None,
         pod_uid=pod_of(cgroup) if cgroup else None,
     )
+
+
+_VICTIM_KEYS = (
+    "pid", "name", "uid", "score", "oom_score_adj", "total_vm_kb", "anon_rss_kb", "file_rss_kb", "shmem_rss_kb", "rss_kb", "pgtables_kb", "cgroup",
+    "unit", "container_id", "pod_uid",
+)
+
+
+def _resident_kb(kill: say.Killed) -> Optional[int]:
+    """All that is resident; null where the line does not name every kind that its kernel counts."""
+    if "anon-rss" not in kill.sizes_kb or "file-rss" not in kill.sizes_kb:
+        return None
+    return sum(kill.sizes_kb.get(kind, 0) for kind in ("anon-rss", "file-rss", "shmem-rss"))
 
 
 def _first(*values: Optional[int]) -> Optional[int]:
@@ -457,5 +507,7 @@ def _identity(facts: Dict[str, Any]) -> str:
     when = facts["time"] if facts["monotonic"] is None else facts["monotonic"]
     parts = [when, facts["outcome"], facts["trigger"] and facts["trigger"]["pid"]]
     parts += [(victim["pid"], victim["name"], victim["total_vm_kb"]) for victim in facts["victims"]]
+    if facts["killer"] != "kernel":
+        parts += [facts["killer"], facts["memcg"] and facts["memcg"]["path"]]
     boot = facts["boot_id"][:8] + "-" if facts["boot_id"] else ""
     return boot + hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16]

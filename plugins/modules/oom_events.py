@@ -5,7 +5,7 @@
 
 DOCUMENTATION = r"""
 module: oom_events
-short_description: Tell what the kernel's OOM killer did, to whom, and why
+short_description: Tell what the OOM killer did, to whom, and why
 version_added: 0.1.0
 description:
   - Reads the kernel log, from the journal, from C(/dev/kmsg), from pstore or from files, and returns one event for each call of the OOM killer.
@@ -51,7 +51,7 @@ options:
   killer:
     description: Only events of this killer.
     type: str
-    choices: [kernel]
+    choices: [kernel, systemd-oomd, earlyoom, nohang, oomd]
   tasks:
     description: Include the task table of each report.
     type: bool
@@ -147,9 +147,26 @@ events:
       type: bool
       sample: true
     killer:
-      description: Who killed.
+      description:
+        - Who killed, V(kernel), or a program, V(systemd-oomd), V(earlyoom), V(nohang) or V(oomd). Of programs only files tell.
       type: str
       sample: kernel
+    reason:
+      description: Why a program killed, V(swap) or V(pressure), where it says so.
+      type: str
+      sample: null
+    signal:
+      description: What a program sent.
+      type: str
+      sample: null
+    escalated:
+      description: Whether the program sent SIGKILL as SIGTERM was not enough.
+      type: bool
+      sample: false
+    killed_count:
+      description: How many processes were killed in the cgroup that systemd-oomd chose, as systemd says afterwards.
+      type: int
+      sample: null
     outcome:
       description: V(kill), V(group_kill), V(no_killable), V(panic) or V(incomplete).
       type: str
@@ -219,6 +236,10 @@ events:
           description: Shared memory in KiB.
           type: int
           sample: 0
+        rss_kb:
+          description: All that was resident, in KiB.
+          type: int
+          sample: 25296
         pgtables_kb:
           description: Page tables in KiB.
           type: int
@@ -312,7 +333,7 @@ def main() -> None:
             victim=dict(type="str"),
             unit=dict(type="str"),
             constraint=dict(type="str", choices=["none", "cpuset", "memory_policy", "memcg"]),
-            killer=dict(type="str", choices=["kernel"]),
+            killer=dict(type="str", choices=["kernel", "systemd-oomd", "earlyoom", "nohang", "oomd"]),
             tasks=dict(type="bool", default=False),
             raw=dict(type="bool", default=False),
             untrusted=dict(type="bool", default=False),

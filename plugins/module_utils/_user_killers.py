@@ -1,0 +1,145 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Killers that are programs: what earlyoom, systemd-oomd, nohang and oomd write when they kill.
+
+Pure. They end processes before the kernel has to, and say so in their own
+words. A line counts where it has the tag of that program or none at all, as
+any other program may print the same. Sources: earlyoom:kill.c (1.0 to 1.9),
+systemd:src/oom/oomd-manager.c (255 to 261), nohang, oomd:src/oomd/plugins/BaseKillPlugin.cpp.
+"""
+
+import re
+from typing import Dict, Iterator, List, NamedTuple, Optional, Union
+
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record
+
+# Most lines of a log have none of these words and are not looked at any further.
+_MAYBE = re.compile(r"VmRSS|oomd|due to memory |the victim|escalating to SIGKILL|[Kk]illing process|badness|SIGKILL for victim")
+
+_SIGNALS = {"15": "SIGTERM", "9": "SIGKILL"}
+
+_EARLYOOM = [
+    # 1.3 and later; the name ends before the last quote that a number follows, as cmdline comes behind it
+    re.compile(
+        r"sending (?P<signal>SIGTERM|SIGKILL) to process (?P<pid>\d+)(?: uid (?P<uid>\d+))? \"(?P<name>.{0,60}?)\":"
+        r" (?:badness|oom_score) (?P<score>-?\d+)(?:, oom_score_adj (?P<adj>-?\d+))?, VmRSS (?P<rss>\d+) MiB(?:, cmdline \"|$)"
+    ),
+    re.compile(r"killing process (?P<pid>\d+) \"(?P<name>.{0,60}?)\" with signal (?P<number>\d+): badness (?P<score>\d+), VmRSS (?P<rss>\d+) MiB$"),
+    re.compile(r"Killing process '(?P<name>.{0,60})' with signal (?P<number>\d+), pid: (?P<pid>\d+), badness: (?P<score>\d+), VmRSS: (?P<rss>\d+) MiB$"),
+    re.compile(r"Killing process: (?P<name>.{0,60}), pid: (?P<pid>\d+), badness: (?P<score>\d+), VmRSS: (?P<rss>\d+) MiB$"),
+]
+_EARLYOOM_OLD = re.compile(r"Killing process (?P<pid>\d+) (?P<name>.{1,60})$")  # 1.0: only with its tag, as anybody could say that
+_ESCALATED = re.compile(r"escalating to SIGKILL after ")
+
+_OOMD_KILL = re.compile(r"(?:Killed (?P<killed>/.+)|Marked (?P<marked>/.+) for killing) due to memory (?P<reason>used|pressure)[ (]")
+_OOMD_COUNT = re.compile(r"(?P<unit>\S+): systemd-oomd killed (?P<count>\d+) process\(es\) in this unit\.$")
+
+_NOHANG_WHO = re.compile(r"PID: (?P<pid>\d+), [Nn]ame: (?P<name>.{0,60}), badness: (?P<score>\d+)")
+_NOHANG_RSS = re.compile(r"Victim VmRSS: (?P<rss>\d+) KiB$")
+_NOHANG_KILL = re.compile(r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim")
+
+# "oomd kill: P10 P60 P300 CGROUP BYTES ruleset:[R] detectorgroup:[D] killer:PLUGIN v2"; with (dry) nothing was killed
+_META_OOMD = re.compile(r"oomd kill: \S+ \S+ \S+ (?P<cgroup>\S+) \d+ ruleset:\[[^\]]*\] detectorgroup:\[[^\]]*\] killer:(?!\(dry\))\S+ v2")
+
+
+class Kill(NamedTuple):
+    """One kill of a program."""
+
+    killer: str
+    record: Record
+    number: int  # of its line
+    pid: Optional[int] = None
+    name: Optional[str] = None
+    uid: Optional[int] = None
+    score: Optional[int] = None
+    oom_score_adj: Optional[int] = None
+    rss_kb: Optional[int] = None
+    signal: Optional[str] = None
+    escalated: bool = False  # SIGTERM was not enough
+    cgroup: Optional[str] = None  # what systemd-oomd and oomd kill
+    reason: Optional[str] = None  # swap or pressure
+    killed_count: Optional[int] = None  # as the service manager counts
+
+
+class Stream:
+    """The kills of all programs in a log. What belongs to one is joined to it, so each is given when nothing more can come."""
+
+    def __init__(self) -> None:
+        self._open = {}  # type: Dict[str, Kill]  # the last kill of each killer
+        self._next = {}  # type: Dict[str, Union[int, str]]  # what nohang says of its victim before it kills
+
+    def take(self, record: Record, number: int) -> Iterator[Kill]:
+        text = record.text
+        if not _MAYBE.search(text):
+            return
+        program = record.program
+        if program in (None, "earlyoom"):
+            yield from self._earlyoom(record, text, number)
+        if program in (None, "systemd-oomd"):
+            match = _OOMD_KILL.match(text)
+            if match:
+                reason = "swap" if match.group("reason") == "used" else "pressure"
+                yield from self._begin(Kill("systemd-oomd", record, number, cgroup=match.group("killed") or match.group("marked"), reason=reason))
+        if program in (None, "systemd"):
+            self._count(_OOMD_COUNT.match(text))
+        if program in (None, "nohang"):
+            yield from self._nohang(record, text, number)
+        match = _META_OOMD.match(text)
+        if match:
+            yield from self._begin(Kill("oomd", record, number, cgroup=match.group("cgroup"), reason="pressure"))
+
+    def finish(self) -> List[Kill]:
+        left = list(self._open.values())
+        self._open = {}
+        return left
+
+    def _begin(self, kill: Kill) -> Iterator[Kill]:
+        if kill.killer in self._open:
+            yield self._open[kill.killer]
+        self._open[kill.killer] = kill
+
+    def _earlyoom(self, record: Record, text: str, number: int) -> Iterator[Kill]:
+        last = self._open.get("earlyoom")
+        if last and _ESCALATED.match(text):
+            self._open["earlyoom"] = last._replace(escalated=True)
+            return
+        patterns = _EARLYOOM + ([_EARLYOOM_OLD] if record.program == "earlyoom" else [])
+        match = next((match for match in (pattern.match(text) for pattern in patterns) if match), None)
+        if match is None:
+            return
+        found = match.groupdict()
+        rss = _number(found.get("rss"))
+        kill = Kill(
+            "earlyoom", record, number, int(found["pid"]), found["name"], _number(found.get("uid")), _number(found.get("score")),
+            _number(found.get("adj")), None if rss is None else rss * 1024, found.get("signal") or _SIGNALS.get(found.get("number") or ""),
+        )
+        if last and last.pid == kill.pid and last.signal == "SIGTERM" and kill.signal == "SIGKILL":
+            self._open["earlyoom"] = last._replace(escalated=True)  # the same victim, which did not listen
+        else:
+            yield from self._begin(kill)
+
+    def _nohang(self, record: Record, text: str, number: int) -> Iterator[Kill]:
+        text = text.strip()
+        who, rss, kill = _NOHANG_WHO.search(text), _NOHANG_RSS.match(text), _NOHANG_KILL.match(text)
+        if who:
+            self._next.update(pid=int(who.group("pid")), name=who.group("name"), score=int(who.group("score")))
+        elif rss:
+            self._next["rss_kb"] = int(rss.group("rss"))
+        elif kill:
+            facts, self._next = self._next, {}  # type: ignore[assignment]
+            yield from self._begin(Kill("nohang", record, number, signal=kill.group("signal"), **facts))  # type: ignore[arg-type]
+
+    def _count(self, match: Optional["re.Match[str]"]) -> None:
+        """What systemd says of it afterwards is no other kill."""
+        last = self._open.get("systemd-oomd")
+        if match and last and last.cgroup and last.cgroup.rpartition("/")[2] == match.group("unit"):
+            self._open["systemd-oomd"] = last._replace(killed_count=int(match.group("count")))
+
+
+def _number(text: Optional[str]) -> Optional[int]:
+    return None if text is None else int(text)

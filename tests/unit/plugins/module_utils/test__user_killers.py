@@ -1,0 +1,120 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every wording of the programs that kill, and what only looks like one."""
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse
+
+UNIT = "/system.slice/mariadb.service"
+
+
+def events(*lines):
+    return parse(records_of(lines), raw=True)
+
+
+@pytest.mark.parametrize(
+    "line, victim",
+    [
+        ("Killing process 12 web server", (12, "web server", None, None, None)),
+        ("Killing process: web server, pid: 12, badness: 300, VmRSS: 2 MiB", (12, "web server", 300, 2048, None)),
+        ("Killing process 'web server' with signal 15, pid: 12, badness: 300, VmRSS: 2 MiB", (12, "web server", 300, 2048, "SIGTERM")),
+        ('killing process 12 "web server" with signal 9: badness 300, VmRSS 2 MiB', (12, "web server", 300, 2048, "SIGKILL")),
+        ('sending SIGTERM to process 12 "web server": badness 300, VmRSS 2 MiB', (12, "web server", 300, 2048, "SIGTERM")),
+        ('sending SIGKILL to process 12 uid 1000 "web server": badness 300, VmRSS 2 MiB', (12, "web server", 300, 2048, "SIGKILL")),
+        ('sending SIGTERM to process 12 uid 1000 "a": oom_score 300, VmRSS 2 MiB, cmdline "a b"', (12, "a", 300, 2048, "SIGTERM")),
+        ('sending SIGTERM to process 12 uid 1000 "a": oom_score 300, oom_score_adj -5, VmRSS 2 MiB, cmdline ""', (12, "a", 300, 2048, "SIGTERM")),
+        ('sending SIGTERM to process 12 "a": badness 1, VmRSS": badness 300, VmRSS 2 MiB', (12, 'a": badness 1, VmRSS', 300, 2048, "SIGTERM")),
+    ],
+)
+def test_earlyoom_in_all_its_wordings(line, victim):
+    [event] = events("Nov 23 04:43:46 host earlyoom[530]: " + line)
+    [found] = event["victims"]
+    assert (found["pid"], found["name"], found["score"], found["rss_kb"], event["signal"]) == victim
+    assert (event["killer"], event["outcome"], event["trusted"], event["constraint"], event["trigger"]) == ("earlyoom", "kill", None, None, None)
+    assert event["raw"] == ["Nov 23 04:43:46 host earlyoom[530]: " + line]
+
+
+SENT = 'sending {0} to process {1} uid 0 "a": badness 3, VmRSS 2 MiB'
+
+
+@pytest.mark.parametrize(
+    "lines, found",
+    [
+        ([SENT.format("SIGTERM", 1), "escalating to SIGKILL after 0.5 seconds"], [(1, True)]),
+        ([SENT.format("SIGTERM", 1), SENT.format("SIGKILL", 1)], [(1, True)]),
+        ([SENT.format("SIGTERM", 1), SENT.format("SIGTERM", 2)], [(1, False), (2, False)]),
+        (["sending SIGTERM when mem <= 10 % and swap <= 10 %,", "        SIGKILL when mem <= 5 %"], []),
+        (["low memory! at or below SIGTERM limits: mem 10 %, swap 10 %"], []),
+        (["escalating to SIGKILL after 0.5 seconds"], []),
+        (["Killing process 12 x"], []),  # without a tag anybody's words
+    ],
+)
+def test_what_belongs_to_one_kill_is_one(lines, found):
+    assert [(event["victims"][0]["pid"], event["escalated"]) for event in events(*lines)] == found
+
+
+@pytest.mark.parametrize(
+    "line, reason",
+    [
+        ("Killed {0} due to memory used (1) / total (2) and swap used (3) / total (4) being more than 90.00%", "swap"),
+        ("Killed {0} due to memory pressure for /system.slice being 60.10% > 50.00% for > 30s with reclaim activity", "pressure"),
+        ("Marked {0} for killing due to memory used (1) / total (2) and swap used (3) / total (4) being more than 90.00%", "swap"),
+        ("Marked {0} for killing due to memory pressure for /system.slice being 60.10% > 50.00% for > 30s with reclaim activity", "pressure"),
+    ],
+)
+def test_systemd_oomd_names_a_cgroup(line, reason):
+    [event] = events(
+        "Jul 25 14:31:34 host systemd-oomd[1332]: Considered 12 cgroups for killing, top candidates were:",
+        "Jul 25 14:31:34 host systemd-oomd[1332]: " + line.format(UNIT),
+        "Jul 25 14:31:35 host systemd[1]: other.service: systemd-oomd killed 9 process(es) in this unit.",
+        "Jul 25 14:31:35 host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.",
+    )
+    assert (event["killer"], event["memcg"]["path"], event["reason"], event["killed_count"], event["victims"]) == ("systemd-oomd", UNIT, reason, 2, [])
+
+
+@pytest.mark.parametrize(
+    "lines, victim",
+    [
+        (["PID: 12, name: web server, badness: 3", "Implementing a corrective action:", "  Sending SIGTERM to the victim"], (12, "web server", 3, "SIGTERM")),
+        (["Victim VmRSS: 4 KiB", "  Send SIGKILL to the victim"], (None, None, None, "SIGKILL")),
+        (["PID: 12, Name: a, badness: 3", "  Send SIGKILL to the victim; total response time: 13 ms"], (12, "a", 3, "SIGKILL")),
+        (["  Send SIGTERM to the victim; total response time: 13246 ms"], (None, None, None, "SIGTERM")),
+    ],
+)
+def test_nohang_says_first_whom(lines, victim):
+    [event] = events(*["Nov 23 04:43:46 host nohang[530]: " + line for line in lines])
+    [found] = event["victims"]
+    assert (found["pid"], found["name"], found["score"], event["signal"], event["killer"]) == (*victim, "nohang")
+
+
+def test_oomd_writes_to_dev_kmsg_and_a_dry_run_is_no_kill():
+    line = "12,{0},5000000,-;oomd kill: 23.26 24.50 18.95 {1} 23334 ruleset:[r] detectorgroup:[d] killer:{2} v2"
+    [event] = events(line.format(1, "workload.slice/a", "kill_by_memory"), line.format(2, "workload.slice/b", "(dry)kill_by_memory"))
+    assert (event["killer"], event["memcg"]["path"], event["monotonic"]) == ("oomd", "workload.slice/a", 5.0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Nov 23 04:43:46 host myapp[7]: " + SENT.format("SIGTERM", 1),
+        "Nov 23 04:43:46 host myapp[7]: Killed /x due to memory used (1)",
+        "Nov 23 04:43:46 host myapp[7]:   Sending SIGTERM to the victim",
+        "Nov 23 04:43:46 host kernel: " + SENT.format("SIGTERM", 1),
+        "Killed process 7 due to memory used",
+        "Nov 23 04:43:46 host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.",
+    ],
+)
+def test_another_program_s_words_are_no_kill(line):
+    assert [event for event in events(line) if event["killer"] != "kernel"] == []
+
+
+def test_their_events_have_the_keys_of_the_kernel_s():
+    [kernel, program] = events("Out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:1kB", SENT.format("SIGTERM", 1))
+    assert set(kernel) == set(program)
+    assert set(kernel["victims"][0]) == set(program["victims"][0])
+    assert kernel["victims"][0]["rss_kb"] == 6
+    assert kernel["id"] != program["id"]
