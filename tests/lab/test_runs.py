@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A run of molecule that is killed: after the next destroy no guest, no port and no file is left."""
 
+import contextlib
 import json
 import os
 import signal
@@ -61,7 +62,10 @@ def environment_of(pid):
 
 def ports_of(pid):
     """TCP ports that this process listens on."""
-    sockets = {os.readlink("/proc/{0}/fd/{1}".format(pid, fd)) for fd in os.listdir("/proc/{0}/fd".format(pid))}
+    sockets = set()
+    for fd in os.listdir("/proc/{0}/fd".format(pid)):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            sockets.add(os.readlink("/proc/{0}/fd/{1}".format(pid, fd)))
     with open("/proc/net/tcp") as stream:
         rows = [line.split() for line in stream.readlines()[1:]]
     listening = "0A"
