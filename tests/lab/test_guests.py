@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The guests of the molecule scenarios when things go wrong: what stays behind, and what one is told."""
 
+import contextlib
 import json
 import os
 import signal
@@ -94,9 +95,11 @@ def test_guests_end_with_the_run_when_create_is_long_over(folder, run):
 
 
 def test_a_guest_ends_with_its_guard(folder):
-    creating = start(folder)
     console = os.path.join(os.environ["OOMGUARD_CACHE"], "consoles", "run.guest.log")
-    wait_for(lambda: boots(folder) and os.path.getsize(console))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(console)  # of another run
+    creating = start(folder)
+    wait_for(lambda: boots(folder) and os.path.exists(console) and os.path.getsize(console))
     guard = next(pid for pid, command in processes_of(folder) if b"guard.py\0" in command)
     os.kill(guard, signal.SIGKILL)
     _said, complaint = creating.communicate(timeout=60)
