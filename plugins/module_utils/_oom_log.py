@@ -244,7 +244,7 @@ def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False)
 
     for number, record in enumerate(_joined(records)):
         message = say.understand(record.text)
-        if record.boot != boot_id if record.boot and boot_id else record.trusted is not False and _restarted(record, message, uptime, lines):
+        if _restarted(record, message, uptime, lines, boot_id):
             for stream in streams.values():
                 keep(stream.finish())
             keep_programs(programs.finish())
@@ -264,8 +264,12 @@ def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False)
     return Parsed([dict(facts, boot_index=of_boot - boot) for _line, of_boot, facts in found], suppressed)
 
 
-def _restarted(record: Record, message: Optional[say.Message], uptime: Optional[float], lines: int) -> bool:
-    """Whether this line belongs to a new boot: the uptime tells, or, where lines have none, the version that comes first."""
+def _restarted(record: Record, message: Optional[say.Message], uptime: Optional[float], lines: int, boot_id: Optional[str]) -> bool:
+    """Whether this line belongs to a new boot: the id tells, else the uptime, or, where lines have none, the version that comes first."""
+    if record.boot and boot_id:
+        return record.boot != boot_id
+    if record.trusted is False:
+        return False
     if record.monotonic is None:
         return isinstance(message, say.NewBoot) and lines > 0
     return uptime is not None and record.monotonic < uptime - REBOOT_SECONDS
@@ -344,9 +348,13 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Dict[str, A
 
 def program_event(kill: _user_killers.Kill, tasks: bool = False, raw: bool = False) -> Dict[str, Any]:
     """The event of a killer that is a program: the same keys. Whether the line is really its own cannot be told."""
-    victim = dict.fromkeys(_VICTIM_KEYS)  # type: Dict[str, Any]
-    victim.update(pid=kill.pid, name=kill.name, uid=kill.uid, score=kill.score, oom_score_adj=kill.oom_score_adj, rss_kb=kill.rss_kb)
-    facts = event(Report(kill.record, None, kill.number), tasks)
+    report = Report(kill.record, None, kill.number)
+    report.note(kill.record)
+    if not kill.cgroup:
+        report.kills.append(say.Killed("", kill.pid, kill.name, kill.uid, {}, kill.oom_score_adj, kill.score))  # type: ignore[arg-type]
+    facts = event(report, tasks, raw)
+    for victim in facts["victims"]:
+        victim["rss_kb"] = kill.rss_kb
     facts.update(
         killer=kill.killer,
         reason=kill.reason,
@@ -355,11 +363,8 @@ def program_event(kill: _user_killers.Kill, tasks: bool = False, raw: bool = Fal
         killed_count=kill.killed_count,
         outcome="kill",
         memcg=dict(path=kill.cgroup, usage_kb=None, limit_kb=None, failcnt=None) if kill.cgroup else None,
-        victims=[] if kill.cgroup else [victim],
         complete=True,
     )
-    if raw:
-        facts["raw"] = [kill.record.raw]
     facts["id"] = _identity(facts)
     return facts
 
@@ -440,12 +445,6 @@ def _victim(report: Report, kill: say.Killed) -> Dict[str, Any]:
         container_id=container_of(cgroup) if cgroup else None,
         pod_uid=pod_of(cgroup) if cgroup else None,
     )
-
-
-_VICTIM_KEYS = (
-    "pid", "name", "uid", "score", "oom_score_adj", "total_vm_kb", "anon_rss_kb", "file_rss_kb", "shmem_rss_kb", "rss_kb", "pgtables_kb", "cgroup",
-    "unit", "container_id", "pod_uid",
-)
 
 
 def _resident_kb(kill: say.Killed) -> Optional[int]:

@@ -16,7 +16,7 @@ import json
 import os
 import subprocess
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _kernel_log
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
@@ -136,7 +136,7 @@ class Refusal:
         )
 
 
-def judge(attempts: List[Attempt], victims: Dict[int, str], counted: Optional[int], log_error: Optional[str]) -> Any:
+def judge(attempts: List[Attempt], victims: Dict[int, str], counted: Optional[int], log_error: Optional[str]) -> Tuple[str, List[str]]:
     """Verdict and its reasons. refuted: the hog got it all, or the killer came. proven: refused and granted as expected, and no kill."""
     wrong = [
         "{0}: {1} KiB were {2}, not {3}".format(one.name, one.asked_kb, one.observed(), one.expected)

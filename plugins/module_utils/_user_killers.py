@@ -14,7 +14,7 @@ systemd:src/oom/oomd-manager.c (255 to 261), nohang, oomd:src/oomd/plugins/BaseK
 """
 
 import re
-from typing import Dict, Iterator, List, NamedTuple, Optional, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record
 
@@ -71,7 +71,7 @@ class Stream:
 
     def __init__(self) -> None:
         self._open = {}  # type: Dict[str, Kill]  # the last kill of each killer
-        self._next = {}  # type: Dict[str, Union[int, str]]  # what nohang says of its victim before it kills
+        self._next = {}  # type: Dict[str, Any]  # what nohang says of its victim before it kills
 
     def take(self, record: Record, number: int) -> Iterator[Kill]:
         text = record.text
@@ -131,8 +131,8 @@ class Stream:
         elif rss:
             self._next["rss_kb"] = int(rss.group("rss"))
         elif kill:
-            facts, self._next = self._next, {}  # type: ignore[assignment]
-            yield from self._begin(Kill("nohang", record, number, signal=kill.group("signal"), **facts))  # type: ignore[arg-type]
+            facts, self._next = self._next, {}
+            yield from self._begin(Kill("nohang", record, number, signal=kill.group("signal"), **facts))
 
     def _count(self, match: Optional["re.Match[str]"]) -> None:
         """What systemd says of it afterwards is no other kill."""
