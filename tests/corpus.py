@@ -13,7 +13,7 @@ import json
 import os
 import sys
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import read_file
+from ansible_collections.oomguard.linux.plugins.module_utils._log_files import read_file
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse
 
 VICTIM_FIELDS = ("name", "uid", "score", "oom_score_adj", "anon_rss_kb", "total_vm_kb")

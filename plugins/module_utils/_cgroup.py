@@ -17,7 +17,7 @@ import os
 import re
 import signal
 import time
-from typing import List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -115,6 +115,26 @@ def find(procfs: Procfs, path: str) -> str:
     raise NotFoundError("cgroup {0} does not exist below {1}".format(path, ", ".join(one.mount for one in mounted) or "any mount point"))
 
 
+def oom_kills(procfs: Procfs) -> Dict[str, int]:
+    """Kills in each cgroup alone, since it exists, by its path; without those that had none. Version 2 tells since kernel 5.2."""
+    hierarchy = memory_hierarchy(procfs)
+    name = "memory.events.local" if hierarchy.version == 2 else "memory.oom_control"
+    counted = {}
+    for folder, _folders, names in os.walk(hierarchy.mount):
+        try:
+            kills = _oom_kills(folder, name) if name in names else None
+        except OSError:  # removed meanwhile
+            continue
+        if kills:
+            counted[hierarchy.path(folder)] = kills
+    return counted
+
+
+def _oom_kills(directory: str, name: str) -> Optional[int]:
+    words = _words(directory, name)
+    return next((int(value) for key, value in zip(words[::2], words[1::2]) if key == "oom_kill"), None)
+
+
 def processes(directory: str) -> List[int]:
     """Pids in a cgroup and in all cgroups below it; what is removed meanwhile is left out."""
     pids = []
@@ -179,12 +199,7 @@ class MemoryCgroup:
 
     def oom_kills(self) -> Optional[int]:
         """Kills inside since it exists (memory.events, memory.oom_control); None before kernel 4.13."""
-        name = "memory.events" if self.version == 2 else "memory.oom_control"
-        words = _words(self.directory, name)
-        for key, value in zip(words[::2], words[1::2]):
-            if key == "oom_kill":
-                return int(value)
-        return None
+        return _oom_kills(self.directory, "memory.events" if self.version == 2 else "memory.oom_control")
 
     def processes(self) -> List[int]:
         return processes(self.directory)

@@ -5,41 +5,29 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Where kernel text comes from: the journal, /dev/kmsg, pstore and files, as records with their trust."""
+"""What a host keeps of the kernel's words: the journal, /dev/kmsg and pstore, as records with their trust."""
 
 import glob
-import gzip
 import json
 import os
 import re
 import select
-import stat
 import subprocess
-import sys
-import zlib
 from typing import IO, Iterator, List, NamedTuple, Optional, Tuple
 
-try:
-    import lzma
-except ImportError:  # Python can be built without
-    lzma = None  # type: ignore[assignment]
-
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, journal_record, kmsg_record, records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._log_forms import KILLER_UNITS, journal_record, records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Place, Record, kmsg_record
 
 # One read of /dev/kmsg gives one record; a record fits (kernel/printk/printk.c:PRINTKRB_RECORD_MAX and its escapes).
 _RECORD_BYTES = 16384
-
-# How much of a file is looked at to tell text from anything else.
-_SAMPLE_BYTES = 65536
-
-_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"  # what compressed files begin with, whatever their name
 
 
 class Kmsg:
     """The kernel's ring buffer, read through /dev/kmsg."""
 
-    def __init__(self, path: str = "/dev/kmsg") -> None:
+    def __init__(self, path: str = "/dev/kmsg", start: int = 0) -> None:
+        """C(start) is the number of the first record that is asked for."""
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -49,7 +37,8 @@ class Kmsg:
                 "{0} cannot be read ({1}): be root, or have CAP_SYSLOG while kernel.dmesg_restrict is 1".format(path, error.strerror)
             )
         self.lost = 0  # records that were overwritten before they were read
-        self._next = 0  # type: Optional[int]  # None: anything may come next
+        self._start = start
+        self.next = start  # type: Optional[int]  # number of the record that comes next; None: any
 
     def __enter__(self) -> "Kmsg":
         return self
@@ -63,7 +52,7 @@ class Kmsg:
     def seek_end(self) -> None:
         """From now on only new records."""
         os.lseek(self._fd, 0, os.SEEK_END)
-        self._next = None
+        self.next = None
 
     def wait(self, seconds: float) -> None:
         """Until there is a record to read, or the time is over."""
@@ -84,10 +73,12 @@ class Kmsg:
             found = kmsg_record(line)
             if found is None:
                 continue
-            if self._next is not None and found.sequence > self._next:
-                self.lost += found.sequence - self._next
-            self._next = found.sequence + 1
-            records.append(found.record)
+            if found.sequence < self._start:
+                continue
+            if self.next is not None and found.sequence > self.next:
+                self.lost += found.sequence - self.next
+            self.next = found.sequence + 1
+            records.append(found.record._replace(place=Place("kmsg", found.sequence)))
 
 
 # --- the journal ------------------------------------------------------------------
@@ -96,31 +87,71 @@ JOURNALS = ("/run/log/journal", "/var/log/journal")
 
 BOOTS = {"current": "0", "previous": "-1"}  # as journalctl counts them; another word is a boot id
 
+# What is asked for, by fields that only journald writes: the kernel, services that kill, and systemd's word on what systemd-oomd killed.
+_MATCHES = (
+    ["_TRANSPORT=kernel", "+"]
+    + ["_SYSTEMD_UNIT=" + unit for unit in sorted(KILLER_UNITS)]
+    + ["+", "_PID=1", "MESSAGE_ID=d989611b15e44c9dbf31e3c81256e4ed"]
+)
+
 
 def has_journal(root: str = "/") -> bool:
     """Whether journald keeps a log here: a folder alone may be left from another time."""
-    return any(glob.glob(os.path.join(root, folder.lstrip("/"), "*", "*.journal")) for folder in JOURNALS)
+    return bool(_journal_files(root))
 
 
-def read_journal(boot: str, program: str = "journalctl") -> Iterator[Record]:
-    """What the kernel said in one boot, or in all, oldest first. It is asked for by journald's own field, which nobody can forge."""
-    command = [program, "--quiet", "--no-pager", "--all", "--output=json", "_TRANSPORT=kernel"]
-    if boot != "all":
-        command.append("--boot=" + BOOTS.get(boot, boot))
-    try:
-        reader = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, LC_ALL="C")
-        )
-    except OSError as error:
-        raise UnsupportedError("the journal cannot be read: {0} cannot be started: {1}".format(program, error.strerror))
-    with reader:
-        for line in reader.stdout:  # type: ignore[union-attr]
-            found = journal_record(json.loads(line.decode("utf-8", "replace")))
-            if found is not None:
-                yield found
-        complaint = reader.stderr.read().decode("utf-8", "replace").strip()  # type: ignore[union-attr]
-    if reader.returncode != 0:
-        raise AccessError("the journal cannot be read (boot={0}): {1}".format(boot, complaint or "{0} failed".format(program)))
+def _journal_files(root: str = "/") -> List[str]:
+    return [path for folder in JOURNALS for path in glob.glob(os.path.join(root, folder.lstrip("/"), "*", "system*.journal"))]
+
+
+class Journal:
+    """What the kernel, and programs that kill, said in one boot, in all, or since a cursor, oldest first."""
+
+    def __init__(
+        self, boot: str, since: Optional[float] = None, until: Optional[float] = None, cursor: Optional[str] = None,
+        program: str = "journalctl",
+    ) -> None:
+        """C(since) and C(until) are seconds since 1970; C(cursor) is that of a record which was read, and which is not read again."""
+        self._program = program
+        self._command = [program, "--quiet", "--no-pager", "--all", "--output=json"]
+        self._what = "cursor" if cursor else "boot=" + boot
+        if cursor:
+            self._command.append("--cursor=" + cursor)
+        elif boot != "all":
+            self._command.append("--boot=" + BOOTS.get(boot, boot))
+        for option, moment in (("--since", since), ("--until", until)):
+            if moment is not None:
+                self._command.append("{0}=@{1:.0f}".format(option, moment))
+        self.end = cursor  # of the last record that was read
+        self.gap = False  # whether the record of the cursor is no longer there
+        self.written = 0.0  # when the last record was, in seconds since 1970
+
+    def read(self) -> Iterator[Record]:
+        hidden = [path for path in _journal_files() if not os.access(path, os.R_OK)]
+        if hidden:  # journalctl would show what else it finds
+            raise AccessError("the journal cannot be read: no permission for {0}: be root, or in the group systemd-journal".format(hidden[0]))
+        try:
+            reader = subprocess.Popen(
+                self._command + _MATCHES, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=dict(os.environ, LC_ALL="C"),
+            )
+        except OSError as error:
+            raise UnsupportedError("the journal cannot be read: {0} cannot be started: {1}".format(self._program, error.strerror))
+        self.gap = self.end is not None
+        with reader:
+            for line in reader.stdout:  # type: ignore[union-attr]
+                fields = json.loads(line.decode("utf-8", "replace"))
+                if self.gap and fields.get("__CURSOR") == self.end:
+                    self.gap = False
+                    continue
+                found = journal_record(fields)
+                if found is not None:
+                    yield found._replace(place=Place("journal", self.end or ""))
+                self.end = fields.get("__CURSOR")
+                self.written = int(fields.get("__REALTIME_TIMESTAMP", "0")) / 1e6
+            complaint = reader.stderr.read().decode("utf-8", "replace").strip()  # type: ignore[union-attr]
+        if reader.returncode != 0:
+            raise AccessError("the journal cannot be read ({0}): {1}".format(self._what, complaint or "{0} failed".format(self._program)))
 
 
 # --- pstore -----------------------------------------------------------------------
@@ -171,65 +202,20 @@ def _dump_parts(root: str) -> Iterator[_DumpPart]:
             for name in names:
                 if name.startswith("dmesg") and not name.endswith(".z"):  # which the kernel could not uncompress
                     path = os.path.join(folder, name)
-                    lines = list(_lines(path))
+                    with _open_dump(path) as stream:
+                        lines = [line.decode("utf-8", "backslashreplace") for line in stream.read().splitlines()]
                     header = _DUMP_HEADER.match(lines[0]) if lines and name != "dmesg.txt" else None
                     yield _DumpPart(path, folder, os.stat(path).st_mtime, int(header.group("part")) if header else 0, lines)
+
+
+def _open_dump(path: str) -> IO[bytes]:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise AccessError("{0} cannot be read ({1}): be root".format(path, error.strerror))
 
 
 def _denied(error: OSError) -> None:
     """A folder that may not be read is not an empty one."""
     if not isinstance(error, FileNotFoundError):
         raise AccessError("{0} cannot be read ({1}): be root".format(error.filename, error.strerror))
-
-
-def files(patterns: List[str]) -> List[str]:
-    """The files that paths and globs name, each once, in the order given."""
-    found = []  # type: List[str]
-    for pattern in patterns:
-        matches = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]
-        if not matches:
-            raise NotFoundError("{0} matches no file".format(pattern))
-        found.extend(path for path in matches if path not in found)
-    return found
-
-
-def read_file(path: str) -> Iterator[Record]:
-    """Records of a log file, line by line."""
-    return records_of(_lines(path))
-
-
-def _lines(path: str) -> Iterator[str]:
-    """Lines of a file, uncompressed where it is compressed."""
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise InputError("{0} is not a file".format(path))
-        with _unpacked(path) as stream:
-            _refuse_junk(path, stream.read(_SAMPLE_BYTES))
-        with _unpacked(path) as stream:
-            for line in stream:
-                yield line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-    except FileNotFoundError:
-        raise NotFoundError("{0} does not exist".format(path))
-    except (EOFError, zlib.error, *([lzma.LZMAError] if lzma else [])) as error:
-        raise InputError("{0} is cut or damaged: {1}".format(path, error))
-    except OSError as error:
-        raise AccessError("{0} cannot be read: {1}".format(path, error.strerror or error))
-
-
-def _unpacked(path: str) -> IO[bytes]:
-    with open(path, "rb") as stream:
-        start = stream.read(len(_XZ))
-    if start.startswith(_GZIP):
-        return gzip.open(path)  # type: ignore[return-value]
-    if start != _XZ:
-        return open(path, "rb")
-    if lzma is None:
-        raise UnsupportedError("{0} is packed by xz, which the Python of this host ({1}) cannot read".format(path, sys.executable))
-    return lzma.open(path)
-
-
-def _refuse_junk(path: str, sample: bytes) -> None:
-    """Text has hardly any control characters; a line or two of a crash may."""
-    controls = sum(sample.count(bytes([code])) for code in range(32) if code not in (7, 8, 9, 10, 12, 13, 27))
-    if controls * 20 > len(sample):
-        raise InputError("{0} is not text: {1} of its first {2} bytes are control characters".format(path, controls, len(sample)))

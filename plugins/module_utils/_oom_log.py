@@ -18,7 +18,7 @@ announces, and up to 5.0 a child may have died instead.
 """
 
 import hashlib
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _oom_messages as say
 from ansible_collections.oomguard.linux.plugins.module_utils import _user_killers
@@ -43,6 +43,14 @@ _ORIGIN_CONSTRAINTS = {
     "No available memory in cpuset": "cpuset",
 }
 _PAGE_SIZES_KB = (4, 8, 16, 64)
+
+
+class Unsettled(NamedTuple):
+    """A report that more lines may belong to, if they come soon."""
+
+    number: int  # of its first line
+    first: Record
+    seconds: float  # how long it waits
 
 
 class Row(NamedTuple):
@@ -136,6 +144,13 @@ class _Stream:
     def finish(self) -> Iterator[Report]:
         yield from self._close()
 
+    def unsettled(self, last: Record) -> List[Unsettled]:
+        """The reports that the next line may belong to, when that was the last."""
+        waiting = ((self._open, REPORT_SECONDS), (self._ended, GROUP_SECONDS))
+        return [
+            Unsettled(report.number, report.first, seconds) for report, seconds in waiting if report and report.seconds_since(last) <= seconds
+        ]
+
     def _close(self) -> Iterator[Report]:
         # Within a stream the ended report is always the older one.
         for report in (self._ended, self._open):
@@ -218,50 +233,85 @@ class _Stream:
             report.add_row(message)
 
 
-class Parsed(NamedTuple):
-    """Everything that the text says."""
+Event = Dict[str, Any]
 
-    events: List[Dict[str, Any]]
+
+class Ending(NamedTuple):
+    """What is known when the last line was read."""
+
+    boots: int  # that the text is of
     suppressed: int  # reports that the kernel did not print, as it says itself
+    unsettled: List[Unsettled]
 
 
-def parse_all(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> Parsed:
-    """Events of the text, in the order in which they began, and what it says of missing ones."""
-    streams = {False: _Stream(False), None: _Stream(None), True: _Stream(True)}
-    programs = _user_killers.Stream()
-    found = []  # type: List[Tuple[int, int, Dict[str, Any]]]  # line, boot, event
-    boot, lines, suppressed = 0, 0, 0
-    uptime = None  # type: Optional[float]
-    boot_id = None  # type: Optional[str]
+def read(records: Iterable[Record], take: Callable[[int, Event], None], tasks: bool = False, raw: bool = False) -> Ending:
+    """Hand over each event, with the number of its first line, when no line of this text can belong to it any more.
 
-    def keep(ended: Iterable[Report]) -> None:
-        for report in ended:
-            found.append((report.number, boot, event(report, tasks, raw)))
-
-    def keep_programs(ended: Iterable[_user_killers.Kill]) -> None:
-        for kill in ended:
-            found.append((kill.number, boot, program_event(kill, tasks, raw)))
-
+    C(boot_index) counts from the first boot of the text: how many there are is
+    known at the end.
+    """
+    parser = _Parser(take, tasks, raw)
     for number, record in enumerate(_joined(records)):
+        parser.take(number, record)
+    return parser.finish()
+
+
+def parse(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> List[Event]:
+    """Events of kernel text, in the order in which they began; see C(event) for their keys."""
+    found = []  # type: List[Tuple[int, Event]]
+    boots = read(records, lambda number, facts: found.append((number, facts)), tasks, raw).boots
+    return [dict(facts, boot_index=facts["boot_index"] - boots + 1) for _number, facts in sorted(found, key=lambda one: one[0])]
+
+
+class _Parser:
+    """All who speak in one text, and the boots that it is of."""
+
+    def __init__(self, take: Callable[[int, Event], None], tasks: bool, raw: bool) -> None:
+        self._take = take
+        self._options = (tasks, raw)
+        self._streams = {False: _Stream(False), None: _Stream(None), True: _Stream(True)}
+        self._programs = _user_killers.Stream()
+        self._boot = 0
+        self._lines = 0  # of this boot
+        self._suppressed = 0
+        self._uptime = None  # type: Optional[float]
+        self._boot_id = None  # type: Optional[str]
+        self._last = Record("")
+
+    def take(self, number: int, record: Record) -> None:
         message = say.understand(record.text)
-        if _restarted(record, message, uptime, lines, boot_id):
-            for stream in streams.values():
-                keep(stream.finish())
-            keep_programs(programs.finish())
-            boot, lines = boot + 1, 0
-        uptime = record.monotonic if record.monotonic is not None else uptime
-        boot_id = record.boot or boot_id
-        lines += 1
+        if _restarted(record, message, self._uptime, self._lines, self._boot_id):
+            self._end_boot()
+            self._boot, self._lines = self._boot + 1, 0
+        self._uptime = record.monotonic if record.monotonic is not None else self._uptime
+        self._boot_id = record.boot or self._boot_id
+        self._lines += 1
+        self._last = record
         if isinstance(message, say.Suppressed):
-            suppressed += message.reports
-        keep(streams[record.trusted].take(record, message, number))
+            self._suppressed += message.reports
+        self._keep(self._streams[record.trusted].take(record, message, number))
         if message is None:
-            keep_programs(programs.take(record, number))
-    for stream in streams.values():
-        keep(stream.finish())
-    keep_programs(programs.finish())
-    found.sort(key=lambda one: one[0])
-    return Parsed([dict(facts, boot_index=of_boot - boot) for _line, of_boot, facts in found], suppressed)
+            self._keep_programs(self._programs.take(record, number))
+
+    def finish(self) -> Ending:
+        unsettled = [Unsettled(kill.number, kill.record, REPORT_SECONDS) for kill in self._programs.since(self._last, REPORT_SECONDS)]
+        for trusted in (None, True):  # for what a program makes up nobody waits
+            unsettled += self._streams[trusted].unsettled(self._last)
+        self._end_boot()
+        return Ending(self._boot + 1, self._suppressed, unsettled)
+
+    def _end_boot(self) -> None:
+        for stream in self._streams.values():
+            self._keep(stream.finish())
+        self._keep_programs(self._programs.finish())
+
+    def _keep(self, ended: Iterable[Report]) -> None:
+        for report in ended:
+            self._take(report.number, dict(event(report, *self._options), boot_index=self._boot))
+
+    def _keep_programs(self, ended: Iterable[_user_killers.Kill]) -> None:
+        for kill in ended:
+            self._take(kill.number, dict(program_event(kill, *self._options), boot_index=self._boot))
 
 
 def _restarted(record: Record, message: Optional[say.Message], uptime: Optional[float], lines: int, boot_id: Optional[str]) -> bool:
@@ -295,15 +345,10 @@ def _joined(records: Iterable[Record]) -> Iterator[Record]:
         yield cut
 
 
-def parse(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> List[Dict[str, Any]]:
-    """Events of kernel text; see C(event) for their keys."""
-    return parse_all(records, tasks, raw).events
-
-
 # --- a report as an event ----------------------------------------------------------
 
 
-def event(report: Report, tasks: bool = False, raw: bool = False) -> Dict[str, Any]:
+def event(report: Report, tasks: bool = False, raw: bool = False) -> Event:
     """The event of a report: always the same keys, null where the text does not say."""
     page_kb = _page_kb(report)
     victims = _victims(report)
@@ -311,6 +356,7 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Dict[str, A
     constraint = _constraint(report)
     announced = report.announced
     facts = dict(
+        source=report.first.place.source if report.first.place else None,
         time=report.first.time,
         monotonic=report.first.monotonic,
         boot_id=report.first.boot,
@@ -346,9 +392,9 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Dict[str, A
     return facts
 
 
-def program_event(kill: _user_killers.Kill, tasks: bool = False, raw: bool = False) -> Dict[str, Any]:
-    """The event of a killer that is a program: the same keys. Whether the line is really its own cannot be told."""
-    report = Report(kill.record, None, kill.number)
+def program_event(kill: _user_killers.Kill, tasks: bool = False, raw: bool = False) -> Event:
+    """The event of a killer that is a program: the same keys. Only journald can tell that the line is really its own."""
+    report = Report(kill.record, True if kill.record.vouched else None, kill.number)
     report.note(kill.record)
     if not kill.cgroup:
         report.kills.append(say.Killed("", kill.pid, kill.name, kill.uid, {}, kill.oom_score_adj, kill.score))  # type: ignore[arg-type]

@@ -93,6 +93,14 @@ class Stream:
         if match:
             yield from self._begin(Kill("oomd", record, number, cgroup=match.group("cgroup"), reason="pressure"))
 
+    def since(self, last: Record, seconds: float) -> List[Kill]:
+        """The last kill of each killer, if it was no longer before that record: lines that still come may say more of it."""
+        return [
+            kill
+            for kill in self._open.values()
+            if None in (kill.record.clock, last.clock) or abs(last.clock - kill.record.clock) <= seconds  # type: ignore[operator]
+        ]
+
     def finish(self) -> List[Kill]:
         left = list(self._open.values())
         self._open = {}

@@ -12,24 +12,28 @@ description:
   - Victims are known by the pid of the line C(Killed process), which the kernel prints even when it suppresses the report.
     A report without a kill, a kill without a report, a group kill and a panic are told apart.
   - Understands the messages of kernels from 2.6 to today, behind any usual prefix.
+  - Also tells of kills by programs, that is earlyoom, systemd-oomd, nohang and oomd. What systemd says afterwards is joined, not counted again.
   - User space can write to C(/dev/kmsg), but never with the facility of the kernel. Such records are counted and left out.
 options:
   source:
     description:
-      - V(journal) reads what the kernel wrote to the journal, in the boot that O(boot) names. Nobody else can write there in its name.
+      - V(journal) reads what the kernel, and services that kill, wrote to the journal, in the boot that O(boot) names. They are known by
+        fields that only journald writes, so nobody can write there in their name.
       - V(kmsg) reads the kernel's ring buffer of the current boot.
       - V(pstore) reads what a panic left in memory that outlives it, from C(/sys/fs/pstore) and C(/var/lib/systemd/pstore). It needs a
         backend, such as C(ramoops) or C(efi), that was loaded before the panic. See RV(pstore_backend).
       - V(file) reads O(paths).
       - V(auto) is V(file) when O(paths) is given, else V(journal) where there is one, else V(kmsg). With the journal and O(boot=all)
-        it also reads pstore, of which nobody knows the boot.
+        it also reads pstore, of which nobody knows the boot, and so it does with O(cursor).
     type: str
     choices: [auto, journal, kmsg, pstore, file]
     default: auto
   paths:
     description:
-      - Log files, or globs of them, in the order in which they are read. Files packed by gzip or xz are unpacked.
-      - Their form is known by what they hold. Text with any usual prefix, records of C(/dev/kmsg), and the journal in JSON.
+      - Log files, or globs of them, in the order in which they are read. Those of a glob are read oldest first, by the names that
+        C(logrotate) gives, and one that was rotated is one log. Files packed by gzip or xz are unpacked.
+      - Their form is known by what they hold. Text with any usual prefix, records of C(/dev/kmsg), what C(journalctl) writes with
+        C(--output=json) or C(--output=export), and C(dmesg --json).
     type: list
     elements: str
     default: []
@@ -38,6 +42,23 @@ options:
       - Which boot, V(current), V(previous), V(all) or a boot id. Only the journal knows others than the current one.
     type: str
     default: current
+  since:
+    description:
+      - Only events that began at this moment or later. ISO 8601 with its zone, as V(2026-11-23T04:43:45Z), seconds since 1970, or a
+        time ago, as V(-30m), V(-1h), V(-2d).
+      - Events of which the log does not tell the moment are left out, and counted in RV(counts).
+    type: str
+  until:
+    description: Only events that began before this moment, written as O(since).
+    type: str
+  cursor:
+    description:
+      - What the run before returned as RV(cursor). Only what came since then is told, of every boot, so that runs after one another
+        neither miss nor repeat an event, also when logs are rotated or the host reboots. An empty one is none.
+      - An event that is still going on is left to the next run. That is a report without its end in the last 30 seconds, or a kill in
+        the last second that may be the first of a group.
+      - It is of one host, and of one source. For V(file), O(paths) should name the rotated files as well.
+    type: str
   victim:
     description: Only events in which a process of this name died.
     type: str
@@ -65,7 +86,7 @@ options:
     type: bool
     default: false
   limit:
-    description: Return the newest events only, so many of them.
+    description: Return the newest events only, so many of them, and no more than 1 MiB, unless O(tasks) or O(raw) is asked for.
     type: int
     default: 100
 extends_documentation_fragment:
@@ -79,7 +100,8 @@ attributes:
     details: [The module only reads.]
 notes:
   - Needs root, or CAP_SYSLOG, for C(/dev/kmsg) where C(kernel.dmesg_restrict) is 1, and root or the group C(systemd-journal) for the journal.
-  - RV(counts), RV(summary) and RV(lost) are of all events, whatever is filtered.
+  - RV(counts), RV(summary) and RV(lost) are of all events in the time that was asked for, whatever else is filtered.
+  - A file of which the rest is damaged is read up to there, and named in RV(lost). Anything else that cannot be read is an error.
 seealso:
   - module: oomguard.linux.oom_trial
 author:
@@ -106,9 +128,30 @@ EXAMPLES = r"""
 
 - name: Read the kernel logs of the last weeks
   oomguard.linux.oom_events:
-    paths:
-      - /var/log/kern.log.1
-      - /var/log/kern.log
+    paths: [/var/log/kern.log*]
+
+- name: What happened in the last hour
+  oomguard.linux.oom_events:
+    since: -1h
+
+- name: What happened since this was asked the last time
+  block:
+    - name: Read how far it was read
+      ansible.builtin.slurp:
+        src: /var/lib/oom_events.cursor
+      register: kept
+      failed_when: false
+
+    - name: Read what came since then
+      oomguard.linux.oom_events:
+        cursor: "{{ kept.content | default('') | b64decode }}"
+      register: oom
+
+    - name: Keep how far it was read
+      ansible.builtin.copy:
+        content: "{{ oom.cursor | default('', true) }}"
+        dest: /var/lib/oom_events.cursor
+        mode: "0600"
 """
 
 RETURN = r"""
@@ -143,12 +186,14 @@ events:
       type: int
       sample: 0
     trusted:
-      description: V(true) when the facility proves that the kernel wrote it, V(false) when a program did, null when it cannot be told.
+      description:
+        - V(true) when the facility proves that the kernel wrote it, or journald that the service of RV(events[].killer) did. V(false) when
+          a program wrote what only the kernel says. Null when it cannot be told.
       type: bool
       sample: true
     killer:
       description:
-        - Who killed, V(kernel), or a program, V(systemd-oomd), V(earlyoom), V(nohang) or V(oomd). Of programs only files tell.
+        - Who killed, V(kernel), or a program, V(systemd-oomd), V(earlyoom), V(nohang) or V(oomd). Of programs the journal tells, and files.
       type: str
       sample: kernel
     reason:
@@ -288,18 +333,21 @@ total:
   type: int
   sample: 2
 truncated:
-  description: Whether O(limit) left some of them out.
+  description: Whether O(limit) or their size left some of them out.
   returned: success
   type: bool
   sample: false
 counts:
   description:
-    - C(vmstat_oom_kill) is what the kernel counted since boot. Null before kernel 4.13, and for anything but the current boot.
-    - C(logged_kills) is how many victims the log names, C(unlogged) how many of the counted kills it does not.
+    - C(vmstat_oom_kill) is what the kernel counted since boot. Null before kernel 4.13, and for anything but the whole current boot.
+    - C(logged_kills) is how many victims of the kernel the log names, C(unlogged) how many of the counted kills it does not.
+    - C(unlogged_in) tells where they were, as far as cgroups that still exist count more kills than the log names in them
+      (C(memory.events.local), C(memory.oom_control)).
     - C(untrusted) is how many events were not written by the kernel.
+    - C(undated) is how many events were left out of the time that was asked for, as the log does not tell when they were.
   returned: success
   type: dict
-  sample: {"vmstat_oom_kill": 2, "logged_kills": 2, "unlogged": 0, "untrusted": 0}
+  sample: {"vmstat_oom_kill": 2, "logged_kills": 2, "unlogged": 0, "unlogged_in": [], "untrusted": 0, "undated": 0}
 summary:
   description: Kills by name, most first.
   returned: success
@@ -307,10 +355,18 @@ summary:
   elements: dict
   sample: [{"name": "hog", "kills": 2}]
 lost:
-  description: C(records) of the ring buffer that were overwritten before they were read, and reports that the kernel says it suppressed.
+  description:
+    - C(records) of the ring buffer that were overwritten before they were read, and reports that the kernel says it suppressed.
+    - C(gap) is true when what O(cursor) names is no longer there, so that what came between may be lost.
+    - C(files) says of which files the rest could not be read, and why.
   returned: success
   type: dict
-  sample: {"records": 0, "suppressed_reports": 0}
+  sample: {"records": 0, "suppressed_reports": 0, "gap": false, "files": []}
+cursor:
+  description: Where the next run goes on, for O(cursor). Null for V(pstore), with O(until), and where there was nothing to read.
+  returned: success
+  type: str
+  sample: "kmsg|6aaf9458705f4b56a35ac8cca67d8f0f|0c3b1f2b36e9411785b1ab3cbd8dba7d:1204|"
 pstore_backend:
   description: What would keep the kernel log of a panic for O(source=pstore). Null for nothing.
   returned: success
@@ -330,6 +386,9 @@ def main() -> None:
             source=dict(type="str", choices=["auto", "journal", "kmsg", "pstore", "file"], default="auto"),
             paths=dict(type="list", elements="str", default=[]),
             boot=dict(type="str", default="current"),
+            since=dict(type="str"),
+            until=dict(type="str"),
+            cursor=dict(type="str"),
             victim=dict(type="str"),
             unit=dict(type="str"),
             constraint=dict(type="str", choices=["none", "cpuset", "memory_policy", "memcg"]),

@@ -86,6 +86,20 @@ def sysctl_tree(tmp_path):
 
 
 @pytest.fixture
+def dump():
+    """Write what pstore keeps of a crash; its age orders it."""
+
+    def write(folder, name, text, age):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        os.utime(str(path), (1000000 - age, 1000000 - age))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
 def run_module(monkeypatch, capsys):
     """Run main() of a module as Ansible would; what it prints comes back."""
 

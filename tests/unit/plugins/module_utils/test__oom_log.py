@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _oom_log
-from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, kmsg_record, records_of, text_record
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse, parse_all
+from ansible_collections.oomguard.linux.plugins.module_utils._log_forms import records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, kmsg_record, text_record
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse, read
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_messages import (
     Announced,
     Group,
@@ -293,9 +294,10 @@ def test_the_task_table_fills_in_what_the_kill_does_not_say():
         "Out of memory: Kill process 7 (x y) score 9 or sacrifice child",
         "Killed process 7 (x y) total-vm:1600kB, anon-rss:3kB, file-rss:2kB",
     ]
-    parsed = parse_all(records_of(lines), tasks=True, raw=True)
-    [event] = parsed.events
-    assert parsed.suppressed == 3
+    found = []
+    ending = read(records_of(lines), lambda _number, event: found.append(event), tasks=True, raw=True)
+    assert ending.suppressed == 3
+    [event] = found
     assert event["raw"][0] == HEADER
     assert event["trigger"]["pid"] == 9
     victim = event["victims"][0]

@@ -6,7 +6,7 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._log_forms import records_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse
 
 UNIT = "/system.slice/mariadb.service"

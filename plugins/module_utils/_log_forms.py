@@ -1,0 +1,175 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""The forms in which logs keep kernel messages, and records out of them.
+
+Pure. Lines of text and records of /dev/kmsg may stand in one file, and so may
+entries of the journal in JSON. The journal's export format and dmesg's JSON
+fill a file of their own.
+"""
+
+import json
+import re
+import struct
+from typing import IO, Any, Dict, Iterable, Iterator, List, Optional, Tuple
+
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import LONGEST_LINE, Record, kmsg_record, text_record
+from ansible_collections.oomguard.linux.plugins.module_utils._moments import iso
+
+# A journal entry of the kernel is a message of those and a few dozen short fields; bytes that are numbers take up to five characters each.
+LONGEST_ENTRY = 8 * LONGEST_LINE
+
+# The service that a killer is, and the tag under which it speaks. Below them user services cannot run.
+KILLER_UNITS = {
+    "earlyoom.service": "earlyoom",
+    "nohang.service": "nohang",
+    "nohang-desktop.service": "nohang",
+    "systemd-oomd.service": "systemd-oomd",
+}
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LATEST = 253402300799.0  # the end of the year 9999
+
+# Two lines that lost the line end between them: "...was HUPedFeb  9 11:55:27 qa01 kernel: sshd invoked..."
+_GLUED = re.compile(r"(?<=\S)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ kernel: ")
+
+
+def records_of(lines: Iterable[str]) -> Iterator[Record]:
+    """Records of the lines of a file, in whatever forms they come."""
+    in_kmsg = False
+    for line in lines:
+        kmsg = kmsg_record(line)
+        entry = _journal_entry(line) if line.startswith("{") else None
+        if kmsg:
+            in_kmsg = True
+            yield kmsg.record
+        elif entry is not None:
+            yield entry
+        elif not (in_kmsg and line.startswith(" ")):  # a dictionary line " KEY=value" of the record above
+            in_kmsg = False
+            for part in _unglued(line):
+                yield text_record(part)
+
+
+def _unglued(line: str) -> List[str]:
+    cuts = [0] + [match.start() for match in _GLUED.finditer(line[:LONGEST_LINE])] + [len(line)]
+    return [line[start:end] for start, end in zip(cuts, cuts[1:])]
+
+
+# --- the journal (systemd.journal-fields(7), and "Journal Export Formats" of systemd) ----
+
+
+def journal_record(fields: Dict[str, Any]) -> Optional[Record]:
+    """Take an entry of the journal apart; None when it has no message, or one that is too long to be told (null).
+
+    Fields that begin with "_" are journald's own, so that no program can say
+    that it is the kernel, or a service that it is not. What a program writes to
+    /dev/kmsg has the transport of the kernel, but never its facility.
+    """
+    message = fields.get("MESSAGE")
+    if isinstance(message, list) and message and all(isinstance(byte, int) and 0 <= byte < 256 for byte in message):
+        message = bytes(message).decode("utf-8", "backslashreplace")  # not UTF-8, or with control characters
+    if not isinstance(message, str):
+        return None
+    text = _CONTROL.sub(lambda match: "\\x{0:02x}".format(ord(match.group())), message.rstrip("\n"))[:LONGEST_LINE]  # as /dev/kmsg writes it
+    by_kernel = fields.get("_TRANSPORT") == "kernel" and fields.get("SYSLOG_FACILITY", "0") == "0"
+    uptime = _microseconds(fields, "_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
+    written = _microseconds(fields, "__REALTIME_TIMESTAMP")
+    killer = _killer(fields)
+    return Record(
+        text,
+        uptime,
+        None if written is None else iso(written),
+        uptime if uptime is not None else written,
+        by_kernel,
+        message,
+        _text(fields, "_BOOT_ID"),
+        killer or _text(fields, "SYSLOG_IDENTIFIER"),
+        killer is not None,
+    )
+
+
+def _killer(fields: Dict[str, Any]) -> Optional[str]:
+    """The program that journald knows to have written this, if it is one that kills or the service manager."""
+    if fields.get("_PID") == "1":
+        return "systemd"
+    return KILLER_UNITS.get(_text(fields, "_SYSTEMD_UNIT") or "")
+
+
+def _text(fields: Dict[str, Any], name: str) -> Optional[str]:
+    value = fields.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _microseconds(fields: Dict[str, Any], *names: str) -> Optional[float]:
+    """The first of these fields that is a number, in seconds."""
+    found = next((fields[name] for name in names if str(fields.get(name, "")).isdigit()), None)
+    return None if found is None else min(int(found) / 1e6, _LATEST)
+
+
+def _journal_entry(line: str) -> Optional[Record]:
+    try:
+        fields = json.loads(line) if len(line) <= LONGEST_ENTRY else None
+    except (ValueError, RecursionError):
+        return None
+    return journal_record(fields) if isinstance(fields, dict) and "MESSAGE" in fields else None
+
+
+def export_entries(stream: IO[bytes]) -> Iterator[Tuple[int, Dict[str, Any]]]:
+    """Fields of each whole entry of C(journalctl --output=export), and how many bytes it took; a tail without its end is left."""
+    fields = {}  # type: Dict[str, Any]
+    taken = 0
+    while True:
+        line = stream.readline(LONGEST_ENTRY)
+        taken += len(line)
+        if not line.endswith(b"\n"):
+            return
+        if line == b"\n":
+            if fields:
+                yield taken, fields
+            fields, taken = {}, 0
+            continue
+        name, has_value, value = line[:-1].partition(b"=")
+        if not has_value:  # a value that is not text: its size, itself and a line end follow
+            size = stream.read(8)
+            if len(size) < 8:
+                return
+            (length,) = struct.unpack("<Q", size)
+            value = _read_up_to(stream, length)
+            if stream.read(1) != b"\n":
+                return
+            taken += 8 + length + 1
+        fields[name.decode("ascii", "replace")] = value.decode("utf-8", "backslashreplace")
+
+
+def _read_up_to(stream: IO[bytes], length: int) -> bytes:
+    """The beginning of a value: no message of the kernel is longer, and a damaged length must not fill the memory."""
+    kept = stream.read(min(length, LONGEST_ENTRY))
+    left = length - len(kept)
+    while left > 0:
+        skipped = len(stream.read(min(left, LONGEST_ENTRY)))
+        if not skipped:
+            break
+        left -= skipped
+    return kept
+
+
+# --- dmesg --json (util-linux:sys-utils/dmesg.c) ------------------------------------------
+
+
+def dmesg_records(text: str) -> Iterator[Record]:
+    """Records of C(dmesg --json). Raises ValueError where it is none.
+
+    The facility is only there by name, with C(--decode): the number has lost it.
+    """
+    entries = json.loads(text, strict=False).get("dmesg")
+    for entry in entries if isinstance(entries, list) else []:
+        message = entry.get("msg")
+        if isinstance(message, str):
+            uptime = entry["time"] if isinstance(entry.get("time"), float) else None
+            trusted = entry["fac"] == "kern" if isinstance(entry.get("fac"), str) else None
+            yield Record(message[:LONGEST_LINE], uptime, None, uptime, trusted, message)

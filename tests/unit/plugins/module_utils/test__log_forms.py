@@ -1,0 +1,107 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""The forms of logs: entries of the journal in JSON and export, dmesg in JSON, and what only looks like them."""
+
+import io
+import json
+import struct
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils import _log_forms
+from ansible_collections.oomguard.linux.plugins.module_utils._log_forms import dmesg_records, export_entries, journal_record, records_of
+
+KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+
+ENTRY = {
+    "MESSAGE": KILL.format(7, "x"), "_TRANSPORT": "kernel", "SYSLOG_FACILITY": "0", "_BOOT_ID": "6aaf9458705f4b56a35ac8cca67d8f0f",
+    "_SOURCE_MONOTONIC_TIMESTAMP": "53649722", "__REALTIME_TIMESTAMP": "1795409025649722",
+}
+
+
+@pytest.mark.parametrize(
+    "changes, trusted",
+    [
+        (dict(), True),
+        (dict(_TRANSPORT="syslog", SYSLOG_IDENTIFIER="kernel"), False),
+        (dict(_TRANSPORT="stdout"), False),
+        (dict(SYSLOG_FACILITY="1"), False),  # written to /dev/kmsg by a program
+        (dict(_TRANSPORT=["kernel", "syslog"]), False),
+    ],
+)
+def test_no_program_speaks_for_the_kernel_in_the_journal(changes, trusted):
+    assert journal_record(dict(ENTRY, **changes)).trusted is trusted
+
+
+@pytest.mark.parametrize(
+    "message, text",
+    [
+        ("a\nOut of memory: Killed process 1 (init)", "a\\x0aOut of memory: Killed process 1 (init)"),
+        ([65, 10, 255], "A\\x0a\\xff"),
+        ("tail\n", "tail"),
+    ],
+)
+def test_a_message_of_the_journal_is_one_line_whatever_is_in_it(message, text):
+    assert journal_record(dict(ENTRY, MESSAGE=message)).text == text
+
+
+@pytest.mark.parametrize("message", [None, [], ["x"], [256], 7, {}])
+def test_an_entry_without_a_message_is_none(message):
+    assert journal_record(dict(ENTRY, MESSAGE=message)) is None
+
+
+@pytest.mark.parametrize("line", ["{", "{}", "{\"MESSAGE\": " + "[" * 60000, "[1]", "{\"MESSAGE\": null}"])
+def test_a_line_that_only_begins_like_the_journal_is_text(line):
+    assert [record.text for record in records_of([line, KILL.format(7, "x")])] == [line[: _log_forms.LONGEST_LINE], KILL.format(7, "x")]
+
+
+@pytest.mark.parametrize(
+    "fields, program, vouched",
+    [
+        (dict(_SYSTEMD_UNIT="earlyoom.service"), "earlyoom", True),
+        (dict(_SYSTEMD_UNIT="systemd-oomd.service", SYSLOG_IDENTIFIER="anything"), "systemd-oomd", True),
+        (dict(_PID="1", SYSLOG_IDENTIFIER="systemd"), "systemd", True),
+        (dict(_SYSTEMD_UNIT="session-1.scope", SYSLOG_IDENTIFIER="earlyoom"), "earlyoom", False),
+        (dict(_SYSTEMD_UNIT="user@1000.service", _SYSTEMD_USER_UNIT="earlyoom.service", SYSLOG_IDENTIFIER="earlyoom"), "earlyoom", False),
+        (dict(_SYSTEMD_UNIT=["earlyoom.service", "x"]), None, False),
+    ],
+)
+def test_journald_vouches_for_services_that_kill(fields, program, vouched):
+    record = journal_record(dict(ENTRY, _TRANSPORT="stdout", **fields))
+    assert (record.program, record.vouched, record.trusted) == (program, vouched, False)
+
+
+def export(fields):
+    """As journalctl writes it: text that has a line end, or none, with its size."""
+    return b"".join(
+        name.encode() + (b"\n" + struct.pack("<Q", len(value)) + value if b"\n" in value else b"=" + value) + b"\n" for name, value in fields.items()
+    ) + b"\n"
+
+
+def test_the_export_format_is_read_entry_by_entry():
+    entries = [{"__CURSOR": b"a", "MESSAGE": b"x=y"}, {"MESSAGE": b"one\ntwo", "_PID": b"7"}]
+    stream = io.BytesIO(b"\n" + b"".join(export(fields) for fields in entries) + b"MESSAGE=half")
+    told = list(export_entries(stream))
+    assert [fields for _taken, fields in told] == [{"__CURSOR": "a", "MESSAGE": "x=y"}, {"MESSAGE": "one\ntwo", "_PID": "7"}]
+    assert sum(taken for taken, _fields in told) == len(export(entries[0]) + export(entries[1]))
+
+
+@pytest.mark.parametrize("tail", [b"MESSAGE\n\x05\0", b"MESSAGE\n\x05\0\0\0\0\0\0\0abc", b"MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\x7fabc"])
+def test_an_export_that_is_cut_ends_before_the_entry(tail):
+    assert [fields for _taken, fields in export_entries(io.BytesIO(export({"MESSAGE": b"x"}) + tail))] == [{"MESSAGE": "x"}]
+
+
+def test_a_value_that_is_too_long_is_skipped_not_kept():
+    fields = {"MESSAGE": b"\n" * (_log_forms.LONGEST_ENTRY + 9), "_PID": b"7"}
+    [(_taken, told)] = export_entries(io.BytesIO(export(fields)))
+    assert (len(told["MESSAGE"]), told["_PID"]) == (_log_forms.LONGEST_ENTRY, "7")
+
+
+def test_dmesg_in_json_tells_the_facility_only_by_name():
+    text = json.dumps({"dmesg": [{"pri": 3, "time": 5.25, "msg": "a"}, {"fac": "kern", "pri": "err", "msg": "b"}, {"fac": "user", "msg": "c"}, {"msg": 7}]})
+    assert [(record.text, record.monotonic, record.trusted) for record in dmesg_records(text)] == [
+        ("a", 5.25, None), ("b", None, True), ("c", None, False)
+    ]
