@@ -16,7 +16,7 @@ import os
 import re
 from typing import Callable, Dict, Iterable, List
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _containers
+from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._processes import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Process, ProcessDir, Procfs
@@ -163,8 +163,13 @@ class WithDescendants(Selector):
 
 def select(name: str, value: str, procfs: Procfs, whole: bool) -> Selector:
     """The selector of a target, with what it started where the whole is meant. For C(unit) systemd must be asked first: C(ByUnit)."""
-    if name in ("cgroup", "container"):
-        return ByCgroup(_containers.find(procfs, value) if name == "container" else value, procfs)
+    if name == "container":
+        # Only who names a container pays for http.client, which is a third of what there is to load.
+        from ansible_collections.oomguard.linux.plugins.module_utils import _containers
+
+        return ByCgroup(_containers.find(procfs, value), procfs)
+    if name == "cgroup":
+        return ByCgroup(value, procfs)
     kinds = {"pid": ByPid, "pidfile": ByPidfile, "process": ByProcess}  # type: Dict[str, Callable[[str], Selector]]
     found = ByPattern(value, procfs) if name == "pattern" else kinds[name](value)
     return WithDescendants(found) if whole else found
