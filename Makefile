@@ -21,6 +21,7 @@ NEWEST := $(call venv,newest)
 PROVE := $(call venv,prove)
 DOCKER := $(call venv,docker)
 BENCH := $(call venv,bench)
+FUZZ := $(call venv,fuzz)
 PYTHONS := $(CACHE)/pythons
 
 # The collection as users install it: built, installed, and without all that a collection must work without.
@@ -44,7 +45,7 @@ prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the ho
 
 FAST := lint sanity units units-oldest units-newest corpus check-hog check-forks integration vm-default
 .PHONY: test
-test: $(FAST) vm-docker check-lab vm-vm vm-protect vm-kernels vm-host_oom vm-overcommit vm-panic ## All tests
+test: $(FAST) fuzz vm-docker check-lab vm-vm vm-protect vm-kernels vm-host_oom vm-overcommit vm-panic ## All tests
 	@printf '\nAll of these passed: $^\n'
 
 .PHONY: test-fast
@@ -114,7 +115,14 @@ check-forks: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Pins in a storm of 
 bench: bench-packages guest-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## Ratios against other tools, measured in one run
 	$(call say,benchmarks)
 	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_pins.py
+	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_events.py
 	$(call scenario,$(BENCH),bench)
+
+.PHONY: fuzz
+fuzz: $(FUZZ)/.done $(LINK)/$(COLLECTION) ## Look for input that breaks the parser (RUNS=N)
+	$(call say,fuzzing)
+	@mkdir -p $(BUILD)/fuzz
+	cd $(BUILD)/fuzz && PYTHONPATH=$(LINK) $(FUZZ)/bin/python $(CURDIR)/tests/fuzz/fuzz_parser.py corpus -runs=$(or $(RUNS),50000) -max_len=400
 
 .PHONY: integration
 integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modules and the role through Ansible: newest and oldest

@@ -164,7 +164,10 @@ class _Gathering:
         read = []  # type: List[_log_files.Mark]
         known = set()  # type: Set[_log_files.Mark]
         for paths in _log_files.logs(_log_files.files(self._query.paths)):
-            parts = [_log_files.LogFile(path, marks, whole_lines=self._cursor is not None) for path in paths]
+            parts = [
+                _log_files.LogFile(path, marks, whole_lines=self._cursor is not None, programs=self._query.killer != "kernel")
+                for path in paths
+            ]
             unsettled = self._read(itertools.chain.from_iterable(part.records() for part in parts), lambda parts=parts: parts[-1].written)
             self._lost["files"] += [part.damage for part in parts if part.damage]
             known.update(part.known for part in parts if part.known)

@@ -16,6 +16,7 @@ import contextlib
 import glob
 import gzip
 import hashlib
+import io
 import os
 import re
 import stat
@@ -28,7 +29,7 @@ try:
 except ImportError:  # Python can be built without
     lzma = None  # type: ignore[assignment]
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _log_forms
+from ansible_collections.oomguard.linux.plugins.module_utils import _log_forms, _log_search
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Place, Record
 
@@ -37,6 +38,9 @@ _SAMPLE_BYTES = 65536
 
 # How much of its beginning identifies a file: the first lines have their moment in them.
 _MARK_BYTES = 1024
+
+# A file from this size on is searched first: a second or so is what it takes to read less.
+_SEARCHED_BYTES = 8 << 20
 
 # No kernel's buffer is that large; dmesg's JSON has to be read as a whole.
 _LARGEST_DMESG = 1 << 24
@@ -100,11 +104,15 @@ class Mark(NamedTuple):
 class LogFile:
     """A log file, from where it was read up to the last time."""
 
-    def __init__(self, path: str, marks: Iterable[Mark] = (), whole_lines: bool = False) -> None:
-        """Raises NotFoundError, AccessError, or InputError for what is no log. C(whole_lines) leaves a last line without its end for the next time."""
+    def __init__(self, path: str, marks: Iterable[Mark] = (), whole_lines: bool = False, programs: bool = True) -> None:
+        """Raises NotFoundError, AccessError, or InputError for what is no log.
+
+        C(whole_lines) leaves a last line without its end for the next time. Without C(programs) only what the kernel says is looked for.
+        """
         self.path = path
         self.damage = None  # type: Optional[str]  # why the rest cannot be read
         self._whole_lines = whole_lines
+        self._programs = programs
         with _complaints(path):
             found = os.stat(path)
             if not stat.S_ISREG(found.st_mode):
@@ -112,6 +120,7 @@ class LogFile:
             self.written = found.st_mtime
             with self._opened() as stream:
                 self._sample = stream.read(_SAMPLE_BYTES)
+                self._is_packed = not isinstance(stream, io.BufferedReader)
         _refuse_junk(path, self._sample)
         self.known = next((mark for mark in marks if self._begins_with(mark)), None)
         self.start = self._end = self.known.offset if self.known else 0  # in bytes, unpacked
@@ -135,23 +144,34 @@ class LogFile:
                 if _EXPORT.match(self._sample):
                     yield from self._exported(stream)
                     return
-                for record in _log_forms.records_of(self._lines(stream)):
-                    yield record._replace(place=Place(self.path, self._line))
+                yield from _log_forms.records_of(self._lines(stream), lambda: Place(self.path, self._line))
         except _DamageError as error:
             self.damage = str(error)
 
     def _lines(self, stream: IO[bytes]) -> Iterator[str]:
-        longest = _log_forms.LONGEST_ENTRY
-        goes_on = False  # a line that is longer than any real one, of which the rest is not looked at
-        for line in iter(lambda: stream.readline(longest), b""):
+        """All lines, or of a large file those that may matter."""
+        if self._is_packed or os.fstat(stream.fileno()).st_size - self.start < _SEARCHED_BYTES:
+            yield from self._lines_between(stream, self.start, None)
+            return
+        for part in _log_search.ranges(stream.fileno(), self.start, self._programs):
+            yield from self._lines_between(stream, part.begin, part.end)
+
+    def _lines_between(self, stream: IO[bytes], begin: int, end: Optional[int]) -> Iterator[str]:
+        """Lines that begin in this part, from the first whole one on."""
+        stream.seek(begin)
+        goes_on = begin > self.start  # a line of which the rest is not looked at: here, and where it is longer than any real one
+        self._end = begin
+        while end is None or self._end < end:
+            line = stream.readline(_log_forms.LONGEST_ENTRY)
+            if not line:
+                return
             ended = line.endswith(b"\n")
-            begin = self._end
-            if ended or len(line) == longest:
+            self._line = self._end
+            if ended or len(line) == _log_forms.LONGEST_ENTRY:
                 self._end += len(line)
             elif self._whole_lines:
                 return
             if not goes_on:
-                self._line = begin
                 yield line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
             goes_on = not ended
 

@@ -15,13 +15,13 @@ fill a file of their own.
 import json
 import re
 import struct
-from typing import IO, Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import LONGEST_LINE, Record, kmsg_record, text_record
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import LONGEST_LINE, Place, Record, kmsg_record, text_record
 from ansible_collections.oomguard.linux.plugins.module_utils._moments import iso
 
 # A journal entry of the kernel is a message of those and a few dozen short fields; bytes that are numbers take up to five characters each.
-LONGEST_ENTRY = 8 * LONGEST_LINE
+LONGEST_ENTRY = 16 * LONGEST_LINE
 
 # The service that a killer is, and the tag under which it speaks. Below them user services cannot run.
 KILLER_UNITS = {
@@ -31,6 +31,7 @@ KILLER_UNITS = {
     "systemd-oomd.service": "systemd-oomd",
 }
 
+_MICROSECONDS = re.compile(r"\d{1,20}$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LATEST = 253402300799.0  # the end of the year 9999
 
@@ -38,24 +39,29 @@ _LATEST = 253402300799.0  # the end of the year 9999
 _GLUED = re.compile(r"(?<=\S)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ kernel: ")
 
 
-def records_of(lines: Iterable[str]) -> Iterator[Record]:
-    """Records of the lines of a file, in whatever forms they come."""
+def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lambda: None) -> Iterator[Record]:
+    """Records of the lines of a file, in whatever forms they come. C(place) tells where the line is that was just taken."""
     in_kmsg = False
     for line in lines:
-        kmsg = kmsg_record(line)
-        entry = _journal_entry(line) if line.startswith("{") else None
+        first = line[:1]
+        kmsg = kmsg_record(line) if first.isdigit() else None
+        entry = _journal_entry(line) if first == "{" else None
         if kmsg:
             in_kmsg = True
-            yield kmsg.record
+            yield kmsg.record._replace(place=place())
         elif entry is not None:
-            yield entry
-        elif not (in_kmsg and line.startswith(" ")):  # a dictionary line " KEY=value" of the record above
+            yield entry._replace(place=place())
+        elif not (in_kmsg and first == " "):  # a dictionary line " KEY=value" of the record above
             in_kmsg = False
             for part in _unglued(line):
-                yield text_record(part)
+                yield text_record(part, place())
 
 
 def _unglued(line: str) -> List[str]:
+    tag = line.rfind(" kernel: ", 0, LONGEST_LINE)
+    stamped = line[9:10] == ":" or line[13:14] == ":"  # "Nov 23 04:43:46", "2026-11-23T04:43:46"
+    if tag < 0 or (stamped and line.count(":", 0, tag) < 4):  # nearly all lines: there is no second stamp
+        return [line]
     cuts = [0] + [match.start() for match in _GLUED.finditer(line[:LONGEST_LINE])] + [len(line)]
     return [line[start:end] for start, end in zip(cuts, cuts[1:])]
 
@@ -107,7 +113,7 @@ def _text(fields: Dict[str, Any], name: str) -> Optional[str]:
 
 def _microseconds(fields: Dict[str, Any], *names: str) -> Optional[float]:
     """The first of these fields that is a number, in seconds."""
-    found = next((fields[name] for name in names if str(fields.get(name, "")).isdigit()), None)
+    found = next((fields[name] for name in names if _MICROSECONDS.match(str(fields.get(name)))), None)
     return None if found is None else min(int(found) / 1e6, _LATEST)
 
 
@@ -166,10 +172,13 @@ def dmesg_records(text: str) -> Iterator[Record]:
 
     The facility is only there by name, with C(--decode): the number has lost it.
     """
-    entries = json.loads(text, strict=False).get("dmesg")
-    for entry in entries if isinstance(entries, list) else []:
+    found = json.loads(text, strict=False)
+    entries = found.get("dmesg") if isinstance(found, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("it has no list of messages")
+    for entry in entries:
         message = entry.get("msg")
         if isinstance(message, str):
-            uptime = entry["time"] if isinstance(entry.get("time"), float) else None
+            uptime = entry["time"] if isinstance(entry.get("time"), float) and 0 <= entry["time"] < _LATEST else None
             trusted = entry["fac"] == "kern" if isinstance(entry.get("fac"), str) else None
             yield Record(message[:LONGEST_LINE], uptime, None, uptime, trusted, message)

@@ -20,7 +20,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._moments import CLO
 
 # A record of the kernel's buffer holds about 1 KiB, four times that when
 # escaped. Longer lines are not its own; the rest of them is not looked at.
-LONGEST_LINE = 8192
+# Nor can a number be longer than Python converts (sys.get_int_max_str_digits).
+LONGEST_LINE = 4096
 
 # No real line wears more stamps than this.
 MOST_PREFIXES = 12
@@ -52,7 +53,7 @@ class Record(NamedTuple):
 
 # --- records of /dev/kmsg: "prio,seq,usec,flags[,caller=T1];text" ------------
 
-_KMSG = re.compile(r"(\d+),(\d+),(\d+),[^;,]*(?:,[^;]*)?;")
+_KMSG = re.compile(r"(\d{1,10}),(\d{1,20}),(\d{1,20}),[^;,]*(?:,[^;]*)?;")
 
 
 class KmsgRecord(NamedTuple):
@@ -79,21 +80,31 @@ def kmsg_record(line: str) -> Optional[KmsgRecord]:
 
 # --- lines of text -------------------------------------------------------------
 
-# Tried in this order at the left end of what is left of the line.
+# Tried in this order at the left end of what is left of the line, by its first character.
 _PREFIXES = [
-    ("quote", re.compile(r"(?:>\s?|[ \t]+)+")),
-    # dmesg, with uptime: "[  123.456789] "; the console adds the caller: "[T1] ", "[   C0] "
-    ("uptime", re.compile(r"\[\s*(?P<uptime>\d+\.\d+)\]\s?")),
-    ("caller", re.compile(r"\[\s*[TC]\d+\]\s?")),
-    # dmesg -T, day and month in any language: "[Tue Mar 11 10:16:36 2025] "
-    ("ctime", re.compile(r"\[[^\[\]\d]{3,30}\d{1,2} " + CLOCK + r" \d{4}\]\s?")),
+    ("> \t", [("quote", re.compile(r"(?:>\s?|[ \t]+)+"))]),
+    (
+        "[",
+        [
+            # dmesg, with uptime: "[  123.456789] "; the console adds the caller: "[T1] ", "[   C0] "
+            ("uptime", re.compile(r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})\]\s?")),
+            ("caller", re.compile(r"\[\s*[TC]\d+\]\s?")),
+            # dmesg -T, day and month in any language: "[Tue Mar 11 10:16:36 2025] "
+            ("ctime", re.compile(r"\[[^\[\]\d]{3,30}\d{1,2} " + CLOCK + r" \d{4}\]\s?")),
+        ],
+    ),
+    # syslog priority "<4>", and RFC 5424 "<4>1 "
+    ("<", [("priority", re.compile(r"<(?P<priority>\d{1,3})>(?:1 )?"))]),
+    ("0123456789", [("iso", re.compile(DATE + r"(?: ?" + ZONE + r")?\s+"))]),
+]
+_BY_FIRST = {first: patterns for characters, patterns in _PREFIXES for first in characters}
+_BY_WORD = [
     # dmesg -x: "kern  :warn  : "
     ("facility", re.compile(r"(?P<facility>[a-z]+\d?) *:(?:emerg|alert|crit|err|warn|notice|info|debug) *: ?")),
-    # syslog priority "<4>", and RFC 5424 "<4>1 "
-    ("priority", re.compile(r"<(?P<priority>\d{1,3})>(?:1 )?")),
-    ("iso", re.compile(r"(?:[^\W\d]{2,12}\.? )?" + DATE + r"(?: ?" + ZONE + r")?\s+")),
     # syslog of old, month in any language, also with the year: "Nov 23 04:43:46 ", "Nov 23 2026 04:43:46 "
     ("syslog", re.compile(r"[^\W\d]{2,12}\.?\s+\d{1,2}(?: \d{4})? " + CLOCK + r"\s+")),
+    # journalctl: "Mon 2026-11-23 04:43:46 UTC "
+    ("iso", re.compile(r"[^\W\d]{2,12}\.? " + DATE + r"(?: ?" + ZONE + r")?\s+")),
     ("cri", re.compile(r"(?:stdout|stderr) [FP] ")),
     ("vmware", re.compile(r"In\(\d+\) \S+ - Guest: ")),
 ]
@@ -108,7 +119,12 @@ _TAG_5424 = re.compile(r"\S+ (?P<tag>\S+) (?P<pid>\S+) \S+ (?:-|\[[^\]]*\]) ")
 _BARE_HOST = re.compile(r"[^\s\[]+ - (?=\S)")
 
 
-def text_record(line: str) -> Record:
+# What most lines of most logs wear, "Nov 23 04:43:46 host kernel: [  123.456789] ", taken off at once. Behind it comes the
+# message, or a row of a task table, which also begins with a bracket.
+_USUAL = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^\s\[<:]+ kernel: \[ *(\d{1,12}\.\d{1,9})\] (?=[^\[<> \t]|\[ *\d+\] )")
+
+
+def text_record(line: str, place: Optional[Place] = None) -> Record:
     """Take a line of a log file apart.
 
     A tag of C(kernel) is no proof, as logger(1) writes any tag; a tag with a
@@ -117,6 +133,10 @@ def text_record(line: str) -> Record:
     """
     raw = line
     line = line[:LONGEST_LINE]
+    usual = _USUAL.match(line)
+    if usual:
+        uptime = float(usual.group(1))
+        return Record(line[usual.end():], uptime, None, uptime, None, raw, None, "kernel", False, place)
     monotonic = None  # type: Optional[float]
     clock = None  # type: Optional[float]
     time = None  # type: Optional[str]
@@ -141,11 +161,11 @@ def text_record(line: str) -> Record:
             if kind != "ctime" and "," not in match.group("second"):
                 line, program, tag_trust = _peel_tag(line)
                 trusted = tag_trust if tag_trust is not None else trusted
-    return Record(line, monotonic, time, clock if monotonic is None else monotonic, trusted, raw, None, program)
+    return Record(line, monotonic, time, clock if monotonic is None else monotonic, trusted, raw, None, program, False, place)
 
 
 def _prefix(line: str) -> Tuple[str, Optional["re.Match[str]"]]:
-    for kind, pattern in _PREFIXES:
+    for kind, pattern in _BY_FIRST.get(line[:1], _BY_WORD):
         match = pattern.match(line)
         if match:
             return kind, match

@@ -18,7 +18,8 @@ announces, and up to 5.0 a child may have died instead.
 """
 
 import hashlib
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
+import re
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _oom_messages as say
 from ansible_collections.oomguard.linux.plugins.module_utils import _user_killers
@@ -43,6 +44,7 @@ _ORIGIN_CONSTRAINTS = {
     "No available memory in cpuset": "cpuset",
 }
 _PAGE_SIZES_KB = (4, 8, 16, 64)
+_WHOLE = re.compile(r"-?\d{1,20}$")
 
 
 class Unsettled(NamedTuple):
@@ -51,13 +53,6 @@ class Unsettled(NamedTuple):
     number: int  # of its first line
     first: Record
     seconds: float  # how long it waits
-
-
-class Row(NamedTuple):
-    """One row of the task table, as the kernel printed it: sizes in its own pages."""
-
-    pid: int
-    values: Dict[str, str]  # by column, "name" last
 
 
 class Report:
@@ -72,7 +67,7 @@ class Report:
         self.limit = say.MemcgLimit(None, None)
         self.usage = None  # type: Optional[say.Usage]
         self.columns = None  # type: Optional[List[str]]
-        self.rows = []  # type: List[Row]
+        self.rows = []  # type: List[say.TableRow]
         self.summary = None  # type: Optional[say.Summary]
         self.announced = None  # type: Optional[say.Announced]
         self.kills = []  # type: List[say.Killed]
@@ -84,9 +79,9 @@ class Report:
         self.raw = []  # type: List[str]
         self.last_clock = record.clock
 
-    def note(self, record: Record) -> None:
+    def note(self, record: Record, raw: bool) -> None:
         self.last_clock = record.clock
-        if len(self.raw) < MOST_RAW_LINES:
+        if raw and len(self.raw) < MOST_RAW_LINES:
             self.raw.append(record.raw)
 
     def seconds_since(self, record: Record) -> float:
@@ -98,51 +93,76 @@ class Report:
     def has_no_end(self) -> bool:
         return not (self.kills or self.no_killable or self.panic)
 
-    def add_row(self, row: "say.TableRow") -> None:
-        if len(self.rows) >= MOST_TASKS:
-            return
-        columns = self.columns or ["uid", "tgid"]
-        values = row.rest.split(None, len(columns) - 1 if self.columns else 2)
-        if len(values) >= len(columns):
-            self.rows.append(Row(row.pid, dict(zip(columns, values))))
+
+class _Table:
+    """The task table of a report, read by the header that its kernel printed."""
+
+    def __init__(self, report: Report) -> None:
+        self._columns = report.columns or ["uid", "tgid"]
+        self._splits = len(self._columns) - 1 if report.columns else 2  # the name, which comes last, may hold blanks
+        self._rows = report.rows
+        died = {str(kill.pid) for kill in report.kills}
+        self._of_victims = {}  # type: Dict[str, Dict[str, str]]
+        self.count = 0
+        tgid = self._columns.index("tgid") if "tgid" in self._columns else -1
+        for row in self._rows:
+            values = row.rest.split(None, self._splits)
+            if len(values) >= len(self._columns):
+                self.count += 1
+                if tgid >= 0 and values[tgid] in died:
+                    self._of_victims.setdefault(values[tgid], dict(zip(self._columns, values)))
+
+    def of(self, pid: int) -> Dict[str, str]:
+        """The row of a victim, by column; empty where there is none."""
+        return self._of_victims.get(str(pid), {})
+
+    def rows(self) -> Iterator[Tuple[int, Dict[str, str]]]:
+        """Thread and values by column of each row."""
+        for row in self._rows:
+            values = row.rest.split(None, self._splits)
+            if len(values) >= len(self._columns):
+                yield row.pid, dict(zip(self._columns, values))
 
 
 class _Stream:
     """The reports of one writer: the kernel's own, or those that a program made up."""
 
-    def __init__(self, trusted: Optional[bool]) -> None:
+    def __init__(self, trusted: Optional[bool], raw: bool) -> None:
         self._trusted = trusted
+        self._raw = raw
         self._open = None  # type: Optional[Report]  # still without its end
         self._ended = None  # type: Optional[Report]  # its group may go on
+        self._over = []  # type: List[Report]
         self._sysrq = False
         self._number = 0
 
-    def take(self, record: Record, message: Optional[say.Message], number: int) -> Iterator[Report]:
+    def take(self, record: Record, message: Optional[say.Message], number: int) -> Sequence[Report]:
         """Use one message, that of line C(number); give the reports that it shows to be over."""
+        if message is None and self._open is None:
+            return ()
         self._number = number
         if self._open and self._open.seconds_since(record) > REPORT_SECONDS:
-            yield from self._close()
-        if isinstance(message, say.Header):
-            yield from self._begin(record)
-            self._open.header = message  # type: ignore[union-attr]
-        elif isinstance(message, (say.Summary, say.Announced)):
-            yield from self._identify(record, message)
-        elif isinstance(message, say.Killed):
-            yield from self._kill(record, message)
-        elif isinstance(message, (say.NoKillable, say.Panic)):
-            yield from self._no_victim(record, message)
-        elif isinstance(message, (say.Group, say.Skipped)):
-            self._extend_group(message)
-        elif isinstance(message, say.Sysrq):
-            self._sysrq = True
-        elif self._open:
-            self._describe(self._open, message)
+            self._close()
+        if message is not None:
+            use = self._USES.get(type(message))
+            if use:
+                use(self, record, message)
+            elif self._open:
+                self._describe(self._open, message)
         current = self._open or self._ended
         if current and (message is not None or self._open):
-            current.note(record)
+            current.note(record, self._raw)
+        return self._hand_over()
 
-    def finish(self) -> Iterator[Report]:
-        yield from self._close()
+    def finish(self) -> Sequence[Report]:
+        self._close()
+        return self._hand_over()
+
+    def _hand_over(self) -> Sequence[Report]:
+        if not self._over:
+            return ()
+        over, self._over = self._over, []
+        return over
 
     def unsettled(self, last: Record) -> List[Unsettled]:
         """The reports that the next line may belong to, when that was the last."""
@@ -151,33 +171,37 @@ class _Stream:
             Unsettled(report.number, report.first, seconds) for report, seconds in waiting if report and report.seconds_since(last) <= seconds
         ]
 
-    def _close(self) -> Iterator[Report]:
+    def _close(self) -> None:
         # Within a stream the ended report is always the older one.
-        for report in (self._ended, self._open):
-            if report:
-                yield report
+        self._over += [report for report in (self._ended, self._open) if report]
         self._open = self._ended = None
 
-    def _begin(self, record: Record) -> Iterator[Report]:
-        yield from self._close()
+    def _begin(self, record: Record) -> Report:
+        self._close()
         self._open = Report(record, self._trusted, self._number)
         self._open.sysrq, self._sysrq = self._sysrq, False
+        return self._open
 
-    def _identify(self, record: Record, message: Union[say.Summary, say.Announced]) -> Iterator[Report]:
-        """Both say whom the killer chose; a second one in a report means that the next has begun."""
-        kind = "summary" if isinstance(message, say.Summary) else "announced"
-        if not self._open or getattr(self._open, kind) is not None:
-            yield from self._begin(record)
-        setattr(self._open, kind, message)
+    def _header(self, record: Record, header: say.Header) -> None:
+        self._begin(record).header = header
 
-    def _kill(self, record: Record, kill: say.Killed) -> Iterator[Report]:
+    def _summary(self, record: Record, summary: say.Summary) -> None:
+        """It says whom the killer chose; a second one in a report means that the next has begun."""
+        report = self._open if self._open and self._open.summary is None else self._begin(record)
+        report.summary = summary
+
+    def _announced(self, record: Record, announced: say.Announced) -> None:
+        """The same in kernels up to 5.0."""
+        report = self._open if self._open and self._open.announced is None else self._begin(record)
+        report.announced = announced
+
+    def _killed(self, record: Record, kill: say.Killed) -> None:
         if self._open is None and self._goes_on(record, kill):
             self._ended.kills.append(kill)  # type: ignore[union-attr]
             return
-        if self._open is None or not self._may_be_victim(self._open, kill):
-            yield from self._begin(record)
-        self._open.kills.append(kill)  # type: ignore[union-attr]
-        self._ended, self._open = self._open, None
+        report = self._open if self._open and self._may_be_victim(self._open, kill) else self._begin(record)
+        report.kills.append(kill)
+        self._ended, self._open = report, None
 
     @staticmethod
     def _may_be_victim(report: Report, kill: say.Killed) -> bool:
@@ -201,26 +225,44 @@ class _Stream:
         reported = group.header or group.summary or group.announced
         return bool(reported) or group.kills[0].pid not in [one.pid for one in group.kills[1:]]
 
-    def _extend_group(self, message: Union[say.Group, say.Skipped]) -> None:
-        if self._ended is None:
-            return
-        if isinstance(message, say.Group):
-            self._ended.group = message.memcg
-        else:
-            self._ended.skipped.append(message.pid)
+    def _group(self, _record: Record, group: say.Group) -> None:
+        if self._ended:
+            self._ended.group = group.memcg
 
-    def _no_victim(self, record: Record, message: Union[say.NoKillable, say.Panic]) -> Iterator[Report]:
-        """A panic after "no killable processes" is the end of the same report."""
-        if not self._open or (isinstance(message, say.NoKillable) and self._open.no_killable):
-            yield from self._begin(record)
-        if isinstance(message, say.Panic):
-            self._open.panic = message  # type: ignore[union-attr]
-        else:
-            self._open.no_killable = True  # type: ignore[union-attr]
+    def _skipped(self, _record: Record, skipped: say.Skipped) -> None:
+        if self._ended:
+            self._ended.skipped.append(skipped.pid)
+
+    def _no_killable(self, record: Record, _message: say.NoKillable) -> None:
+        report = self._open if self._open and not self._open.no_killable else self._begin(record)
+        report.no_killable = True
+
+    def _panic(self, record: Record, panic: say.Panic) -> None:
+        """After "no killable processes" it is the end of the same report."""
+        report = self._open or self._begin(record)
+        report.panic = panic
+
+    def _manual(self, _record: Record, _message: say.Sysrq) -> None:
+        self._sysrq = True
+
+    _USES = {
+        say.Header: _header,
+        say.Summary: _summary,
+        say.Announced: _announced,
+        say.Killed: _killed,
+        say.Group: _group,
+        say.Skipped: _skipped,
+        say.NoKillable: _no_killable,
+        say.Panic: _panic,
+        say.Sysrq: _manual,
+    }  # type: Dict[type, Callable[..., None]]
 
     @staticmethod
-    def _describe(report: Report, message: Optional[say.Message]) -> None:
-        if isinstance(message, say.TriggerPid):
+    def _describe(report: Report, message: say.Message) -> None:
+        if isinstance(message, say.TableRow):
+            if len(report.rows) < MOST_TASKS:
+                report.rows.append(message)
+        elif isinstance(message, say.TriggerPid):
             if report.header and report.header.name == message.name and report.trigger_pid is None:
                 report.trigger_pid = message.pid
         elif isinstance(message, say.MemcgLimit):
@@ -229,8 +271,6 @@ class _Stream:
             report.usage = report.usage or message
         elif isinstance(message, say.TableHeader):
             report.columns = message.columns
-        elif isinstance(message, say.TableRow):
-            report.add_row(message)
 
 
 Event = Dict[str, Any]
@@ -269,7 +309,7 @@ class _Parser:
     def __init__(self, take: Callable[[int, Event], None], tasks: bool, raw: bool) -> None:
         self._take = take
         self._options = (tasks, raw)
-        self._streams = {False: _Stream(False), None: _Stream(None), True: _Stream(True)}
+        self._streams = {trusted: _Stream(trusted, raw) for trusted in (False, None, True)}
         self._programs = _user_killers.Stream()
         self._boot = 0
         self._lines = 0  # of this boot
@@ -289,7 +329,9 @@ class _Parser:
         self._last = record
         if isinstance(message, say.Suppressed):
             self._suppressed += message.reports
-        self._keep(self._streams[record.trusted].take(record, message, number))
+        over = self._streams[record.trusted].take(record, message, number)
+        if over:
+            self._keep(over)
         if message is None:
             self._keep_programs(self._programs.take(record, number))
 
@@ -350,8 +392,8 @@ def _joined(records: Iterable[Record]) -> Iterator[Record]:
 
 def event(report: Report, tasks: bool = False, raw: bool = False) -> Event:
     """The event of a report: always the same keys, null where the text does not say."""
-    page_kb = _page_kb(report)
-    victims = _victims(report)
+    table = _Table(report)
+    victims = _victims(report, table)
     header = report.header
     constraint = _constraint(report)
     announced = report.announced
@@ -381,11 +423,12 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Event:
         victims=victims,
         skipped_pids=report.skipped,
         panic_policy=report.panic.policy if report.panic else None,
-        tasks_count=len(report.rows) if header or report.rows else None,
+        tasks_count=table.count if header or table.count else None,
         complete=header is not None and not report.has_no_end(),
     )  # type: Dict[str, Any]
     if tasks:
-        facts["tasks"] = [_task(row, page_kb) for row in report.rows]
+        page_kb = _page_kb(report, table)
+        facts["tasks"] = [_task(thread, values, page_kb) for thread, values in table.rows()]
     if raw:
         facts["raw"] = report.raw
     facts["id"] = _identity(facts)
@@ -395,7 +438,7 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Event:
 def program_event(kill: _user_killers.Kill, tasks: bool = False, raw: bool = False) -> Event:
     """The event of a killer that is a program: the same keys. Only journald can tell that the line is really its own."""
     report = Report(kill.record, True if kill.record.vouched else None, kill.number)
-    report.note(kill.record)
+    report.note(kill.record, raw)
     if not kill.cgroup:
         report.kills.append(say.Killed("", kill.pid, kill.name, kill.uid, {}, kill.oom_score_adj, kill.score))  # type: ignore[arg-type]
     facts = event(report, tasks, raw)
@@ -449,7 +492,7 @@ def _memcg(report: Report) -> Dict[str, Any]:
     )
 
 
-def _victims(report: Report) -> List[Dict[str, Any]]:
+def _victims(report: Report, table: _Table) -> List[Dict[str, Any]]:
     """Who died, each once, in the order of the text: the chosen one of a group is printed twice."""
     if not report.kills:
         summary = report.summary
@@ -457,16 +500,15 @@ def _victims(report: Report) -> List[Dict[str, Any]]:
             return []
         # Only the summary survived, as a log that was searched for "oom-kill" shows it.
         name = say.split_task(summary.rest, None)[1]
-        return [_victim(report, say.Killed("", summary.pid, name, None, {}, None, None))]
+        return [_victim(report, table, say.Killed("", summary.pid, name, None, {}, None, None))]
     unique = {}  # type: Dict[int, say.Killed]
     for kill in report.kills:
         unique.setdefault(kill.pid, kill)
-    return [_victim(report, kill) for kill in unique.values()]
+    return [_victim(report, table, kill) for kill in unique.values()]
 
 
-def _victim(report: Report, kill: say.Killed) -> Dict[str, Any]:
-    row = next((row for row in report.rows if row.values.get("tgid") == str(kill.pid)), None)
-    values = row.values if row else {}
+def _victim(report: Report, table: _Table, kill: say.Killed) -> Dict[str, Any]:
+    values = table.of(kill.pid)
     chosen = report.summary is not None and report.summary.pid == kill.pid
     cgroup = report.group
     if chosen:
@@ -507,7 +549,7 @@ def _first(*values: Optional[int]) -> Optional[int]:
 
 def _number(values: Dict[str, str], column: str) -> Optional[int]:
     text = values.get(column, "")
-    return int(text) if text.lstrip("-").isdigit() else None
+    return int(text) if _WHOLE.match(text) else None
 
 
 def _pgtables_kb(kill: say.Killed, values: Dict[str, str]) -> Optional[int]:
@@ -518,29 +560,29 @@ def _pgtables_kb(kill: say.Killed, values: Dict[str, str]) -> Optional[int]:
     return size
 
 
-def _page_kb(report: Report) -> Optional[int]:
+def _page_kb(report: Report, table: _Table) -> Optional[int]:
     """Page size of that kernel: the victim's size is there in pages and in KiB."""
     for kill in report.kills:
-        for row in report.rows:
-            pages = _number(row.values, "total_vm") if row.values.get("tgid") == str(kill.pid) else None
-            if pages and kill.sizes_kb.get("total-vm", 0) % pages == 0 and kill.sizes_kb["total-vm"] // pages in _PAGE_SIZES_KB:
-                return kill.sizes_kb["total-vm"] // pages
+        pages = _number(table.of(kill.pid), "total_vm")
+        size = kill.sizes_kb.get("total-vm")
+        if pages and size and size % pages == 0 and size // pages in _PAGE_SIZES_KB:
+            return size // pages
     return None
 
 
-def _task(row: Row, page_kb: Optional[int]) -> Dict[str, Any]:
+def _task(thread: int, values: Dict[str, str], page_kb: Optional[int]) -> Dict[str, Any]:
     """A row of the task table; sizes only where the page size is known."""
 
     def kb(column: str) -> Optional[int]:
-        pages = _number(row.values, column)
+        pages = _number(values, column)
         return pages * page_kb if pages is not None and page_kb else None
 
     return dict(
-        pid=_number(row.values, "tgid"),
-        thread=row.pid,
-        uid=_number(row.values, "uid"),
-        name=row.values.get("name"),
-        oom_score_adj=_number(row.values, "oom_score_adj"),
+        pid=_number(values, "tgid"),
+        thread=thread,
+        uid=_number(values, "uid"),
+        name=values.get("name"),
+        oom_score_adj=_number(values, "oom_score_adj"),
         total_vm_kb=kb("total_vm"),
         rss_kb=kb("rss"),
         swap_kb=kb("swapents"),

@@ -19,6 +19,9 @@ from typing import Dict, List, NamedTuple, Optional, Union
 # comm holds 15 bytes; escaped (\x0a, #012) each can take four.
 LONGEST_NAME = 60
 
+# A dozen numbers and a name.
+LONGEST_ROW = 400
+
 _LARGEST_LIMIT_KB = 1 << 52  # version 1 writes "no limit" as a page count just below 2**63 bytes
 
 
@@ -185,11 +188,15 @@ _LIMIT_OF = "killed as a result of limit of "
 
 def understand(text: str) -> Optional[Message]:
     """What a message says; None when it is about something else."""
-    for words, reader in _READERS:
-        if words in text:
-            found = reader(text)
-            if found is not None:
-                return found
+    row = _table_row(text) if text.startswith("[") else None  # most lines of a report
+    if row is not None:
+        return row
+    for word, readers in _READERS:
+        if word in text:
+            for words, reader in readers:
+                found = reader(text) if words in text else None
+                if found is not None:
+                    return found
     return None
 
 
@@ -246,7 +253,7 @@ def _table_header(text: str) -> Optional[Message]:
 
 def _table_row(text: str) -> Optional[Message]:
     match = _TABLE_ROW.match(text)
-    return TableRow(int(match.group(1)), match.group(2)) if match else None
+    return TableRow(int(match.group(1)), match.group(2)[:LONGEST_ROW]) if match else None
 
 
 def _summary(text: str) -> Optional[Message]:
@@ -398,28 +405,29 @@ def _new_boot(text: str) -> Optional[Message]:
     return NewBoot() if text.startswith("Linux version ") else None
 
 
-# Words that a message must hold before its pattern is tried. A name can hold
-# any words: what a pattern does not accept goes on to the next.
+# Words that a message must hold before its pattern is tried, in two steps, as most lines hold none of the first. A name can hold any words:
+# what a pattern does not accept goes on to the next.
 _READERS = [
-    ("oom-killer: ", _header),
-    ("oom-kill:", _summary),
-    ("illed process ", _killed),
-    ("OOM killed process ", _killed_openvz),
-    ("ill process ", _announced),
-    ("OOM victim ", _skipped),
-    ("memory.oom.group", _group),
-    ("panic_on_oom", _panic),
-    ("no killable", _panic),
-    ("no killable", _no_killable),
-    ("deadlocked on memory", _panic),
-    ("Manual OOM", _sysrq),
-    ("callbacks suppressed", _suppressed),
-    ("Linux version ", _new_boot),
-    ("Task in /", _memcg_limit),
-    ("limit of /", _memcg_limit),
-    ("Memory limit reached", _memcg_limit),
-    ("memory: usage", _usage),
-    ("omm: ", _trigger),
-    ("total_vm", _table_header),
-    ("]", _table_row),
+    (
+        "ill",
+        [
+            ("oom-killer: ", _header),
+            ("oom-kill:", _summary),
+            ("illed process ", _killed),
+            ("OOM killed process ", _killed_openvz),
+            ("ill process ", _announced),
+            ("no killable", _panic),
+            ("no killable", _no_killable),
+            ("limit of /", _memcg_limit),
+            ("memory.oom.group", _group),
+        ],
+    ),
+    ("OOM ", [("OOM victim ", _skipped), ("Manual OOM", _sysrq)]),
+    ("memory", [("panic_on_oom", _panic), ("deadlocked on memory", _panic), ("memory: usage", _usage)]),
+    ("callbacks suppressed", [("", _suppressed)]),
+    ("Linux version ", [("", _new_boot)]),
+    ("Task in /", [("", _memcg_limit)]),
+    ("Memory limit reached", [("", _memcg_limit)]),
+    ("omm: ", [("", _trigger)]),
+    ("total_vm", [("", _table_header)]),
 ]

@@ -14,12 +14,12 @@ systemd:src/oom/oomd-manager.c (255 to 261), nohang, oomd:src/oomd/plugins/BaseK
 """
 
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record
 
 # Most lines of a log have none of these words and are not looked at any further.
-_MAYBE = re.compile(r"VmRSS|oomd|due to memory |the victim|escalating to SIGKILL|[Kk]illing process|badness|SIGKILL for victim")
+_WORDS = ("VmRSS", "oomd", "due to memory ", "the victim", "escalating to SIGKILL", "illing process", "badness")
 
 _SIGNALS = {"15": "SIGTERM", "9": "SIGKILL"}
 
@@ -73,10 +73,14 @@ class Stream:
         self._open = {}  # type: Dict[str, Kill]  # the last kill of each killer
         self._next = {}  # type: Dict[str, Any]  # what nohang says of its victim before it kills
 
-    def take(self, record: Record, number: int) -> Iterator[Kill]:
-        text = record.text
-        if not _MAYBE.search(text):
-            return
+    def take(self, record: Record, number: int) -> Sequence[Kill]:
+        """Use one line; give the kills of which no more can come."""
+        for word in _WORDS:
+            if word in record.text:
+                return list(self._read(record, record.text, number))
+        return ()
+
+    def _read(self, record: Record, text: str, number: int) -> Iterator[Kill]:
         program = record.program
         if program in (None, "earlyoom"):
             yield from self._earlyoom(record, text, number)

@@ -70,7 +70,9 @@ options:
     type: str
     choices: [none, cpuset, memory_policy, memcg]
   killer:
-    description: Only events of this killer.
+    description:
+      - Only events of this killer.
+      - With V(kernel) large files are not searched for the other ones, which are then missing in RV(summary).
     type: str
     choices: [kernel, systemd-oomd, earlyoom, nohang, oomd]
   tasks:

@@ -22,15 +22,16 @@ MOST_CALLS = 3
 
 
 def play(scenario, inventory, name):
-    """Seconds of one run; ends the program if it changed or failed anything."""
-    command = ["ansible-playbook", "--inventory", inventory, os.path.join(scenario, name + ".yml")]
+    """Seconds of one run; ends the program if it changed, failed or skipped anything."""
+    policy = "@" + os.path.join(scenario, "vars/policy.yml")
+    command = ["ansible-playbook", "--inventory", inventory, "--extra-vars", policy, os.path.join(scenario, name + ".yml")]
     begun = time.monotonic()
     plain = dict(os.environ, ANSIBLE_FORCE_COLOR="0", ANSIBLE_NOCOLOR="1")
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=plain)
     seconds = time.monotonic() - begun
-    recap = re.search(r"ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", done.stdout)
+    recap = re.search(r"ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+) +skipped=(\d+)", done.stdout)
     if done.returncode != 0 or recap is None or set(recap.groups()) != {"0"}:
-        sys.exit("{0} found something to do, or failed:\n{1}".format(name, done.stdout))
+        sys.exit("{0} found something to do, failed, or did not do all:\n{1}".format(name, done.stdout))
     return seconds, done.stdout
 
 

@@ -105,3 +105,9 @@ def test_dmesg_in_json_tells_the_facility_only_by_name():
     assert [(record.text, record.monotonic, record.trusted) for record in dmesg_records(text)] == [
         ("a", 5.25, None), ("b", None, True), ("c", None, False)
     ]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"dmesg": 7}', '{"dmesg": [7]}', '{"dmesg": [' + "[" * 60000])
+def test_what_is_no_list_of_messages_is_refused(text):
+    with pytest.raises((ValueError, RecursionError)):
+        list(dmesg_records(text))

@@ -4,6 +4,7 @@
 
 """The parser: every message of every version, one table; then recorded logs, hostile names, and properties."""
 
+import json
 import os
 import sys
 
@@ -62,7 +63,7 @@ MESSAGES = {
     "Task in /a": MemcgLimit("/a", None),
     " killed as a result of limit of /c": MemcgLimit(None, "/c"),
     "Memory limit reached of cgroup /c": MemcgLimit(None, "/c"),
-    "over the limit of /c": None,
+    "still over the limit of /c": None,
     "memory: usage 1kB, limit 2kB, failcnt 3": Usage(1, 2, 3),
     "memory: usage 1kB, limit 18014398509481983kB, failcnt 3": Usage(1, None, 3),
     "memory: usage unknown": None,
@@ -362,6 +363,32 @@ def test_public_logs_are_read_to_their_truth_where_they_are_given():
 # --- properties ---------------------------------------------------------------------------
 
 WORDS = st.sampled_from(list(MESSAGES) + ["x", "(", ")", "[ 7] 1 2 3 4 x", "\x00", ",task=", "Killed process 7 ("])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[{0}.{0}] x", "{0},{0},{0},-;x", "Out of memory: Killed process {0} (x) total-vm:{0}kB, anon-rss:{0}kB, file-rss:{0}kB",
+        "x invoked oom-killer: gfp_mask=0x{0}, order={0}, oom_score_adj={0}", "[{0}] {0} {0} {0} x", "memory: usage {0}kB, limit {0}kB, failcnt {0}",
+        "sending SIGTERM to process {0} uid {0} \"x\": oom_score {0}, VmRSS {0} MiB", '{{"MESSAGE": "x", "__REALTIME_TIMESTAMP": "{0}"}}',
+    ],
+)
+def test_numbers_without_end_are_none(line):
+    json.dumps(parse(records_of([line.format("9" * digits) for digits in (20, 400, 3000, 5000, 70000)]), tasks=True), allow_nan=False)
+
+
+def test_a_kill_that_is_cut_before_its_sizes_has_no_page_size():
+    """Found by tests/fuzz."""
+    lines = [HEADER, "[ pid ]   uid  tgid total_vm oom_score_adj name", "[    7]     0     7      100             0 x", "Killed process 7 (x)"]
+    [event] = parse(records_of(lines), tasks=True)
+    assert event["tasks"][0]["total_vm_kb"] is None
+
+
+@pytest.mark.parametrize("value", ["--5", "\u00b2", "5-", "x"])
+def test_what_only_looks_like_a_number_is_none(value):
+    lines = [HEADER, "[ pid ]   uid  tgid total_vm oom_score_adj name", "[    7]     0     7      100 {0} x".format(value), KILL]
+    [event] = parse(records_of(lines))
+    assert event["victims"][0]["oom_score_adj"] is None
 
 
 @given(st.lists(st.one_of(st.text(max_size=80), WORDS), max_size=40))

@@ -1,0 +1,161 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What it costs to read a log of a gigabyte with 200 reports in it.
+
+Measured against grep, which only counts reports, and against OOMAnalyser, which
+takes one apart: OOMANALYSER=PATH names its OOMAnalyser.py, which PyPI does not
+have. The bounds are ratios from one interleaved run, and no test fails because
+of them.
+"""
+
+import importlib.util
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from ansible_collections.oomguard.linux.plugins.module_utils._events import Query, gather
+from ansible_collections.oomguard.linux.plugins.module_utils._log_files import LogFile
+from ansible_collections.oomguard.linux.plugins.module_utils._log_forms import records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse
+from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+
+FIXTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded/debian12-6.1/dmesg-x.log")
+
+MEBIBYTES = int(os.environ.get("MEBIBYTES", "1024"))
+REPORTS = 200
+ROWS = 150  # of each report's task table
+REPETITIONS = 5
+
+# What must hold: see the table that is printed.
+GREP_BY_OURS = 0.5
+ANALYSER_BY_OURS = 20
+DOUBLE_BY_HALF = 2.2  # twice the input, and what clocks are worth
+MIB_OVER_BARE = 64
+
+WORDS = (
+    "usb new high-speed device number using xhci_hcd EXT4-fs (sda1): mounted filesystem with ordered data mode veth0a1b2c3 entered"
+    " blocking state promiscuous IPv6: ADDRCONF(NETDEV_CHANGE): link becomes ready audit: type=1400 apparmor=\"ALLOWED\" operation="
+    " profile name= pid= comm= nfs: server not responding, still trying TCP: Possible SYN flooding on port. Sending cookies."
+).split()
+
+
+def report():
+    """The lines of one report as a kernel printed it, with a table as long as that of a server."""
+    lines = [record.text for record in LogFile(FIXTURE).records()]
+    begin = next(number for number, line in enumerate(lines) if "invoked oom-killer" in line)
+    end = next(number for number, line in enumerate(lines) if number > begin and "Killed process" in line)
+    row = next(number for number, line in enumerate(lines) if number > begin and re.match(r"\[ *\d+\] ", line))
+    return lines[begin:row] + [lines[row]] * ROWS + lines[row:end + 1]
+
+
+def write(path, mebibytes, reports):
+    """A kern.log as rsyslog writes it, reports spread evenly."""
+    choose = random.Random(1)
+    fillers = [" ".join(choose.choices(WORDS, k=choose.randint(6, 16))) for _turn in range(5000)]
+    lines, size, uptime, told = report(), 0, 0.0, 0
+    with open(path, "w") as stream:
+        while size < mebibytes << 20:
+            uptime += 0.01
+            texts = [choose.choice(fillers)]
+            if size >= told * (mebibytes << 20) / reports:
+                texts, told = lines, told + 1
+            seconds = int(uptime)
+            stamp = "Nov 23 {0:02}:{1:02}:{2:02} server kernel: [{3:12.6f}] ".format(seconds // 3600 % 24, seconds // 60 % 60, seconds % 60, uptime)
+            size += stream.write("".join(stamp + text + "\n" for text in texts))
+
+
+def timed(action):
+    begun = time.monotonic()
+    found = action()
+    return time.monotonic() - begun, found
+
+
+def grep(path):
+    return int(subprocess.run(["grep", "-c", "invoked oom-killer", path], check=True, stdout=subprocess.PIPE).stdout)
+
+
+def ours(path):
+    nothing = dict.fromkeys(Query._fields)
+    query = Query(**dict(nothing, source="file", paths=[path], boot="current", killer="kernel", tasks=False, raw=False, untrusted=False, limit=1000))
+    return len(gather(query, Procfs())["events"])
+
+
+def all_killers(path):
+    return len(parse(LogFile(path).records()))
+
+
+def load(program):
+    spec = importlib.util.spec_from_file_location("OOMAnalyser", program)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def analysed(module, text):
+    if not module.OOMAnalyser(module.OOMEntity(text)).analyse():
+        sys.exit("OOMAnalyser did not take the report apart")
+
+
+def first_lines(path, size):
+    with open(path) as stream:
+        return stream.read(size)
+
+
+def peak_mib(code):
+    """What a Python needs at most to run this."""
+    measure = "\nprint([line.split()[1] for line in open(\"/proc/self/status\") if line.startswith(\"VmHWM\")][0])"
+    done = subprocess.run([sys.executable, "-c", code + measure], check=True, stdout=subprocess.PIPE, text=True)
+    return int(done.stdout.split()[-1]) / 1024
+
+
+def row(what, value, bound="", holds=None):
+    print("{0:<34} {1:>10}   {2:<14} {3}".format(what, value, bound, "" if holds is None else "holds" if holds else "DOES NOT HOLD"))
+
+
+def main():
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        path, half = os.path.join(folder, "kern.log"), os.path.join(folder, "half.log")
+        write(path, MEBIBYTES, REPORTS)
+        write(half, MEBIBYTES // 2, REPORTS // 2)
+        times = {grep: [], ours: [], all_killers: []}
+        for _turn in range(REPETITIONS):
+            for reader, measured in times.items():
+                seconds, found = timed(lambda reader=reader: reader(path))
+                measured.append(seconds)
+                if found != REPORTS:
+                    sys.exit("{0} found {1} of {2} reports".format(reader.__name__, found, REPORTS))
+        print("{0} MiB with {1} reports".format(MEBIBYTES, REPORTS))
+        for reader, measured in times.items():
+            row(reader.__name__, "{0:.2f} s".format(statistics.median(measured)))
+        ratio = statistics.median(theirs / own for theirs, own in zip(times[grep], times[ours]))
+        row("throughput / grep", "{0:.2f}".format(ratio), "at least {0}".format(GREP_BY_OURS), ratio >= GREP_BY_OURS)
+        doubled = statistics.median(timed(lambda: ours(path))[0] / timed(lambda: ours(half))[0] for _turn in range(REPETITIONS))
+        row("twice the log", "{0:.2f}".format(doubled), "at most {0}".format(DOUBLE_BY_HALF), doubled <= DOUBLE_BY_HALF)
+        code = "import sys; sys.path[:] = {0!r}\n".format(sys.path)
+        reading = code + "sys.argv = ['']\nfrom bench_events import ours\nours({0!r})".format(path)
+        over = peak_mib(reading) - peak_mib(code)
+        row("memory over a bare Python", "{0:.1f} MiB".format(over), "at most {0}".format(MIB_OVER_BARE), over <= MIB_OVER_BARE)
+        program = os.environ.get("OOMANALYSER")
+        if not program:
+            print("OOMAnalyser was not given (OOMANALYSER=PATH), and is not measured")
+            return
+        module = load(program)
+        # It takes one report at a time: so it gets the part of the log that has one.
+        part = first_lines(path, (MEBIBYTES << 20) // REPORTS)
+        theirs = statistics.median(timed(lambda: analysed(module, part))[0] for _turn in range(REPETITIONS))
+        own = statistics.median(times[ours]) / REPORTS
+        row("OOMAnalyser / ours, in the log", "{0:.1f}".format(theirs / own), "at least {0}".format(ANALYSER_BY_OURS), theirs >= ANALYSER_BY_OURS * own)
+        text = "\n".join("[  123.456789] " + line for line in report())
+        alone = [timed(lambda: analysed(module, text))[0] / timed(lambda: parse(records_of(text.split("\n"))))[0] for _turn in range(51)]
+        row("OOMAnalyser / ours, cut out", "{0:.1f}".format(statistics.median(alone)))
+
+
+if __name__ == "__main__":
+    main()
