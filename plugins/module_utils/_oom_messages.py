@@ -156,7 +156,7 @@ _USAGE = re.compile(r"memory: usage (\d+)kB, limit (\d+)kB, failcnt (\d+)")
 _TABLE_HEADER = re.compile(r"\[ *pid *\]\s+(uid\s.*name)\s*$")
 _TABLE_ROW = re.compile(r"\[\s*(\d+)\]\s+(-?\d+\s+\d+\s+\d+\s.*)$", re.DOTALL)
 _SUMMARY = re.compile(r"oom-kill:constraint=CONSTRAINT_(\w+),nodemask=")
-_SUMMARY_END = re.compile(r",pid=(-?\d+),uid=(-?\d+)\s*$")
+_SUMMARY_END = re.compile(r",pid=(\d+),uid=(-?\d+)\s*$")
 _ANNOUNCED = re.compile(
     _ORIGIN + r"[Kk]ill process (?P<pid>\d+) \((?P<name>.*)\) score (?P<score>-?\d+) (?:or sacrifice child|or a child|and children)",
     re.DOTALL,
