@@ -1,0 +1,102 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Start a killer with a hog that it has to kill, and print what really happened: killers.py KILLER"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+HOG = """
+import time
+open("/proc/self/comm", "w").write("hog")
+fields = dict(line.split(":") for line in open("/proc/meminfo"))
+total, free = (int(fields[key].split()[0]) for key in ("MemTotal", "MemAvailable"))
+memory = bytearray((free - total * 38 // 100) * 1024)
+memory[::4096] = b"x" * len(memory[::4096])
+time.sleep(60)
+"""
+
+# Each kills when less than 45 % is free, which is so when the hog leaves 38 %.
+EARLYOOM = 'EARLYOOM_ARGS="-m 45,20 -s 100,100 -r 0"\n'
+NOHANG = {"soft_threshold_min_mem": "45 %", "hard_threshold_min_mem": "20 %"}
+OOMD = "[OOM]\nDefaultMemoryPressureDurationSec=1s\n"
+
+
+def run(*command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, universal_newlines=True).stdout.strip()
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as stream:
+        stream.write(text)
+
+
+def show(unit, name):
+    return run("systemctl", "show", "--property=" + name, "--value", unit)
+
+
+def start(unit, *command, properties=()):
+    """Run a program as a service; its pid."""
+    run("systemd-run", "--quiet", "--unit=" + unit, *["--property=" + one for one in properties], *command)
+    return int(show(unit, "MainPID"))
+
+
+def ended(unit):
+    """Wait for its end; how it came about."""
+    for _turn in range(600):
+        if show(unit, "ActiveState") in ("failed", "inactive"):
+            result = show(unit, "Result")
+            subprocess.run(["systemctl", "reset-failed", unit], check=False, stderr=subprocess.DEVNULL)
+            return result
+        time.sleep(0.1)
+    sys.exit("{0} was not killed".format(unit))
+
+
+def by_service(service):
+    """A killer that looks for processes."""
+    run("systemctl", "restart", service)
+    pid = start("hog", sys.executable, "-c", HOG)
+    result = ended("hog")
+    run("systemctl", "stop", service)
+    return dict(killer=service, pid=pid, name="hog", result=result)
+
+
+def earlyoom():
+    write("/etc/default/earlyoom", EARLYOOM)
+    return by_service("earlyoom")
+
+
+def nohang():
+    with open("/etc/nohang/nohang.conf") as stream:
+        lines = stream.read().splitlines()
+    names = [line.partition("=")[0].strip() for line in lines]
+    lines = ["{0} = {1}".format(name, NOHANG[name]) if name in NOHANG else line for name, line in zip(names, lines)]
+    write("/etc/nohang/nohang.conf", "\n".join(lines) + "\n")
+    return by_service("nohang")
+
+
+def systemd_oomd():
+    """It kills cgroups that wait for memory: here for pages of files, which have to be read again and again."""
+    write("/etc/systemd/oomd.conf.d/test.conf", OOMD)
+    run("systemctl", "restart", "systemd-oomd")
+    rules = ("Slice=pressed.slice", "MemoryHigh=8M", "ManagedOOMMemoryPressure=kill", "ManagedOOMMemoryPressureLimit=1%")
+    start("thrash", "sh", "-c", "while :; do cat /usr/lib/x86_64-linux-gnu/*.so* /usr/bin/* > /dev/null; done", properties=rules)
+    cgroup = show("thrash", "ControlGroup")
+    result = ended("thrash")
+    run("systemctl", "stop", "systemd-oomd")
+    return dict(killer="systemd-oomd", cgroup=cgroup, result=result)
+
+
+def kernel():
+    pid = start("limited", sys.executable, "-c", HOG, properties=("MemoryMax=32M", "MemorySwapMax=0"))
+    return dict(killer="kernel", pid=pid, name="hog", unit="limited.service", result=ended("limited"))
+
+
+for killer in ("earlyoom", "nohang", "systemd-oomd"):
+    subprocess.run(["systemctl", "stop", killer], check=False, stderr=subprocess.DEVNULL)
+print(json.dumps(dict(globals()[sys.argv[1].replace("-", "_")](), time=time.time())))
