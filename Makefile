@@ -44,9 +44,13 @@ prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the ho
 	@echo "The evidence is in .build/evidence/localhost.json"
 
 FAST := lint sanity units units-oldest units-newest corpus check-hog check-forks integration vm-default
+GUESTS := vm-kernels vm-docker check-lab vm-protect vm-overcommit vm-panic vm-vm vm-host_oom vm-events
+JOBS ?= 2
 .PHONY: test
-test: $(FAST) fuzz vm-docker check-lab vm-vm vm-protect vm-kernels vm-host_oom vm-overcommit vm-panic ## All tests
-	@printf '\nAll of these passed: $^\n'
+test: $(FAST) fuzz ## All tests, guests JOBS at a time
+	$(call stage,$(MAIN))
+	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target STAGED=1 $(GUESTS)
+	@printf '\nAll of these passed: $^ $(GUESTS)\n'
 
 .PHONY: test-fast
 test-fast: $(FAST) ## All tests that need no guest and no container
@@ -145,7 +149,7 @@ $(call ansible_env,$(1)) MOLECULE_GLOB='$(SCENARIOS)' OOMGUARD_CACHE=$(CACHE) \
 	sh -c '$(if $(KEEP),,LAB_RUN=$$$$) exec molecule test --scenario-name $(2) $(if $(KEEP),--destroy never)'
 endef
 
-vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-kernels, vm-host_oom, vm-overcommit, vm-panic, vm-docker, vm-default (KEEP=1)
+vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-kernels, vm-events, vm-host_oom, vm-overcommit, vm-panic, vm-docker, vm-default (KEEP=1)
 	$(call scenario,$(MAIN),$*)
 
 vm-default: packages $(MAIN)/.done
@@ -160,7 +164,12 @@ clean: ## Remove what was built in this checkout
 
 # --- how things come to be -----------------------------------------------------
 
+# Scenarios that run at the same time share what was installed once.
 define stage
+$(if $(STAGED),,$(stage_now))
+endef
+
+define stage_now
 @rm -rf $(BUILD)/artifact && mkdir -p $(BUILD)
 @$(1)/bin/ansible-galaxy collection build --force --output-path $(BUILD) > $(BUILD)/build.log
 @ANSIBLE_HOME=$(BUILD)/home $(1)/bin/ansible-galaxy collection install $(BUILD)/oomguard-linux-*.tar.gz \
