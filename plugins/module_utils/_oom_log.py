@@ -336,7 +336,7 @@ class _Parser:
             self._keep_programs(self._programs.take(record, number))
 
     def finish(self) -> Ending:
-        unsettled = [Unsettled(kill.number, kill.record, REPORT_SECONDS) for kill in self._programs.since(self._last, REPORT_SECONDS)]
+        unsettled = [Unsettled(kill.number, kill.record, _user_killers.NEAR_SECONDS) for kill in self._programs.since(self._last)]
         for trusted in (None, True):  # for what a program makes up nobody waits
             unsettled += self._streams[trusted].unsettled(self._last)
         self._end_boot()

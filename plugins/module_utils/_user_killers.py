@@ -14,12 +14,15 @@ systemd:src/oom/oomd-manager.c (255 to 261), nohang, oomd:src/oomd/plugins/BaseK
 """
 
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record
 
 # Most lines of a log have none of these words and are not looked at any further.
 _WORDS = ("VmRSS", "oomd", "due to memory ", "the victim", "escalating to SIGKILL", "illing process", "badness")
+
+# What is said of one kill is said within this time.
+NEAR_SECONDS = 30.0
 
 _SIGNALS = {"15": "SIGTERM", "9": "SIGKILL"}
 
@@ -71,6 +74,7 @@ class Stream:
 
     def __init__(self) -> None:
         self._open = {}  # type: Dict[str, Kill]  # the last kill of each killer
+        self._counted = {}  # type: Dict[str, Tuple[int, Record]]  # what systemd said of a unit before oomd did, of the last one
         self._next = {}  # type: Dict[str, Any]  # what nohang says of its victim before it kills
 
     def take(self, record: Record, number: int) -> Sequence[Kill]:
@@ -88,22 +92,22 @@ class Stream:
             match = _OOMD_KILL.match(text)
             if match:
                 reason = "swap" if match.group("reason") == "used" else "pressure"
-                yield from self._begin(Kill("systemd-oomd", record, number, cgroup=match.group("killed") or match.group("marked"), reason=reason))
+                cgroup = match.group("killed") or match.group("marked")
+                count, said = self._counted.pop(cgroup.rpartition("/")[2], (None, record))
+                if not _is_near(said, record):
+                    count = None
+                yield from self._begin(Kill("systemd-oomd", record, number, cgroup=cgroup, reason=reason, killed_count=count))
         if program in (None, "systemd"):
-            self._count(_OOMD_COUNT.match(text))
+            self._count(_OOMD_COUNT.match(text), record)
         if program in (None, "nohang"):
             yield from self._nohang(record, text, number)
         match = _META_OOMD.match(text)
         if match:
             yield from self._begin(Kill("oomd", record, number, cgroup=match.group("cgroup"), reason="pressure"))
 
-    def since(self, last: Record, seconds: float) -> List[Kill]:
-        """The last kill of each killer, if it was no longer before that record: lines that still come may say more of it."""
-        return [
-            kill
-            for kill in self._open.values()
-            if None in (kill.record.clock, last.clock) or abs(last.clock - kill.record.clock) <= seconds  # type: ignore[operator]
-        ]
+    def since(self, last: Record) -> List[Kill]:
+        """The last kill of each killer, if it was right before that record: lines that still come may say more of it."""
+        return [kill for kill in self._open.values() if _is_near(kill.record, last)]
 
     def finish(self) -> List[Kill]:
         left = list(self._open.values())
@@ -146,11 +150,21 @@ class Stream:
             facts, self._next = self._next, {}
             yield from self._begin(Kill("nohang", record, number, signal=kill.group("signal"), **facts))
 
-    def _count(self, match: Optional["re.Match[str]"]) -> None:
-        """What systemd says of it afterwards is no other kill."""
+    def _count(self, match: Optional["re.Match[str]"], record: Record) -> None:
+        """What systemd says of it is no other kill. It may come first, as oomd speaks when it is done."""
+        if not match:
+            return
         last = self._open.get("systemd-oomd")
-        if match and last and last.cgroup and last.cgroup.rpartition("/")[2] == match.group("unit"):
-            self._open["systemd-oomd"] = last._replace(killed_count=int(match.group("count")))
+        unit, count = match.group("unit"), int(match.group("count"))
+        if last and last.cgroup and last.cgroup.rpartition("/")[2] == unit and last.killed_count is None:
+            self._open["systemd-oomd"] = last._replace(killed_count=count)
+        else:
+            self._counted = {unit: (count, record)}
+
+
+def _is_near(first: Record, second: Record) -> bool:
+    """Whether two lines can be of the same kill; lines without a clock can."""
+    return first.clock is None or second.clock is None or abs(second.clock - first.clock) <= NEAR_SECONDS
 
 
 def _number(text: Optional[str]) -> Optional[int]:

@@ -47,12 +47,12 @@ def start(unit, *command, properties=()):
 
 
 def ended(unit):
-    """Wait for its end; how it came about."""
+    """Wait for its end; the signal that it was."""
     for _turn in range(600):
-        if show(unit, "ActiveState") in ("failed", "inactive"):
-            result = show(unit, "Result")
-            subprocess.run(["systemctl", "reset-failed", unit], check=False, stderr=subprocess.DEVNULL)
-            return result
+        if show(unit, "ActiveState") == "failed":
+            signal = int(show(unit, "ExecMainStatus"))
+            run("systemctl", "reset-failed", unit)
+            return signal
         time.sleep(0.1)
     sys.exit("{0} was not killed".format(unit))
 
@@ -60,10 +60,10 @@ def ended(unit):
 def by_service(service):
     """A killer that looks for processes."""
     run("systemctl", "restart", service)
-    pid = start("hog", sys.executable, "-c", HOG)
-    result = ended("hog")
+    with subprocess.Popen([sys.executable, "-c", HOG]) as hog:
+        signal = -hog.wait(90)
     run("systemctl", "stop", service)
-    return dict(killer=service, pid=pid, name="hog", result=result)
+    return dict(killer=service, pid=hog.pid, name="hog", signal=signal)
 
 
 def earlyoom():
@@ -87,16 +87,13 @@ def systemd_oomd():
     rules = ("Slice=pressed.slice", "MemoryHigh=8M", "ManagedOOMMemoryPressure=kill", "ManagedOOMMemoryPressureLimit=1%")
     start("thrash", "sh", "-c", "while :; do cat /usr/lib/x86_64-linux-gnu/*.so* /usr/bin/* > /dev/null; done", properties=rules)
     cgroup = show("thrash", "ControlGroup")
-    result = ended("thrash")
-    run("systemctl", "stop", "systemd-oomd")
-    return dict(killer="systemd-oomd", cgroup=cgroup, result=result)
+    return dict(killer="systemd-oomd", cgroup=cgroup, signal=ended("thrash"))
 
 
 def kernel():
     pid = start("limited", sys.executable, "-c", HOG, properties=("MemoryMax=32M", "MemorySwapMax=0"))
-    return dict(killer="kernel", pid=pid, name="hog", unit="limited.service", result=ended("limited"))
+    return dict(killer="kernel", pid=pid, name="hog", unit="limited.service", signal=ended("limited"))
 
 
-for killer in ("earlyoom", "nohang", "systemd-oomd"):
-    subprocess.run(["systemctl", "stop", killer], check=False, stderr=subprocess.DEVNULL)
+run("systemctl", "stop", "earlyoom", "nohang", "systemd-oomd")
 print(json.dumps(dict(globals()[sys.argv[1].replace("-", "_")](), time=time.time())))

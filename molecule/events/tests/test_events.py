@@ -5,6 +5,7 @@
 
 import json
 import os
+import signal
 
 import pytest
 
@@ -40,7 +41,7 @@ def truth(evidence):
 
 def test_they_were_really_killed(evidence):
     assert [one["killer"] for one in evidence["truth"]] == ["earlyoom", "nohang", "systemd-oomd"] + ["kernel"] * 4
-    assert [one["result"] for one in evidence["truth"]] == ["signal", "signal", "oom-kill"] + ["oom-kill"] * 4
+    assert [one["signal"] for one in evidence["truth"]] == [signal.SIGTERM, signal.SIGTERM] + [signal.SIGKILL] * 5
 
 
 def test_each_kill_is_told_once_and_no_other(evidence, truth):
@@ -65,7 +66,7 @@ def test_what_the_journal_vouches_for_is_trusted(evidence):
         ("earlyoom", True), ("nohang", True), ("systemd-oomd", True), ("kernel", True)
     ]
     assert [event["signal"] for event in events] == ["SIGTERM", "SIGTERM", None, None]
-    assert events[2]["killed_count"] >= 1 and events[2]["reason"] == "pressure"
+    assert events[2]["reason"] == "pressure"
     assert events[3]["victims"][0]["unit"] == "limited.service"
 
 

@@ -76,6 +76,17 @@ def test_systemd_oomd_names_a_cgroup(line, reason):
     assert (event["killer"], event["memcg"]["path"], event["reason"], event["killed_count"], event["victims"]) == ("systemd-oomd", UNIT, reason, 2, [])
 
 
+@pytest.mark.parametrize("moment, count", [("14:31:34", 2), ("14:29:00", None)])
+def test_systemd_may_speak_before_oomd_does(moment, count):
+    """As systemd 252 does in a guest: oomd is told of the end before it says what it did."""
+    [event] = events(
+        "Jul 25 {0} host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.".format(moment),
+        "Jul 25 14:31:35 host systemd[1]: thrash.service: systemd-oomd killed some process(es) in this unit.",
+        "Jul 25 14:31:35 host systemd-oomd[1332]: Killed {0} due to memory pressure for / being 1.68% > 1.00% for > 1s with reclaim activity".format(UNIT),
+    )
+    assert event["killed_count"] == count
+
+
 @pytest.mark.parametrize(
     "lines, victim",
     [
