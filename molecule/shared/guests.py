@@ -30,9 +30,20 @@ class Guest:
     def __init__(self, run_folder, platform):
         self.name = platform["name"]
         self.platform = platform
+        self.memory = platform.get("memory", 512)  # MiB
         self.folder = os.path.join(run_folder, "guests", self.name)
         # Not in the folder, which goes away with the guest: this is what tells afterwards why something failed.
         self.console = os.path.join(lab.cache(), "consoles", "{0}.{1}.log".format(os.path.basename(run_folder), self.name))
+
+    def _nodes(self):
+        """Memory in so many NUMA nodes, where the platform asks for them."""
+        nodes = self.platform.get("nodes", 0)
+        size = self.memory // nodes if nodes else 0
+        return [
+            word
+            for node in range(nodes)
+            for word in ("-object", "memory-backend-ram,id=node{0},size={1}M".format(node, size), "-numa", "node,memdev=node{0}".format(node))
+        ]
 
     def boot(self, accelerator):
         """Start QEMU; returns once the guest's port is known."""
@@ -52,7 +63,8 @@ class Guest:
             lab.program("qemu-system-x86_64", "qemu-system-x86"),
             *ACCELERATORS[accelerator],
             "-name", self.name,
-            "-m", str(self.platform.get("memory", 512)),
+            "-m", str(self.memory),
+            *self._nodes(),
             "-smp", str(self.platform.get("cpus", 2)),
             "-display", "none",
             "-serial", "file:" + self.console,

@@ -1,0 +1,179 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Make the kernel kill in every way that it has, and print what really happened.
+
+Names and paths are those that a user would choose who wants to hide. What is
+printed comes from the processes themselves and from waiting for them, not from
+any log.
+"""
+
+import ctypes
+import errno
+import json
+import mmap
+import os
+import signal
+import sys
+import time
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+PR_SET_NAME, SET_MEMPOLICY, MPOL_BIND = 15, 238, 2
+SECOND_NODE = 1
+MIB = 1 << 20
+
+UNIFIED = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+MEMORY = "/sys/fs/cgroup" if UNIFIED else "/sys/fs/cgroup/memory"
+CPUSET = "/sys/fs/cgroup" if UNIFIED else "/sys/fs/cgroup/cpuset"
+
+NAMES = {
+    b"hog": "provoked",
+    b"a b": "provoked/in ner",
+    b"x) total-vm:1kB": "provoked,task_memcg=",
+    b"a,pid=1,uid=0": "provoked/,task=b,pid=1,uid=0",
+    b"x\nKilled proces": "provoked/a(b)",
+    b"[    7]     0 7": "provoked/oom_memcg=",
+    b"\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0": "provoked/\u0416",
+}
+
+
+def write(path, text):
+    with open(path, "w") as stream:
+        stream.write(str(text))
+
+
+def cgroup(root, name, **values):
+    """A cgroup with these values; its folder."""
+    folder = os.path.join(root, name)
+    os.makedirs(folder, exist_ok=True)
+    for key, value in values.items():
+        write(os.path.join(folder, key.replace("_", ".", 1)), value)
+    return folder
+
+
+def limited(name, mib=24):
+    if UNIFIED:
+        top = os.path.join(MEMORY, name.partition("/")[0])
+        os.makedirs(top, exist_ok=True)
+        if "/" in name:
+            write(top + "/cgroup.subtree_control", "+memory")
+    folder = cgroup(MEMORY, name)
+    write(folder + ("/memory.max" if UNIFIED else "/memory.limit_in_bytes"), mib * MIB)
+    return folder
+
+
+def fill(mib):
+    """Memory that is really used, in pieces, as much at once would be refused."""
+    held = []
+    for _piece in range(0, mib, 4):
+        held.append(mmap.mmap(-1, 4 * MIB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+        for page in range(0, 4 * MIB, mmap.PAGESIZE):
+            held[-1][page] = 1
+    time.sleep(60)
+
+
+def start(name, action, folders=(), score=0):
+    """A process of that name, in those cgroups, that does this."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        write("/proc/self/oom_score_adj", score)
+        LIBC.prctl(PR_SET_NAME, ctypes.c_char_p(name), 0, 0, 0)
+        for folder in folders:
+            write(folder + "/cgroup.procs", os.getpid())
+        action()
+    except OSError as error:
+        os._exit(error.errno)
+    os._exit(0)
+
+
+def killed(*processes):
+    """Pids and names of processes that are to be killed, now that they are."""
+    for pid, name in processes:
+        _pid, status = os.waitpid(pid, 0)
+        if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+            sys.exit("{0!r} was not killed: {1}".format(name, status))
+    time.sleep(1)  # the kernel prints ten reports in five seconds
+    return [[pid, name.hex()] for pid, name in processes]
+
+
+def truth(kind, victims, constraint, memcg=None, outcome="kill"):
+    return dict(kind=kind, victims=victims, constraint=constraint, memcg=memcg, outcome=outcome)
+
+
+def memcg():
+    for name, path in NAMES.items():
+        pid = start(name, lambda: fill(64), [limited(path)])
+        yield truth("memcg", killed((pid, name)), "memcg", "/" + path)
+
+
+def group():
+    if not UNIFIED:
+        return  # version 1 has no groups
+    folder = limited("provoked group", 32)
+    write(folder + "/memory.oom.group", 1)
+    member = start(b"member", lambda: fill(4), [folder])
+    hog = start(b"hog", lambda: fill(64), [folder])
+    yield truth("group", killed((member, b"member"), (hog, b"hog")), "memcg", "/provoked group", "group_kill")
+
+
+def no_killable():
+    """Who may not be killed is told that there is no memory: for pages of a file, as others it would ask for for ever."""
+
+    def store():
+        with open("/dev/shm/provoked", "wb", buffering=0) as stream:
+            if stream.write(bytes(64 * MIB)) < 64 * MIB:
+                raise OSError(errno.ENOMEM, "short")
+
+    folder = limited("provoked immune")
+    pid = start(b"immune", store, [folder], -1000)
+    status = os.waitpid(pid, 0)[1]
+    if not os.WIFEXITED(status) or os.WEXITSTATUS(status) != errno.ENOMEM:
+        sys.exit("who may not be killed ended with {0}".format(status))
+    os.remove("/dev/shm/provoked")
+    yield truth("no killable", [], "memcg", "/provoked immune", "no_killable")
+
+
+def host():
+    pid = start(b"whole (host)", lambda: fill(4096), score=1000)
+    yield truth("host", killed((pid, b"whole (host)")), "none")
+
+
+def sysrq():
+    pid = start(b"chosen", lambda: fill(32), score=1000)
+    time.sleep(2)
+    write("/proc/sysrq-trigger", "f")
+    yield truth("sysrq", killed((pid, b"chosen")), "none")
+
+
+def bound(name):
+    folder = cgroup(CPUSET, "provoked set", cpuset_cpus=0, cpuset_mems=SECOND_NODE)
+    return killed((start(name, lambda: fill(4096), [folder], 1000), name))
+
+
+def cpuset():
+    yield truth("cpuset", bound(b"in a cpuset"), "cpuset")
+
+
+def allocating():
+    write("/proc/sys/vm/oom_kill_allocating_task", 1)
+    victims = bound(b"allocating")
+    write("/proc/sys/vm/oom_kill_allocating_task", 0)
+    yield truth("allocating", victims, "cpuset")
+
+
+def policy():
+    def bind():
+        nodes = ctypes.c_ulong(1 << SECOND_NODE)
+        if LIBC.syscall(SET_MEMPOLICY, MPOL_BIND, ctypes.byref(nodes), 64):
+            raise OSError(ctypes.get_errno(), "set_mempolicy")
+        fill(4096)
+
+    yield truth("policy", killed((start(b"bound", bind, score=1000), b"bound")), "memory_policy")
+
+
+if UNIFIED:
+    write(MEMORY + "/cgroup.subtree_control", "+memory +cpuset")
+print(json.dumps([case for kind in (memcg, group, no_killable, host, sysrq, cpuset, allocating, policy) for case in kind()]))
