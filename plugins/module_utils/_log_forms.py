@@ -32,6 +32,7 @@ KILLER_UNITS = {
 }
 
 _MICROSECONDS = re.compile(r"\d{1,20}$")
+_ESCAPE = re.compile(r"\\([\"\\/bfnrt]|u[0-9a-fA-F]{4})|\\")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LATEST = 253402300799.0  # the end of the year 9999
 
@@ -168,11 +169,12 @@ def _read_up_to(stream: IO[bytes], length: int) -> bytes:
 
 
 def dmesg_records(text: str) -> Iterator[Record]:
-    """Records of C(dmesg --json). Raises ValueError where it is none.
+    r"""Records of C(dmesg --json). Raises ValueError where it is none.
 
     The facility is only there by name, with C(--decode): the number has lost it.
+    What it cannot print it writes as \x0a, which JSON does not have.
     """
-    found = json.loads(text, strict=False)
+    found = json.loads(_ESCAPE.sub(lambda match: match.group() if match.group(1) else "\\\\", text), strict=False)
     entries = found.get("dmesg") if isinstance(found, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError("it has no list of messages")

@@ -68,8 +68,7 @@ def fill(mib):
     held = []
     for _piece in range(0, mib, 4):
         held.append(mmap.mmap(-1, 4 * MIB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
-        for page in range(0, 4 * MIB, mmap.PAGESIZE):
-            held[-1][page] = 1
+        held[-1][:: mmap.PAGESIZE] = bytes(4 * MIB // mmap.PAGESIZE)
     time.sleep(60)
 
 
