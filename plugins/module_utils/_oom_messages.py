@@ -182,6 +182,7 @@ _PANIC = re.compile(
 )
 _PANIC_NO_KILLABLE = "Kernel panic - not syncing: Out of memory and no killable processes..."
 _SYSRQ = re.compile(r"(?:sysrq: ?)?(?:SysRq ?: )?Manual OOM execution")
+_VERSION = re.compile(r"Linux version \d")  # a task can have the words for its name
 _SUPPRESSED = re.compile(r"(?:oom_kill_process|dump_header|out_of_memory|oom_kill_task)\w*: (\d+) callbacks suppressed")
 _LIMIT_OF = "killed as a result of limit of "
 
@@ -402,7 +403,7 @@ def _suppressed(text: str) -> Optional[Message]:
 
 
 def _new_boot(text: str) -> Optional[Message]:
-    return NewBoot() if text.startswith("Linux version ") else None
+    return NewBoot() if _VERSION.match(text) else None
 
 
 # Words that a message must hold before its pattern is tried, in two steps, as most lines hold none of the first. A name can hold any words:

@@ -28,7 +28,7 @@ MEMORY = "/sys/fs/cgroup" if UNIFIED else "/sys/fs/cgroup/memory"
 CPUSET = "/sys/fs/cgroup" if UNIFIED else "/sys/fs/cgroup/cpuset"
 
 NAMES = {
-    b"hog": "provoked",
+    b"hog": "provoked hog",
     b"a b": "provoked/in ner",
     b"x) total-vm:1kB": "provoked,task_memcg=",
     b"a,pid=1,uid=0": "provoked/,task=b,pid=1,uid=0",

@@ -391,6 +391,13 @@ def test_what_only_looks_like_a_number_is_none(value):
     assert event["victims"][0]["oom_score_adj"] is None
 
 
+def test_a_name_that_looks_like_a_new_boot_starts_none():
+    """A line end and "Linux version " are 15 bytes, which any user may call a task."""
+    lines = ["[  100.000001] ", "Linux version  invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0"]
+    lines += ["[  100.000017] Memory cgroup out of memory: Killed process 500 (", "Linux version ) total-vm:40000kB, anon-rss:24000kB, file-rss:2kB"]
+    assert [(event["boot_index"], [victim["pid"] for victim in event["victims"]]) for event in parse(records_of(lines))] == [(0, [500])]
+
+
 @given(st.lists(st.one_of(st.text(max_size=80), WORDS), max_size=40))
 def test_no_text_breaks_the_parser(lines):
     parse(records_of(lines), tasks=True, raw=True)
