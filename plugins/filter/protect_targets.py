@@ -37,7 +37,7 @@ options:
     type: dict
     required: true
   chosen:
-    description: Names of profiles.
+    description: Names of profiles. An empty one is none.
     type: list
     elements: str
     required: true
@@ -113,7 +113,8 @@ def protect_targets(
     state: str = "present",
 ) -> list[dict[str, Any]]:
     """See DOCUMENTATION. Raises AnsibleFilterError for a profile that does not exist."""
-    names = check_type_list(chosen)  # as the role's argument spec does: -e oom_protect_profiles=a,b is text
+    # As the role's argument spec does: -e oom_protect_profiles=a,b is text. An answer that was left out is empty text.
+    names = [name for name in check_type_list(chosen) if name]
     unknown = [name for name in names if name not in profiles]
     if unknown:
         raise AnsibleFilterError(f"there is no profile {', '.join(unknown)}: choose from {', '.join(profiles)}")

@@ -42,6 +42,8 @@ CASES = {
     "nothing asked for": ([], [], {}, []),
     "a profile": ([], ["containers"], {}, [DOCKER, CRIO]),
     "profiles as text, as from the command line": ([], "containers,observers", {}, [DOCKER, CRIO, OBSERVER]),
+    "an answer that was left out": ([], "", {}, []),
+    "an empty name among others": ([], ["", "containers"], {}, [DOCKER, CRIO]),
     "a profile twice": ([], ["containers", "containers"], {}, [DOCKER, CRIO]),
     "the lower score wins": ([], ["observers", "node"], {}, [EXPORTER, AGENT, SNAP]),
     "the lower score wins, whatever the order": ([], ["node", "observers"], {}, [EXPORTER, AGENT, SNAP]),

@@ -55,7 +55,7 @@ def test_public_variables_have_the_prefix_of_the_role(role):
 
 
 def test_the_argument_spec_knows_the_profiles():
-    assert options_of("oom_protect")["oom_protect_profiles"]["choices"] == list(PROFILES)
+    assert options_of("oom_protect")["oom_protect_profiles"]["choices"] == ["", *PROFILES]
 
 
 def test_the_argument_spec_knows_the_options_of_a_target():
