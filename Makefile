@@ -22,6 +22,7 @@ PROVE := $(call venv,prove)
 DOCKER := $(call venv,docker)
 BENCH := $(call venv,bench)
 FUZZ := $(call venv,fuzz)
+AWX := $(call venv,awx)
 PYTHONS := $(CACHE)/pythons
 
 # The collection as users install it: built, installed, and without all that a collection must work without.
@@ -43,8 +44,8 @@ prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the ho
 		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}' $(ARGS)
 	@echo "The evidence is in .build/evidence/localhost.json"
 
-FAST := lint sanity units units-oldest units-newest corpus check-hog check-forks integration vm-default
-GUESTS := vm-kernels vm-docker check-lab vm-protect vm-overcommit vm-panic vm-vm vm-host_oom vm-events
+FAST := lint sanity units units-oldest units-newest corpus check-hog check-forks integration check-awx vm-default
+GUESTS := vm-kernels vm-docker check-lab vm-protect vm-overcommit vm-panic vm-vm vm-host_oom vm-events vm-awx
 JOBS ?= 2
 .PHONY: test
 test: $(FAST) fuzz ## All tests, guests JOBS at a time
@@ -140,6 +141,12 @@ check-lab: guest-packages $(MAIN)/.done ## The guests when things go wrong
 	$(call say,lab)
 	OOMGUARD_CACHE=$(CACHE) $(MAIN)/bin/python -m pytest -q tests/lab
 
+# The checkout is found before what ansible brings along.
+.PHONY: check-awx
+check-awx: packages $(AWX)/.done $(LINK)/$(COLLECTION) ## Surveys, data and execution environment of AWX, and each template through ansible-runner
+	$(call say,AWX)
+	PYTHONPATH=$(LINK) $(AWX)/bin/python -m pytest -q tests/awx
+
 SCENARIOS := molecule/*/molecule.yml
 # What a run started ends with it (LAB_RUN), whatever ends it. KEEP=1 leaves it for a look, see docs/testing.md.
 define scenario
@@ -149,11 +156,14 @@ $(call ansible_env,$(1)) MOLECULE_GLOB='$(SCENARIOS)' OOMGUARD_CACHE=$(CACHE) \
 	sh -c '$(if $(KEEP),,LAB_RUN=$$$$) exec molecule test --scenario-name $(2) $(if $(KEEP),--destroy never)'
 endef
 
-vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-kernels, vm-events, vm-host_oom, vm-overcommit, vm-panic, vm-docker, vm-default (KEEP=1)
+vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-kernels, vm-events, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
 	$(call scenario,$(MAIN),$*)
 
 vm-default: packages $(MAIN)/.done
 	$(call scenario,$(MAIN),default)
+
+vm-awx: guest-packages $(AWX)/.done
+	$(call scenario,$(AWX),awx)
 
 vm-docker: packages docker-packages $(DOCKER)/.done
 	$(call scenario,$(DOCKER),docker)

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Site and Verify on a server: what check says, what run does, and what AWX gets back of it."""
+
+import json
+import os
+import subprocess
+
+import controller
+import jobs
+import pytest
+
+testinfra_hosts = ["ansible://all"]
+
+# What a group of the inventory would say.
+POLICY = {
+    "oom_protect_profiles": ["containers"],
+    "oom_protect_targets": [{"unit": "cron", "score": -300, "oom_policy": "continue"}],
+    "oom_panic_on_oom": "panic",
+    "oom_panic_reboot_after": 30,
+    "oom_overcommit_ratio": 80,
+}
+RESULT_OF_A_HOST = 20 * 1024
+
+
+@pytest.fixture(scope="module")
+def templates():
+    return {template["name"].split()[-1].lower(): template for template in controller.data()["controller_templates"]}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return jobs.Project(str(tmp_path_factory.mktemp("project")), jobs.files()).sync()
+
+
+@pytest.fixture(scope="module")
+def inventory():
+    """The guest of molecule, and a policy for it."""
+    folder = os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory")
+    command = [os.path.join(jobs.BIN, "ansible-inventory"), "--inventory", folder, "--list"]
+    listed = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
+    [(name, values)] = listed["_meta"]["hostvars"].items()
+    return {"all": {"hosts": [name]}, "_meta": {"hostvars": {name: dict(values, **POLICY)}}}
+
+
+@pytest.fixture(scope="module")
+def site(project, templates, inventory):
+    """Audit, apply, audit; two answers beside what the inventory says."""
+    answers = {"oom_panic_dump_tasks": "true", "oom_protect_persistent": "true"}
+    return [
+        jobs.launch(project, templates["site"], inventory, answers, job_type=job_type, number=number)
+        for number, job_type in ((1, "check"), (2, "run"), (3, "check"))
+    ]
+
+
+def test_they_are_successful(site):
+    assert [job.status for job in site] == ["successful"] * 3, "\n".join(job.stdout() for job in site)
+
+
+def test_check_on_the_untouched_server_tells_exactly_what_run_does(site):
+    audit, applied, audited_again = site
+    assert audit.changes("server") == applied.changes("server")
+    assert len(applied.changes("server")) == 3
+    assert audited_again.changes("server") == {}
+    assert audit.hosts("changed") == applied.hosts("changed") == {"server": 3}
+    assert audit.artifacts["oomguard_site_1_hosts"] == {"server": "would_change: protect, panic, overcommit"}
+    assert applied.artifacts["oomguard_site_2_hosts"] == {"server": "changed: protect, panic, overcommit"}
+    assert audited_again.artifacts == {"oomguard_site_3_ok": 1}
+
+
+def test_the_server_is_as_the_policy_says(host, site):
+    assert host.file("/proc/{0}/oom_score_adj".format(host.process.get(comm="dockerd").pid)).content_string.strip() == "-500"
+    assert host.file("/proc/{0}/oom_score_adj".format(host.process.get(comm="cron", ppid=1).pid)).content_string.strip() == "-300"
+    for name, value in {"vm.panic_on_oom": 1, "kernel.panic": 30, "vm.overcommit_ratio": 80, "vm.oom_dump_tasks": 1}.items():
+        assert host.sysctl(name) == value
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_result_of_a_host_is_small(site, number):
+    results = [result for _task, _event, result in site[number].results("server")]
+    assert 0 < len(json.dumps(results)) < RESULT_OF_A_HOST, {task: len(json.dumps(result)) for task, _event, result in site[number].results("server")}
+
+
+def test_the_pin_is_proven(project, templates, inventory, site):
+    """The templates are launched in the order of the workflow: the policy is in place."""
+    answers = {"oom_verify_manager": "systemd", "oom_verify_pinned_score": -500}
+    job = jobs.launch(project, templates["verify"], inventory, answers, job_type="run", number=4)
+    assert job.status == "successful", job.stdout()
+    assert job.artifacts["oomguard_verify_4_proven"] == 1
+    evidence = next(result for task, _event, result in job.results("server") if task == "Run the trial")
+    assert (evidence["method"], evidence["manager"], evidence["runs"][0]["decoy"]["score"]) == ("lowered", "systemd", -500)

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every template through ansible-runner, as AWX runs it, on this machine: contained, no sysctl is written."""
+
+import json
+import os
+
+import pytest
+import yaml
+from controller import CHECKOUT, Refused, choices, sliced
+from jobs import launch, run
+
+
+def roles(*names):
+    found = {}
+    for name in names:
+        with open(os.path.join(CHECKOUT, "roles", name, "defaults", "main.yml"), encoding="utf-8") as stream:
+            found.update(yaml.safe_load(stream))
+    return found
+
+
+def scores(inventory):
+    found = {}
+    for name, values in inventory["_meta"]["hostvars"].items():
+        with open(values["oom_protect_targets"][0]["pidfile"], encoding="utf-8") as pid, open(
+            "/proc/{0}/oom_score_adj".format(pid.read()), encoding="utf-8"
+        ) as score:
+            found[name] = int(score.read())
+    return found
+
+
+def limit_to(name):
+    return "web1" if name == "verify" else ""  # one trial at a time on one machine
+
+
+@pytest.mark.parametrize("name", ["panic", "overcommit", "verify"])
+@pytest.mark.parametrize("job_type", ["check", "run"])
+def test_a_launch_without_answers(name, job_type, project, templates, inventory):
+    """What the inventory says nothing of is left as it is, and a trial needs no answer."""
+    job = launch(project, templates[name], inventory, job_type=job_type, limit=limit_to(name))
+    assert job.status == "successful", job.stdout()
+    outcome = {("verify", "check"): "checked", ("verify", "run"): "proven"}.get((name, job_type), "ok")
+    assert job.artifacts["oomguard_{0}_1_{1}".format(name, outcome)] == (1 if name == "verify" else 3)
+
+
+@pytest.mark.parametrize("name", ["protect", "site"])
+def test_check_tells_what_run_then_does(name, project, templates, inventory):
+    audit = launch(project, templates[name], inventory)
+    assert set(scores(inventory).values()) == {0}
+    applied = launch(project, templates[name], inventory, job_type="run", number=2)
+    assert set(scores(inventory).values()) == {250}
+    again = launch(project, templates[name], inventory, job_type="run", number=3)
+
+    assert [job.status for job in (audit, applied, again)] == ["successful"] * 3
+    hosts = sorted(inventory["_meta"]["hostvars"])
+    for host in hosts:
+        assert audit.changes(host) == applied.changes(host) != {}
+        assert again.changes(host) == {}
+    assert audit.artifacts == {
+        "oomguard_{0}_1_would_change".format(name): 3,
+        "oomguard_{0}_1_hosts".format(name): dict.fromkeys(hosts, "would_change: protect"),
+    }
+    assert applied.artifacts["oomguard_{0}_2_changed".format(name)] == 3
+    assert again.artifacts == {"oomguard_{0}_3_ok".format(name): 3}
+
+
+def test_one_short_line_a_host(project, templates, inventory):
+    job = launch(project, templates["site"], inventory)
+    lines = [result["msg"] for task, _event, result in job.results() if task == "Tell what became of this host"]
+    assert lines == ["would_change: protect"] * 3
+
+
+def test_slices_know_nothing_of_each_other(project, templates, inventory):
+    """Three hosts in two slices: AWX puts the artifacts together key by key, the last one wins."""
+    together = {}
+    for number in (1, 2):
+        job = launch(project, templates["site"], sliced(inventory, number, 2), job_type="run", number=40 + number)
+        assert job.status == "successful", job.stdout()
+        together.update(job.artifacts)
+    assert set(scores(inventory).values()) == {250}
+    assert (together["oomguard_site_41_changed"], together["oomguard_site_42_changed"]) == (2, 1)
+    assert {**together["oomguard_site_41_hosts"], **together["oomguard_site_42_hosts"]} == dict.fromkeys(
+        ["web1", "web2", "web3"], "changed: protect"
+    )
+
+
+def test_a_slice_without_a_host_of_the_group_is_no_error(project, templates, inventory):
+    template = dict(templates["site"], extra_vars={"oom_hosts": "databases"})
+    ran = {number: launch(project, template, sliced(inventory, number, 2), number=number) for number in (1, 2)}
+    assert [ran[number].status for number in (1, 2)] == ["successful"] * 2
+    assert (ran[1].artifacts["oomguard_site_1_would_change"], ran[2].artifacts) == (1, {})
+
+
+def answers_in_turn(template, step):
+    """Of each question the answer whose turn it is: its bounds, or its choices."""
+    found = {}
+    for question in template["survey_spec"]["spec"]:
+        possible = [question["min"], question["max"]] if question["type"] == "integer" else choices(question)
+        answer = possible[step % len(possible)]
+        found[question["variable"]] = [answer] if question["type"] == "multiselect" else answer
+    return found
+
+
+@pytest.mark.parametrize("name, step", [("site", step) for step in range(6)] + [("verify", 0), ("verify", 2)])
+def test_answers_at_the_bounds(name, step, project, templates, inventory):
+    """The site has the questions of the other three. What the guards of this host would refuse is allowed by its inventory.
+
+    The manager systemd, which this machine may not have, has its turn in the scenario awx.
+    """
+    for values in inventory["_meta"]["hostvars"].values():
+        values.update(oom_protect_force=True, oom_panic_force=True, oom_overcommit_force=True, oom_protect_targets=[])
+    answers = answers_in_turn(templates[name], step)
+    if name == "site" and answers["oom_protect_persistent"] == "true":
+        answers["oom_protect_persistent"] = "false"  # units are in the scenario awx too
+    job = launch(project, templates[name], inventory, answers, limit="web1")
+    assert job.status == "successful", job.stdout()
+    assert job.artifacts["oomguard_{0}_1_{1}".format(name, {"site": "would_change", "verify": "checked"}[name])] == 1
+
+
+def test_empty_text_is_no_answer(project, templates, inventory):
+    """From the inventory, as the newest ansible-core takes what AWX writes for an empty answer (!unsafe '') for null."""
+    empty = dict.fromkeys(roles("oom_protect", "oom_panic", "oom_overcommit", "oom_verify"), "")
+    del empty["oom_protect_targets"]  # a list of dictionaries
+    for values in inventory["_meta"]["hostvars"].values():
+        values.update(empty)
+    job = launch(project, templates["site"], inventory, job_type="run")
+    assert (job.status, job.artifacts.get("oomguard_site_1_changed")) == ("successful", 3), job.stdout()
+    job = launch(project, templates["verify"], inventory, job_type="run", limit="web1")
+    assert (job.status, job.artifacts.get("oomguard_verify_1_proven")) == ("successful", 1), job.stdout()
+
+
+def test_an_answer_is_text_and_no_template(project, templates, inventory):
+    job = run(project, templates["panic"], inventory, {"oom_panic_on_oom": "{{ 'kill' }}"}, "check", limit="web1")
+    assert job.status == "failed"
+    assert "value of oom_panic_on_oom must be one of" in job.stdout() and "{{" in job.stdout()
+
+
+@pytest.mark.parametrize(
+    "name, variable, value, reason",
+    [
+        ("panic", "oom_panic_on_oom", "kil", "value of oom_panic_on_oom must be one of: , kill, panic, panic_always, got: kil"),
+        ("panic", "oom_panic_reboot_after", "soon", "argument 'reboot_after' is of type"),
+        ("overcommit", "oom_overcommit_ratio", "0", "give 1 or more"),
+        ("protect", "oom_protect_profiles", "contaners", "value of oom_protect_profiles must be one or more of"),
+    ],
+)
+def test_what_passes_by_the_survey_is_refused_by_the_role(name, variable, value, reason, project, templates, inventory):
+    """From an inventory, or a survey of somebody's own. Nothing is done then, though the answers beside it are right."""
+    with pytest.raises(Refused):
+        launch(project, templates[name], inventory, {variable: value})
+    job = run(project, templates[name], inventory, {variable: value}, "run")
+    assert (job.status, job.artifacts["oomguard_{0}_1_failed".format(name)]) == ("failed", 3)
+    assert reason in job.stdout()
+    assert set(scores(inventory).values()) == {0}
+
+
+def test_the_evidence_is_an_event(project, templates, inventory):
+    job = launch(project, templates["verify"], inventory, job_type="run", limit="web1")
+    evidence = next(result for task, _event, result in job.results("web1") if task == "Run the trial")
+    assert evidence["verdict"] == "proven" and {run["name"] for run in evidence["runs"]} == {"treatment", "control"}
+    assert all(run["event"] for run in evidence["runs"])
+    assert "censored" not in json.dumps(job.events)
+    assert job.artifacts["oomguard_verify_1_hosts"]["web1"].startswith("proven: the kernel took the hog in the treatment")

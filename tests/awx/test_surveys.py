@@ -1,0 +1,205 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Surveys against AWX's rules, against the roles, and against the guards of the modules."""
+
+import importlib
+import os
+import re
+
+import pytest
+import yaml
+from ansible_collections.oomguard.linux.plugins.module_utils import _experiment, _oom_policy, _overcommit, _sysctls
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from controller import CHECKOUT, Refused, choices, data, extra_vars, objections
+
+ROLES = {
+    "protect": ["oom_protect"],
+    "panic": ["oom_panic"],
+    "overcommit": ["oom_overcommit"],
+    "site": ["oom_protect", "oom_panic", "oom_overcommit"],
+    "verify": ["oom_verify"],
+}
+TEMPLATES = {template["name"].split()[-1].lower(): template for template in data()["controller_templates"]}
+QUESTIONS = [(name, question) for name, template in TEMPLATES.items() for question in template["survey_spec"]["spec"]]
+each_question = pytest.mark.parametrize("name, question", QUESTIONS, ids=["{0} {1[variable]}".format(*pair) for pair in QUESTIONS])
+each_template = pytest.mark.parametrize("name", TEMPLATES)
+EXACT_IN_FORMS = 2**53 - 1  # numbers of a web form are those of JavaScript
+
+
+def options_of(name):
+    found = {}
+    for role in ROLES[name]:
+        with open(os.path.join(CHECKOUT, "roles", role, "meta", "argument_specs.yml"), encoding="utf-8") as stream:
+            found.update(yaml.safe_load(stream)["argument_specs"]["main"]["options"])
+    return found
+
+
+def of_module(option):
+    """The option of a module that an option of a role says that it is, or nothing."""
+    named = re.search(r"See O\(oomguard\.linux\.(\w+)#module:(\w+)\)|see O\(oomguard\.linux\.(\w+)#module:(\w+)\)", str(option["description"]))
+    if named is None:
+        return {}
+    module, key = [part for part in named.groups() if part]
+    documented = importlib.import_module("ansible_collections.oomguard.linux.plugins.modules." + module).DOCUMENTATION
+    return yaml.safe_load(documented)["options"][key]
+
+
+def not_asked():
+    """Options that are in no survey, from the table of the documentation, which says why."""
+    with open(os.path.join(CHECKOUT, "docs", "awx.md"), encoding="utf-8") as stream:
+        text = stream.read().split("## What is in no survey")[1].split("\n## ")[0]
+    return {name for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+
+
+# --- what AWX stores --------------------------------------------------------------
+
+
+@each_template
+def test_awx_stores_it_as_it_is(name):
+    assert TEMPLATES[name]["survey_enabled"] is True
+    assert objections(TEMPLATES[name]["survey_spec"]) == []
+
+
+@pytest.mark.parametrize(
+    "changed, objection",
+    [
+        ({"type": "boolean"}, "type boolean"),
+        ({"required": "no"}, "required is no boolean"),
+        ({"default": None}, "no default"),
+        ({"default": "fals"}, "its default is no answer to it"),
+        ({"choices": "true\nfalse\n"}, "line break at the end"),
+        ({"choices": [True, False]}, "choices are not all text"),
+        ({"choices": ""}, "choices are not all text"),
+        ({"type": "integer", "min": ""}, "min is no integer"),
+        ({"type": "integer"}, "choices, which no integer has"),
+    ],
+)
+def test_what_awx_would_not_store_is_seen(changed, objection):
+    question = dict(next(question for _name, question in QUESTIONS if question["variable"] == "oom_panic_persistent"), **changed)
+    assert objection in "".join(objections({"name": "", "description": "", "spec": [question]}))
+
+
+# --- what the roles have ------------------------------------------------------------
+
+
+@each_template
+def test_every_option_is_asked_for_or_has_a_reason(name):
+    asked = [question["variable"] for question in TEMPLATES[name]["survey_spec"]["spec"]]
+    left_out = set(options_of(name)) & not_asked()
+    assert set(asked) & left_out == set()
+    assert set(asked) | left_out == set(options_of(name))
+
+
+def test_a_reason_is_for_an_option():
+    assert not_asked() == not_asked() & {option for name in ROLES for option in options_of(name)}
+
+
+@each_question
+def test_type_and_choices_are_those_of_the_role(name, question):
+    option = options_of(name)[question["variable"]]
+    module = of_module(option)
+    listed = [choice for choice in option.get("choices", []) if choice]
+    kind = module.get("type", option["type"])
+    if listed:
+        assert question["type"] == ("multiselect" if option["type"] == "list" else "multiplechoice")
+        assert choices(question) == listed == module.get("choices", listed)
+    elif kind == "bool":
+        assert (question["type"], choices(question)) == ("multiplechoice", ["true", "false"])
+    else:
+        assert (question["type"], kind) == ("integer", "int")
+
+
+@each_question
+def test_left_empty_it_is_as_the_inventory_says(name, question):
+    """A default, or the empty text of a text question, would overrule the inventory at every launch."""
+    assert (question["required"], question["default"]) == (False, "")
+    assert question["type"] not in ("text", "textarea", "password")
+    assert options_of(name)[question["variable"]]["default"] in ("", [])
+
+
+@each_question
+def test_the_default_of_the_module_is_told(name, question):
+    default = of_module(options_of(name)[question["variable"]]).get("default")
+    told = re.search(r"(\S+) if left empty", question["question_description"])
+    assert (told and told.group(1)) == (None if default is None else yaml.safe_dump(default).split("\n")[0])
+
+
+@each_template
+def test_nothing_is_sent_without_answers(name):
+    assert extra_vars(TEMPLATES[name], {}) == TEMPLATES[name].get("extra_vars", {})
+
+
+# --- what the guards of the modules say -----------------------------------------------
+
+GUARDS = {
+    "oom_panic_reboot_after": lambda value: _oom_policy.wanted(None, value, None, None, None),
+    "oom_overcommit_ratio": lambda value: _overcommit.wanted(None, value, None, None, None),
+    "oom_overcommit_admin_reserve_kbytes": lambda value: _overcommit.wanted(None, None, None, value, None),
+    "oom_overcommit_user_reserve_kbytes": lambda value: _overcommit.wanted(None, None, None, None, value),
+    "oom_overcommit_headroom_percent": _overcommit.check_percent,
+    "oom_verify_pinned_score": lambda value: _experiment.design(value, 0, 65536, 0, can_lower=False),
+}
+# The module has no guard of its own for these, or it is in the middle of something that touches the host.
+BOUNDS = {
+    "oom_protect_min_killable_percent": (0, 100),
+    "oom_panic_rollback_seconds": (1, _sysctls.ROLLBACK_SECONDS_MAX),
+    "oom_overcommit_rollback_seconds": (1, _sysctls.ROLLBACK_SECONDS_MAX),
+    "oom_verify_timeout": (1, 3600),
+}
+
+
+def taken(guard, value):
+    try:
+        guard(value)
+    except OomError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("question", {question["variable"]: question for _name, question in QUESTIONS if question["type"] == "integer"}.values())
+def test_bounds_are_those_of_the_guards(question):
+    variable, low, high = question["variable"], question["min"], question["max"]
+    if variable in BOUNDS:
+        assert (low, high) == BOUNDS[variable]
+        return
+    assert taken(GUARDS[variable], low) and taken(GUARDS[variable], high)
+    assert not taken(GUARDS[variable], low - 1)
+    assert high == EXACT_IN_FORMS or not taken(GUARDS[variable], high + 1)
+
+
+# --- what people answer -----------------------------------------------------------------
+
+
+@each_question
+def test_wrong_answers_are_refused_by_name(name, question):
+    wrong = {
+        "integer": ["", "7", True, None, 1.5, question.get("min", 0) - 1, question.get("max", 0) + 1],
+        "multiplechoice": ["", "no such", True, 0, []],
+        "multiselect": ["", "containers", ["no such"], [""]],
+    }[question["type"]]
+    for answer in wrong:
+        with pytest.raises(Refused, match=question["variable"]):
+            extra_vars(TEMPLATES[name], {question["variable"]: answer})
+
+
+@each_question
+def test_answers_at_the_bounds_are_taken(name, question):
+    right = {
+        "integer": lambda: [question["min"], question["max"]],
+        "multiplechoice": lambda: choices(question),
+        "multiselect": lambda: [[], choices(question)],
+    }[question["type"]]()
+    for answer in right:
+        assert extra_vars(TEMPLATES[name], {question["variable"]: answer})[question["variable"]] == answer
+
+
+def test_nobody_can_disturb_a_host_by_an_answer():
+    fixed = {"oom_verify_scope": "cgroup", "oom_verify_allow_disruption": False}
+    assert {name: TEMPLATES["verify"]["extra_vars"][name] for name in fixed} == fixed
+    for template in TEMPLATES.values():
+        assert template["ask_variables_on_launch"] is False
+        for name in (*fixed, "oom_panic_force", "oom_overcommit_force", "oom_protect_force"):
+            with pytest.raises(Refused, match="not allowed"):
+                extra_vars(template, {name: "host"})
