@@ -16,6 +16,9 @@ import ansible_runner
 from controller import CHECKOUT, dumped, extra_vars
 
 BIN = os.path.dirname(sys.executable)
+# An execution environment knows nothing of what started it.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_", "PYTEST"))}
+ENVIRONMENT["PATH"] = BIN + ":" + os.environ["PATH"]
 
 
 class Job(NamedTuple):
@@ -62,7 +65,7 @@ class Project:
 
     def sync(self):
         command = [os.path.join(BIN, "ansible-galaxy"), "collection", "install", "-r", "collections/requirements.yml", "-p", self.collections]
-        subprocess.run(command, cwd=self.path, check=True, capture_output=True, text=True, timeout=120)
+        subprocess.run(command, cwd=self.path, check=True, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
         return self
 
 
@@ -109,7 +112,7 @@ def run(project, template, inventory, variables, job_type, limit="", number=1):
                 stdin=transmitted,
                 stdout=processed,
                 check=False,  # it is that of the job
-                env=dict(os.environ, PATH=BIN + ":" + os.environ["PATH"]),
+                env=ENVIRONMENT,
                 timeout=1800,
             )
             processed.seek(0)
