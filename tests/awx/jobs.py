@@ -17,7 +17,7 @@ from controller import CHECKOUT, dumped, extra_vars
 
 BIN = os.path.dirname(sys.executable)
 # An execution environment knows nothing of what started it.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_", "PYTEST"))}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_", "PYTHON", "PYTEST"))}
 ENVIRONMENT["PATH"] = BIN + ":" + os.environ["PATH"]
 
 
