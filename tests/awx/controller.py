@@ -66,7 +66,10 @@ def objections(survey):
     variables = [question.get("variable") for question in questions]
     for question in questions:
         name = question.get("variable")
-        say = lambda what: found.append("{0}: {1}".format(name, what))  # noqa: E731
+
+        def say(what, name=name):
+            found.append("{0}: {1}".format(name, what))
+
         if question.get("type") not in (*TEXT, *NUMBERS, *MULTI):
             say("type {0}".format(question.get("type")))
             continue
