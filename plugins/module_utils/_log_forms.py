@@ -43,6 +43,7 @@ _GLUED = re.compile(r"(?<=\S)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ kernel: ")
 def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lambda: None) -> Iterator[Record]:
     """Records of the lines of a file, in whatever forms they come. C(place) tells where the line is that was just taken."""
     in_kmsg = False
+    last = None  # type: Optional[Record]  # the last line of text with a stamp or tag
     for line in lines:
         first = line[:1]
         kmsg = kmsg_record(line) if first.isdigit() else None
@@ -55,7 +56,13 @@ def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lamb
         elif not (in_kmsg and first == " "):  # a dictionary line " KEY=value" of the record above
             in_kmsg = False
             for part in _unglued(line):
-                yield text_record(part, place())
+                record = text_record(part, place())
+                if record.clock is not None or record.program is not None or record.trusted is not None:
+                    last = record
+                elif last is not None:
+                    # One message on several lines, as a name may have a line end in it: who wrote the first of them wrote them all.
+                    record = last._replace(text=record.text, raw=part, place=record.place)
+                yield record
 
 
 def _unglued(line: str) -> List[str]:

@@ -87,7 +87,7 @@ _PREFIXES = [
         "[",
         [
             # dmesg, with uptime: "[  123.456789] "; the console adds the caller: "[T1] ", "[   C0] "
-            ("uptime", re.compile(r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})\]\s?")),
+            ("uptime", re.compile(r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})\](?:\s|$|(?=\[\s*[TC]\d))")),
             ("caller", re.compile(r"\[\s*[TC]\d+\]\s?")),
             # dmesg -T, day and month in any language: "[Tue Mar 11 10:16:36 2025] "
             ("ctime", re.compile(r"\[[^\[\]\d]{3,30}\d{1,2} " + CLOCK + r" \d{4}\]\s?")),

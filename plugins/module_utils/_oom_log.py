@@ -66,6 +66,7 @@ class Report:
         self.trigger_pid = None  # type: Optional[int]
         self.limit = say.MemcgLimit(None, None)
         self.usage = None  # type: Optional[say.Usage]
+        self.stats = None  # type: Optional[say.MemcgStats]
         self.columns = None  # type: Optional[List[str]]
         self.rows = []  # type: List[say.TableRow]
         self.summary = None  # type: Optional[say.Summary]
@@ -269,6 +270,8 @@ class _Stream:
             report.limit = say.MemcgLimit(message.task_memcg or report.limit.task_memcg, message.memcg or report.limit.memcg)
         elif isinstance(message, say.Usage):
             report.usage = report.usage or message
+        elif isinstance(message, say.MemcgStats):
+            report.stats = report.stats or message
         elif isinstance(message, say.TableHeader):
             report.columns = message.columns
 
@@ -479,13 +482,16 @@ def _constraint(report: Report) -> Optional[str]:
         return by_origin[0]
     if report.limit.memcg or (report.summary and report.summary.memcg):
         return "memcg"
-    return _CONSTRAINTS.get(report.summary.constraint) if report.summary else None
+    if report.summary:
+        return _CONSTRAINTS.get(report.summary.constraint)
+    return "memcg" if report.stats else None  # where nobody could be killed there is no summary
 
 
 def _memcg(report: Report) -> Dict[str, Any]:
     usage = report.usage
+    of_stats = report.stats.memcg if report.stats else None
     return dict(
-        path=report.summary.memcg if report.summary and report.summary.memcg else report.limit.memcg,
+        path=report.summary.memcg if report.summary and report.summary.memcg else report.limit.memcg or of_stats,
         usage_kb=usage.usage_kb if usage else None,
         limit_kb=usage.limit_kb if usage else None,
         failcnt=usage.failcnt if usage else None,

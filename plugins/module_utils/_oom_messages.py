@@ -56,6 +56,12 @@ class Usage(NamedTuple):
     failcnt: int
 
 
+class MemcgStats(NamedTuple):
+    """C(Memory cgroup stats for PATH:), first of the one whose limit was hit."""
+
+    memcg: str
+
+
 class TableHeader(NamedTuple):
     """C([ pid ] uid tgid total_vm ... name): the columns of this kernel's task table."""
 
@@ -137,7 +143,7 @@ class NewBoot(NamedTuple):
 
 
 Message = Union[
-    Header, TriggerPid, MemcgLimit, Usage, TableHeader, TableRow, Summary, Announced, Killed, Group, Skipped,
+    Header, TriggerPid, MemcgLimit, Usage, MemcgStats, TableHeader, TableRow, Summary, Announced, Killed, Group, Skipped,
     NoKillable, Panic, Sysrq, Suppressed, NewBoot,
 ]
 
@@ -184,6 +190,7 @@ _PANIC_NO_KILLABLE = "Kernel panic - not syncing: Out of memory and no killable 
 _SYSRQ = re.compile(r"(?:sysrq: ?)?(?:SysRq ?: )?Manual OOM execution")
 _VERSION = re.compile(r"Linux version \d")  # a task can have the words for its name
 _SUPPRESSED = re.compile(r"(?:oom_kill_process|dump_header|out_of_memory|oom_kill_task)\w*: (\d+) callbacks suppressed")
+_STATS_OF = "Memory cgroup stats for "
 _LIMIT_OF = "killed as a result of limit of "
 
 
@@ -245,6 +252,17 @@ def _usage(text: str) -> Optional[Message]:
         return None
     usage, limit, failcnt = [int(number) for number in match.groups()]
     return Usage(usage, limit if limit < _LARGEST_LIMIT_KB else None, failcnt)
+
+
+def _memcg_stats(text: str) -> Optional[Message]:
+    if not text.startswith(_STATS_OF):
+        return None
+    # Up to 5.2 the numbers follow, from 5.3 to 6.1 on lines of the same record, since then in records of their own.
+    for end in (":\\x0aanon ", ": cache:"):
+        path, found, _numbers = text[len(_STATS_OF):].rpartition(end)
+        if found:
+            return MemcgStats(path)
+    return MemcgStats(text[len(_STATS_OF):].rstrip().rstrip(":"))
 
 
 def _table_header(text: str) -> Optional[Message]:
@@ -429,6 +447,7 @@ _READERS = [
     ("Linux version ", [("", _new_boot)]),
     ("Task in /", [("", _memcg_limit)]),
     ("Memory limit reached", [("", _memcg_limit)]),
+    ("Memory cgroup stats", [("", _memcg_stats)]),
     ("omm: ", [("", _trigger)]),
     ("total_vm", [("", _table_header)]),
 ]

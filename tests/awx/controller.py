@@ -81,7 +81,7 @@ def objections(survey):
         if not isinstance(question.get("required"), bool):
             say("required is no boolean")
         for key in ("min", "max"):
-            if question.get(key) is not None and type(question[key]) is not int:
+            if question.get(key) is not None and not is_of(question[key], int):
                 say("{0} is no integer".format(key))
         # Some web forms break without a default. Null is refused, and what fails its own question dropped silently.
         if question.get("default") is None:
@@ -100,6 +100,11 @@ def objections(survey):
     return found
 
 
+def is_of(value, kind):
+    """Whether a value is a number of this kind; to Python true is one, to AWX it is not."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
 def refusals(question, answer):
     """Why AWX does not take this answer."""
     name, kind = question["variable"], question["type"]
@@ -115,7 +120,7 @@ def refusals(question, answer):
             return ["Value {0} for '{1}' expected to be a string.".format(answer, name)]
         size = len(answer)
     else:
-        if type(answer) is not NUMBERS[kind]:
+        if not is_of(answer, NUMBERS[kind]):
             return ["Value {0} for '{1}' expected to be of type {2}.".format(answer, name, kind)]
         size = answer
     found = []

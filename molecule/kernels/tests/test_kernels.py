@@ -80,7 +80,7 @@ def says(event, case):
         wrong.append("outcome")
     if event["constraint"] != case["constraint"]:
         wrong.append("constraint")
-    if case["memcg"] and event["memcg"]["path"] not in spellings(case["memcg"]):
+    if case["memcg"] and (event["memcg"] or {}).get("path") not in spellings(case["memcg"]):
         wrong.append("memcg")
     if event["sysrq"] != (case["kind"] == "sysrq") or event["allocating_task"] != (case["kind"] == "allocating"):
         wrong.append("why")

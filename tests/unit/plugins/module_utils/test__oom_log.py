@@ -22,6 +22,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_messages impor
     Header,
     Killed,
     MemcgLimit,
+    MemcgStats,
     NewBoot,
     NoKillable,
     Panic,
@@ -67,6 +68,10 @@ MESSAGES = {
     "memory: usage 1kB, limit 2kB, failcnt 3": Usage(1, 2, 3),
     "memory: usage 1kB, limit 18014398509481983kB, failcnt 3": Usage(1, None, 3),
     "memory: usage unknown": None,
+    "Memory cgroup stats for /a b:": MemcgStats("/a b"),
+    "Memory cgroup stats for /a: cache: b: cache:3KB rss:4KB": MemcgStats("/a: cache: b"),
+    "Memory cgroup stats for /a:\\x0aanon 4096\\x0afile 0": MemcgStats("/a"),
+    "the Memory cgroup stats": None,
     "[ pid ]   uid  tgid total_vm      rss cpu oom_adj name": TableHeader(
         ["uid", "tgid", "total_vm", "rss", "cpu", "oom_adj", "name"]
     ),
@@ -389,6 +394,32 @@ def test_what_only_looks_like_a_number_is_none(value):
     lines = [HEADER, "[ pid ]   uid  tgid total_vm oom_score_adj name", "[    7]     0     7      100 {0} x".format(value), KILL]
     [event] = parse(records_of(lines))
     assert event["victims"][0]["oom_score_adj"] is None
+
+
+def test_who_may_not_be_killed_is_in_a_memory_cgroup_all_the_same():
+    """So it was in a guest with 6.12: without a victim there is no line that sums it up."""
+    lines = [HEADER, "memory: usage 24576kB, limit 24576kB, failcnt 19", "Memory cgroup stats for /provoked immune:"]
+    [event] = parse(records_of(lines + ["Out of memory and no killable processes..."]))
+    assert (event["outcome"], event["constraint"]) == ("no_killable", "memcg")
+    assert event["memcg"] == {"path": "/provoked immune", "usage_kb": 24576, "limit_kb": 24576, "failcnt": 19}
+
+
+def test_a_message_on_two_lines_has_one_writer():
+    """A name with a line end, as dmesg --decode wrote it in a guest; and what a program wrote does not get better on a second line."""
+    lines = [
+        "kern  :warn  : [  108.5] x", "Killed proces invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0",
+        "kern  :err   : [  108.6] Memory cgroup out of memory: Killed process 7 (x", "Killed proces) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+        "user  :err   : [  108.7] hello", "Out of memory: Killed process 8 (y) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    ]
+    assert [(event["trusted"], [victim["name"] for victim in event["victims"]]) for event in parse(records_of(lines))] == [
+        (True, ["x\\x0aKilled proces"]), (False, ["y"])
+    ]
+
+
+def test_a_name_that_looks_like_an_uptime_is_a_name():
+    lines = ["[  108.523588] Memory cgroup out of memory: Killed process 7 (", "[    1.000000]) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]
+    [event] = parse(records_of(lines))
+    assert (event["victims"][0]["name"], event["monotonic"]) == ("\\x0a[    1.000000]", 108.523588)
 
 
 def test_a_name_that_looks_like_a_new_boot_starts_none():
