@@ -4,6 +4,8 @@
 
 """Make the kernel kill in every way that it has, and print what really happened.
 
+With the argument panic, make it panic instead.
+
 Names and paths are those that a user would choose who wants to hide. What is
 printed comes from the processes themselves and from waiting for them, not from
 any log.
@@ -20,6 +22,7 @@ import time
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_NAME, SET_MEMPOLICY, MPOL_BIND = 15, 238, 2
+MAP_POPULATE = 0x8000  # Python names it from 3.10 on
 SECOND_NODE = 1
 MIB = 1 << 20
 
@@ -136,8 +139,17 @@ def no_killable():
 
 
 def host():
-    pid = start(b"whole (host)", lambda: fill(4096), score=1000)
+    """At once and inside the kernel, without a cache that it would first give up page by page: that took minutes under emulation."""
+
+    def fill_at_once():
+        mmap.mmap(-1, 4096 * MIB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_POPULATE)
+
+    write("/proc/sys/vm/overcommit_memory", 1)
+    os.sync()
+    write("/proc/sys/vm/drop_caches", 3)
+    pid = start(b"whole (host)", fill_at_once, score=1000)
     yield truth("host", killed((pid, b"whole (host)")), "none")
+    write("/proc/sys/vm/overcommit_memory", 0)
 
 
 def sysrq():
@@ -173,6 +185,38 @@ def policy():
     yield truth("policy", killed((start(b"bound", bind, score=1000), b"bound")), "memory_policy")
 
 
+def read(path):
+    with open(path) as stream:
+        return stream.read()
+
+
+def counter():
+    return int(dict(line.split() for line in read("/proc/vmstat").splitlines())["oom_kill"])
+
+
+def panic():
+    """Nobody is killed, the host panics, soon after this program has ended; what will be is told by a file."""
+
+    def fill_later():
+        os.setsid()
+        time.sleep(3)
+        fill(64)
+
+    write("/proc/sys/kernel/panic", 1)
+    write("/proc/sys/vm/panic_on_oom", 2)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal goes away with this program, maybe before setsid has its turn
+    for standard in range(3):
+        os.dup2(os.open(os.devnull, os.O_RDWR), standard)
+    pid = start(b"x invoked oom-k", fill_later, [limited("provoked, panic")])
+    boot = read("/proc/sys/kernel/random/boot_id").strip()
+    write("/root/panic.json", json.dumps(dict(pid=pid, name="x invoked oom-k", memcg="/provoked, panic", boot_id=boot)))
+    os.sync()
+
+
 if UNIFIED:
     write(MEMORY + "/cgroup.subtree_control", "+memory +cpuset")
-print(json.dumps([case for kind in (memcg, group, no_killable, host, sysrq, cpuset, allocating, policy) for case in kind()]))
+if sys.argv[1:] == ["panic"]:
+    panic()
+else:
+    cases = [case for kind in (memcg, group, no_killable, host, sysrq, cpuset, allocating, policy) for case in kind()]
+    print(json.dumps(dict(cases=cases, oom_kill=counter())))

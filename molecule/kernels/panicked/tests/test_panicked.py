@@ -1,0 +1,20 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each kernel leaves of a panic, and whether oom_events tells it as it was."""
+
+import json
+import os
+
+testinfra_hosts = ["ansible://all"]
+
+
+def test_pstore_tells_of_the_panic_as_it_was(host):
+    truth = json.loads(host.file("/root/panic.json").content_string)
+    assert host.file("/proc/sys/kernel/random/boot_id").content_string.strip() != truth["boot_id"]
+    with open(os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "evidence", host.backend.get_hostname() + ".pstore.json")) as stream:
+        facts = json.load(stream)
+    assert facts["pstore_backend"] == "ramoops"
+    [event] = facts["events"]
+    assert (event["outcome"], event["panic_policy"], event["constraint"], event["victims"]) == ("panic", "compulsory", "memcg", [])
+    assert (event["trigger"]["name"], event["trigger"]["pid"], event["memcg"]["path"]) == (truth["name"], truth["pid"], truth["memcg"])
