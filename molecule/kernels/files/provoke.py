@@ -37,6 +37,8 @@ NAMES = {
     b"a,pid=1,uid=0": "provoked/,task=b,pid=1,uid=0",
     b"x\nKilled proces": "provoked/a(b)",
     b"[    7]     0 7": "provoked/oom_memcg=",
+    b"\n[    1.000000]": "provoked/boot",
+    b"\nLinux version ": "provoked/Linux version 1",
     b"\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0": "provoked/\u0416",
 }
 
