@@ -65,6 +65,11 @@ def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lamb
                 yield record
 
 
+def _one_line(message: str) -> str:
+    """A message with its control characters as /dev/kmsg writes them."""
+    return _CONTROL.sub(lambda match: "\\x{0:02x}".format(ord(match.group())), message.rstrip("\n"))[:LONGEST_LINE]
+
+
 def _unglued(line: str) -> List[str]:
     tag = line.rfind(" kernel: ", 0, LONGEST_LINE)
     stamped = line[9:10] == ":" or line[13:14] == ":"  # "Nov 23 04:43:46", "2026-11-23T04:43:46"
@@ -89,7 +94,7 @@ def journal_record(fields: Dict[str, Any]) -> Optional[Record]:
         message = bytes(message).decode("utf-8", "backslashreplace")  # not UTF-8, or with control characters
     if not isinstance(message, str):
         return None
-    text = _CONTROL.sub(lambda match: "\\x{0:02x}".format(ord(match.group())), message.rstrip("\n"))[:LONGEST_LINE]  # as /dev/kmsg writes it
+    text = _one_line(message)
     by_kernel = fields.get("_TRANSPORT") == "kernel" and fields.get("SYSLOG_FACILITY", "0") == "0"
     uptime = _microseconds(fields, "_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
     written = _microseconds(fields, "__REALTIME_TIMESTAMP")
@@ -190,4 +195,4 @@ def dmesg_records(text: str) -> Iterator[Record]:
         if isinstance(message, str):
             uptime = entry["time"] if isinstance(entry.get("time"), float) and 0 <= entry["time"] < _LATEST else None
             trusted = entry["fac"] == "kern" if isinstance(entry.get("fac"), str) else None
-            yield Record(message[:LONGEST_LINE], uptime, None, uptime, trusted, message)
+            yield Record(_one_line(message), uptime, None, uptime, trusted, message)

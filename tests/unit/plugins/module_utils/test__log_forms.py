@@ -109,7 +109,7 @@ def test_dmesg_in_json_tells_the_facility_only_by_name():
 
 def test_dmesg_escapes_as_json_does_not():
     """As util-linux 2.38 wrote it in a guest."""
-    assert [record.text for record in dmesg_records(r'{"dmesg": [{"msg": "a\x0ab\\x0a\"c\u00e9"}]}')] == ['a\\x0ab\\x0a"c\u00e9']
+    assert [record.text for record in dmesg_records(r'{"dmesg": [{"msg": "a\x0ab\\x0a\"c\u00e9\nd"}]}')] == ['a\\x0ab\\x0a"c\u00e9\\x0ad']
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"dmesg": 7}', '{"dmesg": [7]}', '{"dmesg": [' + "[" * 60000])
