@@ -44,11 +44,11 @@ prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the ho
 		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}' $(ARGS)
 	@echo "The evidence is in .build/evidence/localhost.json"
 
-FAST := lint sanity units units-oldest units-newest corpus check-hog check-forks integration check-awx vm-default
+FAST := lint sanity units units-oldest units-newest corpus check-hog check-forks integration vm-default
 GUESTS := vm-kernels vm-docker check-lab vm-protect vm-overcommit vm-panic vm-vm vm-host_oom vm-events vm-awx
 JOBS ?= 2
 .PHONY: test
-test: $(FAST) fuzz ## All tests, guests JOBS at a time
+test: $(FAST) check-awx fuzz ## All tests, guests JOBS at a time
 	$(call stage,$(MAIN))
 	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target STAGED=1 $(GUESTS)
 	@printf '\nAll of these passed: $^ $(GUESTS)\n'
