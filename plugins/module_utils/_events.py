@@ -12,7 +12,7 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _cursor, _kernel_log, _log_files, _oom_log
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Place, Record
 from ansible_collections.oomguard.linux.plugins.module_utils._moments import iso, moment
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
@@ -76,7 +76,7 @@ class _Gathering:
         self._open_log = open_log
         self._now = time.time()
         self._window = Window(*(moment(name, text, self._now) if text else None for name, text in (("since", query.since), ("until", query.until))))
-        if None not in self._window and self._window.since >= self._window.until:  # type: ignore[operator]
+        if self._window.is_empty():
             raise InputError("since={0} is not before until={1}".format(query.since, query.until))
         self._host = _machine_id()
         self._cursor = _cursor.understand(query.cursor, query.source, self._host) if query.cursor else None
@@ -171,10 +171,11 @@ class _Gathering:
             unsettled = self._read(itertools.chain.from_iterable(part.records() for part in parts), lambda parts=parts: parts[-1].written)
             self._lost["files"] += [part.damage for part in parts if part.damage]
             known.update(part.known for part in parts if part.known)
-            begun = [part.path for part in parts].index(unsettled.source) if unsettled else len(parts)
-            for number, part in enumerate(parts):
-                # What comes behind a report that still goes on is read again.
-                offset = None if number < begun else unsettled.at if number == begun else part.start  # type: ignore[union-attr]
+            behind = False  # what comes behind a report that still goes on is read again
+            for part in parts:
+                offset = part.start if behind else None
+                if unsettled is not None and unsettled.source == part.path:
+                    offset, behind = int(unsettled.at), True
                 mark = part.mark(offset)
                 read += [mark] if mark else []
         self._lost["gap"] = not known.issuperset(marks)
@@ -213,7 +214,7 @@ class _Gathering:
         """Cgroups that are still there and count more kills than the log names in them. Asked only if some are missing, as all have to be read."""
         try:
             counted = _cgroup.oom_kills(self._procfs)
-        except OomError:  # no memory controller
+        except UnsupportedError:  # no memory controller, so no counters of cgroups
             return []
         logged = self._tally.kills_in
         return [dict(cgroup=path, oom_kill=kills, logged_kills=logged[path]) for path, kills in sorted(counted.items()) if kills > logged[path]]

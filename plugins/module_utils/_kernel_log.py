@@ -13,7 +13,7 @@ import os
 import re
 import select
 import subprocess
-from typing import IO, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._log_forms import KILLER_UNITS, journal_record, records_of
@@ -202,20 +202,20 @@ def _dump_parts(root: str) -> Iterator[_DumpPart]:
             for name in names:
                 if name.startswith("dmesg") and not name.endswith(".z"):  # which the kernel could not uncompress
                     path = os.path.join(folder, name)
-                    with _open_dump(path) as stream:
-                        lines = [line.decode("utf-8", "backslashreplace") for line in stream.read().splitlines()]
+                    try:
+                        with open(path, "rb") as stream:
+                            lines = [line.decode("utf-8", "backslashreplace") for line in stream.read().splitlines()]
+                    except OSError as error:
+                        raise _unreadable(path, error)
                     header = _DUMP_HEADER.match(lines[0]) if lines and name != "dmesg.txt" else None
                     yield _DumpPart(path, folder, os.stat(path).st_mtime, int(header.group("part")) if header else 0, lines)
-
-
-def _open_dump(path: str) -> IO[bytes]:
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise AccessError("{0} cannot be read ({1}): be root".format(path, error.strerror))
 
 
 def _denied(error: OSError) -> None:
     """A folder that may not be read is not an empty one."""
     if not isinstance(error, FileNotFoundError):
-        raise AccessError("{0} cannot be read ({1}): be root".format(error.filename, error.strerror))
+        raise _unreadable(error.filename, error)
+
+
+def _unreadable(path: str, error: OSError) -> AccessError:
+    return AccessError("{0} cannot be read ({1}): be root".format(path, error.strerror))

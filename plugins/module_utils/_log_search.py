@@ -70,7 +70,7 @@ def ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
     if size - _BEFORE > part.end:
         yield part
         part = Range(size - _BEFORE, size)
-    yield part._replace(end=max(part.end, size) if part.end + _BEFORE >= size else part.end)
+    yield part._replace(end=max(part.end, size))
 
 
 def _hits(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]) -> Iterator[Tuple[int, bytes]]:
@@ -101,7 +101,7 @@ def _c_function() -> Optional[Callable[[int, int, bytes, int], Optional[int]]]:
     """memmem(3), which glibc and musl have: three times as fast as Python's own, and without its lock."""
     try:
         memmem = ctypes.CDLL(None).memmem
-    except (AttributeError, OSError):
+    except (AttributeError, OSError):  # no ctypes, or no such function
         return None
     memmem.restype = ctypes.c_void_p
     memmem.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]

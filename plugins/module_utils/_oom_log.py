@@ -106,12 +106,17 @@ class _Table:
         self._of_victims = {}  # type: Dict[str, Dict[str, str]]
         self.count = 0
         tgid = self._columns.index("tgid") if "tgid" in self._columns else -1
+        for _thread, values in self._whole_rows():
+            self.count += 1
+            if tgid >= 0 and values[tgid] in died:
+                self._of_victims.setdefault(values[tgid], dict(zip(self._columns, values)))
+
+    def _whole_rows(self) -> Iterator[Tuple[int, List[str]]]:
+        """Thread and values of each row that was not cut."""
         for row in self._rows:
             values = row.rest.split(None, self._splits)
             if len(values) >= len(self._columns):
-                self.count += 1
-                if tgid >= 0 and values[tgid] in died:
-                    self._of_victims.setdefault(values[tgid], dict(zip(self._columns, values)))
+                yield row.pid, values
 
     def of(self, pid: int) -> Dict[str, str]:
         """The row of a victim, by column; empty where there is none."""
@@ -119,10 +124,8 @@ class _Table:
 
     def rows(self) -> Iterator[Tuple[int, Dict[str, str]]]:
         """Thread and values by column of each row."""
-        for row in self._rows:
-            values = row.rest.split(None, self._splits)
-            if len(values) >= len(self._columns):
-                yield row.pid, dict(zip(self._columns, values))
+        for thread, values in self._whole_rows():
+            yield thread, dict(zip(self._columns, values))
 
 
 class _Stream:

@@ -35,6 +35,9 @@ class Window(NamedTuple):
     def is_open(self) -> bool:
         return self.since is None and self.until is None
 
+    def is_empty(self) -> bool:
+        return self.since is not None and self.until is not None and self.since >= self.until
+
     def holds(self, epoch: float) -> bool:
         return (self.since is None or epoch >= self.since) and (self.until is None or epoch < self.until)
 
