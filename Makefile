@@ -211,7 +211,7 @@ $(PYTHONS)/.done: tests/tools/real_pythons.py
 
 # What is looked for, a program or a file of the compiler's, and the Debian package that has it.
 PACKAGES := cc:gcc libc.a:libc6-dev valgrind:valgrind shellcheck:shellcheck git:git tar:tar
-GUEST_PACKAGES := $(PACKAGES) qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mke2fs:e2fsprogs ssh:openssh-client
+GUEST_PACKAGES := $(PACKAGES) qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap mke2fs:e2fsprogs ssh:openssh-client
 BENCH_PACKAGES := ps:procps
 DOCKER_PACKAGES := dockerd:docker.io docker:docker.io mmdebstrap:mmdebstrap
 

@@ -27,13 +27,24 @@ GRACE = 20  # seconds from SIGTERM to SIGKILL; dockerd gives its containers 10
 
 
 def start(folder, command):
-    """Run the command in its folder, which is made, under a guard, which is returned; what it says is in FOLDER/log."""
-    os.makedirs(folder)
+    """Run the command in its folder, which is made if need be, under a guard, which is returned; what it says is in FOLDER/log."""
+    os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "log"), "wb") as log:
         return subprocess.Popen(
             [sys.executable, os.path.abspath(__file__), folder, *command],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )
+
+
+def run(folder, *command):
+    """A step of work in a folder, under no guard; when it fails its last words are the message."""
+    done = subprocess.run(
+        command, check=False, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", env=dict(os.environ, TMPDIR=folder, LC_ALL="C"), preexec_fn=end_with_parent,
+    )
+    if done.returncode != 0:
+        words = "\n".join(done.stdout.splitlines()[-15:])
+        raise lab.LabError("{0} failed with {1}:\n{2}".format(os.path.basename(command[0]), done.returncode, words))
 
 
 def words(folder):
@@ -44,6 +55,21 @@ def words(folder):
 
 def end(folder):
     """End the program and its guard, remove the folder. It need not be there."""
+    try:
+        with open(os.path.join(folder, "lock"), "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time, as the one that removes the folder would be taken for its guard
+            if os.fstat(lock.fileno()).st_nlink == 0:
+                return  # the other one did it
+            _end_guard(folder)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # from here on no guard can begin
+            shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except BlockingIOError:
+        raise lab.LabError("the program in {0} does not end: look at its guard, pid {1}".format(folder, holder(folder))) from None
+
+
+def _end_guard(folder):
     for number in (signal.SIGTERM, signal.SIGKILL):
         guard = holder(folder)
         if guard:
@@ -53,14 +79,6 @@ def end(folder):
                     signal.pidfd_send_signal(descriptor, number)
                     _wait_for_one([descriptor], GRACE + 10)
                 os.close(descriptor)
-    try:
-        with open(os.path.join(folder, "lock"), "a") as lock:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # from here on no guard can begin
-            shutil.rmtree(folder)
-    except FileNotFoundError:
-        pass
-    except BlockingIOError:
-        raise lab.LabError("the program in {0} does not end: look at its guard, pid {1}".format(folder, holder(folder))) from None
 
 
 def end_all(folder):

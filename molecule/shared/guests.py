@@ -4,15 +4,16 @@
 """QEMU guests for molecule's default driver: up and down."""
 
 import contextlib
-import json
 import os
-import socket
 import subprocess
 import time
 
 import guard
 import images
+import kept
 import lab
+import monitor
+import states
 from lab import LabError
 
 BOOT_SECONDS = 600  # the newest kernel took 150 under emulation, with a busy neighbour more
@@ -20,6 +21,11 @@ ADDRESS = "127.0.0.1"
 
 # qemu64 without cx16: with it Linux 6.12 crashes under the emulation of QEMU 7.2.
 ACCELERATORS = {"kvm": ["-accel", "kvm", "-cpu", "host"], "tcg": ["-accel", "tcg,thread=multi", "-cpu", "qemu64,-cx16"]}
+
+# How root first logs in. A boot is over when nothing is left to start, even if something failed; a guest that goes on from a kept state asks
+# its hardware clock how late it is.
+BOOTED = "systemctl is-system-running --wait; true"
+GOES_ON = "date --set=@$(cat /sys/class/rtc/rtc0/since_epoch)"
 
 SSH_OPTIONS = ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes", "ConnectTimeout=10", "LogLevel=ERROR")
 
@@ -30,8 +36,10 @@ class Guest:
     def __init__(self, run_folder, platform):
         self.name = platform["name"]
         self.platform = platform
+        self.image = images.machine(platform["suite"], platform.get("packages", ()))
         self.memory = platform.get("memory", 512)  # MiB
         self.folder = os.path.join(run_folder, "guests", self.name)
+        self.disk = os.path.join(self.folder, "disk")
         # Not in the folder, which goes away with the guest: this is what tells afterwards why something failed.
         self.console = os.path.join(lab.cache(), "consoles", "{0}.{1}.log".format(os.path.basename(run_folder), self.name))
 
@@ -45,48 +53,65 @@ class Guest:
             for word in ("-object", "memory-backend-ram,id=node{0},size={1}M".format(node, size), "-numa", "node,memdev=node{0}".format(node))
         ]
 
-    def boot(self, accelerator):
-        """Start QEMU; returns once the guest's port is known."""
+    def start(self, accelerator):
+        """Start QEMU, from where a guest like this once had booted if that was kept; returns once the guest's port is known."""
         os.makedirs(os.path.dirname(self.console), exist_ok=True)
-        running = guard.start(self.folder, self._command(accelerator))
+        machine = self._machine(accelerator)
+        self.state = states.State(self.image, machine) if accelerator == "tcg" else None  # with KVM a boot takes seconds
+        self.resumed = self.state is not None and self.state.is_kept
+        self._make_disk()
+        running = guard.start(self.folder, [
+            *machine,
+            "-name", self.name,
+            "-serial", "file:" + self.console,
+            "-drive", "file={0},format=qcow2,if=virtio,werror=report".format(self.disk),
+            "-qmp", "unix:{0},server=on,wait=off".format(monitor.SOCKET),
+            *(self.state.resume if self.resumed else ()),
+        ])
         while running.poll() is None:
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                self.port = _forwarded_port(self.folder)
+            self.port = monitor.forwarded_port(self.folder)
+            if self.port:
                 return
             time.sleep(0.1)
         raise LabError("QEMU did not start {0}: {1}".format(self.name, guard.words(self.folder)))
 
-    def _command(self, accelerator):
-        image = self.platform["image"]
+    def _make_disk(self):
+        """A disk over that of the image or of the kept state, which stay as they are."""
+        os.makedirs(self.folder)
+        below = ("-F", "qcow2", "-b", self.state.disk) if self.resumed else ("-F", "raw", "-b", os.path.join(self.image, "root.img"))
+        guard.run(self.folder, lab.program("qemu-img", "qemu-utils"), "create", "-q", "-f", "qcow2", *below, self.disk)
+
+    def _machine(self, accelerator):
+        """All that makes it another machine: a state is that of exactly one."""
         kernel_arguments = "root=/dev/vda rw console=ttyS0 " + self.platform.get("cmdline", "")
         return [
             lab.program("qemu-system-x86_64", "qemu-system-x86"),
             *ACCELERATORS[accelerator],
-            "-name", self.name,
             "-m", str(self.memory),
             *self._nodes(),
             "-smp", str(self.platform.get("cpus", 2)),
             "-display", "none",
-            "-serial", "file:" + self.console,
-            "-kernel", os.path.join(image, "vmlinuz"),
-            "-initrd", os.path.join(image, "initrd"),
+            "-kernel", os.path.join(self.image, "vmlinuz"),
+            "-initrd", os.path.join(self.image, "initrd"),
             "-append", kernel_arguments.strip(),
-            # What is written goes to a file without a name, in the guest's folder (TMPDIR): the image stays as it is.
-            "-drive", "file={0},format=raw,if=virtio,snapshot=on,werror=report".format(os.path.join(image, "root.img")),
             "-nic", "user,model=virtio,hostfwd=tcp:{0}:0-:22".format(ADDRESS),
-            "-qmp", "unix:qmp.sock,server=on,wait=off",
         ]
 
     def wait(self, deadline):
         """Until root can log in, which is later than the port answers."""
         while True:
             if not guard.holder(self.folder):
-                raise LabError("the guest {0} ended while it booted.{1}".format(self.name, self.last_words()))
-            if self._ssh("true"):
+                raise LabError("the guest {0} ended while it booted: {1}.{2}".format(self.name, guard.words(self.folder), self.last_words()))
+            if self._ssh(GOES_ON if self.resumed else BOOTED):
                 return
             if time.monotonic() > deadline:
                 raise LabError("the guest {0} did not let us in within {1} s.{2}".format(self.name, _boot_seconds(), self.last_words()))
             time.sleep(1)
+
+    def keep(self):
+        """Keep the state of a guest that has just booted, for the next time."""
+        if self.state is not None and not self.resumed:
+            self.state.keep(self.folder, self.disk)
 
     def _ssh(self, command):
         options = [word for option in SSH_OPTIONS for word in ("-o", option)]
@@ -97,7 +122,7 @@ class Guest:
 
     @property
     def key(self):
-        return os.path.join(self.platform["image"], "key")
+        return os.path.join(self.image, "key")
 
     def last_words(self):
         try:
@@ -113,17 +138,17 @@ class Guest:
 
 
 def up(run_folder, platforms):
-    """Build what is not cached, boot all guests at once, wait for each."""
+    """Build what is not cached, start all guests at once, wait for each."""
     guard.end_with_run()
     guests = [Guest(run_folder, platform) for platform in platforms]
-    for platform in platforms:
-        platform["image"] = images.machine(platform["suite"], platform.get("packages", ()))
-    accelerator = "kvm" if _kvm_starts_a_guest(platforms[0]["image"]) else "tcg"
+    accelerator = _accelerator(guests[0].image)
     for guest in guests:
-        guest.boot(accelerator)
+        guest.start(accelerator)
     deadline = time.monotonic() + _boot_seconds()
     for guest in guests:
         guest.wait(deadline)
+    for guest in guests:
+        guest.keep()
     return [guest.instance_config() for guest in guests]
 
 
@@ -134,6 +159,20 @@ def down(run_folder):
 
 def _boot_seconds():
     return int(os.environ.get("LAB_BOOT_SECONDS") or BOOT_SECONDS)
+
+
+def _accelerator(image):
+    """KVM where it starts a guest. That is tried once in every boot of this machine, as trying takes seconds where it does not."""
+    with open("/proc/sys/kernel/random/boot_id") as boot_id:
+        entry = kept.place("accelerators", "kvm", boot_id.read())
+
+    def fill(folder):
+        with open(os.path.join(folder, "name"), "w") as name:
+            name.write("kvm" if _kvm_starts_a_guest(image) else "tcg")
+
+    kept.make(entry, fill)
+    with open(os.path.join(entry, "name")) as name:
+        return name.read()
 
 
 def _kvm_starts_a_guest(image):
@@ -150,24 +189,6 @@ def _kvm_starts_a_guest(image):
         )
         return b"Linux version" in tried.stdout
     return False
-
-
-def _forwarded_port(folder):
-    """The free port that the kernel gave to QEMU (it asked for port 0)."""
-    with socket.socket(socket.AF_UNIX) as monitor:
-        here = os.open(folder, os.O_PATH | os.O_DIRECTORY)
-        try:
-            monitor.connect("/proc/self/fd/{0}/qmp.sock".format(here))  # a socket's path has 108 bytes at most
-        finally:
-            os.close(here)
-        stream = monitor.makefile("rw")
-        stream.readline()  # greeting
-        for command in ({"execute": "qmp_capabilities"}, {"execute": "human-monitor-command", "arguments": {"command-line": "info usernet"}}):
-            stream.write(json.dumps(command))
-            stream.flush()
-            answer = json.loads(stream.readline())
-    forward = next(line for line in answer["return"].splitlines() if "HOST_FORWARD" in line)
-    return int(forward.split()[3])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import processes_of, wait_for
@@ -98,17 +99,60 @@ def test_a_guest_ends_with_its_guard(folder):
     console = os.path.join(os.environ["OOMGUARD_CACHE"], "consoles", "run.guest.log")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(console)  # of another run
-    creating = start(folder)
+    creating = start(folder, platform={"cmdline": "of={0}".format(folder)})  # of a kind that no state is kept of
     wait_for(lambda: boots(folder) and os.path.exists(console) and os.path.getsize(console))
     guard = next(pid for pid, command in processes_of(folder) if b"guard.py\0" in command)
     os.kill(guard, signal.SIGKILL)
     _said, complaint = creating.communicate(timeout=60)
     assert creating.returncode == 1
-    assert "the guest guest ended while it booted. Last lines of" in complaint
+    assert "the guest guest ended while it booted: " in complaint and " Last lines of {0}:".format(console) in complaint
 
 
 def test_a_destroy_without_guests_is_none(folder):
     down(folder)
+
+
+SLOW_DESTROY = """
+import shutil, sys, time
+sys.path.insert(0, sys.argv[1])
+import guests
+remove = shutil.rmtree
+shutil.rmtree = lambda folder: (open(folder + "/removing", "w"), time.sleep(3), remove(folder))
+guests.down(sys.argv[2])
+"""
+
+
+def test_of_two_that_destroy_neither_ends_the_other(folder):
+    (folder / "guests" / "guest").mkdir(parents=True)
+    slow = subprocess.Popen([sys.executable, "-c", SLOW_DESTROY, os.path.dirname(GUESTS), str(folder)])
+    wait_for((folder / "guests" / "guest" / "removing").exists)
+    down(folder)
+    assert slow.wait(timeout=60) == 0
+
+
+# --- kept states -----------------------------------------------------------------------
+
+
+def seen_in(folder, command):
+    """What a command in the guest says."""
+    guest = json.loads((folder / "instance_config.yml").read_text())[0]
+    login = ["ssh", "-i", guest["identity_file"], "-p", str(guest["port"]), "root@" + guest["address"]]
+    for option in ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"):
+        login[1:1] = ["-o", option]
+    return subprocess.run([*login, command], check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+
+
+def test_a_guest_goes_on_where_one_of_its_kind_had_booted(folder):
+    boots_seen = []
+    for _time in range(2):
+        creating = start(folder)
+        said = creating.communicate(timeout=600)
+        assert creating.returncode == 0, said
+        # What one writes the next does not find.
+        boots_seen.append(seen_in(folder, "mkdir /written && sync && cat /proc/sys/kernel/random/boot_id"))
+        assert abs(int(seen_in(folder, "date +%s")) - time.time()) < 10  # a login takes seconds
+        down(folder)
+    assert boots_seen[0] == boots_seen[1]
 
 
 # --- what one is told ------------------------------------------------------------------
