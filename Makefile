@@ -44,16 +44,17 @@ prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the ho
 		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}' $(ARGS)
 	@echo "The evidence is in .build/evidence/localhost.json"
 
-FAST := lint sanity integration units units-oldest units-newest corpus check-hog check-forks vm-default
-# In every run: this machine, a server, the oldest and the newest kernel, and the four ways to answer. All the others are too much for half an hour.
+# Trials look for what others left on this machine, so they run one after another; beside them runs what makes none.
+TRIALS := integration units units-oldest units-newest check-hog check-forks vm-default
+CHECKS := lint sanity corpus
+# In every run: a server, the oldest and the newest kernel, and the four ways to answer. All the others are too much for half an hour.
 GUESTS := vm-extremes vm-vm vm-host_oom vm-panic vm-overcommit
 MORE_GUESTS := vm-kernels vm-protect vm-events vm-awx
-# These take one processor each, or wait most of the time. On two, two guests at a time save a fifth, and slow each other down.
-CORES := $(shell nproc)
+# On two cores two guests at a time save a fifth of the time, and slow each other down.
 JOBS ?= 1
 .PHONY: test
-test: packages $(MAIN)/.done ## All tests but those that take longest (JOBS=N: so many guests or scenarios at a time)
-	$(call together,$(CORES),$(FAST) check-awx check-lab vm-docker fuzz)
+test: packages guest-packages docker-packages $(MAIN)/.done $(PYTHONS)/.done ## All tests but those that take longest (JOBS=N: so many guests at a time)
+	$(call together,2,trials checks TRIALS='$(TRIALS) check-awx vm-docker' CHECKS='$(CHECKS) check-lab fuzz')
 	$(call together,$(JOBS),$(GUESTS))
 	@printf 'Not among them, but of test-all: $(MORE_GUESTS)\n'
 
@@ -62,8 +63,14 @@ test-all: test ## All tests
 	$(call together,$(JOBS),$(MORE_GUESTS))
 
 .PHONY: test-fast
-test-fast: packages $(MAIN)/.done ## All tests that need no guest and no container
-	$(call together,$(CORES),$(FAST))
+test-fast: packages $(MAIN)/.done $(PYTHONS)/.done ## All tests that need no guest and no container
+	$(call together,2,trials checks)
+
+.PHONY: trials checks
+trials:
+	@$(MAKE) --no-print-directory --jobs 1 $(TRIALS)
+checks:
+	@$(MAKE) --no-print-directory --jobs 1 $(CHECKS)
 
 .PHONY: lint
 lint: $(MAIN)/.done ## ansible-lint at production profile, changelog
@@ -182,11 +189,11 @@ clean: ## Remove what was built in this checkout
 
 # --- how things come to be -----------------------------------------------------
 
-# These targets, so many at a time; they share what is installed once.
+# So many of these targets at a time; they share what is installed once.
 define together
 $(call stage,$(MAIN))
 @$(MAKE) --no-print-directory --jobs $(1) --output-sync=target STAGED=1 $(2)
-@printf '\nAll of these passed: $(2)\n'
+@printf '\nAll of these passed: %s\n' "$(2)"
 endef
 
 define stage
