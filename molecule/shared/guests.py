@@ -73,7 +73,11 @@ class Guest:
             if self.port:
                 return
             time.sleep(0.1)
-        raise LabError("QEMU did not start {0}: {1}".format(self.name, guard.words(self.folder)))
+        raise LabError("QEMU did not start {0}{1}: {2}".format(self.name, self._origin(), guard.words(self.folder)))
+
+    def _origin(self):
+        """What else may be at fault."""
+        return " from {0}, without which it boots".format(self.state.folder) if self.resumed else ""
 
     def _make_disk(self):
         """A disk over that of the image or of the kept state, which stay as they are."""
@@ -101,7 +105,8 @@ class Guest:
         """Until root can log in, which is later than the port answers."""
         while True:
             if not guard.holder(self.folder):
-                raise LabError("the guest {0} ended while it booted: {1}.{2}".format(self.name, guard.words(self.folder), self.last_words()))
+                said = guard.words(self.folder)
+                raise LabError("the guest {0} ended while it booted{1}: {2}.{3}".format(self.name, self._origin(), said, self.last_words()))
             if self._ssh(GOES_ON if self.resumed else BOOTED):
                 return
             if time.monotonic() > deadline:

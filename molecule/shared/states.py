@@ -24,21 +24,21 @@ class State:
 
     def __init__(self, image, command):
         version = subprocess.run([command[0], "--version"], check=True, capture_output=True, text=True).stdout
-        self._entry = kept.place("states", os.path.basename(image), version, command)
+        self.folder = kept.place("states", os.path.basename(image), version, command)
 
     @property
     def is_kept(self):
-        return os.path.isdir(self._entry)
+        return os.path.isdir(self.folder)
 
     @property
     def disk(self):
         """Path of its disk, a qcow2 of what was written since the image."""
-        return os.path.join(self._entry, "disk")
+        return os.path.join(self.folder, "disk")
 
     @property
     def resume(self):
         """What else QEMU is told to go on from here."""
-        return ("-incoming", "exec:cat " + shlex.quote(os.path.join(self._entry, "memory")))
+        return ("-incoming", "exec:cat " + shlex.quote(os.path.join(self.folder, "memory")))
 
     def keep(self, guest_folder, guest_disk):
         """Keep what the guest in this folder, which has this disk, is now, unless such a state is kept already."""
@@ -47,6 +47,6 @@ class State:
             monitor.save(guest_folder, os.path.join(folder, "memory"), lambda: shutil.copyfile(guest_disk, os.path.join(folder, "disk")))
 
         try:
-            kept.make(self._entry, fill)
+            kept.make(self.folder, fill)
         except (OSError, lab.LabError) as error:
-            raise lab.LabError("the state of a guest cannot be kept in {0}: {1}".format(os.path.dirname(self._entry), error)) from error
+            raise lab.LabError("the state of a guest cannot be kept in {0}: {1}".format(os.path.dirname(self.folder), error)) from error

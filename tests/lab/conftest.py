@@ -5,7 +5,19 @@
 """Shared by the tests of the lab: what runs, and how long to wait for it."""
 
 import os
+import sys
 import time
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../molecule/shared"))
+import images  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def image():
+    """Of every guest here. It is built before anything is waited for."""
+    return images.machine("bookworm")
 
 
 def processes_of(folder):

@@ -142,10 +142,20 @@ def seen_in(folder, command):
     return subprocess.run([*login, command], check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
 
 
-def test_a_guest_goes_on_where_one_of_its_kind_had_booted(folder):
+@pytest.fixture
+def no_states(tmp_path):
+    """A cache that has the images, but no state."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for kind in ("images", "accelerators"):
+        (cache / kind).symlink_to(os.path.join(os.environ["OOMGUARD_CACHE"], kind))
+    return cache
+
+
+def test_a_guest_goes_on_where_one_of_its_kind_had_booted(folder, no_states):
     boots_seen = []
     for _time in range(2):
-        creating = start(folder)
+        creating = start(folder, OOMGUARD_CACHE=str(no_states))
         said = creating.communicate(timeout=600)
         assert creating.returncode == 0, said
         # What one writes the next does not find.
@@ -153,6 +163,13 @@ def test_a_guest_goes_on_where_one_of_its_kind_had_booted(folder):
         assert abs(int(seen_in(folder, "date +%s")) - time.time()) < 10  # a login takes seconds
         down(folder)
     assert boots_seen[0] == boots_seen[1]
+
+    (state,) = (path for path in (no_states / "states").iterdir() if path.is_dir())
+    os.truncate(state / "memory", 1 << 20)
+    creating = start(folder, OOMGUARD_CACHE=str(no_states))
+    _said, complaint = creating.communicate(timeout=60)
+    assert creating.returncode == 1
+    assert " from {0}, without which it boots: ".format(state) in complaint
 
 
 # --- what one is told ------------------------------------------------------------------
