@@ -31,12 +31,12 @@ SSH_OPTIONS = ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=
 
 
 class Guest:
-    """One guest: its platform as molecule.yml has it, and its folder."""
+    """One guest: its platform as molecule.yml has it, its image, and its folder."""
 
-    def __init__(self, run_folder, platform):
+    def __init__(self, run_folder, platform, image):
         self.name = platform["name"]
         self.platform = platform
-        self.image = images.machine(platform["suite"], platform.get("packages", ()))
+        self.image = image
         self.memory = platform.get("memory", 512)  # MiB
         self.folder = os.path.join(run_folder, "guests", self.name)
         self.disk = os.path.join(self.folder, "disk")
@@ -145,7 +145,7 @@ class Guest:
 def up(run_folder, platforms):
     """Build what is not cached, start all guests at once, wait for each."""
     guard.end_with_run()
-    guests = [Guest(run_folder, platform) for platform in platforms]
+    guests = [Guest(run_folder, platform, images.machine(platform["suite"], platform.get("packages", ()))) for platform in platforms]
     accelerator = _accelerator(guests[0].image)
     for guest in guests:
         guest.start(accelerator)
