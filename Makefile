@@ -154,7 +154,7 @@ integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modul
 .PHONY: check-lab
 check-lab: guest-packages $(MAIN)/.done ## The guests when things go wrong
 	$(call say,lab)
-	OOMGUARD_CACHE=$(CACHE) $(MAIN)/bin/python -m pytest -q tests/lab
+	OOMGUARD_CACHE=$(CACHE) $(MAIN)/bin/python -m pytest -q -o pythonpath='$(CURDIR)/molecule/shared' tests/lab
 
 # The checkout is found before what ansible brings along.
 .PHONY: check-awx

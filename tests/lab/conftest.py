@@ -5,13 +5,10 @@
 """Shared by the tests of the lab: what runs, and how long to wait for it."""
 
 import os
-import sys
 import time
 
+import images
 import pytest
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../molecule/shared"))
-import images  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)

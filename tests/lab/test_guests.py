@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import guests
 import pytest
 from conftest import processes_of, wait_for
 
@@ -136,9 +137,8 @@ def test_of_two_that_destroy_neither_ends_the_other(folder):
 def seen_in(folder, command):
     """What a command in the guest says."""
     guest = json.loads((folder / "instance_config.yml").read_text())[0]
-    login = ["ssh", "-i", guest["identity_file"], "-p", str(guest["port"]), "root@" + guest["address"]]
-    for option in ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"):
-        login[1:1] = ["-o", option]
+    options = [word for option in guests.SSH_OPTIONS for word in ("-o", option)]
+    login = ["ssh", *options, "-i", guest["identity_file"], "-p", str(guest["port"]), "root@" + guest["address"]]
     return subprocess.run([*login, command], check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
 
 
