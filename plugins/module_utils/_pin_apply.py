@@ -26,6 +26,8 @@ STABLE_SECONDS = 30
 QUIET_LOOKS = 20
 # A program that does not want another's score sets its own again soon; those that take minutes are known by name (_guards).
 SECOND_LOOK_SECONDS = 0.2
+# It may even do so before the score is read back, but hardly so many times in a row: then it is the kernel that did not take it.
+ATTEMPTS = 3
 
 
 class _Step(NamedTuple):
@@ -223,17 +225,19 @@ class Application:
 
 
 def _set_score(directory: ProcessDir, change: Change) -> None:
-    try:
-        directory.set_score(change.after)
-    except PermissionError:
-        raise AccessError(_denied(change))
-    except GONE:
-        raise
-    except OSError as error:
-        raise AccessError("the score of {0} cannot be set: {1}".format(change.process, error.strerror))
-    now = directory.score()
-    if now != change.after:
-        raise ReadBackError("{0} shows score {1} after {2} was written".format(change.process, now, change.after))
+    for _attempt in range(ATTEMPTS):
+        try:
+            directory.set_score(change.after)
+        except PermissionError:
+            raise AccessError(_denied(change))
+        except GONE:
+            raise
+        except OSError as error:
+            raise AccessError("the score of {0} cannot be set: {1}".format(change.process, error.strerror))
+        now = directory.score()
+        if now == change.after:
+            return
+    raise ReadBackError("{0} shows score {1} after {2} was written".format(change.process, now, change.after))
 
 
 def _denied(change: Change) -> str:

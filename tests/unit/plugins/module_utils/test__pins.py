@@ -232,6 +232,15 @@ def test_a_kernel_that_shows_another_value_is_not_believed(host, monkeypatch):
         apply(host, pin("pid", 10))
 
 
+def test_a_process_that_is_quicker_than_the_read_back_is_no_error(host, monkeypatch):
+    read = ProcessDir.score
+    shown = [77]  # what it had set right after the write
+    work = plan(host, pin("pid", 10))
+    monkeypatch.setattr(ProcessDir, "score", lambda directory: shown.pop() if shown else read(directory))
+    [outcome] = carry_out(host, work)
+    assert (shown, host.score(10), outcome.changes[0].after) == ([], -500, -500)
+
+
 def test_another_process_with_the_same_pid_is_left_alone(host):
     work = plan(host, pin("process", "dockerd"))
     host.process(10, "innocent", start_time=999)
