@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """States of guests that have booted, kept so that the next guest of the same kind need not boot.
 
-Under emulation a boot takes most of a minute, and going on from a state a few
-seconds. A state is that of one image, one command line and one QEMU.
+Under emulation a boot takes three times as long as going on from a state. A
+state is that of one image, one command line and one QEMU.
 """
 
 import os

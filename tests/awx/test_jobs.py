@@ -151,6 +151,7 @@ def test_an_answer_is_text_and_no_template(project, templates, inventory):
         ("panic", "oom_panic_reboot_after", "soon", "argument 'reboot_after' is of type"),
         ("overcommit", "oom_overcommit_ratio", "0", "give 1 or more"),
         ("protect", "oom_protect_profiles", "contaners", "value of oom_protect_profiles must be one or more of"),
+        ("site", "oom_overcommit_mode", "nver", "value of oom_overcommit_mode must be one of"),  # though it is the last of the three parts
     ],
 )
 def test_what_passes_by_the_survey_is_refused_by_the_role(name, variable, value, reason, project, templates, inventory):
