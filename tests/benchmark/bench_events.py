@@ -116,7 +116,7 @@ def peak_mib(code):
 
 
 def row(what, value, bound="", holds=None):
-    print("{0:<34} {1:>10}   {2:<14} {3}".format(what, value, bound, "" if holds is None else "holds" if holds else "DOES NOT HOLD"))
+    print("{0:<38} {1:>10}   {2:<14} {3}".format(what, value, bound, "" if holds is None else "holds" if holds else "DOES NOT HOLD"))
 
 
 def main():
@@ -147,14 +147,18 @@ def main():
             print("OOMAnalyser was not given (OOMANALYSER=PATH), and is not measured")
             return
         module = load(program)
-        # It takes one report at a time: so it gets the part of the log that has one.
-        part = first_lines(path, (MEBIBYTES << 20) // REPORTS)
-        theirs = statistics.median(timed(lambda: analysed(module, part))[0] for _turn in range(REPETITIONS))
+        # It takes the first report apart of what it is given: the log, as a user has it; that part of it which has one report; or a report
+        # that somebody has cut out, which is what is left of the difference when nothing has to be looked for.
         own = statistics.median(times[ours]) / REPORTS
-        row("OOMAnalyser / ours, in the log", "{0:.1f}".format(theirs / own), "at least {0}".format(ANALYSER_BY_OURS), theirs >= ANALYSER_BY_OURS * own)
+        for what, size, turns in (("the log", MEBIBYTES << 20, 1), ("a part of it", (MEBIBYTES << 20) // REPORTS, REPETITIONS)):
+            text = first_lines(path, size)
+            ratio = statistics.median(timed(lambda text=text: analysed(module, text))[0] for _turn in range(turns)) / own
+            row("OOMAnalyser / ours, given " + what, "{0:.1f}".format(ratio), "at least {0}".format(ANALYSER_BY_OURS), ratio >= ANALYSER_BY_OURS)
         text = "\n".join("[  123.456789] " + line for line in report())
-        alone = [timed(lambda: analysed(module, text))[0] / timed(lambda: parse(records_of(text.split("\n"))))[0] for _turn in range(51)]
-        row("OOMAnalyser / ours, cut out", "{0:.1f}".format(statistics.median(alone)))
+        alone = statistics.median(
+            timed(lambda: analysed(module, text))[0] / timed(lambda: parse(records_of(text.split("\n"))))[0] for _turn in range(51)
+        )
+        row("OOMAnalyser / ours, given a report", "{0:.1f}".format(alone), "at least {0}".format(ANALYSER_BY_OURS), alone >= ANALYSER_BY_OURS)
 
 
 if __name__ == "__main__":
