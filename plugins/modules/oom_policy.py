@@ -36,48 +36,17 @@ options:
   panic_on_oops:
     description: C(kernel.panic_on_oops). Panic when the kernel has found a fault of its own, instead of going on.
     type: bool
-  persistent:
-    description:
-      - Whether to write the values to O(file) as well, from which the next boot sets them.
-      - With V(false) the file stays as it is, and the values hold until the next boot.
-    type: bool
-    default: true
   file:
-    description:
-      - The file of this module, in C(/etc/sysctl.d). Of what it holds, values of this module that are not asked for stay.
-      - A file that this module did not write is refused.
-    type: str
     default: /etc/sysctl.d/60-oomguard-policy.conf
-  rollback_seconds:
-    description:
-      - A helper that runs before the first write puts everything back after so many seconds, unless the module has shown by then that the
-        new values are in place and that new processes can be started. It does so at once when the module fails or dies.
-    type: int
-    default: 30
   force:
     description:
       - Do what is refused otherwise. To panic with O(reboot_after=0); O(on_oom=panic_always) while memory cgroups have a limit;
         O(kill_allocating_task=true) while there are pins; to set what the kubelet of this host sets otherwise; to change the host from
         inside a container.
-    type: bool
-    default: false
 extends_documentation_fragment:
   - oomguard.linux.attributes
-attributes:
-  check_mode:
-    support: full
-    details: In a container with a read-only C(/proc/sys) it reports, and warns that a run would fail.
-  diff_mode:
-    support: full
+  - oomguard.linux.sysctls
 notes:
-  - Only the sysctls that are asked for are written, one by one. No file of others is touched, and none is applied.
-  - All or nothing. The live values and the file change together or not at all, even when the module is killed in between. When module
-    and helper are both killed, the next run finishes it.
-  - What the next boot sets is worked out from C(/etc/sysctl.d), C(/usr/local/lib/sysctl.d) and C(/usr/lib/sysctl.d) by file name, from the
-    kernel's command line, and from C(/etc/sysctl.conf) where it is read, which systemd only does through a link in C(/etc/sysctl.d).
-    A file in C(/run/sysctl.d) is gone after a boot, so that it only makes RV(reboot_safe) false.
-    What writes later, such as tuned or the kubelet, is not seen.
-  - The kernel has one value for all containers. In a container the module refuses.
   - SysRq does not test O(on_oom). A kill by hand never panics.
 seealso:
   - module: oomguard.linux.overcommit

@@ -39,47 +39,16 @@ options:
     description: Refuse O(mode=never) when less than this share of the limit would be left, beyond what is promised already.
     type: int
     default: 10
-  persistent:
-    description:
-      - Whether to write the values to O(file) as well, from which the next boot sets them.
-      - With V(false) the file stays as it is, and the values hold until the next boot.
-    type: bool
-    default: true
   file:
-    description:
-      - The file of this module, in C(/etc/sysctl.d). Of what it holds, values of this module that are not asked for stay.
-      - A file that this module did not write is refused.
-    type: str
     default: /etc/sysctl.d/60-oomguard-overcommit.conf
-  rollback_seconds:
-    description:
-      - A helper that runs before the first write puts everything back after so many seconds, unless the module has shown by then that the
-        new values are in place and that new processes can be started. It does so at once when the module fails or dies.
-    type: int
-    default: 30
   force:
     description:
       - Do what is refused otherwise. To go below O(headroom_percent); to set what the kubelet of this host sets otherwise; to change the host
         from inside a container.
-    type: bool
-    default: false
 extends_documentation_fragment:
   - oomguard.linux.attributes
-attributes:
-  check_mode:
-    support: full
-    details: In a container with a read-only C(/proc/sys) it reports, and warns that a run would fail.
-  diff_mode:
-    support: full
+  - oomguard.linux.sysctls
 notes:
-  - Only the sysctls that are asked for are written, one by one. No file of others is touched, and none is applied.
-  - All or nothing. The live values and the file change together or not at all, even when the module is killed in between. When module
-    and helper are both killed, the next run finishes it.
-  - What the next boot sets is worked out from C(/etc/sysctl.d), C(/usr/local/lib/sysctl.d) and C(/usr/lib/sysctl.d) by file name, from the
-    kernel's command line, and from C(/etc/sysctl.conf) where it is read, which systemd only does through a link in C(/etc/sysctl.d).
-    A file in C(/run/sysctl.d) is gone after a boot, so that it only makes RV(reboot_safe) false.
-    What writes later, such as tuned or the kubelet, is not seen.
-  - The kernel has one value for all containers. In a container the module refuses.
   - The order is reserves, then O(ratio) or O(kbytes), then O(mode). When V(never) is left, O(mode) comes first.
 seealso:
   - module: oomguard.linux.oom_policy
