@@ -20,7 +20,7 @@ def forwarded_port(folder):
 
 
 def save(folder, memory, meanwhile):
-    """Write a guest's memory and devices to a file. At the end it stands still, with all of its disk written, until meanwhile() has returned."""
+    """Write a guest's memory and devices to a file. It stands still, at the end with all of its disk written, until meanwhile() has returned."""
     try:
         asyncio.run(_save(folder, memory, meanwhile))
     except QMPError as error:
@@ -38,6 +38,8 @@ async def _forwarded_port(folder):
 async def _save(folder, memory, meanwhile):
     async with _connected(folder) as monitor:
         await monitor.execute("migrate-set-parameters", {"max-bandwidth": 1 << 40})  # 128 MiB a second are the default
+        # Of a guest that runs under emulation a page is missed now and then that one processor writes meanwhile: such a state hangs later.
+        await monitor.execute("stop")
         await monitor.execute("migrate", {"uri": "exec:cat > " + shlex.quote(memory)})
         while (migration := await monitor.execute("query-migrate"))["status"] not in ("completed", "failed"):
             await asyncio.sleep(0.1)

@@ -10,9 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import guests
+import monitor
 import pytest
 from conftest import processes_of, wait_for
 
@@ -170,6 +172,33 @@ def test_a_guest_goes_on_where_one_of_its_kind_had_booted(folder, no_states):
     _said, complaint = creating.communicate(timeout=60)
     assert creating.returncode == 1
     assert " from {0}, without which it boots: ".format(state) in complaint
+
+
+def test_a_guest_stands_still_while_its_state_is_kept(folder, tmp_path):
+    """Of one that goes on meanwhile QEMU 7.2 kept a timer tree with a cycle in it, in which a processor then went round for ever."""
+    def ticks():
+        with open(os.path.join(os.environ["OOMGUARD_CACHE"], "consoles", folder.name + ".guest.log"), "rb") as console:
+            return console.read().count(b"tick")
+
+    def read_slowly():
+        time.sleep(2)
+        seen.append(ticks())
+        time.sleep(2)
+        seen.append(ticks())
+        memory.read_bytes()
+
+    assert start(folder).wait(timeout=600) == 0
+    seen_in(folder, "(while :; do echo tick > /dev/ttyS0; sleep 0.02; done) > /dev/null 2>&1 &")
+    wait_for(ticks)
+    memory, seen = tmp_path / "memory", []
+    os.mkfifo(memory)
+    reader = threading.Thread(target=read_slowly)
+    reader.start()
+    monitor.save(str(folder / "guests" / "guest"), str(memory), lambda: seen.append(ticks()))
+    reader.join()
+    wait_for(lambda: ticks() > seen[0])  # it goes on
+    down(folder)
+    assert seen[0] == seen[1] == seen[2]
 
 
 # --- what one is told ------------------------------------------------------------------
