@@ -4,15 +4,18 @@
 
 """Surveys against AWX's rules, against the roles, and against the guards of the modules."""
 
-import importlib
+import functools
+import json
 import os
 import re
+import subprocess
 
 import pytest
 import yaml
 from ansible_collections.oomguard.linux.plugins.module_utils import _experiment, _oom_policy, _overcommit, _sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from controller import CHECKOUT, Refused, choices, data, extra_vars, objections
+from jobs import BIN
 
 ROLES = {
     "protect": ["oom_protect"],
@@ -42,8 +45,16 @@ def of_module(option):
     if named is None:
         return {}
     module, key = [part for part in named.groups() if part]
-    documented = importlib.import_module("ansible_collections.oomguard.linux.plugins.modules." + module).DOCUMENTATION
-    return yaml.safe_load(documented)["options"][key]
+    return documented("oomguard.linux." + module)[key]
+
+
+@functools.lru_cache(maxsize=None)
+def documented(module):
+    """Its options, also those that are in a fragment."""
+    command = [os.path.join(BIN, "ansible-doc"), "--json", module]
+    environment = dict(os.environ, ANSIBLE_COLLECTIONS_PATH=os.environ["PYTHONPATH"])
+    shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=environment).stdout
+    return json.loads(shown)[module]["doc"]["options"]
 
 
 def not_asked():
