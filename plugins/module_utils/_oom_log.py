@@ -63,7 +63,7 @@ class Report:
         self.number = number  # of its first line, by which events are ordered
         self.trusted = trusted
         self.header = None  # type: Optional[say.Header]
-        self.trigger = None  # type: Optional[say.TriggerPid]
+        self.trigger_pid = None  # type: Optional[int]
         self.limit = say.MemcgLimit(None, None)
         self.usage = None  # type: Optional[say.Usage]
         self.stats = None  # type: Optional[say.MemcgStats]
@@ -267,8 +267,8 @@ class _Stream:
             if len(report.rows) < MOST_TASKS:
                 report.rows.append(message)
         elif isinstance(message, say.TriggerPid):
-            if report.header and report.trigger is None and _is_end_of(report.header.name or "", message.name):
-                report.trigger = message
+            if report.header and report.header.name == message.name and report.trigger_pid is None:
+                report.trigger_pid = message.pid
         elif isinstance(message, say.MemcgLimit):
             report.limit = say.MemcgLimit(message.task_memcg or report.limit.task_memcg, message.memcg or report.limit.memcg)
         elif isinstance(message, say.Usage):
@@ -374,10 +374,7 @@ def _restarted(record: Record, message: Optional[say.Message], uptime: Optional[
 
 
 def _joined(records: Iterable[Record]) -> Iterator[Record]:
-    r"""Put together the two lines into which a name with a line end splits its message, as \x0a, as /dev/kmsg writes it.
-
-    All but the header of a report, whose first line is the bare name.
-    """
+    r"""Put together the two lines into which a name with a line end splits its message, as \x0a, as /dev/kmsg writes it."""
     cut = None  # type: Optional[Record]
     for record in records:
         if cut is not None:
@@ -394,11 +391,6 @@ def _joined(records: Iterable[Record]) -> Iterator[Record]:
             yield record
     if cut is not None:
         yield cut
-
-
-def _is_end_of(shown: str, name: str) -> bool:
-    """Whether a header shows this name, or what is behind the line end in it."""
-    return shown in (name, name.rpartition("\\x0a")[2])
 
 
 # --- a report as an event ----------------------------------------------------------
@@ -430,11 +422,7 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Event:
         trigger=None
         if header is None
         else dict(
-            name=report.trigger.name if report.trigger else header.name,
-            pid=report.trigger.pid if report.trigger else None,
-            oom_score_adj=header.oom_score_adj,
-            gfp_mask=header.gfp_mask,
-            order=header.order,
+            name=header.name, pid=report.trigger_pid, oom_score_adj=header.oom_score_adj, gfp_mask=header.gfp_mask, order=header.order
         ),
         memcg=_memcg(report) if constraint == "memcg" else None,
         announced=dict(pid=announced.pid, name=announced.name, score=announced.score) if announced else None,

@@ -157,9 +157,7 @@ _INVOKED = " invoked oom-killer: "
 _HEADER_FIELDS = re.compile(r"gfp_mask=(?P<gfp>0x[0-9a-fA-F]+)")
 _ORDER = re.compile(r"\border=(-?\d+)")
 _HEADER_ADJ = re.compile(r"\boom_score_adj=(-?\d+)")
-_WHOSE = r"(?:CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: |Pid: (?P<old_pid>\d+), comm: )"
-_TRIGGER = re.compile(_WHOSE + r"(?P<name>.*)(?: |(?<=\\x0a))(?:Not tainted|Tainted)")  # a blank that begins a line is gone with its prefix
-_TRIGGER_CUT = re.compile(_WHOSE + r".{0,14}$")  # a name has 15 bytes, one of which is the line end
+_TRIGGER = re.compile(r"(?:CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: |Pid: (?P<old_pid>\d+), comm: )(?P<name>.*) (?:Not tainted|Tainted)")
 _USAGE = re.compile(r"memory: usage (\d+)kB, limit (\d+)kB, failcnt (\d+)")
 _TABLE_HEADER = re.compile(r"\[ *pid *\]\s+(uid\s.*name)\s*$")
 _TABLE_ROW = re.compile(r"\[\s*(\d+)\]\s+(-?\d+\s+\d+\s+\d+\s.*)$", re.DOTALL)
@@ -211,11 +209,11 @@ def understand(text: str) -> Optional[Message]:
 
 
 def is_cut(text: str) -> bool:
-    """Whether a message ends inside the name of a victim, or of the task that asked for memory, as at a line end in it."""
+    """Whether a victim's message ends inside the name, as at a line end in it."""
     if "illed process " in text or "oom-kill:" in text:
         message = understand(text)
         return (isinstance(message, Killed) and message.name is None) or (isinstance(message, Summary) and message.pid is None)
-    return "omm: " in text and bool(_TRIGGER_CUT.match(text)) and not _TRIGGER.match(text)
+    return False
 
 
 def _header(text: str) -> Optional[Message]:
@@ -223,8 +221,6 @@ def _header(text: str) -> Optional[Message]:
     if not invoked:
         name, _none, fields = text.partition("oom-killer: ")
     fields_match = _HEADER_FIELDS.match(fields)
-    if not invoked and name == "invoked ":  # of a name that ends with a line end nothing is left
-        name = ""
     if not fields_match or len(name) > LONGEST_NAME or (not invoked and name):
         return None
     order, adj = _ORDER.search(fields), _HEADER_ADJ.search(fields)

@@ -416,27 +416,6 @@ def test_a_message_on_two_lines_has_one_writer():
     ]
 
 
-@pytest.mark.parametrize("prefix", ["[  108.5] ", ""], ids=["pstore", "dmesg"])
-@pytest.mark.parametrize("first, second", [("fo", "o"), ("", "evil"), ("evil", ""), ("Comm: x", "Not tainted")])
-def test_a_line_end_in_the_name_of_who_asked(first, second, prefix):
-    """Two lines each time; pstore repeats what is before them."""
-    lines = [
-        "[  108.5] " + first, prefix + second + " invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=3",
-        "[  108.5] CPU: 0 PID: 7 Comm: " + first, prefix + second + " Not tainted 6.1.0-26-amd64 #1",
-        "[  108.6] Out of memory: Killed process 7 (" + first, prefix + second + ") total-vm:4kB, anon-rss:3kB, file-rss:2kB",
-    ]
-    [event] = parse(records_of(lines))
-    name = first + "\\x0a" + second
-    assert event["trigger"] == {"name": name, "pid": 7, "oom_score_adj": 3, "gfp_mask": "0xcc0", "order": 0}
-    assert [victim["name"] for victim in event["victims"]] == [name]
-
-
-def test_another_task_at_the_processor_is_not_who_asked():
-    lines = ["o invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0", "CPU: 0 PID: 7 Comm: fo Not tainted 6.1.0", "CPU: 0 PID: 7 Comm: fo"]
-    [event] = parse(records_of(lines))
-    assert (event["trigger"]["name"], event["trigger"]["pid"]) == ("o", None)
-
-
 def test_a_name_that_looks_like_an_uptime_is_a_name():
     lines = ["[  108.523588] Memory cgroup out of memory: Killed process 7 (", "[    1.000000]) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]
     [event] = parse(records_of(lines))
