@@ -52,9 +52,11 @@ def find(procfs: Procfs, value: str) -> str:
         found = [one for one in running if one.id == docker] or _of_podman(procfs, value, running)
     if not found:
         raise NotFoundError("no running container has the id or name {0}".format(value))
-    if len({one.id for one in found}) > 1:
-        raise InputError("container {0} is more than one: {1}".format(value, ", ".join(sorted(one.id[:12] for one in found))))
-    return found[0].path
+    # The same in all hierarchies. Who was given a part of the tree can make a cgroup there that is named like another's container.
+    paths = sorted({one.path for one in found})
+    if len(paths) > 1:
+        raise InputError("container {0} is more than one: {1}: say which by cgroup".format(value, ", ".join(paths)))
+    return paths[0]
 
 
 def _running(procfs: Procfs) -> Iterator[Container]:

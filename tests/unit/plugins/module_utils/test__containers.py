@@ -50,6 +50,13 @@ def test_an_id_is_found_in_the_cgroup_of_every_engine(host, template):
         assert _containers.find(host.procfs, given) == "/" + template.format(A)
 
 
+def test_a_cgroup_that_a_user_named_like_a_container_is_not_taken_for_it(host):
+    for template in ("docker, systemd", "podman of a user"):
+        add(host, CGROUPS[template], A)
+    with pytest.raises(InputError, match="is more than one: /system.slice/docker-{0}.scope, /user.slice/.*: say which by cgroup".format(A)):
+        _containers.find(host.procfs, A)
+
+
 @pytest.mark.parametrize("template", ["machine.slice/libpod-conmon-{0}.scope", "kubepods.slice/crio-conmon-{0}.scope"])
 def test_the_cgroup_of_a_monitor_is_not_that_of_its_container(host, template):
     add(host, template, A)
@@ -121,7 +128,7 @@ REFUSED = {
     "too short to be an id": (A[:11], NotFoundError, "no running container"),
     "a path": ("../x", InputError, "container '../x' is neither an id nor a name"),
     "empty": ("", InputError, "is neither an id nor a name"),
-    "two of them": ("a1" * 6, InputError, "container a1a1a1a1a1a1 is more than one: a1a1a1a1a1a1, a1a1a1a1a1a1"),
+    "two of them": ("a1" * 6, InputError, "container a1a1a1a1a1a1 is more than one: /system.slice/docker-a1"),
 }
 
 
