@@ -158,12 +158,12 @@ class Application:
         now = self._systemd.units(outcome.pin.value for outcome in todo.values())
         for outcome in todo.values():
             unit = now[outcome.pin.value]
-            if unit.score != outcome.effective_after_restart:
-                raise ReadBackError(
-                    "unit {0}: systemd shows OOMScoreAdjust={1} after its files say {2}: look at systemctl cat {0}".format(
-                        unit.id, unit.score, outcome.effective_after_restart
+            read = ("OOMScoreAdjust", unit.score, outcome.effective_after_restart), ("OOMPolicy", unit.oom_policy, outcome.oom_policy)
+            for key, shown, expected in read:
+                if unit.load_state == "loaded" and shown != expected:
+                    raise ReadBackError(
+                        "unit {0}: systemd shows {1}={2} after its files say {3}: look at systemctl cat {0}".format(unit.id, key, shown, expected)
                     )
-                )
             if unit.main_pid not in (0, self._plan.main_pid(outcome.pin)):
                 self._plan.warnings.append("unit {0} was started meanwhile: run again to see its score".format(unit.id))
 

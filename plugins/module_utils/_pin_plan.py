@@ -239,18 +239,20 @@ class Plan:
             drop_in = self._absent_drop_in(unit)
         else:
             drop_in = self._systemd.drop_in(unit, {"OOMScoreAdjust": str(pin.score), "OOMPolicy": self._policy(pin, unit)})
-        effective = self._after_restart(unit, drop_in)
-        self._warn(outcome, unit, drop_in, effective)
+        effective, policy = self._after_restart(unit, drop_in), self._systemd.policy_after(unit, drop_in)
+        self._warn(outcome, unit, drop_in, effective, policy)
         changes = [change for change in outcome.changes if change.before != change.after or pin.state == "present"]
         return outcome._replace(
             drop_in=drop_in,
             effective_after_restart=effective,
+            oom_policy=policy,
             restart_required=drop_in is not None and unit.running and not changes and effective != unit.score,
             # A file that systemd has not read yet is one of a run that was killed, or of an image.
-            reload=drop_in is not None and (drop_in.before != drop_in.after or (unit.load_state == "loaded" and unit.score != effective)),
+            reload=drop_in is not None
+            and (drop_in.before != drop_in.after or (unit.load_state == "loaded" and (unit.score, unit.oom_policy) != (effective, policy))),
         )
 
-    def _warn(self, outcome: Outcome, unit: Unit, drop_in: Optional[DropIn], effective: int) -> None:
+    def _warn(self, outcome: Outcome, unit: Unit, drop_in: Optional[DropIn], effective: int, policy: Optional[str]) -> None:
         pin = outcome.pin
         if pin.state == "absent":
             return
@@ -260,7 +262,6 @@ class Plan:
                     pin.target, effective, pin.score, drop_in.path
                 )
             )
-        policy = self._systemd.policy_after(unit, drop_in)
         if drop_in is not None and policy and pin.oom_policy not in (None, policy):
             self.warnings.append(
                 "{0}: OOMPolicy is {1} and not {2}: another drop-in comes later than {3} and wins".format(
@@ -289,9 +290,12 @@ class Plan:
         return self._systemd.drop_in(unit, {"OOMScoreAdjust": None, "OOMPolicy": None})
 
     def _after_restart(self, unit: Unit, drop_in: Optional[DropIn]) -> int:
-        """What the unit's files give, or else what every child of init has."""
+        """What the unit's files give, or else what every child of init has where systemd is not told otherwise."""
         given = self._systemd.score_after(unit, drop_in)
-        return self._table.scores.get(INIT, 0) if given is None else given
+        if given is not None:
+            return given
+        inherited = self._table.scores.get(INIT, 0)
+        return inherited if unit.score == inherited else int(self._systemd.default("OOMScoreAdjust") or inherited)
 
     # --- what is refused ---------------------------------------------------------------
 

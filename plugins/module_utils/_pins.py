@@ -56,6 +56,7 @@ class Outcome(NamedTuple):
     vanished: int  # processes that matched and ended before the write
     drop_in: Optional[DropIn] = None
     effective_after_restart: Optional[int] = None
+    oom_policy: Optional[str] = None  # of the unit, once systemd read its files
     restart_required: bool = False
     reload: bool = False  # whether systemd has to read the unit again
 

@@ -101,6 +101,7 @@ class Systemd:
     def __init__(self, root: str = "/", ask: Callable[..., str] = run) -> None:
         self._root = root
         self._ask = ask
+        self._defaults = {}  # type: Dict[str, str]  # of all units, once they were asked for
 
     def runs(self) -> bool:
         return os.path.isdir(os.path.join(self._root, "run/systemd/system"))  # sd_booted(3)
@@ -117,6 +118,15 @@ class Systemd:
         if len(blocks) != len(names):
             raise OomError("systemctl show told of {0} units, asked for {1}: {2}".format(len(blocks), len(names), ", ".join(names)))
         return {name: _unit(block) for name, block in zip(names, blocks)}
+
+    def default(self, key: str) -> Optional[str]:
+        """What units have whose files do not say OOMScoreAdjust or OOMPolicy; None where systemd is too old to have such a setting.
+
+        Source: systemd-system.conf(5), DefaultOOMScoreAdjust= (250) and DefaultOOMPolicy= (243).
+        """
+        if not self._defaults:
+            self._defaults = _properties(self._ask("systemctl", "show", "--property=DefaultOOMScoreAdjust,DefaultOOMPolicy"))
+        return self._defaults.get("Default" + key)
 
     def _no_systemd(self, name: str) -> str:
         if os.path.exists(os.path.join(self._root, "run/openrc")):
@@ -171,7 +181,7 @@ class Systemd:
         if given:
             return given
         if planned is not None and planned.before and _unit_files.assigned(planned.before, "OOMPolicy"):
-            return "continue" if unit.delegate else "stop"  # what is loaded now is ours, and goes
+            return "continue" if unit.delegate else self.default("OOMPolicy")  # what is loaded now is ours, and goes
         return unit.oom_policy
 
     def _given(self, unit: Unit, key: str, planned: Optional[DropIn], valid: Callable[[str], bool]) -> Optional[str]:
@@ -242,8 +252,12 @@ class Systemd:
             raise AccessError("{0} cannot be read: {1}".format(path, error.strerror))
 
 
+def _properties(block: str) -> Dict[str, str]:
+    return dict(line.split("=", 1) for line in block.strip().splitlines() if "=" in line)
+
+
 def _unit(block: str) -> Unit:
-    shown = dict(line.split("=", 1) for line in block.strip().splitlines() if "=" in line)
+    shown = _properties(block)
     return Unit(
         id=shown["Id"],
         names=shown.get("Names", "").split(),

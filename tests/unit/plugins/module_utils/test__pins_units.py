@@ -38,6 +38,7 @@ class Services:
         proc.write("self/mountinfo", "30 24 0:26 / {0} rw - cgroup2 cgroup2 rw\n".format(self.cgroups))
         self.known = {}
         self.calls = []
+        self.defaults = {"OOMScoreAdjust": "0", "OOMPolicy": "stop"}  # of system.conf
         self.loaded = {}
 
     def write(self, path, text):
@@ -53,7 +54,7 @@ class Services:
         shown = dict(
             Id=unit, Names=" ".join([unit] + [alias + ".service" for alias in aliases]), LoadState="loaded", Type="simple",
             ActiveState="active" if main_pid or children else "inactive", MainPID=str(main_pid),
-            ControlGroup=path if main_pid or children else "", DropInPaths="", FragmentPath="/usr/lib/systemd/system/" + unit, OOMPolicy="stop",
+            ControlGroup=path if main_pid or children else "", DropInPaths="", FragmentPath="/usr/lib/systemd/system/" + unit, Delegate="no",
         )
         shown.update(properties)
         for alias in (name,) + tuple(aliases):
@@ -72,20 +73,24 @@ class Services:
                     files.extend(sorted((self.root / folder / "systemd/system" / (shown["Id"] + ".d")).glob("*.conf")))
                 files = files[:1] + sorted(files[1:], key=lambda file: file.name)
                 lines = [line for file in files if file.exists() for line in file.read_text().splitlines()]
-            for key, default in (("OOMScoreAdjust", "0"), ("OOMPolicy", "stop")):
+            for key, default in self.defaults.items():
                 values = [line.partition("=")[2] for line in lines if line.startswith(key + "=")]
-                self.loaded[shown["Id"], key] = values[-1] if values else default
+                own = "continue" if key == "OOMPolicy" and shown["Delegate"] == "yes" else default
+                self.loaded[shown["Id"], key] = values[-1] if values else own
 
     def ask(self, *command):
         self.calls.append(command)
         if command[1] == "daemon-reload":
             self.reload()
             return ""
+        if len(command) == 3:
+            return "".join("Default{0}={1}\n".format(*item) for item in self.defaults.items())
         blocks = []
         assert command[3] == "--"
         for name in command[4:]:
-            shown = dict(self.known.get(name) or dict(Id=name, Names=name, LoadState="not-found", ActiveState="inactive", MainPID="0", OOMPolicy="stop"))
-            shown["OOMScoreAdjust"] = self.loaded.get((shown["Id"], "OOMScoreAdjust"), "0")
+            shown = dict(self.known.get(name) or dict(Id=name, Names=name, LoadState="not-found", ActiveState="inactive", MainPID="0"))
+            for key in self.defaults:
+                shown[key] = self.loaded.get((shown["Id"], key), self.defaults[key])
             blocks.append("".join("{0}={1}\n".format(*item) for item in shown.items()))
         return "\n".join(blocks)
 
@@ -419,7 +424,6 @@ DOUBTED = {
 
 @pytest.mark.parametrize("pins, words", DOUBTED.values(), ids=list(DOUBTED))
 def test_a_pin_that_the_policy_of_the_unit_undoes_is_doubted(host, pins, words):
-    host.known["docker.service"]["OOMPolicy"] = "continue"
     warnings = plan(host, *pins).warnings
     assert len(warnings) == len(words) and all(one in warning for one, warning in zip(words, warnings))
 
@@ -566,6 +570,23 @@ def test_a_drop_in_that_systemd_never_read_is_loaded(host):
     assert not apply(host, pin("docker"))["changed"]
 
 
+def test_a_policy_that_systemd_never_read_is_loaded(host):
+    apply(host, pin("cron", -300))
+    host.write("etc/systemd/system/cron.service.d/60-oomguard.conf", HEADER + "[Service]\nOOMScoreAdjust=-300\nOOMPolicy=continue\n")
+    host.calls.clear()
+    facts = apply(host, pin("cron", -300, oom_policy="continue"))
+    assert (facts["changed"], host.reloads(), facts["warnings"]) == (True, 1, [])
+    assert not apply(host, pin("cron", -300, oom_policy="continue"))["changed"]
+
+
+def test_a_policy_that_systemd_does_not_take_is_a_failure(host, monkeypatch):
+    apply(host, pin("cron", -300))
+    monkeypatch.setattr(host, "reload", lambda: None)
+    with pytest.raises(ReadBackError, match="unit cron.service: systemd shows OOMPolicy=stop after its files say continue"):
+        Application(host.proc.procfs, host.systemd(), plan(host, pin("cron", -300, oom_policy="continue"))).run()
+    assert host.drop_in("cron") == HEADER + "[Service]\nOOMScoreAdjust=-300\n"
+
+
 def test_what_systemd_ignores_in_other_files_is_ignored(host):
     host.write("usr/lib/systemd/system/docker.service.d/90-x.conf", "[Service]\nOOMScoreAdjust=-100 # why\nOOMScoreAdjust=-2000\n")
     assert plan(host, pin("docker")).outcomes[0].effective_after_restart == -500
@@ -607,7 +628,6 @@ def test_somebody_else_s_later_policy_is_told(host):
 
 def test_a_policy_that_is_taken_out_again_is_doubted_at_once(host):
     apply(host, pin("cron", -300, oom_policy="continue"))
-    host.known["cron.service"]["OOMPolicy"] = "continue"
     assert any("set oom_policy=continue" in one for one in plan(host, pin("cron", -300)).warnings)
 
 
