@@ -19,6 +19,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._procfs import SCOR
 # Who sets its own score, by the name of its program or unit, and what to do instead. Any other score is overwritten, or handed on to
 # what must not have it.
 SELF_MANAGING = {
+    # mm/oom_kill.c:oom_unkillable_task, and kernel/fork.c:copy_signal.
+    "init": "the kernel never kills init, and every daemon without a score of its own would be started with this one: leave it alone",
     # openssh-portable:openbsd-compat/port-linux.c restores the score that sshd was started with in every session.
     "sshd": "sshd makes itself immune and gives every login the score that it was started with itself, so that a pinned one makes all"
     " sessions and what runs in them as hard to kill: leave it alone",
@@ -54,6 +56,11 @@ class Killable(NamedTuple):
         return 100 * self.killable_kb // used if used else 100
 
 
+def program(comm: str, is_init: bool) -> str:
+    """The name of a program by what its process is called: the first word of C(tmux: server), and init whichever it is."""
+    return "init" if is_init and comm == "systemd" else comm.partition(":")[0]
+
+
 def short_name(name: str) -> str:
     """How the tables above have it: no suffix, no instance, no alias."""
     name = name[: -len(".service")] if name.endswith(".service") else name
@@ -74,7 +81,8 @@ def refuse(target: str, score: Optional[int], names: Iterable[str]) -> None:
     """
     own = manages_itself(names)
     if own:
-        raise InputError("{0} at {1}: {2} (force=true overrides)".format(target, score, SELF_MANAGING[own]))
+        wish = "state=absent" if score is None else "score={0}".format(score)
+        raise InputError("{0} with {1}: {2} (force=true overrides)".format(target, wish, SELF_MANAGING[own]))
     if score != SCORE_MIN:
         return
     for name in sorted(map(short_name, names)):
@@ -105,8 +113,9 @@ def doubts(target: str, score: int, names: Iterable[str], oom_policy: Optional[s
     """What makes a pin worth less than it seems, for the user to decide."""
     runner = any(short_name(name) in JOB_RUNNERS for name in names)
     if score < 0 and oom_policy == "stop" and (others_in_unit or runner):
-        return [
-            "{0}: with OOMPolicy=stop systemd stops the whole unit, the pinned process included, when any process in it is killed:"
-            " set oom_policy=continue".format(target)
-        ]
-    return []
+        undone = "systemd stops the whole unit, the pinned process included, when any process in it is killed"
+    elif SCORE_MIN < score < 0 and oom_policy == "kill" and (others_in_unit or runner):
+        undone = "the kernel kills all of the unit that is not at -1000, the pinned process included, when it kills any process in it"
+    else:
+        return []
+    return ["{0}: with OOMPolicy={1} {2}: set oom_policy=continue".format(target, oom_policy, undone)]

@@ -166,6 +166,7 @@ class Plan:
         return Outcome(
             pin=pin,
             unit=self._units[pin.value].id if pin.selector == "unit" else units.pop() if len(units) == 1 else None,
+            services={one.unit for one in selected if one.unit and one.process.parent == INIT},
             changes=changes,
             inherited=self._inherited(pin, changes),
             vanished=0,
@@ -314,14 +315,13 @@ class Plan:
             pin = outcome.pin
             if not outcome.found or (pin.selector == "unit" and pin.state == "absent"):
                 continue
-            names = {change.process.name for change in outcome.changes}
+            names = {_guards.program(change.process.name, change.process.pid == INIT) for change in outcome.changes} | outcome.services
             if pin.selector == "unit":
                 unit = self._units[pin.value]
                 names.update([unit.id] + unit.names)
                 selector = self.selector(pin)
                 others = len(selector.members()) - len(outcome.changes) if selector else 0
-                policy = self._systemd.policy_after(unit, outcome.drop_in)
-                self.warnings.extend(_guards.doubts(pin.target, pin.score or 0, sorted(names), policy, others))
+                self.warnings.extend(_guards.doubts(pin.target, pin.score or 0, sorted(names), outcome.oom_policy, others))
             if pin.force:
                 continue
             _guards.refuse(pin.target, pin.score, names)

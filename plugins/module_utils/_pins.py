@@ -12,7 +12,7 @@ A pin is the value of /proc/PID/oom_score_adj, -1000 (never chosen) to 1000
 the process; what gives it to the next one is the drop-in of a unit.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._guards import Killable
@@ -51,6 +51,7 @@ class Outcome(NamedTuple):
 
     pin: Pin
     unit: Optional[str]
+    services: Set[str]  # whose main processes it selects: init started them
     changes: List[Change]  # of the processes that it selects, and with children=pin of those that they started
     inherited: List[Change]  # of processes started by them that have their score
     vanished: int  # processes that matched and ended before the write

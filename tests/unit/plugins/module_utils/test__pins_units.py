@@ -227,6 +227,31 @@ def test_absent_gives_everything_back_byte_for_byte(host):
     assert not apply(host, gone("docker"), gone("nosuch"))["changed"]
 
 
+def test_absent_gives_what_all_units_have_by_default(host):
+    host.defaults["OOMScoreAdjust"] = "100"
+    host.reload()
+    host.proc.write("10/oom_score_adj", "100\n")
+    before = files(host)
+    apply(host, pin("docker"))
+    facts = apply(host, gone("docker"))
+    assert files(host) == before
+    assert facts["targets"][0]["effective_after_restart"] == 100
+
+
+def test_units_of_all_that_goes_are_asked_for_at_once(host):
+    apply(host, Pin("process", "dockerd", None, state="absent"), Pin("process", "cron", None, state="absent"))
+    assert [command[4:] for command in host.calls] == [("docker.service", "cron.service")]
+
+
+def test_absent_names_what_keeps_the_score_that_it_inherited(host):
+    apply(host, pin("docker"))
+    host.proc.process(12, "docker-proxy", parent=10, score=-500, cgroup="/system.slice/docker.service")
+    [warning] = apply(host, gone("docker"))["warnings"]
+    assert warning.startswith("unit=docker.service: processes that were started meanwhile keep the score that they inherited: use children=reset")
+    assert warning.endswith("process 12 (docker-proxy)")
+    assert (host.proc.score(10), host.proc.score(12)) == (0, -500)
+
+
 def test_absent_gives_a_process_what_its_unit_gives(host):
     host.proc.process(40, "containerd", score=-500, cgroup="/system.slice/containerd.service")
     apply(host, Pin("pid", "40", None, state="absent"))
@@ -354,6 +379,11 @@ REFUSED = {
     "sshd": ([pin("ssh", -900)], InputError, "sshd makes itself immune and gives every login the score that it was started with"),
     "sshd by its name": ([Pin("process", "sshd", -900)], InputError, "(force=true overrides)"),
     "cron, immune": ([pin("cron", -1000)], InputError, "cron starts the work of others, which would be immune as well"),
+    "cron, immune, by its cgroup": ([Pin("cgroup", "/system.slice/cron.service", -1000)], InputError, "cron starts the work of others"),
+    "java, immune, of a job runner": ([Pin("process", "java", -1000)], InputError, "jenkins starts the work of others"),
+    "a program with a title, immune": ([Pin("process", "tmux: server", -1000)], InputError, "tmux starts the work of others"),
+    "init": ([Pin("pid", "1", -999)], InputError, "pid=1 with score=-999: the kernel never kills init, and every daemon without a score"),
+    "init, back": ([Pin("process", "systemd", None, state="absent")], InputError, "process=systemd with state=absent: the kernel never kills init"),
     "a shell, immune": ([Pin("process", "bash", -1000)], InputError, "bash starts the work of others"),
     "containerd, immune": ([pin("containerd", -1000)], InputError, "containerd starts helpers for every container"),
 }
@@ -370,6 +400,11 @@ def test_what_is_refused_changes_nothing(host, pins, error, words):
 def test_force_overrides(host):
     apply(host, pin("ssh", -900, force=True), pin("cron", -1000, force=True))
     assert (host.proc.score(30), host.proc.score(20)) == (-900, -1000)
+
+
+def test_one_job_of_a_job_runner_may_be_immune(host):
+    apply(host, Pin("process", "backup", -1000))
+    assert host.proc.score(22) == -1000
 
 
 def test_too_little_that_stays_killable_is_refused_with_the_figures(host):
@@ -393,7 +428,7 @@ def test_units_that_are_not_there_can_be_accepted(host, missing, warnings):
 
 
 def test_an_old_systemd_always_continues(host):
-    del host.known["cron.service"]["OOMPolicy"]
+    del host.defaults["OOMPolicy"]
     apply(host, pin("cron", -300, oom_policy="continue"))
     assert host.drop_in("cron") == HEADER + "[Service]\nOOMScoreAdjust=-300\n"
     with pytest.raises(InputError, match="oom_policy=kill takes systemd 243, this one is older and always continues"):
