@@ -70,7 +70,7 @@ class Plan:
         if pin.children == "reset" or (selector is not None and selector.by_descent):
             self._table = ProcessTable(self._procfs)
         found, gone = self._examine(pin, self._candidates(pin), selector)
-        self._know_units_of(pin, found)
+        self._know_units_of({pin: found})
         return self._outcome(pin, found)._replace(vanished=gone)
 
     def selector(self, pin: Pin) -> Optional[_selectors.Selector]:
@@ -107,15 +107,15 @@ class Plan:
 
     def _look(self, pins: List[Pin]) -> List[Outcome]:
         found = {pin: self._examine(pin, self._candidates(pin), self.selector(pin))[0] for pin in pins}
+        self._know_units_of(found)
         for pin in pins:
-            self._know_units_of(pin, found[pin])
             self._pinned.update((one.process.pid, one.process.start_time) for one in found[pin])
         return [self._outcome(pin, found[pin]) for pin in pins]
 
-    def _know_units_of(self, pin: Pin, found: List[_Found]) -> None:
-        """What these units give is what is left without us."""
-        if pin.state == "absent" and self._systemd.runs():
-            self._know(one.unit for one in found)
+    def _know_units_of(self, found: Dict[Pin, List[_Found]]) -> None:
+        """What their units give is what the targets are left with that go."""
+        if self._systemd.runs():
+            self._know(one.unit for pin in found if pin.state == "absent" for one in found[pin])
 
     def main_pid(self, pin: Pin) -> int:
         """Of a unit, as it was when the plan was made."""
@@ -204,15 +204,14 @@ class Plan:
         found = [one for one in heirs if one.score in handed_on and (one.process.pid, one.process.start_time) not in self._pinned]
         if pin.children != "reset":
             return [Change(one.process, one.score, one.score) for one in found]
+        if self._systemd.runs():
+            self._know(one.unit for one in found)
         return [Change(one.process, one.score, self._own_score(pin, one.unit)) for one in found]
 
     def _own_score(self, pin: Pin, name: Optional[str]) -> int:
         """What a process has that inherited nothing: the score of its unit where that is not the pinned one, else 0."""
-        if name is None or not self._systemd.runs() or (pin.selector == "unit" and name == self._units[pin.value].id):
-            return 0
-        self._know([name])
         unit = self._unit(name)
-        return unit.score if unit else 0
+        return 0 if unit is None or (pin.selector == "unit" and unit.id == self._units[pin.value].id) else unit.score
 
     # --- which drop-ins --------------------------------------------------------------
 
@@ -220,6 +219,7 @@ class Plan:
         outcomes = [self._with_drop_in(outcome) for outcome in self._look(self._pins)]
         self.check_missing(outcomes)
         check_conflicts(outcomes)
+        self._warn_of_what_stays(outcomes)
         lowered = any(change.after < change.before for outcome in outcomes for change in outcome.all_changes())
         if lowered and not self._procfs.has_cap_sys_resource():
             self.warnings.append(
@@ -275,6 +275,18 @@ class Plan:
                     pin.target, unit.active_state, unit.control_group or "any cgroup"
                 )
             )
+
+    def _warn_of_what_stays(self, outcomes: List[Outcome]) -> None:
+        """The score goes, but what was forked meanwhile has it."""
+        for outcome in outcomes:
+            taken = {change.before for change in outcome.changes if change.before != change.after}
+            staying = [change for change in outcome.inherited if change.before == change.after and change.before in taken]
+            if outcome.pin.state == "absent" and staying:
+                self.warnings.append(
+                    "{0}: processes that were started meanwhile keep the score that they inherited: use children=reset, or restart them: {1}".format(
+                        outcome.pin.target, ", ".join(str(change.process) for change in staying[:5]) + (", ..." if len(staying) > 5 else "")
+                    )
+                )
 
     @staticmethod
     def _policy(pin: Pin, unit: Unit) -> Optional[str]:

@@ -135,7 +135,9 @@ class Systemd:
             manager, advice = "its init", "choom(1) in the script that starts it"
         return (
             "unit {0}: systemd does not manage this host (no /run/systemd/system). Nothing that lasts can be written here, as that is up to"
-            " {1} ({2}); what runs now can be pinned by process, pidfile or cgroup".format(name, manager, advice)
+            " {1} ({2}); what runs now can be pinned by process, pidfile or cgroup (role oom_protect: oom_protect_persistent=false)".format(
+                name, manager, advice
+            )
         )
 
     def why_missing(self, name: str, unit: Unit) -> Optional[str]:

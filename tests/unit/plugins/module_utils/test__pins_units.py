@@ -124,13 +124,15 @@ def host(proc):
     proc.process(30, "sshd", score=-1000, cgroup=cgroup("ssh"))
     proc.process(31, "sshd", parent=30, cgroup="/user.slice/session-1.scope")
     proc.process(32, "bash", parent=31, cgroup="/user.slice/session-1.scope")
-    services.add("docker", 10, children=[11], OOMPolicy="continue")
+    services.add("docker", 10, children=[11], Delegate="yes")
     services.add("cron", 20, children=[21, 22])
     services.add("ssh", 30, aliases=["sshd"])
     services.add("containerd", fragment="OOMScoreAdjust=-999\n")
     services.add("mariadb")
     services.add("postgresql", children=[99], Type="oneshot")
     services.add("seed", ActiveState="active", Type="oneshot")
+    proc.process(70, "java", cgroup=cgroup("jenkins"))
+    proc.process(71, "tmux: server", cgroup="/user.slice/session-1.scope")
     services.add("firewalld", LoadState="masked", fragment=None)
     return services
 
@@ -450,6 +452,7 @@ def test_without_systemd_nothing_lasts_and_what_runs_can_be_pinned(host, marker,
 
 DOUBTED = {
     "others in the unit": ([pin("cron", -300)], ["set oom_policy=continue"]),
+    "all die with one": ([pin("cron", -300, oom_policy="kill")], ["the kernel kills all of the unit that is not at -1000"]),
     "they may die alone": ([pin("cron", -300, oom_policy="continue")], []),
     "the unit says so itself": ([pin("docker")], []),
     "preferred, not spared": ([pin("cron", 300)], []),
