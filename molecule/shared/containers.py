@@ -5,12 +5,15 @@
 
 import os
 import subprocess
+import time
 
 import guard
 import images
 import lab
 
 MACHINE_SOCKET = "/var/run/docker.sock"
+ENGINE_SECONDS = 120  # dockerd takes about two of them
+COMMAND_SECONDS = 300  # an import of an image is the longest
 
 # What a trial needs of the machine: to make a memory cgroup, to read the kernel log, and to know the pids in that log.
 SHARED = (
@@ -58,9 +61,12 @@ def _start_engine(run_folder):
         # No address, no rule: of this machine's network nothing is changed.
         "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false",
     ])
+    deadline = time.monotonic() + ENGINE_SECONDS
     while not _answers(socket):
-        if running.poll() is not None:
-            raise lab.LabError("no engine answers at {0}, and one of our own did not start:\n{1}".format(MACHINE_SOCKET, guard.words(engine)[-2000:]))
+        if running.poll() is not None or time.monotonic() > deadline:
+            said = guard.words(engine)[-2000:]
+            raise lab.LabError("no engine answers at {0}, and one of our own did not start and answer:\n{1}".format(MACHINE_SOCKET, said))
+        time.sleep(0.1)
 
 
 def _engine(run_folder):
@@ -81,20 +87,26 @@ def _name(run_folder, platform):
 
 
 def _answers(socket):
-    return _docker_at(socket, "version").returncode == 0
+    try:
+        return _docker_at(socket, 5, "version").returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _docker(run_folder, *command, check=True):
-    done = _docker_at(_socket(run_folder), *command)
+    try:
+        done = _docker_at(_socket(run_folder), COMMAND_SECONDS, *command)
+    except subprocess.TimeoutExpired:
+        raise lab.LabError("docker {0} did not end within {1} s: look at the engine behind {2}".format(command[0], COMMAND_SECONDS, _socket(run_folder)))
     if check and done.returncode != 0:
         raise lab.LabError("docker {0} failed: {1}".format(command[0], done.stderr.strip()))
     return done
 
 
-def _docker_at(socket, *command):
+def _docker_at(socket, seconds, *command):
     return subprocess.run(
         [lab.program("docker", "docker.io"), "--host", "unix://" + socket, *command],
-        check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+        check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds,
     )
 
 

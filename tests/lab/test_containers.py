@@ -1,0 +1,44 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An engine of our own that does not come up: what is said, and that nothing of it is left. What works, the scenario docker shows."""
+
+import os
+
+import containers
+import lab
+import pytest
+from conftest import processes_of
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine whose dockerd and docker are these scripts."""
+    monkeypatch.setattr(containers, "MACHINE_SOCKET", str(tmp_path / "machine.sock"))
+    monkeypatch.setattr(containers, "ENGINE_SECONDS", 1)
+    monkeypatch.setenv("PATH", "{0}:{1}".format(tmp_path / "bin", os.environ["PATH"]))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "run").mkdir()
+
+    def write(name, script):
+        (tmp_path / "bin" / name).write_text("#!/bin/sh\n" + script)
+        (tmp_path / "bin" / name).chmod(0o755)
+
+    write("docker", "exit 1\n")
+    return write
+
+
+@pytest.mark.parametrize("script", ["echo no storage driver >&2; exit 1\n", "echo no storage driver >&2; exec sleep 100\n"], ids=["ends", "hangs"])
+def test_an_engine_that_does_not_answer_is_told_and_ended(machine, tmp_path, script):
+    machine("dockerd", script)
+    with pytest.raises(lab.LabError, match="(?s)no engine answers at .*machine.sock, and one of our own did not start and answer:.*no storage driver"):
+        containers._start_engine(str(tmp_path / "run"))
+    containers.down(str(tmp_path / "run"))
+    assert processes_of(tmp_path / "run") == []
+
+
+def test_an_engine_that_hangs_in_a_command_is_named(machine, tmp_path, monkeypatch):
+    monkeypatch.setattr(containers, "COMMAND_SECONDS", 0.5)
+    machine("docker", "exec sleep 100\n")
+    with pytest.raises(lab.LabError, match="docker ps did not end within 0.5 s: look at the engine behind {0}/docker.sock".format(tmp_path)):
+        containers._docker(str(tmp_path), "ps")
