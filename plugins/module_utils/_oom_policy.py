@@ -12,7 +12,7 @@ they matter. Sources: Documentation/admin-guide/sysctl/vm.rst and kernel.rst,
 mm/oom_kill.c:check_panic_on_oom, out_of_memory, kernel/panic.c.
 """
 
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 
@@ -78,21 +78,32 @@ def refuse_next_boot(before: Mapping[str, Optional[int]], after: Mapping[str, Op
         )
 
 
-def refuse(asked: Dict[str, int], before: Dict[str, Optional[int]], after: Dict[str, Optional[int]], facts: Facts) -> None:
-    """Raise InputError for what would hang the host, or take away what pins are for."""
+def refuse(asked: Dict[str, int], after: Mapping[str, Optional[int]], facts: Facts) -> None:
+    """Raise InputError for what would hang the host."""
     if asked.keys() & {ON_OOM, REBOOT_AFTER} and after[ON_OOM] and after[REBOOT_AFTER] == 0 and not facts.crash_kernel():
         raise InputError(
             "{0}=1 or 2 with {1}=0, and no crash kernel is loaded: a host that runs out of memory would stay dead until somebody resets it;"
             " set reboot_after, such as 10 (force=true overrides)".format(ON_OOM, REBOOT_AFTER)
         )
-    if asked.get(ON_OOM) == ANSWERS["panic_always"] != before[ON_OOM]:
+
+
+def refuse_harm(changes: Sequence[Tuple[Mapping[str, Optional[int]], Mapping[str, Optional[int]]]], facts: Facts) -> None:
+    """Raise InputError where a container could take the host down, or pins would be worth nothing, and it was not so before.
+
+    C(changes) are the values before and after, now and at the next boot: what is so now is not made permanent without a word.
+    """
+
+    def becomes(key: str, value: int) -> bool:
+        return any((before[key] or 0) < value <= (after[key] or 0) for before, after in changes)
+
+    if becomes(ON_OOM, ANSWERS["panic_always"]):
         limited = facts.limited_cgroups()
         if limited:
             raise InputError(
                 "on_oom=panic_always: memory cgroups have a limit ({0}), and the first of them that reaches it takes the whole host down;"
                 " use on_oom=panic (force=true overrides)".format(_some(limited))
             )
-    if asked.get(ALLOCATING_TASK) and not before[ALLOCATING_TASK]:
+    if becomes(ALLOCATING_TASK, 1):
         pinned = facts.pinned()
         if pinned:
             raise InputError(

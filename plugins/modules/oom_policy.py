@@ -111,9 +111,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Hos
 
 def refuse(plan: Plan, facts: _oom_policy.Facts) -> None:
     """Now, and as the next boot will be."""
-    _oom_policy.refuse(plan.request.wanted, plan.before.live, plan.after.live, facts)
-    why = str(plan.after.boot[_oom_policy.REBOOT_AFTER])
-    _oom_policy.refuse_next_boot(values(plan.before.boot), values(plan.after.boot), why, facts)
+    before, after = values(plan.before.boot), values(plan.after.boot)
+    _oom_policy.refuse(plan.request.wanted, plan.after.live, facts)
+    _oom_policy.refuse_harm([(plan.before.live, plan.after.live), (before, after)], facts)
+    _oom_policy.refuse_next_boot(before, after, str(plan.after.boot[_oom_policy.REBOOT_AFTER]), facts)
 
 
 def main() -> None:

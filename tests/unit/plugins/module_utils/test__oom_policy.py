@@ -6,10 +6,12 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _oom_policy
+from ansible_collections.oomguard.linux.plugins.module_utils import _oom_policy, _sysctl_files, _sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_policy import ALLOCATING_TASK, DUMP_TASKS, ON_OOM, ON_OOPS, REBOOT_AFTER, Facts
+from ansible_collections.oomguard.linux.plugins.modules import oom_policy
 
+FILE = "/etc/sysctl.d/60-oomguard-policy.conf"
 LIVE = {REBOOT_AFTER: 0, ON_OOPS: 0, DUMP_TASKS: 1, ALLOCATING_TASK: 0, ON_OOM: 0}
 
 
@@ -51,10 +53,12 @@ def test_a_host_that_panics_comes_back_at_any_moment(live, wanted, first):
     assert order[0] == first
 
 
-def refuse(wanted, before=None, crash_kernel=False, limited=(), pinned=()):
-    before = dict(LIVE, **(before or {}))
+def refuse(wanted, before=None, boot=None, crash_kernel=False, limited=(), pinned=()):
+    """C(boot) is what the next boot would have made of it, if not what is live."""
+    live, boot = dict(LIVE, **(before or {})), dict(LIVE, **(before if boot is None else boot) or {})
     facts = Facts(crash_kernel=lambda: crash_kernel, limited_cgroups=lambda: list(limited), pinned=lambda: list(pinned))
-    _oom_policy.refuse(wanted, before, dict(before, **wanted), facts)
+    _oom_policy.refuse(wanted, dict(live, **wanted), facts)
+    _oom_policy.refuse_harm([(live, dict(live, **wanted)), (boot, dict(boot, **wanted))], facts)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,9 @@ def refuse(wanted, before=None, crash_kernel=False, limited=(), pinned=()):
         ({REBOOT_AFTER: 0}, dict(before={REBOOT_AFTER: 10, ON_OOM: 1}), "would stay dead"),
         ({ON_OOM: 2, REBOOT_AFTER: 9}, dict(limited=["/a", "/b", "/c", "/d"]), "have a limit (/a, /b, /c and 1 more)"),
         ({ON_OOM: 2, REBOOT_AFTER: 9}, dict(limited=["/a"]), "on_oom=panic_always: memory cgroups have a limit (/a)"),
+        ({ON_OOM: 2}, dict(before={ON_OOM: 2, REBOOT_AFTER: 9}, boot={}, limited=["/a"]), "on_oom=panic_always: memory cgroups have a limit (/a)"),
         ({ALLOCATING_TASK: 1}, dict(pinned=["process 7 (dockerd) at -500"]), "there are pins (process 7 (dockerd) at -500)"),
+        ({ALLOCATING_TASK: 1}, dict(before={ALLOCATING_TASK: 1}, boot={}, pinned=["x"]), "there are pins (x)"),
     ],
 )
 def test_what_hangs_or_harms_is_refused_with_the_reason(wanted, facts, words):
@@ -98,7 +104,8 @@ def test_the_host_is_asked_only_what_matters():
     def never():
         raise AssertionError("asked")
 
-    _oom_policy.refuse({DUMP_TASKS: 1}, LIVE, LIVE, Facts(never, never, never))
+    _oom_policy.refuse({DUMP_TASKS: 1}, LIVE, Facts(never, never, never))
+    _oom_policy.refuse_harm([(LIVE, LIVE)], Facts(never, never, never))
 
 
 @pytest.mark.parametrize("on_oom, reboot_after, told", [(1, 3, 1), (1, 10, 0), (1, -1, 1), (0, 3, 0)])
@@ -136,3 +143,25 @@ def test_a_kernel_without_the_sysctl_has_an_order_too():
 @pytest.mark.parametrize("wanted, keys", [({ON_OOM: 1}, [REBOOT_AFTER]), ({ON_OOM: 0}, []), ({DUMP_TASKS: 1}, [])])
 def test_a_panic_leans_on_its_way_back(wanted, keys):
     assert _oom_policy.leans_on({}, wanted) == keys
+
+
+def plan(tree, persistent=True, **options):
+    request = _sysctls.Request("oom_policy", _oom_policy.KEYS, asked(**options), _oom_policy.order, _oom_policy.leans_on, persistent, FILE)
+    return _sysctls.plan(tree.host, request)
+
+
+@pytest.mark.parametrize(
+    "live, options, words",
+    [
+        ({REBOOT_AFTER: 9, ON_OOM: 2}, dict(on_oom="panic_always", reboot_after=9), "memory cgroups have a limit"),
+        ({ALLOCATING_TASK: 1}, dict(kill_allocating_task=True), "there are pins"),
+    ],
+)
+def test_what_is_so_now_is_not_made_permanent_and_what_is_permanent_is_not_refused(sysctl_tree, live, options, words):
+    facts = Facts(lambda: False, lambda: ["/a"], lambda: ["x"])
+    sysctl_tree.set(**live)
+    oom_policy.refuse(plan(sysctl_tree, persistent=False, **options), facts)
+    with pytest.raises(InputError, match=words):
+        oom_policy.refuse(plan(sysctl_tree, **options), facts)
+    sysctl_tree.write(FILE, _sysctl_files.render("oom_policy", live))
+    oom_policy.refuse(plan(sysctl_tree, **options), facts)
