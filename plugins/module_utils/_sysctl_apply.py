@@ -16,6 +16,7 @@ import errno
 import fcntl
 import mmap
 import os
+import time
 from typing import Callable, Dict, Iterator, List, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _sysctl_guards
@@ -28,6 +29,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import PRO
 # What a login by ssh with a module in it was promised on Debian 12: Committed_AS rose by 18 MiB meanwhile.
 ROOM = 20 << 20  # bytes
 NOBODY = 65534  # a user without capabilities: what the kernel keeps for root alone does not count
+
+# A run that hangs holds the lock for its rollback_seconds, 30 usually, and while its helper tries to put back what it cannot, 60.
+LOCK_SECONDS = 100
+LOCK_PAUSE_SECONDS = 0.1
 
 
 def run(host: Host, procfs: Procfs, request: Request, refuse: Callable[[Plan], None], check_mode: bool) -> Plan:
@@ -153,13 +158,31 @@ def _live_as_nobody() -> int:
 
 @contextlib.contextmanager
 def _alone(host: Host) -> Iterator[int]:
-    """One module at a time: of two that change the same, each would take back what the other did."""
+    """One module at a time: of two that change the same, each would take back what the other did.
+
+    Everybody may read the folder, and so hold its lock: nobody waits for it without end.
+    """
     fd = os.open(host.path(PROC_SYS), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not _locked(fd):
+            if time.monotonic() > deadline:
+                raise OomError(
+                    "nothing was changed, as for {0} seconds another run of overcommit or oom_policy on this host has held the lock on {1},"
+                    " or somebody else has: see lslocks, and try again when it is free".format(LOCK_SECONDS, PROC_SYS)
+                )
+            time.sleep(LOCK_PAUSE_SECONDS)
         yield fd
     finally:
         os.close(fd)
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _write(host: Host, made: Plan, files: Dict[str, int], dead_man: DeadMan) -> None:

@@ -198,6 +198,15 @@ def test_two_modules_do_not_change_the_same_at_once(sysctl_tree, proc, monkeypat
     assert sysctl_tree.get(MODE) == {MODE: 2}
 
 
+def test_a_lock_that_somebody_keeps_is_told(sysctl_tree, proc, monkeypatch):
+    monkeypatch.setattr(_sysctl_apply, "LOCK_SECONDS", 0.2)
+    with _sysctl_apply._alone(sysctl_tree.host):
+        with pytest.raises(OomError, match="another run of overcommit or oom_policy on this host has held the lock on /proc/sys.*see lslocks"):
+            run(sysctl_tree, proc)
+        assert run(sysctl_tree, proc, check_mode=True).changed  # changes nothing, and waits for nobody
+    assert sysctl_tree.get(MODE) == {MODE: 0}
+
+
 def test_a_write_that_fails_is_taken_back(sysctl_tree, monkeypatch):
     before = sysctl_tree.get(*WANTED)
     usual = os.pwrite
