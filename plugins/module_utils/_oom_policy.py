@@ -67,14 +67,12 @@ def leans_on(_live: Mapping[str, Optional[int]], asked: Dict[str, int]) -> List[
     return [REBOOT_AFTER] if asked.get(ON_OOM) else []
 
 
-def refuse_next_boot(before: Mapping[str, Optional[int]], after: Mapping[str, Optional[int]], why: str, facts: Facts) -> None:
+def refuse_next_boot(before: Mapping[str, Optional[int]], after: Mapping[str, Optional[int]], why: str, remedy: str, facts: Facts) -> None:
     """Raise InputError where the next boot would panic on OOM and stay dead, and would not have before."""
     hangs = after[ON_OOM] and not after[REBOOT_AFTER]
     if hangs and (before[ON_OOM], before[REBOOT_AFTER]) != (after[ON_OOM], after[REBOOT_AFTER]) and not facts.crash_kernel():
         raise InputError(
-            "after the next boot {0} would be {1} without a way back, as of {2}: {3}; set reboot_after as well (force=true overrides)".format(
-                ON_OOM, after[ON_OOM], REBOOT_AFTER, why
-            )
+            "after the next boot {0} would be {1} without a way back, as of {2}; {3} (force=true overrides)".format(ON_OOM, after[ON_OOM], why, remedy)
         )
 
 

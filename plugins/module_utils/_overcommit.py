@@ -10,7 +10,7 @@
 Pure. Sources: Documentation/mm/overcommit-accounting.rst, mm/util.c:vm_commit_limit, __vm_enough_memory.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 
@@ -87,12 +87,21 @@ def commit_limit_kb(memory: Memory, ratio: Optional[int], kbytes: Optional[int])
     return (memory.total_kb - memory.huge_kb) // page * (ratio or 0) // 100 * page + memory.swap_kb
 
 
+def now(_key: str) -> Tuple[str, str]:
+    return "mode=never", "raise ratio or kbytes, or add swap"
+
+
 def refuse(
-    before: Mapping[str, Optional[int]], after: Mapping[str, Optional[int]], memory: Memory, headroom_percent: int, when: str = "mode=never"
+    before: Mapping[str, Optional[int]],
+    after: Mapping[str, Optional[int]],
+    memory: Memory,
+    headroom_percent: int,
+    told: Callable[[str], Tuple[str, str]] = now,
 ) -> None:
     """Raise InputError where promises that are already made would leave too little for anybody to start a process.
 
     Asked once for the live values, and once for those of the next boot.
+    C(told) has when that is and what to do about it, from the sysctl that is the cause.
     """
     binding = (MODE, RATIO, KBYTES, ADMIN_RESERVE)
     if after[MODE] != NEVER or all(before[key] == after[key] for key in binding):
@@ -100,19 +109,20 @@ def refuse(
     limit = commit_limit_kb(memory, after[RATIO], after[KBYTES])
     headroom = limit - memory.committed_kb
     figures = "CommitLimit would be {0} KiB, and {1} KiB are promised already (Committed_AS)".format(limit, memory.committed_kb)
-    way_out = "raise ratio or kbytes, or add swap (force=true overrides)"
     if headroom < 0 or headroom * 100 < limit * headroom_percent:
+        when, remedy = told(KBYTES if after[KBYTES] else RATIO)
         raise InputError(
-            "{0}: {1}, which {2}: processes would fail to start, sshd and Ansible among them; {3}".format(
+            "{0}: {1}, which {2}: processes would fail to start, sshd and Ansible among them; {3} (force=true overrides)".format(
                 when, figures, "is {0} KiB more".format(-headroom) if headroom < 0
-                else "leaves {0} KiB, less than headroom_percent={1}".format(headroom, headroom_percent), way_out
+                else "leaves {0} KiB, less than headroom_percent={1}".format(headroom, headroom_percent), remedy
             )
         )
     reserve = after[ADMIN_RESERVE] or 0
     if headroom < reserve:
+        when, remedy = told(ADMIN_RESERVE)
         raise InputError(
-            "{0}: {1}, and admin_reserve_kbytes={2} keeps the {3} KiB that are left from everybody but root; {4}".format(
-                when, figures, reserve, headroom, way_out
+            "{0}: {1}, and admin_reserve_kbytes={2} keeps the {3} KiB that are left from everybody but root; {4} (force=true overrides)".format(
+                when, figures, reserve, headroom, remedy
             )
         )
 

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _sysctl_files
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, OomError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_files import EXCLUSIVE, FOLDERS, Found
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_files import COMMAND_LINE, EXCLUSIVE, FOLDERS, Found
 
 ROLLBACK_SECONDS_MAX = 3600
 
@@ -289,6 +289,22 @@ def result(plan: Plan) -> Dict[str, Any]:
 def values(boot: Dict[str, Found]) -> Dict[str, Optional[int]]:
     """What the next boot sets, without where it comes from."""
     return {key: found.value for key, found in boot.items()}
+
+
+def cause(plan: Plan, key: str) -> str:
+    """Which file and line makes this value at the next boot."""
+    return "{0}: {1}".format(key, plan.after.boot[key])
+
+
+def remedy(plan: Plan, key: str, option: str) -> str:
+    """What makes the next boot set another value, by this option."""
+    source = plan.after.boot[key].source
+    given = key in plan.request.wanted or EXCLUSIVE.get(key) in plan.request.wanted
+    if source is None or source.path in (COMMAND_LINE, plan.request.file):
+        return "give another {0}".format(option) if given else "give {0} as well, which makes it permanent".format(option)
+    if source.path == SYSCTL_CONF:
+        return "change {0}".format(source)  # no name sorts later
+    return "change {0}, or give {1}file a name that sorts later".format(source, "" if given else option + " as well and ")
 
 
 def _told(state: State) -> Dict[str, Any]:

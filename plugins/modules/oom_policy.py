@@ -106,7 +106,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _oo
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_apply import run
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Plan, Request, result, values
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Plan, Request, cause, remedy, result, values
 
 
 def refuse(plan: Plan, facts: _oom_policy.Facts) -> None:
@@ -114,7 +114,8 @@ def refuse(plan: Plan, facts: _oom_policy.Facts) -> None:
     before, after = values(plan.before.boot), values(plan.after.boot)
     _oom_policy.refuse(plan.request.wanted, plan.after.live, facts)
     _oom_policy.refuse_harm([(plan.before.live, plan.after.live), (before, after)], facts)
-    _oom_policy.refuse_next_boot(before, after, str(plan.after.boot[_oom_policy.REBOOT_AFTER]), facts)
+    reboot_after = _oom_policy.REBOOT_AFTER
+    _oom_policy.refuse_next_boot(before, after, cause(plan, reboot_after), remedy(plan, reboot_after, "reboot_after"), facts)
 
 
 def main() -> None:

@@ -119,13 +119,14 @@ headroom_kb:
 """
 
 import os
+from typing import Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oomguard.linux.plugins.module_utils import _overcommit
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_apply import run
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Plan, Request, result, values
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Plan, Request, cause, remedy, result, values
 
 
 def memory(procfs: Procfs) -> _overcommit.Memory:
@@ -141,8 +142,12 @@ def memory(procfs: Procfs) -> _overcommit.Memory:
 def refuse(plan: Plan, found: _overcommit.Memory, headroom_percent: int) -> None:
     """Now, and as the next boot will be."""
     _overcommit.refuse(plan.before.live, plan.after.live, found, headroom_percent)
-    when = "mode=never after the next boot ({0})".format(plan.after.boot[_overcommit.RATIO])
-    _overcommit.refuse(values(plan.before.boot), values(plan.after.boot), found, headroom_percent, when)
+
+    def at_boot(key: str) -> Tuple[str, str]:
+        option = "admin_reserve_kbytes" if key == _overcommit.ADMIN_RESERVE else "ratio or kbytes"
+        return "mode=never after the next boot ({0}; {1})".format(cause(plan, _overcommit.MODE), cause(plan, key)), remedy(plan, key, option)
+
+    _overcommit.refuse(values(plan.before.boot), values(plan.after.boot), found, headroom_percent, at_boot)
 
 
 def main() -> None:

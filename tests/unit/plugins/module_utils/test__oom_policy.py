@@ -4,6 +4,8 @@
 
 """What the kernel is to do when memory runs out, and what would hang or harm the host."""
 
+import os
+
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _oom_policy, _sysctl_files, _sysctls
@@ -123,12 +125,12 @@ def test_a_fault_of_the_kernel_that_nobody_ends_is_told(asked, reboot_after, tol
 ])
 def test_a_next_boot_that_would_hang_is_refused(before, after, refused):
     before, after = dict(zip((ON_OOM, REBOOT_AFTER), before)), dict(zip((ON_OOM, REBOOT_AFTER), after))
-    _oom_policy.refuse_next_boot(before, after, "why", Facts(lambda: True, list, list))
+    _oom_policy.refuse_next_boot(before, after, "why", "do this", Facts(lambda: True, list, list))
     if not refused:
-        _oom_policy.refuse_next_boot(before, after, "why", Facts(lambda: False, list, list))
+        _oom_policy.refuse_next_boot(before, after, "why", "do this", Facts(lambda: False, list, list))
     else:
-        with pytest.raises(InputError, match="after the next boot vm.panic_on_oom would be 1 without a way back, as of kernel.panic: why"):
-            _oom_policy.refuse_next_boot(before, after, "why", Facts(lambda: False, list, list))
+        with pytest.raises(InputError, match="after the next boot vm.panic_on_oom would be 1 without a way back, as of why; do this .force=true"):
+            _oom_policy.refuse_next_boot(before, after, "why", "do this", Facts(lambda: False, list, list))
 
 
 def test_what_no_kernel_takes_is_refused():
@@ -165,3 +167,23 @@ def test_what_is_so_now_is_not_made_permanent_and_what_is_permanent_is_not_refus
         oom_policy.refuse(plan(sysctl_tree, **options), facts)
     sysctl_tree.write(FILE, _sysctl_files.render("oom_policy", live))
     oom_policy.refuse(plan(sysctl_tree, **options), facts)
+
+
+@pytest.mark.parametrize(
+    "path, options, words",
+    [
+        ("/dev/null", {}, "kernel.panic: nothing sets it, and the kernel starts with its own value; give reboot_after as well, which makes it permanent"),
+        (FILE, {}, "{0} line 2 sets kernel.panic to 0; give reboot_after as well, which makes it permanent"),
+        ("/etc/sysctl.d/99-x.conf", {}, "{0} line 2 sets kernel.panic to 0; change {0} line 2, or give reboot_after as well and file a name that sorts later"),
+        ("/etc/sysctl.d/99-x.conf", dict(reboot_after=9), "kernel.panic: {0} line 2 sets kernel.panic to 0; change {0} line 2, or give file a name that"),
+        ("/etc/sysctl.conf", dict(reboot_after=9), "{0} line 2 sets kernel.panic to 0; change {0} line 2 (force=true overrides)"),
+    ],
+)
+def test_a_next_boot_that_would_hang_is_refused_with_the_line_that_does_it(sysctl_tree, path, options, words):
+    if path == "/etc/sysctl.conf":
+        os.rmdir(str(sysctl_tree.root / "run/systemd/system"))
+    sysctl_tree.set(**{REBOOT_AFTER: 9})
+    sysctl_tree.write(path, _sysctl_files.render("oom_policy", {REBOOT_AFTER: 0}))
+    with pytest.raises(InputError) as error:
+        oom_policy.refuse(plan(sysctl_tree, on_oom="panic", **options), Facts(lambda: False, list, list))
+    assert words.format(path) in str(error.value)

@@ -6,10 +6,13 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _overcommit
+from ansible_collections.oomguard.linux.plugins.module_utils import _overcommit, _sysctl_files, _sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._overcommit import ADMIN_RESERVE, KBYTES, MODE, RATIO, USER_RESERVE, Memory
+from ansible_collections.oomguard.linux.plugins.modules import overcommit
 
+FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
+LATER = "/etc/sysctl.d/99-x.conf"
 GUEST = Memory(total_kb=500000, huge_kb=0, swap_kb=0, committed_kb=200000)
 LIVE = {ADMIN_RESERVE: 8192, USER_RESERVE: 15000, RATIO: 50, KBYTES: 0, MODE: 0}
 
@@ -140,3 +143,26 @@ def test_a_share_without_sense_is_refused(percent):
 @pytest.mark.parametrize("mode, ratio, told", [(2, 80, 0), (2, 101, 1), (0, 101, 0)])
 def test_a_limit_above_the_memory_is_told(mode, ratio, told):
     assert len(_overcommit.doubts(dict(LIVE, **{MODE: mode, RATIO: ratio}), GUEST)) == told
+
+
+@pytest.mark.parametrize(
+    "live, path, lines, options, source, remedy",
+    [
+        ({RATIO: 80}, "/dev/null", {}, dict(mode="never"), "vm.overcommit_ratio: nothing sets it", "give ratio or kbytes as well, which makes it permanent"),
+        ({RATIO: 80}, FILE, {RATIO: 10}, dict(mode="never"), "vm.overcommit_ratio: {0} line 2", "give ratio or kbytes as well, which makes it permanent"),
+        ({}, LATER, {RATIO: 10}, dict(mode="never", ratio=80), "vm.overcommit_ratio: {0} line 2", "change {0} line 2, or give file a name that sorts later"),
+        ({}, LATER, {KBYTES: 9}, dict(mode="never", ratio=80), "vm.overcommit_kbytes: {0} line 2", "change {0} line 2, or give file a name that sorts later"),
+        ({RATIO: 80}, LATER, {KBYTES: 9}, dict(mode="never"), "vm.overcommit_kbytes: {0} line 2", "or give ratio or kbytes as well and file a name that"),
+        ({}, LATER, {MODE: 2}, dict(ratio=10), "vm.overcommit_memory: {0} line 2 sets", "give another ratio or kbytes"),
+        ({}, LATER, {ADMIN_RESERVE: 300000}, dict(mode="never", ratio=80), "vm.admin_reserve_kbytes: {0} line 2", "or give admin_reserve_kbytes as well"),
+    ],
+)
+def test_a_next_boot_that_locks_out_is_refused_with_the_line_that_does_it(sysctl_tree, live, path, lines, options, source, remedy):
+    sysctl_tree.set(**live)
+    sysctl_tree.write(path, _sysctl_files.render("overcommit", lines))
+    request = _sysctls.Request("overcommit", _overcommit.KEYS, asked(**options), _overcommit.order, _overcommit.leans_on, True, FILE)
+    with pytest.raises(InputError) as error:
+        overcommit.refuse(_sysctls.plan(sysctl_tree.host, request), GUEST, 30)
+    assert str(error.value).startswith("mode=never after the next boot (vm.overcommit_memory: ")
+    assert source.format(path) in str(error.value)
+    assert remedy.format(path) in str(error.value)
