@@ -33,7 +33,8 @@ options:
 attributes:
   check_mode:
     support: full
-    details: In a container with a read-only C(/proc/sys) it reports, and warns that a run would fail.
+    details: Where the sysctls cannot be written, as in a container with a read-only C(/proc/sys) or without C(become), it reports, and warns
+      that a run would fail.
   diff_mode:
     support: full
 notes:

@@ -17,7 +17,7 @@ import fcntl
 import mmap
 import os
 import time
-from typing import Callable, Dict, Iterator, List, Sequence
+from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _sysctl_guards
 from ansible_collections.oomguard.linux.plugins.module_utils._dead_man import DeadMan
@@ -47,6 +47,7 @@ def run(host: Host, procfs: Procfs, request: Request, refuse: Callable[[Plan], N
             return made
         reason = _sysctl_guards.why_not_here(host.container(), host.read_only(), request.force)
         if check_mode:
+            reason = reason or _unwritable(host, made)
             return made if reason is None else made._replace(doubts=made.doubts + [reason])
         if reason is not None:
             raise AccessError(reason)
@@ -63,7 +64,7 @@ def apply(host: Host, made: Plan, prove: Callable[[], None], lock: Sequence[int]
     undo = made.undo()
     path = host.path(made.request.file)
     with contextlib.ExitStack() as stack:
-        files = {key: stack.enter_context(_opened(host, key)) for key in {key for key, _value in undo} | {step.key for step in made.steps}}
+        files = stack.enter_context(_opened(host, made))
         new = stack.enter_context(_unfinished(path, made.text_after)) if made.file_changes else None
         back = [(files[key], _bytes(value)) for key, value in undo]
 
@@ -207,15 +208,30 @@ def _bytes(value: int) -> bytes:
     return "{0}\n".format(value).encode()
 
 
+def _unwritable(host: Host, made: Plan) -> Optional[str]:
+    """Why a run would fail."""
+    try:
+        with _opened(host, made):
+            return None
+    except AccessError as error:
+        return str(error)
+
+
 @contextlib.contextmanager
-def _opened(host: Host, key: str) -> Iterator[int]:
+def _opened(host: Host, made: Plan) -> Iterator[Dict[str, int]]:
     """Before anything is written: what cannot be written is refused here."""
+    with contextlib.ExitStack() as stack:
+        yield {key: stack.enter_context(_opened_one(host, key)) for key in {key for key, _value in made.undo()} | {step.key for step in made.steps}}
+
+
+@contextlib.contextmanager
+def _opened_one(host: Host, key: str) -> Iterator[int]:
     path = proc_path(key)
     try:
         fd = os.open(host.path(path), os.O_WRONLY | os.O_CLOEXEC)
     except OSError as error:
         if error.errno == errno.EROFS:
-            raise AccessError("{0} cannot be written: {1} is read-only here".format(path, PROC_SYS))
+            raise AccessError("{0} cannot be written: it is read-only here".format(path))
         raise AccessError("{0} cannot be written: {1}; use become".format(path, error.strerror))
     try:
         yield fd

@@ -229,18 +229,21 @@ def test_a_value_that_does_not_stay_is_taken_back(sysctl_tree, monkeypatch):
         apply(sysctl_tree)
 
 
-def test_what_cannot_be_opened_is_refused_before_anything_is_written(sysctl_tree, monkeypatch):
+@pytest.mark.parametrize("number, words", [(errno.EROFS, "it is read-only here"), (errno.EACCES, "Permission denied; use become")])
+def test_what_cannot_be_opened_is_refused_before_anything_is_written(sysctl_tree, proc, monkeypatch, number, words):
     before = sysctl_tree.get(*WANTED)
     usual = os.open
 
-    def read_only(path, flags, *rest, **options):
+    def denied(path, flags, *rest, **options):
         if "overcommit_memory" in str(path) and flags & os.O_WRONLY:
-            raise OSError(errno.EROFS, "Read-only file system")
+            raise OSError(number, os.strerror(number))
         return usual(path, flags, *rest, **options)
 
-    monkeypatch.setattr(os, "open", read_only)
-    with pytest.raises(AccessError, match="/proc/sys/vm/overcommit_memory cannot be written: /proc/sys is read-only here"):
+    monkeypatch.setattr(os, "open", denied)
+    words = "/proc/sys/vm/overcommit_memory cannot be written: " + words
+    with pytest.raises(AccessError, match=words):
         apply(sysctl_tree)
+    assert run(sysctl_tree, proc, check_mode=True).doubts == [words]
     assert sysctl_tree.get(*WANTED) == before
     assert nothing_of_ours(sysctl_tree)
 
