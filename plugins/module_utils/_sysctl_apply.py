@@ -77,7 +77,7 @@ def apply(host: Host, made: Plan, prove: Callable[[], None], lock: Sequence[int]
             for fd, value in back:
                 try:
                     os.pwrite(fd, value, 0)
-                except OSError as error:
+                except (OSError, MemoryError) as error:
                     failed.append(error)  # the others all the same
             if new is not None:
                 with contextlib.suppress(FileNotFoundError):
@@ -101,19 +101,26 @@ def apply(host: Host, made: Plan, prove: Callable[[], None], lock: Sequence[int]
             dead_man.undo()
             left = _back(host, made, put_back)
             how = "all is as before" if not left else "this could not be put back: {0}".format("; ".join(left))
-            raise OomError("{0}; {1}".format(error, how)) from error
+            raise OomError("{0}; {1}".format(_words(error), how)) from error
 
 
 def _back(host: Host, made: Plan, put_back: Callable[[], None]) -> List[str]:
-    """What the helper has left to do: nothing, unless it was killed, or we were stopped while it worked. What cannot be done is told."""
-    problems = []
-    for restore in (put_back, lambda: _restore_file(host, made)):
+    """What the helper has left to do: nothing, unless it was killed, or we were stopped while it worked. What cannot be done is told.
+
+    Done again it is the same, so that nothing has to be looked at first, which may fail for lack of memory.
+    """
+    left = []  # type: List[str]
+    for step in (put_back, lambda: _restore_file(host, made), lambda: left.extend(_differences(host, made.before.live))):
         try:
-            if restore is not put_back or _differences(host, made.before.live):
-                restore()
-        except (OSError, OomError) as error:
-            problems.append(str(error))
-    return _differences(host, made.before.live) + problems
+            step()
+        except (OSError, OomError, MemoryError) as error:
+            left.append(_words(error))
+    return left
+
+
+def _words(error: BaseException) -> str:
+    """Python has none for a lack of memory."""
+    return "this module got no more memory" if isinstance(error, MemoryError) else str(error)
 
 
 def _restore_file(host: Host, made: Plan) -> None:

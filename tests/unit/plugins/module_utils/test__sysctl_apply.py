@@ -176,9 +176,49 @@ def test_what_cannot_be_put_back_is_told_and_the_rest_is(sysctl_tree, monkeypatc
 
     monkeypatch.setattr(DeadMan, "__init__", remember)
     monkeypatch.setattr(os, "pwrite", refuse)
-    with pytest.raises(OomError, match="no; this could not be put back: vm.overcommit_ratio shows 80 and not 50"):
+    with pytest.raises(OomError, match="no; this could not be put back: .*; vm.overcommit_ratio shows 80 and not 50"):
         apply(sysctl_tree, prove)
     assert sysctl_tree.get(MODE, ADMIN_RESERVE) == {MODE: 0, ADMIN_RESERVE: 8192}
+
+
+def test_a_lack_of_memory_is_told_in_words_and_all_is_put_back(sysctl_tree):
+    def prove():
+        raise MemoryError
+
+    with pytest.raises(OomError, match="^this module got no more memory; all is as before$"):
+        apply(sysctl_tree, prove)
+    assert nothing_of_ours(sysctl_tree)
+
+
+def test_a_lack_of_memory_on_the_way_back_does_not_keep_the_rest_from_it(sysctl_tree, monkeypatch):
+    """The helper is killed when it has finished, and the module lacks memory for one value, and to look."""
+    before = sysctl_tree.get(*WANTED)
+    usual_write, usual_live, usual_rename, module, back = os.pwrite, sysctl_tree.host.live, os.rename, os.getpid(), []
+
+    def rename(*words):
+        usual_rename(*words)
+        if os.getpid() != module:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def pwrite(fd, text, offset):
+        if text == b"50\n":
+            back.append(text)
+            raise MemoryError
+        return usual_write(fd, text, offset)
+
+    def live(key):
+        if back:
+            raise MemoryError
+        return usual_live(key)
+
+    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with monkeypatch.context() as patched:
+        patched.setattr(sysctl_tree.host, "live", live)
+        with pytest.raises(OomError, match="or it was killed; this could not be put back: this module got no more memory"):
+            apply(sysctl_tree)
+    assert sysctl_tree.get(*WANTED) == dict(before, **{RATIO: 80})
+    assert nothing_of_ours(sysctl_tree)
 
 
 def test_two_modules_do_not_change_the_same_at_once(sysctl_tree, proc, monkeypatch):
