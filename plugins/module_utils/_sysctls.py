@@ -233,7 +233,7 @@ def _compare(host: Host, request: Request, after: State, text: Optional[str]) ->
     unsafe, elsewhere = [], []
     concerned = {*request.wanted, *request.leans_on(after.live, request.wanted)}
     for key in request.keys:
-        if key not in concerned and EXCLUSIVE.get(key) not in concerned:
+        if after.live[key] is None or key not in concerned and EXCLUSIVE.get(key) not in concerned:
             continue
         live, boot = after.live[key], after.boot[key]
         if boot.value != live:
@@ -250,8 +250,9 @@ def _with(live: Live, wanted: Dict[str, int]) -> Live:
     after = dict(live)
     for key, value in wanted.items():
         after[key] = value
-        if EXCLUSIVE.get(key) in after:
-            after[EXCLUSIVE[key]] = 0
+        other = EXCLUSIVE.get(key)
+        if other and after[other] is not None:
+            after[other] = 0
     return after
 
 

@@ -83,6 +83,15 @@ def test_what_this_kernel_does_not_have_is_named(sysctl_tree):
         plan(sysctl_tree, user_reserve=1)
 
 
+def test_a_pair_of_which_this_kernel_has_one_is_no_pair(sysctl_tree):
+    """vm.overcommit_kbytes came with Linux 3.14."""
+    os.unlink(str(sysctl_tree.root / "proc/sys/vm/overcommit_kbytes"))
+    made = plan(sysctl_tree, mode=2, ratio=80)
+    assert made.after.live == dict(made.before.live, **{MODE: 2, RATIO: 80})
+    assert made.after.live[KBYTES] is None
+    assert (made.reboot_safe, made.doubts) == (True, [])
+
+
 def test_a_live_value_that_is_none_is_an_error(sysctl_tree):
     sysctl_tree.set(**{MODE: 9})
     with pytest.raises(OomError, match="/proc/sys/vm/overcommit_memory shows '9'"):
