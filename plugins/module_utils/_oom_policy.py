@@ -62,7 +62,7 @@ def order(live: Dict[str, Optional[int]], asked: Dict[str, int]) -> List[str]:
     return sorted(KEYS, key=lambda key: key != ON_OOM) if calmer else list(KEYS)
 
 
-def leans_on(_live: Mapping[str, Optional[int]], asked: Dict[str, int]) -> List[str]:
+def leans_on(asked: Dict[str, int]) -> List[str]:
     """A panic that is asked for needs its way back at the next boot, too, whoever sets it."""
     return [REBOOT_AFTER] if asked.get(ON_OOM) else []
 

@@ -69,7 +69,7 @@ def order(live: Dict[str, Optional[int]], asked: Dict[str, int]) -> List[str]:
     return sorted(KEYS, key=lambda key: key != MODE) if leaves_never else list(KEYS)
 
 
-def leans_on(_live: Mapping[str, Optional[int]], asked: Dict[str, int]) -> List[str]:
+def leans_on(asked: Dict[str, int]) -> List[str]:
     """A limit that is asked for has to be the same at the next boot, whoever sets it."""
     return [RATIO, KBYTES] if asked.get(MODE) == NEVER else []
 

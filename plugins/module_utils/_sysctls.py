@@ -39,7 +39,7 @@ class Request(NamedTuple):
     keys: Sequence[str]  # every sysctl of the module, in the order of its file
     wanted: Dict[str, int]
     order: Callable[[Live, Dict[str, int]], Sequence[str]]  # of the writes, from the live values and the wanted ones
-    leans_on: Callable[[Live, Dict[str, int]], Iterable[str]]  # what else has to be as it is, for the wanted values to be worth anything
+    leans_on: Callable[[Dict[str, int]], Iterable[str]]  # what else has to be as it is, for the wanted values to be worth anything
     persistent: bool
     file: str
     rollback_seconds: float = 30
@@ -231,7 +231,7 @@ def _compare(host: Host, request: Request, after: State, text: Optional[str]) ->
     in_run = host.boot(request.keys, request.file, text, volatile=True)
     by_hand = host.boot(request.keys, request.file, text, volatile=True, procps=True)
     unsafe, elsewhere = [], []
-    concerned = {*request.wanted, *request.leans_on(after.live, request.wanted)}
+    concerned = {*request.wanted, *request.leans_on(request.wanted)}
     for key in request.keys:
         if after.live[key] is None or key not in concerned and EXCLUSIVE.get(key) not in concerned:
             continue

@@ -144,7 +144,7 @@ def test_a_kernel_without_the_sysctl_has_an_order_too():
 
 @pytest.mark.parametrize("wanted, keys", [({ON_OOM: 1}, [REBOOT_AFTER]), ({ON_OOM: 0}, []), ({DUMP_TASKS: 1}, [])])
 def test_a_panic_leans_on_its_way_back(wanted, keys):
-    assert _oom_policy.leans_on({}, wanted) == keys
+    assert _oom_policy.leans_on(wanted) == keys
 
 
 def plan(tree, persistent=True, **options):
