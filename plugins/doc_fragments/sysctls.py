@@ -19,7 +19,8 @@ options:
   file:
     description:
       - The file of this module, in C(/etc/sysctl.d). Of what it holds, values of this module that are not asked for stay.
-      - A file that this module did not write is refused.
+      - A file that this module did not write is refused, but with O(persistent=false), which leaves it as it is.
+      - Its mode is 0644, set whenever the file is written. A file that already says what is asked for is not written, whatever its mode.
     type: str
   rollback_seconds:
     description:
