@@ -1,0 +1,86 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What oom_verify makes of what its tasks saw when a host ran out of memory: its variables are evaluated as Ansible does."""
+
+from pathlib import Path
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "oom_verify"
+
+SEEN = {
+    "oom_verify_scope": "panic",
+    "oom_verify_timeout": "60",
+    "__oom_verify_policy": {"stdout_lines": ["1", "0", "10", "0"]},
+    "__oom_verify_boot_before": {"stdout": "first"},
+    "__oom_verify_boot_after": {"stdout": "second"},
+    "__oom_verify_reboot": {"elapsed": 42, "rebooted": True},
+    "__oom_verify_pstore": {"pstore_backend": None, "events": []},
+}
+TIMED_OUT = {"elapsed": 97, "rebooted": True, "msg": "Timed out waiting for last boot time check (timeout=60)"}
+
+
+def evaluate(template, seen):
+    loader = DataLoader()
+    role = loader.load_from_file(str(ROLE / "vars" / "main.yml"), trusted_as_template=True)
+    return Templar(loader=loader, variables={**role, **seen}).template(role[template])
+
+
+def pstore(name, outcome="panic"):
+    return {"pstore_backend": "ramoops", "events": [{"outcome": outcome, "tasks": [{"name": name}]}]}
+
+
+def trial(**seen):
+    """What is stored as evidence, the names of what tasks saw being without their prefix."""
+    seen = {**SEEN, **{"__oom_verify_" + name: value for name, value in seen.items()}}
+    outcome = evaluate("__oom_verify_panic_outcome", seen)
+    return {"outcome": outcome, **evaluate("__oom_verify_panic_facts", seen), **evaluate("__oom_verify_panic_verdicts", seen)[outcome]}
+
+
+def told(**seen):
+    """The outcome, the verdict and its reasons."""
+    judged = trial(**seen)
+    assert judged["report"] == judged["reasons"]
+    return judged["outcome"], judged["verdict"], "; ".join(judged["reasons"])
+
+
+def test_a_panic_that_pstore_has_is_proven():
+    hog = evaluate("__oom_verify_panic_hog", SEEN)
+    assert len(hog.encode()) <= 15
+    outcome, verdict, reasons = told(pstore=pstore(hog))
+    assert (outcome, verdict) == ("panic", "proven")
+    assert "back after 42 s" in reasons and "pstore has the panic" in reasons and hog in reasons
+    evidence = trial(pstore=pstore(hog))
+    assert evidence["event"]["tasks"] == [{"name": hog}]
+    assert evidence["boot_id"] == {"before": "first", "after": "second"}
+    assert evidence["back_after_s"] == 42
+    assert evidence["policy"] == {"vm.panic_on_oom": 1, "vm.overcommit_memory": 0, "kernel.panic": 10}
+
+
+def test_without_pstore_the_boot_id_is_evidence_and_that_is_said():
+    outcome, verdict, reasons = told()
+    assert (outcome, verdict) == ("no_pstore", "proven")
+    assert "there is no pstore on this host" in reasons
+    assert trial()["event"] is None
+
+
+@pytest.mark.parametrize("seen", [pstore("oomguard-other"), {"pstore_backend": "efi_pstore", "events": []}], ids=["of another panic", "of nothing"])
+def test_a_pstore_that_tells_of_something_else_is_inconclusive(seen):
+    outcome, verdict, reasons = told(pstore=seen)
+    assert (outcome, verdict) == ("no_evidence", "inconclusive")
+    assert seen["pstore_backend"] in reasons
+
+
+def test_a_kill_is_no_panic():
+    assert told(pstore=pstore(evaluate("__oom_verify_panic_hog", SEEN), outcome="kill"))[0] == "no_evidence"
+
+
+@pytest.mark.parametrize("reboot", [TIMED_OUT, {"elapsed": 60}, {}], ids=["timed out", "waited", "nothing known"])
+def test_the_same_boot_is_refuted(reboot):
+    outcome, verdict, reasons = told(boot_after={"stdout": "first"}, reboot=reboot)
+    assert (outcome, verdict) == ("no_reboot", "refuted")
+    assert "did not reboot within 60 s" in reasons and reboot.get("msg", "nothing else is known") in reasons
