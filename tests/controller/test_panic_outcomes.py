@@ -84,3 +84,25 @@ def test_the_same_boot_is_refuted(reboot):
     outcome, verdict, reasons = told(boot_after={"stdout": "first"}, reboot=reboot)
     assert (outcome, verdict) == ("no_reboot", "refuted")
     assert "did not reboot within 60 s" in reasons and reboot.get("msg", "nothing else is known") in reasons
+
+
+@pytest.mark.parametrize(
+    "reboot, why",
+    [
+        (TIMED_OUT, TIMED_OUT["msg"]),
+        ({"elapsed": 60, "msg": "Timed out waiting for post-reboot test command (timeout=60)"}, "post-reboot test command"),
+        ({"elapsed": 61}, "it took 61 s"),
+        ({"msg": "the wait itself broke"}, "the wait itself broke"),
+    ],
+    ids=["timed out", "timed out at the bound", "took longer", "no time is known"],
+)
+@pytest.mark.parametrize("evidence", [True, False])
+def test_a_host_that_is_back_too_late_is_refuted(reboot, why, evidence):
+    seen = pstore(evaluate("__oom_verify_panic_hog", SEEN)) if evidence else SEEN["__oom_verify_pstore"]
+    outcome, verdict, reasons = told(reboot=reboot, pstore=seen)
+    assert (outcome, verdict) == ("late", "refuted")
+    assert "not back within 60 s" in reasons and why in reasons
+
+
+def test_a_host_that_is_back_just_in_time_is_proven():
+    assert told(reboot={"elapsed": 60})[1] == "proven"
