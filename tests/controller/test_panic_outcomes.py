@@ -145,3 +145,14 @@ def test_a_host_of_which_nothing_is_declared_is_as_declared():
     skipped = {"changed": False, "skipped": True}
     evidence = trial(protect_result={"changed": False, "targets": []}, panic_result=skipped)
     assert (evidence["verdict"], evidence["not_as_declared"]) == ("proven", [])
+
+
+def test_a_host_that_stays_away_is_refuted_and_has_evidence():
+    away = {"unreachable": True, "changed": False, "msg": "Failed to connect to the host via ssh: No route to host"}
+    seen = {"verify_boot_after": away, "verify_reboot": TIMED_OUT, "verify_pstore": {"changed": False, "skipped": True}}
+    outcome, verdict, reasons = told(**seen)
+    assert (outcome, verdict) == ("not_back", "refuted")
+    assert "did not come back within 60 s" in reasons and "No route to host" in reasons
+    evidence = trial(**seen)
+    assert evidence["boot_id"] == {"before": "first", "after": None}
+    assert [evidence[name] for name in ("not_as_declared", "pstore_backend", "event")] == [None] * 3
