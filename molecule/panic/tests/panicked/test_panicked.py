@@ -22,6 +22,11 @@ def test_it_is_another_boot(host, evidence):
     assert host.file("/proc/sys/kernel/random/boot_id").content_string.strip() == evidence["boot_id"]["after"] != evidence["boot_id"]["before"]
 
 
+def test_it_was_back_in_time_and_as_declared(evidence):
+    assert 0 < evidence["back_after_s"] <= 400
+    assert evidence["not_as_declared"] == []
+
+
 def test_pstore_tells_of_the_panic_and_of_who_was_there(host, evidence):
     event = evidence["event"]
     assert (evidence["pstore_backend"], event["outcome"], event["panic_policy"]) == ("ramoops", "panic", "system-wide")
