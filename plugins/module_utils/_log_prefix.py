@@ -142,15 +142,20 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
     time = None  # type: Optional[str]
     trusted = None  # type: Optional[bool]
     program = None  # type: Optional[str]
-    for _turn in range(MOST_PREFIXES):
+    for turn in range(MOST_PREFIXES):
         kind, match = _prefix(line)
         if match is None:
+            break
+        if kind == "uptime" and monotonic is not None:  # the name of a task may look like one
             break
         line = line[match.end():]
         if kind == "uptime":
             monotonic = float(match.group("uptime"))
         elif kind == "facility":
-            trusted = match.group("facility") == "kern"
+            if match.group("facility") != "kern":
+                trusted = False
+            elif turn == 0:  # as dmesg writes it; behind anything else it is what a program wrote, or the name of a task
+                trusted = True
         elif kind == "priority" and int(match.group("priority")) > 7:
             trusted = False
         elif kind in ("ctime", "iso", "syslog"):

@@ -198,8 +198,25 @@ def test_a_prefix_is_peeled_off(line):
     assert (record.text, (record.monotonic, record.time, record.trusted)) == ("text", LINES[line])
 
 
+@pytest.mark.parametrize(
+    "prefix, trusted",
+    [
+        ("Nov 23 04:43:46 host mallory: ", False), ("Nov 23 04:43:46 host kernel: ", None), ("2026-07-11T05:57:14Z stdout F ", None), ("<12>", False),
+        ("[    1.000000] ", None), ("  ", None),
+    ],
+)
+def test_a_facility_behind_anything_else_is_a_program_s_word(prefix, trusted):
+    assert text_record(prefix + "kern  :err   : text").trusted is trusted
+    assert text_record(prefix + "user  :err   : text").trusted is False
+
+
+def test_a_second_uptime_is_part_of_the_message():
+    record = text_record("[  500.000000] [1.0] x invoked oom-killer: gfp_mask=0x0")
+    assert (record.monotonic, record.text) == (500.0, "[1.0] x invoked oom-killer: gfp_mask=0x0")
+
+
 def test_stamps_without_end_are_given_up():
-    assert text_record("[1.0] " * 40 + "text").text.startswith("[1.0]")
+    assert text_record("<4>" * 40 + "text").text.startswith("<4>")
 
 
 def test_records_of_the_device_carry_the_proof_of_their_facility():
