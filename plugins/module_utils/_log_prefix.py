@@ -16,7 +16,7 @@ stamps and tags are peeled off the left end, one at a time, until none is left.
 import re
 from typing import NamedTuple, Optional, Tuple, Union
 
-from ansible_collections.oomguard.linux.plugins.module_utils._moments import CLOCK, DATE, ZONE, utc
+from ansible_collections.oomguard.linux.plugins.module_utils._moments import CLOCK, DATE, ZONE, iso, utc
 
 # A record of the kernel's buffer holds about 1 KiB, four times that when
 # escaped. Longer lines are not its own; the rest of them is not looked at.
@@ -80,6 +80,15 @@ def kmsg_record(line: str) -> Optional[KmsgRecord]:
 
 # --- lines of text -------------------------------------------------------------
 
+_LEVEL = r"(?:emerg|alert|crit|err|warn|warning|notice|info|debug)"
+# In any language, also as a number with its sign: "Nov", "\u043d\u043e\u044f\u0431.", "11\u6708"
+_MONTH = r"(?:[^\W\d]{2,12}\.?|\d{1,2}[^\W\d])"
+# dmesg -d: how long after the line before
+_DELTA = r"(?: <\s*\d{1,12}\.\d{1,9}>)?"
+
+# syslog of old, also with the day of the week and the year: "Nov 23 04:43:46 ", "Nov 23 2026 04:43:46 ", "Mon Nov 23 04:43:46 2026 "
+_SYSLOG = re.compile(r"(?:[^\W\d]{1,12}\.? +)?" + _MONTH + r"\s+\d{1,2}(?: \d{4})? " + CLOCK + r"(?: \d{4})?\s+")
+
 # Tried in this order at the left end of what is left of the line, by its first character.
 _PREFIXES = [
     ("> \t", [("quote", re.compile(r"(?:>\s?|[ \t]+)+"))]),
@@ -87,37 +96,60 @@ _PREFIXES = [
         "[",
         [
             # dmesg, with uptime: "[  123.456789] "; the console adds the caller: "[T1] ", "[   C0] "
-            ("uptime", re.compile(r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})\](?:\s|$|(?=\[\s*[TC]\d))")),
+            ("uptime", re.compile(r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})" + _DELTA + r"\](?:\s|$|(?=\[\s*[TC]\d))")),
             ("caller", re.compile(r"\[\s*[TC]\d+\]\s?")),
             # dmesg -T, day and month in any language: "[Tue Mar 11 10:16:36 2025] "
-            ("ctime", re.compile(r"\[[^\[\]\d]{3,30}\d{1,2} " + CLOCK + r" \d{4}\]\s?")),
+            ("ctime", re.compile(r"\[[^\[\]\d]{1,30}(?:\d{1,2}[^\W\d]\s+)?\d{1,2} " + CLOCK + r" \d{4}" + _DELTA + r"\]\s?")),
+            # dmesg -e and -H, to the minute or after the line before: "[Aug12 10:16] ", "[  +0.000012] "
+            ("delta", re.compile(r"\[(?:\s*\+\d{1,12}\.\d{1,9}|\s?" + _MONTH + r"\s?\d{1,2} \d\d:\d\d)\](?:\s|$)")),
         ],
     ),
     # syslog priority "<4>", and RFC 5424 "<4>1 "
     ("<", [("priority", re.compile(r"<(?P<priority>\d{1,3})>(?:1 )?"))]),
-    ("0123456789", [("iso", re.compile(DATE + r"(?: ?" + ZONE + r")?\s+"))]),
+    (
+        "0123456789",
+        [
+            ("iso", re.compile(DATE + r"(?: ?" + ZONE + r")?\s+")),
+            ("unix", re.compile(r"(?P<epoch>\d{9,10}\.\d{6}) (?=\S)")),  # journalctl -o short-unix
+            ("syslog", _SYSLOG),
+        ],
+    ),
 ]
 _BY_FIRST = {first: patterns for characters, patterns in _PREFIXES for first in characters}
 _BY_WORD = [
     # dmesg -x: "kern  :warn  : "
-    ("facility", re.compile(r"(?P<facility>[a-z]+\d?) *:(?:emerg|alert|crit|err|warn|notice|info|debug) *: ?")),
-    # syslog of old, month in any language, also with the year: "Nov 23 04:43:46 ", "Nov 23 2026 04:43:46 "
-    ("syslog", re.compile(r"[^\W\d]{2,12}\.?\s+\d{1,2}(?: \d{4})? " + CLOCK + r"\s+")),
+    ("facility", re.compile(r"(?P<facility>[a-z]+\d?) *:" + _LEVEL + r" *: ?")),
+    ("syslog", _SYSLOG),
     # journalctl: "Mon 2026-11-23 04:43:46 UTC "
     ("iso", re.compile(r"[^\W\d]{2,12}\.? " + DATE + r"(?: ?" + ZONE + r")?\s+")),
     ("cri", re.compile(r"(?:stdout|stderr) [FP] ")),
     ("vmware", re.compile(r"In\(\d+\) \S+ - Guest: ")),
+    # Without a stamp only where an uptime follows, as no name is that long: "kernel: [  123.456789] ", "host - [  123.456789] "
+    ("tag", re.compile(r"(?:kernel: ?|[^\s\[]+ - )(?=\[[ \d]{5,12}\.\d{6}\])")),
 ]
+
+_HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}) "  # IPv6 addresses have colons
+_WORD = r"[A-Za-z_][\w./@()-]*"
+_TAG_ITSELF = r"(?P<tag>" + _WORD + r"(?:\[\d+\])?)"
 
 # After a stamp: "host tag: ", "host tag[pid]: "; RFC 5424 "host tag - - - "; "host - ". Without a host
 # only "kernel: " and "tag[pid]: " are tags, as messages begin with a word and a colon, too.
-_TAG = re.compile(
-    r"(?:[^\s\[<:]+ (?P<tag>[A-Za-z_][\w./@()-]*)(?P<pid>\[\d+\])?"
-    r"|(?P<lone_tag>kernel|[A-Za-z_][\w./@()-]*(?P<lone_pid>\[\d+\]))): "
+_TAG = re.compile(r"(?:" + _HOST + r"|(?=kernel:|" + _WORD + r"\[))" + _TAG_ITSELF + r":(?: |(?=\[))")
+# With facility and level, and maybe a host: "host kern.err kernel: "
+_TAG_FACILITY = re.compile(
+    r"(?:" + _HOST + r")?(?P<facility>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\." + _LEVEL
+    + r" " + _TAG_ITSELF + r":(?: |(?=\[))"
 )
-_TAG_5424 = re.compile(r"\S+ (?P<tag>\S+) (?P<pid>\S+) \S+ (?:-|\[[^\]]*\]) ")
+# After the uptime of journalctl -o short-monotonic; that of dmesg has a message behind it, which may begin with words and a colon,
+# or with the name of a task, which must not turn the kernel's words into a program's.
+_TAG_UPTIME = re.compile(
+    r"(?=" + _HOST + r"(?P<tag>kernel|" + _WORD + r"\[\d+\]): )(?:(?=\S+ kernel: )|(?!.{0,15} invoked oom-killer: ))\S+ \S+ "
+)
+_TAG_5424 = re.compile(r"\S+ (?P<tag>\S+) \S+ \S+ (?:-|\[[^\]]*\]) ")
 _BARE_HOST = re.compile(r"[^\s\[]+ - (?=\S)")
 
+# What a terminal shows as colours: dmesg --color=always, and programs that take a pipe for one.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # What most lines of most logs wear, "Nov 23 04:43:46 host kernel: [  123.456789] ", taken off at once. Behind it comes the
 # message, or a row of a task table, which also begins with a bracket.
@@ -128,11 +160,14 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
     """Take a line of a log file apart.
 
     A tag of C(kernel) is no proof, as logger(1) writes any tag; a tag with a
-    pid, or any other tag, is a program's. dmesg -x gives the facility. The
-    priority of dmesg -r has lost it, so that only one above 7 tells anything.
+    pid, or any other tag, is a program's, and so is what has a facility of its
+    own. dmesg -x gives that of the kernel. The priority of dmesg -r has lost it,
+    so that only one above 7 tells anything.
     """
     raw = line
     line = line[:LONGEST_LINE]
+    if "\x1b" in line:
+        line = _COLOUR.sub("", line)
     usual = _USUAL.match(line)
     if usual:
         uptime = float(usual.group(1))
@@ -151,6 +186,8 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
         line = line[match.end():]
         if kind == "uptime":
             monotonic = float(match.group("uptime"))
+            if turn == 0:
+                line, program, trusted = _peel_tag(line, _TAG_UPTIME)
         elif kind == "facility":
             if match.group("facility") != "kern":
                 trusted = False
@@ -158,13 +195,15 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
                 trusted = True
         elif kind == "priority" and int(match.group("priority")) > 7:
             trusted = False
-        elif kind in ("ctime", "iso", "syslog"):
-            clock = _seconds(match)
-            if kind == "iso" and match.group("zone"):
+        elif kind in ("ctime", "iso", "syslog", "unix"):
+            clock = float(match.group("epoch")) if kind == "unix" else _seconds(match)
+            if kind == "unix":
+                time = iso(clock)
+            elif kind == "iso" and match.group("zone"):
                 time = utc(match)
             # dmesg writes a comma into the seconds, and no tag behind the stamp.
-            if kind != "ctime" and "," not in match.group("second"):
-                line, program, tag_trust = _peel_tag(line)
+            if kind != "ctime" and "," not in match.group():
+                line, program, tag_trust = _peel_tag(line, _TAG_FACILITY, _TAG, _TAG_5424, _BARE_HOST)
                 trusted = tag_trust if tag_trust is not None else trusted
     return Record(line, monotonic, time, clock if monotonic is None else monotonic, trusted, raw, None, program, False, place)
 
@@ -177,18 +216,16 @@ def _prefix(line: str) -> Tuple[str, Optional["re.Match[str]"]]:
     return "", None
 
 
-def _peel_tag(line: str) -> Tuple[str, Optional[str], Optional[bool]]:
+def _peel_tag(line: str, *patterns: "re.Pattern[str]") -> Tuple[str, Optional[str], Optional[bool]]:
     """The line without its tag, the program that it names, and what that says of trust."""
-    match = _TAG.match(line)
-    if match:
-        by_kernel = "kernel" in match.group("tag", "lone_tag") and not match.group("pid")
-        program = (match.group("tag") or match.group("lone_tag")).partition("[")[0]
-        return line[match.end():], program, None if by_kernel else False
-    match = _TAG_5424.match(line)
-    if match:
-        return line[match.end():], match.group("tag"), None if match.group("tag") == "kernel" else False
-    match = _BARE_HOST.match(line)
-    return (line[match.end():] if match else line), None, None
+    for pattern in patterns:
+        match = pattern.match(line)
+        if match:
+            found = match.groupdict()
+            tag = found.get("tag")
+            by_kernel = tag in (None, "kernel") and found.get("facility") in (None, "kern")
+            return line[match.end():], tag and tag.partition("[")[0], None if by_kernel else False
+    return line, None, None
 
 
 def _seconds(match: "re.Match[str]") -> float:

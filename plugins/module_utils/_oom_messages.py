@@ -16,8 +16,9 @@ the texts are those of mm/oom_kill.c and mm/memcontrol.c.
 import re
 from typing import Dict, List, NamedTuple, Optional, Union
 
-# comm holds 15 bytes; escaped (\x0a, #012) each can take four.
-LONGEST_NAME = 60
+# What comm holds, in bytes; escaped (\x0a, #012) each can take four.
+NAME_BYTES = 15
+LONGEST_NAME = 4 * NAME_BYTES
 
 # A dozen numbers and a name.
 LONGEST_ROW = 400
@@ -224,6 +225,8 @@ def _header(text: str) -> Optional[Message]:
     if not fields_match or len(name) > LONGEST_NAME or (not invoked and name):
         return None
     order, adj = _ORDER.search(fields), _HEADER_ADJ.search(fields)
+    if _bytes(name) > NAME_BYTES:  # a prefix that is not known stands before it
+        name = ""
     return Header(
         name or None, fields_match.group("gfp"), int(order.group(1)) if order else None, int(adj.group(1)) if adj else None
     )
@@ -329,7 +332,7 @@ def split_task(rest: str, name: Optional[str]) -> List[Optional[str]]:
         at = body.rfind(",task=", 0, at)
         if at < 0 or len(body) - at - len(",task=") > LONGEST_NAME:
             break
-        if best is None or _bytes(body[at + len(",task="):]) <= 15:
+        if best is None or _bytes(body[at + len(",task="):]) <= NAME_BYTES:
             best = at
     if best is None:
         return [body or None, None]
@@ -337,8 +340,8 @@ def split_task(rest: str, name: Optional[str]) -> List[Optional[str]]:
 
 
 def _bytes(name: str) -> int:
-    r"""Length of a name before it was escaped as \x0a or #012."""
-    return len(re.sub(r"\\x[0-9a-f]{2}|#\d{3}", "?", name).encode("utf-8", "surrogateescape"))
+    r"""Length of a name before it was escaped as \x0a or #012, or what is no UTF-8 was replaced."""
+    return len(re.sub("\\\\x[0-9a-f]{2}|#\\d{3}|\ufffd", "?", name).encode("utf-8", "replace"))
 
 
 def _announced(text: str) -> Optional[Message]:

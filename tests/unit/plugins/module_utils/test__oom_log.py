@@ -55,6 +55,10 @@ MESSAGES = {
     "a b invoked oom-killer: gfp_mask=0x0, order=0, oom_adj=0, oom_score_adj=-17": Header("a b", "0x0", 0, -17),
     "x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), nodemask=(null), order=-1, oom_score_adj=0": Header("x", "0xcc0", -1, 0),
     "x invoked oom-killer: gfp_mask=0xcc0": Header("x", "0xcc0", None, None),
+    "12345 12345: x y invoked oom-killer: gfp_mask=0xcc0": Header(None, "0xcc0", None, None),  # behind an unknown prefix
+    "ééééééé\ufffd invoked oom-killer: gfp_mask=0xcc0": Header("ééééééé\ufffd", "0xcc0", None, None),
+    "#012\\x0a34567890123x5 invoked oom-killer: gfp_mask=0xcc0": Header("#012\\x0a34567890123x5", "0xcc0", None, None),
+    "\ud800 invoked oom-killer: gfp_mask=0xcc0": Header("\ud800", "0xcc0", None, None),
     "somebody wrote oom-killer: gfp_mask=0x0": None,
     "the oom-killer: again": None,
     "Pid: 7, comm: sshd Not tainted 2.6.32": TriggerPid(7, "sshd"),
@@ -188,6 +192,35 @@ LINES = {
     "2026-07-11T05:57:14Z host - text": (None, "2026-07-11T05:57:14Z", None),
     "2026-07-11T05:57:14Z In(05) vcpu-5 - Guest: <4>[39261021.09] text": (39261021.09, "2026-07-11T05:57:14Z", None),
     "> >  text": (None, None, None),
+    "[   12.345678] host kernel: text": (12.345678, None, None),
+    "[   12.345678] host mallory[7]: text": (12.345678, None, False),
+    "[   12.345678] host kernel[7]: text": (12.345678, None, False),
+    "[   12.345678] fe80::1 kernel: text": (12.345678, None, None),
+    "[   12.345678 <    0.000012>] text": (12.345678, None, None),
+    "[Tue Mar 11 10:16:36 2025 <    0.000012>] text": (None, None, None),
+    "[  +0.000012] text": (None, None, None),
+    "[Aug12 10:16] text": (None, None, None),
+    "[ 8\u670812 10:16] text": (None, None, None),
+    "[\u4e00 3\u6708 11 10:16:36 2025] text": (None, None, None),
+    "[\ud654  3\uc6d4 11 10:16:36 2025] text": (None, None, None),
+    "11\u6708 23 04:43:46 host kernel: [   12.345678] text": (12.345678, None, None),
+    "11\u6708 23 04:43:46 host mallory: text": (None, None, False),
+    "1795409025.649722 host kernel: text": (None, "2026-11-23T04:43:45.649722Z", None),
+    "1795409025.649722 host mallory[7]: text": (None, "2026-11-23T04:43:45.649722Z", False),
+    "Aug 12 10:16:36 host kern.err kernel: [   12.345678] text": (12.345678, None, None),
+    "Aug 12 10:16:36 host user.err kernel: text": (None, None, False),
+    "Aug 12 10:16:36 host kern.err mallory: text": (None, None, False),
+    "Aug 12 10:16:36 host kern.err kernel[7]: text": (None, None, False),
+    "Mon Aug 12 10:16:36 2024 kern.err kernel: [   12.345678] text": (12.345678, None, None),
+    "Mon Aug 12 10:16:36 2024 user.notice mallory: text": (None, None, False),
+    "Aug 12 10:16:36 db.err kernel: text": (None, None, None),
+    "Aug 12 10:16:36 2001:db8::7 kernel: text": (None, None, None),
+    "Aug 12 10:16:36 2001:db8::7 mallory: text": (None, None, False),
+    "Aug 12 10:16:36 host kernel:[   12.345678] text": (12.345678, None, None),
+    "Aug 12 10:16:36 host mallory:[   12.345678] text": (12.345678, None, False),
+    "kernel: [   12.345678] text": (12.345678, None, None),
+    "host - [   12.345678] text": (12.345678, None, None),
+    "\x1b[32m[   12.345678] \x1b[0m\x1b[33mte\x1b[0mxt\x1b[0m": (12.345678, None, None),
     "text": (None, None, None),
 }
 
@@ -208,6 +241,18 @@ def test_a_prefix_is_peeled_off(line):
 def test_a_facility_behind_anything_else_is_a_program_s_word(prefix, trusted):
     assert text_record(prefix + "kern  :err   : text").trusted is trusted
     assert text_record(prefix + "user  :err   : text").trusted is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kernel: x", "kernel: [1.0] x", "h - x", "a b: x", "fe80::1 a: x", "1: b: x", "Mon Nov 23 x", "11\u6708 23 x", "1795409025.6 x", "[+ 1.0] x",
+        "[Aug12 x] y", "[ 12]     0    12   100   50 x", "a\x1bb",
+        "h - [1.000000]", "h a[1]: x invoked oom-killer: gfp_mask=0x0, order=0",
+    ],
+)
+def test_what_a_message_may_begin_with_is_no_prefix(text):
+    assert text_record("[  500.000000] " + text).text == text
 
 
 def test_a_second_uptime_is_part_of_the_message():
