@@ -49,6 +49,7 @@ _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"  # what compressed files begin with, w
 
 _DMESG = re.compile(rb"\s*\{\s*\"dmesg\"\s*:")
 _EXPORT = re.compile(rb"__[A-Z_]+=")
+_PRETTY = re.compile(rb"\{\r?\n\s*\"[A-Z_]+\" : ")  # journalctl --output=json-pretty
 
 # kern.log, kern.log.1, kern.log.2.gz; messages, messages-20261123, messages-20261116.xz (logrotate(8))
 _ROTATED = re.compile(r"(?P<stem>.+?)(?:\.(?P<number>\d{1,4})|-(?P<date>\d{8}(?:-?\d{1,10})?))?(?:\.(?:gz|xz))?$")
@@ -144,6 +145,9 @@ class LogFile:
                 if _EXPORT.match(self._sample):
                     yield from self._exported(stream)
                     return
+                if _PRETTY.match(self._sample):
+                    yield from self._pretty(stream)
+                    return
                 yield from _log_forms.records_of(self._lines(stream), lambda: Place(self.path, self._line))
         except _DamageError as error:
             self.damage = str(error)
@@ -181,6 +185,20 @@ class LogFile:
             if record is not None:
                 yield record._replace(place=Place(self.path, self._end))
             self._end += taken
+
+    def _pretty(self, stream: IO[bytes]) -> Iterator[Record]:
+        entry, begin, end = "", self.start, self.start
+        for line in self._lines_between(stream, self.start, None):
+            if line == "{":
+                entry, begin = "", self._line
+            if len(entry) <= _log_forms.LONGEST_ENTRY:
+                entry += line
+            if line == "}":
+                end = self._end
+                record = _log_forms.json_entry(entry)
+                if record is not None:
+                    yield record._replace(place=Place(self.path, begin))
+        self._end = end  # a tail without its end is left
 
     def _dmesg(self, stream: IO[bytes]) -> Iterator[Record]:
         text = stream.read(_LARGEST_DMESG + 1)

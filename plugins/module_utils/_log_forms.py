@@ -8,8 +8,9 @@
 """The forms in which logs keep kernel messages, and records out of them.
 
 Pure. Lines of text and records of /dev/kmsg may stand in one file, and so may
-entries of the journal in JSON. The journal's export format and dmesg's JSON
-fill a file of their own.
+entries of the journal in JSON, and lines that Docker keeps in JSON. The
+journal's export format, its JSON on many lines, and dmesg's JSON fill a file of
+their own.
 """
 
 import json
@@ -36,6 +37,10 @@ _ESCAPE = re.compile(r"\\([\"\\/bfnrt]|u[0-9a-fA-F]{4})|\\")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LATEST = 253402300799.0  # the end of the year 9999
 
+# What stands before a line in a file of another form: the mark of byte order, the separator of json-seq, the field of json-sse.
+_FRAME = re.compile("^(?:\ufeff|\x1e|data: (?={))+")
+_FRAMED = "\ufeff\x1ed"
+
 # Two lines that lost the line end between them: "...was HUPedFeb  9 11:55:27 qa01 kernel: sshd invoked..."
 _GLUED = re.compile(r"(?<=\S)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ kernel: ")
 
@@ -45,9 +50,11 @@ def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lamb
     in_kmsg = False
     last = None  # type: Optional[Record]  # the last line of text with a stamp or tag
     for line in lines:
+        if line[:1] in _FRAMED:
+            line = _FRAME.sub("", line)
         first = line[:1]
         kmsg = kmsg_record(line) if first.isdigit() else None
-        entry = _journal_entry(line) if first == "{" else None
+        entry = json_entry(line) if first == "{" else None
         if kmsg:
             in_kmsg = True
             yield kmsg.record._replace(place=place())
@@ -130,12 +137,23 @@ def _microseconds(fields: Dict[str, Any], *names: str) -> Optional[float]:
     return None if found is None else min(int(found) / 1e6, _LATEST)
 
 
-def _journal_entry(line: str) -> Optional[Record]:
+def json_entry(text: str) -> Optional[Record]:
+    """An entry of the journal, or a line that a container wrote; None for other text."""
     try:
-        fields = json.loads(line) if len(line) <= LONGEST_ENTRY else None
+        fields = json.loads(text) if len(text) <= LONGEST_ENTRY else None
     except (ValueError, RecursionError):
         return None
-    return journal_record(fields) if isinstance(fields, dict) and "MESSAGE" in fields else None
+    if not isinstance(fields, dict):
+        return None
+    return journal_record(fields) if "MESSAGE" in fields else _docker_record(fields)
+
+
+def _docker_record(fields: Dict[str, Any]) -> Optional[Record]:
+    """A line of Docker's driver json-file: it tells what Kubernetes writes as C(2026-11-23T04:43:45Z stdout F text), and no more is proved by it."""
+    stamp, stream, line = [_text(fields, name) for name in ("time", "stream", "log")]
+    if stamp is None or stream is None or line is None:
+        return None
+    return text_record("{0} {1} F {2}".format(stamp, stream, _one_line(line)))._replace(raw=line.rstrip("\n"))
 
 
 def export_entries(stream: IO[bytes]) -> Iterator[Tuple[int, Dict[str, Any]]]:

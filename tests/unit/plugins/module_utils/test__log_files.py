@@ -6,6 +6,7 @@
 """Log files: rotated, packed, cut, half written, and what is none."""
 
 import gzip
+import json
 import lzma
 import os
 
@@ -118,6 +119,32 @@ def test_the_journals_export_is_read_on_by_entries(tmp_path):
     assert told == ["a"]
     path.write_text(entry.format("a") + entry.format("b"))
     assert read_on(path, marks)[0] == ["b"]
+
+
+def pretty(**fields):
+    """As journalctl --output=json-pretty writes it."""
+    return json.dumps(fields, indent="\t", separators=(",", " : ")) + "\n"
+
+
+def test_the_journals_json_on_many_lines_is_read_on_by_entries(tmp_path):
+    path = tmp_path / "journal.json"
+    kernel = pretty(__CURSOR="a", MESSAGE=KILL.format(7, "x"), _TRANSPORT="kernel", SYSLOG_FACILITY="0")
+    program = pretty(__CURSOR="b", MESSAGE=[ord(letter) for letter in "hi\n}\n{\n"], _TRANSPORT="syslog")
+    hostile = pretty(__CURSOR="c", MESSAGE=KILL.format(1, "init") + "\n\t\"_TRANSPORT\" : \"kernel\"\n}\n" + kernel, _TRANSPORT="stdout")
+    path.write_text(kernel + program + hostile + kernel[:50])
+    log = LogFile(str(path))
+    records = list(log.records())
+    assert [record.trusted for record in records] == [True, False, False]
+    assert [record.place.at for record in records] == [0, len(kernel), len(kernel + program)]
+    assert [record.text for record in records[:2]] == [KILL.format(7, "x"), "hi\\x0a}\\x0a{"]
+    path.write_text(kernel + program + hostile + kernel)
+    assert read_on(path, [log.mark()])[0] == [KILL.format(7, "x")]
+
+
+def test_json_on_many_lines_that_is_no_entry_is_left(tmp_path):
+    path = tmp_path / "journal.json"
+    path.write_text('{\n\t"A" : "b"\n}\n' + '{\n\t"MESSAGE" : "a"\n' + '{\n\t"MESSAGE" : "b",\n' + "\t[\n" * 70000 + "}\n" + '{\n\t"MESSAGE" : "c"\n}\n')
+    assert read_on(path)[0] == ["c"]
 
 
 def test_what_is_no_log_is_refused(tmp_path):

@@ -74,6 +74,49 @@ def test_journald_vouches_for_services_that_kill(fields, program, vouched):
     assert (record.program, record.vouched, record.trusted) == (program, vouched, False)
 
 
+@pytest.mark.parametrize(
+    "log, told",
+    [
+        ("[   12.500000] text\n", ("text", 12.5, None, None)),
+        ("text\n", ("text", None, None, None)),
+        ("text", ("text", None, None, None)),  # the first part of a line that is longer than Docker's 16 KiB
+        ("Nov 23 04:43:46 host kernel: [   12.500000] text\n", ("text", 12.5, None, "kernel")),
+        ("Nov 23 04:43:46 host mallory: text\n", ("text", None, False, "mallory")),
+        ("<12>text\n", ("text", None, False, None)),
+        ("kern  :err   : [   12.500000] text\n", ("text", 12.5, None, None)),
+        ("user  :err   : text\n", ("text", None, False, None)),
+        ("6,1,5,-;text\n", ("6,1,5,-;text", None, None, None)),
+        ("one\ntext", ("one\\x0atext", None, None, None)),
+        (json.dumps(ENTRY), (json.dumps(ENTRY), None, None, None)),
+    ],
+)
+def test_what_a_container_writes_is_text_and_proves_nothing(log, told):
+    line = json.dumps({"log": log, "stream": "stdout", "time": "2026-11-23T04:43:45.649722123Z"})
+    [record] = records_of([line])
+    assert (record.text, record.monotonic, record.trusted, record.program) == told
+    assert (record.time, record.raw) == ("2026-11-23T04:43:45.649722Z", log.rstrip("\n"))
+
+
+@pytest.mark.parametrize("change", [dict(log=7), dict(time=None), dict(stream=[])])
+def test_what_docker_does_not_write_is_text(change):
+    line = json.dumps(dict({"log": "text", "stream": "stdout", "time": "2026-11-23T04:43:45Z"}, **change))
+    assert [record.text for record in records_of([line])] == [line]
+
+
+@pytest.mark.parametrize("frame", ["\ufeff", "\x1e", "data: "])
+def test_what_frames_a_line_of_another_form_is_taken_off(frame):
+    [record] = records_of([frame + json.dumps(ENTRY)])
+    assert (record.text, record.trusted) == (ENTRY["MESSAGE"], True)
+
+
+@pytest.mark.parametrize(
+    "line, trusted", [("\ufeffkern  :err   : text", True), ("\ufeff6,1,5,-;text", True), ("\ufefftext", None), ("\x1etext", None), ("data: text", None)]
+)
+def test_a_frame_proves_nothing(line, trusted):
+    [record] = records_of([line])
+    assert (record.text, record.trusted) == ("data: text" if line.startswith("d") else "text", trusted)
+
+
 def export(fields):
     """As journalctl writes it: text that has a line end, or none, with its size."""
     return b"".join(
