@@ -109,7 +109,7 @@ _PREFIXES = [
     (
         "0123456789",
         [
-            ("iso", re.compile(DATE + r"(?: ?" + ZONE + r")?\s+")),
+            ("iso", re.compile(DATE + r"(?: ?" + ZONE + r")?:?\s+")),  # Python's logging has a colon behind it
             ("unix", re.compile(r"(?P<epoch>\d{9,10}\.\d{6}) (?=\S)")),  # journalctl -o short-unix
             ("syslog", _SYSLOG),
         ],

@@ -37,6 +37,8 @@ _EARLYOOM = [
     re.compile(r"Killing process: (?P<name>.{0,60}), pid: (?P<pid>\d+), badness: (?P<score>\d+), VmRSS: (?P<rss>\d+) MiB$"),
 ]
 _EARLYOOM_OLD = re.compile(r"Killing process (?P<pid>\d+) (?P<name>.{1,60})$")  # 1.0: only with its tag, as anybody could say that
+# Around its words where it takes what it writes to for a terminal, as journald and rsyslog keep it.
+_COLOURS = re.compile(r"^(?:(?:\\x1b|#033)\[[0-9;]*m)+|(?:(?:\\x1b|#033)\[[0-9;]*m)+$")
 _ESCALATED = re.compile(r"escalating to SIGKILL after ")
 
 _OOMD_KILL = re.compile(r"(?:Killed (?P<killed>/.+)|Marked (?P<marked>/.+) for killing) due to memory (?P<reason>used|pressure)[ (]")
@@ -47,7 +49,7 @@ _NOHANG_RSS = re.compile(r"Victim VmRSS: (?P<rss>\d+) KiB$")
 _NOHANG_KILL = re.compile(r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim")
 
 # "oomd kill: P10 P60 P300 CGROUP BYTES ruleset:[R] detectorgroup:[D] killer:PLUGIN v2"; with (dry) nothing was killed
-_META_OOMD = re.compile(r"oomd kill: \S+ \S+ \S+ (?P<cgroup>\S+) \d+ ruleset:\[[^\]]*\] detectorgroup:\[[^\]]*\] killer:(?!\(dry\))\S+ v2")
+_META_OOMD = re.compile(r"oomd kill: \S+ \S+ \S+ (?P<cgroup>.+) \d+ ruleset:\[[^\]]*\] detectorgroup:\[[^\]]*\] killer:(?!\(dry\))\S+ v2\s*$")
 
 
 class Kill(NamedTuple):
@@ -115,11 +117,16 @@ class Stream:
         return left
 
     def _begin(self, kill: Kill) -> Iterator[Kill]:
-        if kill.killer in self._open:
-            yield self._open[kill.killer]
+        last = self._open.get(kill.killer)
+        if last and _is_escalation(last, kill):
+            self._open[kill.killer] = last._replace(escalated=True)
+            return
+        if last:
+            yield last
         self._open[kill.killer] = kill
 
     def _earlyoom(self, record: Record, text: str, number: int) -> Iterator[Kill]:
+        text = _COLOURS.sub("", text)
         last = self._open.get("earlyoom")
         if last and _ESCALATED.match(text):
             self._open["earlyoom"] = last._replace(escalated=True)
@@ -130,14 +137,11 @@ class Stream:
             return
         found = match.groupdict()
         rss = _number(found.get("rss"))
-        kill = Kill(
+        signal = found.get("signal") or _SIGNALS.get(found.get("number") or "")
+        yield from self._begin(Kill(
             "earlyoom", record, number, int(found["pid"]), found["name"], _number(found.get("uid")), _number(found.get("score")),
-            _number(found.get("adj")), None if rss is None else rss * 1024, found.get("signal") or _SIGNALS.get(found.get("number") or ""),
-        )
-        if last and last.pid == kill.pid and last.signal == "SIGTERM" and kill.signal == "SIGKILL":
-            self._open["earlyoom"] = last._replace(escalated=True)  # the same victim, which did not listen
-        else:
-            yield from self._begin(kill)
+            _number(found.get("adj")), None if rss is None else rss * 1024, signal,
+        ))
 
     def _nohang(self, record: Record, text: str, number: int) -> Iterator[Kill]:
         text = text.strip()
@@ -165,6 +169,12 @@ class Stream:
 def _is_near(first: Record, second: Record) -> bool:
     """Whether two lines can be of the same kill; lines without a clock can."""
     return first.clock is None or second.clock is None or abs(second.clock - first.clock) <= NEAR_SECONDS
+
+
+def _is_escalation(first: Kill, second: Kill) -> bool:
+    """Whether a victim did not listen and is killed once more."""
+    is_same = first.pid is not None and first.pid == second.pid and _is_near(first.record, second.record)
+    return is_same and (first.signal, second.signal) == ("SIGTERM", "SIGKILL")
 
 
 def _number(text: Optional[str]) -> Optional[int]:

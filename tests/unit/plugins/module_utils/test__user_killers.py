@@ -27,6 +27,9 @@ def events(*lines):
         ('sending SIGKILL to process 12 uid 1000 "web server": badness 300, VmRSS 2 MiB', (12, "web server", 300, 2048, "SIGKILL")),
         ('sending SIGTERM to process 12 uid 1000 "a": oom_score 300, VmRSS 2 MiB, cmdline "a b"', (12, "a", 300, 2048, "SIGTERM")),
         ('sending SIGTERM to process 12 uid 1000 "a": oom_score 300, oom_score_adj -5, VmRSS 2 MiB, cmdline ""', (12, "a", 300, 2048, "SIGTERM")),
+        ('#033[33msending SIGTERM to process 12 "web server": badness 300, VmRSS 2 MiB#033[0m', (12, "web server", 300, 2048, "SIGTERM")),
+        ('\\x1b[31msending SIGKILL to process 12 "#033[0m": badness 300, VmRSS 2 MiB\\x1b[0m', (12, "#033[0m", 300, 2048, "SIGKILL")),
+        ('\x1b[31msending SIGKILL to process 12 "web server": badness 300, VmRSS 2 MiB\x1b[0m', (12, "web server", 300, 2048, "SIGKILL")),
         ('sending SIGTERM to process 12 "a": badness 1, VmRSS": badness 300, VmRSS 2 MiB', (12, 'a": badness 1, VmRSS', 300, 2048, "SIGTERM")),
     ],
 )
@@ -38,6 +41,7 @@ def test_earlyoom_in_all_its_wordings(line, victim):
     assert event["raw"] == ["Nov 23 04:43:46 host earlyoom[530]: " + line]
 
 
+WHO = "PID: {0}, name: a, badness: 3"
 SENT = 'sending {0} to process {1} uid 0 "a": badness 3, VmRSS 2 MiB'
 
 
@@ -47,6 +51,10 @@ SENT = 'sending {0} to process {1} uid 0 "a": badness 3, VmRSS 2 MiB'
         ([SENT.format("SIGTERM", 1), "escalating to SIGKILL after 0.5 seconds"], [(1, True)]),
         ([SENT.format("SIGTERM", 1), SENT.format("SIGKILL", 1)], [(1, True)]),
         ([SENT.format("SIGTERM", 1), SENT.format("SIGTERM", 2)], [(1, False), (2, False)]),
+        (["[1.0] " + SENT.format("SIGTERM", 1), "[99.0] " + SENT.format("SIGKILL", 1)], [(1, False), (1, False)]),  # another with the same pid
+        ([WHO.format(1), "  Sending SIGTERM to the victim", WHO.format(1), "  Sending SIGKILL to the victim"], [(1, True)]),
+        ([WHO.format(1), "  Sending SIGTERM to the victim", WHO.format(2), "  Sending SIGKILL to the victim"], [(1, False), (2, False)]),
+        (["  Sending SIGTERM to the victim", "  Sending SIGKILL to the victim"], [(None, False), (None, False)]),
         (["sending SIGTERM when mem <= 10 % and swap <= 10 %,", "        SIGKILL when mem <= 5 %"], []),
         (["low memory! at or below SIGTERM limits: mem 10 %, swap 10 %"], []),
         (["escalating to SIGKILL after 0.5 seconds"], []),
@@ -100,6 +108,27 @@ def test_nohang_says_first_whom(lines, victim):
     [event] = events(*["Nov 23 04:43:46 host nohang[530]: " + line for line in lines])
     [found] = event["victims"]
     assert (found["pid"], found["name"], found["score"], event["signal"], event["killer"]) == (*victim, "nohang")
+
+
+def test_nohang_has_a_log_of_its_own():
+    [event] = events(
+        "2020-05-01 12:00:00,120: PID: 12, name: web server, badness: 3",
+        "2020-05-01 12:00:00,127:   Sending SIGTERM to the victim",
+    )
+    assert (event["killer"], event["victims"][0]["pid"], event["signal"], event["time"], event["trusted"]) == ("nohang", 12, "SIGTERM", None, None)
+
+
+@pytest.mark.parametrize(
+    "cgroup, killer, told",
+    [
+        ("workload.slice/a b", "kill_by_memory", ["workload.slice/a b"]),
+        ("a 1 ruleset:[r] detectorgroup:[d] killer:p v2", "p", ["a 1 ruleset:[r] detectorgroup:[d] killer:p v2"]),
+        ("a 1 ruleset:[r] detectorgroup:[d] killer:p v2", "(dry)p", []),
+    ],
+)
+def test_no_cgroup_hides_or_forges_a_kill_of_oomd(cgroup, killer, told):
+    line = "oomd kill: 23.26 24.50 18.95 {0} 23334 ruleset:[r] detectorgroup:[d] killer:{1} v2".format(cgroup, killer)
+    assert [event["memcg"]["path"] for event in events(line)] == told
 
 
 def test_oomd_writes_to_dev_kmsg_and_a_dry_run_is_no_kill():
