@@ -17,11 +17,15 @@ from typing import Iterable, Optional
 UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # unit names of systemd.unit(5), and none that is an option
 
 # docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope with systemd; ID or libpod-ID without.
-# Not libpod-conmon-ID.scope or crio-conmon-ID.scope: there the monitor of a container runs.
-_CONTAINER = re.compile(r"(?!.*conmon-)(?:[a-z-]+-)?([0-9a-f]{64})(?:\.scope)?\Z")
+# Not libpod-conmon-ID.scope or crio-conmon-ID.scope: there the monitor of a container runs. SLICE:cri-containerd:ID is what
+# containerd makes where it takes the names of systemd for paths.
+_CONTAINER = re.compile(r"(?!.*conmon-)(?:[a-z-]+-|[^:]+\.slice:cri-containerd:)?([0-9a-f]{64})(?:\.scope)?\Z")
 
 # kubepods-burstable-podUID.slice with systemd, where "-" parts slices, so that UID has "_"; podUID without.
-_POD = re.compile(r"(?:kubepods-(?:[a-z]+-)?)?pod([0-9a-f]{8}(?:[_-][0-9a-f]{4}){3}[_-][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?\Z")
+_POD = re.compile(
+    r"(?:kubepods-(?:[a-z]+-)?)?pod([0-9a-f]{8}(?:[_-][0-9a-f]{4}){3}[_-][0-9a-f]{12}|[0-9a-f]{32})"
+    r"(?:\.slice(?::cri-containerd:[0-9a-f]{64})?)?\Z"
+)
 
 
 def unit_of(cgroups: Iterable[str]) -> Optional[str]:

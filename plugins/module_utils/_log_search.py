@@ -31,9 +31,9 @@ _BEGIN = b"oom-killer: gfp_mask="
 _LONGEST_REPORT = 8 << 20
 
 # One of these is in every event of the kernel (see _oom_messages), or begins a boot; the longer a word, the faster it is looked for. What
-# is missing here stands near another: "no killable processes" and panics are in a report, "Kill process" is beside "Killed process",
+# is missing here stands near another: "no killable processes" is in a report, "Kill process" is beside "Killed process",
 # "callbacks suppressed" right before a report.
-_KERNEL_WORDS = (_BEGIN, b"oom-kill:constraint=", b"illed process ", b"Linux version ")
+_KERNEL_WORDS = (_BEGIN, b"oom-kill:constraint=", b"illed process ", b"Linux version ", b"panic - not syncing: ")
 
 # And these in every kill by a program (see _user_killers).
 _PROGRAM_WORDS = (b" to process ", b"illing process", b" due to memory ", b" to the victim", b"oomd kill: ")

@@ -26,6 +26,7 @@ CASES = {
     "group": lambda pid: REPORT + [KILL.format(pid), "Tasks in /a are going to be killed due to memory.oom.group set", KILL.format(pid + 1)],
     "incomplete": lambda pid: REPORT,
     "panic": lambda pid: REPORT + ["Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled"],
+    "panic without a report": lambda pid: ["Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled"],
     "no killable": lambda pid: REPORT + ["Out of memory and no killable processes..."],
     "sysrq": lambda pid: ["sysrq: Manual OOM execution"] + REPORT + [KILL.format(pid)],
     "suppressed": lambda pid: ["oom_kill_process: 3 callbacks suppressed"] + REPORT + [KILL.format(pid)],
