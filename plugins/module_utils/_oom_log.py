@@ -528,7 +528,7 @@ def _victim(report: Report, table: _Table, kill: say.Killed) -> Dict[str, Any]:
     return dict(
         pid=kill.pid,
         name=kill.name,
-        uid=_first(kill.uid, report.summary.uid if chosen and report.summary else None, _number(values, "uid")),
+        uid=_first(kill.uid, report.summary.uid if chosen and report.summary else None, _uid(values)),
         score=_first(kill.score, announced.score if announced and announced.pid == kill.pid else None),
         oom_score_adj=_first(kill.oom_score_adj, _number(values, "oom_score_adj")),
         total_vm_kb=kill.sizes_kb.get("total-vm"),
@@ -546,6 +546,8 @@ def _victim(report: Report, table: _Table, kill: say.Killed) -> Dict[str, Any]:
 
 def _resident_kb(kill: say.Killed) -> Optional[int]:
     """All that is resident; null where the line does not name every kind that its kernel counts."""
+    if "rss" in kill.sizes_kb:
+        return kill.sizes_kb["rss"]
     if "anon-rss" not in kill.sizes_kb or "file-rss" not in kill.sizes_kb:
         return None
     return sum(kill.sizes_kb.get(kind, 0) for kind in ("anon-rss", "file-rss", "shmem-rss"))
@@ -559,6 +561,11 @@ def _first(*values: Optional[int]) -> Optional[int]:
 def _number(values: Dict[str, str], column: str) -> Optional[int]:
     text = values.get(column, "")
     return int(text) if _WHOLE.match(text) else None
+
+
+def _uid(values: Dict[str, str]) -> Optional[int]:
+    uid = _number(values, "uid")
+    return None if uid is None else say.unsigned(uid)
 
 
 def _pgtables_kb(kill: say.Killed, values: Dict[str, str]) -> Optional[int]:
@@ -589,7 +596,7 @@ def _task(thread: int, values: Dict[str, str], page_kb: Optional[int]) -> Dict[s
     return dict(
         pid=_number(values, "tgid"),
         thread=thread,
-        uid=_number(values, "uid"),
+        uid=_uid(values),
         name=values.get("name"),
         oom_score_adj=_number(values, "oom_score_adj"),
         total_vm_kb=kb("total_vm"),

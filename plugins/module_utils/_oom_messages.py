@@ -102,7 +102,7 @@ class Killed(NamedTuple):
     pid: int
     name: Optional[str]  # None: the line was cut inside it
     uid: Optional[int]
-    sizes_kb: Dict[str, int]  # by the kernel's labels: total-vm, anon-rss, file-rss, shmem-rss, pgtables
+    sizes_kb: Dict[str, int]  # by the kernel's labels: total-vm, anon-rss, file-rss, shmem-rss, pgtables; OpenVZ has rss
     oom_score_adj: Optional[int]
     score: Optional[int]  # OpenVZ says it here
 
@@ -170,7 +170,8 @@ _ANNOUNCED = re.compile(
 )
 _KILLED = re.compile(_ORIGIN + r"(?:\S+: )?Killed process (?P<pid>\d+)(?:, UID (?P<uid>\d+),)? ?\(", re.DOTALL)
 _KILLED_VZ = re.compile(
-    r"Out of memory in UB \d+: OOM killed process (?P<pid>\d+) \((?P<name>.*)\) score (?P<score>-?\d+) vm:(?P<vm>\d+)kB", re.DOTALL
+    r"Out of memory in UB \d+: OOM killed process (?P<pid>\d+) \((?P<name>.*)\) score (?P<score>-?\d+) vm:(?P<vm>\d+)kB(?:, rss:(?P<rss>\d+)kB)?",
+    re.DOTALL,
 )
 # What follows the name, up to the end of the line: with it the last bracket is found, whatever the name holds.
 _KILLED_END = re.compile(
@@ -283,9 +284,7 @@ def _summary(text: str) -> Optional[Message]:
     if not match:
         return None
     end = _SUMMARY_END.search(text, max(0, len(text) - 40))
-    pid, uid = (int(number) for number in end.groups()) if end else (None, None)
-    if uid is not None and uid < 0:
-        uid += 1 << 32  # printed with %d, but it is unsigned
+    pid, uid = (int(end.group(1)), unsigned(int(end.group(2)))) if end else (None, None)
     body = text[match.end():end.start()] if end else text[match.end():]
     # Free text begins after mems_allowed=; where a cpuset's name imitates what follows, the first one counts.
     _before, in_memcg, after = body.partition(",oom_memcg=")
@@ -294,6 +293,11 @@ def _summary(text: str) -> Optional[Message]:
         return Summary(match.group(1), None, found + after if found else _task_part(body), pid, uid)
     memcg, task_memcg = _split_paths(after)
     return Summary(match.group(1), memcg, task_memcg, pid, uid)
+
+
+def unsigned(uid: int) -> int:
+    """A uid that the kernel printed with %d."""
+    return uid + (1 << 32) if uid < 0 else uid
 
 
 def _task_part(body: str) -> str:
@@ -382,10 +386,10 @@ def _killed_openvz(text: str) -> Optional[Message]:
     match = _KILLED_VZ.match(text)
     if not match:
         return None
-    return Killed(
-        "Out of memory", int(match.group("pid")), match.group("name"), None, {"total-vm": int(match.group("vm"))}, None,
-        int(match.group("score")),
-    )
+    sizes = {"total-vm": int(match.group("vm"))}
+    if match.group("rss"):
+        sizes["rss"] = int(match.group("rss"))
+    return Killed("Out of memory", int(match.group("pid")), match.group("name"), None, sizes, None, int(match.group("score")))
 
 
 def _group(text: str) -> Optional[Message]:

@@ -116,8 +116,9 @@ MESSAGES = {
     "Killed process": None,
     "somebody said: a Killed process 7 (x)": None,
     "Out of memory in UB 3: OOM killed process 7 (x) score 5 vm:4kB, rss:3kB, swap:0kB": killed(
-        7, "x", "Out of memory", score=5, total_vm=4
+        7, "x", "Out of memory", score=5, total_vm=4, rss=3
     ),
+    "Out of memory in UB 3: OOM killed process 7 (x) score 5 vm:4kB, r": killed(7, "x", "Out of memory", score=5, total_vm=4),
     "OOM killed process by hand": None,
     "Tasks in /a b are going to be killed due to memory.oom.group set": Group("/a b"),
     "memory.oom.group is on": None,
@@ -456,6 +457,17 @@ def test_what_only_looks_like_a_number_is_none(value):
     lines = [HEADER, "[ pid ]   uid  tgid total_vm oom_score_adj name", "[    7]     0     7      100 {0} x".format(value), KILL]
     [event] = parse(records_of(lines))
     assert event["victims"][0]["oom_score_adj"] is None
+
+
+def test_what_openvz_says_is_resident_is_told():
+    [event] = parse(records_of(["Out of memory in UB 3: OOM killed process 7 (x) score 5 vm:4kB, rss:3kB, swap:0kB"]))
+    assert (event["victims"][0]["rss_kb"], event["victims"][0]["anon_rss_kb"]) == (3, None)
+
+
+def test_a_uid_of_the_table_is_as_that_of_the_other_lines():
+    lines = [HEADER, "[ pid ]   uid  tgid total_vm oom_score_adj name", "[    7]    -2     7      100             0 x", KILL]
+    [event] = parse(records_of(lines), tasks=True)
+    assert (event["victims"][0]["uid"], [task["uid"] for task in event["tasks"]]) == (4294967294, [4294967294])
 
 
 def test_who_may_not_be_killed_is_in_a_memory_cgroup_all_the_same():
