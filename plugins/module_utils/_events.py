@@ -143,7 +143,7 @@ class _Gathering:
 
         written = booted + (records[-1].monotonic if records else 0)
         unsettled = self._read(records, lambda: written, take)
-        self._lost["records"] = log.lost
+        self._lost["records"] += log.lost
         return "{0}:{1}".format(boot_id, unsettled.at if unsettled else log.next)
 
     def _read_pstore(self) -> None:
@@ -187,6 +187,7 @@ class _Gathering:
         """One log, of which the last line was written at that moment; the place of a report in it that may still go on, and has to be read again."""
         ending = _oom_log.read(records, take or self._tally.take, self._query.tasks, self._query.raw)
         self._lost["suppressed_reports"] += ending.suppressed
+        self._lost["records"] += ending.lost
         silent = self._now - written()
         goes_on = min((one for one in ending.unsettled if silent <= one.seconds), default=None, key=lambda one: one.number)
         held = self._tally.end_log(ending.boots, goes_on.number if goes_on and self._cursor else None)

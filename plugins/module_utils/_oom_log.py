@@ -37,6 +37,9 @@ REBOOT_SECONDS = 5.0
 MOST_TASKS = 65536
 MOST_RAW_LINES = 4096
 
+# Who keeps the kernel's log, and says what it lacks.
+_KEEPERS = ("systemd-journald", "rsyslogd")
+
 _CONSTRAINTS = {"NONE": "none", "CPUSET": "cpuset", "MEMORY_POLICY": "memory_policy", "MEMCG": "memcg"}
 _ORIGIN_CONSTRAINTS = {
     "Memory cgroup out of memory": "memcg",
@@ -287,6 +290,7 @@ class Ending(NamedTuple):
 
     boots: int  # that the text is of
     suppressed: int  # reports that the kernel did not print, as it says itself
+    lost: int  # lines that it says were not written down
     unsettled: List[Unsettled]
 
 
@@ -320,6 +324,7 @@ class _Parser:
         self._boot = 0
         self._lines = 0  # of this boot
         self._suppressed = 0
+        self._lost = 0
         self._uptime = None  # type: Optional[float]
         self._boot_id = None  # type: Optional[str]
         self._last = Record("")
@@ -333,8 +338,10 @@ class _Parser:
         self._boot_id = record.boot or self._boot_id
         self._lines += 1
         self._last = record
-        if isinstance(message, say.Suppressed):
+        if isinstance(message, say.Suppressed) and record.trusted is not False:
             self._suppressed += message.reports
+        elif isinstance(message, say.Lost) and (record.trusted is not False or record.program in _KEEPERS):
+            self._lost += message.lines
         over = self._streams[record.trusted].take(record, message, number)
         if over:
             self._keep(over)
@@ -346,7 +353,7 @@ class _Parser:
         for trusted in (None, True):  # for what a program makes up nobody waits
             unsettled += self._streams[trusted].unsettled(self._last)
         self._end_boot()
-        return Ending(self._boot + 1, self._suppressed, unsettled)
+        return Ending(self._boot + 1, self._suppressed, self._lost, unsettled)
 
     def _end_boot(self) -> None:
         for stream in self._streams.values():

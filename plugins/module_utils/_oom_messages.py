@@ -139,13 +139,19 @@ class Suppressed(NamedTuple):
     reports: int
 
 
+class Lost(NamedTuple):
+    """C(** 2 printk messages dropped **), C(Missed 2 kernel messages): lines that this log lacks, as the kernel or who keeps its log says."""
+
+    lines: int
+
+
 class NewBoot(NamedTuple):
     """C(Linux version ...)."""
 
 
 Message = Union[
     Header, TriggerPid, MemcgLimit, Usage, MemcgStats, TableHeader, TableRow, Summary, Announced, Killed, Group, Skipped,
-    NoKillable, Panic, Sysrq, Suppressed, NewBoot,
+    NoKillable, Panic, Sysrq, Suppressed, Lost, NewBoot,
 ]
 
 # Before "Kill process" and "Killed process"; empty before 5.1 and on the lines of a group.
@@ -192,6 +198,10 @@ _PANIC_NO_KILLABLE = "Kernel panic - not syncing: Out of memory and no killable 
 _SYSRQ = re.compile(r"(?:sysrq: ?)?(?:SysRq ?: )?Manual OOM execution")
 _VERSION = re.compile(r"Linux version \d")  # a task can have the words for its name
 _SUPPRESSED = re.compile(r"(?:oom_kill_process|dump_header|out_of_memory|oom_kill_task)\w*: (\d+) callbacks suppressed")
+_LOST = re.compile(
+    r"\*\* (\d{1,18}) printk messages dropped \*\*|printk: (\d{1,18}) messages suppressed|__ratelimit: (\d{1,18}) callbacks suppressed"
+    r"|Missed (\d{1,18}) kernel messages|imklog: (\d{1,18}) messages lost due to rate-limiting"
+)
 _STATS_OF = "Memory cgroup stats for "
 _LIMIT_OF = "killed as a result of limit of "
 
@@ -427,6 +437,11 @@ def _suppressed(text: str) -> Optional[Message]:
     return Suppressed(int(match.group(1))) if match else None
 
 
+def _lost(text: str) -> Optional[Message]:
+    match = _LOST.match(text)
+    return Lost(int(next(filter(None, match.groups())))) if match else None
+
+
 def _new_boot(text: str) -> Optional[Message]:
     return NewBoot() if _VERSION.match(text) else None
 
@@ -450,7 +465,8 @@ _READERS = [
     ),
     ("OOM ", [("OOM victim ", _skipped), ("Manual OOM", _sysrq)]),
     ("memory", [("panic_on_oom", _panic), ("deadlocked on memory", _panic), ("memory: usage", _usage)]),
-    ("callbacks suppressed", [("", _suppressed)]),
+    ("callbacks suppressed", [("", _suppressed), ("", _lost)]),
+    (" messages", [("", _lost)]),
     ("Linux version ", [("", _new_boot)]),
     ("Task in /", [("", _memcg_limit)]),
     ("Memory limit reached", [("", _memcg_limit)]),

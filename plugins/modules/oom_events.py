@@ -358,7 +358,8 @@ summary:
   sample: [{"name": "hog", "kills": 2}]
 lost:
   description:
-    - C(records) of the ring buffer that were overwritten before they were read, and reports that the kernel says it suppressed.
+    - C(records) of the ring buffer that were overwritten before they were read, with the lines that the log itself says it lacks, and
+      reports that the kernel says it suppressed.
     - C(gap) is true when what O(cursor) names is no longer there, so that what came between may be lost.
     - C(files) says of which files the rest could not be read, and why.
   returned: success

@@ -21,6 +21,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_messages impor
     Group,
     Header,
     Killed,
+    Lost,
     MemcgLimit,
     MemcgStats,
     NewBoot,
@@ -137,6 +138,12 @@ MESSAGES = {
     "no Manual OOM": None,
     "oom_kill_process: 2 callbacks suppressed": Suppressed(2),
     "net_ratelimit: 2 callbacks suppressed": None,
+    "** 123 printk messages dropped **": Lost(123),
+    "printk: 7 messages suppressed.": Lost(7),
+    "__ratelimit: 8 callbacks suppressed": Lost(8),
+    "Missed 12 kernel messages": Lost(12),
+    "imklog: 9 messages lost due to rate-limiting (20000 allowed within 600 seconds)": Lost(9),
+    "somebody Missed 12 kernel messages": None,
     "Linux version 6.1.0": NewBoot(),
     "a Linux version ": None,
     "oom_reaper: reaped process 7 (x), now anon-rss:0kB": None,
@@ -333,6 +340,25 @@ STORIES = {
 def test_lines_that_belong_together_are_one_event(lines, told):
     events = parse(records_of(lines))
     assert [(event["outcome"], [victim["pid"] for victim in event["victims"]]) for event in events] == told
+
+
+@pytest.mark.parametrize(
+    "line, told",
+    [
+        ("[    1.000000] oom_kill_process: 2 callbacks suppressed", (2, 0)),
+        ("Nov 23 04:43:46 host mallory: oom_kill_process: 2 callbacks suppressed", (0, 0)),
+        ("12,1,1,-;oom_kill_process: 2 callbacks suppressed", (0, 0)),
+        ("** 2 printk messages dropped **", (0, 2)),
+        ("Nov 23 04:43:46 host kernel: printk: 2 messages suppressed.", (0, 2)),
+        ("Nov 23 04:43:46 host systemd-journald[88]: Missed 2 kernel messages", (0, 2)),
+        ("Nov 23 04:43:46 host rsyslogd: imklog: 2 messages lost due to rate-limiting (20000 allowed within 600 seconds)", (0, 2)),
+        ("Nov 23 04:43:46 host mallory[88]: Missed 2 kernel messages", (0, 0)),
+        ("12,1,1,-;Missed 2 kernel messages", (0, 0)),
+    ],
+)
+def test_what_is_missing_is_told_by_who_can_know(line, told):
+    ending = read(records_of([line]), lambda _number, _event: None)
+    assert (ending.suppressed, ending.lost) == told
 
 
 def test_boots_are_kept_apart_by_uptime_or_by_the_version():
