@@ -529,6 +529,43 @@ def test_a_name_that_looks_like_a_new_boot_starts_none():
     assert [(event["boot_index"], [victim["pid"] for victim in event["victims"]]) for event in parse(records_of(lines))] == [(0, [500])]
 
 
+KERNEL_PREFIXES = [
+    "[   12.345678] ", "[   12.345678] host kernel: ", "1795409025.649722 host kernel: ", "Aug 12 10:16:36 host kern.err kernel: [   12.345678] ",
+    "Mon Aug 12 10:16:36 2024 kern.err kernel: [   12.345678] ", "11\u6708 23 04:43:46 host kernel: ", "[\u4e00 3\u6708 11 10:16:36 2025] ",
+    "Aug 12 10:16:36 2001:db8::7 kernel: ", "Aug 12 10:16:36 host kernel:[   12.345678] ", "kernel: [   12.345678] ", "[   12.345678 <    0.000012>] ",
+    "[  +0.000012] ",
+]
+NAMES = [
+    "kernel: x", "[<1.0>] x", "[+1.0] x", "[Aug12 10:16] x", "h kernel: x", "h kern.err k: ", "kern:err:x", "x\\x0a[1.0] ", "data: {", "::1 a: x",
+    "a[1]: x", "\u6708 1 x", "3\u6708 1 x", "h - x", "#033[0mx",
+]
+
+
+@pytest.mark.parametrize("prefix", KERNEL_PREFIXES)
+def test_no_name_that_looks_like_a_prefix_changes_what_is_told(prefix):
+    for name in NAMES:
+        [event] = parse(records_of([prefix + name + HEADER[1:], prefix + KILL.replace("(x)", "({0})".format(name))]))
+        assert (event["outcome"], event["trusted"], event["trigger"] is None) == ("kill", None, False)
+        assert [(victim["pid"], victim["name"]) for victim in event["victims"]] == [(7, name)]
+
+
+PROGRAM_PREFIXES = [
+    "[   12.345678] host mallory[7]: ", "1795409025.649722 host mallory[7]: ", "Aug 12 10:16:36 host user.err kernel: ",
+    "Aug 12 10:16:36 host kern.err mallory: ", "Mon Aug 12 10:16:36 2024 user.err mallory: ",
+    "11\u6708 23 04:43:46 host mallory: ", "Aug 12 10:16:36 2001:db8::7 mallory: ",
+    "Aug 12 10:16:36 host mallory:[   12.345678] ",
+]
+
+
+@pytest.mark.parametrize("prefix", PROGRAM_PREFIXES)
+@pytest.mark.parametrize("behind", ["", "kernel: ", "host kernel: ", "[   12.345678] ", "[   12.345678] host kernel: ", "kern  :err   : ", "<3>", "\x1b[0m"])
+def test_what_a_program_says_is_never_the_kernel_s(prefix, behind):
+    """Also as a container's own words in what Docker keeps."""
+    line = prefix + behind + KILL
+    for whole in (line, json.dumps({"log": line + "\n", "stream": "stdout", "time": "2026-11-23T04:43:45.1Z"})):
+        assert {event["trusted"] for event in parse(records_of([whole]))} <= {False}
+
+
 @given(st.lists(st.one_of(st.text(max_size=80), WORDS), max_size=40))
 def test_no_text_breaks_the_parser(lines):
     parse(records_of(lines), tasks=True, raw=True)
