@@ -18,7 +18,7 @@ import re
 import struct
 from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import LONGEST_LINE, Place, Record, kmsg_record, text_record
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import DAY, LONGEST_LINE, Place, Record, kmsg_record, text_record
 from ansible_collections.oomguard.linux.plugins.module_utils._moments import iso
 
 # A journal entry of the kernel is a message of those and a few dozen short fields; bytes that are numbers take up to five characters each.
@@ -64,7 +64,7 @@ def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lamb
             in_kmsg = False
             for part in _unglued(line):
                 record = text_record(part, place())
-                if record.clock is not None or record.program is not None or record.trusted is not None:
+                if record.monotonic is not None or record.clock is not None or record.program is not None or record.trusted is not None:
                     last = record
                 elif last is not None:
                     # One message on several lines, as a name may have a line end in it: who wrote the first of them wrote them all.
@@ -110,7 +110,7 @@ def journal_record(fields: Dict[str, Any]) -> Optional[Record]:
         text,
         uptime,
         None if written is None else iso(written),
-        uptime if uptime is not None else written,
+        None if written is None else written % DAY,
         by_kernel,
         message,
         _text(fields, "_BOOT_ID"),
@@ -213,4 +213,4 @@ def dmesg_records(text: str) -> Iterator[Record]:
         if isinstance(message, str):
             uptime = entry["time"] if isinstance(entry.get("time"), float) and 0 <= entry["time"] < _LATEST else None
             trusted = entry["fac"] == "kern" if isinstance(entry.get("fac"), str) else None
-            yield Record(_one_line(message), uptime, None, uptime, trusted, message)
+            yield Record(_one_line(message), uptime, None, None, trusted, message)

@@ -26,6 +26,8 @@ LONGEST_LINE = 4096
 # No real line wears more stamps than this.
 MOST_PREFIXES = 12
 
+DAY = 86400.0
+
 
 class Place(NamedTuple):
     """Where a reader finds a record again."""
@@ -40,7 +42,7 @@ class Record(NamedTuple):
     text: str  # the message alone
     monotonic: Optional[float] = None  # seconds since boot
     time: Optional[str] = None  # ISO 8601 UTC, only where the source gives date, year and zone
-    clock: Optional[float] = None  # seconds on whatever clock the line shows: only good for gaps between lines
+    clock: Optional[float] = None  # seconds of the day, as its stamp shows them: only good for gaps between lines
     # True: the facility says that the kernel wrote it. False: a program did.
     # None: this kind of text cannot tell.
     trusted: Optional[bool] = None
@@ -49,6 +51,16 @@ class Record(NamedTuple):
     program: Optional[str] = None  # who wrote it, as the tag says, which anybody can write
     vouched: bool = False  # journald itself knows that it was this program
     place: Optional[Place] = None
+
+
+def seconds_between(one: Record, other: Record) -> float:
+    """How far apart two lines are: by their uptimes, else by their stamps, which begin anew at midnight; 0 where they share neither."""
+    if one.monotonic is not None and other.monotonic is not None:
+        return abs(one.monotonic - other.monotonic)
+    if one.clock is None or other.clock is None:
+        return 0.0
+    gap = abs(one.clock - other.clock)
+    return min(gap, abs(DAY - gap))
 
 
 # --- records of /dev/kmsg: "prio,seq,usec,flags[,caller=T1];text" ------------
@@ -73,9 +85,8 @@ def kmsg_record(line: str) -> Optional[KmsgRecord]:
     if not match:
         return None
     priority, sequence, microseconds = [int(number) for number in match.groups()]
-    seconds = microseconds / 1e6
     text = line[match.end():][:LONGEST_LINE]
-    return KmsgRecord(sequence, Record(text, seconds, None, seconds, priority >> 3 == 0, line))
+    return KmsgRecord(sequence, Record(text, microseconds / 1e6, None, None, priority >> 3 == 0, line))
 
 
 # --- lines of text -------------------------------------------------------------
@@ -153,7 +164,10 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # What most lines of most logs wear, "Nov 23 04:43:46 host kernel: [  123.456789] ", taken off at once. Behind it comes the
 # message, or a row of a task table, which also begins with a bracket.
-_USUAL = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^\s\[<:]+ kernel: \[ *(\d{1,12}\.\d{1,9})\] (?=[^\[<> \t]|\[ *\d+\] )")
+_USUAL = re.compile(
+    r"[A-Z][a-z]{2} [ \d]\d (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) [^\s\[<:]+ kernel:"
+    r" \[ *(?P<uptime>\d{1,12}\.\d{1,9})\] (?=[^\[<> \t]|\[ *\d+\] )"
+)
 
 
 def text_record(line: str, place: Optional[Place] = None) -> Record:
@@ -170,8 +184,7 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
         line = _COLOUR.sub("", line)
     usual = _USUAL.match(line)
     if usual:
-        uptime = float(usual.group(1))
-        return Record(line[usual.end():], uptime, None, uptime, None, raw, None, "kernel", False, place)
+        return Record(line[usual.end():], float(usual.group("uptime")), None, _seconds(usual), None, raw, None, "kernel", False, place)
     monotonic = None  # type: Optional[float]
     clock = None  # type: Optional[float]
     time = None  # type: Optional[str]
@@ -196,16 +209,18 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
         elif kind == "priority" and int(match.group("priority")) > 7:
             trusted = False
         elif kind in ("ctime", "iso", "syslog", "unix"):
-            clock = float(match.group("epoch")) if kind == "unix" else _seconds(match)
             if kind == "unix":
-                time = iso(clock)
-            elif kind == "iso" and match.group("zone"):
+                epoch = float(match.group("epoch"))
+                time, clock = iso(epoch), epoch % DAY
+            else:
+                clock = _seconds(match)
+            if kind == "iso" and match.group("zone"):
                 time = utc(match)
             # dmesg writes a comma into the seconds, and no tag behind the stamp.
             if kind != "ctime" and "," not in match.group():
                 line, program, tag_trust = _peel_tag(line, _TAG_FACILITY, _TAG, _TAG_5424, _BARE_HOST)
                 trusted = tag_trust if tag_trust is not None else trusted
-    return Record(line, monotonic, time, clock if monotonic is None else monotonic, trusted, raw, None, program, False, place)
+    return Record(line, monotonic, time, clock, trusted, raw, None, program, False, place)
 
 
 def _prefix(line: str) -> Tuple[str, Optional["re.Match[str]"]]:

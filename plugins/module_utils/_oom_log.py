@@ -24,7 +24,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 from ansible_collections.oomguard.linux.plugins.module_utils import _oom_messages as say
 from ansible_collections.oomguard.linux.plugins.module_utils import _user_killers
 from ansible_collections.oomguard.linux.plugins.module_utils._cgroup_names import container_of, pod_of, unit_of
-from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, seconds_between
 
 # A report prints within moments, also on a slow console. What comes later belongs to another.
 REPORT_SECONDS = 30.0
@@ -81,18 +81,12 @@ class Report:
         self.panic = None  # type: Optional[say.Panic]
         self.sysrq = False
         self.raw = []  # type: List[str]
-        self.last_clock = record.clock
+        self.last = record
 
     def note(self, record: Record, raw: bool) -> None:
-        self.last_clock = record.clock
+        self.last = record
         if raw and len(self.raw) < MOST_RAW_LINES:
             self.raw.append(record.raw)
-
-    def seconds_since(self, record: Record) -> float:
-        """0 where the lines show no clock."""
-        if record.clock is None or self.last_clock is None:
-            return 0.0
-        return abs(record.clock - self.last_clock)
 
     def has_no_end(self) -> bool:
         return not (self.kills or self.no_killable or self.panic)
@@ -148,7 +142,7 @@ class _Stream:
         if message is None and self._open is None:
             return ()
         self._number = number
-        if self._open and self._open.seconds_since(record) > REPORT_SECONDS:
+        if self._open and seconds_between(self._open.last, record) > REPORT_SECONDS:
             self._close()
         if message is not None:
             use = self._USES.get(type(message))
@@ -175,7 +169,9 @@ class _Stream:
         """The reports that the next line may belong to, when that was the last."""
         waiting = ((self._open, REPORT_SECONDS), (self._ended, GROUP_SECONDS))
         return [
-            Unsettled(report.number, report.first, seconds) for report, seconds in waiting if report and report.seconds_since(last) <= seconds
+            Unsettled(report.number, report.first, seconds)
+            for report, seconds in waiting
+            if report and seconds_between(report.last, last) <= seconds
         ]
 
     def _close(self) -> None:
@@ -225,7 +221,7 @@ class _Stream:
         would have its report, too. Where reports are suppressed it need not.
         """
         group = self._ended
-        if group is None or group.group is None or group.seconds_since(record) > GROUP_SECONDS:
+        if group is None or group.group is None or seconds_between(group.last, record) > GROUP_SECONDS:
             return False
         if kill.origin not in (group.kills[0].origin, group.kills[-1].origin):
             return False

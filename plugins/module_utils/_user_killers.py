@@ -16,7 +16,7 @@ systemd:src/oom/oomd-manager.c (255 to 261), nohang, oomd:src/oomd/plugins/BaseK
 import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, seconds_between
 
 # Most lines of a log have none of these words and are not looked at any further.
 _WORDS = ("VmRSS", "oomd", "due to memory ", "the victim", "escalating to SIGKILL", "illing process", "badness")
@@ -168,7 +168,7 @@ class Stream:
 
 def _is_near(first: Record, second: Record) -> bool:
     """Whether two lines can be of the same kill; lines without a clock can."""
-    return first.clock is None or second.clock is None or abs(second.clock - first.clock) <= NEAR_SECONDS
+    return seconds_between(first, second) <= NEAR_SECONDS
 
 
 def _is_escalation(first: Kill, second: Kill) -> bool:

@@ -273,7 +273,7 @@ def test_stamps_without_end_are_given_up():
 
 
 def test_records_of_the_device_carry_the_proof_of_their_facility():
-    assert kmsg_record("6,1,5000000,-,caller=T7;text") == (1, Record("text", 5.0, None, 5.0, True, "6,1,5000000,-,caller=T7;text"))
+    assert kmsg_record("6,1,5000000,-,caller=T7;text") == (1, Record("text", 5.0, None, None, True, "6,1,5000000,-,caller=T7;text"))
     assert kmsg_record("12,1,5000000,-;text").record.trusted is False
     assert kmsg_record("text") is None
 
@@ -359,6 +359,42 @@ def test_lines_that_belong_together_are_one_event(lines, told):
 def test_what_is_missing_is_told_by_who_can_know(line, told):
     ending = read(records_of([line]), lambda _number, _event: None)
     assert (ending.suppressed, ending.lost) == told
+
+
+INDENTED = "Task in /a killed as a result of limit of /b"
+
+# Some lines of a report have no uptime, as those that dmesg indents, and some stamps have no date.
+CLOCKS = {
+    "CRI": (["2026-11-23T04:43:46.1Z stdout F [ 100.0] " + HEADER, "2026-11-23T04:43:46.2Z stdout F   " + INDENTED], "2026-11-23T04:43:46.3Z stdout F [ 100.1] "),
+    "RFC 5424": (["<4>1 2026-11-23T04:43:46Z host kernel - - - [ 100.0] " + HEADER, "<4>1 2026-11-23T04:43:46Z host kernel - - - " + INDENTED],
+                 "<4>1 2026-11-23T04:43:46Z host kernel - - - [ 100.1] "),
+    "syslog": (["Nov 23 04:43:46 host kernel: [ 100.0] " + HEADER, "Nov 23 04:43:46 host kernel: " + INDENTED], "Nov 23 04:43:46 host kernel: [ 100.1] "),
+    "midnight": (["Nov 23 23:59:59 host kernel: " + HEADER], "Nov 24 00:00:00 host kernel: "),
+    "midnight, ISO": (["2026-11-23T23:59:59Z host kernel: " + HEADER], "2026-11-24T00:00:00Z host kernel: "),
+    "uptime, then none": (["[ 100.0] " + HEADER], "Nov 24 00:00:00 host kernel: "),
+}
+
+
+@pytest.mark.parametrize("lines, prefix", CLOCKS.values(), ids=list(CLOCKS))
+def test_a_report_is_one_whatever_clock_its_lines_show(lines, prefix):
+    assert [(event["outcome"], event["complete"]) for event in parse(records_of(lines + [prefix + KILL]))] == [("kill", True)]
+
+
+@pytest.mark.parametrize(
+    "first, then",
+    [
+        ("Nov 23 23:59:29 host kernel: ", "Nov 24 00:00:00 host kernel: "),
+        ("Nov 23 04:43:46 host kernel: ", "Nov 23 04:44:17 host kernel: [ 100.0] "),
+        ("Nov 23 04:43:46 host kernel: [ 10.0] ", "Nov 23 04:43:46 host kernel: [ 41.0] "),  # rsyslog wrote both when it started
+    ],
+)
+def test_a_report_that_is_waited_for_too_long_is_over(first, then):
+    assert [event["outcome"] for event in parse(records_of([first + HEADER, then + KILL]))] == ["incomplete", "kill"]
+
+
+def test_a_group_that_is_killed_over_midnight_is_one():
+    kills = ["Nov 23 23:59:59 host kernel: " + line for line in (MEMCG_KILL.format(1), GROUP)] + ["Nov 24 00:00:00 host kernel: " + MEMCG_KILL.format(2)]
+    assert [event["outcome"] for event in parse(records_of(kills))] == ["group_kill"]
 
 
 def test_boots_are_kept_apart_by_uptime_or_by_the_version():

@@ -158,3 +158,11 @@ def test_their_events_have_the_keys_of_the_kernel_s():
     assert set(kernel["victims"][0]) == set(program["victims"][0])
     assert kernel["victims"][0]["rss_kb"] == 6
     assert kernel["id"] != program["id"]
+
+
+def test_what_is_said_of_one_kill_may_go_over_midnight():
+    [event] = events(
+        "Jul 25 23:59:59 host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.",
+        "Jul 26 00:00:00 host systemd-oomd[1332]: Killed {0} due to memory pressure for / being 1.68% > 1.00% for > 1s with reclaim activity".format(UNIT),
+    )
+    assert event["killed_count"] == 2
