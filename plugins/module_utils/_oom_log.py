@@ -377,23 +377,31 @@ def _restarted(record: Record, message: Optional[say.Message], uptime: Optional[
 
 
 def _joined(records: Iterable[Record]) -> Iterator[Record]:
-    r"""Put together the two lines into which a name with a line end splits its message, as \x0a, as /dev/kmsg writes it."""
-    cut = None  # type: Optional[Record]
+    r"""Put together the lines into which a name with line ends splits its message, as \x0a, as /dev/kmsg writes it.
+
+    Only lines of one writer, and only to a name that a task can have: else a
+    message that was cut, or that a program made up, would hide those behind it.
+    """
+    parts = []  # type: List[Record]
+    whole = Record("")
     for record in records:
-        if cut is not None:
-            whole = cut._replace(text=cut.text + "\\x0a" + record.text, raw=cut.raw + "\n" + record.raw)
-            if not say.is_cut(whole.text):
-                cut = None
-                yield whole
-                continue
-            yield cut
-            cut = None
+        if parts:
+            whole = whole._replace(text=whole.text + "\\x0a" + record.text, raw=whole.raw + "\n" + record.raw)
+            if record.trusted == whole.trusted:
+                if say.is_whole(whole.text):
+                    parts = []
+                    yield whole
+                    continue
+                if say.is_cut(whole.text):
+                    parts.append(record)
+                    continue
+            yield from parts
+            parts = []
         if say.is_cut(record.text):
-            cut = record
+            parts, whole = [record], record
         else:
             yield record
-    if cut is not None:
-        yield cut
+    yield from parts
 
 
 # --- a report as an event ----------------------------------------------------------

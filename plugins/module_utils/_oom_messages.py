@@ -14,7 +14,7 @@ the texts are those of mm/oom_kill.c and mm/memcontrol.c.
 """
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Union
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 # What comm holds, in bytes; escaped (\x0a, #012) each can take four.
 NAME_BYTES = 15
@@ -221,11 +221,30 @@ def understand(text: str) -> Optional[Message]:
 
 
 def is_cut(text: str) -> bool:
-    """Whether a victim's message ends inside the name, as at a line end in it."""
-    if "illed process " in text or "oom-kill:" in text:
-        message = understand(text)
-        return (isinstance(message, Killed) and message.name is None) or (isinstance(message, Summary) and message.pid is None)
-    return False
+    """Whether a victim's message ends inside the name, as at a line end in it, and the name can still go on."""
+    name, goes_on = _victim_name(text)
+    return goes_on and name is not None and _bytes(name) < NAME_BYTES
+
+
+def is_whole(text: str) -> bool:
+    """Whether it is a victim's message with a name that a task can have, so that its lines were rightly put together."""
+    name, goes_on = _victim_name(text)
+    return not goes_on and name is not None and _bytes(name) <= NAME_BYTES
+
+
+def _victim_name(text: str) -> Tuple[Optional[str], bool]:
+    """The name in a victim's message, None where there is none, and whether the text ends inside the message."""
+    if "illed process " in text:
+        match = _KILLED.match(text)
+        if match:
+            rest = text[match.end():]
+            end = _KILLED_END.match(rest) or _KILLED_CUT.match(rest)
+            return (end.group("name"), False) if end else (rest, True)
+    if "oom-kill:" in text:
+        summary = _summary(text)
+        if isinstance(summary, Summary):
+            return split_task(summary.rest, None)[1], summary.pid is None
+    return None, False
 
 
 def _header(text: str) -> Optional[Message]:

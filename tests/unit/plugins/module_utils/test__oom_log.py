@@ -397,6 +397,37 @@ def test_a_group_that_is_killed_over_midnight_is_one():
     assert [event["outcome"] for event in parse(records_of(kills))] == ["group_kill"]
 
 
+SIZES = ") total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+SYSLOG = "Nov 23 04:43:46 host "
+CUT = "Killed process 5 (x"
+JOURNAL = '{{"MESSAGE": "{0}", "_TRANSPORT": "{1}"}}'
+
+# Lines, and pid and name of each victim, as the text says it: what is cut has no name.
+NAMES_ON_LINES = {
+    "two line ends": (["[1.0] Killed process 7 (a", "b", "c" + SIZES], [(7, "a\\x0ab\\x0ac")]),
+    "nothing but line ends": (["Killed process 7 ("] + [""] * 14 + [SIZES], [(7, "\\x0a" * 15)]),
+    "in the summary": ([SUMMARY.format(7).replace("=x,", "=a\nb\nc,"), KILL.replace("(x", "(a\nb\nc")], [(7, "a\\x0ab\\x0ac")]),
+    "longer than a name": (["Killed process 7 ("] + [""] * 15 + [SIZES], [(7, None)]),
+    "a line longer than a name": (["Killed process 7 (a", "0123456789abcde" + SIZES], [(7, None)]),
+    "cut before the next victim's": ([CUT, KILL], [(5, None), (7, "x")]),
+    "cut before the next, which has a line end": ([CUT, "Killed process 7 (a", "b" + SIZES], [(5, None), (7, "a\\x0ab")]),
+    "cut before the next summary": ([CUT, SUMMARY.format(7), KILL], [(5, None), (7, "x")]),
+    "cut before a report": ([CUT, HEADER, KILL], [(5, None), (7, "x")]),
+    "made up in syslog": ([SYSLOG + "mallory: " + CUT, SYSLOG + "kernel: " + KILL], [(5, None), (7, "x")]),
+    "made up, and goes on as if": ([SYSLOG + "mallory: " + CUT, SYSLOG + "kernel: y" + SIZES], [(5, None)]),
+    "made up in the journal": ([JOURNAL.format(CUT, "syslog"), JOURNAL.format(KILL, "kernel")], [(5, None), (7, "x")]),
+    "made up in /dev/kmsg": (["12,1,1,-;" + CUT, "3,2,2,-;" + KILL], [(5, None), (7, "x")]),
+    "a name like a kill": (["Killed process 7 (", "Killed process" + SIZES], [(7, "\\x0aKilled process")]),
+    "a name like a row": (["Killed process 7 (", "[1] 1 1 1 x", SIZES], [(7, "\\x0a[1] 1 1 1 x\\x0a")]),
+}
+
+
+@pytest.mark.parametrize("lines, victims", NAMES_ON_LINES.values(), ids=list(NAMES_ON_LINES))
+def test_lines_are_put_together_to_a_name_and_no_further(lines, victims):
+    events = parse(records_of("\n".join(lines).split("\n")))
+    assert [(victim["pid"], victim["name"]) for event in events for victim in event["victims"]] == victims
+
+
 def test_boots_are_kept_apart_by_uptime_or_by_the_version():
     by_uptime = ["[500.0] " + KILL, "[0.0] Linux version 6.1", "[9.0] " + KILL]
     by_version = [KILL, "Linux version 6.1", KILL]
