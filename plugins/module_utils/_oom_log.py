@@ -34,6 +34,7 @@ GROUP_SECONDS = 1.0
 REBOOT_SECONDS = 5.0
 
 # Hostile input must not fill the memory: real reports stay far below.
+MOST_WAITING = 8
 MOST_TASKS = 65536
 MOST_RAW_LINES = 4096
 
@@ -88,6 +89,9 @@ class Report:
         if raw and len(self.raw) < MOST_RAW_LINES:
             self.raw.append(record.raw)
 
+    def has_chosen(self, pid: int) -> bool:
+        return self.has_no_end() and pid in (self.announced and self.announced.pid, self.summary and self.summary.pid)
+
     def has_no_end(self) -> bool:
         return not (self.kills or self.no_killable or self.panic)
 
@@ -133,6 +137,7 @@ class _Stream:
         self._raw = raw
         self._open = None  # type: Optional[Report]  # still without its end
         self._ended = None  # type: Optional[Report]  # its group may go on
+        self._waiting = []  # type: List[Report]  # another began before the kill that they told of
         self._over = []  # type: List[Report]
         self._sysrq = False
         self._number = 0
@@ -144,19 +149,22 @@ class _Stream:
         self._number = number
         if self._open and seconds_between(self._open.last, record) > REPORT_SECONDS:
             self._close()
+        if self._waiting:
+            self._give_up([report for report in self._waiting if seconds_between(report.last, record) > REPORT_SECONDS])
         if message is not None:
             use = self._USES.get(type(message))
             if use:
                 use(self, record, message)
             elif self._open:
                 self._describe(self._open, message)
-        current = self._open or self._ended
+        current = self._ended if isinstance(message, self._OF_THE_ENDED) and self._ended else self._open or self._ended
         if current and (message is not None or self._open):
             current.note(record, self._raw)
         return self._hand_over()
 
     def finish(self) -> Sequence[Report]:
         self._close()
+        self._give_up(self._waiting)
         return self._hand_over()
 
     def _hand_over(self) -> Sequence[Report]:
@@ -167,7 +175,7 @@ class _Stream:
 
     def unsettled(self, last: Record) -> List[Unsettled]:
         """The reports that the next line may belong to, when that was the last."""
-        waiting = ((self._open, REPORT_SECONDS), (self._ended, GROUP_SECONDS))
+        waiting = [(self._open, REPORT_SECONDS), (self._ended, GROUP_SECONDS)] + [(report, REPORT_SECONDS) for report in self._waiting]
         return [
             Unsettled(report.number, report.first, seconds)
             for report, seconds in waiting
@@ -175,9 +183,18 @@ class _Stream:
         ]
 
     def _close(self) -> None:
-        # Within a stream the ended report is always the older one.
-        self._over += [report for report in (self._ended, self._open) if report]
+        """Nothing more can come but the kill of whom the open report has chosen, as reports of several cgroups may be printed at once."""
+        for report in (self._ended, self._open):
+            if report and report.has_no_end() and (report.announced or report.summary):
+                self._waiting.append(report)
+                self._give_up(self._waiting[:-MOST_WAITING])
+            elif report:
+                self._over.append(report)
         self._open = self._ended = None
+
+    def _give_up(self, late: List[Report]) -> None:
+        self._over += late
+        self._waiting = [report for report in self._waiting if report not in late]
 
     def _begin(self, record: Record) -> Report:
         self._close()
@@ -199,12 +216,18 @@ class _Stream:
         report.announced = announced
 
     def _killed(self, record: Record, kill: say.Killed) -> None:
-        if self._open is None and self._goes_on(record, kill):
+        own = next((report for report in [self._open] + self._waiting if report and report.has_chosen(kill.pid)), None)
+        if own is None and self._goes_on(record, kill):
             self._ended.kills.append(kill)  # type: ignore[union-attr]
             return
-        report = self._open if self._open and self._may_be_victim(self._open, kill) else self._begin(record)
+        report = own or (self._open if self._open and self._may_be_victim(self._open, kill) else self._begin(record))
         report.kills.append(kill)
-        self._ended, self._open = report, None
+        self._over += [self._ended] if self._ended else []
+        self._ended = report
+        if report is self._open:
+            self._open = None
+        else:
+            self._waiting.remove(report)
 
     @staticmethod
     def _may_be_victim(report: Report, kill: say.Killed) -> bool:
@@ -248,6 +271,7 @@ class _Stream:
     def _manual(self, _record: Record, _message: say.Sysrq) -> None:
         self._sysrq = True
 
+    _OF_THE_ENDED = (say.Killed, say.Group, say.Skipped)
     _USES = {
         say.Header: _header,
         say.Summary: _summary,

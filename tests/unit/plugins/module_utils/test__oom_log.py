@@ -290,6 +290,7 @@ MEMCG_KILL = "Memory cgroup out of memory: Killed process {0} (x) total-vm:4kB, 
 HEADER = "x invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0"
 GROUP = "Tasks in /g are going to be killed due to memory.oom.group set"
 SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/u,task=x,pid={0},uid=0"
+ANNOUNCED = "Memory cgroup out of memory: Kill process {0} (x) score 9 or sacrifice child"
 
 STORIES = {
     "a kill without a report": ([KILL], [("kill", [7])]),
@@ -329,6 +330,39 @@ STORIES = {
     "announced twice": (
         ["Out of memory: Kill process 5 (y) score 9 or sacrifice child"] * 2,
         [("incomplete", []), ("incomplete", [])],
+    ),
+    "two at once, each with its own kill": ([SUMMARY.format(7), SUMMARY.format(8), MEMCG_KILL.format(8), MEMCG_KILL.format(7)], [("kill", [7]), ("kill", [8])]),
+    "in the order in which they began": ([SUMMARY.format(7), SUMMARY.format(8), MEMCG_KILL.format(7), MEMCG_KILL.format(8)], [("kill", [7]), ("kill", [8])]),
+    "two at once, up to 5.0": (
+        [HEADER, ANNOUNCED.format(7), HEADER, ANNOUNCED.format(8), MEMCG_KILL.format(7), MEMCG_KILL.format(8)],
+        [("kill", [7]), ("kill", [8])],
+    ),
+    "whose header it is nobody knows": (
+        [HEADER, HEADER, ANNOUNCED.format(7), ANNOUNCED.format(8), MEMCG_KILL.format(7), MEMCG_KILL.format(8)],
+        [("incomplete", []), ("kill", [7]), ("kill", [8])],
+    ),
+    "a group between": (
+        [SUMMARY.format(7), SUMMARY.format(8), MEMCG_KILL.format(7), GROUP, MEMCG_KILL.format(9), MEMCG_KILL.format(8)],
+        [("group_kill", [7, 9]), ("kill", [8])],
+    ),
+    "nobody waits too long for a kill": (
+        ["[1.0] " + SUMMARY.format(7), "[2.0] " + SUMMARY.format(8), "[32.0] " + MEMCG_KILL.format(8), "[32.0] " + MEMCG_KILL.format(7)],
+        [("kill", [7]), ("kill", [8]), ("kill", [7])],
+    ),
+    "nor too many": (
+        [ANNOUNCED.format(pid) for pid in range(1, 12)] + [HEADER, MEMCG_KILL.format(12), MEMCG_KILL.format(1), MEMCG_KILL.format(4)],
+        [("incomplete", [])] * 3 + [("kill", [4])] + [("incomplete", [])] * 7 + [("kill", [12]), ("kill", [1])],
+    ),
+    "a report goes on when the one before it ends": (
+        [HEADER, SUMMARY.format(8), HEADER, MEMCG_KILL.format(8), GROUP, MEMCG_KILL.format(9), SUMMARY.format(7), MEMCG_KILL.format(7)],
+        [("group_kill", [8, 9]), ("kill", [7])],
+    ),
+    "nothing killable, though announced": (
+        [ANNOUNCED.format(7), "Out of memory and no killable processes...", MEMCG_KILL.format(7)], [("no_killable", []), ("kill", [7])]
+    ),
+    "what nobody was chosen for waits for nothing": (
+        [HEADER, SUMMARY.format(8), HEADER, MEMCG_KILL.format(7), MEMCG_KILL.format(8)],
+        [("kill", [8]), ("kill", [7])],
     ),
     "a line end in a name": (["Out of memory: Killed process 7 (two", "lines) total-vm:4kB, anon-rss:3kB, file-rss:2kB"], [("kill", [7])]),
     "a name that never ends": (["Out of memory: Killed process 7 (two", "other words"], [("kill", [7])]),
@@ -426,6 +460,14 @@ NAMES_ON_LINES = {
 def test_lines_are_put_together_to_a_name_and_no_further(lines, victims):
     events = parse(records_of("\n".join(lines).split("\n")))
     assert [(victim["pid"], victim["name"]) for event in events for victim in event["victims"]] == victims
+
+
+def test_lines_of_two_at_once_are_told_with_their_own():
+    lines = ["[1.0] " + HEADER, "[1.0] " + SUMMARY.format(7), "[1.1] " + HEADER, "[1.1] " + SUMMARY.format(8), "[1.2] " + MEMCG_KILL.format(7)]
+    ending = read(records_of(lines), lambda _number, event: None)
+    assert [(report.number, report.seconds) for report in ending.unsettled] == [(2, 30.0), (0, 1.0)]
+    assert [event["raw"] for event in parse(records_of(lines), raw=True)] == [lines[:2] + lines[4:], lines[2:4]]
+    assert [report.number for report in read(records_of(lines[:4]), lambda _number, event: None).unsettled] == [2, 0]
 
 
 def test_boots_are_kept_apart_by_uptime_or_by_the_version():
