@@ -139,7 +139,7 @@ class _Stream:
         self._ended = None  # type: Optional[Report]  # its group may go on
         self._waiting = []  # type: List[Report]  # another began before the kill that they told of
         self._over = []  # type: List[Report]
-        self._sysrq = False
+        self._sysrq = None  # type: Optional[Record]  # it was asked for, and nothing came of it yet
         self._number = 0
 
     def take(self, record: Record, message: Optional[say.Message], number: int) -> Sequence[Report]:
@@ -199,7 +199,8 @@ class _Stream:
     def _begin(self, record: Record) -> Report:
         self._close()
         self._open = Report(record, self._trusted, self._number)
-        self._open.sysrq, self._sysrq = self._sysrq, False
+        self._open.sysrq = self._sysrq is not None and seconds_between(self._sysrq, record) <= REPORT_SECONDS
+        self._sysrq = None
         return self._open
 
     def _header(self, record: Record, header: say.Header) -> None:
@@ -268,8 +269,8 @@ class _Stream:
         report = self._open or self._begin(record)
         report.panic = panic
 
-    def _manual(self, _record: Record, _message: say.Sysrq) -> None:
-        self._sysrq = True
+    def _manual(self, record: Record, message: say.Sysrq) -> None:
+        self._sysrq = None if message.ignored else record
 
     _OF_THE_ENDED = (say.Killed, say.Group, say.Skipped)
     _USES = {

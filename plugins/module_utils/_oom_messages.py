@@ -130,7 +130,9 @@ class Panic(NamedTuple):
 
 
 class Sysrq(NamedTuple):
-    """C(sysrq: Manual OOM execution)."""
+    """C(sysrq: Manual OOM execution), C(OOM request ignored. No task eligible)."""
+
+    ignored: bool
 
 
 class Suppressed(NamedTuple):
@@ -448,7 +450,9 @@ def _no_killable(text: str) -> Optional[Message]:
 
 
 def _sysrq(text: str) -> Optional[Message]:
-    return Sysrq() if _SYSRQ.match(text) else None
+    if text.startswith(("OOM request ignored. ", "OOM request ignored because ")):
+        return Sysrq(ignored=True)
+    return Sysrq(ignored=False) if _SYSRQ.match(text) else None
 
 
 def _suppressed(text: str) -> Optional[Message]:
@@ -482,7 +486,7 @@ _READERS = [
             ("memory.oom.group", _group),
         ],
     ),
-    ("OOM ", [("OOM victim ", _skipped), ("Manual OOM", _sysrq)]),
+    ("OOM ", [("OOM victim ", _skipped), ("Manual OOM", _sysrq), ("OOM request", _sysrq)]),
     ("memory", [("panic_on_oom", _panic), ("deadlocked on memory", _panic), ("memory: usage", _usage)]),
     ("callbacks suppressed", [("", _suppressed), ("", _lost)]),
     (" messages", [("", _lost)]),

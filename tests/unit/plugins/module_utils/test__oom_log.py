@@ -133,8 +133,11 @@ MESSAGES = {
     "Kernel panic - not syncing: out of memory. Compulsory panic_on_oom is selected.": Panic("compulsory"),
     "Kernel panic - not syncing: out of memory from page fault. panic_on_oom is selected.": Panic("system-wide"),
     "panic_on_oom is a sysctl": None,
-    "SysRq : Manual OOM execution": Sysrq(),
-    "sysrq: SysRq : Manual OOM execution": Sysrq(),
+    "SysRq : Manual OOM execution": Sysrq(False),
+    "sysrq: SysRq : Manual OOM execution": Sysrq(False),
+    "OOM request ignored. No task eligible": Sysrq(True),
+    "OOM request ignored because killer is disabled": Sysrq(True),
+    "an OOM request ignored. ": None,
     "no Manual OOM": None,
     "oom_kill_process: 2 callbacks suppressed": Suppressed(2),
     "net_ratelimit: 2 callbacks suppressed": None,
@@ -468,6 +471,22 @@ def test_lines_of_two_at_once_are_told_with_their_own():
     assert [(report.number, report.seconds) for report in ending.unsettled] == [(2, 30.0), (0, 1.0)]
     assert [event["raw"] for event in parse(records_of(lines), raw=True)] == [lines[:2] + lines[4:], lines[2:4]]
     assert [report.number for report in read(records_of(lines[:4]), lambda _number, event: None).unsettled] == [2, 0]
+
+
+@pytest.mark.parametrize(
+    "lines, sysrq",
+    [
+        (["[10.0] sysrq: Manual OOM execution", "[10.1] "], True),
+        (["[10.0] sysrq: Manual OOM execution", "[9000.0] "], False),
+        (["[10.0] sysrq: Manual OOM execution", "[10.1] OOM request ignored. No task eligible", "[10.2] "], False),
+        (["[10.0] sysrq: Manual OOM execution", "[10.1] OOM request", "[10.2] "], True),
+        (["kern  :info  : [10.0] sysrq: Manual OOM execution", "user  :info  : [10.1] OOM request ignored. No task eligible", "kern  :err   : [10.2] "], True),
+        (["user  :info  : [10.0] sysrq: Manual OOM execution", "kern  :err   : [10.2] "], False),
+    ],
+)
+def test_a_kill_was_asked_for_where_it_comes_at_once(lines, sysrq):
+    [event] = parse(records_of(lines[:-1] + [lines[-1] + KILL]))
+    assert event["sysrq"] is sysrq
 
 
 def test_boots_are_kept_apart_by_uptime_or_by_the_version():
