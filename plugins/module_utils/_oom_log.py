@@ -355,7 +355,8 @@ class _Parser:
         if _restarted(record, message, self._uptime, self._lines, self._boot_id):
             self._end_boot()
             self._boot, self._lines = self._boot + 1, 0
-        self._uptime = record.monotonic if record.monotonic is not None else self._uptime
+        if record.monotonic is not None and record.trusted is not False:  # a program can write any
+            self._uptime = record.monotonic
         self._boot_id = record.boot or self._boot_id
         self._lines += 1
         self._last = record
@@ -398,7 +399,8 @@ def _restarted(record: Record, message: Optional[say.Message], uptime: Optional[
         return False
     if record.monotonic is None:
         return isinstance(message, say.NewBoot) and lines > 0
-    return uptime is not None and record.monotonic < uptime - REBOOT_SECONDS
+    shuffled = 0.0 if isinstance(message, say.NewBoot) else REBOOT_SECONDS
+    return uptime is not None and record.monotonic < uptime - shuffled
 
 
 def _joined(records: Iterable[Record]) -> Iterator[Record]:

@@ -496,6 +496,25 @@ def test_boots_are_kept_apart_by_uptime_or_by_the_version():
         assert [event["boot_index"] for event in parse(records_of(lines))] == [-1, 0]
 
 
+SHORT_BOOT = ["[0.000000] Linux version 6.1.0", "[3.0] " + HEADER, "[3.1] " + KILL]
+
+BOOTS = {
+    "shorter than lines are shuffled": (SHORT_BOOT * 2, [-1, 0]),
+    "shuffled lines": (["[3.0] a", "[2.0] " + KILL], [0]),
+    "the version after other lines": (["[0.000000] microcode: updated early"] + SHORT_BOOT, [0]),
+    "a name like the version": (["[3.0] " + KILL, "[3.1] ", "[    0.100000] Linux version  invoked oom-killer: gfp_mask=0x0", "[3.2] " + KILL], [0, 0]),
+    "an uptime that a program made up": (
+        [SYSLOG + "kernel: [10.0] " + KILL, SYSLOG + "mallory: [99999.0] a", SYSLOG + "mallory: [0.0] Linux version 6.1.0", SYSLOG + "kernel: [11.0] " + KILL],
+        [0, 0],
+    ),
+}
+
+
+@pytest.mark.parametrize("lines, boots", BOOTS.values(), ids=list(BOOTS))
+def test_a_boot_begins_where_the_kernel_says_so(lines, boots):
+    assert [event["boot_index"] for event in parse(records_of(lines)) if event["victims"]] == boots
+
+
 def test_what_a_program_wrote_never_mixes_with_the_kernel():
     lines = ["4,1,1,-;" + HEADER, "12,2,2,-;" + KILL.replace("7", "1"), "6,3,3,-;" + KILL]
     events = parse(records_of(lines))
