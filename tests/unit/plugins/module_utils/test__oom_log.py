@@ -402,7 +402,10 @@ INDENTED = "Task in /a killed as a result of limit of /b"
 
 # Some lines of a report have no uptime, as those that dmesg indents, and some stamps have no date.
 CLOCKS = {
-    "CRI": (["2026-11-23T04:43:46.1Z stdout F [ 100.0] " + HEADER, "2026-11-23T04:43:46.2Z stdout F   " + INDENTED], "2026-11-23T04:43:46.3Z stdout F [ 100.1] "),
+    "CRI": (
+        ["2026-11-23T04:43:46.1Z stdout F [ 100.0] " + HEADER, "2026-11-23T04:43:46.2Z stdout F   " + INDENTED],
+        "2026-11-23T04:43:46.3Z stdout F [ 100.1] ",
+    ),
     "RFC 5424": (["<4>1 2026-11-23T04:43:46Z host kernel - - - [ 100.0] " + HEADER, "<4>1 2026-11-23T04:43:46Z host kernel - - - " + INDENTED],
                  "<4>1 2026-11-23T04:43:46Z host kernel - - - [ 100.1] "),
     "syslog": (["Nov 23 04:43:46 host kernel: [ 100.0] " + HEADER, "Nov 23 04:43:46 host kernel: " + INDENTED], "Nov 23 04:43:46 host kernel: [ 100.1] "),
@@ -449,6 +452,7 @@ NAMES_ON_LINES = {
     "cut before the next victim's": ([CUT, KILL], [(5, None), (7, "x")]),
     "cut before the next, which has a line end": ([CUT, "Killed process 7 (a", "b" + SIZES], [(5, None), (7, "a\\x0ab")]),
     "cut before the next summary": ([CUT, SUMMARY.format(7), KILL], [(5, None), (7, "x")]),
+    "before what is no summary": ([CUT, "oom-kill: no", "oom-kill: no", KILL], [(5, None), (7, "x")]),
     "cut before a report": ([CUT, HEADER, KILL], [(5, None), (7, "x")]),
     "made up in syslog": ([SYSLOG + "mallory: " + CUT, SYSLOG + "kernel: " + KILL], [(5, None), (7, "x")]),
     "made up, and goes on as if": ([SYSLOG + "mallory: " + CUT, SYSLOG + "kernel: y" + SIZES], [(5, None)]),
