@@ -291,7 +291,8 @@ class _Stream:
             if len(report.rows) < MOST_TASKS:
                 report.rows.append(message)
         elif isinstance(message, say.TriggerPid):
-            if report.header and report.header.name == message.name and report.trigger_pid is None:
+            name = report.header.name if report.header else None
+            if name and message.name in (name, name + say.KDUMP) and report.trigger_pid is None:
                 report.trigger_pid = message.pid
         elif isinstance(message, say.MemcgLimit):
             report.limit = say.MemcgLimit(message.task_memcg or report.limit.task_memcg, message.memcg or report.limit.memcg)

@@ -528,6 +528,12 @@ def test_what_a_program_wrote_never_mixes_with_the_kernel():
     ]
 
 
+@pytest.mark.parametrize("taint", ["Not tainted 4.18.0", "Kdump: loaded Not tainted 4.18.0", "Kdump: loaded Tainted: G OE 4.18.0"])
+def test_who_asked_is_known_by_its_name_with_a_crash_kernel_or_without(taint):
+    [event] = parse(records_of([HEADER, "CPU: 0 PID: 8 Comm: y " + taint, "CPU: 0 PID: 9 Comm: x " + taint, KILL]))
+    assert event["trigger"]["pid"] == 9
+
+
 def test_the_task_table_fills_in_what_the_kill_does_not_say():
     lines = [
         HEADER,
