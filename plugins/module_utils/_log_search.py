@@ -15,6 +15,7 @@ next one.
 """
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -25,6 +26,7 @@ except ImportError:  # Python can be built without
 
 _BLOCK = 4 << 20
 _WORKERS = 3  # the C library searches without Python's lock, while what was found is read
+_SWITCH_SECONDS = 5e-5  # and needs the lock from word to word, for which it would wait 5 ms
 
 # A report begins. What follows it belongs to it until the next word, which may be as far away as a table of 65536 rows is long.
 _BEGIN = b"oom-killer: gfp_mask="
@@ -33,7 +35,7 @@ _LONGEST_REPORT = 8 << 20
 # One of these is in every event of the kernel (see _oom_messages), or begins a boot; the longer a word, the faster it is looked for. What
 # is missing here stands near another: "no killable processes" is in a report, "Kill process" is beside "Killed process",
 # "callbacks suppressed" right before a report.
-_KERNEL_WORDS = (_BEGIN, b"oom-kill:constraint=", b"illed process ", b"Linux version ", b"panic - not syncing: ")
+_KERNEL_WORDS = (_BEGIN, b"oom-kill:constraint=", b"illed process ", b"Linux version ", b"Kernel panic - not syncing: ")
 
 # And these in every kill by a program (see _user_killers).
 _PROGRAM_WORDS = (b" to process ", b"illing process", b" due to memory ", b" to the victim", b"oomd kill: ")
@@ -81,9 +83,14 @@ def _hits(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]) -> I
         block = os.pread(descriptor, _BLOCK + overlap, at)
         return sorted((at + place, word) for word in words for place in _places(block, word) if place < _BLOCK)
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        for found in pool.map(search, range(start, size, _BLOCK)):
-            yield from found
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            for found in pool.map(search, range(start, size, _BLOCK)):
+                yield from found
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def _places(block: bytes, word: bytes) -> Iterator[int]:
