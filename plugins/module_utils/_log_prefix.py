@@ -13,6 +13,7 @@ stamps before it. Each line is taken apart by what it holds, never by columns:
 stamps and tags are peeled off the left end, one at a time, until none is left.
 """
 
+import functools
 import re
 from typing import NamedTuple, Optional, Tuple, Union
 
@@ -164,10 +165,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # What most lines of most logs wear, "Nov 23 04:43:46 host kernel: [  123.456789] ", taken off at once. Behind it comes the
 # message, or a row of a task table, which also begins with a bracket.
-_USUAL = re.compile(
-    r"[A-Z][a-z]{2} [ \d]\d (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) [^\s\[<:]+ kernel:"
-    r" \[ *(?P<uptime>\d{1,12}\.\d{1,9})\] (?=[^\[<> \t]|\[ *\d+\] )"
-)
+_USUAL = re.compile(r"[A-Z][a-z]{2} [ \d]\d (\d\d:\d\d:\d\d) [^\s\[<:]+ kernel: \[ *(\d{1,12}\.\d{1,9})\] (?=[^\[<> \t]|\[ *\d+\] )")
 
 
 def text_record(line: str, place: Optional[Place] = None) -> Record:
@@ -184,7 +182,8 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
         line = _COLOUR.sub("", line)
     usual = _USUAL.match(line)
     if usual:
-        return Record(line[usual.end():], float(usual.group("uptime")), None, _seconds(usual), None, raw, None, "kernel", False, place)
+        stamp, uptime = usual.groups()
+        return Record(line[usual.end():], float(uptime), None, _clock(stamp), None, raw, None, "kernel", False, place)
     monotonic = None  # type: Optional[float]
     clock = None  # type: Optional[float]
     time = None  # type: Optional[str]
@@ -213,7 +212,7 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
                 epoch = float(match.group("epoch"))
                 time, clock = iso(epoch), epoch % DAY
             else:
-                clock = _seconds(match)
+                clock = _clock(":".join(match.group("hour", "minute", "second")))
             if kind == "iso" and match.group("zone"):
                 time = utc(match)
             # dmesg writes a comma into the seconds, and no tag behind the stamp.
@@ -243,5 +242,7 @@ def _peel_tag(line: str, *patterns: "re.Pattern[str]") -> Tuple[str, Optional[st
     return line, None, None
 
 
-def _seconds(match: "re.Match[str]") -> float:
-    return int(match.group("hour")) * 3600 + int(match.group("minute")) * 60 + float(match.group("second").replace(",", "."))
+@functools.lru_cache(maxsize=16)  # many lines are of one second
+def _clock(stamp: str) -> float:
+    hour, minute, second = stamp.split(":")
+    return int(hour) * 3600 + int(minute) * 60 + float(second.replace(",", "."))

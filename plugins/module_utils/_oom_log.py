@@ -157,7 +157,7 @@ class _Stream:
                 use(self, record, message)
             elif self._open:
                 self._describe(self._open, message)
-        current = self._ended if isinstance(message, self._OF_THE_ENDED) and self._ended else self._open or self._ended
+        current = self._ended if self._ended and isinstance(message, self._OF_THE_ENDED) else self._open or self._ended
         if current and (message is not None or self._open):
             current.note(record, self._raw)
         return self._hand_over()
