@@ -237,7 +237,7 @@ DOCKER_PACKAGES := dockerd:docker.io docker:docker.io mmdebstrap:mmdebstrap
 
 define install
 @missing=$$(for pair in $(1); do \
-	command -v $${pair%%:*} > /dev/null || [ -e "$$(cc -print-file-name=$${pair%%:*} 2> /dev/null)" ] || printf ' %s' $${pair##*:}; done); \
+	command -v $${pair%%:*} > /dev/null || [ -f "$$(cc -print-file-name=$${pair%%:*} 2> /dev/null)" ] || printf ' %s' $${pair##*:}; done); \
 [ -z "$$missing" ] && exit 0; \
 [ "$$(id -u)" = 0 ] || { echo "These Debian packages are missing:$$missing. Install them, or run make as root." >&2; exit 1; }; \
 echo "Installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null
