@@ -13,23 +13,13 @@ Sources: cgroups(7), Documentation/admin-guide/cgroup-v1/memory.rst and cgroup-v
 """
 
 import errno
+import functools
 import os
 import re
-import signal
-import time
 from typing import Dict, List, NamedTuple, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
-    AccessError,
-    InputError,
-    NotFoundError,
-    ReadBackError,
-    UnsupportedError,
-)
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
-
-# How long a cgroup may stay busy after the last process in it was killed.
-REMOVE_SECONDS = 5.0
 
 
 class Hierarchy(NamedTuple):
@@ -53,8 +43,9 @@ class Hierarchy(NamedTuple):
         return os.path.normpath(os.path.join(self.root, inside))
 
 
+@functools.lru_cache(maxsize=1)
 def hierarchies(procfs: Procfs) -> List[Hierarchy]:
-    """Every cgroup hierarchy that is mounted here, from mountinfo (proc(5))."""
+    """Every cgroup hierarchy that is mounted here, from mountinfo (proc(5)), read once: it takes longer than any other look at a target."""
     found = []
     for line in procfs.read("self/mountinfo").splitlines():
         mount, _dash, filesystem = line.partition(" - ")
@@ -122,7 +113,7 @@ def oom_kills(procfs: Procfs) -> Dict[str, int]:
     counted = {}
     for folder, _folders, names in os.walk(hierarchy.mount):
         try:
-            kills = _oom_kills(folder, name) if name in names else None
+            kills = oom_kills_in(folder, name) if name in names else None
         except OSError:  # removed meanwhile
             continue
         if kills:
@@ -130,7 +121,8 @@ def oom_kills(procfs: Procfs) -> Dict[str, int]:
     return counted
 
 
-def _oom_kills(directory: str, name: str) -> Optional[int]:
+def oom_kills_in(directory: str, name: str) -> Optional[int]:
+    """What this file of a cgroup counts; None before kernel 4.13."""
     words = _words(directory, name)
     return next((int(value) for key, value in zip(words[::2], words[1::2]) if key == "oom_kill"), None)
 
@@ -156,108 +148,15 @@ def _words(directory: str, name: str) -> List[str]:
         return stream.read().split()
 
 
-class MemoryCgroup:
-    """One private memory cgroup: limited, filled, emptied, removed."""
-
-    def __init__(self, hierarchy: Hierarchy, directory: str) -> None:
-        self.version = hierarchy.version
-        self.directory = directory
-        self.path = hierarchy.path(directory)
-
-    def create(self) -> None:
-        try:
-            os.mkdir(self.directory)
-        except OSError as error:
-            raise AccessError("{0}: {1}".format(os.path.dirname(self.directory), error.strerror))
-        if not os.path.exists(self._file("limit")):
-            self.remove()
-            raise UnsupportedError(
-                "{0}: its cgroup.subtree_control does not hand on the memory controller".format(os.path.dirname(self.directory))
-            )
-
-    def exists(self) -> bool:
-        return os.path.isdir(self.directory)
-
-    def set_limit(self, limit_kb: int) -> None:
-        """Limit memory and leave no way into swap; the kernel's killer stays on, for single processes."""
-        limit = str(limit_kb * 1024)
-        self._write("limit", limit)
-        if self.version == 1:
-            self._write_if_there("memory.memsw.limit_in_bytes", limit)
-            self._write_if_there("memory.swappiness", "0")
-            self._write_if_there("memory.oom_control", "0")
-        else:
-            self._write_if_there("memory.swap.max", "0")
-            self._write_if_there("memory.zswap.max", "0")
-            self._write_if_there("memory.oom.group", "0")
-        if self.limit_kb() != limit_kb:
-            raise ReadBackError("{0} shows {1} KiB after {2} KiB was written".format(self._file("limit"), self.limit_kb(), limit_kb))
-
-    def limit_kb(self) -> Optional[int]:
-        """The cgroup's own limit; None when there is none."""
-        return _limit_kb(self.directory, self.version)
-
-    def oom_kills(self) -> Optional[int]:
-        """Kills inside since it exists (memory.events, memory.oom_control); None before kernel 4.13."""
-        return _oom_kills(self.directory, "memory.events" if self.version == 2 else "memory.oom_control")
-
-    def processes(self) -> List[int]:
-        return processes(self.directory)
-
-    def kill(self) -> None:
-        """SIGKILL to everything inside. The kernel does it at once where it can (cgroup.kill, 5.14)."""
-        if os.path.exists(os.path.join(self.directory, "cgroup.kill")):
-            self._write_if_there("cgroup.kill", "1")
-            return
-        for pid in self.processes():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-
-    def remove(self) -> bool:
-        """Kill what is inside and remove it, also the cgroups below; whether it is gone."""
-        deadline = time.monotonic() + REMOVE_SECONDS
-        while self.exists():
-            for folder, _folders, _files in os.walk(self.directory, topdown=False):
-                try:
-                    os.rmdir(folder)
-                except FileNotFoundError:
-                    pass
-                except OSError as error:
-                    if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                        return False
-                    self.kill()
-                    time.sleep(0.002)
-                    break
-        return True
-
-    def _file(self, what: str) -> str:
-        return os.path.join(self.directory, _FILES[self.version][what])
-
-    def _write(self, what: str, value: str) -> None:
-        path = self._file(what)
-        try:
-            with open(path, "w") as stream:
-                stream.write(value)
-        except OSError as error:
-            raise AccessError("{0} cannot be set to {1}: {2}".format(path, value, error.strerror))
-
-    def _write_if_there(self, name: str, value: str) -> None:
-        path = os.path.join(self.directory, name)
-        if os.path.exists(path):  # swap accounting and zswap are optional parts of a kernel
-            with open(path, "w") as stream:
-                stream.write(value)
-
-
-_FILES = {
+FILES = {
     1: {"limit": "memory.limit_in_bytes", "usage": "memory.usage_in_bytes"},
     2: {"limit": "memory.max", "usage": "memory.current"},
 }
 
 
-def _limit_kb(directory: str, version: int) -> Optional[int]:
-    with open(os.path.join(directory, _FILES[version]["limit"])) as stream:
+def limit_kb(directory: str, version: int) -> Optional[int]:
+    """A cgroup's own limit; None when there is none."""
+    with open(os.path.join(directory, FILES[version]["limit"])) as stream:
         text = stream.read().strip()
     if text == "max" or int(text) >= 1 << 60:  # version 1 writes "no limit" as the largest page count
         return None
@@ -273,21 +172,8 @@ def limited(procfs: Procfs) -> List[str]:
     found = []
     for folder, _folders, files in os.walk(hierarchy.mount):
         try:
-            if _FILES[hierarchy.version]["limit"] in files and _limit_kb(folder, hierarchy.version) is not None:
+            if FILES[hierarchy.version]["limit"] in files and limit_kb(folder, hierarchy.version) is not None:
                 found.append(hierarchy.path(folder))
         except OSError:  # removed meanwhile, also between open and read (ENODEV)
             continue
     return sorted(found)
-
-
-def headroom_kb(hierarchy: Hierarchy, directory: str) -> Optional[int]:
-    """How much a cgroup below this folder may still use before one above it is at its limit."""
-    rooms = []
-    while directory.startswith(hierarchy.mount):
-        if os.path.exists(os.path.join(directory, _FILES[hierarchy.version]["limit"])):
-            limit = _limit_kb(directory, hierarchy.version)
-            if limit is not None:
-                with open(os.path.join(directory, _FILES[hierarchy.version]["usage"])) as stream:
-                    rooms.append(limit - int(stream.read()) // 1024)
-        directory = os.path.dirname(directory)
-    return min(rooms) if rooms else None

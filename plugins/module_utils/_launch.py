@@ -24,7 +24,7 @@ import subprocess
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _memory_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
     InputError,
@@ -115,10 +115,10 @@ class CgroupLauncher:
             directory = os.path.dirname(directory)
         return parents
 
-    def open(self, limit_kb: Optional[int]) -> "_cgroup.MemoryCgroup":
+    def open(self, limit_kb: Optional[int]) -> "_memory_cgroup.MemoryCgroup":
         refusals = []
         for parent in self._parents:
-            cgroup = _cgroup.MemoryCgroup(self._hierarchy, os.path.join(parent, _own_name(self._procfs)))
+            cgroup = _memory_cgroup.MemoryCgroup(self._hierarchy, os.path.join(parent, _own_name(self._procfs)))
             try:
                 cgroup.create()
             except (AccessError, UnsupportedError) as error:
@@ -133,7 +133,7 @@ class CgroupLauncher:
         )
 
     def headroom_kb(self) -> Optional[int]:
-        return _cgroup.headroom_kb(self._hierarchy, self._parents[0])
+        return _memory_cgroup.headroom_kb(self._hierarchy, self._parents[0])
 
     def start(self, role: str, command: List[str], score: int) -> Started:
         join = os.open(os.path.join(self.cgroup.directory, "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC)
@@ -158,7 +158,7 @@ class CgroupLauncher:
         swept = []
         for parent in self._parents:
             for name in _leftovers(self._procfs, parent):
-                _cgroup.MemoryCgroup(self._hierarchy, os.path.join(parent, name)).remove()
+                _memory_cgroup.MemoryCgroup(self._hierarchy, os.path.join(parent, name)).remove()
                 swept.append(name)
         return swept
 
@@ -176,8 +176,8 @@ class SystemdLauncher:
         self._units = {}  # type: Dict[Started, str]
         self._opened = False
 
-    def open(self, limit_kb: Optional[int]) -> "_cgroup.MemoryCgroup":
-        self.cgroup = _cgroup.MemoryCgroup(self._hierarchy, self._hierarchy.directory("/" + self._slice))
+    def open(self, limit_kb: Optional[int]) -> "_memory_cgroup.MemoryCgroup":
+        self.cgroup = _memory_cgroup.MemoryCgroup(self._hierarchy, self._hierarchy.directory("/" + self._slice))
         self._opened = True
         # systemctl can only limit a slice through a drop-in; the bus call leaves nothing behind.
         if limit_kb is None:
@@ -233,7 +233,7 @@ class SystemdLauncher:
         if not self._opened:
             return []
         _stop(self._slice)
-        deadline = time.monotonic() + _cgroup.REMOVE_SECONDS
+        deadline = time.monotonic() + _memory_cgroup.REMOVE_SECONDS
         while self.cgroup.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         return [self.cgroup.directory] if self.cgroup.exists() else []

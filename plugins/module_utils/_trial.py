@@ -19,13 +19,13 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _experiment, _kernel_log, _oom_log
-from ansible_collections.oomguard.linux.plugins.module_utils._cgroup import MemoryCgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     InputError,
     OomError,
     UnsupportedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._launch import Started, launcher, wait_for
+from ansible_collections.oomguard.linux.plugins.module_utils._memory_cgroup import MemoryCgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import GONE, Process, Procfs
 
 # The line that names a victim is written after the signal was sent (mm/oom_kill.c:__oom_kill_process).

@@ -22,7 +22,7 @@ import time
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _memory_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
@@ -52,7 +52,7 @@ def cgroup():
     """A private memory cgroup, limited so that a storm cannot take more than it should."""
     try:
         hierarchy = _cgroup.memory_hierarchy(Procfs())
-        cgroup = _cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguard-forks-{0}".format(os.getpid())))
+        cgroup = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguard-forks-{0}".format(os.getpid())))
         cgroup.create()
     except OomError as error:
         pytest.fail("a storm needs a memory cgroup that can be written, as root: {0}".format(error))

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _memory_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 
@@ -40,7 +40,7 @@ def small_domain():
     """A private memory cgroup of 32 MiB, on cgroup version 1 or 2."""
     try:
         hierarchy = _cgroup.memory_hierarchy(Procfs())
-        cgroup = _cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguard-test-{0}".format(os.getpid())))
+        cgroup = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguard-test-{0}".format(os.getpid())))
         cgroup.create()
     except OomError as error:
         pytest.fail("a real kill needs a memory cgroup that can be written, as root: {0}".format(error))

@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _launch
+from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _launch, _memory_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._trial import Request, Trial
@@ -182,7 +182,7 @@ def test_without_the_kernel_log_nothing_is_proven(hog):
 def test_a_bystander_that_the_killer_takes_is_missed(hog, liar, tmp_path):
     """A process elsewhere runs out of its own memory just while the trial goes on."""
     hierarchy = _cgroup.memory_hierarchy(Procfs())
-    other = _cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardother_{0}".format(os.getpid())))
+    other = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardother_{0}".format(os.getpid())))
     other.create()
     other.set_limit(8 * 1024)
     wait = "while [ ! -e {0}/now ]; do sleep 0.02; done; exec {1} --size 64M".format(tmp_path, hog)
@@ -257,7 +257,7 @@ def test_the_policy_of_the_kernel_is_asked_first(hog, monkeypatch, changes, sysc
 def test_a_limit_above_is_not_the_whole_host(hog):
     """The host would not run out of memory, only the cgroup that we were told to use."""
     hierarchy = _cgroup.memory_hierarchy(Procfs())
-    limited = _cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardother_{0}".format(os.getpid())))
+    limited = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardother_{0}".format(os.getpid())))
     limited.create()
     try:
         limited.set_limit(64 * 1024)
