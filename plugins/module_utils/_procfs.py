@@ -276,13 +276,6 @@ class Procfs:
                 raise UnsupportedError("{0}/meminfo has no {1}: a kernel before 3.14 is not supported".format(self.root, key))
         return sum(number for number in numbers.values() if number is not None)
 
-    def huge_pages_kb(self) -> int:
-        """Size of the pools of huge pages, used or not. Before kernel 4.17 only that of the default size is told."""
-        total_kb = self._keyed_number("meminfo", "Hugetlb:")
-        if total_kb is None:
-            total_kb = (self._keyed_number("meminfo", "HugePages_Total:") or 0) * (self._keyed_number("meminfo", "Hugepagesize:") or 0)
-        return total_kb
-
     def _keyed_number(self, name: str, key: str) -> Optional[int]:
         for line in self.read(name).splitlines():
             words = line.split()

@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Carries out what is asked of sysctls: all or nothing.
+"""Carries a plan for sysctls out: all or nothing.
 
 The live values and the file change together, or neither does, even if the
 module is killed in between (_dead_man).
@@ -13,46 +13,17 @@ module is killed in between (_dead_man).
 
 import contextlib
 import errno
-import fcntl
 import mmap
 import os
-import time
 from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _sysctl_guards
 from ansible_collections.oomguard.linux.plugins.module_utils._dead_man import DeadMan
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
-from ansible_collections.oomguard.linux.plugins.module_utils._processes import ProcessTable
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import PROC_SYS, Host, Live, Plan, Request, plan, proc_path
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Live, Plan, proc_path
 
 # What a login by ssh with a module in it was promised on Debian 12: Committed_AS rose by 18 MiB meanwhile.
 ROOM = 20 << 20  # bytes
 NOBODY = 65534  # a user without capabilities: what the kernel keeps for root alone does not count
-
-# A run that hangs holds the lock for its rollback_seconds, 30 usually, and while its helper tries to put back what it cannot, 60.
-LOCK_SECONDS = 100
-LOCK_PAUSE_SECONDS = 0.1
-
-
-def run(host: Host, procfs: Procfs, request: Request, refuse: Callable[[Plan], None], check_mode: bool) -> Plan:
-    """What was done, or in check mode would be. C(refuse) has the module's own reasons against a plan."""
-    with contextlib.ExitStack() as stack:
-        lock = [] if check_mode else [stack.enter_context(_alone(host))]
-        made = plan(host, request)
-        if not request.force:
-            refuse(made)
-            _sysctl_guards.refuse_kubelet(made.steps, lambda: bool(ProcessTable(procfs).named("kubelet")))
-        if not made.changed:
-            return made
-        reason = _sysctl_guards.why_not_here(host.container(), host.read_only(), request.force)
-        if check_mode:
-            reason = reason or _unwritable(host, made)
-            return made if reason is None else made._replace(doubts=made.doubts + [reason])
-        if reason is not None:
-            raise AccessError(reason)
-        apply(host, made, prove_new_process, lock)
-        return made
 
 
 def apply(host: Host, made: Plan, prove: Callable[[], None], lock: Sequence[int] = ()) -> None:
@@ -164,35 +135,6 @@ def _live_as_nobody() -> int:
         return errno.ENOMEM
 
 
-@contextlib.contextmanager
-def _alone(host: Host) -> Iterator[int]:
-    """One module at a time: of two that change the same, each would take back what the other did.
-
-    Everybody may read the folder, and so hold its lock: nobody waits for it without end.
-    """
-    fd = os.open(host.path(PROC_SYS), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while not _locked(fd):
-            if time.monotonic() > deadline:
-                raise OomError(
-                    "nothing was changed, as for {0} seconds another run of overcommit or oom_policy on this host has held the lock on {1},"
-                    " or somebody else has: see lslocks, and try again when it is free".format(LOCK_SECONDS, PROC_SYS)
-                )
-            time.sleep(LOCK_PAUSE_SECONDS)
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _write(host: Host, made: Plan, files: Dict[str, int], dead_man: DeadMan) -> None:
     for step in made.steps:
         if not dead_man.holds():
@@ -215,7 +157,7 @@ def _bytes(value: int) -> bytes:
     return "{0}\n".format(value).encode()
 
 
-def _unwritable(host: Host, made: Plan) -> Optional[str]:
+def unwritable(host: Host, made: Plan) -> Optional[str]:
     """Why a run would fail."""
     try:
         with _opened(host, made):

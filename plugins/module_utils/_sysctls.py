@@ -194,6 +194,26 @@ class Host:
                 if name.endswith(".conf"):
                     yield os.path.join(folder, name)
 
+    # Processes and cgroups matter to few settings. What reads them is loaded then: a host compiles what a module imports, in each run.
+
+    def runs(self, name: str) -> bool:
+        """Whether a process has this name, or runs a program of this name."""
+        from ansible_collections.oomguard.linux.plugins.module_utils import _processes, _procfs
+
+        return bool(_processes.ProcessTable(_procfs.Procfs(self.path("/proc"))).named(name))
+
+    def pinned(self) -> List[str]:
+        """Processes that the killer is to spare and yet may take."""
+        from ansible_collections.oomguard.linux.plugins.module_utils import _processes, _procfs
+
+        return _processes.pinned(_procfs.Procfs(self.path("/proc")))
+
+    def limited_cgroups(self) -> List[str]:
+        """Paths of the cgroups that have a memory limit."""
+        from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _procfs
+
+        return _cgroup.limited(_procfs.Procfs(self.path("/proc")))
+
 
 def proc_path(key: str) -> str:
     return PROC_SYS + "/" + key.replace(".", "/")

@@ -102,10 +102,9 @@ reboot_safe:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _oom_policy, _processes
+from ansible_collections.oomguard.linux.plugins.module_utils import _oom_policy
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_apply import run
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_run import run
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Plan, Request, cause, remedy, result, values
 
 
@@ -134,11 +133,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = module.params
-    host, procfs = Host(), Procfs()
+    host = Host()
     facts = _oom_policy.Facts(
         crash_kernel=host.crash_kernel,
-        limited_cgroups=lambda: _cgroup.limited(procfs),
-        pinned=lambda: _processes.pinned(procfs),
+        limited_cgroups=host.limited_cgroups,
+        pinned=host.pinned,
     )
     try:
         request = Request(
@@ -154,7 +153,7 @@ def main() -> None:
             rollback_seconds=options["rollback_seconds"],
             force=options["force"],
         )
-        done = run(host, procfs, request, lambda plan: refuse(plan, facts), module.check_mode)
+        done = run(host, request, lambda plan: refuse(plan, facts), module.check_mode)
     except OomError as error:
         module.fail_json(msg=str(error))
     for doubt in done.doubts + _oom_policy.doubts(request.wanted, done.after.live):

@@ -124,19 +124,8 @@ from typing import Tuple
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oomguard.linux.plugins.module_utils import _overcommit
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_apply import run
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_run import run
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Plan, Request, cause, remedy, result, values
-
-
-def memory(procfs: Procfs) -> _overcommit.Memory:
-    return _overcommit.Memory(
-        total_kb=procfs.memory_kb("MemTotal"),
-        huge_kb=procfs.huge_pages_kb(),
-        swap_kb=procfs.memory_kb("SwapTotal"),
-        committed_kb=procfs.memory_kb("Committed_AS"),
-        page_kb=os.sysconf("SC_PAGE_SIZE") // 1024,
-    )
 
 
 def refuse(plan: Plan, found: _overcommit.Memory, headroom_percent: int) -> None:
@@ -167,7 +156,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = module.params
-    procfs = Procfs()
+    host = Host()
     try:
         request = Request(
             manager="overcommit",
@@ -183,8 +172,8 @@ def main() -> None:
             force=options["force"],
         )
         _overcommit.check_percent(options["headroom_percent"])
-        found = memory(procfs)
-        done = run(Host(), procfs, request, lambda plan: refuse(plan, found, options["headroom_percent"]), module.check_mode)
+        found = _overcommit.memory(host.text("/proc/meminfo") or "", os.sysconf("SC_PAGE_SIZE") // 1024)
+        done = run(host, request, lambda plan: refuse(plan, found, options["headroom_percent"]), module.check_mode)
     except OomError as error:
         module.fail_json(msg=str(error))
     live = done.after.live

@@ -62,6 +62,7 @@ class SysctlTree:
     def __init__(self, root):
         self.root = root
         self.host = Host(str(root))
+        self.proc = FakeProc(root / "proc")
         self.set(**self.START)
         for folder in ("etc/sysctl.d", "run/systemd/system"):
             (root / folder).mkdir(parents=True)

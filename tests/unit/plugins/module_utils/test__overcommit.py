@@ -7,7 +7,7 @@
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _overcommit, _sysctl_files, _sysctls
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._overcommit import ADMIN_RESERVE, KBYTES, MODE, RATIO, USER_RESERVE, Memory
 from ansible_collections.oomguard.linux.plugins.modules import overcommit
 
@@ -70,6 +70,25 @@ def test_the_limit_stands_while_it_binds(live, wanted, last):
     assert sorted(order) == sorted(_overcommit.KEYS)
     assert order[-1] == last
     assert order.index(ADMIN_RESERVE) < order.index(RATIO)
+
+
+MEMINFO = "MemTotal:  500000 kB\nSwapTotal:  1000 kB\nCommitted_AS:  200000 kB\n"
+HUGE_PAGES = {
+    "none": ("", 0),
+    "of one size": ("HugePages_Total:       4\nHugepagesize:       2048 kB\n", 8192),
+    "of all sizes": ("HugePages_Total:       4\nHugepagesize:       2048 kB\nHugetlb:         1056768 kB\n", 1056768),
+}
+
+
+@pytest.mark.parametrize("huge_pages, huge_kb", HUGE_PAGES.values(), ids=list(HUGE_PAGES))
+def test_memory_as_the_kernel_tells_it(huge_pages, huge_kb):
+    assert _overcommit.memory(MEMINFO + huge_pages, 4) == Memory(500000, huge_kb, 1000, 200000)
+
+
+@pytest.mark.parametrize("missing", ["MemTotal", "SwapTotal", "Committed_AS"])
+def test_a_kernel_that_does_not_tell_is_named(missing):
+    with pytest.raises(UnsupportedError, match="/proc/meminfo has no " + missing):
+        _overcommit.memory("".join(line for line in MEMINFO.splitlines(True) if not line.startswith(missing)), 4)
 
 
 @pytest.mark.parametrize(

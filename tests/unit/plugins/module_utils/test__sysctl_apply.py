@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _overcommit, _sysctl_apply, _sysctls
+from ansible_collections.oomguard.linux.plugins.module_utils import _overcommit, _sysctl_apply, _sysctl_run, _sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._dead_man import DeadMan
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._overcommit import ADMIN_RESERVE, MODE, RATIO
@@ -221,32 +221,6 @@ def test_a_lack_of_memory_on_the_way_back_does_not_keep_the_rest_from_it(sysctl_
     assert nothing_of_ours(sysctl_tree)
 
 
-def test_two_modules_do_not_change_the_same_at_once(sysctl_tree, proc, monkeypatch):
-    ended = []
-    monkeypatch.setattr(_sysctl_apply, "prove_new_process", lambda: None)
-    with _sysctl_apply._alone(sysctl_tree.host) as lock:
-        child = os.fork()
-        if child == 0:
-            os.close(lock)
-            run(sysctl_tree, proc)
-            os._exit(0)
-        time.sleep(0.2)
-        ended.append(os.waitpid(child, os.WNOHANG)[0])
-        assert sysctl_tree.get(MODE) == {MODE: 0}
-    os.waitpid(child, 0)
-    assert ended == [0]
-    assert sysctl_tree.get(MODE) == {MODE: 2}
-
-
-def test_a_lock_that_somebody_keeps_is_told(sysctl_tree, proc, monkeypatch):
-    monkeypatch.setattr(_sysctl_apply, "LOCK_SECONDS", 0.2)
-    with _sysctl_apply._alone(sysctl_tree.host):
-        with pytest.raises(OomError, match="another run of overcommit or oom_policy on this host has held the lock on /proc/sys.*see lslocks"):
-            run(sysctl_tree, proc)
-        assert run(sysctl_tree, proc, check_mode=True).changed  # changes nothing, and waits for nobody
-    assert sysctl_tree.get(MODE) == {MODE: 0}
-
-
 def test_a_write_that_fails_is_taken_back(sysctl_tree, monkeypatch):
     before = sysctl_tree.get(*WANTED)
     usual = os.pwrite
@@ -270,7 +244,7 @@ def test_a_value_that_does_not_stay_is_taken_back(sysctl_tree, monkeypatch):
 
 
 @pytest.mark.parametrize("number, words", [(errno.EROFS, "it is read-only here"), (errno.EACCES, "Permission denied; use become")])
-def test_what_cannot_be_opened_is_refused_before_anything_is_written(sysctl_tree, proc, monkeypatch, number, words):
+def test_what_cannot_be_opened_is_refused_before_anything_is_written(sysctl_tree, monkeypatch, number, words):
     before = sysctl_tree.get(*WANTED)
     usual = os.open
 
@@ -283,7 +257,7 @@ def test_what_cannot_be_opened_is_refused_before_anything_is_written(sysctl_tree
     words = "/proc/sys/vm/overcommit_memory cannot be written: " + words
     with pytest.raises(AccessError, match=words):
         apply(sysctl_tree)
-    assert run(sysctl_tree, proc, check_mode=True).doubts == [words]
+    assert run(sysctl_tree, check_mode=True).doubts == [words]
     assert sysctl_tree.get(*WANTED) == before
     assert nothing_of_ours(sysctl_tree)
 
@@ -322,53 +296,6 @@ def test_killed_between_any_two_steps_it_is_all_or_nothing(sysctl_tree, monkeypa
         wait_until(lambda: nothing_of_ours(sysctl_tree))
     assert sysctl_tree.get(*WANTED) == (WANTED if finished else before)
     assert (sysctl_tree.root / FILE[1:]).exists() is finished
-
-
-# --- the whole way --------------------------------------------------------------------
-
-
-def run(tree, proc, check_mode=False, refuse=lambda plan: None, **options):
-    return _sysctl_apply.run(tree.host, proc.procfs, request(**options), refuse, check_mode)
-
-
-def test_check_mode_stops_before_the_write(sysctl_tree, proc):
-    before = sysctl_tree.get(*WANTED)
-    made = run(sysctl_tree, proc, check_mode=True)
-    assert made.changed
-    assert sysctl_tree.get(*WANTED) == before
-    assert nothing_of_ours(sysctl_tree)
-    assert run(sysctl_tree, proc).after == made.after
-
-
-def test_a_refusal_comes_first_and_force_overrides_it(sysctl_tree, proc):
-    def refuse(plan):
-        raise InputError("no")
-
-    for check_mode in (True, False):
-        with pytest.raises(InputError, match="no"):
-            run(sysctl_tree, proc, check_mode, refuse)
-    assert run(sysctl_tree, proc, refuse=refuse, force=True).changed
-
-
-def test_a_container_is_refused_or_only_told_of(sysctl_tree, proc):
-    sysctl_tree.write("/.dockerenv", "")
-    with pytest.raises(AccessError, match="this is a container"):
-        run(sysctl_tree, proc)
-    assert "this is a container" in run(sysctl_tree, proc, check_mode=True).doubts[0]
-    sysctl_tree.set(**WANTED)
-    assert not run(sysctl_tree, proc, persistent=False).changed  # nothing to do is no reason to fail
-
-
-def test_a_kubelet_is_found(sysctl_tree, proc):
-    proc.process(7, name="kubelet")
-    with pytest.raises(InputError, match="the kubelet on this host"):
-        run(sysctl_tree, proc)
-
-
-@pytest.mark.parametrize("seconds", [0, -1, 3601])
-def test_a_wait_without_sense_is_refused(sysctl_tree, proc, seconds):
-    with pytest.raises(InputError, match="rollback_seconds={0} is out of range, 1 to 3600".format(seconds)):
-        run(sysctl_tree, proc, rollback_seconds=seconds)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -481,3 +408,76 @@ def test_nobody_waits_for_it(switch):
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     wait_until(lambda: switch.log() == "undo")
+
+
+# --- the whole way: _sysctl_run ---------------------------------------------------------
+
+
+def run(tree, check_mode=False, refuse=lambda plan: None, **options):
+    return _sysctl_run.run(tree.host, request(**options), refuse, check_mode)
+
+
+def test_check_mode_stops_before_the_write(sysctl_tree):
+    before = sysctl_tree.get(*WANTED)
+    made = run(sysctl_tree, check_mode=True)
+    assert made.changed
+    assert sysctl_tree.get(*WANTED) == before
+    assert nothing_of_ours(sysctl_tree)
+    assert run(sysctl_tree).after == made.after
+
+
+def test_a_refusal_comes_first_and_force_overrides_it(sysctl_tree):
+    def refuse(plan):
+        raise InputError("no")
+
+    for check_mode in (True, False):
+        with pytest.raises(InputError, match="no"):
+            run(sysctl_tree, check_mode, refuse)
+    assert run(sysctl_tree, refuse=refuse, force=True).changed
+
+
+def test_a_container_is_refused_or_only_told_of(sysctl_tree):
+    sysctl_tree.write("/.dockerenv", "")
+    with pytest.raises(AccessError, match="this is a container"):
+        run(sysctl_tree)
+    assert "this is a container" in run(sysctl_tree, check_mode=True).doubts[0]
+    sysctl_tree.set(**WANTED)
+    assert not run(sysctl_tree, persistent=False).changed  # nothing to do is no reason to fail
+
+
+def test_a_kubelet_is_found(sysctl_tree):
+    sysctl_tree.proc.process(7, name="kubelet")
+    with pytest.raises(InputError, match="the kubelet on this host"):
+        run(sysctl_tree)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 3601])
+def test_a_wait_without_sense_is_refused(sysctl_tree, seconds):
+    with pytest.raises(InputError, match="rollback_seconds={0} is out of range, 1 to 3600".format(seconds)):
+        run(sysctl_tree, rollback_seconds=seconds)
+
+
+def test_two_modules_do_not_change_the_same_at_once(sysctl_tree, monkeypatch):
+    ended = []
+    monkeypatch.setattr(_sysctl_apply, "prove_new_process", lambda: None)
+    with _sysctl_run._alone(sysctl_tree.host) as lock:
+        child = os.fork()
+        if child == 0:
+            os.close(lock)
+            run(sysctl_tree)
+            os._exit(0)
+        time.sleep(0.2)
+        ended.append(os.waitpid(child, os.WNOHANG)[0])
+        assert sysctl_tree.get(MODE) == {MODE: 0}
+    os.waitpid(child, 0)
+    assert ended == [0]
+    assert sysctl_tree.get(MODE) == {MODE: 2}
+
+
+def test_a_lock_that_somebody_keeps_is_told(sysctl_tree, monkeypatch):
+    monkeypatch.setattr(_sysctl_run, "LOCK_SECONDS", 0.2)
+    with _sysctl_run._alone(sysctl_tree.host):
+        with pytest.raises(OomError, match="another run of overcommit or oom_policy on this host has held the lock on /proc/sys.*see lslocks"):
+            run(sysctl_tree)
+        assert run(sysctl_tree, check_mode=True).changed  # changes nothing, and waits for nobody
+    assert sysctl_tree.get(MODE) == {MODE: 0}

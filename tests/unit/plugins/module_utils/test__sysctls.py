@@ -289,3 +289,17 @@ def test_a_crash_kernel_is_seen(sysctl_tree):
     assert not sysctl_tree.host.crash_kernel()
     sysctl_tree.write("/sys/kernel/kexec_crash_loaded", "1\n")
     assert sysctl_tree.host.crash_kernel()
+
+
+def test_what_matters_of_processes_and_cgroups(sysctl_tree, tmp_path):
+    host, proc = sysctl_tree.host, sysctl_tree.proc
+    proc.process(7, name="sshd", score=-1000)
+    proc.process(8, name="redis", score=-500, exe="/usr/bin/redis-server")
+    assert host.pinned() == ["process 8 (redis) at -500"]
+    assert [host.runs(name) for name in ("sshd", "redis-server", "kubelet")] == [True, True, False]
+    for folder, limit in (("", "max"), ("a", "4096"), ("b", "max")):
+        (tmp_path / "cgroups" / folder).mkdir()
+        (tmp_path / "cgroups" / folder / "memory.max").write_text(limit)
+    (tmp_path / "cgroups/cgroup.controllers").write_text("memory\n")
+    proc.write("self/mountinfo", "32 24 0:28 / {0} rw - cgroup2 cgroup2 rw\n".format(tmp_path / "cgroups"))
+    assert host.limited_cgroups() == ["/a"]
