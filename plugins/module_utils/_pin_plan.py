@@ -62,6 +62,10 @@ class Plan:
         if procfs.hidden:
             self.warnings.append("{0} processes of others are hidden (hidepid): run as root to see all".format(len(procfs.hidden)))
 
+    @property
+    def changed(self) -> bool:
+        return any(outcome.changed for outcome in self.outcomes)
+
     # --- which processes -----------------------------------------------------------
 
     def look(self, pin: Pin) -> Outcome:

@@ -15,7 +15,7 @@ Sources: systemctl(1), systemd.unit(5), systemd.service(5), org.freedesktop.syst
 import os
 import subprocess
 import tempfile
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _unit_files
 from ansible_collections.oomguard.linux.plugins.module_utils._cgroup_names import UNIT_NAME
@@ -102,6 +102,7 @@ class Systemd:
         self._root = root
         self._ask = ask
         self._defaults = {}  # type: Dict[str, str]  # of all units, once they were asked for
+        self._files = {}  # type: Dict[str, Tuple[str, Dict[str, str]]]  # by unit, read when the plan is made
 
     def runs(self) -> bool:
         return os.path.isdir(os.path.join(self._root, "run/systemd/system"))  # sd_booted(3)
@@ -187,13 +188,18 @@ class Systemd:
         return unit.oom_policy
 
     def _given(self, unit: Unit, key: str, planned: Optional[DropIn], valid: Callable[[str], bool]) -> Optional[str]:
-        texts = {}  # type: Dict[str, str]  # by file name, which is the order
+        if unit.id not in self._files:
+            self._files[unit.id] = self._read(unit)
+        fragment, found = self._files[unit.id]
+        texts = found if planned is None else dict(found, **{DROP_IN: planned.after or ""})
+        return _unit_files.last_assigned([fragment] + [texts[name] for name in sorted(texts)], key, valid)
+
+    def _read(self, unit: Unit) -> Tuple[str, Dict[str, str]]:
+        """The unit's file, and its drop-ins by file name, which is their order."""
+        texts = {}  # type: Dict[str, str]
         for path in self._drop_in_files(unit):
             texts.setdefault(os.path.basename(path), self._text(path) or "")
-        if planned is not None:
-            texts[DROP_IN] = planned.after or ""
-        fragment = self._text(unit.fragment) if unit.fragment else None
-        return _unit_files.last_assigned([fragment or ""] + [texts[name] for name in sorted(texts)], key, valid)
+        return self._text(unit.fragment) or "" if unit.fragment else "", texts
 
     def _drop_in_files(self, unit: Unit) -> List[str]:
         """All of a unit's drop-ins, the first of a name winning. Those that are not loaded yet will be with our daemon-reload."""
