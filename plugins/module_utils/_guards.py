@@ -111,10 +111,11 @@ def refuse_too_few(killable: Killable, least_percent: int) -> None:
 
 def doubts(target: str, score: int, names: Iterable[str], oom_policy: Optional[str], others_in_unit: int) -> List[str]:
     """What makes a pin worth less than it seems, for the user to decide."""
-    runner = any(short_name(name) in JOB_RUNNERS for name in names)
-    if score < 0 and oom_policy == "stop" and (others_in_unit or runner):
+    if not others_in_unit and not any(short_name(name) in JOB_RUNNERS for name in names):
+        return []
+    if score < 0 and oom_policy == "stop":
         undone = "systemd stops the whole unit, the pinned process included, when any process in it is killed"
-    elif SCORE_MIN < score < 0 and oom_policy == "kill" and (others_in_unit or runner):
+    elif SCORE_MIN < score < 0 and oom_policy == "kill":
         undone = "the kernel kills all of the unit that is not at -1000, the pinned process included, when it kills any process in it"
     else:
         return []
