@@ -38,7 +38,7 @@ _LONGEST_REPORT = 8 << 20
 _KERNEL_WORDS = (_BEGIN, b"oom-kill:constraint=", b"illed process ", b"Linux version ", b"Kernel panic - not syncing: ")
 
 # And these in every kill by a program (see _user_killers).
-_PROGRAM_WORDS = (b" to process ", b"illing process", b" due to memory ", b" to the victim", b"oomd kill: ")
+_PROGRAM_WORDS = (b" to process ", b"illing process", b" due to memory ", b" to the victim", b"oomd kill: ", b".cpp:")
 
 # What is read around a word: who asked for it, or whom it is about, stands some lines before it, and what became of it behind it.
 _BEFORE, _AFTER = 2048, 2048

@@ -484,8 +484,8 @@ def program_event(kill: _user_killers.Kill, tasks: bool = False, raw: bool = Fal
     """The event of a killer that is a program: the same keys. Only journald can tell that the line is really its own."""
     report = Report(kill.record, True if kill.record.vouched else None, kill.number)
     report.note(kill.record, raw)
-    if not kill.cgroup:
-        report.kills.append(say.Killed("", kill.pid, kill.name, kill.uid, {}, kill.oom_score_adj, kill.score))  # type: ignore[arg-type]
+    for pid, name in kill.members or ([] if kill.cgroup else [(kill.pid, kill.name)]):
+        report.kills.append(say.Killed("", pid, name, kill.uid, {}, kill.oom_score_adj, kill.score))  # type: ignore[arg-type]
     facts = event(report, tasks, raw)
     for victim in facts["victims"]:
         victim["rss_kb"] = kill.rss_kb

@@ -19,10 +19,13 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, seconds_between
 
 # Most lines of a log have none of these words and are not looked at any further.
-_WORDS = ("VmRSS", "oomd", "due to memory ", "the victim", "escalating to SIGKILL", "illing process", "badness")
+_WORDS = ("VmRSS", "oomd", "due to memory ", "the victim", "escalating to SIGKILL", "illing process", "badness", ".cpp:")
 
 # What is said of one kill is said within this time.
 NEAR_SECONDS = 30.0
+
+# Hostile input must not fill the memory.
+_MOST_MEMBERS = 4096
 
 _SIGNALS = {"15": "SIGTERM", "9": "SIGKILL"}
 
@@ -49,7 +52,10 @@ _NOHANG_RSS = re.compile(r"Victim VmRSS: (?P<rss>\d+) KiB$")
 _NOHANG_KILL = re.compile(r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim")
 
 # "oomd kill: P10 P60 P300 CGROUP BYTES ruleset:[R] detectorgroup:[D] killer:PLUGIN v2"; with (dry) nothing was killed
-_META_OOMD = re.compile(r"oomd kill: \S+ \S+ \S+ (?P<cgroup>.+) \d+ ruleset:\[[^\]]*\] detectorgroup:\[[^\]]*\] killer:(?!\(dry\))\S+ v2\s*$")
+_META_OOMD_KILL = re.compile(r"oomd kill: \S+ \S+ \S+ (?P<cgroup>.+) \d+ ruleset:\[[^\]]*\] detectorgroup:\[[^\]]*\] killer:(?!\(dry\))\S+ v2\s*$")
+# Before that, on its own output, maybe several times: "[../BaseKillPlugin.cpp:112] Killed 2: 101(name) 102 103(name)[E3]", of which 103 was not.
+_META_OOMD_VICTIMS = re.compile(r"\[\S{1,200}\.cpp:\d{1,6}\] Killed \d{1,9}:(?= \d)")
+_META_OOMD_VICTIM = re.compile(r" (?P<pid>\d{1,10})(?:\((?P<name>.{0,60}?)\))?(?P<failed>\[E\d{1,4}\])?(?= \d|$)")
 
 
 class Kill(NamedTuple):
@@ -67,6 +73,7 @@ class Kill(NamedTuple):
     signal: Optional[str] = None
     escalated: bool = False  # SIGTERM was not enough
     cgroup: Optional[str] = None  # what systemd-oomd and oomd kill
+    members: Tuple[Tuple[int, Optional[str]], ...] = ()  # pids and names in it, as oomd says
     reason: Optional[str] = None  # swap or pressure
     killed_count: Optional[int] = None  # as the service manager counts
 
@@ -103,9 +110,7 @@ class Stream:
             self._count(_OOMD_COUNT.match(text), record)
         if program in (None, "nohang"):
             yield from self._nohang(record, text, number)
-        match = _META_OOMD.match(text)
-        if match:
-            yield from self._begin(Kill("oomd", record, number, cgroup=match.group("cgroup"), reason="pressure"))
+        yield from self._oomd(record, text, number)
 
     def since(self, last: Record) -> List[Kill]:
         """The last kill of each killer, if it was right before that record: lines that still come may say more of it."""
@@ -153,6 +158,24 @@ class Stream:
         elif kill:
             facts, self._next = self._next, {}
             yield from self._begin(Kill("nohang", record, number, signal=kill.group("signal"), **facts))
+
+    def _oomd(self, record: Record, text: str, number: int) -> Iterator[Kill]:
+        last = self._open.get("oomd")
+        if last and (last.cgroup or not _is_near(last.record, record)):
+            last = None
+        kill = _META_OOMD_KILL.match(text)  # whoever reads /dev/kmsg gives it a tag
+        victims = _META_OOMD_VICTIMS.match(text) if record.program in (None, "oomd") else None
+        if victims:
+            found = _META_OOMD_VICTIM.finditer(text, victims.end())
+            members = tuple((int(one.group("pid")), one.group("name")) for one in found if not one.group("failed"))
+            if last:
+                self._open["oomd"] = last._replace(members=(last.members + members)[:_MOST_MEMBERS])
+            elif members:
+                yield from self._begin(Kill("oomd", record, number, members=members, reason="pressure"))
+        elif kill and last:
+            self._open["oomd"] = last._replace(cgroup=kill.group("cgroup"))
+        elif kill:
+            yield from self._begin(Kill("oomd", record, number, cgroup=kill.group("cgroup"), reason="pressure"))
 
     def _count(self, match: Optional["re.Match[str]"], record: Record) -> None:
         """What systemd says of it is no other kill. It may come first, as oomd speaks when it is done."""

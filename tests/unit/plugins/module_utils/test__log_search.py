@@ -36,9 +36,10 @@ CASES = {
     "earlyoom 1.2": lambda pid: ["Killing process 'x' with signal 15, pid: {0}, badness: 7, VmRSS: 9 MiB".format(pid)],
     "systemd-oomd": lambda pid: ["Killed /a/{0} due to memory pressure for /a being 1.00% > 0.50% for > 20s with reclaim activity".format(pid)],
     "nohang": lambda pid: ["PID: {0}, name: x, badness: 7".format(pid), "  Sending SIGTERM to the victim"],
+    "oomd's output": lambda pid: ["[../BaseKillPlugin.cpp:112] Killed 1: {0}(x)".format(pid)],
     "oomd": lambda pid: ["oomd kill: 1 2 3 /a/{0} 9 ruleset:[r] detectorgroup:[d] killer:p v2".format(pid)],
 }
-PROGRAMS = {"earlyoom": "earlyoom", "earlyoom 1.2": "earlyoom", "systemd-oomd": "systemd-oomd", "nohang": "nohang"}
+PROGRAMS = {"earlyoom": "earlyoom", "earlyoom 1.2": "earlyoom", "systemd-oomd": "systemd-oomd", "nohang": "nohang", "oomd's output": "oomd"}
 
 
 def write(path, seed, cases, fillers):

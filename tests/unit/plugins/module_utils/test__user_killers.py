@@ -137,6 +137,29 @@ def test_oomd_writes_to_dev_kmsg_and_a_dry_run_is_no_kill():
     assert (event["killer"], event["memcg"]["path"], event["monotonic"]) == ("oomd", "workload.slice/a", 5.0)
 
 
+OOMD_KILL = "oomd kill: 23.26 24.50 18.95 {0} 23334 ruleset:[r] detectorgroup:[d] killer:p v2"
+OOMD_OUTPUT = {
+    "pids alone": (["[../BaseKillPlugin.cpp:112] Killed 3: 101 102 103"], [(None, [(101, None), (102, None), (103, None)])]),
+    "with names, of which some failed": (
+        ["[../src/oomd/plugins/BaseKillPlugin.cpp:9] Killed 2: 101(a b) 102(x)[E3] 103(c)"], [(None, [(101, "a b"), (103, "c")])]
+    ),
+    "before the cgroup": (["[x.cpp:1] Killed 1: 7(a)", "[x.cpp:1] Killed 1: 8(b)", OOMD_KILL.format("w/a")], [("w/a", [(7, "a"), (8, "b")])]),
+    "of the next cgroup": (
+        ["[x.cpp:1] Killed 1: 7(a)", OOMD_KILL.format("w/a"), "[x.cpp:1] Killed 1: 8(b)", OOMD_KILL.format("w/b")],
+        [("w/a", [(7, "a")]), ("w/b", [(8, "b")])],
+    ),
+    "none": (["[x.cpp:1] Killed 0: 9(a)[E3]", "[x.cpp:1] Killed 0", "[x.cpp:1] Trying to kill w/a"], []),
+    "another program": (["Nov 23 04:43:46 host x[5]: [x.cpp:1] Killed 1: 7(a)"], []),
+    "its tag": (["Nov 23 04:43:46 host oomd[5]: [x.cpp:1] Killed 1: 7(a)"], [(None, [(7, "a")])]),
+}
+
+
+@pytest.mark.parametrize("lines, kills", OOMD_OUTPUT.values(), ids=list(OOMD_OUTPUT))
+def test_oomd_says_on_its_output_whom_it_killed(lines, kills):
+    found = [(event["memcg"] and event["memcg"]["path"], [(one["pid"], one["name"]) for one in event["victims"]]) for event in events(*lines)]
+    assert found == kills
+
+
 @pytest.mark.parametrize(
     "line",
     [
