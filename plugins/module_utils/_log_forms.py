@@ -41,6 +41,9 @@ _LATEST = 253402300799.0  # the end of the year 9999
 _FRAME = re.compile("^(?:\ufeff|\x1e|data: (?={))+")
 _FRAMED = "\ufeff\x1ed"
 
+# What the kernel prints behind the name of a task; behind a name that ends a line there is nothing.
+_AFTER_NAMES = (" invoked oom-killer: ", " Not tainted ", " Tainted: ")
+
 # Two lines that lost the line end between them: "...was HUPedFeb  9 11:55:27 qa01 kernel: sshd invoked..."
 _GLUED = re.compile(r"(?<=\S)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ kernel: ")
 
@@ -48,7 +51,7 @@ _GLUED = re.compile(r"(?<=\S)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ kernel: ")
 def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lambda: None) -> Iterator[Record]:
     """Records of the lines of a file, in whatever forms they come. C(place) tells where the line is that was just taken."""
     in_kmsg = False
-    last = None  # type: Optional[Record]  # the last line of text with a stamp or tag
+    last = None  # type: Optional[Record]  # the last line of text that was no rest of another
     for line in lines:
         if line[:1] in _FRAMED:
             line = _FRAME.sub("", line)
@@ -64,12 +67,24 @@ def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lamb
             in_kmsg = False
             for part in _unglued(line):
                 record = text_record(part, place())
-                if record.monotonic is not None or record.clock is not None or record.program is not None or record.trusted is not None:
+                if not _is_rest(record, last):
                     last = record
-                elif last is not None:
-                    # One message on several lines, as a name may have a line end in it: who wrote the first of them wrote them all.
-                    record = last._replace(text=record.text, raw=part, place=record.place)
+                elif last is None:
+                    record = record._replace(bare=True)
+                else:
+                    # Who wrote the first line of a message wrote them all. What only looks like a stamp is the end of a name.
+                    text = record.text if record.monotonic is None and not part.startswith(_AFTER_NAMES) else part
+                    record = last._replace(text=text, raw=part, place=record.place, bare=True)
                 yield record
+
+
+def _is_rest(record: Record, last: Optional[Record]) -> bool:
+    """Whether a line has no stamp and no tag of its own, or only what looks like an uptime, as a line end and 14 bytes are room for in a name."""
+    if record.clock is not None or record.program is not None or record.trusted is not None:
+        return False
+    if record.monotonic is None or (" " + record.text).startswith(_AFTER_NAMES):
+        return True
+    return not record.text and last is not None and last.monotonic is not None and record.monotonic < last.monotonic
 
 
 def _one_line(message: str) -> str:

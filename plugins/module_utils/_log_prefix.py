@@ -52,6 +52,7 @@ class Record(NamedTuple):
     program: Optional[str] = None  # who wrote it, as the tag says, which anybody can write
     vouched: bool = False  # journald itself knows that it was this program
     place: Optional[Place] = None
+    bare: bool = False  # a line without stamp and tag: it may be the rest of the one before
 
 
 def seconds_between(one: Record, other: Record) -> float:
@@ -121,7 +122,7 @@ _PREFIXES = [
     (
         "0123456789",
         [
-            ("iso", re.compile(DATE + r"(?: ?" + ZONE + r")?:?\s+")),  # Python's logging has a colon behind it
+            ("iso", re.compile(DATE + r"(?: ?" + ZONE + r")?:?(?:\s+|$)")),  # Python's logging has a colon behind it
             ("unix", re.compile(r"(?P<epoch>\d{9,10}\.\d{6}) (?=\S)")),  # journalctl -o short-unix
             ("syslog", _SYSLOG),
         ],
@@ -146,7 +147,7 @@ _TAG_ITSELF = r"(?P<tag>" + _WORD + r"(?:\[\d+\])?)"
 
 # After a stamp: "host tag: ", "host tag[pid]: "; RFC 5424 "host tag - - - "; "host - ". Without a host
 # only "kernel: " and "tag[pid]: " are tags, as messages begin with a word and a colon, too.
-_TAG = re.compile(r"(?:" + _HOST + r"|(?=kernel:|" + _WORD + r"\[))" + _TAG_ITSELF + r":(?: |(?=\[))")
+_TAG = re.compile(r"(?:" + _HOST + r"|(?=kernel:|" + _WORD + r"\[))" + _TAG_ITSELF + r":(?: |$|(?=\[))")
 # With facility and level, and maybe a host: "host kern.err kernel: "
 _TAG_FACILITY = re.compile(
     r"(?:" + _HOST + r")?(?P<facility>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\." + _LEVEL
@@ -212,7 +213,7 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
                 epoch = float(match.group("epoch"))
                 time, clock = iso(epoch), epoch % DAY
             else:
-                clock = _clock(":".join(match.group("hour", "minute", "second")))
+                clock = _clock(match.group("clock"))
             if kind == "iso" and match.group("zone"):
                 time = utc(match)
             # dmesg writes a comma into the seconds, and no tag behind the stamp.

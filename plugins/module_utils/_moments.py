@@ -18,7 +18,7 @@ from typing import Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 
-CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d(?:[.,]\d+)?)"
+CLOCK = r"(?P<clock>\d\d:\d\d:\d\d(?:[.,]\d+)?)"
 DATE = r"(?P<date>\d{4}-\d\d-\d\d)[T ]" + CLOCK
 ZONE = r"(?P<zone>Z|UTC|[+-]\d\d:?\d\d)"
 
@@ -35,10 +35,9 @@ def utc(match: "re.Match[str]") -> Optional[str]:
     if zone not in ("Z", "UTC"):
         digits = zone[1:].replace(":", "")
         offset = (int(digits[:2]) * 60 + int(digits[2:])) * (-1 if zone[0] == "-" else 1)
-    second, _point, fraction = match.group("second").replace(",", ".").partition(".")
-    stamp = "{0} {1}:{2}:{3}".format(match.group("date"), match.group("hour"), match.group("minute"), second)
+    clock, _point, fraction = match.group("clock").replace(",", ".").partition(".")
     try:
-        moment = datetime.datetime.strptime(stamp, "%Y-%m-%d %H:%M:%S") - datetime.timedelta(minutes=offset)
+        moment = datetime.datetime.strptime(match.group("date") + " " + clock, "%Y-%m-%d %H:%M:%S") - datetime.timedelta(minutes=offset)
     except (ValueError, OverflowError):
         return None
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + ("." + fraction[:6] if fraction else "") + "Z"

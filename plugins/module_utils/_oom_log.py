@@ -25,6 +25,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils import _oom_message
 from ansible_collections.oomguard.linux.plugins.module_utils import _user_killers
 from ansible_collections.oomguard.linux.plugins.module_utils._cgroup_names import container_of, pod_of, unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, seconds_between
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_lines import whole_messages
 
 # A report prints within moments, also on a slow console. What comes later belongs to another.
 REPORT_SECONDS = 30.0
@@ -184,12 +185,12 @@ class _Stream:
 
     def _close(self) -> None:
         """Nothing more can come but the kill of whom the open report has chosen, as reports of several cgroups may be printed at once."""
-        for report in (self._ended, self._open):
-            if report and report.has_no_end() and (report.announced or report.summary):
-                self._waiting.append(report)
-                self._give_up(self._waiting[:-MOST_WAITING])
-            elif report:
-                self._over.append(report)
+        self._over += [self._ended] if self._ended else []
+        if self._open and self._open.has_no_end() and (self._open.announced or self._open.summary):
+            self._waiting.append(self._open)
+            self._give_up(self._waiting[:-MOST_WAITING])
+        elif self._open:
+            self._over.append(self._open)
         self._open = self._ended = None
 
     def _give_up(self, late: List[Report]) -> None:
@@ -323,7 +324,7 @@ def read(records: Iterable[Record], take: Callable[[int, Event], None], tasks: b
     known at the end.
     """
     parser = _Parser(take, tasks, raw)
-    for number, record in enumerate(_joined(records)):
+    for number, record in enumerate(whole_messages(records)):
         parser.take(number, record)
     return parser.finish()
 
@@ -402,34 +403,6 @@ def _restarted(record: Record, message: Optional[say.Message], uptime: Optional[
         return isinstance(message, say.NewBoot) and lines > 0
     shuffled = 0.0 if isinstance(message, say.NewBoot) else REBOOT_SECONDS
     return uptime is not None and record.monotonic < uptime - shuffled
-
-
-def _joined(records: Iterable[Record]) -> Iterator[Record]:
-    r"""Put together the lines into which a name with line ends splits its message, as \x0a, as /dev/kmsg writes it.
-
-    Only lines of one writer, and only to a name that a task can have: else a
-    message that was cut, or that a program made up, would hide those behind it.
-    """
-    parts = []  # type: List[Record]
-    whole = Record("")
-    for record in records:
-        if parts:
-            whole = whole._replace(text=whole.text + "\\x0a" + record.text, raw=whole.raw + "\n" + record.raw)
-            if record.trusted == whole.trusted:
-                if say.is_whole(whole.text):
-                    parts = []
-                    yield whole
-                    continue
-                if say.is_cut(whole.text):
-                    parts.append(record)
-                    continue
-            yield from parts
-            parts = []
-        if say.is_cut(record.text):
-            parts, whole = [record], record
-        else:
-            yield record
-    yield from parts
 
 
 # --- a report as an event ----------------------------------------------------------

@@ -205,6 +205,7 @@ _LOST = re.compile(
     r"\*\* (\d{1,18}) printk messages dropped \*\*|printk: (\d{1,18}) messages suppressed|__ratelimit: (\d{1,18}) callbacks suppressed"
     r"|Missed (\d{1,18}) kernel messages|imklog: (\d{1,18}) messages lost due to rate-limiting"
 )
+_BEGINNING = re.compile(_ORIGIN[:-1] + r"|[Kk]ill(?:ed)? process |oom-kill:|Tasks? in /|CPU: |Pid: |\[|.{1,60} invoked oom")
 _STATS_OF = "Memory cgroup stats for "
 _LIMIT_OF = "killed as a result of limit of "
 
@@ -240,14 +241,44 @@ def _victim_name(text: str) -> Tuple[Optional[str], bool]:
     if "illed process " in text:
         match = _KILLED.match(text)
         if match:
-            rest = text[match.end():]
-            end = _KILLED_END.match(rest) or _KILLED_CUT.match(rest)
-            return (end.group("name"), False) if end else (rest, True)
+            end = _end_of_name(text, match.end())
+            return (end.group("name"), False) if end else (text[match.end():], True)
     if "oom-kill:" in text:
         summary = _summary(text)
         if isinstance(summary, Summary):
             return split_task(summary.rest, None)[1], summary.pid is None
     return None, False
+
+
+def _end_of_name(text: str, start: int) -> Optional["re.Match[str]"]:
+    """What ends the name of a victim that starts here; None where the text was cut inside it."""
+    return _KILLED_END.match(text, start) or _KILLED_CUT.match(text, start)
+
+
+def is_continued(text: str) -> bool:
+    """Whether the rest of a summary may be in the next record: one holds 1 KiB, and what does not fit begins another (kernel/printk)."""
+    if not text.startswith("oom-kill:"):
+        return False
+    summary = _summary(text)
+    return isinstance(summary, Summary) and summary.pid is None
+
+
+def begins(text: str) -> bool:
+    """Whether it is, or may be the first part of, a message that counts."""
+    return bool(_BEGINNING.match(text)) or understand(text) is not None
+
+
+def may_go_on(text: str) -> bool:
+    """Whether that message is not known to be whole."""
+    return begins(text) and not _KILLED_END.match(text)
+
+
+def is_name_of_trigger(first: str, rest: str) -> bool:
+    """Whether these two lines are one message with a line end in the name of the task that asked for memory."""
+    header = _header(rest) if _INVOKED in rest else None
+    if isinstance(header, Header):
+        return _bytes(first + "\\x0a" + (header.name or "")) <= NAME_BYTES and understand(first) is None
+    return "omm: " in first and _TRIGGER.match(first) is None and _TRIGGER.match(first + "\\x0a" + rest) is not None
 
 
 def _header(text: str) -> Optional[Message]:
@@ -395,8 +426,7 @@ def _killed(text: str) -> Optional[Message]:
     match = _KILLED.match(text)
     if not match:
         return None
-    rest = text[match.end():]
-    end = _KILLED_END.match(rest) or _KILLED_CUT.match(rest)
+    end = _end_of_name(text, match.end())
     facts = end.groupdict() if end else {}
     sizes = {label: int(size) for label, size in _SIZE.findall(facts.get("sizes") or "")}
     if facts.get("pgtables"):

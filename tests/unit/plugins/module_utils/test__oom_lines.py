@@ -1,0 +1,111 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which lines are one message: recorded logs as mails and terminals wrap them, and names and paths that take more than one line."""
+
+import os
+import textwrap
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._log_forms import records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_lines import whole_messages
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse
+
+RECORDED = os.path.join(os.path.dirname(__file__), "../../fixtures/kernel_logs/recorded")
+FORMS = ["debian11-5.10/dmesg-iso.log", "debian11-5.10/journal-short.log", "debian12-6.1/dmesg-T.log", "debian12-6.1/dmesg-x.log", "debian12-6.1/journal-all.log"]
+
+
+def as_mail(line, width):
+    return textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False) or [""]
+
+
+def as_terminal(line, width):
+    return [line[start:start + width] for start in range(0, len(line), width)] or [""]
+
+
+def quoted(line, width):
+    return ["> " + part for part in as_mail(line, width - 2)]
+
+
+def told(lines):
+    """Each event but its id, which holds the name, and that of the victim whose name has a line end: it is read as far as it can be."""
+    events = parse(records_of(lines), tasks=True)
+    return [dict(event, id=None) for event in events if "lines" not in str([victim["name"] for victim in event["victims"]])]
+
+
+@pytest.mark.parametrize("wrap, width", [(as_mail, 72), (as_mail, 76), (as_mail, 80), (as_terminal, 80), (quoted, 76)])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_wrapped_log_tells_the_same(form, wrap, width):
+    with open(os.path.join(RECORDED, form), encoding="utf-8", errors="backslashreplace") as stream:
+        lines = stream.read().splitlines()
+    whole = told([part for line in lines for part in wrap(line, 10000)])
+    assert len(whole) > 10
+    assert told([part for line in lines for part in wrap(line, width)]) == whole
+
+
+REPORT = [
+    "java invoked oom-killer: gfp_mask=0x1100dca(GFP_HIGHUSER_MOVABLE|__GFP_ZERO), order=0, oom_score_adj=300",
+    "CPU: 1 PID: 10551 Comm: java Not tainted 6.1.0-26-amd64 #1  Debian 6.1.112-1",
+    "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
+    "[  10551]  1000 10551 17303040  8650752     36933632        0           300 java",
+    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/user.slice,task=java,pid=10551,uid=1000",
+    "Out of memory: Killed process 10551 (java) total-vm:69212160kB, anon-rss:34603008kB, file-rss:0kB, shmem-rss:0kB, UID:1000 pgtables:36068kB"
+    " oom_score_adj:300",
+    "oom_reaper: reaped process 10551 (java), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB",
+]
+
+
+@pytest.mark.parametrize("wrap, width", [(as_mail, 72), (as_mail, 80), (as_terminal, 80)])
+def test_without_stamps_the_words_tell_where_a_message_begins(wrap, width):
+    assert told([part for line in REPORT for part in wrap(line, width)]) == told(REPORT)
+
+
+OTHER = [
+    ["earlyoom v1.3", "mem avail: 1943 of 1943 MiB (100 %), swap avail:    0 of    0 MiB ( 0 %)", "sending SIGTERM when mem <= 10 % and swap <= 10 %"],
+    ["[    1.000000] active_anon:77 inactive_anon:3047 isolated_anon:0 and a word", "                active_file:12 inactive_file:20 isolated_file:0"],
+    ["[    1.000000] " + 90 * "a b ", "[    2.000000] a line that is nearly as long as those that mails and terminals wr", "a bare one"],
+    ["[    1.000000] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),task=x,pid=1,uid=0", "[    1.000000] ,pid=2,uid=0"],
+    ["kern  :err   : [    1.000000] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)", "user  :err   : [    1.000000] ,task=x,pid=2,uid=0"],
+    ["[    1.000000] x", "x invoked oom-killer: no"],
+    ["[    1.000000] a folder", "[    1.000000] /tmp"],
+]
+
+
+@pytest.mark.parametrize("lines", OTHER)
+def test_what_is_no_part_of_another_stays_apart(lines):
+    assert [record.raw for record in whole_messages(records_of(lines))] == lines
+
+
+PATH = "/" + 80 * "0123456789/" + "end"
+CONTINUED = {
+    "before the second path": ["oom_memcg=" + PATH, ",task_memcg=" + PATH + ",task=bar,pid=200,uid=1000"],
+    "before the path": ["oom_memcg=/", ",task_memcg=", PATH + ",task=bar,pid=200,uid=1000"],
+    "before the name": ["oom_memcg=" + PATH + ",task_memcg=" + PATH, ",task=bar,pid=200,uid=1000"],
+    "three times": ["oom_memcg=", PATH, ",task_memcg=" + PATH, ",task=bar,pid=200,uid=1000"],
+}
+
+
+@pytest.mark.parametrize("stamp", ["4,{0},5000000,-;", "[    5.000000] "], ids=["kmsg", "dmesg"])
+@pytest.mark.parametrize("parts", CONTINUED.values(), ids=list(CONTINUED))
+def test_a_path_that_does_not_fit_into_a_record_goes_on_in_the_next(parts, stamp):
+    lines = ["oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=c,mems_allowed=0," + parts[0]] + parts[1:]
+    [event] = parse(records_of([stamp.format(number) + line for number, line in enumerate(lines)]))
+    assert event["memcg"]["path"] == ("/" if parts[0] == "oom_memcg=/" else PATH)
+    assert [(victim["pid"], victim["name"], victim["uid"], victim["cgroup"]) for victim in event["victims"]] == [(200, "bar", 1000, PATH)]
+
+
+@pytest.mark.parametrize("first, second", [("fo", "o"), ("", "evil"), ("evil", ""), ("omm: x", "Tainted"), ("", "[    1.000000]"), ("a\\x0ab", "c")])
+def test_a_line_end_in_the_name_of_who_asked(first, second):
+    """As dmesg writes it. The second line may look like one of another boot."""
+    lines = [
+        "[  108.500000] " + first, second + " invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=3",
+        "[  108.500000] CPU: 0 PID: 7 Comm: " + first, second + " Not tainted 6.1.0-26-amd64 #1",
+        "[  108.600000] [      7]     0     7     1000      100    57344        0             3 " + first, second,
+        "[  108.600000] Out of memory: Killed process 7 (" + first, second + ") total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    ]
+    [event] = parse(records_of(lines))
+    name = first + "\\x0a" + second
+    assert event["trigger"] == {"name": name, "pid": 7, "oom_score_adj": 3, "gfp_mask": "0xcc0", "order": 0}
+    assert ([victim["name"] for victim in event["victims"]], event["monotonic"], event["boot_index"]) == ([name], 108.5, 0)
