@@ -69,22 +69,26 @@ def service_name(value: str) -> str:
     return name
 
 
-def run(*command: str) -> str:
-    """What a program of systemd says; raises OomError with its complaint."""
+def begin(*command: str) -> Callable[[], str]:
+    """Start a program of systemd. What comes back waits for its end and gives what it says, or raises OomError with its complaint."""
+    environment = dict(os.environ, LC_ALL="C")
     try:
-        done = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(os.environ, LC_ALL="C"),
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     except OSError as error:
         raise UnsupportedError("{0} cannot be started: {1}".format(command[0], error.strerror))
-    if done.returncode != 0:
-        raise OomError("{0} failed: {1}".format(" ".join(command[:2]), done.stderr.decode("utf-8", "replace").strip()))
-    return done.stdout.decode("utf-8", "replace")
+
+    def said() -> str:
+        output, complaint = process.communicate()
+        if process.returncode != 0:
+            raise OomError("{0} failed: {1}".format(" ".join(command[:2]), complaint.decode("utf-8", "replace").strip()))
+        return output.decode("utf-8", "replace")
+
+    return said
+
+
+def run(*command: str) -> str:
+    """What a program of systemd says; raises OomError with its complaint."""
+    return begin(*command)()
 
 
 class DropIn(NamedTuple):
@@ -98,14 +102,21 @@ class DropIn(NamedTuple):
 class Systemd:
     """The service manager of this host."""
 
-    def __init__(self, root: str = "/", ask: Callable[..., str] = run) -> None:
+    def __init__(self, root: str = "/", ask: Callable[..., Callable[[], str]] = begin) -> None:
         self._root = root
         self._ask = ask
+        self._asked = None  # type: Optional[Tuple[List[str], Callable[[], str]]]  # names of services, and what gives the answer
         self._defaults = {}  # type: Dict[str, str]  # of all units, once they were asked for
         self._files = {}  # type: Dict[str, Tuple[str, Dict[str, str]]]  # by unit, read when the plan is made
 
     def runs(self) -> bool:
         return os.path.isdir(os.path.join(self._root, "run/systemd/system"))  # sd_booted(3)
+
+    def ask_for(self, names: Iterable[str]) -> None:
+        """Begin to ask for these services. systemctl takes its time, in which other things can be done before C(units) gives the answer."""
+        names = list(dict.fromkeys(names))
+        if names and self.runs():
+            self._asked = names, self._ask("systemctl", "show", "--property=" + ",".join(_PROPERTIES), "--", *names)
 
     def units(self, names: Iterable[str]) -> Dict[str, Unit]:
         """Facts of these services by the name that was asked for, in one call. Raises UnsupportedError where systemd does not run."""
@@ -114,8 +125,10 @@ class Systemd:
             return {}
         if not self.runs():
             raise UnsupportedError(self._no_systemd(names[0]))
-        shown = self._ask("systemctl", "show", "--property=" + ",".join(_PROPERTIES), "--", *names)
-        blocks = [block for block in shown.split("\n\n") if block.strip()]
+        if self._asked is None or self._asked[0] != names:
+            self.ask_for(names)
+        (_names, answer), self._asked = self._asked, None  # type: ignore[misc]
+        blocks = [block for block in answer().split("\n\n") if block.strip()]
         if len(blocks) != len(names):
             raise OomError("systemctl show told of {0} units, asked for {1}: {2}".format(len(blocks), len(names), ", ".join(names)))
         return {name: _unit(block) for name, block in zip(names, blocks)}
@@ -126,7 +139,7 @@ class Systemd:
         Source: systemd-system.conf(5), DefaultOOMScoreAdjust= (250) and DefaultOOMPolicy= (243).
         """
         if not self._defaults:
-            self._defaults = _properties(self._ask("systemctl", "show", "--property=DefaultOOMScoreAdjust,DefaultOOMPolicy"))
+            self._defaults = _properties(self._ask("systemctl", "show", "--property=DefaultOOMScoreAdjust,DefaultOOMPolicy")())
         return self._defaults.get("Default" + key)
 
     def _no_systemd(self, name: str) -> str:
@@ -245,7 +258,7 @@ class Systemd:
 
     def reload(self) -> None:
         """Let systemd read its units again; it restarts nothing."""
-        self._ask("systemctl", "daemon-reload")
+        self._ask("systemctl", "daemon-reload")()
 
     def _below_root(self, path: str) -> str:
         return os.path.join(self._root, path.lstrip("/"))

@@ -335,10 +335,9 @@ from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
-from ansible_collections.oomguard.linux.plugins.module_utils._pins import Outcome, Pin, result
+from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin, result
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Systemd, service_name
 
 # The selectors, one of which a target has.
 SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container"]
@@ -389,13 +388,6 @@ def pins(options: dict) -> List[Pin]:
     return [pin(target, options["force"]) for target in options["targets"]]
 
 
-def carry_out(procfs: Procfs, systemd: Systemd, plan: Plan) -> List[Outcome]:
-    # Loaded where something is to be done: each host compiles what a module imports, in each run.
-    from ansible_collections.oomguard.linux.plugins.module_utils._pin_apply import Application
-
-    return Application(procfs, systemd, plan).run()
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
@@ -415,8 +407,17 @@ def main() -> None:
     )
     procfs, systemd = Procfs(), Systemd()
     try:
-        plan = Plan(procfs, systemd, pins(module.params), module.params["min_killable_percent"])
-        outcomes = plan.outcomes if module.check_mode or not plan.changed else carry_out(procfs, systemd, plan)
+        asked = pins(module.params)
+        systemd.ask_for(service_name(one.value) for one in asked if one.selector == "unit")
+        # Each host compiles what a module imports, in each run: what looks while systemd prepares its answer, what writes where that is to be done.
+        from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
+
+        plan = Plan(procfs, systemd, asked, module.params["min_killable_percent"])
+        outcomes = plan.outcomes
+        if plan.changed and not module.check_mode:
+            from ansible_collections.oomguard.linux.plugins.module_utils._pin_apply import Application
+
+            outcomes = Application(procfs, systemd, plan).run()
     except OomError as error:
         module.fail_json(msg=str(error))
     for warning in plan.warnings:

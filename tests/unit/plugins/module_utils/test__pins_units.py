@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pins of units: which process, which drop-in, what they become at the next start, and the way back."""
 
+import functools
 import os
 import re
 
@@ -98,7 +99,7 @@ class Services:
         return [command[1] for command in self.calls].count("daemon-reload")
 
     def systemd(self):
-        return Systemd(str(self.root), self.ask)
+        return Systemd(str(self.root), lambda *command: functools.partial(self.ask, *command))
 
     def drop_in(self, name, folder="etc", file=DROP_IN):
         path = self.root / folder / "systemd/system" / (name + ".service.d") / file
@@ -238,6 +239,16 @@ def test_absent_gives_what_all_units_have_by_default(host):
     facts = apply(host, gone("docker"))
     assert files(host) == before
     assert facts["targets"][0]["effective_after_restart"] == 100
+
+
+@pytest.mark.parametrize("wanted, calls", [(["docker.service", "cron.service"], 1), (["cron.service"], 2)])
+def test_systemd_may_be_asked_before_its_answer_is_wanted(host, wanted, calls):
+    begun = []
+    systemd = Systemd(str(host.root), lambda *command: begun.append(command) or functools.partial(host.ask, *command))
+    systemd.ask_for(["docker.service", "cron.service", "docker.service"])
+    assert [unit.id for unit in systemd.units(wanted).values()] == wanted
+    assert list(systemd.units(["dbus.service"])) == ["dbus.service"]
+    assert len(begun) == calls + 1
 
 
 def test_units_of_all_that_goes_are_asked_for_at_once(host):
