@@ -7,7 +7,7 @@
 FOLDER keeps what was found to be of interest, and begins with the recorded logs
 in pieces. The first byte chooses the form, so that the journal's export and dmesg's JSON
 are tried as well. What must hold is more than that nothing is raised: a
-victim's pid stands in the text, an event that is trusted has a record that is,
+victim's pid stands in the text, as its lines are put together, an event that is trusted has a record that is,
 and the same text gives the same events.
 """
 
@@ -22,6 +22,7 @@ import atheris
 
 with atheris.instrument_imports(include=["ansible_collections"]):
     from ansible_collections.oomguard.linux.plugins.module_utils import _log_forms
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_lines import whole_messages
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded")
@@ -46,7 +47,7 @@ def records(form, data):
 def try_one(data):
     read = records(data[0] % 8 if data else 2, data[1:])
     events = parse(read, tasks=True, raw=True)
-    numbers = {int(digits) for record in read for digits in re.findall(r"\d+", record.text)}
+    numbers = {int(digits) for record in whole_messages(read) for digits in re.findall(r"\d+", record.text)}
     for event in events:
         assert set(event) - {"tasks", "raw"} == KEYS, event
         for victim in event["victims"]:
