@@ -105,7 +105,7 @@ class Systemd:
     def __init__(self, root: str = "/", ask: Callable[..., Callable[[], str]] = begin) -> None:
         self._root = root
         self._ask = ask
-        self._asked = None  # type: Optional[Tuple[List[str], Callable[[], str]]]  # names of services, and what gives the answer
+        self._answers = {}  # type: Dict[Tuple[str, ...], Callable[[], str]]  # by names of services, begun and not yet wanted
         self._defaults = {}  # type: Dict[str, str]  # of all units, once they were asked for
         self._files = {}  # type: Dict[str, Tuple[str, Dict[str, str]]]  # by unit, read when the plan is made
 
@@ -114,20 +114,20 @@ class Systemd:
 
     def ask_for(self, names: Iterable[str]) -> None:
         """Begin to ask for these services. systemctl takes its time, in which other things can be done before C(units) gives the answer."""
-        names = list(dict.fromkeys(names))
+        names = tuple(dict.fromkeys(names))
         if names and self.runs():
-            self._asked = names, self._ask("systemctl", "show", "--property=" + ",".join(_PROPERTIES), "--", *names)
+            self._answers[names] = self._ask("systemctl", "show", "--property=" + ",".join(_PROPERTIES), "--", *names)
 
     def units(self, names: Iterable[str]) -> Dict[str, Unit]:
         """Facts of these services by the name that was asked for, in one call. Raises UnsupportedError where systemd does not run."""
-        names = list(dict.fromkeys(names))
+        names = tuple(dict.fromkeys(names))
         if not names:
             return {}
         if not self.runs():
             raise UnsupportedError(self._no_systemd(names[0]))
-        if self._asked is None or self._asked[0] != names:
+        if names not in self._answers:
             self.ask_for(names)
-        (_names, answer), self._asked = self._asked, None  # type: ignore[misc]
+        answer = self._answers.pop(names)
         blocks = [block for block in answer().split("\n\n") if block.strip()]
         if len(blocks) != len(names):
             raise OomError("systemctl show told of {0} units, asked for {1}: {2}".format(len(blocks), len(names), ", ".join(names)))

@@ -5,10 +5,11 @@
 """Look for input that breaks the parser, guided by what it covers: python tests/fuzz/fuzz_parser.py FOLDER -runs=N
 
 FOLDER keeps what was found to be of interest, and begins with the recorded logs
-in pieces. The first byte chooses the form, so that the journal's export and dmesg's JSON
-are tried as well. What must hold is more than that nothing is raised: a
-victim's pid stands in the text, as its lines are put together, an event that is trusted has a record that is,
-and the same text gives the same events.
+in pieces. The first byte chooses the form, so that the journal's export and
+dmesg's JSON are tried as well. What must hold is more than that nothing is
+raised: a victim's pid stands in the text, as its lines are put together, an
+event that is trusted has a record that is, and the same text gives the same
+events.
 """
 
 import glob
