@@ -52,6 +52,7 @@ def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lamb
     """Records of the lines of a file, in whatever forms they come. C(place) tells where the line is that was just taken."""
     in_kmsg = False
     last = None  # type: Optional[Record]  # the last line of text that was no rest of another
+    bare = False  # whether there are lines of text without stamps
     for line in lines:
         if line[:1] in _FRAMED:
             line = _FRAME.sub("", line)
@@ -67,10 +68,10 @@ def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lamb
             in_kmsg = False
             for part in _unglued(line):
                 record = text_record(part, place())
-                if not _is_rest(record, last):
+                if not _is_rest(record, last, bare):
                     last = record
                 elif last is None:
-                    record = record._replace(bare=True)
+                    bare, record = True, record._replace(bare=True)
                 else:
                     # Who wrote the first line of a message wrote them all. What only looks like a stamp is the end of a name.
                     text = record.text if record.monotonic is None and not part.startswith(_AFTER_NAMES) else part
@@ -78,13 +79,15 @@ def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lamb
                 yield record
 
 
-def _is_rest(record: Record, last: Optional[Record]) -> bool:
+def _is_rest(record: Record, last: Optional[Record], bare: bool) -> bool:
     """Whether a line has no stamp and no tag of its own, or only what looks like an uptime, as a line end and 14 bytes are room for in a name."""
     if record.clock is not None or record.program is not None or record.trusted is not None:
         return False
     if record.monotonic is None or (" " + record.text).startswith(_AFTER_NAMES):
         return True
-    return not record.text and last is not None and last.monotonic is not None and record.monotonic < last.monotonic
+    if record.text:
+        return False
+    return bare if last is None else last.monotonic is not None and record.monotonic < last.monotonic
 
 
 def _one_line(message: str) -> str:

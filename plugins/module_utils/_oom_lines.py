@@ -12,14 +12,26 @@ record of the kernel may be too short for its message, and the name of a task
 may hold line ends. What was put together has the stamps of its first line.
 """
 
+import re
 from typing import Iterable, Iterator, List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _oom_messages as say
-from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import LONGEST_LINE, Record
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import LONGEST_LINE, Record, seconds_between
 
 # Where mails and terminals break lines, in columns, and how many blanks get lost there, as the table of tasks has them before a number.
 NARROWEST_PAGE, WIDEST_PAGE = 72, 80
 MOST_BLANKS = 13
+
+# How the messages of programs that kill begin, see _user_killers.
+_OF_PROGRAMS = re.compile(
+    r"Killed /|Marked /|\S+: systemd-oomd killed|sending SIG|escalating to|[Kk]illing process|\s*Send(?:ing)? SIG|PID: |oomd kill: |\[\S+\.cpp:"
+)
+
+# The records of one message are written at once.
+RECORD_SECONDS = 1.0
+
+# Hostile input must not fill the memory, or be looked at again and again.
+MOST_REJOINED = 2 * LONGEST_LINE
 
 # How the next record of a message begins: each part that does not fit, a path or what stands before it, is one.
 NEXT_PART = {",", "/"}
@@ -35,6 +47,8 @@ def _rejoined(records: Iterable[Record]) -> Iterator[Record]:
     last = None  # type: Optional[Record]
     page = _Page()
     for record in records:
+        if page.may_be_wrapped:
+            page.look(record.raw)
         if last is not None:
             glue = _glue(last, record, page) if record.bare or record.text[:1] in NEXT_PART else None
             if glue is not None:
@@ -42,8 +56,6 @@ def _rejoined(records: Iterable[Record]) -> Iterator[Record]:
                 continue
             yield last
         last = record
-        if page.may_be_wrapped:
-            page.look(record.raw)
     if last is not None:
         yield last
 
@@ -53,19 +65,28 @@ def _glue(last: Record, record: Record, page: "_Page") -> Optional[str]:
 
     A line end in a name is told as \x0a, as in /dev/kmsg.
     """
-    if record.trusted != last.trusted or len(last.text) > LONGEST_LINE:
+    if record.trusted != last.trusted or len(last.raw) > MOST_REJOINED:
         return None
     if not record.bare:
-        return "" if say.is_continued(last.text) else None
-    if last.bare:  # where no line has a stamp, the words alone tell where a message begins and ends
-        return page.glue(last, record) if say.may_go_on(last.text) and not say.begins(record.text) else None
-    if not page.is_mail and not page.is_full(last):
+        return "" if say.is_continued(last.text) and seconds_between(last, record) <= RECORD_SECONDS else None
+    if not last.bare and not page.is_mail and _width(last) < WIDEST_PAGE - 1:
         if say.is_name_of_trigger(last.text, record.text):
             return "\\x0a"
         joined = last.text + "\\x0a" + record.text
         if say.is_cut(last.text) and (say.is_whole(joined) or say.is_cut(joined)):
             return None  # see _with_names
-    return page.glue(last, record)
+    return page.glue(last, record) if page.may_be_wrapped and _may_go_on(last, record.text) else None
+
+
+def _may_go_on(last: Record, rest: str) -> bool:
+    """Whether the words allow these lines to be one message."""
+    if say.is_over(last.text) and not rest.startswith(","):  # more sizes
+        return False
+    begins = say.begins(rest) or bool(_OF_PROGRAMS.match(rest))
+    if last.bare:  # where no line has a stamp, nothing else tells where a message begins
+        return say.begins(last.text) and not begins
+    # "Out of memory:" may stand before it.
+    return not begins or not last.text or (say.begins(last.text) and say.understand(last.text) is None)
 
 
 class _Page:
@@ -73,27 +94,31 @@ class _Page:
 
     def __init__(self) -> None:
         self.may_be_wrapped = True
-        self.is_mail = False
+        self._full, self._short = 0, 0  # lines that were broken at the edge, and before it
+
+    @property
+    def is_mail(self) -> bool:
+        return self._short > self._full
 
     def look(self, line: str) -> None:
-        """Whoever wraps lines leaves none that is too long."""
-        self.may_be_wrapped = len(line) <= WIDEST_PAGE or " " not in line[1:WIDEST_PAGE]
-
-    @staticmethod
-    def is_full(record: Record) -> bool:
-        """Whether its last line goes to the edge; a blank there gets lost."""
-        return _width(record) >= WIDEST_PAGE - 1
+        """No line is too long in a text that was wrapped, but where there was no blank to break it at."""
+        if len(line) > WIDEST_PAGE:
+            self.may_be_wrapped = " " not in line.lstrip("> ")[:WIDEST_PAGE]
 
     def glue(self, last: Record, record: Record) -> Optional[str]:
         """What was lost where a line was broken; None where it ended."""
-        if not self.may_be_wrapped or not record.text or _width(last) + len(record.text.partition(" ")[0]) < NARROWEST_PAGE - MOST_BLANKS:
+        width = _width(last)
+        if not record.text or width + len(record.text.partition(" ")[0]) < NARROWEST_PAGE - MOST_BLANKS:
             return None
         # As the lines of one record are behind the first. Behind a break only a terminal leaves blanks.
         is_indented = bool(record.raw[: -len(record.text)].replace("> ", ""))
-        if is_indented and not self.is_full(last):
+        if is_indented and width < WIDEST_PAGE - 1:
             return None
-        self.is_mail = self.is_mail or not self.is_full(last)
-        if self.is_mail or is_indented or _width(last) < WIDEST_PAGE:
+        self._full += width == WIDEST_PAGE
+        self._short += width < WIDEST_PAGE - 1  # at the edge a blank gets lost
+        if last.text.endswith(" "):
+            return ""
+        if self.is_mail or is_indented or width < WIDEST_PAGE:
             return " "
         return "" if say.understand(last.text + record.text) or not say.understand(last.text + " " + record.text) else " "
 
@@ -119,7 +144,7 @@ def _with_names(records: Iterable[Record]) -> Iterator[Record]:
                     parts = []
                     yield whole
                     continue
-                if say.is_cut(whole.text):
+                if say.is_cut(whole.text) and len(whole.raw) <= MOST_REJOINED:
                     parts.append(record)
                     continue
             yield from parts

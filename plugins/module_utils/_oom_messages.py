@@ -205,7 +205,10 @@ _LOST = re.compile(
     r"\*\* (\d{1,18}) printk messages dropped \*\*|printk: (\d{1,18}) messages suppressed|__ratelimit: (\d{1,18}) callbacks suppressed"
     r"|Missed (\d{1,18}) kernel messages|imklog: (\d{1,18}) messages lost due to rate-limiting"
 )
-_BEGINNING = re.compile(_ORIGIN[:-1] + r"|[Kk]ill(?:ed)? process |oom-kill:|Tasks? in /|CPU: |Pid: |\[|.{1,60} invoked oom")
+_BEGINNING = re.compile(
+    r"Out of(?: [Mm]emory|$)|Memory cgroup out|No available|Kernel panic - not syncing|[Kk]ill(?:ed)? process |oom-kill:|oom_reaper: "
+    r"|Tasks? in /|CPU: |Pid: |\[ *(?:\d+|pid) *\] |.{1,60} invoked(?: oom|$)"
+)
 _STATS_OF = "Memory cgroup stats for "
 _LIMIT_OF = "killed as a result of limit of "
 
@@ -264,13 +267,13 @@ def is_continued(text: str) -> bool:
 
 
 def begins(text: str) -> bool:
-    """Whether it is, or may be the first part of, a message that counts."""
+    """Whether it is, or may be the first part of, a message that is understood here."""
     return bool(_BEGINNING.match(text)) or understand(text) is not None
 
 
-def may_go_on(text: str) -> bool:
-    """Whether that message is not known to be whole."""
-    return begins(text) and not _KILLED_END.match(text)
+def is_over(text: str) -> bool:
+    """Whether it is a message with nothing behind it that might be missing."""
+    return _KILLED_END.match(text) is not None or isinstance(understand(text), MemcgStats)
 
 
 def is_name_of_trigger(first: str, rest: str) -> bool:
@@ -428,7 +431,7 @@ def _killed(text: str) -> Optional[Message]:
         return None
     end = _end_of_name(text, match.end())
     facts = end.groupdict() if end else {}
-    sizes = {label: int(size) for label, size in _SIZE.findall(facts.get("sizes") or "")}
+    sizes = {label: int(size) for label, size in reversed(_SIZE.findall(facts.get("sizes") or ""))}  # the first counts
     if facts.get("pgtables"):
         sizes["pgtables"] = int(facts["pgtables"])
     uid = match.group("uid") or facts.get("uid") or facts.get("new_uid")

@@ -166,8 +166,7 @@ class Stream:
         kill = _META_OOMD_KILL.match(text)  # whoever reads /dev/kmsg gives it a tag
         victims = _META_OOMD_VICTIMS.match(text) if record.program in (None, "oomd") else None
         if victims:
-            found = _META_OOMD_VICTIM.finditer(text, victims.end())
-            members = tuple((int(one.group("pid")), one.group("name")) for one in found if not one.group("failed"))
+            members = tuple(_oomd_members(text, victims.end()))
             if last:
                 self._open["oomd"] = last._replace(members=(last.members + members)[:_MOST_MEMBERS])
             elif members:
@@ -187,6 +186,15 @@ class Stream:
             self._open["systemd-oomd"] = last._replace(killed_count=count)
         else:
             self._counted = {unit: (count, record)}
+
+
+def _oomd_members(text: str, at: int) -> Iterator[Tuple[int, Optional[str]]]:
+    """Pids and names up to the end, or to what is none."""
+    match = _META_OOMD_VICTIM.match(text, at)
+    while match:
+        if not match.group("failed"):
+            yield int(match.group("pid")), match.group("name")
+        match = _META_OOMD_VICTIM.match(text, match.end())
 
 
 def _is_near(first: Record, second: Record) -> bool:

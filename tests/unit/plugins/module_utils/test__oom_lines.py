@@ -29,13 +29,19 @@ def quoted(line, width):
     return ["> " + part for part in as_mail(line, width - 2)]
 
 
+def with_blanks(line, width):
+    """As fold -s, and mails with format=flowed."""
+    parts = as_mail(line, width - 1)
+    return [part + " " for part in parts[:-1]] + parts[-1:]
+
+
 def told(lines):
     """Each event but its id, which holds the name, and that of the victim whose name has a line end: it is read as far as it can be."""
     events = parse(records_of(lines), tasks=True)
     return [dict(event, id=None) for event in events if "lines" not in str([victim["name"] for victim in event["victims"]])]
 
 
-@pytest.mark.parametrize("wrap, width", [(as_mail, 72), (as_mail, 76), (as_mail, 80), (as_terminal, 80), (quoted, 76)])
+@pytest.mark.parametrize("wrap, width", [(as_mail, 72), (as_mail, 76), (as_mail, 80), (as_terminal, 80), (quoted, 76), (with_blanks, 78)])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_wrapped_log_tells_the_same(form, wrap, width):
     with open(os.path.join(RECORDED, form), encoding="utf-8", errors="backslashreplace") as stream:
@@ -76,6 +82,50 @@ OTHER = [
 @pytest.mark.parametrize("lines", OTHER)
 def test_what_is_no_part_of_another_stays_apart(lines):
     assert [record.raw for record in whole_messages(records_of(lines))] == lines
+
+
+SIZES = " total-vm:1000kB, anon-rss:900kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:1kB oom_score_adj:0"
+BARE_KILL = "Out of memory: Killed process 1234 (java)" + SIZES
+BARE_SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=java,pid=1234,uid=0"
+OOMD_KILL = "oomd kill: 1.0 2.0 3.0 /a 123 ruleset:[R] detectorgroup:[D] killer:P v2"
+# Lines, and the pids that are told. In none of them was anything wrapped.
+SHORT_LINES = {
+    "behind a line of a program": (["[Mon Nov 23 04:43:46 2026] starting collection of kernel messages (dmesg)", BARE_KILL], [1234]),
+    "behind what anybody wrote": (["[    1.000000] " + 50 * "a", BARE_KILL], [1234]),
+    "behind an announcement": (
+        ["[  100.000000] Out of memory: Kill process 123 (java) score 9 or sacrifice child", "Killed process 123 (java) total-vm:1kB, anon-rss:1kB, file-rss:0kB"],
+        [123],
+    ),
+    "behind a name that looks like an uptime": (
+        ["[  123]  1000   123     1000      900     57344        0             0 x", "[1.000000] ", BARE_SUMMARY, BARE_KILL], [1234]
+    ),
+    "earlyoom": (
+        ["2026-11-23T04:43:46Z stdout F mem avail:  100 of 1943 MiB ( 5.10 %), swap", "sending SIGTERM to process 1234 uid 0 \"java\": badness 9, VmRSS 900 MiB"],
+        [1234],
+    ),
+    "oomd": (["[../oomd/plugins/BaseKillPlugin.cpp:112] Killed 1: 101(name) 102(b)", OOMD_KILL], [101, 102]),
+    "the reaper": ([BARE_KILL.partition(", shmem")[0], "oom_reaper: reaped process 1234 (java), now anon-rss:0kB, file-rss:0kB"], [1234]),
+    "cut, and the reaper": ([BARE_KILL.partition("0kB, shmem")[0], "oom_reaper: reaped process 1234 (java), now anon-rss:0kB, file-rss:0kB"], [1234]),
+}
+
+
+@pytest.mark.parametrize("lines, pids", SHORT_LINES.values(), ids=list(SHORT_LINES))
+def test_short_lines_alone_are_not_wrapped(lines, pids):
+    victims = [victim for event in parse(records_of(lines)) for victim in event["victims"]]
+    assert [victim["pid"] for victim in victims] == pids
+    assert {victim["anon_rss_kb"] for victim in victims} & {0} == set()
+
+
+def test_the_path_of_a_memory_cgroup_ends_with_its_line():
+    lines = ["Memory cgroup stats for /user.slice/user-1000.slice/session-1.scope:", "anon 4096", "Out of memory and no killable processes..."]
+    for stamp in ("", "[    5.000000] "):
+        [event] = parse(records_of(["a invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", stamp + lines[0], *lines[1:]]))
+        assert event["memcg"]["path"] == "/user.slice/user-1000.slice/session-1.scope"
+
+
+def test_what_comes_later_is_not_the_next_record_of_a_summary():
+    lines = ["[    5.000000] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg=/a", "[    7.000000] ,task_memcg=/x,task=evil,pid=1,uid=0"]
+    assert [event["victims"] for event in parse(records_of(lines))] == [[]]
 
 
 PATH = "/" + 80 * "0123456789/" + "end"
