@@ -14,7 +14,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_lines import w
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse
 
 RECORDED = os.path.join(os.path.dirname(__file__), "../../fixtures/kernel_logs/recorded")
-FORMS = ["debian11-5.10/dmesg-iso.log", "debian11-5.10/journal-short.log", "debian12-6.1/dmesg-T.log", "debian12-6.1/dmesg-x.log", "debian12-6.1/journal-all.log"]
+FORMS = [
+    "debian11-5.10/dmesg-iso.log", "debian11-5.10/journal-short.log",
+    "debian12-6.1/dmesg-T.log", "debian12-6.1/dmesg-x.log", "debian12-6.1/journal-all.log",
+]
 
 
 def as_mail(line, width):
@@ -93,14 +96,14 @@ SHORT_LINES = {
     "behind a line of a program": (["[Mon Nov 23 04:43:46 2026] starting collection of kernel messages (dmesg)", BARE_KILL], [1234]),
     "behind what anybody wrote": (["[    1.000000] " + 50 * "a", BARE_KILL], [1234]),
     "behind an announcement": (
-        ["[  100.000000] Out of memory: Kill process 123 (java) score 9 or sacrifice child", "Killed process 123 (java) total-vm:1kB, anon-rss:1kB, file-rss:0kB"],
+        ["[  100.000000] Out of memory: Kill process 123 (java) score 9 or sacrifice child", "Killed process 123 (j) total-vm:1kB, anon-rss:1kB, file-rss:0kB"],
         [123],
     ),
     "behind a name that looks like an uptime": (
         ["[  123]  1000   123     1000      900     57344        0             0 x", "[1.000000] ", BARE_SUMMARY, BARE_KILL], [1234]
     ),
     "earlyoom": (
-        ["2026-11-23T04:43:46Z stdout F mem avail:  100 of 1943 MiB ( 5.10 %), swap", "sending SIGTERM to process 1234 uid 0 \"java\": badness 9, VmRSS 900 MiB"],
+        ["2026-11-23T04:43:46Z stdout F mem avail:  9 of 1943 MiB ( 5.10 %), swap", "sending SIGTERM to process 1234 uid 0 \"java\": badness 9, VmRSS 900 MiB"],
         [1234],
     ),
     "oomd": (["[../oomd/plugins/BaseKillPlugin.cpp:112] Killed 1: 101(name) 102(b)", OOMD_KILL], [101, 102]),
