@@ -12,20 +12,15 @@ record of the kernel may be too short for its message, and the name of a task
 may hold line ends. What was put together has the stamps of its first line.
 """
 
-import re
 from typing import Iterable, Iterator, List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils import _oom_messages as say
+from ansible_collections.oomguard.linux.plugins.module_utils import _user_killers
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import LONGEST_LINE, Record, seconds_between
 
 # Where mails and terminals break lines, in columns, and how many blanks get lost there, as the table of tasks has them before a number.
 NARROWEST_PAGE, WIDEST_PAGE = 72, 80
 MOST_BLANKS = 13
-
-# How the messages of programs that kill begin, see _user_killers.
-_OF_PROGRAMS = re.compile(
-    r"Killed /|Marked /|\S+: systemd-oomd killed|sending SIG|escalating to|[Kk]illing process|\s*Send(?:ing)? SIG|PID: |oomd kill: |\[\S+\.cpp:"
-)
 
 # The records of one message are written at once.
 RECORD_SECONDS = 1.0
@@ -82,7 +77,7 @@ def _may_go_on(last: Record, rest: str) -> bool:
     """Whether the words allow these lines to be one message."""
     if say.is_over(last.text) and not rest.startswith(","):  # more sizes
         return False
-    begins = say.begins(rest) or bool(_OF_PROGRAMS.match(rest))
+    begins = say.begins(rest) or _user_killers.begins(rest)
     if last.bare:  # where no line has a stamp, nothing else tells where a message begins
         return say.begins(last.text) and not begins
     # "Out of memory:" may stand before it.

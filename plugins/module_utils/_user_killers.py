@@ -56,6 +56,10 @@ _META_OOMD_KILL = re.compile(r"oomd kill: \S+ \S+ \S+ (?P<cgroup>.+) \d+ ruleset
 # Before that, on its own output, maybe several times: "[../BaseKillPlugin.cpp:112] Killed 2: 101(name) 102 103(name)[E3]", of which 103 was not.
 _META_OOMD_VICTIMS = re.compile(r"\[\S{1,200}\.cpp:\d{1,6}\] Killed \d{1,9}:(?= \d)")
 _META_OOMD_VICTIM = re.compile(r" (?P<pid>\d{1,10})(?:\((?P<name>.{0,60}?)\))?(?P<failed>\[E\d{1,4}\])?(?= \d|$)")
+# How what is read here begins.
+_BEGINNING = re.compile(
+    r"Killed /|Marked /|\S+: systemd-oomd killed|sending SIG|escalating to|[Kk]illing process|\s*Send(?:ing)? SIG|PID: |oomd kill: |\[\S+\.cpp:"
+)
 
 
 class Kill(NamedTuple):
@@ -186,6 +190,11 @@ class Stream:
             self._open["systemd-oomd"] = last._replace(killed_count=count)
         else:
             self._counted = {unit: (count, record)}
+
+
+def begins(text: str) -> bool:
+    """Whether it is, or may be the first part of, a message that is understood here."""
+    return _BEGINNING.match(text) is not None
 
 
 def _oomd_members(text: str, at: int) -> Iterator[Tuple[int, Optional[str]]]:
