@@ -458,6 +458,7 @@ def program_event(kill: _user_killers.Kill, tasks: bool = False, raw: bool = Fal
     report = Report(kill.record, True if kill.record.vouched else None, kill.number)
     report.note(kill.record, raw)
     for pid, name in kill.members or ([] if kill.cgroup else [(kill.pid, kill.name)]):
+        # Only nohang may leave the pid out; of the kernel's kills it is always known, and so the type says.
         report.kills.append(say.Killed("", pid, name, kill.uid, {}, kill.oom_score_adj, kill.score))  # type: ignore[arg-type]
     facts = event(report, tasks, raw)
     for victim in facts["victims"]:

@@ -212,7 +212,8 @@ class Systemd:
         texts = {}  # type: Dict[str, str]
         for path in self._drop_in_files(unit):
             texts.setdefault(os.path.basename(path), self._text(path) or "")
-        return self._text(unit.fragment) or "" if unit.fragment else "", texts
+        fragment = self._text(unit.fragment) if unit.fragment else None
+        return fragment or "", texts
 
     def _drop_in_files(self, unit: Unit) -> List[str]:
         """All of a unit's drop-ins, the first of a name winning. Those that are not loaded yet will be with our daemon-reload."""

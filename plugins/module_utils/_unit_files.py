@@ -12,7 +12,7 @@ and lines that a backslash continues; that is all that assignments need.
 """
 
 import re
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
 
 HEADER = "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else."
 SECTION = "Service"
@@ -57,11 +57,12 @@ def assigned(text: str, key: str) -> Optional[str]:
     return values[-1] if values else None
 
 
-def last_assigned(texts: Iterable[str], key: str, valid: Callable[[str], bool]) -> Optional[str]:
+def last_assigned(texts: List[str], key: str, valid: Callable[[str], bool]) -> Optional[str]:
     """What a unit file and its drop-ins, in the order in which systemd reads them, give to a key; None for nothing.
 
     An empty value takes back what came before. One that is not valid systemd logs and ignores.
     """
+    # Most files do not have the key, and need not be taken apart.
     values = [one.value for text in texts if key in text for one in _statements(text) if one.section == SECTION and one.key == key]
     for value in reversed(values):
         if not value:
