@@ -12,7 +12,8 @@ Pure. Sources: Documentation/mm/overcommit-accounting.rst, mm/util.c:vm_commit_l
 
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._meminfo import Meminfo
 
 ADMIN_RESERVE, USER_RESERVE = "vm.admin_reserve_kbytes", "vm.user_reserve_kbytes"
 RATIO, KBYTES, MODE = "vm.overcommit_ratio", "vm.overcommit_kbytes", "vm.overcommit_memory"
@@ -37,13 +38,10 @@ class Memory(NamedTuple):
 
 def memory(meminfo: str, page_kb: int) -> Memory:
     """The text of /proc/meminfo. Raises UnsupportedError where a line of it is missing that every kernel of today has."""
-    found = {key: int(value.split()[0]) for key, value in (line.split(":", 1) for line in meminfo.splitlines())}
+    found = Meminfo(meminfo)
     # Before kernel 4.17 only the pool of the default size is told.
     huge_kb = found.get("Hugetlb", found.get("HugePages_Total", 0) * found.get("Hugepagesize", 0))
-    try:
-        return Memory(found["MemTotal"], huge_kb, found["SwapTotal"], found["Committed_AS"], page_kb)
-    except KeyError as error:
-        raise UnsupportedError("/proc/meminfo has no {0}".format(error.args[0]))
+    return Memory(found["MemTotal"], huge_kb, found["SwapTotal"], found["Committed_AS"], page_kb)
 
 
 def wanted(

@@ -15,11 +15,8 @@ import contextlib
 import os
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
-    AccessError,
-    NotFoundError,
-    UnsupportedError,
-)
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._meminfo import Meminfo
 
 # How a process that ended shows itself: ENOENT when its directory is looked
 # up, ESRCH when a file below an already open directory is used.
@@ -266,22 +263,16 @@ class Procfs:
 
     def oom_kills(self) -> Optional[int]:
         """Processes that the killer took since boot; None before kernel 4.13."""
-        return self._keyed_number("vmstat", "oom_kill")
-
-    def memory_kb(self, *keys: str) -> int:
-        """Sum of these lines of meminfo, such as C(MemAvailable), in KiB."""
-        numbers = {key: self._keyed_number("meminfo", key + ":") for key in keys}
-        for key, number in numbers.items():
-            if number is None:
-                raise UnsupportedError("{0}/meminfo has no {1}: a kernel before 3.14 is not supported".format(self.root, key))
-        return sum(number for number in numbers.values() if number is not None)
-
-    def _keyed_number(self, name: str, key: str) -> Optional[int]:
-        for line in self.read(name).splitlines():
+        for line in self.read("vmstat").splitlines():
             words = line.split()
-            if words[:1] == [key]:
+            if words[:1] == ["oom_kill"]:
                 return int(words[1])
         return None
+
+    def memory_kb(self, *keys: str) -> int:
+        """Sum of these lines of meminfo, such as C(MemAvailable), in KiB, as they are at one moment."""
+        found = Meminfo(self.read("meminfo"))
+        return sum(found[key] for key in keys)
 
     def has_cap_sys_resource(self) -> bool:
         """Whether scores may be lowered (capabilities(7), oom_score_adj in proc(5))."""
