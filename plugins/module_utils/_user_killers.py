@@ -19,7 +19,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, seconds_between
 
 # Most lines of a log have none of these words and are not looked at any further.
-_WORDS = ("VmRSS", "oomd", "due to memory ", "the victim", "escalating to SIGKILL", "illing process", "badness", ".cpp:")
+_WORDS = ("VmRSS", "oomd", "due to memory ", "the victim", "escalating to SIGKILL", "illing process", "badness", ".cpp:", "Name: ", "PID: ")
 
 # What is said of one kill is said within this time.
 NEAR_SECONDS = 30.0
@@ -47,8 +47,15 @@ _ESCALATED = re.compile(r"escalating to SIGKILL after ")
 _OOMD_KILL = re.compile(r"(?:Killed (?P<killed>/.+)|Marked (?P<marked>/.+) for killing) due to memory (?P<reason>used|pressure)[ (]")
 _OOMD_COUNT = re.compile(r"(?P<unit>\S+): systemd-oomd killed (?P<count>\d+) process\(es\) in this unit\.$")
 
-_NOHANG_WHO = re.compile(r"PID: (?P<pid>\d+), [Nn]ame: (?P<name>.{0,60}), badness: (?P<score>\d+)")
-_NOHANG_RSS = re.compile(r"Victim VmRSS: (?P<rss>\d+) KiB$")
+# What it says of its victim before it kills: on a line or two, or, in 2020, on one for each fact.
+_NOHANG_VICTIM = [
+    re.compile(r".*\bPID: (?P<pid>\d+), [Nn]ame: (?P<name>.{0,60}), badness: (?P<score>\d+)"),
+    re.compile(r"Victim VmRSS: (?P<rss_kb>\d+) KiB$"),
+    re.compile(r"Name: +(?P<name>\S.{0,60})$"),
+    re.compile(r"PID: +(?P<pid>\d+)$"),
+    re.compile(r"badness: +(?P<score>\d+), oom_score: "),
+    re.compile(r"VmRSS: +(?P<rss_mib>\d+) MiB "),
+]
 _NOHANG_KILL = re.compile(r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim")
 
 # "oomd kill: P10 P60 P300 CGROUP BYTES ruleset:[R] detectorgroup:[D] killer:PLUGIN v2"; with (dry) nothing was killed
@@ -112,7 +119,7 @@ class Stream:
                 yield from self._begin(Kill("systemd-oomd", record, number, cgroup=cgroup, reason=reason, killed_count=count))
         if program in (None, "systemd"):
             self._count(_OOMD_COUNT.match(text), record)
-        if program in (None, "nohang"):
+        if program in (None, "nohang", "nohang-desktop"):
             yield from self._nohang(record, text, number)
         yield from self._oomd(record, text, number)
 
@@ -127,8 +134,8 @@ class Stream:
 
     def _begin(self, kill: Kill) -> Iterator[Kill]:
         last = self._open.get(kill.killer)
-        if last and _is_escalation(last, kill):
-            self._open[kill.killer] = last._replace(escalated=True)
+        if last and _is_again(last, kill):
+            self._open[kill.killer] = last._replace(escalated=last.escalated or (last.signal, kill.signal) == ("SIGTERM", "SIGKILL"))
             return
         if last:
             yield last
@@ -154,14 +161,16 @@ class Stream:
 
     def _nohang(self, record: Record, text: str, number: int) -> Iterator[Kill]:
         text = text.strip()
-        who, rss, kill = _NOHANG_WHO.search(text), _NOHANG_RSS.match(text), _NOHANG_KILL.match(text)
-        if who:
-            self._next.update(pid=int(who.group("pid")), name=who.group("name"), score=int(who.group("score")))
-        elif rss:
-            self._next["rss_kb"] = int(rss.group("rss"))
-        elif kill:
+        kill = _NOHANG_KILL.match(text)
+        if kill:
             facts, self._next = self._next, {}
             yield from self._begin(Kill("nohang", record, number, signal=kill.group("signal"), **facts))
+        for match in filter(None, (pattern.match(text) for pattern in _NOHANG_VICTIM)):
+            found = match.groupdict()
+            mebibytes = found.pop("rss_mib", None)
+            if mebibytes:
+                found["rss_kb"] = int(mebibytes) * 1024
+            self._next.update({key: value if key == "name" else int(value) for key, value in found.items()})
 
     def _oomd(self, record: Record, text: str, number: int) -> Iterator[Kill]:
         last = self._open.get("oomd")
@@ -211,10 +220,9 @@ def _is_near(first: Record, second: Record) -> bool:
     return seconds_between(first, second) <= NEAR_SECONDS
 
 
-def _is_escalation(first: Kill, second: Kill) -> bool:
+def _is_again(first: Kill, second: Kill) -> bool:
     """Whether a victim did not listen and is killed once more."""
-    is_same = first.pid is not None and first.pid == second.pid and _is_near(first.record, second.record)
-    return is_same and (first.signal, second.signal) == ("SIGTERM", "SIGKILL")
+    return first.pid is not None and first.pid == second.pid and _is_near(first.record, second.record)
 
 
 def _number(text: Optional[str]) -> Optional[int]:

@@ -51,6 +51,8 @@ SENT = 'sending {0} to process {1} uid 0 "a": badness 3, VmRSS 2 MiB'
         ([SENT.format("SIGTERM", 1), "escalating to SIGKILL after 0.5 seconds"], [(1, True)]),
         ([SENT.format("SIGTERM", 1), SENT.format("SIGKILL", 1)], [(1, True)]),
         ([SENT.format("SIGTERM", 1), SENT.format("SIGTERM", 2)], [(1, False), (2, False)]),
+        ([SENT.format("SIGTERM", 1), "kill failed: Timer expired", SENT.format("SIGTERM", 1)], [(1, False)]),
+        ([SENT.format("SIGTERM", 1), SENT.format("SIGKILL", 1), SENT.format("SIGKILL", 1)], [(1, True)]),
         (["[1.0] " + SENT.format("SIGTERM", 1), "[99.0] " + SENT.format("SIGKILL", 1)], [(1, False), (1, False)]),  # another with the same pid
         ([WHO.format(1), "  Sending SIGTERM to the victim", WHO.format(1), "  Sending SIGKILL to the victim"], [(1, True)]),
         ([WHO.format(1), "  Sending SIGTERM to the victim", WHO.format(2), "  Sending SIGKILL to the victim"], [(1, False), (2, False)]),
@@ -102,12 +104,26 @@ def test_systemd_may_speak_before_oomd_does(moment, count):
         (["Victim VmRSS: 4 KiB", "  Send SIGKILL to the victim"], (None, None, None, "SIGKILL")),
         (["PID: 12, Name: a, badness: 3", "  Send SIGKILL to the victim; total response time: 13 ms"], (12, "a", 3, "SIGKILL")),
         (["  Send SIGTERM to the victim; total response time: 13246 ms"], (None, None, None, "SIGTERM")),
+        (
+            [
+                "Victim status (found in 3 ms):", "  Name:      web server", "  State:     D (disk sleep)", "  PID:       12", "  EUID:      1000",
+                "  badness:   3, oom_score:  422, oom_score_adj:  0", "Implement a corrective action:", "  Send SIGKILL to the victim",
+            ],
+            (12, "web server", 3, "SIGKILL"),
+        ),
     ],
 )
-def test_nohang_says_first_whom(lines, victim):
-    [event] = events(*["Nov 23 04:43:46 host nohang[530]: " + line for line in lines])
+@pytest.mark.parametrize("program", ["nohang", "nohang-desktop"])
+def test_nohang_says_first_whom(lines, victim, program):
+    [event] = events(*["Nov 23 04:43:46 host {0}[530]: {1}".format(program, line) for line in lines])
     [found] = event["victims"]
     assert (found["pid"], found["name"], found["score"], event["signal"], event["killer"]) == (*victim, "nohang")
+
+
+@pytest.mark.parametrize("line", ["Victim VmRSS: 2048 KiB", "  VmRSS:     2 MiB  (Anon: 1 MiB, File: 1 MiB, Shmem: 0 MiB)"])
+def test_nohang_says_how_large_its_victim_is(line):
+    [event] = events(*["Nov 23 04:43:46 host nohang[530]: " + text for text in (line, "  Send SIGKILL to the victim")])
+    assert event["victims"][0]["rss_kb"] == 2048
 
 
 def test_nohang_has_a_log_of_its_own():
