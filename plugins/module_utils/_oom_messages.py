@@ -167,6 +167,7 @@ _HEADER_FIELDS = re.compile(r"gfp_mask=(?P<gfp>0x[0-9a-fA-F]+)")
 _ORDER = re.compile(r"\border=(-?\d+)")
 _HEADER_ADJ = re.compile(r"\boom_score_adj=(-?\d+)")
 _TRIGGER = re.compile(r"(?:CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: |Pid: (?P<old_pid>\d+), comm: )(?P<name>.*) (?:Not tainted|Tainted)")
+_TRIGGER_S390 = re.compile(r"Process (?P<name>.*) \(pid: (?P<pid>\d+), task: ")
 KDUMP = " Kdump: loaded"  # behind the name of the task where a crash kernel is loaded (lib/dump_stack.c)
 _USAGE = re.compile(r"memory: usage (\d+)kB, limit (\d+)kB, failcnt (\d+)")
 _TABLE_HEADER = re.compile(r"\[ *pid *\]\s+(uid\s.*name)\s*$")
@@ -182,14 +183,19 @@ _KILLED_VZ = re.compile(
     r"Out of memory in UB \d+: OOM killed process (?P<pid>\d+) \((?P<name>.*)\) score (?P<score>-?\d+) vm:(?P<vm>\d+)kB(?:, rss:(?P<rss>\d+)kB)?",
     re.DOTALL,
 )
-# What follows the name, up to the end of the line: with it the last bracket is found, whatever the name holds.
+# What follows the name, up to the end of the line: with it the last bracket is found, whatever the name holds. "vsz:" is of 2.6.33 to 2.6.35.
 _KILLED_END = re.compile(
-    r"(?P<name>.*)\)(?:, UID (?P<uid>\d+),)?(?P<sizes> total-vm:\d+kB(?:, [a-z]+-rss:\d+kB)+)"
-    r"(?:, UID:(?P<new_uid>\d+) pgtables:(?P<pgtables>\d+)kB oom_score_adj:(?P<adj>-?\d+))?\s*$",
+    r"(?P<name>.*)\)(?:, UID (?P<uid>\d+),)?(?P<sizes> (?:total-vm|vsz):\d+kB(?:,? [a-z]+-rss:\d+kB)+)"
+    r"(?P<more>, UID:\d+ pgtables:\d+kB oom_score_adj:-?\d+)?\s*$",
     re.DOTALL,
 )
-_KILLED_CUT = re.compile(r"(?P<name>.*)\)(?:, UID (?P<uid>\d+),)?(?P<sizes>(?: total-vm:\d+kB.*)|\.?\s*)$", re.DOTALL)
-_SIZE = re.compile(r"([a-z]+-[a-z]+):(\d+)kB")
+_KILLED_CUT = re.compile(
+    r"(?P<name>.*)\)(?:, UID (?P<uid>\d+),)?(?:(?P<sizes> (?:total-vm|vsz):\d+kB(?:,? [a-z]+-rss:\d+kB)*)(?P<more>.*)|\.?\s*$)", re.DOTALL
+)
+SIZES = (",", "total-vm:", "vsz:")  # how they begin where they are on a line of their own
+_SIZE = re.compile(r"([a-z]+-[a-z]+|vsz):(\d+)kB")
+# Since 5.4, each if the text was not cut inside it.
+_MORE = re.compile(r", UID:(?P<uid>\d+) (?:pgtables:(?P<pgtables>\d+)kB(?: oom_score_adj:(?P<adj>-?\d+)(?:\D|$))?)?")
 _GROUP = re.compile(r"Tasks in (.*) are going to be killed due to memory\.oom\.group set")
 _SKIPPED = re.compile(r"(?:.{0,60}: )?OOM victim (\d+) \(.*\) is already exiting\. Skip killing the task")
 _PANIC = re.compile(
@@ -209,6 +215,7 @@ _BEGINNING = re.compile(
     r"Out of(?: [Mm]emory|$)|Memory cgroup out|No available|Kernel panic - not syncing|[Kk]ill(?:ed)? process |oom-kill:|oom_reaper: "
     r"|Tasks? in /|CPU: |Pid: |\[ *(?:\d+|pid) *\] |.{1,60} invoked(?: oom|$)"
 )
+_REST_OF_PATH = re.compile(r"(?=\S*[/\d])[\w.:@\\/-]+$")
 _STATS_OF = "Memory cgroup stats for "
 _LIMIT_OF = "killed as a result of limit of "
 
@@ -272,8 +279,25 @@ def begins(text: str) -> bool:
 
 
 def is_over(text: str) -> bool:
-    """Whether it is a message with nothing behind it that might be missing."""
-    return _KILLED_END.match(text) is not None or isinstance(understand(text), MemcgStats)
+    """Whether it is a message with nothing behind it that might be missing; of a victim's, the sizes may be (C(SIZES))."""
+    if isinstance(understand(text), MemcgStats):
+        return True
+    match = _KILLED.match(text)
+    end = _end_of_name(text, match.end()) if match else None
+    return end is not None and (end.re is _KILLED_END or end.group("sizes") is None)
+
+
+def is_broken(first: str, rest: str) -> bool:
+    """Whether these are parts of one message, broken anywhere but in a name, which may have a line end itself."""
+    if first.startswith("oom-kill:"):
+        return is_continued(first) and " " not in rest
+    if first.startswith("Task in /"):
+        return " " + _LIMIT_OF not in first or _REST_OF_PATH.match(rest) is not None
+    match = _KILLED.match(first)
+    end = _end_of_name(first, match.end()) if match else None
+    if end is None or end.re is _KILLED_END or not (end.group("sizes") or rest.startswith(SIZES)):
+        return False
+    return _KILLED_END.match(first + rest) is not None
 
 
 def is_name_of_trigger(first: str, rest: str) -> bool:
@@ -302,6 +326,11 @@ def _header(text: str) -> Optional[Message]:
 def _trigger(text: str) -> Optional[Message]:
     match = _TRIGGER.match(text)
     return TriggerPid(int(match.group("pid") or match.group("old_pid")), match.group("name")) if match else None
+
+
+def _trigger_s390(text: str) -> Optional[Message]:
+    match = _TRIGGER_S390.match(text)
+    return TriggerPid(int(match.group("pid")), match.group("name")) if match else None
 
 
 def _memcg_limit(text: str) -> Optional[Message]:
@@ -358,6 +387,8 @@ def _summary(text: str) -> Optional[Message]:
         _before, found, after = body.partition(",task_memcg=")
         return Summary(match.group(1), None, found + after if found else _task_part(body), pid, uid)
     memcg, task_memcg = _split_paths(after)
+    if not task_memcg:  # cut inside the path
+        return Summary(match.group(1), None, "", pid, uid)
     return Summary(match.group(1), memcg, task_memcg, pid, uid)
 
 
@@ -431,11 +462,15 @@ def _killed(text: str) -> Optional[Message]:
         return None
     end = _end_of_name(text, match.end())
     facts = end.groupdict() if end else {}
-    sizes = {label: int(size) for label, size in reversed(_SIZE.findall(facts.get("sizes") or ""))}  # the first counts
-    if facts.get("pgtables"):
-        sizes["pgtables"] = int(facts["pgtables"])
-    uid = match.group("uid") or facts.get("uid") or facts.get("new_uid")
-    adj = facts.get("adj")
+    sizes = {label: int(size) for label, size in _SIZE.findall(facts.get("sizes") or "")}
+    if "vsz" in sizes:
+        sizes["total-vm"] = sizes.pop("vsz")
+    more = _MORE.match(facts.get("more") or "")
+    later = more.groupdict() if more else {}
+    if later.get("pgtables"):
+        sizes["pgtables"] = int(later["pgtables"])
+    uid = match.group("uid") or facts.get("uid") or later.get("uid")
+    adj = later.get("adj")
     return Killed(
         _origin(match),
         int(match.group("pid")),
@@ -529,5 +564,6 @@ _READERS = [
     ("Memory limit reached", [("", _memcg_limit)]),
     ("Memory cgroup stats", [("", _memcg_stats)]),
     ("omm: ", [("", _trigger)]),
+    (" (pid: ", [("", _trigger_s390)]),
     ("total_vm", [("", _table_header)]),
 ]

@@ -64,6 +64,8 @@ MESSAGES = {
     "the oom-killer: again": None,
     "Pid: 7, comm: sshd Not tainted 2.6.32": TriggerPid(7, "sshd"),
     "CPU: 1 UID: 0 PID: 7 Comm: a Tainted: G Tainted: G": TriggerPid(7, "a Tainted: G"),
+    "Process a (b) (pid: 7, task: 000000007baa6838, ksp: 0000000063867968)": TriggerPid(7, "a (b)"),  # s390
+    "a Process (pid: 7, stack limit = 0x1)": None,
     "Comm: nobody": None,
     "Task in /a b killed as a result of limit of /c": MemcgLimit("/a b", "/c"),
     "Task in /a": MemcgLimit("/a", None),
@@ -95,7 +97,7 @@ MESSAGES = {
     "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b,task_memcg=in": Summary(
         "MEMCG", "/b", ",task_memcg=in", None, None
     ),
-    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b": Summary("MEMCG", "/b", "", None, None),
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b": Summary("MEMCG", None, "", None, None),  # maybe half a path
     "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)": Summary("NONE", None, "", None, None),
     "oom-kill: no": None,
     "Out of Memory: Kill process 7 (x) score 12 and children.": Announced("Out of Memory", 7, "x", 12),
@@ -113,6 +115,14 @@ MESSAGES = {
         7, "x) total-vm:1kB", "Out of memory", uid=9, adj=-5, total_vm=4, anon_rss=3, file_rss=2, shmem_rss=1, pgtables=8
     ),
     "Killed process 7 (x) total-vm:4kB, anon": killed(7, "x", total_vm=4),
+    "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:1kB, UID:9": killed(7, "x", total_vm=4, anon_rss=3, file_rss=2, shmem_rss=1),
+    "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, UID:9 pgtables:8": killed(7, "x", uid=9, total_vm=4, anon_rss=3),
+    "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, UID:9 pgtables:8kB oom_scor": killed(7, "x", uid=9, total_vm=4, anon_rss=3, pgtables=8),
+    "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, UID:9 pgtables:8kB oom_score_adj:-30**": killed(
+        7, "x", uid=9, adj=-30, total_vm=4, anon_rss=3, pgtables=8
+    ),
+    "Killed process 7 (x) vsz:4kB, anon-rss:3kB, file-rss:2kB ": killed(7, "x", total_vm=4, anon_rss=3, file_rss=2),
+    "Killed process 7 (x) total-vm:4kB, anon-rss:3kB file-rss:2kB": killed(7, "x", total_vm=4, anon_rss=3, file_rss=2),
     "Killed process 7 (unfin": killed(7, None),
     "Killed process": None,
     "somebody said: a Killed process 7 (x)": None,
