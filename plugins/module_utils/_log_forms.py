@@ -8,7 +8,7 @@
 """The forms in which logs keep kernel messages, and records out of them.
 
 Pure. Lines of text and records of /dev/kmsg may stand in one file, and so may
-entries of the journal in JSON, and lines that Docker keeps in JSON. The
+entries of the journal in JSON, and lines that Docker or a cloud keeps in JSON. The
 journal's export format, its JSON on many lines, and dmesg's JSON fill a file of
 their own.
 """
@@ -156,14 +156,16 @@ def _microseconds(fields: Dict[str, Any], *names: str) -> Optional[float]:
 
 
 def json_entry(text: str) -> Optional[Record]:
-    """An entry of the journal, or a line that a container wrote; None for other text."""
+    """An entry of the journal, or a line that a container or a cloud wrapped; None for other text."""
     try:
         fields = json.loads(text) if len(text) <= LONGEST_ENTRY else None
     except (ValueError, RecursionError):
         return None
     if not isinstance(fields, dict):
         return None
-    return journal_record(fields) if "MESSAGE" in fields else _docker_record(fields)
+    if "MESSAGE" in fields:
+        return journal_record(fields)
+    return _docker_record(fields) or _google_record(fields)
 
 
 def _docker_record(fields: Dict[str, Any]) -> Optional[Record]:
@@ -172,6 +174,21 @@ def _docker_record(fields: Dict[str, Any]) -> Optional[Record]:
     if stamp is None or stream is None or line is None:
         return None
     return text_record("{0} {1} F {2}".format(stamp, stream, _one_line(line)))._replace(raw=line.rstrip("\n"))
+
+
+def _google_record(fields: Dict[str, Any]) -> Optional[Record]:
+    """An entry of Google Cloud Logging: one of the journal (C(jsonPayload)), or a line of a console or a file (C(textPayload)).
+
+    What a container prints in JSON is a C(jsonPayload), too: nothing in it is journald's own word.
+    """
+    stamp, line, entry = _text(fields, "timestamp"), _text(fields, "textPayload"), fields.get("jsonPayload")
+    if stamp is None:
+        return None
+    if line is not None:
+        return text_record("{0} stdout F {1}".format(stamp, _one_line(line.rstrip())))._replace(raw=line.rstrip())
+    record = journal_record(entry) if isinstance(entry, dict) else None
+    when = text_record(stamp)
+    return record and record._replace(time=when.time, clock=when.clock, trusted=None if record.trusted else False, vouched=False)
 
 
 def export_entries(stream: IO[bytes]) -> Iterator[Tuple[int, Dict[str, Any]]]:

@@ -15,7 +15,7 @@ stamps and tags are peeled off the left end, one at a time, until none is left.
 
 import functools
 import re
-from typing import NamedTuple, Optional, Tuple, Union
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils._moments import CLOCK, DATE, ZONE, iso, utc
 
@@ -96,25 +96,47 @@ def kmsg_record(line: str) -> Optional[KmsgRecord]:
 _LEVEL = r"(?:emerg|alert|crit|err|warn|warning|notice|info|debug)"
 # In any language, also as a number with its sign: "Nov", "\u043d\u043e\u044f\u0431.", "11\u6708"
 _MONTH = r"(?:[^\W\d]{2,12}\.?|\d{1,2}[^\W\d])"
-# dmesg -d: how long after the line before
-_DELTA = r"(?: <\s*\d{1,12}\.\d{1,9}>)?"
+# dmesg -d and journalctl -o short-delta: how long after the line before
+_DELTA = r"(?:\s{1,20}|\s?<\s*\d{1,12}\.\d{1,9}[ *]?>)?"
+_UPTIME = r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})" + _DELTA + r"\](?:\s|$|(?=\[\s*[TC]\d))"
+# As the kernel writes it, which is 14 bytes at least: with what stands before it longer than the name of a task can be.
+_WHOLE_UPTIME = r"(?=\[[ \d]{5,12}\.\d{6}\](?:\s|$))"
 
-# syslog of old, also with the day of the week and the year: "Nov 23 04:43:46 ", "Nov 23 2026 04:43:46 ", "Mon Nov 23 04:43:46 2026 "
-_SYSLOG = re.compile(r"(?:[^\W\d]{1,12}\.? +)?" + _MONTH + r"\s+\d{1,2}(?: \d{4})? " + CLOCK + r"(?: \d{4})?\s+")
+# syslog of old, also with the day of the week and the year: "Nov 23 04:43:46 ", "Nov 23 2026 04:43:46 ", "Mon Nov 23 04:43:46 2026 ",
+# "2026 Nov 23 04:43:46 "
+_SYSLOG = re.compile(
+    r"(?:[^\W\d]{1,12}\.? +|\d{4} (?=[^\W\d]))?" + _MONTH + r"\s+\d{1,2}(?: \d{4})? " + CLOCK + r"(?: \d{4})?:?\s+"
+)
+# talosctl dmesg: "kern:     err: [2025-04-22T10:37:36.727637155Z]: ", with the node before it where several were asked
+_TALOS = re.compile(r"(?:[^\s\[\]]+: | )?(?P<facility>[a-z]+\d?): {1,7}" + _LEVEL + r": (?=\[\d{4}-)")
+# What people and tools put before whole lines: their number, the host, the prompt of a console.
+_LABEL = re.compile(r"(?:\d{1,9}[:.)]?\s+|(?:[\w.-]+ ){0,2}[\w.-]+: )" + _WHOLE_UPTIME)
 
 # Tried in this order at the left end of what is left of the line, by its first character.
 _PREFIXES = [
-    ("> \t", [("quote", re.compile(r"(?:>\s?|[ \t]+)+"))]),
+    (" \t", [("talos", _TALOS), ("blank", re.compile(r"[ \t]+"))]),
+    # A quoted mail, also as HTML has it, an item of a list, a column of a table.
+    (">&:|*", [("quote", re.compile(r"(?:(?:>|&gt;|[:|*](?= ))[ \t]*)+"))]),
     (
         "[",
         [
             # dmesg, with uptime: "[  123.456789] "; the console adds the caller: "[T1] ", "[   C0] "
-            ("uptime", re.compile(r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})" + _DELTA + r"\](?:\s|$|(?=\[\s*[TC]\d))")),
+            ("uptime", re.compile(_UPTIME)),
             ("caller", re.compile(r"\[\s*[TC]\d+\]\s?")),
-            # dmesg -T, day and month in any language: "[Tue Mar 11 10:16:36 2025] "
-            ("ctime", re.compile(r"\[[^\[\]\d]{1,30}(?:\d{1,2}[^\W\d]\s+)?\d{1,2} " + CLOCK + r" \d{4}" + _DELTA + r"\]\s?")),
-            # dmesg -e and -H, to the minute or after the line before: "[Aug12 10:16] ", "[  +0.000012] "
-            ("delta", re.compile(r"\[(?:\s*\+\d{1,12}\.\d{1,9}|\s?" + _MONTH + r"\s?\d{1,2} \d\d:\d\d)\](?:\s|$)")),
+            # Talos: "[2025-04-22T10:37:36.727637155Z]: "
+            ("bracketed", re.compile(r"\[" + DATE + ZONE + r"\]: ")),
+            # dmesg -T, which is translated, and longer than the name of a task: "[Tue Mar 11 10:16:36 2025] ", "[di. 11. M\u00e4rz 2025, 10:16:36] "
+            (
+                "ctime",
+                re.compile(r"\[(?=[^\[\]]{14,60}\])(?=[^\[\]]{0,40}[^\W\d])[^\[\]]{2,40}?[ ,](?P<clock>\d\d[:.]\d\d[:.]\d\d)(?: \d{4}| [A-Z]{1,5})?" + _DELTA + r"\]\s?"),
+            ),
+            # dmesg -e and -H, to the minute or after the line before: "[Aug12 10:16] ", "[12. Aug 10:16] ", "[  +0.000012] "
+            (
+                "delta",
+                re.compile(
+                    r"\[(?:\s*\+\d{1,12}\.\d{1,9}|\s?(?:" + _MONTH + r"\s?\d{1,2}|\d{1,2}\.?\s?" + _MONTH + r")[^\s\d\[\]]? \d\d[:.]\d\d)\](?:\s|$)"
+                ),
+            ),
         ],
     ),
     # syslog priority "<4>", and RFC 5424 "<4>1 "
@@ -125,41 +147,64 @@ _PREFIXES = [
             ("iso", re.compile(DATE + r"(?: ?" + ZONE + r")?:?(?:\s+|$)")),  # Python's logging has a colon behind it
             ("unix", re.compile(r"(?P<epoch>\d{9,10}\.\d{6}) (?=\S)")),  # journalctl -o short-unix
             ("syslog", _SYSLOG),
+            ("talos", _TALOS),
+            ("label", _LABEL),
         ],
     ),
 ]
-_BY_FIRST = {first: patterns for characters, patterns in _PREFIXES for first in characters}
-_BY_WORD = [
+_WORDS = [
     # dmesg -x: "kern  :warn  : "
     ("facility", re.compile(r"(?P<facility>[a-z]+\d?) *:" + _LEVEL + r" *: ?")),
+    ("talos", _TALOS),
     ("syslog", _SYSLOG),
-    # journalctl: "Mon 2026-11-23 04:43:46 UTC "
-    ("iso", re.compile(r"[^\W\d]{2,12}\.? " + DATE + r"(?: ?" + ZONE + r")?\s+")),
+    # journalctl: "Mon 2026-11-23 04:43:46 UTC ". The name of another zone tells nothing that could be counted with.
+    ("iso", re.compile(r"[^\W\d]{2,12}\.? " + DATE + r"(?: ?" + ZONE + r"| [A-Z]{3,5}(?= \S+ \S+: ))?\s+")),
     ("cri", re.compile(r"(?:stdout|stderr) [FP] ")),
     ("vmware", re.compile(r"In\(\d+\) \S+ - Guest: ")),
-    # Without a stamp only where an uptime follows, as no name is that long: "kernel: [  123.456789] ", "host - [  123.456789] "
-    ("tag", re.compile(r"(?:kernel: ?|[^\s\[]+ - )(?=\[[ \d]{5,12}\.\d{6}\])")),
+    # "kernel: ", of which somebody took off what stood before it; "kernel: [  123.456789] ", "host - [  123.456789] "
+    ("tag", re.compile(r"(?:kernel: ?|[^\s\[]+ - )" + _WHOLE_UPTIME + r"|(?P<tag>kernel): ")),
+    ("label", _LABEL),
 ]
+_Table = Dict[str, List[Tuple[str, "re.Pattern[str]"]]]  # by the first character; "" is any other
 
-_HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}) "  # IPv6 addresses have colons
+
+def _table(kinds: Callable[[str], bool]) -> _Table:
+    found = {first: patterns for characters, patterns in _PREFIXES for first in characters}
+    found[""] = _WORDS
+    return {first: [(kind, pattern) for kind, pattern in patterns if kinds(kind)] for first, patterns in found.items()}
+
+
+# The name of a task, with which a message may begin, may look like what never stands there.
+_ANYWHERE = _table(lambda kind: True)
+_BEHIND_A_STAMP = _table(lambda kind: kind not in ("quote", "talos", "label"))
+_BEHIND_THE_UPTIME = _table(lambda kind: kind in ("blank", "caller", "facility", "tag"))
+
+# IPv6 addresses have colons; a host that nobody shall know has brackets, "<hostname>".
+_HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,60}[>\]]) "
 _WORD = r"[A-Za-z_][\w./@()-]*"
 _TAG_ITSELF = r"(?P<tag>" + _WORD + r"(?:\[\d+\])?)"
 
-# After a stamp: "host tag: ", "host tag[pid]: "; RFC 5424 "host tag - - - "; "host - ". Without a host
+# After a stamp: "host tag: ", "host tag[pid]: "; SONiC "host ERR tag: "; RFC 5424 "host tag - - - "; "host - ". Without a host
 # only "kernel: " and "tag[pid]: " are tags, as messages begin with a word and a colon, too.
-_TAG = re.compile(r"(?:" + _HOST + r"|(?=kernel:|" + _WORD + r"\[))" + _TAG_ITSELF + r":(?: |$|(?=\[))")
+_TAG = re.compile(
+    r"(?:" + _HOST + r"(?:(?:EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG) )?|(?=kernel:|" + _WORD + r"\[))" + _TAG_ITSELF + r":(?: |$|(?=\[))"
+)
 # With facility and level, and maybe a host: "host kern.err kernel: "
 _TAG_FACILITY = re.compile(
     r"(?:" + _HOST + r")?(?P<facility>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\." + _LEVEL
     + r" " + _TAG_ITSELF + r":(?: |(?=\[))"
 )
-# After the uptime of journalctl -o short-monotonic; that of dmesg has a message behind it, which may begin with words and a colon,
-# or with the name of a task, which must not turn the kernel's words into a program's.
+# After the uptime of journalctl -o short-monotonic, also without the host; that of dmesg has a message behind it, which may begin with
+# words and a colon, or with the name of a task, which must not turn the kernel's words into a program's.
 _TAG_UPTIME = re.compile(
-    r"(?=" + _HOST + r"(?P<tag>kernel|" + _WORD + r"\[\d+\]): )(?:(?=\S+ kernel: )|(?!.{0,15} invoked oom-killer: ))\S+ \S+ "
+    r"(?=(?:" + _HOST + r")?(?P<tag>kernel|" + _WORD + r"\[\d+\]): )(?:(?=\S+ kernel: )|(?!.{0,15} invoked oom-killer: ))(?:" + _HOST + r")?\S+ "
 )
 _TAG_5424 = re.compile(r"\S+ (?P<tag>\S+) \S+ \S+ (?:-|\[[^\]]*\]) ")
 _BARE_HOST = re.compile(r"[^\s\[]+ - (?=\S)")
+# netconsole, which a syslog server stamped
+_UNTAGGED_HOST = re.compile(
+    _HOST + r"(?:" + _WHOLE_UPTIME + r"|(?=(?:Out of [Mm]emory|Memory cgroup out of memory): |Killed process \d|\S{1,15} invoked oom-killer: ))"
+)
 
 # What a terminal shows as colours: dmesg --color=always, and programs that take a pipe for one.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -190,41 +235,44 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
     time = None  # type: Optional[str]
     trusted = None  # type: Optional[bool]
     program = None  # type: Optional[str]
+    table = _ANYWHERE
     for turn in range(MOST_PREFIXES):
-        kind, match = _prefix(line)
-        if match is None:
-            break
-        if kind == "uptime" and monotonic is not None:  # the name of a task may look like one
+        kind, match = _prefix(line, table)
+        if match is None or (kind == "tag" and program is not None and match.group("tag")):
             break
         line = line[match.end():]
         if kind == "uptime":
-            monotonic = float(match.group("uptime"))
-            if turn == 0:
+            monotonic, table = float(match.group("uptime")), _BEHIND_THE_UPTIME
+            if turn == 0 and ("kernel: " in line or "]: " in line):  # a tag, which few lines have
                 line, program, trusted = _peel_tag(line, _TAG_UPTIME)
-        elif kind == "facility":
+        elif kind == "tag":
+            program, table = match.group("tag") or program, _BEHIND_A_STAMP if table is _ANYWHERE else table
+        elif kind in ("facility", "talos"):
             if match.group("facility") != "kern":
                 trusted = False
             elif turn == 0:  # as dmesg writes it; behind anything else it is what a program wrote, or the name of a task
                 trusted = True
         elif kind == "priority" and int(match.group("priority")) > 7:
             trusted = False
-        elif kind in ("ctime", "iso", "syslog", "unix"):
+        elif kind in ("ctime", "bracketed", "iso", "syslog", "unix"):
+            table = _BEHIND_A_STAMP
             if kind == "unix":
                 epoch = float(match.group("epoch"))
                 time, clock = iso(epoch), epoch % DAY
             else:
                 clock = _clock(match.group("clock"))
-            if kind == "iso" and match.group("zone"):
+            if kind in ("bracketed", "iso") and match.group("zone"):
                 time = utc(match)
             # dmesg writes a comma into the seconds, and no tag behind the stamp.
-            if kind != "ctime" and "," not in match.group():
-                line, program, tag_trust = _peel_tag(line, _TAG_FACILITY, _TAG, _TAG_5424, _BARE_HOST)
+            if kind in ("iso", "syslog", "unix") and "," not in match.group():
+                patterns = [_TAG_FACILITY, _TAG, _TAG_5424, _BARE_HOST] + ([_UNTAGGED_HOST] if kind == "syslog" else [])
+                line, program, tag_trust = _peel_tag(line, *patterns)
                 trusted = tag_trust if tag_trust is not None else trusted
     return Record(line, monotonic, time, clock, trusted, raw, None, program, False, place)
 
 
-def _prefix(line: str) -> Tuple[str, Optional["re.Match[str]"]]:
-    for kind, pattern in _BY_FIRST.get(line[:1], _BY_WORD):
+def _prefix(line: str, table: _Table) -> Tuple[str, Optional["re.Match[str]"]]:
+    for kind, pattern in table.get(line[:1], table[""]):
         match = pattern.match(line)
         if match:
             return kind, match
@@ -245,5 +293,5 @@ def _peel_tag(line: str, *patterns: "re.Pattern[str]") -> Tuple[str, Optional[st
 
 @functools.lru_cache(maxsize=16)  # many lines are of one second
 def _clock(stamp: str) -> float:
-    hour, minute, second = stamp.split(":")
-    return int(hour) * 3600 + int(minute) * 60 + float(second.replace(",", "."))
+    seconds = int(stamp[:2]) * 3600 + int(stamp[3:5]) * 60  # dmesg in Swedish has points between them
+    return seconds + float(stamp[6:].replace(",", "."))

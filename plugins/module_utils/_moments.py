@@ -20,7 +20,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 
 CLOCK = r"(?P<clock>\d\d:\d\d:\d\d(?:[.,]\d+)?)"
 DATE = r"(?P<date>\d{4}-\d\d-\d\d)[T ]" + CLOCK
-ZONE = r"(?P<zone>Z|UTC|[+-]\d\d:?\d\d)"
+ZONE = r"(?P<zone>Z|UTC|[+-]\d\d(?::?\d\d)?)"
 
 _ISO = re.compile(DATE + " ?" + ZONE + "$")
 _EPOCH = re.compile(r"@?(\d{9,12}(?:\.\d+)?)$")  # fewer digits look like a year or a date
@@ -34,7 +34,7 @@ def utc(match: "re.Match[str]") -> Optional[str]:
     offset = 0
     if zone not in ("Z", "UTC"):
         digits = zone[1:].replace(":", "")
-        offset = (int(digits[:2]) * 60 + int(digits[2:])) * (-1 if zone[0] == "-" else 1)
+        offset = (int(digits[:2]) * 60 + int(digits[2:] or 0)) * (-1 if zone[0] == "-" else 1)
     clock, _point, fraction = match.group("clock").replace(",", ".").partition(".")
     try:
         moment = datetime.datetime.strptime(match.group("date") + " " + clock, "%Y-%m-%d %H:%M:%S") - datetime.timedelta(minutes=offset)

@@ -103,6 +103,26 @@ def test_what_docker_does_not_write_is_text(change):
     assert [record.text for record in records_of([line])] == [line]
 
 
+@pytest.mark.parametrize(
+    "payload, told",
+    [
+        (dict(textPayload="[   12.500000] text\r\n"), ("text", 12.5, None, None)),
+        (dict(textPayload="Nov 23 04:43:46 host mallory: text"), ("text", None, False, "mallory")),
+        (dict(jsonPayload=dict(ENTRY, MESSAGE="text")), ("text", 53.649722, None, None)),
+        (dict(jsonPayload=dict(MESSAGE="text", _TRANSPORT="stdout", _SYSTEMD_UNIT="earlyoom.service")), ("text", None, False, "earlyoom")),
+    ],
+)
+def test_a_cloud_wraps_lines_and_entries_and_proves_nothing(payload, told):
+    [record] = records_of([json.dumps(dict(payload, timestamp="2026-11-23T04:43:45.649722123Z"))])
+    assert (record.text, record.monotonic, record.trusted, record.program) == told
+    assert (record.time, record.vouched) == ("2026-11-23T04:43:45.649722Z", False)
+
+
+@pytest.mark.parametrize("entry", [dict(textPayload="text"), dict(timestamp="", jsonPayload=7), dict(timestamp="", jsonPayload={})])
+def test_what_a_cloud_does_not_write_is_text(entry):
+    assert [record.text for record in records_of([json.dumps(entry)])] == [json.dumps(entry)]
+
+
 @pytest.mark.parametrize("frame", ["\ufeff", "\x1e", "data: "])
 def test_what_frames_a_line_of_another_form_is_taken_off(frame):
     [record] = records_of([frame + json.dumps(ENTRY)])

@@ -222,6 +222,15 @@ LINES = {
     "[  +0.000012] text": (None, None, None),
     "[Aug12 10:16] text": (None, None, None),
     "[ 8\u670812 10:16] text": (None, None, None),
+    "[12ao\u00fbt 10:16] text": (None, None, None),
+    "[12. Aug 10:16] text": (None, None, None),
+    "[12aug 10.16] text": (None, None, None),
+    "[ 8\u670812\u65e5 10:16] text": (None, None, None),
+    "[dim. 12 ao\u00fbt 10:16:36 2025] text": (None, None, None),
+    "[Di, 12. Aug 2025, 10:16:36] text": (None, None, None),
+    "[tis 12 aug 2025 10.16.36] text": (None, None, None),
+    "[ 8\u670812\u65e5(\u706b) 10:16:36 2025] text": (None, None, None),
+    "[ 8\uc6d4 12\uc77c (\ud654) 10:16:36] text": (None, None, None),
     "[\u4e00 3\u6708 11 10:16:36 2025] text": (None, None, None),
     "[\ud654  3\uc6d4 11 10:16:36 2025] text": (None, None, None),
     "11\u6708 23 04:43:46 host kernel: [   12.345678] text": (12.345678, None, None),
@@ -240,6 +249,32 @@ LINES = {
     "Aug 12 10:16:36 host kernel:[   12.345678] text": (12.345678, None, None),
     "Aug 12 10:16:36 host mallory:[   12.345678] text": (12.345678, None, False),
     "kernel: [   12.345678] text": (12.345678, None, None),
+    "kernel: text": (None, None, None),
+    "[   12.345678] kernel: text": (12.345678, None, None),
+    "[   12.345678] mallory[7]: text": (12.345678, None, False),
+    "[   12.345678 <    0.000012 >] host kernel: text": (12.345678, None, None),
+    "[   12.345678 <    0.000012*>] host kernel: text": (12.345678, None, None),
+    "[   12.345678                ] host kernel: text": (12.345678, None, None),
+    "Mon 2026-11-23 04:43:46 CET host kernel: text": (None, None, None),
+    "Mon 2026-11-23 04:43:46 EDT host mallory[7]: text": (None, None, False),
+    "Mon 2026-11-23 04:43:46 +08 host kernel: text": (None, "2026-11-22T20:43:46Z", None),
+    "Mon 2026-11-23 04:43:46 CET kernel: text": (None, None, None),
+    "Nov 23 04:43:46: text": (None, None, None),
+    "Nov 23 04:43:46 <hostname> kernel: text": (None, None, None),
+    "Nov 23 04:43:46 [redacted] mallory[7]: text": (None, None, False),
+    "Nov 23 04:43:46.649722 sonic ERR kernel: [   12.345678] text": (12.345678, None, None),
+    "2026 Nov 23 04:43:46.649722 sonic NOTICE mallory: text": (None, None, False),
+    "Nov 23 04:43:46 host [   12.345678] text": (12.345678, None, None),
+    "10.1.1.2: kern:     err: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", True),
+    " kern: warning: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", True),
+    "node: user: warning: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", False),
+    "> : [   12.345678] text": (12.345678, None, None),
+    "&gt; &gt; [   12.345678] text": (12.345678, None, None),
+    "* [   12.345678] text": (12.345678, None, None),
+    "   1234  [   12.345678] text": (12.345678, None, None),
+    "7: [   12.345678] text": (12.345678, None, None),
+    "node01: [   12.345678] text": (12.345678, None, None),
+    "debian login: [   12.345678] text": (12.345678, None, None),
     "host - [   12.345678] text": (12.345678, None, None),
     "\x1b[32m[   12.345678] \x1b[0m\x1b[33mte\x1b[0mxt\x1b[0m": (12.345678, None, None),
     "text": (None, None, None),
@@ -267,7 +302,7 @@ def test_a_facility_behind_anything_else_is_a_program_s_word(prefix, trusted):
 @pytest.mark.parametrize(
     "text",
     [
-        "kernel: x", "kernel: [1.0] x", "h - x", "a b: x", "fe80::1 a: x", "1: b: x", "Mon Nov 23 x", "11\u6708 23 x", "1795409025.6 x", "[+ 1.0] x",
+        "h - x", "[a 10:16:36] x", "* [   12.345678] x", "12: [   12.345678] x", "a b: x", "fe80::1 a: x", "1: b: x", "Mon Nov 23 x", "11\u6708 23 x", "1795409025.6 x", "[+ 1.0] x",
         "[Aug12 x] y", "[ 12]     0    12   100   50 x", "a\x1bb",
         "h - [1.000000]", "h a[1]: x invoked oom-killer: gfp_mask=0x0, order=0",
     ],
@@ -700,11 +735,12 @@ KERNEL_PREFIXES = [
     "[   12.345678] ", "[   12.345678] host kernel: ", "1795409025.649722 host kernel: ", "Aug 12 10:16:36 host kern.err kernel: [   12.345678] ",
     "Mon Aug 12 10:16:36 2024 kern.err kernel: [   12.345678] ", "11\u6708 23 04:43:46 host kernel: ", "[\u4e00 3\u6708 11 10:16:36 2025] ",
     "Aug 12 10:16:36 2001:db8::7 kernel: ", "Aug 12 10:16:36 host kernel:[   12.345678] ", "kernel: [   12.345678] ", "[   12.345678 <    0.000012>] ",
-    "[  +0.000012] ",
+    "[  +0.000012] ", "kernel: ", "[   12.345678] kernel: ", "Mon 2026-11-23 04:43:46 CET host kernel: ", "Nov 23 04:43:46.649722 sonic ERR kernel: ",
+    "10.1.1.2: kern:     err: [2026-11-23T04:43:46.649722566Z]: ", "[Di, 12. Aug 2025, 10:16:36] ",
 ]
 NAMES = [
     "kernel: x", "[<1.0>] x", "[+1.0] x", "[Aug12 10:16] x", "h kernel: x", "h kern.err k: ", "kern:err:x", "x\\x0a[1.0] ", "data: {", "::1 a: x",
-    "a[1]: x", "\u6708 1 x", "3\u6708 1 x", "h - x", "#033[0mx",
+    "a[1]: x", "\u6708 1 x", "3\u6708 1 x", "h - x", "#033[0mx", "[a 10:16:36]", "> : x", "12: x", "2: [1.000000]",
 ]
 
 
@@ -712,7 +748,7 @@ NAMES = [
 def test_no_name_that_looks_like_a_prefix_changes_what_is_told(prefix):
     for name in NAMES:
         [event] = parse(records_of([prefix + name + HEADER[1:], prefix + KILL.replace("(x)", "({0})".format(name))]))
-        assert (event["outcome"], event["trusted"], event["trigger"] is None) == ("kill", None, False)
+        assert (event["outcome"], event["trusted"], event["trigger"] is None) == ("kill", True if "kern:  " in prefix else None, False)
         assert [(victim["pid"], victim["name"]) for victim in event["victims"]] == [(7, name)]
 
 
