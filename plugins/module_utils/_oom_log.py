@@ -93,6 +93,10 @@ class Report:
     def has_chosen(self, pid: int) -> bool:
         return self.has_no_end() and pid in (self.announced and self.announced.pid, self.summary and self.summary.pid)
 
+    def is_event(self) -> bool:
+        """Whether it tells of a call of the killer: lines from the middle of a report alone do not."""
+        return bool(self.header or self.announced or self.summary) or not self.has_no_end()
+
     def has_no_end(self) -> bool:
         return not (self.kills or self.no_killable or self.panic)
 
@@ -156,12 +160,18 @@ class _Stream:
             use = self._USES.get(type(message))
             if use:
                 use(self, record, message)
-            elif self._open:
-                self._describe(self._open, message)
+            elif self._open or self._is_rest(message):
+                self._describe(self._open or self._begin(record), message)
         current = self._ended if self._ended and isinstance(message, self._OF_THE_ENDED) else self._open or self._ended
         if current and (message is not None or self._open):
             current.note(record, self._raw)
         return self._hand_over()
+
+    def _is_rest(self, message: say.Message) -> bool:
+        """Whether it belongs to a report whose beginning this text lacks. Those come before the kill, so they cannot be of one that ended."""
+        if isinstance(message, (say.MemcgLimit, say.Usage, say.MemcgStats, say.TableHeader)):
+            return True
+        return isinstance(message, say.TableRow) and self._ended is None and not self._waiting
 
     def finish(self) -> Sequence[Report]:
         self._close()
@@ -189,7 +199,7 @@ class _Stream:
         if self._open and self._open.has_no_end() and (self._open.announced or self._open.summary):
             self._waiting.append(self._open)
             self._give_up(self._waiting[:-MOST_WAITING])
-        elif self._open:
+        elif self._open and self._open.is_event():
             self._over.append(self._open)
         self._open = self._ended = None
 
@@ -209,13 +219,26 @@ class _Stream:
 
     def _summary(self, record: Record, summary: say.Summary) -> None:
         """It says whom the killer chose; a second one in a report means that the next has begun."""
+        if self._has_just_died(record, summary.pid):
+            self._ended.summary = self._ended.summary or summary  # type: ignore[union-attr]
+            return
         report = self._open if self._open and self._open.summary is None else self._begin(record)
         report.summary = summary
 
     def _announced(self, record: Record, announced: say.Announced) -> None:
         """The same in kernels up to 5.0."""
+        if self._has_just_died(record, announced.pid):
+            self._ended.announced = self._ended.announced or announced  # type: ignore[union-attr]
+            return
         report = self._open if self._open and self._open.announced is None else self._begin(record)
         report.announced = announced
+
+    def _has_just_died(self, record: Record, pid: Optional[int]) -> bool:
+        """Whether the choice stands behind the kill, as in what journalctl --reverse tells: then it is no second one."""
+        ended = self._ended
+        if ended is None or self._open or seconds_between(ended.last, record) > GROUP_SECONDS:
+            return False
+        return pid in [kill.pid for kill in ended.kills]
 
     def _killed(self, record: Record, kill: say.Killed) -> None:
         own = next((report for report in [self._open] + self._waiting if report and report.has_chosen(kill.pid)), None)
@@ -292,9 +315,12 @@ class _Stream:
             if len(report.rows) < MOST_TASKS:
                 report.rows.append(message)
         elif isinstance(message, say.TriggerPid):
-            name = report.header.name if report.header else None
-            if name and message.name in (name, name + say.KDUMP) and report.trigger_pid is None:
+            # What looked like a tag may be the beginning of the name.
+            names = [report.header.name, "kernel: " + report.header.name] if report.header and report.header.name else []
+            name = next((name for name in names if message.name in (name, name + say.KDUMP)), None)
+            if report.header and name and report.trigger_pid is None:
                 report.trigger_pid = message.pid
+                report.header = report.header._replace(name=name)
         elif isinstance(message, say.MemcgLimit):
             report.limit = say.MemcgLimit(message.task_memcg or report.limit.task_memcg, message.memcg or report.limit.memcg)
         elif isinstance(message, say.Usage):

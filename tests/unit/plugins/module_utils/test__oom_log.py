@@ -412,6 +412,10 @@ STORIES = {
         [HEADER, SUMMARY.format(8), HEADER, MEMCG_KILL.format(7), MEMCG_KILL.format(8)],
         [("kill", [8]), ("kill", [7])],
     ),
+    "the choice behind the kill, as journalctl --reverse tells it": ([MEMCG_KILL.format(7), SUMMARY.format(7)], [("kill", [7])]),
+    "the same up to 5.0": ([MEMCG_KILL.format(7), ANNOUNCED.format(7)], [("kill", [7])]),
+    "another's choice behind the kill": ([MEMCG_KILL.format(7), SUMMARY.format(8)], [("kill", [7]), ("kill", [8])]),
+    "the same one's, much later": (["[1.0] " + MEMCG_KILL.format(7), "[9.0] " + SUMMARY.format(7)], [("kill", [7]), ("kill", [7])]),
     "a line end in a name": (["Out of memory: Killed process 7 (two", "lines) total-vm:4kB, anon-rss:3kB, file-rss:2kB"], [("kill", [7])]),
     "a name that never ends": (["Out of memory: Killed process 7 (two", "other words"], [("kill", [7])]),
     "a name that never ends, at the end": (["Out of memory: Killed process 7 (two"], [("kill", [7])]),
@@ -577,6 +581,40 @@ def test_what_a_program_wrote_never_mixes_with_the_kernel():
 def test_who_asked_is_known_by_its_name_with_a_crash_kernel_or_without(taint):
     [event] = parse(records_of([HEADER, "CPU: 0 PID: 8 Comm: y " + taint, "CPU: 0 PID: 9 Comm: x " + taint, KILL]))
     assert event["trigger"]["pid"] == 9
+
+
+def test_a_tag_that_was_part_of_the_name_is_given_back():
+    lines = ["kernel: x invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0", "CPU: 0 PID: 9 Comm: kernel: x Not tainted 6.1.0", KILL]
+    for names, name in ((lines, "kernel: x"), ([lines[0], lines[1].replace("kernel: ", ""), KILL], "x")):
+        [event] = parse(records_of(["[   12.345678] " + line for line in names]))
+        assert (event["trigger"]["name"], event["trigger"]["pid"]) == (name, 9)
+
+
+REST = [
+    "Task in /a/b killed as a result of limit of /a", "memory: usage 8kB, limit 8kB, failcnt 3",
+    "[ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name", "[    7]   500     7      1        1       3        2          -17 x",
+    MEMCG_KILL.format(7),
+]
+
+
+@pytest.mark.parametrize("lacks", range(5))
+def test_what_is_left_of_a_report_without_its_beginning_is_told(lacks):
+    """As the kernel's buffer, or grep -A, leaves it."""
+    [event] = parse(records_of(REST[lacks:]))
+    memcg = {"path": None if lacks > 0 else "/a", "usage_kb": None if lacks > 1 else 8, "limit_kb": None if lacks > 1 else 8, "failcnt": None if lacks > 1 else 3}
+    victim = event["victims"][0]
+    assert (event["memcg"], event["tasks_count"], event["complete"], event["trigger"]) == (memcg, None if lacks > 3 else 1, False, None)
+    assert (victim["pid"], victim["uid"], victim["cgroup"]) == (7, None if lacks > 3 else 500, None if lacks > 0 else "/a/b")
+
+
+def test_the_middle_of_a_report_alone_is_no_event():
+    assert parse(records_of(REST[:-1])) == []
+    assert [event["outcome"] for event in parse(records_of(REST[:-1] + [HEADER]))] == ["incomplete"]
+
+
+def test_rows_behind_a_kill_are_not_of_the_next():
+    events = parse(records_of([HEADER, KILL, REST[3], MEMCG_KILL.format(7)]))
+    assert [(event["outcome"], event["tasks_count"]) for event in events] == [("kill", 0), ("kill", None)]
 
 
 def test_the_task_table_fills_in_what_the_kill_does_not_say():
