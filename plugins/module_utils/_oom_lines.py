@@ -70,12 +70,14 @@ def _glue(last: Record, record: Record, page: "_Page") -> Optional[str]:
         joined = last.text + "\\x0a" + record.text
         if say.is_cut(last.text) and (say.is_whole(joined) or say.is_cut(joined)):
             return None  # see _with_names
+    if not last.bare and _width(last) > WIDEST_PAGE and say.is_broken(last.text, record.text):  # by a terminal of any other width
+        return _indent(record)
     return page.glue(last, record) if page.may_be_wrapped and _may_go_on(last, record.text) else None
 
 
 def _may_go_on(last: Record, rest: str) -> bool:
     """Whether the words allow these lines to be one message."""
-    if say.is_over(last.text) and not rest.startswith(","):  # more sizes
+    if say.is_over(last.text) and not rest.startswith(say.SIZES):
         return False
     begins = say.begins(rest) or _user_killers.begins(rest)
     if last.bare:  # where no line has a stamp, nothing else tells where a message begins
@@ -106,12 +108,12 @@ class _Page:
         if not record.text or width + len(record.text.partition(" ")[0]) < NARROWEST_PAGE - MOST_BLANKS:
             return None
         # As the lines of one record are behind the first. Behind a break only a terminal leaves blanks.
-        is_indented = bool(record.raw[: -len(record.text)].replace("> ", ""))
+        is_indented = bool(_indent(record).replace("> ", ""))
         if is_indented and width < WIDEST_PAGE - 1:
             return None
         self._full += width == WIDEST_PAGE
         self._short += width < WIDEST_PAGE - 1  # at the edge a blank gets lost
-        if last.text.endswith(" "):
+        if last.text.endswith(" ") or (last.text.endswith("-") and not last.text.endswith(" -")):  # "anon-", "rss:4kB"
             return ""
         if self.is_mail or is_indented or width < WIDEST_PAGE:
             return " "
@@ -121,6 +123,11 @@ class _Page:
 def _width(record: Record) -> int:
     """Columns of its last line."""
     return len(record.raw) - record.raw.rfind("\n") - 1
+
+
+def _indent(record: Record) -> str:
+    """What stands before the text of a line without stamps."""
+    return record.raw[: len(record.raw) - len(record.text)]
 
 
 def _with_names(records: Iterable[Record]) -> Iterator[Record]:

@@ -108,6 +108,8 @@ SHORT_LINES = {
     ),
     "oomd": (["[../oomd/plugins/BaseKillPlugin.cpp:112] Killed 1: 101(name) 102(b)", OOMD_KILL], [101, 102]),
     "the reaper": ([BARE_KILL.partition(", shmem")[0], "oom_reaper: reaped process 1234 (java), now anon-rss:0kB, file-rss:0kB"], [1234]),
+    "an old kill, and prose": (["Sep 14 20:16:21 dhcpaq kernel: Out of Memory: Killed process 1234 (bk).", "Then the machine was fine again."], [1234]),
+    "an old kill, and the end of a block": (["Sep 14 20:16:21 dhcpaq kernel: Out of Memory: Killed process 1234 (bk).", "```"], [1234]),
     "cut, and the reaper": ([BARE_KILL.partition("0kB, shmem")[0], "oom_reaper: reaped process 1234 (java), now anon-rss:0kB, file-rss:0kB"], [1234]),
 }
 
@@ -117,6 +119,48 @@ def test_short_lines_alone_are_not_wrapped(lines, pids):
     victims = [victim for event in parse(records_of(lines)) for victim in event["victims"]]
     assert [victim["pid"] for victim in victims] == pids
     assert {victim["anon_rss_kb"] for victim in victims} & {0} == set()
+    assert None not in {victim["name"] for victim in victims}
+
+
+WIDE = "Oct 30 10:13:57 main kernel: [ 7096.161113] "
+GROUP_PATH = "/docker/" + 8 * "0123456789abcdef"
+
+
+@pytest.mark.parametrize("width", [100, 132, 205])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [
+            "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0,oom_memcg={0},task_memcg={0},task=php-fpm,pid=7,uid=1000",
+            "Memory cgroup out of memory: Killed process 7 (php-fpm) total-vm:568056kB, anon-rss:107940kB, file-rss:11516kB, shmem-rss:6280kB, UID:1000"
+            " pgtables:524kB oom_score_adj:-30",
+        ],
+        ["Task in {0} killed as a result of limit of {0}", "Memory cgroup out of memory: Killed process 7 (php-fpm) total-vm:4kB, anon-rss:3kB, file-rss:2kB"],
+    ],
+)
+def test_what_a_terminal_of_any_width_broke_is_whole_or_unknown(lines, width):
+    """Never half of a path or a number."""
+    lines = [WIDE + line.format(GROUP_PATH) for line in lines]
+    [event] = parse(records_of(lines))
+    [broken] = parse(records_of([part for line in lines for part in as_terminal(line, width)]))
+    assert broken["memcg"]["path"] in (GROUP_PATH, None)
+    for key, value in broken["victims"][0].items():
+        assert value in (event["victims"][0][key], None)
+    if width == 205:
+        assert broken == dict(event, id=broken["id"])
+
+
+def test_a_bare_line_behind_a_limit_need_not_be_its_rest():
+    line = WIDE + "Task in /a killed as a result of limit of " + GROUP_PATH
+    for behind in ("```", "--", "a word", "Thanks"):
+        [event] = parse(records_of([line, behind, WIDE + "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))
+        assert event["memcg"]["path"] == GROUP_PATH
+
+
+def test_a_line_may_be_broken_behind_a_hyphen():
+    lines = ["[115879.769795] Killed process 1917 (php-cgi) total-vm:467184kB, anon-", "rss:101196kB, file-rss:204kB"]
+    [event] = parse(records_of(lines))
+    assert (event["victims"][0]["anon_rss_kb"], event["victims"][0]["file_rss_kb"]) == (101196, 204)
 
 
 def test_the_path_of_a_memory_cgroup_ends_with_its_line():
