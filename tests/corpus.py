@@ -60,7 +60,7 @@ def score_event(score, at, event, wanted):
             score.check(at + "escalated", event["escalated"], "escalated" in truth)
             score.check(at + "rss_kb", victim["rss_kb"], truth.get("vmrss_kib") or truth["vmrss_mib"] * 1024)
         if "intended_pid" in truth:
-            score.check(at + "announced", event["announced"]["pid"], truth["intended_pid"])
+            score.check(at + "announced", (event["announced"] or {}).get("pid"), truth["intended_pid"])
     if wanted["trigger"] is None:
         score.check(at + "trigger", event["trigger"], None)
     else:
