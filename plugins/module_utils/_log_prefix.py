@@ -107,6 +107,14 @@ _WHOLE_UPTIME = r"(?=\[[ \d]{5,12}\.\d{6}\](?:\s|$))"
 _SYSLOG = re.compile(
     r"(?:[^\W\d]{1,12}\.? +|\d{4} (?=[^\W\d]))?" + _MONTH + r"\s+\d{1,2}(?: \d{4})? " + CLOCK + r"(?: \d{4})?:?\s+"
 )
+# dmesg -T, which is translated, and longer than the name of a task: "[Tue Mar 11 10:16:36 2025] ", "[di. 11. M\u00e4rz 2025, 10:16:36] "
+_CTIME = re.compile(
+    r"\[(?=[^\[\]]{14,60}\])(?=[^\[\]]{0,40}[^\W\d])[^\[\]]{2,40}?[ ,](?P<clock>\d\d[:.]\d\d[:.]\d\d)(?: \d{4}| [A-Z]{1,5})?" + _DELTA + r"\]\s?"
+)
+# dmesg -e and -H, to the minute or after the line before: "[Aug12 10:16] ", "[12. Aug 10:16] ", "[  +0.000012] "
+_DELTA_OR_MINUTE = re.compile(
+    r"\[(?:\s*\+\d{1,12}\.\d{1,9}|\s?(?:" + _MONTH + r"\s?\d{1,2}|\d{1,2}\.?\s?" + _MONTH + r")[^\s\d\[\]]? \d\d[:.]\d\d)\](?:\s|$)"
+)
 # talosctl dmesg: "kern:     err: [2025-04-22T10:37:36.727637155Z]: ", with the node before it where several were asked
 _TALOS = re.compile(r"(?:[^\s\[\]]+: | )?(?P<facility>[a-z]+\d?): {1,7}" + _LEVEL + r": (?=\[\d{4}-)")
 # What people and tools put before whole lines: their number, the host, the prompt of a console.
@@ -125,18 +133,8 @@ _PREFIXES = [
             ("caller", re.compile(r"\[\s*[TC]\d+\]\s?")),
             # Talos: "[2025-04-22T10:37:36.727637155Z]: "
             ("bracketed", re.compile(r"\[" + DATE + ZONE + r"\]: ")),
-            # dmesg -T, which is translated, and longer than the name of a task: "[Tue Mar 11 10:16:36 2025] ", "[di. 11. M\u00e4rz 2025, 10:16:36] "
-            (
-                "ctime",
-                re.compile(r"\[(?=[^\[\]]{14,60}\])(?=[^\[\]]{0,40}[^\W\d])[^\[\]]{2,40}?[ ,](?P<clock>\d\d[:.]\d\d[:.]\d\d)(?: \d{4}| [A-Z]{1,5})?" + _DELTA + r"\]\s?"),
-            ),
-            # dmesg -e and -H, to the minute or after the line before: "[Aug12 10:16] ", "[12. Aug 10:16] ", "[  +0.000012] "
-            (
-                "delta",
-                re.compile(
-                    r"\[(?:\s*\+\d{1,12}\.\d{1,9}|\s?(?:" + _MONTH + r"\s?\d{1,2}|\d{1,2}\.?\s?" + _MONTH + r")[^\s\d\[\]]? \d\d[:.]\d\d)\](?:\s|$)"
-                ),
-            ),
+            ("ctime", _CTIME),
+            ("delta", _DELTA_OR_MINUTE),
         ],
     ),
     # syslog priority "<4>", and RFC 5424 "<4>1 "
