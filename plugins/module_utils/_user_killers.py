@@ -49,12 +49,12 @@ _OOMD_COUNT = re.compile(r"(?P<unit>\S+): systemd-oomd killed (?P<count>\d+) pro
 
 # What it says of its victim before it kills: on a line or two, or, in 2020, on one for each fact.
 _NOHANG_VICTIM = [
-    re.compile(r".*\bPID: (?P<pid>\d+), [Nn]ame: (?P<name>.{0,60}), badness: (?P<score>\d+)"),
+    re.compile(r".*?\bPID: (?P<pid>\d+), [Nn]ame: (?P<name>.{0,60}), badness: (?P<score>\d+)"),
     re.compile(r"Victim VmRSS: (?P<rss_kb>\d+) KiB$"),
     re.compile(r"Name: +(?P<name>\S.{0,60})$"),
-    re.compile(r"PID: +(?P<pid>\d+)$"),
-    re.compile(r"badness: +(?P<score>\d+), oom_score: "),
-    re.compile(r"VmRSS: +(?P<rss_mib>\d+) MiB "),
+    re.compile(r"PID: +(?P<pid>\d{1,10})$"),
+    re.compile(r"badness: +(?P<score>\d{1,10}), oom_score: "),
+    re.compile(r"VmRSS: +(?P<rss_mib>\d{1,10}) MiB "),
 ]
 _NOHANG_KILL = re.compile(r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim")
 
@@ -95,7 +95,8 @@ class Stream:
     def __init__(self) -> None:
         self._open = {}  # type: Dict[str, Kill]  # the last kill of each killer
         self._counted = {}  # type: Dict[str, Tuple[int, Record]]  # what systemd said of a unit before oomd did, of the last one
-        self._next = {}  # type: Dict[str, Any]  # what nohang says of its victim before it kills
+        # What nohang says of its victim before it kills, and when; apart where journald knows that it is nohang.
+        self._next = {}  # type: Dict[bool, Tuple[Record, Dict[str, Any]]]
 
     def take(self, record: Record, number: int) -> Sequence[Kill]:
         """Use one line; give the kills of which no more can come."""
@@ -163,14 +164,19 @@ class Stream:
         text = text.strip()
         kill = _NOHANG_KILL.match(text)
         if kill:
-            facts, self._next = self._next, {}
-            yield from self._begin(Kill("nohang", record, number, signal=kill.group("signal"), **facts))
+            yield from self._begin(Kill("nohang", record, number, signal=kill.group("signal"), **self._said(record)))
+            self._next.pop(record.vouched, None)
         for match in filter(None, (pattern.match(text) for pattern in _NOHANG_VICTIM)):
             found = match.groupdict()
             mebibytes = found.pop("rss_mib", None)
             if mebibytes:
                 found["rss_kb"] = int(mebibytes) * 1024
-            self._next.update({key: value if key == "name" else int(value) for key, value in found.items()})
+            facts = {key: value if key == "name" else int(value) for key, value in found.items()}
+            self._next[record.vouched] = (record, dict(self._said(record), **facts))
+
+    def _said(self, record: Record) -> Dict[str, Any]:
+        said, facts = self._next.get(record.vouched, (record, {}))
+        return facts if _is_near(said, record) else {}
 
     def _oomd(self, record: Record, text: str, number: int) -> Iterator[Kill]:
         last = self._open.get("oomd")
@@ -221,8 +227,10 @@ def _is_near(first: Record, second: Record) -> bool:
 
 
 def _is_again(first: Kill, second: Kill) -> bool:
-    """Whether a victim did not listen and is killed once more."""
-    return first.pid is not None and first.pid == second.pid and _is_near(first.record, second.record)
+    """Whether a victim did not listen and is killed once more; what anybody may have written does not stand for what journald knows."""
+    if first.pid is None or (first.pid, first.name, first.record.vouched) != (second.pid, second.name, second.record.vouched):
+        return False
+    return _is_near(first.record, second.record)
 
 
 def _number(text: Optional[str]) -> Optional[int]:

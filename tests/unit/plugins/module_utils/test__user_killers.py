@@ -4,6 +4,8 @@
 
 """Every wording of the programs that kill, and what only looks like one."""
 
+import json
+
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._log_forms import records_of
@@ -52,6 +54,7 @@ SENT = 'sending {0} to process {1} uid 0 "a": badness 3, VmRSS 2 MiB'
         ([SENT.format("SIGTERM", 1), SENT.format("SIGKILL", 1)], [(1, True)]),
         ([SENT.format("SIGTERM", 1), SENT.format("SIGTERM", 2)], [(1, False), (2, False)]),
         ([SENT.format("SIGTERM", 1), "kill failed: Timer expired", SENT.format("SIGTERM", 1)], [(1, False)]),
+        ([SENT.format("SIGTERM", 1), SENT.format("SIGTERM", 1).replace('"a"', '"b"')], [(1, False), (1, False)]),
         ([SENT.format("SIGTERM", 1), SENT.format("SIGKILL", 1), SENT.format("SIGKILL", 1)], [(1, True)]),
         (["[1.0] " + SENT.format("SIGTERM", 1), "[99.0] " + SENT.format("SIGKILL", 1)], [(1, False), (1, False)]),  # another with the same pid
         ([WHO.format(1), "  Sending SIGTERM to the victim", WHO.format(1), "  Sending SIGKILL to the victim"], [(1, True)]),
@@ -118,6 +121,33 @@ def test_nohang_says_first_whom(lines, victim, program):
     [event] = events(*["Nov 23 04:43:46 host {0}[530]: {1}".format(program, line) for line in lines])
     [found] = event["victims"]
     assert (found["pid"], found["name"], found["score"], event["signal"], event["killer"]) == (*victim, "nohang")
+
+
+def test_what_anybody_says_takes_nothing_from_what_journald_knows():
+    def entry(tag, unit, message):
+        return json.dumps({"MESSAGE": message, "_SYSTEMD_UNIT": unit, "SYSLOG_IDENTIFIER": tag})
+
+    told = events(
+        entry("earlyoom", "user@1000.service", SENT.format("SIGTERM", 7)),
+        entry("earlyoom", "earlyoom.service", SENT.format("SIGTERM", 7)),
+        entry("nohang", "user@1000.service", "PID: 1, name: evil, badness: 3"),
+        entry("nohang", "nohang.service", "  Sending SIGTERM to the victim"),
+    )
+    assert [(event["killer"], event["trusted"], event["victims"][0]["pid"]) for event in told] == [
+        ("earlyoom", None, 7), ("earlyoom", True, 7), ("nohang", True, None)
+    ]
+
+
+def test_a_name_that_looks_like_what_nohang_says_is_a_name():
+    line = "Nov 23 04:43:46 host nohang[530]: "
+    [event] = events(line + "PID: 12, name: PID: 9, name: b, badness: 3", line + "Sending SIGTERM to the victim")
+    assert (event["victims"][0]["pid"], event["victims"][0]["name"]) == (12, "PID: 9, name: b")
+
+
+def test_what_nohang_said_long_ago_is_of_another():
+    line = "[{0}.0] PID: 12, name: a, badness: 3"
+    [event] = events(line.format(10), "[99.0]   Sending SIGTERM to the victim")
+    assert event["victims"][0]["pid"] is None
 
 
 @pytest.mark.parametrize("line", ["Victim VmRSS: 2048 KiB", "  VmRSS:     2 MiB  (Anon: 1 MiB, File: 1 MiB, Shmem: 0 MiB)"])
