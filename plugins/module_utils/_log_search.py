@@ -42,6 +42,9 @@ _PROGRAM_WORDS = (b" to process ", b"illing process", b" due to memory ", b" to 
 
 # What is read around a word: who asked for it, or whom it is about, stands some lines before it, and what became of it behind it.
 _BEFORE, _AFTER = 2048, 2048
+# Of a report whose beginning is lost the table stands before the first of these.
+_ENDS = (b"oom-kill:constraint=", b"illed process ")
+_BEFORE_THE_END = 1 << 20
 
 
 class Range(NamedTuple):
@@ -62,9 +65,10 @@ def ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
     for at, word in _hits(descriptor, start, size, _KERNEL_WORDS + (_PROGRAM_WORDS if programs else ())):
         if begun is not None:
             part = part._replace(end=max(part.end, min(at, begun + _LONGEST_REPORT)))
-        if at - _BEFORE > part.end:
+        before = _BEFORE_THE_END if word in _ENDS else _BEFORE
+        if at - before > part.end:
             yield part
-            part = Range(at - _BEFORE, at)
+            part = Range(at - before, at)
         part = part._replace(end=at + _AFTER)
         begun = at if word == _BEGIN else None
     if begun is not None:

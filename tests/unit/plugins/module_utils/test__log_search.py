@@ -22,6 +22,8 @@ SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_all
 KILL = "Out of memory: Killed process {0} (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 CASES = {
     "report": lambda pid: REPORT + [SUMMARY.format(pid), KILL.format(pid)],
+    "without its beginning": lambda pid: REPORT[1:] + [SUMMARY.format(pid), KILL.format(pid)],
+    "up to 5.0 and without its beginning": lambda pid: REPORT[1:] + ["Out of memory: Kill process {0} (x) score 9".format(pid), KILL.format(pid)],
     "storm": lambda pid: [KILL.format(pid), KILL.format(pid + 1)],
     "group": lambda pid: REPORT + [KILL.format(pid), "Tasks in /a are going to be killed due to memory.oom.group set", KILL.format(pid + 1)],
     "incomplete": lambda pid: REPORT,
@@ -36,10 +38,14 @@ CASES = {
     "earlyoom 1.2": lambda pid: ["Killing process 'x' with signal 15, pid: {0}, badness: 7, VmRSS: 9 MiB".format(pid)],
     "systemd-oomd": lambda pid: ["Killed /a/{0} due to memory pressure for /a being 1.00% > 0.50% for > 20s with reclaim activity".format(pid)],
     "nohang": lambda pid: ["PID: {0}, name: x, badness: 7".format(pid), "  Sending SIGTERM to the victim"],
+    "nohang, a line for each fact": lambda pid: ["  Name:      x", "  PID:       {0}".format(pid), "  Send SIGKILL to the victim"],
     "oomd's output": lambda pid: ["[../BaseKillPlugin.cpp:112] Killed 1: {0}(x)".format(pid)],
     "oomd": lambda pid: ["oomd kill: 1 2 3 /a/{0} 9 ruleset:[r] detectorgroup:[d] killer:p v2".format(pid)],
 }
-PROGRAMS = {"earlyoom": "earlyoom", "earlyoom 1.2": "earlyoom", "systemd-oomd": "systemd-oomd", "nohang": "nohang", "oomd's output": "oomd"}
+PROGRAMS = {
+    "earlyoom": "earlyoom", "earlyoom 1.2": "earlyoom", "systemd-oomd": "systemd-oomd", "nohang": "nohang", "nohang, a line for each fact": "nohang",
+    "oomd's output": "oomd",
+}
 
 
 def write(path, seed, cases, fillers):
@@ -75,7 +81,7 @@ def kernel_only(events):
 @pytest.fixture
 def searched(monkeypatch):
     """Small parts, so that a small file has many."""
-    for name, size in (("_BLOCK", 4096), ("_BEFORE", 512), ("_AFTER", 1024)):
+    for name, size in (("_BLOCK", 4096), ("_BEFORE", 512), ("_BEFORE_THE_END", 1 << 16), ("_AFTER", 1024)):
         monkeypatch.setattr(_log_search, name, size)
     return lambda: monkeypatch.setattr(_log_files, "_SEARCHED_BYTES", 0)
 
