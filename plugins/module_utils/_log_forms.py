@@ -19,7 +19,7 @@ import struct
 from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import DAY, LONGEST_LINE, Place, Record, kmsg_record, text_record
-from ansible_collections.oomguard.linux.plugins.module_utils._moments import iso
+from ansible_collections.oomguard.linux.plugins.module_utils._moments import DATE, ZONE, iso
 
 # A journal entry of the kernel is a message of those and a few dozen short fields; bytes that are numbers take up to five characters each.
 LONGEST_ENTRY = 16 * LONGEST_LINE
@@ -33,6 +33,7 @@ KILLER_UNITS = {
 }
 
 _MICROSECONDS = re.compile(r"\d{1,20}$")
+_MOMENT = re.compile(DATE + ZONE + "$")
 _ESCAPE = re.compile(r"\\([\"\\/bfnrt]|u[0-9a-fA-F]{4})|\\")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LATEST = 253402300799.0  # the end of the year 9999
@@ -46,6 +47,7 @@ _AFTER_NAMES = (" invoked oom-killer: ", " Not tainted ", " Tainted: ")
 
 # Two lines that lost the line end between them: "...was HUPedFeb  9 11:55:27 qa01 kernel: sshd invoked..."
 _GLUED = re.compile(r"(?<=\S)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ kernel: ")
+_DROPPED = re.compile(r"(\*\* \d{1,18} printk messages dropped \*\*) (?=\[)")
 
 
 def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lambda: None) -> Iterator[Record]:
@@ -96,6 +98,9 @@ def _one_line(message: str) -> str:
 
 
 def _unglued(line: str) -> List[str]:
+    if line.startswith("** "):  # the console of 4.4 to 4.9 ends no line behind it
+        mark = _DROPPED.match(line)
+        return [mark.group(1), line[mark.end():]] if mark else [line]
     tag = line.rfind(" kernel: ", 0, LONGEST_LINE)
     stamped = line[9:10] == ":" or line[13:14] == ":"  # "Nov 23 04:43:46", "2026-11-23T04:43:46"
     if tag < 0 or (stamped and line.count(":", 0, tag) < 4):  # nearly all lines: there is no second stamp
@@ -170,7 +175,7 @@ def json_entry(text: str) -> Optional[Record]:
 
 def _docker_record(fields: Dict[str, Any]) -> Optional[Record]:
     """A line of Docker's driver json-file: it tells what Kubernetes writes as C(2026-11-23T04:43:45Z stdout F text), and no more is proved by it."""
-    stamp, stream, line = [_text(fields, name) for name in ("time", "stream", "log")]
+    stamp, stream, line = _moment(fields, "time"), _text(fields, "stream"), _text(fields, "log")
     if stamp is None or stream is None or line is None:
         return None
     return text_record("{0} {1} F {2}".format(stamp, stream, _one_line(line)))._replace(raw=line.rstrip("\n"))
@@ -181,14 +186,20 @@ def _google_record(fields: Dict[str, Any]) -> Optional[Record]:
 
     What a container prints in JSON is a C(jsonPayload), too: nothing in it is journald's own word.
     """
-    stamp, line, entry = _text(fields, "timestamp"), _text(fields, "textPayload"), fields.get("jsonPayload")
+    stamp, line, entry = _moment(fields, "timestamp"), _text(fields, "textPayload"), fields.get("jsonPayload")
     if stamp is None:
         return None
     if line is not None:
         return text_record("{0} stdout F {1}".format(stamp, _one_line(line.rstrip())))._replace(raw=line.rstrip())
     record = journal_record(entry) if isinstance(entry, dict) else None
     when = text_record(stamp)
-    return record and record._replace(time=when.time, clock=when.clock, trusted=None if record.trusted else False, vouched=False)
+    return record and record._replace(time=when.time, clock=when.clock, trusted=None if record.trusted else False, vouched=False, boot=None)
+
+
+def _moment(fields: Dict[str, Any], name: str) -> Optional[str]:
+    """A field that is a moment, and nothing that would be taken for another prefix."""
+    value = _text(fields, name)
+    return value if value is not None and _MOMENT.match(value) else None
 
 
 def export_entries(stream: IO[bytes]) -> Iterator[Tuple[int, Dict[str, Any]]]:

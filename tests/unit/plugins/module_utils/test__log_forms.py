@@ -97,10 +97,13 @@ def test_what_a_container_writes_is_text_and_proves_nothing(log, told):
     assert (record.time, record.raw) == ("2026-11-23T04:43:45.649722Z", log.rstrip("\n"))
 
 
-@pytest.mark.parametrize("change", [dict(log=7), dict(time=None), dict(stream=[])])
+@pytest.mark.parametrize("change", [dict(log=7), dict(time=None), dict(time="kern  :err   : x"), dict(stream=[])])
 def test_what_docker_does_not_write_is_text(change):
     line = json.dumps(dict({"log": "text", "stream": "stdout", "time": "2026-11-23T04:43:45Z"}, **change))
     assert [record.text for record in records_of([line])] == [line]
+
+
+STAMP = dict(timestamp="2026-11-23T04:43:45.649722123Z")
 
 
 @pytest.mark.parametrize(
@@ -113,12 +116,14 @@ def test_what_docker_does_not_write_is_text(change):
     ],
 )
 def test_a_cloud_wraps_lines_and_entries_and_proves_nothing(payload, told):
-    [record] = records_of([json.dumps(dict(payload, timestamp="2026-11-23T04:43:45.649722123Z"))])
+    [record] = records_of([json.dumps(dict(payload, **STAMP))])
     assert (record.text, record.monotonic, record.trusted, record.program) == told
-    assert (record.time, record.vouched) == ("2026-11-23T04:43:45.649722Z", False)
+    assert (record.time, record.vouched, record.boot) == ("2026-11-23T04:43:45.649722Z", False, None)
 
 
-@pytest.mark.parametrize("entry", [dict(textPayload="text"), dict(timestamp="", jsonPayload=7), dict(timestamp="", jsonPayload={})])
+@pytest.mark.parametrize(
+    "entry", [dict(textPayload="text"), dict(timestamp="kern  :err   : x", textPayload="text"), dict(STAMP, jsonPayload=7), dict(STAMP, jsonPayload={})]
+)
 def test_what_a_cloud_does_not_write_is_text(entry):
     assert [record.text for record in records_of([json.dumps(entry)])] == [json.dumps(entry)]
 
