@@ -102,6 +102,9 @@ _UPTIME = r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})" + _DELTA + r"\](?:\s|$|(?=\[\s*[
 # As the kernel writes it, which is 14 bytes at least: with what stands before it longer than the name of a task can be.
 _WHOLE_UPTIME = r"(?=\[[ \d]{5,12}\.\d{6}\](?:\s|$))"
 
+# IPv6 addresses have colons; a host that nobody shall know has brackets, "<hostname>".
+_HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,60}[>\]]) "
+
 # syslog of old, also with the day of the week and the year: "Nov 23 04:43:46 ", "Nov 23 2026 04:43:46 ", "Mon Nov 23 04:43:46 2026 ",
 # "2026 Nov 23 04:43:46 "
 _SYSLOG = re.compile(
@@ -116,15 +119,19 @@ _DELTA_OR_MINUTE = re.compile(
     r"\[(?:\s*\+\d{1,12}\.\d{1,9}|\s?(?:" + _MONTH + r"\s?\d{1,2}|\d{1,2}\.?\s?" + _MONTH + r")[^\s\d\[\]]? \d\d[:.]\d\d)\](?:\s|$)"
 )
 # talosctl dmesg: "kern:     err: [2025-04-22T10:37:36.727637155Z]: ", with the node before it where several were asked
-_TALOS = re.compile(r"(?:[^\s\[\]]+: | )?(?P<facility>[a-z]+\d?): {1,7}" + _LEVEL + r": (?=\[\d{4}-)")
-# What people and tools put before whole lines: their number, the host, the prompt of a console.
-_LABEL = re.compile(r"(?:\d{1,9}[:.)]?\s+|(?:[\w.-]+ ){0,2}[\w.-]+: )" + _WHOLE_UPTIME)
+_TALOS = re.compile(r"(?:(?P<node>[^\s\[\]]+): | )?(?P<facility>[a-z]+\d?): {1,7}" + _LEVEL + r": (?=\[\d{4}-)")
+# What people and tools put before whole lines, which have a stamp: their number, the host, the prompt of a console.
+_STAMPED = (
+    r"(?=\[[ \d]{5,12}\.\d{6}\](?:\s|$)|[^\W\d]{3} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\[[^\[\]]{8,60}\d\d:\d\d:\d\d \d{4}\])"
+)
+_LABEL = re.compile(r"(?:\d{1,9}[:.)]?\s*|(?:[\w.-]+ ){0,2}[\w.-]+(?:: | # ))" + _STAMPED)
 
 # Tried in this order at the left end of what is left of the line, by its first character.
 _PREFIXES = [
     (" \t", [("talos", _TALOS), ("blank", re.compile(r"[ \t]+"))]),
-    # A quoted mail, also as HTML has it, an item of a list, a column of a table.
-    (">&:|*", [("quote", re.compile(r"(?:(?:>|&gt;|[:|*](?= ))[ \t]*)+"))]),
+    # A quoted mail, also as HTML has it; before a stamp also an item of a list, a column of a table.
+    (">", [("quote", re.compile(r"(?:>[ \t]*)+"))]),
+    ("&:|*#-", [("quote", re.compile(r"(?:(?:>|&gt;|[:|*#-])[ \t]+)+" + _STAMPED))]),
     (
         "[",
         [
@@ -156,11 +163,11 @@ _WORDS = [
     ("talos", _TALOS),
     ("syslog", _SYSLOG),
     # journalctl: "Mon 2026-11-23 04:43:46 UTC ". The name of another zone tells nothing that could be counted with.
-    ("iso", re.compile(r"[^\W\d]{2,12}\.? " + DATE + r"(?: ?" + ZONE + r"| [A-Z]{3,5}(?= \S+ \S+: ))?\s+")),
+    ("iso", re.compile(r"[^\W\d]{2,12}\.? " + DATE + r"(?: ?" + ZONE + r"| [A-Z]{3,5}(?= " + _HOST + r"\S+: ))?\s+")),
     ("cri", re.compile(r"(?:stdout|stderr) [FP] ")),
     ("vmware", re.compile(r"In\(\d+\) \S+ - Guest: ")),
     # "kernel: ", of which somebody took off what stood before it; "kernel: [  123.456789] ", "host - [  123.456789] "
-    ("tag", re.compile(r"(?:kernel: ?|[^\s\[]+ - )" + _WHOLE_UPTIME + r"|(?P<tag>kernel): ")),
+    ("tag", re.compile(r"(?:kernel: ?|[^\s\[]+ - )" + _WHOLE_UPTIME + r"|(?P<tag>kernel):(?!\s*invoked oom-killer: ) ?")),
     ("label", _LABEL),
 ]
 _Table = Dict[str, List[Tuple[str, "re.Pattern[str]"]]]  # by the first character; "" is any other
@@ -175,17 +182,16 @@ def _table(kinds: Callable[[str], bool]) -> _Table:
 # The name of a task, with which a message may begin, may look like what never stands there.
 _ANYWHERE = _table(lambda kind: True)
 _BEHIND_A_STAMP = _table(lambda kind: kind not in ("quote", "talos", "label"))
-_BEHIND_THE_UPTIME = _table(lambda kind: kind in ("blank", "caller", "facility", "tag"))
+_BEHIND_THE_UPTIME = _table(lambda kind: kind in ("blank", "caller", "facility", "priority", "tag"))
 
-# IPv6 addresses have colons; a host that nobody shall know has brackets, "<hostname>".
-_HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,60}[>\]]) "
 _WORD = r"[A-Za-z_][\w./@()-]*"
 _TAG_ITSELF = r"(?P<tag>" + _WORD + r"(?:\[\d+\])?)"
 
 # After a stamp: "host tag: ", "host tag[pid]: "; SONiC "host ERR tag: "; RFC 5424 "host tag - - - "; "host - ". Without a host
 # only "kernel: " and "tag[pid]: " are tags, as messages begin with a word and a colon, too.
 _TAG = re.compile(
-    r"(?:" + _HOST + r"(?:(?:EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG) )?|(?=kernel:|" + _WORD + r"\[))" + _TAG_ITSELF + r":(?: |$|(?=\[))"
+    r"(?:" + _HOST + r"(?:(?:EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG) )?|(?=kernel:|" + _WORD + r"\[))" + _TAG_ITSELF
+    + r":(?: |$|(?=\[)|(?<= kernel:))"
 )
 # With facility and level, and maybe a host: "host kern.err kernel: "
 _TAG_FACILITY = re.compile(
@@ -200,9 +206,9 @@ _TAG_UPTIME = re.compile(
 _TAG_5424 = re.compile(r"\S+ (?P<tag>\S+) \S+ \S+ (?:-|\[[^\]]*\]) ")
 _BARE_HOST = re.compile(r"[^\s\[]+ - (?=\S)")
 # netconsole, which a syslog server stamped
-_UNTAGGED_HOST = re.compile(
-    _HOST + r"(?:" + _WHOLE_UPTIME + r"|(?=(?:Out of [Mm]emory|Memory cgroup out of memory): |Killed process \d|\S{1,15} invoked oom-killer: ))"
-)
+_UNTAGGED_HOST = re.compile(_HOST + r"(?:" + _WHOLE_UPTIME + r"|(?=(?:Out of [Mm]emory|Memory cgroup out of memory): |Killed process \d|CPU: \d|Pid: \d))")
+
+_TAGS = (_TAG_FACILITY, _TAG, _TAG_5424, _BARE_HOST)
 
 # What a terminal shows as colours: dmesg --color=always, and programs that take a pipe for one.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -248,7 +254,7 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
         elif kind in ("facility", "talos"):
             if match.group("facility") != "kern":
                 trusted = False
-            elif turn == 0:  # as dmesg writes it; behind anything else it is what a program wrote, or the name of a task
+            elif turn == 0 and not match.groupdict().get("node"):  # as dmesg writes it; behind anything else anybody may have written it
                 trusted = True
         elif kind == "priority" and int(match.group("priority")) > 7:
             trusted = False
@@ -263,7 +269,7 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
                 time = utc(match)
             # dmesg writes a comma into the seconds, and no tag behind the stamp.
             if kind in ("iso", "syslog", "unix") and "," not in match.group():
-                patterns = [_TAG_FACILITY, _TAG, _TAG_5424, _BARE_HOST] + ([_UNTAGGED_HOST] if kind == "syslog" else [])
+                patterns = (_UNTAGGED_HOST,) + _TAGS if kind == "syslog" else _TAGS
                 line, program, tag_trust = _peel_tag(line, *patterns)
                 trusted = tag_trust if tag_trust is not None else trusted
     return Record(line, monotonic, time, clock, trusted, raw, None, program, False, place)

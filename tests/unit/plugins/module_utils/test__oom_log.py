@@ -265,7 +265,19 @@ LINES = {
     "Nov 23 04:43:46.649722 sonic ERR kernel: [   12.345678] text": (12.345678, None, None),
     "2026 Nov 23 04:43:46.649722 sonic NOTICE mallory: text": (None, None, False),
     "Nov 23 04:43:46 host [   12.345678] text": (12.345678, None, None),
-    "10.1.1.2: kern:     err: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", True),
+    "10.1.1.2: kern:     err: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", None),  # talosctl logs labels, too
+    "kern:     err: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", True),
+    "[   12.345678] <4>text": (12.345678, None, None),
+    "machine # [   12.345678] text": (12.345678, None, None),
+    "# [   12.345678] text": (12.345678, None, None),
+    "1:[   12.345678] text": (12.345678, None, None),
+    "   3. Nov 23 04:43:46 host mallory: text": (None, None, False),
+    "     1\tNov 23 04:43:46 host kernel: [   12.345678] text": (12.345678, None, None),
+    "2. 2026-11-23T04:43:46Z host kernel: text": (None, "2026-11-23T04:43:46Z", None),
+    "3: [Tue Mar 11 10:16:36 2025] text": (None, None, None),
+    " kernel:text": (None, None, None),
+    "Nov 23 04:43:46 host kernel:text": (None, None, None),
+    "Mon 2026-11-23 04:43:46 CET mallory: text": (None, None, False),
     " kern: warning: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", True),
     "node: user: warning: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", False),
     "> : [   12.345678] text": (12.345678, None, None),
@@ -328,8 +340,8 @@ def test_records_of_the_device_carry_the_proof_of_their_facility():
 
 
 def test_lines_of_all_forms_may_follow_each_other():
-    lines = ["6,1,5,-;a", " SUBSYSTEM=usb", "b", " c", "was HUPedFeb  9 11:55:27 qa01 kernel: d"]
-    assert [record.text for record in records_of(lines)] == ["a", "b", "c", "was HUPed", "d"]
+    lines = ["6,1,5,-;a", " SUBSYSTEM=usb", "b", " c", "was HUPedFeb  9 11:55:27 qa01 kernel: d", "** 2 printk messages dropped ** [    2.500000] e", "** f"]
+    assert [record.text for record in records_of(lines)] == ["a", "b", "c", "was HUPed", "d", "** 2 printk messages dropped **", "e", "** f"]
 
 
 # --- events ----------------------------------------------------------------------------
@@ -584,11 +596,23 @@ def test_who_asked_is_known_by_its_name_with_a_crash_kernel_or_without(taint):
     assert event["trigger"]["pid"] == 9
 
 
-def test_a_tag_that_was_part_of_the_name_is_given_back():
-    lines = ["kernel: x invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0", "CPU: 0 PID: 9 Comm: kernel: x Not tainted 6.1.0", KILL]
-    for names, name in ((lines, "kernel: x"), ([lines[0], lines[1].replace("kernel: ", ""), KILL], "x")):
-        [event] = parse(records_of(["[   12.345678] " + line for line in names]))
-        assert (event["trigger"]["name"], event["trigger"]["pid"]) == (name, 9)
+@pytest.mark.parametrize(
+    "written, name",
+    [("kernel: x", "kernel: x"), ("kernel: x", "x"), ("kernel:x", "kernel:x"), ("kernel:", "kernel:"), ("kernel: ", "kernel: ")],
+)
+@pytest.mark.parametrize("stamp", ["", "[   12.345678] ", "[Tue Mar 11 10:16:36 2025] ", "kern  :warn  : [   12.345678] "])
+def test_what_looks_like_a_tag_or_a_host_is_told_by_the_next_line(written, name, stamp):
+    lines = ["a" + HEADER[1:], "CPU: 0 PID: 8 Comm: a Not tainted 6.1.0", written + HEADER[1:], "CPU: 0 PID: 9 Comm: {0} Not tainted 6.1.0".format(name), KILL]
+    lost, event = parse(records_of([stamp + line for line in lines]))
+    assert (lost["outcome"], lost["trigger"]["pid"]) == ("incomplete", 8)
+    assert (event["trigger"]["name"], event["trigger"]["pid"]) == (name, 9)
+
+
+def test_a_host_without_a_tag_is_told_by_the_next_line():
+    """As netconsole, stamped by a syslog server."""
+    lines = ["Sep 13 15:31:25 escabot init" + HEADER[1:], "Sep 13 15:31:25 escabot Pid: 1, comm: init Not tainted 2.6.32", "Sep 13 15:31:25 escabot " + KILL]
+    [event] = parse(records_of(lines))
+    assert (event["trigger"]["name"], event["trigger"]["pid"], event["victims"][0]["pid"]) == ("init", 1, 7)
 
 
 REST = [
@@ -780,7 +804,7 @@ KERNEL_PREFIXES = [
 ]
 NAMES = [
     "kernel: x", "[<1.0>] x", "[+1.0] x", "[Aug12 10:16] x", "h kernel: x", "h kern.err k: ", "kern:err:x", "x\\x0a[1.0] ", "data: {", "::1 a: x",
-    "a[1]: x", "\u6708 1 x", "3\u6708 1 x", "h - x", "#033[0mx", "[a 10:16:36]", "> : x", "12: x", "2: [1.000000]",
+    "a[1]: x", "\u6708 1 x", "3\u6708 1 x", "h - x", "#033[0mx", "[a 10:16:36]", "> : x", "12: x", "2: [1.000000]", "kernel:x", "h kernel:x",
 ]
 
 
@@ -788,7 +812,7 @@ NAMES = [
 def test_no_name_that_looks_like_a_prefix_changes_what_is_told(prefix):
     for name in NAMES:
         [event] = parse(records_of([prefix + name + HEADER[1:], prefix + KILL.replace("(x)", "({0})".format(name))]))
-        assert (event["outcome"], event["trusted"], event["trigger"] is None) == ("kill", True if "kern:  " in prefix else None, False)
+        assert (event["outcome"], event["trusted"], event["trigger"] is None) == ("kill", None, False)
         assert [(victim["pid"], victim["name"]) for victim in event["victims"]] == [(7, name)]
 
 
