@@ -60,7 +60,7 @@ def _glue(last: Record, record: Record, page: "_Page") -> Optional[str]:
 
     A line end in a name is told as \x0a, as in /dev/kmsg.
     """
-    if record.trusted != last.trusted or len(last.raw) > MOST_REJOINED:
+    if record.trusted != last.trusted or len(last.text) + len(record.text) > LONGEST_LINE:
         return None
     if not record.bare:
         return "" if say.is_continued(last.text) and seconds_between(last, record) <= RECORD_SECONDS else None

@@ -77,6 +77,7 @@ class Report:
         self.summary = None  # type: Optional[say.Summary]
         self.announced = None  # type: Optional[say.Announced]
         self.kills = []  # type: List[say.Killed]
+        self.is_repeated = False  # the first of them is there a second time
         self.group = None  # type: Optional[str]
         self.skipped = []  # type: List[int]
         self.no_killable = False
@@ -90,12 +91,34 @@ class Report:
         if raw and len(self.raw) < MOST_RAW_LINES:
             self.raw.append(record.raw)
 
+    def add(self, kill: say.Killed) -> None:
+        self.is_repeated = self.is_repeated or (bool(self.kills) and kill.pid == self.kills[0].pid)
+        self.kills.append(kill)
+
+    def identify_trigger(self, message: say.TriggerPid) -> None:
+        """The pid of who asked for memory, and its name: behind a stamp that could begin with a host, and behind one it could with a tag."""
+        header = self.header
+        if header is None or not header.name or self.trigger_pid is not None:
+            return
+        names = [header.name]
+        if self.first.program == "kernel":
+            names += ["kernel: " + header.name, "kernel:" + header.name]
+        elif self.first.clock is not None:
+            names += [header.name.partition(" ")[2]]
+        name = next((name for name in names if name and message.name in (name, name + say.KDUMP)), None)
+        if name:
+            self.trigger_pid, self.header = message.pid, header._replace(name=name)
+
     def has_chosen(self, pid: int) -> bool:
         return self.has_no_end() and pid in (self.announced and self.announced.pid, self.summary and self.summary.pid)
 
     def is_event(self) -> bool:
         """Whether it tells of a call of the killer: lines from the middle of a report alone do not."""
         return bool(self.header or self.announced or self.summary) or not self.has_no_end()
+
+    def may_be_of(self, choice: Union[say.Announced, say.Killed]) -> bool:
+        """Whether the lines of a report without its beginning can be of this: where the whole host is out of memory no limit was hit."""
+        return self.is_event() or choice.origin != "Out of memory" or not (self.limit.memcg or self.usage or self.stats)
 
     def has_no_end(self) -> bool:
         return not (self.kills or self.no_killable or self.panic)
@@ -112,10 +135,12 @@ class _Table:
         self._of_victims = {}  # type: Dict[str, Dict[str, str]]
         self.count = 0
         tgid = self._columns.index("tgid") if "tgid" in self._columns else -1
-        for _thread, values in self._whole_rows():
+        for thread, values in self._whole_rows():
             self.count += 1
-            if tgid >= 0 and values[tgid] in died:
-                self._of_victims.setdefault(values[tgid], dict(zip(self._columns, values)))
+            # Up to 3.x who died may be named by a thread.
+            pids = [pid for pid in (values[tgid] if tgid >= 0 else "", str(thread)) if pid in died]
+            if pids:
+                self._of_victims.setdefault(pids[0], dict(zip(self._columns, values)))
 
     def _whole_rows(self) -> Iterator[Tuple[int, List[str]]]:
         """Thread and values of each row that was not cut."""
@@ -160,18 +185,20 @@ class _Stream:
             use = self._USES.get(type(message))
             if use:
                 use(self, record, message)
-            elif self._open or self._is_rest(message):
+            elif self._open or self._is_rest(record, message):
                 self._describe(self._open or self._begin(record), message)
         current = self._ended if self._ended and isinstance(message, self._OF_THE_ENDED) else self._open or self._ended
-        if current and (message is not None or self._open):
+        if current and (message is not None or (self._open and self._open.is_event())):
             current.note(record, self._raw)
         return self._hand_over()
 
-    def _is_rest(self, message: say.Message) -> bool:
+    def _is_rest(self, record: Record, message: say.Message) -> bool:
         """Whether it belongs to a report whose beginning this text lacks. Those come before the kill, so they cannot be of one that ended."""
         if isinstance(message, (say.MemcgLimit, say.Usage, say.MemcgStats, say.TableHeader)):
             return True
-        return isinstance(message, say.TableRow) and self._ended is None and not self._waiting
+        if not isinstance(message, say.TableRow) or not message.is_whole() or self._waiting:
+            return False
+        return self._ended is None or seconds_between(self._ended.last, record) > GROUP_SECONDS
 
     def finish(self) -> Sequence[Report]:
         self._close()
@@ -215,38 +242,36 @@ class _Stream:
         return self._open
 
     def _header(self, record: Record, header: say.Header) -> None:
-        self._begin(record).header = header
+        report = self._begin(record)
+        report.header, report.trigger_pid = header, header.pid
 
     def _summary(self, record: Record, summary: say.Summary) -> None:
         """It says whom the killer chose; a second one in a report means that the next has begun."""
-        if self._has_just_died(record, summary.pid):
-            self._ended.summary = self._ended.summary or summary  # type: ignore[union-attr]
+        if self._ended and self._ended.summary is None and self._has_just_died(record, self._ended, summary.pid):
+            self._ended.summary = summary
             return
         report = self._open if self._open and self._open.summary is None else self._begin(record)
         report.summary = summary
 
     def _announced(self, record: Record, announced: say.Announced) -> None:
         """The same in kernels up to 5.0."""
-        if self._has_just_died(record, announced.pid):
-            self._ended.announced = self._ended.announced or announced  # type: ignore[union-attr]
+        if self._ended and self._ended.announced is None and self._has_just_died(record, self._ended, announced.pid):
+            self._ended.announced = announced
             return
-        report = self._open if self._open and self._open.announced is None else self._begin(record)
+        report = self._open if self._open and self._open.announced is None and self._open.may_be_of(announced) else self._begin(record)
         report.announced = announced
 
-    def _has_just_died(self, record: Record, pid: Optional[int]) -> bool:
+    def _has_just_died(self, record: Record, ended: Report, pid: Optional[int]) -> bool:
         """Whether the choice stands behind the kill, as in what journalctl --reverse tells: then it is no second one."""
-        ended = self._ended
-        if ended is None or self._open or seconds_between(ended.last, record) > GROUP_SECONDS:
-            return False
-        return pid in [kill.pid for kill in ended.kills]
+        return not self._open and seconds_between(ended.last, record) <= GROUP_SECONDS and pid in [kill.pid for kill in ended.kills]
 
     def _killed(self, record: Record, kill: say.Killed) -> None:
         own = next((report for report in [self._open] + self._waiting if report and report.has_chosen(kill.pid)), None)
         if own is None and self._goes_on(record, kill):
-            self._ended.kills.append(kill)  # type: ignore[union-attr]
+            self._ended.add(kill)  # type: ignore[union-attr]
             return
         report = own or (self._open if self._open and self._may_be_victim(self._open, kill) else self._begin(record))
-        report.kills.append(kill)
+        report.add(kill)
         self._over += [self._ended] if self._ended else []
         self._ended = report
         if report is self._open:
@@ -257,7 +282,7 @@ class _Stream:
     @staticmethod
     def _may_be_victim(report: Report, kill: say.Killed) -> bool:
         """Up to 5.0, and then only after an announcement, a child may die in the place of the chosen one."""
-        if report.no_killable:
+        if report.no_killable or not report.may_be_of(kill):
             return False
         return report.announced is not None or report.summary is None or report.summary.pid in (None, kill.pid)
 
@@ -274,11 +299,13 @@ class _Stream:
         if kill.origin not in (group.kills[0].origin, group.kills[-1].origin):
             return False
         reported = group.header or group.summary or group.announced
-        return bool(reported) or group.kills[0].pid not in [one.pid for one in group.kills[1:]]
+        return bool(reported) or not group.is_repeated
 
-    def _group(self, _record: Record, group: say.Group) -> None:
-        if self._ended:
-            self._ended.group = group.memcg
+    def _group(self, record: Record, group: say.Group) -> None:
+        """The first of its kills stands before it, if that is not what the text lacks."""
+        is_begun = self._ended and seconds_between(self._ended.last, record) <= GROUP_SECONDS
+        report = (self._ended if is_begun else self._open) or self._begin(record)
+        report.group = group.memcg
 
     def _skipped(self, _record: Record, skipped: say.Skipped) -> None:
         if self._ended:
@@ -315,12 +342,7 @@ class _Stream:
             if len(report.rows) < MOST_TASKS:
                 report.rows.append(message)
         elif isinstance(message, say.TriggerPid):
-            # What looked like a tag may be the beginning of the name.
-            names = [report.header.name, "kernel: " + report.header.name] if report.header and report.header.name else []
-            name = next((name for name in names if message.name in (name, name + say.KDUMP)), None)
-            if report.header and name and report.trigger_pid is None:
-                report.trigger_pid = message.pid
-                report.header = report.header._replace(name=name)
+            report.identify_trigger(message)
         elif isinstance(message, say.MemcgLimit):
             report.limit = say.MemcgLimit(message.task_memcg or report.limit.task_memcg, message.memcg or report.limit.memcg)
         elif isinstance(message, say.Usage):
@@ -485,7 +507,7 @@ def program_event(kill: _user_killers.Kill, tasks: bool = False, raw: bool = Fal
     report.note(kill.record, raw)
     for pid, name in kill.members or ([] if kill.cgroup else [(kill.pid, kill.name)]):
         # Only nohang may leave the pid out; of the kernel's kills it is always known, and so the type says.
-        report.kills.append(say.Killed("", pid, name, kill.uid, {}, kill.oom_score_adj, kill.score))  # type: ignore[arg-type]
+        report.add(say.Killed("", pid, name, kill.uid, {}, kill.oom_score_adj, kill.score))  # type: ignore[arg-type]
     facts = event(report, tasks, raw)
     for victim in facts["victims"]:
         victim["rss_kb"] = kill.rss_kb

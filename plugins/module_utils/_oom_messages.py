@@ -33,6 +33,7 @@ class Header(NamedTuple):
     gfp_mask: Optional[str]
     order: Optional[int]  # -1: asked for by sysrq
     oom_score_adj: Optional[int]
+    pid: Optional[int] = None  # only OpenVZ says it here
 
 
 class TriggerPid(NamedTuple):
@@ -74,6 +75,10 @@ class TableRow(NamedTuple):
 
     pid: int
     rest: str
+
+    def is_whole(self) -> bool:
+        """Whether it has the numbers and the name that every kernel since 2.6.3x prints, and so is no other list with brackets."""
+        return _WHOLE_ROW.match(self.rest) is not None
 
 
 class Summary(NamedTuple):
@@ -166,16 +171,18 @@ _INVOKED = " invoked oom-killer: "
 _HEADER_FIELDS = re.compile(r"gfp_mask=(?P<gfp>0x[0-9a-fA-F]+)")
 _ORDER = re.compile(r"\border=(-?\d+)")
 _HEADER_ADJ = re.compile(r"\boom_score_adj=(-?\d+)")
+_HEADER_VZ = re.compile(r"(?P<pid>\d+) \((?P<name>.*)\) invoked oom-killer in ub \d+ generation \d+ gfp (?P<gfp>0x[0-9a-fA-F]+)")
 _TRIGGER = re.compile(r"(?:CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: |Pid: (?P<old_pid>\d+), comm: )(?P<name>.*) (?:Not tainted|Tainted)")
 _TRIGGER_S390 = re.compile(r"Process (?P<name>.*) \(pid: (?P<pid>\d+), task: ")
 KDUMP = " Kdump: loaded"  # behind the name of the task where a crash kernel is loaded (lib/dump_stack.c)
 _USAGE = re.compile(r"memory: usage (\d+)kB, limit (\d+)kB, failcnt (\d+)")
 _TABLE_HEADER = re.compile(r"\[ *pid *\]\s+(uid\s.*name)\s*$")
 _TABLE_ROW = re.compile(r"\[\s*(\d+)\]\s+(-?\d+\s+\d+\s+\d+\s.*)$", re.DOTALL)
+_WHOLE_ROW = re.compile(r"(?:-?\d+\s+){6}\S")
 _SUMMARY = re.compile(r"oom-kill:constraint=CONSTRAINT_(\w+),nodemask=")
 _SUMMARY_END = re.compile(r",pid=(\d+),uid=(-?\d+)\s*$")
 _ANNOUNCED = re.compile(
-    _ORIGIN + r"[Kk]ill process (?P<pid>\d+) \((?P<name>.*)\) score (?P<score>-?\d+) (?:or sacrifice child|or a child|and children)",
+    _ORIGIN + r"[Kk]ill process (?P<pid>\d+) \((?P<name>.*)\) (?:with )?score (?P<score>-?\d+) (?:or sacrifice child|or a child|and children)",
     re.DOTALL,
 )
 _KILLED = re.compile(_ORIGIN + r"(?:\S+: )?Killed process (?P<pid>\d+)(?:, UID (?P<uid>\d+),)? ?\(", re.DOTALL)
@@ -190,7 +197,9 @@ _KILLED_END = re.compile(
     re.DOTALL,
 )
 _KILLED_CUT = re.compile(
-    r"(?P<name>.*)\)(?:, UID (?P<uid>\d+),)?(?:(?P<sizes> (?:total-vm|vsz):\d+kB(?:,? [a-z]+-rss:\d+kB)*)(?P<more>.*)|\.?\s*$)", re.DOTALL
+    r"(?P<name>.*)\)(?:, UID (?P<uid>\d+),)?"
+    r"(?:(?P<sizes> (?:total-vm:\d+kB|vsz:\d+kB, anon-rss:\d+kB)(?:,? [a-z]+-rss:\d+kB)*)(?P<more>.*)|\.?\s*$)",
+    re.DOTALL,
 )
 SIZES = (",", "total-vm:", "vsz:")  # how they begin where they are on a line of their own
 _SIZE = re.compile(r"([a-z]+-[a-z]+|vsz):(\d+)kB")
@@ -200,9 +209,10 @@ _GROUP = re.compile(r"Tasks in (.*) are going to be killed due to memory\.oom\.g
 _SKIPPED = re.compile(r"(?:.{0,60}: )?OOM victim (\d+) \(.*\) is already exiting\. Skip killing the task")
 _PANIC = re.compile(
     r"(?:Kernel panic - not syncing: )?(?:(?P<text>Out of memory: (?P<policy>compulsory|system-wide) panic_on_oom is enabled)"
-    r"|[Oo]ut of memory(?: from page fault)?\. (?P<old>Compulsory )?panic_on_oom is selected"
+    r"|[Oo]ut of memory(?P<where> from page fault|\(memcg\))?\. (?P<old>Compulsory )?panic_on_oom is selected"
     r"|System is deadlocked on memory)"
 )
+_OLD_POLICIES = {" from page fault": None, "(memcg)": "compulsory"}
 _PANIC_NO_KILLABLE = "Kernel panic - not syncing: Out of memory and no killable processes..."
 _SYSRQ = re.compile(r"(?:sysrq: ?)?(?:SysRq ?: )?Manual OOM execution")
 _VERSION = re.compile(r"Linux version \d")  # a task can have the words for its name
@@ -215,7 +225,6 @@ _BEGINNING = re.compile(
     r"Out of(?: [Mm]emory|$)|Memory cgroup out|No available|Kernel panic - not syncing|[Kk]ill(?:ed)? process |oom-kill:|oom_reaper: "
     r"|Tasks? in /|CPU: |Pid: |\[ *(?:\d+|pid) *\] |.{1,60} invoked(?: oom|$)"
 )
-_REST_OF_PATH = re.compile(r"(?=\S*[/\d])[\w.:@\\/-]+$")
 _STATS_OF = "Memory cgroup stats for "
 _LIMIT_OF = "killed as a result of limit of "
 
@@ -290,9 +299,11 @@ def is_over(text: str) -> bool:
 def is_broken(first: str, rest: str) -> bool:
     """Whether these are parts of one message, broken anywhere but in a name, which may have a line end itself."""
     if first.startswith("oom-kill:"):
-        return is_continued(first) and " " not in rest
+        return is_continued(first) and not is_cut(first) and " " not in rest
     if first.startswith("Task in /"):
-        return " " + _LIMIT_OF not in first or _REST_OF_PATH.match(rest) is not None
+        whole = _memcg_limit(first + rest)
+        # The victim's cgroup lies in the one whose limit was hit.
+        return isinstance(whole, MemcgLimit) and (" " + _LIMIT_OF not in first or str(whole.task_memcg).startswith(str(whole.memcg)))
     match = _KILLED.match(first)
     end = _end_of_name(first, match.end()) if match else None
     if end is None or end.re is _KILLED_END or not (end.group("sizes") or rest.startswith(SIZES)):
@@ -321,6 +332,11 @@ def _header(text: str) -> Optional[Message]:
     return Header(
         name or None, fields_match.group("gfp"), int(order.group(1)) if order else None, int(adj.group(1)) if adj else None
     )
+
+
+def _header_openvz(text: str) -> Optional[Message]:
+    match = _HEADER_VZ.match(text)
+    return Header(match.group("name"), match.group("gfp"), None, None, int(match.group("pid"))) if match else None
 
 
 def _trigger(text: str) -> Optional[Message]:
@@ -474,12 +490,17 @@ def _killed(text: str) -> Optional[Message]:
     return Killed(
         _origin(match),
         int(match.group("pid")),
-        facts.get("name"),
+        _name(facts.get("name")),
         int(uid) if uid is not None else None,
         sizes,
         int(adj) if adj is not None else None,
         None,
     )
+
+
+def _name(text: Optional[str]) -> Optional[str]:
+    """None where it is longer than a name can be, as lines that lost the line end between them make it."""
+    return None if text is None or _bytes(text) > NAME_BYTES else text
 
 
 def _killed_openvz(text: str) -> Optional[Message]:
@@ -509,8 +530,8 @@ def _panic(text: str) -> Optional[Message]:
     if not match:
         return None
     policy = match.group("policy")
-    if policy is None and "is selected" in text:  # 2.6.18 to 2.6.35
-        policy = "compulsory" if match.group("old") else "system-wide"
+    if policy is None and "is selected" in text:  # 2.6.18 to 2.6.35; a page fault asked for either (pagefault_out_of_memory)
+        policy = _OLD_POLICIES.get(match.group("where"), "compulsory" if match.group("old") else "system-wide")
     return Panic(policy)
 
 
@@ -545,6 +566,7 @@ _READERS = [
         "ill",
         [
             ("oom-killer: ", _header),
+            ("oom-killer in ub", _header_openvz),
             ("oom-kill:", _summary),
             ("illed process ", _killed),
             ("OOM killed process ", _killed_openvz),

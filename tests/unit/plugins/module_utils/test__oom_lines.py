@@ -152,9 +152,27 @@ def test_what_a_terminal_of_any_width_broke_is_whole_or_unknown(lines, width):
 
 def test_a_bare_line_behind_a_limit_need_not_be_its_rest():
     line = WIDE + "Task in /a killed as a result of limit of " + GROUP_PATH
-    for behind in ("```", "--", "a word", "Thanks"):
+    for behind in ("```", "--", "a word", "Thanks", "2", "/code", "20:01"):
         [event] = parse(records_of([line, behind, WIDE + "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))
         assert event["memcg"]["path"] == GROUP_PATH
+
+
+def test_no_number_gets_too_long_for_python_where_lines_are_put_together():
+    nines = 3900 * "9"
+    lines = ["Nov 23 04:43:46 host mallory[7]: Killed process 7 (x) total-vm:4kB, anon-rss:" + nines, nines + "kB"]
+    assert [event["victims"][0]["pid"] for event in parse(records_of(lines))] == [7]
+
+
+@pytest.mark.parametrize("stamp", ["[    5.000000] ", WIDE + "Memory cgroup out of memory: ", "Nov 23 04:43:46 host kernel: "])
+def test_a_line_end_behind_what_looks_like_a_size_is_in_the_name(stamp):
+    [event] = parse(records_of([stamp + "Killed process 7 (x) vsz:1kB", "yyy) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))
+    assert (event["victims"][0]["name"], event["victims"][0]["total_vm_kb"]) == ("x) vsz:1kB\\x0ayyy", 4)
+
+
+def test_the_name_of_a_summary_alone_may_have_a_line_end():
+    lines = ["oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/a,task=ssh", "d,pid=7,uid=0"]
+    [event] = parse(records_of([WIDE + lines[0], lines[1]]))
+    assert (event["victims"][0]["name"], event["victims"][0]["cgroup"]) == ("ssh\\x0ad", "/a")
 
 
 def test_a_line_may_be_broken_behind_a_hyphen():

@@ -64,6 +64,8 @@ MESSAGES = {
     "the oom-killer: again": None,
     "Pid: 7, comm: sshd Not tainted 2.6.32": TriggerPid(7, "sshd"),
     "CPU: 1 UID: 0 PID: 7 Comm: a Tainted: G Tainted: G": TriggerPid(7, "a Tainted: G"),
+    "190708 (a b) invoked oom-killer in ub 103 generation 0 gfp 0x200d2": Header("a b", "0x200d2", None, None, 190708),
+    "x invoked oom-killer in ub 103": None,
     "Process a (b) (pid: 7, task: 000000007baa6838, ksp: 0000000063867968)": TriggerPid(7, "a (b)"),  # s390
     "a Process (pid: 7, stack limit = 0x1)": None,
     "Comm: nobody": None,
@@ -101,6 +103,7 @@ MESSAGES = {
     "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)": Summary("NONE", None, "", None, None),
     "oom-kill: no": None,
     "Out of Memory: Kill process 7 (x) score 12 and children.": Announced("Out of Memory", 7, "x", 12),
+    "Out of memory: Kill process 7 (x) with score 12 or sacrifice child": Announced("Out of memory", 7, "x", 12),
     "Out of memory: kill process 7 (x) score 12 or a child": Announced("Out of memory", 7, "x", 12),
     "Memory cgroup out of memory: Kill process 7 (a) b) score 0 or sacrifice child": Announced("Memory cgroup out of memory", 7, "a) b", 0),
     "Kill process 7 (x) sharing same memory": None,
@@ -124,6 +127,8 @@ MESSAGES = {
     "Killed process 7 (x) vsz:4kB, anon-rss:3kB, file-rss:2kB ": killed(7, "x", total_vm=4, anon_rss=3, file_rss=2),
     "Killed process 7 (x) total-vm:4kB, anon-rss:3kB file-rss:2kB": killed(7, "x", total_vm=4, anon_rss=3, file_rss=2),
     "Killed process 7 (unfin": killed(7, None),
+    "Killed process 7 (x) vsz:1kB": killed(7, None),  # maybe a name that goes on
+    "Killed process 7 (x)Out of memory: kill process 8 (y)": killed(7, None),  # no name is that long
     "Killed process": None,
     "somebody said: a Killed process 7 (x)": None,
     "Out of memory in UB 3: OOM killed process 7 (x) score 5 vm:4kB, rss:3kB, swap:0kB": killed(
@@ -141,7 +146,9 @@ MESSAGES = {
     "Kernel panic - not syncing: System is deadlocked on memory": Panic(None),
     "Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled": Panic("compulsory"),
     "Kernel panic - not syncing: out of memory. Compulsory panic_on_oom is selected.": Panic("compulsory"),
-    "Kernel panic - not syncing: out of memory from page fault. panic_on_oom is selected.": Panic("system-wide"),
+    "Kernel panic - not syncing: out of memory from page fault. panic_on_oom is selected.": Panic(None),  # 1 or 2
+    "Kernel panic - not syncing: out of memory(memcg). panic_on_oom is selected.": Panic("compulsory"),
+    "Kernel panic - not syncing: out of memory. panic_on_oom is selected.": Panic("system-wide"),
     "panic_on_oom is a sysctl": None,
     "SysRq : Manual OOM execution": Sysrq(False),
     "sysrq: SysRq : Manual OOM execution": Sysrq(False),
@@ -259,6 +266,7 @@ LINES = {
     "Mon 2026-11-23 04:43:46 EDT host mallory[7]: text": (None, None, False),
     "Mon 2026-11-23 04:43:46 +08 host kernel: text": (None, "2026-11-22T20:43:46Z", None),
     "Mon 2026-11-23 04:43:46 CET kernel: text": (None, None, None),
+    "Mon 2026-11-23 04:43:46 CET mallory: text": (None, None, False),
     "Nov 23 04:43:46: text": (None, None, None),
     "Nov 23 04:43:46 <hostname> kernel: text": (None, None, None),
     "Nov 23 04:43:46 [redacted] mallory[7]: text": (None, None, False),
@@ -277,7 +285,6 @@ LINES = {
     "3: [Tue Mar 11 10:16:36 2025] text": (None, None, None),
     " kernel:text": (None, None, None),
     "Nov 23 04:43:46 host kernel:text": (None, None, None),
-    "Mon 2026-11-23 04:43:46 CET mallory: text": (None, None, False),
     " kern: warning: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", True),
     "node: user: warning: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", False),
     "> : [   12.345678] text": (12.345678, None, None),
@@ -427,6 +434,8 @@ STORIES = {
     ),
     "the choice behind the kill, as journalctl --reverse tells it": ([MEMCG_KILL.format(7), SUMMARY.format(7)], [("kill", [7])]),
     "the same up to 5.0": ([MEMCG_KILL.format(7), ANNOUNCED.format(7)], [("kill", [7])]),
+    "two of one pid": ([ANNOUNCED.format(7), MEMCG_KILL.format(7)] * 2, [("kill", [7]), ("kill", [7])]),
+    "a group of which the first is cut off": ([GROUP, MEMCG_KILL.format(1), MEMCG_KILL.format(2)], [("group_kill", [1, 2])]),
     "another's choice behind the kill": ([MEMCG_KILL.format(7), SUMMARY.format(8)], [("kill", [7]), ("kill", [8])]),
     "the same one's, much later": (["[1.0] " + MEMCG_KILL.format(7), "[9.0] " + SUMMARY.format(7)], [("kill", [7]), ("kill", [7])]),
     "a line end in a name": (["Out of memory: Killed process 7 (two", "lines) total-vm:4kB, anon-rss:3kB, file-rss:2kB"], [("kill", [7])]),
@@ -633,8 +642,25 @@ def test_what_is_left_of_a_report_without_its_beginning_is_told(lacks):
     assert (victim["pid"], victim["uid"], victim["cgroup"]) == (7, None if lacks > 3 else 500, None if lacks > 0 else "/a/b")
 
 
+def test_rows_alone_are_told_where_the_text_was_searched_for_a_name():
+    lines = [REST[3], KILL, "[    9]   697     8      1        1       3        2          500 x", KILL.replace("7", "9")]
+    events = parse(records_of("[{0}.5] {1}".format(9 * number, line) for number, line in enumerate(lines)))
+    # Of the second, the row has the pid of the thread that is named.
+    assert [(event["tasks_count"], event["victims"][0]["uid"]) for event in events] == [(1, 500), (1, 697)]
+
+
+def test_what_is_left_of_a_report_waits_for_no_kill_of_later_or_of_another_kind():
+    lines = ["[  100.0] " + line for line in REST[:2]] + ["[  {0}.0] noise".format(second) for second in range(110, 160, 10)]
+    for kill in ("[  160.0] " + MEMCG_KILL.format(9), "[  101.0] " + KILL):
+        [event] = parse(records_of(lines + [kill]), raw=True)
+        assert (event["memcg"] or {}).get("path") is None
+        assert event["raw"] == [kill]
+    [event] = parse(records_of(["[  100.0] [12] 2026 11 23 job done", "[  101.0] " + KILL]))
+    assert (event["monotonic"], event["tasks_count"]) == (101.0, None)
+
+
 def test_the_middle_of_a_report_alone_is_no_event():
-    assert parse(records_of(REST[:-1])) == []
+    assert parse(records_of(REST[:-1] + ["CPU: 0 PID: 9 Comm: x Not tainted 4.4"])) == []
     assert [event["outcome"] for event in parse(records_of(REST[:-1] + [HEADER]))] == ["incomplete"]
 
 
