@@ -10,7 +10,7 @@ BUILD := $(CURDIR)/.build
 PYTHON ?= python3
 
 COLLECTION := ansible_collections/oomguard/linux
-PURE := _cgroup_names _cursor _experiment _guards _log_forms _log_prefix _meminfo _moments _oom_lines _oom_log _oom_messages _oom_policy _overcommit _sysctl_files _sysctl_guards _tally _unit_files _user_killers
+PURE := _cgroup_names _cursor _experiment _guards _log_forms _log_prefix _meminfo _moments _oom_event _oom_lines _oom_log _oom_messages _oom_policy _oom_report _overcommit _sysctl_files _sysctl_guards _tally _unit_files _user_killers
 
 # Another requirement makes another environment, so a warm one is never stale.
 venv = $(CACHE)/$(1)-$(shell sha256sum tests/requirements/$(1).txt | cut -c1-12)

@@ -15,6 +15,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _cu
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Place, Record
 from ansible_collections.oomguard.linux.plugins.module_utils._moments import iso, moment
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_event import Event
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_report import REPORT_SECONDS
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._tally import Tally, Window
 
@@ -117,7 +119,7 @@ class _Gathering:
     # --- the sources: each gives the position from which on the next run has to read ----
 
     def _read_journal(self) -> Optional[str]:
-        edge = _oom_log.REPORT_SECONDS  # reports that begin or end near the edges of the window are read as a whole
+        edge = REPORT_SECONDS  # reports that begin or end near the edges of the window are read as a whole
         journal = _kernel_log.Journal(
             self._query.boot,
             None if self._window.since is None else self._window.since - edge,
@@ -138,7 +140,7 @@ class _Gathering:
             records = [record._replace(boot=boot_id) for record in log.read()]
         booted = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
 
-        def take(line: int, event: _oom_log.Event) -> None:
+        def take(line: int, event: Event) -> None:
             self._tally.take(line, dict(event, time=_wall_clock(event["monotonic"], booted)))
 
         written = booted + (records[-1].monotonic if records else 0)
@@ -151,7 +153,7 @@ class _Gathering:
         told = set(self._cursor.told) if self._cursor else set()  # type: Set[str]
         for path, records in _kernel_log.pstore_dumps():
 
-            def take(line: int, event: _oom_log.Event, path: str = path) -> None:
+            def take(line: int, event: Event, path: str = path) -> None:
                 if event["id"] not in told:
                     self._tally.take(line, dict(event, source=path))
                 told.add(event["id"])
@@ -182,7 +184,7 @@ class _Gathering:
         return " ".join(str(mark) for mark in read)
 
     def _read(
-        self, records: Iterable[Record], written: Callable[[], float], take: Optional[Callable[[int, _oom_log.Event], None]] = None
+        self, records: Iterable[Record], written: Callable[[], float], take: Optional[Callable[[int, Event], None]] = None
     ) -> Optional[Place]:
         """One log, of which the last line was written at that moment; the place of a report in it that may still go on, and has to be read again."""
         ending = _oom_log.read(records, take or self._tally.take, self._query.tasks, self._query.raw)
@@ -195,7 +197,7 @@ class _Gathering:
 
     # --- what is asked for, and what the kernel counted --------------------------------
 
-    def _is_wanted(self, event: _oom_log.Event) -> bool:
+    def _is_wanted(self, event: Event) -> bool:
         query = self._query
         victims = event["victims"]
         return (

@@ -17,7 +17,7 @@ from itertools import accumulate
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._moments import epoch_of
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import Event
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_event import Event
 
 # So many events may have begun after the one that still goes on. If there are more, nobody waits for its end.
 MOST_UNSETTLED = 100

@@ -25,6 +25,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     UnsupportedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._launch import Started, launcher, wait_for
+from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._memory_cgroup import MemoryCgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._procfs import GONE, Process, Procfs
 
@@ -72,7 +73,7 @@ class KernelLog:
     """The kernel log from now on, or the reason why there is none."""
 
     def __init__(self, open_log: Callable[[], _kernel_log.Kmsg]) -> None:
-        self._records = []  # type: List[_oom_log.Record]
+        self._records = []  # type: List[Record]
         self._kmsg = None  # type: Optional[_kernel_log.Kmsg]
         self.error = None  # type: Optional[str]
         try:

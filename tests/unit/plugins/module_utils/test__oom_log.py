@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _oom_log
+from ansible_collections.oomguard.linux.plugins.module_utils import _oom_report
 from ansible_collections.oomguard.linux.plugins.module_utils._log_forms import records_of
 from ansible_collections.oomguard.linux.plugins.module_utils._log_prefix import Record, kmsg_record, text_record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse, read
@@ -725,8 +725,8 @@ def test_page_tables_of_5_4_are_bytes_that_call_themselves_kib():
 
 
 def test_memory_of_an_open_report_is_bounded(monkeypatch):
-    monkeypatch.setattr(_oom_log, "MOST_TASKS", 2)
-    monkeypatch.setattr(_oom_log, "MOST_RAW_LINES", 2)
+    monkeypatch.setattr(_oom_report, "MOST_TASKS", 2)
+    monkeypatch.setattr(_oom_report, "MOST_RAW_LINES", 2)
     lines = [HEADER] + ["[    8]   500     7      100       50 x"] * 5 + [KILL]
     [event] = parse(records_of(lines), raw=True)
     assert (event["tasks_count"], len(event["raw"])) == (2, 2)
