@@ -100,7 +100,8 @@ _MONTH = r"(?:[^\W\d]{2,12}\.?|\d{1,2}[^\W\d])"
 _DELTA = r"(?:\s{1,20}|\s?<\s*\d{1,12}\.\d{1,9}[ *]?>)?"
 _UPTIME = r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})" + _DELTA + r"\](?:\s|$|(?=\[\s*[TC]\d))"
 # As the kernel writes it, which is 14 bytes at least: with what stands before it longer than the name of a task can be.
-_WHOLE_UPTIME = r"(?=\[[ \d]{5,12}\.\d{6}\](?:\s|$))"
+_LONG_UPTIME = r"\[[ \d]{5,12}\.\d{6}\](?:\s|$)"
+_WHOLE_UPTIME = r"(?=" + _LONG_UPTIME + r")"
 
 # IPv6 addresses have colons; a host that nobody shall know has brackets, "<hostname>".
 _HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,60}[>\]]) "
@@ -122,7 +123,7 @@ _DELTA_OR_MINUTE = re.compile(
 _TALOS = re.compile(r"(?:(?P<node>[^\s\[\]]+): | )?(?P<facility>[a-z]+\d?): {1,7}" + _LEVEL + r": (?=\[\d{4}-)")
 # What people and tools put before whole lines, which have a stamp: their number, the host, the prompt of a console.
 _STAMPED = (
-    r"(?=\[[ \d]{5,12}\.\d{6}\](?:\s|$)|[^\W\d]{3} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\[[^\[\]]{8,60}\d\d:\d\d:\d\d \d{4}\])"
+    r"(?=" + _LONG_UPTIME + r"|[^\W\d]{3} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\[[^\[\]]{8,60}\d\d:\d\d:\d\d \d{4}\])"
 )
 _LABEL = re.compile(r"(?:\d{1,9}[:.)]?\s*|(?:[\w.-]+ ){0,2}[\w.-]+(?:: | # ))" + _STAMPED)
 
