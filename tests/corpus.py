@@ -13,8 +13,8 @@ import json
 import os
 import sys
 
-from ansible_collections.oomguard.linux.plugins.module_utils._log_files import read_file
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import read_file
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse
 
 VICTIM_FIELDS = ("name", "uid", "score", "oom_score_adj", "anon_rss_kb", "total_vm_kb")
 

@@ -102,10 +102,10 @@ reboot_safe:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oomguard.linux.plugins.module_utils import _oom_policy
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_run import run
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Plan, Request, cause, remedy, result, values
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host, Plan, Request, cause, remedy, result, values
 
 
 def refuse(plan: Plan, facts: _oom_policy.Facts) -> None:

@@ -335,9 +335,9 @@ from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin, result
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Systemd, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, result
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
 
 # The selectors, one of which a target has.
 SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container"]
@@ -410,12 +410,12 @@ def main() -> None:
         asked = pins(module.params)
         systemd.ask_for(service_name(one.value) for one in asked if one.selector == "unit")
         # Each host compiles what a module imports, in each run: what looks while systemd prepares its answer, what writes where that is to be done.
-        from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
 
         plan = Plan(procfs, systemd, asked, module.params["min_killable_percent"])
         outcomes = plan.outcomes
         if plan.changed and not module.check_mode:
-            from ansible_collections.oomguard.linux.plugins.module_utils._pin_apply import Application
+            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import Application
 
             outcomes = Application(procfs, systemd, plan).run()
     except OomError as error:

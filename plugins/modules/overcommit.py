@@ -122,10 +122,10 @@ import os
 from typing import Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oomguard.linux.plugins.module_utils import _overcommit
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl_run import run
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host, Plan, Request, cause, remedy, result, values
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host, Plan, Request, cause, remedy, result, values
 
 
 def refuse(plan: Plan, found: _overcommit.Memory, headroom_percent: int) -> None:

@@ -12,7 +12,10 @@ import subprocess
 
 import pytest
 import yaml
-from ansible_collections.oomguard.linux.plugins.module_utils import _experiment, _oom_policy, _overcommit, _sysctls
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import design as _experiment
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host as _sysctls
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from controller import CHECKOUT, Refused, choices, data, extra_vars, objections
 from jobs import BIN

@@ -20,11 +20,11 @@ import sys
 import tempfile
 import time
 
-from ansible_collections.oomguard.linux.plugins.module_utils._events import Query, gather
-from ansible_collections.oomguard.linux.plugins.module_utils._log_files import LogFile
-from ansible_collections.oomguard.linux.plugins.module_utils._log_forms import records_of
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import LogFile
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
 FIXTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded/debian12-6.1/dmesg-x.log")
 

@@ -23,10 +23,10 @@ import time
 
 import psutil
 
-from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
-from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "processes.c")
 

@@ -12,7 +12,8 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.oomguard.linux.plugins.filter.protect_targets import protect_targets
-from ansible_collections.oomguard.linux.plugins.module_utils import _guards, _pins
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import guards as _guards
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import pin as _pins
 from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
 
 COLLECTION = Path(__file__).resolve().parents[2]

@@ -22,9 +22,10 @@ import time
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _cgroup, _memory_cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
 
 SOURCE = os.path.join(os.path.dirname(__file__), "forks.c")

@@ -22,9 +22,9 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ansible_collections"]):
-    from ansible_collections.oomguard.linux.plugins.module_utils import _log_forms
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_lines import whole_messages
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_log import parse
+    from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import formats as _log_forms
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded")
 

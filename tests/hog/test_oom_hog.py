@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
 
 def run(hog, *options, cgroup=None, before=None, prefix=()):

@@ -11,8 +11,8 @@ import os
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import PF_KTHREAD, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctls import Host
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import PF_KTHREAD, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 

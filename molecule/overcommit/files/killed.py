@@ -14,7 +14,10 @@ import os
 import signal
 import time
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _oom_policy, _overcommit, _sysctl_apply, _sysctls
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import apply as _sysctl_apply
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host as _sysctls
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
 
 ROLLBACK_SECONDS = 5
 PR_SET_CHILD_SUBREAPER = 36

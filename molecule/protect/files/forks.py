@@ -12,11 +12,11 @@ import signal
 import subprocess
 import time
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _pin_apply
-from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
-from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply as _pin_apply
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 
 PID_MAX = 450
 PIDS = PID_MAX - 300  # where pids begin again (kernel/pid.c:RESERVED_PIDS)

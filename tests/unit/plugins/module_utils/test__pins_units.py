@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils import _pin_apply
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply as _pin_apply
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
     InputError,
@@ -18,11 +18,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     ReadBackError,
     UnsupportedError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._pin_apply import Application
-from ansible_collections.oomguard.linux.plugins.module_utils._pin_plan import Plan
-from ansible_collections.oomguard.linux.plugins.module_utils._pins import Pin, result
-from ansible_collections.oomguard.linux.plugins.module_utils._procfs import ProcessDir
-from ansible_collections.oomguard.linux.plugins.module_utils._systemd import DROP_IN, Systemd, run, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import Application
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, result
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, run, service_name
 
 HEADER = "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
 

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whose a cgroup is."""
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, pod_of, unit_of
+
+ID = "0123456789abcdef" * 4
+
+UNITS = {
+    "/system.slice/docker.service": "docker.service",
+    "/system.slice/docker.service/inside": "docker.service",
+    "/system.slice/system-postgresql.slice/postgresql@15-main.service": "postgresql@15-main.service",
+    "/user.slice/session-1.scope": None,
+    "/user.slice/user-1.slice/user@1.service/app.slice/containerd.service": None,  # of a user's own manager
+    "/lxc/c1/system.slice/containerd.service": None,  # of a container's
+    "/system.slice/docker-1.scope/system.slice/cron.service": None,
+    "/system.slice/-Hevil.service": None,
+    "/system.slice/*.service": None,
+    "/": None,
+}
+
+
+@pytest.mark.parametrize("path, unit", UNITS.items())
+def test_only_slices_lead_to_a_service_of_this_host(path, unit):
+    assert unit_of(["/", path]) == unit
+
+
+POD = "12345678-9abc-def0-1234-56789abcdef0"
+BELOW = {
+    "/system.slice/docker-{id}.scope": (ID, None),
+    "/docker/{id}": (ID, None),
+    "/docker/{id}/inner/docker/" + "f" * 64: (ID, None),
+    "/machine.slice/libpod-{id}.scope/container": (ID, None),
+    "/machine.slice/libpod-conmon-{id}.scope": (None, None),
+    "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12345678_9abc_def0_1234_56789abcdef0.slice/cri-containerd-{id}.scope": (ID, POD),
+    "/kubepods.slice/kubepods-pod12345678_9abc_def0_1234_56789abcdef0.slice": (None, POD),
+    "/kubepods-besteffort-pod12345678_9abc_def0_1234_56789abcdef0.slice:cri-containerd:{id}": (ID, POD),
+    "/system.slice/containerd.service/kubepods-pod12345678_9abc_def0_1234_56789abcdef0.slice:cri-containerd:{id}": (ID, POD),
+    "/kubepods-pod12345678_9abc_def0_1234_56789abcdef0.slice:cri-containerd:x": (None, None),
+    "/a:cri-containerd:{id}": (None, None),
+    "/kubepods/besteffort/pod12345678-9abc-def0-1234-56789abcdef0/{id}": (ID, POD),
+    "/kubepods/pod0123456789abcdef0123456789abcdef/{id}": (ID, "0123456789abcdef0123456789abcdef"),
+    "/system.slice/docker.service": (None, None),
+    "/podium/{id}x": (None, None),
+    "/": (None, None),
+}
+
+
+@pytest.mark.parametrize("path, owners", BELOW.items())
+def test_containers_and_pods_are_known_by_their_cgroups(path, owners):
+    path = path.format(id=ID)
+    assert (container_of(path), pod_of(path)) == owners

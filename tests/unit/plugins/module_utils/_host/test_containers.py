@@ -1,0 +1,140 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Containers by id and name: cgroups as each engine names them, a real socket that answers like Docker's."""
+
+import http.server
+import json
+import re
+import socketserver
+import threading
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host import containers as _containers
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+
+A, B = "a1" * 32, "b2" * 32
+
+CGROUPS = {
+    "docker, systemd": "system.slice/docker-{0}.scope",
+    "docker, cgroupfs": "docker/{0}",
+    "podman, systemd": "machine.slice/libpod-{0}.scope",
+    "podman of a user": "user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{0}.scope",
+    "podman, cgroupfs": "libpod_parent/libpod-{0}",
+    "containerd in Kubernetes": "kubepods.slice/kubepods-pod1.slice/cri-containerd-{0}.scope",
+    "cri-o": "kubepods.slice/kubepods-burstable.slice/crio-{0}.scope",
+    "Kubernetes, cgroupfs": "kubepods/burstable/pod1/{0}",
+    "nerdctl": "system.slice/nerdctl-{0}.scope",
+}
+
+
+@pytest.fixture
+def host(proc, tmp_path, monkeypatch):
+    proc.write("self/mountinfo", "30 24 0:26 / {0} rw - cgroup cgroup rw,memory\n".format(tmp_path / "cgroup"))
+    (tmp_path / "cgroup").mkdir()
+    monkeypatch.setattr(_containers, "DOCKER_SOCKETS", [str(tmp_path / "docker.sock")])
+    proc.cgroups = tmp_path / "cgroup"
+    return proc
+
+
+def add(host, template, container_id):
+    (host.cgroups / template.format(container_id) / "inside").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("template", CGROUPS.values(), ids=list(CGROUPS))
+def test_an_id_is_found_in_the_cgroup_of_every_engine(host, template):
+    add(host, template, A)
+    add(host, template, B)
+    for given in (A, A[:12], A[:40]):
+        assert _containers.find(host.procfs, given) == "/" + template.format(A)
+
+
+def test_a_cgroup_that_a_user_named_like_a_container_is_not_taken_for_it(host):
+    for template in ("docker, systemd", "podman of a user"):
+        add(host, CGROUPS[template], A)
+    with pytest.raises(InputError, match="is more than one: /system.slice/docker-{0}.scope, /user.slice/.*: say which by cgroup".format(A)):
+        _containers.find(host.procfs, A)
+
+
+@pytest.mark.parametrize("template", ["machine.slice/libpod-conmon-{0}.scope", "kubepods.slice/crio-conmon-{0}.scope"])
+def test_the_cgroup_of_a_monitor_is_not_that_of_its_container(host, template):
+    add(host, template, A)
+    with pytest.raises(NotFoundError):
+        _containers.find(host.procfs, A)
+
+
+def monitor(host, pid):
+    words = [b"/usr/bin/conmon", b"--api-version", b"1", b"-c", A.encode(), b"-u", b"x", b"-n", b"batch", b""]
+    host.process(pid, "conmon", cmdline=b"\0".join(words))
+
+
+def test_the_monitor_of_podman_tells_the_name(host):
+    add(host, CGROUPS["podman, systemd"], A)
+    monitor(host, 70)
+    assert _containers.find(host.procfs, "batch") == "/machine.slice/libpod-{0}.scope".format(A)
+
+
+def test_the_monitor_of_a_user_only_tells_of_the_user_s_own_containers(host, monkeypatch):
+    monkeypatch.setattr(host.procfs, "owner", lambda _pid: 1000)
+    add(host, CGROUPS["podman, systemd"], A)
+    monitor(host, 70)
+    with pytest.raises(NotFoundError):
+        _containers.find(host.procfs, "batch")
+    add(host, CGROUPS["podman of a user"], A)
+    assert "/user-1000.slice/" in _containers.find(host.procfs, "batch")
+
+
+class Engine(http.server.BaseHTTPRequestHandler):
+    """GET /containers/NAME/json as the Docker Engine API answers it."""
+
+    def do_GET(self):
+        known = self.path == "/containers/box/json"
+        body = json.dumps({"Id": A, "Name": "/box"} if known else {"message": "No such container"}).encode()
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self):
+        return "unix"
+
+    def log_message(self, *_words):
+        pass
+
+
+@pytest.fixture
+def docker(host, tmp_path):
+    with socketserver.ThreadingUnixStreamServer(str(tmp_path / "docker.sock"), Engine) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield host
+        server.shutdown()
+
+
+def test_docker_tells_the_name_on_its_socket(docker):
+    add(docker, CGROUPS["docker, systemd"], A)
+    assert _containers.find(docker.procfs, "box") == "/system.slice/docker-{0}.scope".format(A)
+    with pytest.raises(NotFoundError, match="no running container has the id or name other"):
+        _containers.find(docker.procfs, "other")
+
+
+def test_a_container_that_does_not_run_has_no_cgroup(docker):
+    with pytest.raises(NotFoundError, match="no running container has the id or name box"):
+        _containers.find(docker.procfs, "box")
+
+
+REFUSED = {
+    "no engine at all": ("box", NotFoundError, "no running container has the id or name box"),
+    "too short to be an id": (A[:11], NotFoundError, "no running container"),
+    "a path": ("../x", InputError, "container '../x' is neither an id nor a name"),
+    "empty": ("", InputError, "is neither an id nor a name"),
+    "two of them": ("a1" * 6, InputError, "container a1a1a1a1a1a1 is more than one: /system.slice/docker-a1"),
+}
+
+
+@pytest.mark.parametrize("value, error, words", REFUSED.values(), ids=list(REFUSED))
+def test_what_is_no_container_is_refused(host, value, error, words):
+    add(host, CGROUPS["docker, systemd"], A)
+    add(host, CGROUPS["docker, systemd"], A[:62] + "00")
+    with pytest.raises(error, match=re.escape(words)):
+        _containers.find(host.procfs, value)

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""The search in large logs: what is skipped changes nothing of what is told."""
+
+import os
+import random
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import files as _log_files
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import search as _log_search
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import LogFile
+
+FILLER = "Nov 23 {0:02}:{1:02}:{2:02} host kernel: [{3:12.6f}] usb 1-1: new high-speed USB device number {4} using xhci_hcd"
+REPORT = [
+    "x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0",
+    "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
+] + ["[{0:7}]     0 {0:5}     6785     6324    90112        0             0 worker".format(pid) for pid in range(100, 400)]
+SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=x,pid={0},uid=0"
+KILL = "Out of memory: Killed process {0} (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+CASES = {
+    "report": lambda pid: REPORT + [SUMMARY.format(pid), KILL.format(pid)],
+    "without its beginning": lambda pid: REPORT[1:] + [SUMMARY.format(pid), KILL.format(pid)],
+    "up to 5.0 and without its beginning": lambda pid: REPORT[1:] + ["Out of memory: Kill process {0} (x) score 9".format(pid), KILL.format(pid)],
+    "storm": lambda pid: [KILL.format(pid), KILL.format(pid + 1)],
+    "group": lambda pid: REPORT + [KILL.format(pid), "Tasks in /a are going to be killed due to memory.oom.group set", KILL.format(pid + 1)],
+    "incomplete": lambda pid: REPORT,
+    "panic": lambda pid: REPORT + ["Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled"],
+    "panic without a report": lambda pid: ["Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled"],
+    "no killable": lambda pid: REPORT + ["Out of memory and no killable processes..."],
+    "sysrq": lambda pid: ["sysrq: Manual OOM execution"] + REPORT + [KILL.format(pid)],
+    "suppressed": lambda pid: ["oom_kill_process: 3 callbacks suppressed"] + REPORT + [KILL.format(pid)],
+    "summary": lambda pid: [SUMMARY.format(pid)],
+    "boot": lambda pid: ["Linux version 6.1"],
+    "earlyoom": lambda pid: ["sending SIGTERM to process {0} uid 0 \"x\": oom_score 7, VmRSS 9 MiB, cmdline \"x\"".format(pid)],
+    "earlyoom 1.2": lambda pid: ["Killing process 'x' with signal 15, pid: {0}, badness: 7, VmRSS: 9 MiB".format(pid)],
+    "systemd-oomd": lambda pid: ["Killed /a/{0} due to memory pressure for /a being 1.00% > 0.50% for > 20s with reclaim activity".format(pid)],
+    "nohang": lambda pid: ["PID: {0}, name: x, badness: 7".format(pid), "  Sending SIGTERM to the victim"],
+    "nohang, a line for each fact": lambda pid: ["  Name:      x", "  PID:       {0}".format(pid), "  Send SIGKILL to the victim"],
+    "oomd's output": lambda pid: ["[../BaseKillPlugin.cpp:112] Killed 1: {0}(x)".format(pid)],
+    "oomd": lambda pid: ["oomd kill: 1 2 3 /a/{0} 9 ruleset:[r] detectorgroup:[d] killer:p v2".format(pid)],
+}
+PROGRAMS = {
+    "earlyoom": "earlyoom", "earlyoom 1.2": "earlyoom", "systemd-oomd": "systemd-oomd", "nohang": "nohang", "nohang, a line for each fact": "nohang",
+    "oomd's output": "oomd",
+}
+
+
+def write(path, seed, cases, fillers):
+    """A log in which these stand somewhere among so many lines of no interest."""
+    choose = random.Random(seed)
+    seconds = 0.0
+    lines = []
+    for pid, case in enumerate(cases, 1000):
+        for number in range(choose.randrange(fillers)):
+            seconds += choose.random()
+            lines.append(FILLER.format(int(seconds) // 3600 % 24, int(seconds) // 60 % 60, int(seconds) % 60, seconds, number))
+        if case == "boot":
+            seconds = 0.0
+        stamp = FILLER.format(int(seconds) // 3600 % 24, int(seconds) // 60 % 60, int(seconds) % 60, seconds, 0).partition("usb")[0]
+        if case in PROGRAMS:
+            stamp = stamp.partition("kernel:")[0] + PROGRAMS[case] + "[7]: "
+        lines += [stamp + text for text in CASES[case](pid * 10)]
+        seconds += 31
+    path.write_text("\n".join(lines) + "\n")
+
+
+def told(path, programs=True):
+    log = LogFile(str(path), programs=programs)
+    events = _oom_log.parse(log.records(), tasks=True)
+    assert log.mark().offset == os.path.getsize(str(path))
+    return events
+
+
+def kernel_only(events):
+    return [event for event in events if event["killer"] == "kernel"]
+
+
+@pytest.fixture
+def searched(monkeypatch):
+    """Small parts, so that a small file has many."""
+    for name, size in (("_BLOCK", 4096), ("_BEFORE", 512), ("_BEFORE_THE_END", 1 << 16), ("_AFTER", 1024)):
+        monkeypatch.setattr(_log_search, name, size)
+    return lambda: monkeypatch.setattr(_log_files, "_SEARCHED_BYTES", 0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_skipped_changes_nothing(tmp_path, searched, seed):
+    cases = random.Random(seed).choices(list(CASES), k=30)
+    write(tmp_path / "log", seed, cases, 200)
+    whole = told(tmp_path / "log")
+    assert len(whole) >= 20
+    searched()
+    assert told(tmp_path / "log") == whole
+    assert kernel_only(told(tmp_path / "log", programs=False)) == kernel_only(whole)
+
+
+@pytest.mark.parametrize("case", sorted(set(CASES) - {"boot"}))
+def test_each_kind_is_found_alone(tmp_path, searched, case):
+    write(tmp_path / "log", 7, [case], 3000)
+    whole = told(tmp_path / "log")
+    searched()
+    assert told(tmp_path / "log") == whole != []
+
+
+def test_most_of_a_log_is_skipped(tmp_path, searched):
+    write(tmp_path / "log", 7, ["report", "report"], 20000)
+    searched()
+    log = LogFile(str(tmp_path / "log"))
+    read = sum(len(record.raw) + 1 for record in log.records())
+    assert read < os.path.getsize(str(tmp_path / "log")) / 10
+
+
+def test_without_the_function_of_the_c_library_all_is_read(tmp_path, searched, monkeypatch):
+    write(tmp_path / "log", 7, ["report"], 100)
+    whole = told(tmp_path / "log")
+    searched()
+    monkeypatch.setattr(_log_search, "_memmem", None)
+    assert told(tmp_path / "log") == whole
+    monkeypatch.setattr(_log_search.ctypes, "CDLL", lambda _name: object())
+    assert _log_search._c_function() is None

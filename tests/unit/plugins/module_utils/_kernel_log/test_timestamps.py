@@ -1,0 +1,45 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""Moments: what people may write, and what is refused."""
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import epoch_of, iso, moment
+
+NOW = 1795409025.5
+
+
+@pytest.mark.parametrize(
+    "text, epoch",
+    [
+        ("2026-11-23T04:43:45Z", 1795409025),
+        ("2026-11-23 04:43:45 UTC", 1795409025),
+        ("2026-11-23T06:43:45.250+02:00", 1795409025.25),
+        ("2026-11-22T21:13:45,5-0730", 1795409025.5),
+        ("1795409025", 1795409025),
+        ("@1795409025.75", 1795409025.75),
+        ("-30s", NOW - 30),
+        ("-5m", NOW - 300),
+        ("-1h", NOW - 3600),
+        ("-2d", NOW - 172800),
+        ("-1w", NOW - 604800),
+    ],
+)
+def test_a_moment_is_understood(text, epoch):
+    assert moment("since", text, NOW) == epoch
+
+
+@pytest.mark.parametrize("text", ["2026-11-23T04:43:45", "2026-11-23", "2026-02-30T00:00:00Z", "20261123", "1h", "-1y", "yesterday", "-", " "])
+def test_what_would_have_to_be_guessed_is_refused(text):
+    with pytest.raises(InputError, match="since={0} is no moment: give ISO 8601 with a zone".format(text)):
+        moment("since", text, NOW)
+
+
+@pytest.mark.parametrize("epoch", [0.0, NOW, 1795409025.123456])
+def test_what_is_written_is_read_back(epoch):
+    assert epoch_of(iso(epoch)) == pytest.approx(epoch, abs=1e-6)
+    assert epoch_of("2026-11-23T04:43:45Z") == 1795409025

@@ -1,0 +1,350 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""The module oom_events: what it chooses, counts and refuses, and where the next run goes on."""
+
+import gzip
+import json
+import os
+import time
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather as _events
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import files
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+
+KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+
+ENTRY = {
+    "MESSAGE": KILL.format(7, "x"), "_TRANSPORT": "kernel", "SYSLOG_FACILITY": "0", "_BOOT_ID": "6aaf9458705f4b56a35ac8cca67d8f0f",
+    "_SOURCE_MONOTONIC_TIMESTAMP": "53649722", "__REALTIME_TIMESTAMP": "1795409025649722",
+}
+
+
+def query(**changes):
+    usual = dict(
+        source="auto", paths=[], boot="current", since=None, until=None, cursor=None, victim=None, unit=None, constraint=None, killer=None,
+        tasks=False, raw=False, untrusted=False, limit=100,
+    )
+    return Query(**dict(usual, **changes))
+
+
+def test_a_kill_that_a_program_wrote_is_counted_and_left_out(proc):
+    with open("/dev/kmsg", "w") as kmsg:
+        kmsg.write("<3>" + KILL.format(1, "forged") + "\n")
+    facts = gather(query(limit=100000), Procfs())
+    assert facts["counts"]["untrusted"] >= 1
+    assert {event["trusted"] for event in facts["events"]} <= {True}
+    everything = gather(query(limit=100000, untrusted=True), Procfs())
+    assert everything["total"] == facts["total"] + facts["counts"]["untrusted"]
+    assert everything["events"][-1]["victims"][0]["name"] == "forged"
+    assert everything["events"][-1]["time"].endswith("Z")
+
+
+def test_files_are_named_by_paths_and_globs(tmp_path):
+    for name in ("b.log", "a.log"):
+        (tmp_path / name).write_text(KILL.format(1, "x"))
+    a, b = str(tmp_path / "a.log"), str(tmp_path / "b.log")
+    assert files([b, str(tmp_path / "*.log")]) == [b, a]
+    facts = gather(query(paths=[str(tmp_path / "*.log")], limit=1), Procfs())
+    assert (facts["total"], facts["truncated"], facts["events"][0]["source"]) == (2, True, b)
+    assert facts["summary"] == [{"name": "x", "kills": 2}]
+    assert facts["counts"]["unlogged"] is None
+
+
+def test_an_entry_of_the_journal_says_when_and_in_which_boot(tmp_path):
+    (tmp_path / "journal.json").write_text(json.dumps(ENTRY) + "\n")
+    [event] = gather(query(paths=[str(tmp_path / "journal.json")]), Procfs())["events"]
+    assert (event["time"], event["monotonic"], event["trusted"]) == ("2026-11-23T04:43:45.649722Z", 53.649722, True)
+    assert event["boot_id"] == ENTRY["_BOOT_ID"] and event["id"].startswith("6aaf9458-")
+
+
+EVENTS = [
+    dict(
+        ENTRY,
+        MESSAGE="oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg={0},task={1},pid={2},uid=0".format(*one),
+    )
+    for one in [("/system.slice/mariadb.service", "mariadbd", 7), ("/system.slice/docker-{0}.scope".format("0123456789abcdef" * 4), "app", 8)]
+]
+
+
+@pytest.mark.parametrize(
+    "filters, pids",
+    [
+        (dict(), [7, 8]),
+        (dict(victim="app"), [8]),
+        (dict(unit="mariadb"), [7]),
+        (dict(unit="mariadb.service"), [7]),
+        (dict(unit="app"), []),
+        (dict(constraint="none"), [7, 8]),
+        (dict(constraint="memcg"), []),
+        (dict(killer="kernel", victim="mariadbd"), [7]),
+    ],
+)
+def test_events_are_chosen_and_counted_all_the_same(tmp_path, filters, pids):
+    (tmp_path / "j").write_text("".join(json.dumps(entry) + "\n" for entry in EVENTS))
+    facts = gather(query(paths=[str(tmp_path / "j")], **filters), Procfs())
+    assert [event["victims"][0]["pid"] for event in facts["events"]] == pids
+    assert (facts["total"], facts["counts"]["logged_kills"]) == (len(pids), 2)
+
+
+def test_a_panic_that_is_kept_twice_is_one_event(tmp_path, monkeypatch, proc, dump):
+    """As systemd 252 leaves it: what it put together is of the panic before, and a dump has the name of the one before."""
+    panic = "Panic#1 Part1\n<4>[ {0}] x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0\n" + (
+        "<0>[ {0}] Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled\n"
+    )
+    kept = tmp_path / "var/lib/systemd/pstore"
+    dump(kept, "dmesg.txt", "dmesg-ramoops-0:\n" + panic.format("10.0"), 500)
+    dump(kept, "dmesg-ramoops-0", panic.format("20.0"), 100)
+    dump(kept, "9/dmesg-ramoops-0", panic.format("10.0"), 600)
+    monkeypatch.setattr(_kernel_log, "PSTORE", [str(kept)])
+    told = gather(query(source="pstore"), proc.procfs)
+    assert [(event["outcome"], event["monotonic"]) for event in told["events"]] == [("panic", 10.0), ("panic", 20.0)]
+
+
+HEADER = "x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0"
+
+
+class Story:
+    """A log that is written, rotated, and read again and again, each time with the cursor of the time before."""
+
+    def __init__(self, folder):
+        self.log = folder / "kern.log"
+        self.log.write_text("begun\n")
+        self.paths = [str(folder / "kern.log*")]
+        self.cursor = None
+
+    def write(self, *lines, age=0):
+        with self.log.open("a") as stream:
+            stream.write("".join(line + "\n" for line in lines))
+        moment = time.time() - age
+        os.utime(str(self.log), (moment, moment))
+
+    def rotate(self, name="kern.log.1"):
+        os.rename(str(self.log), str(self.log.parent / name))
+        self.log.write_text("begun again\n")
+
+    def read(self, **changes):
+        facts = gather(query(paths=self.paths, cursor=self.cursor, **changes), Procfs())
+        self.cursor = facts["cursor"]
+        self.lost = facts["lost"]
+        assert facts["total"] == len(facts["events"])
+        assert facts["counts"]["logged_kills"] == sum(len(event["victims"]) for event in facts["events"])
+        return [(event["outcome"], [victim["pid"] for victim in event["victims"]]) for event in facts["events"]]
+
+
+@pytest.fixture
+def story(tmp_path):
+    return Story(tmp_path)
+
+
+def test_runs_one_after_the_other_neither_miss_nor_repeat(story):
+    story.write(KILL.format(1, "x"), age=60)
+    assert story.read() == [("kill", [1])]
+    assert story.read() == []
+    story.write(KILL.format(2, "x"), age=60)
+    story.write("else", age=60)
+    assert story.read() == [("kill", [2])]
+    assert story.read() == []
+
+
+def test_a_report_that_is_still_printed_is_told_when_it_is_whole(story):
+    story.write(KILL.format(1, "x"), age=60)
+    assert story.read() == [("kill", [1])]
+    story.write(HEADER)
+    assert story.read() == []
+    story.write(KILL.format(2, "x"), "Tasks in /a are going to be killed due to memory.oom.group set")
+    assert story.read() == []
+    story.write(KILL.format(3, "y"), age=60)
+    assert story.read() == [("group_kill", [2, 3])]
+    assert story.read() == []
+
+
+def test_a_report_without_end_is_told_in_time(story):
+    story.write("begun", age=60)
+    story.read()
+    story.write(HEADER, age=31)
+    assert story.read() == [("incomplete", [])]
+    assert story.read() == []
+
+
+def test_the_first_run_tells_what_goes_on_and_the_next_one_the_whole(story):
+    story.write(HEADER)
+    assert story.read() == [("incomplete", [])]
+    story.write(KILL.format(2, "x"), age=60)
+    assert story.read() == [("kill", [2])]
+
+
+def test_a_report_that_a_rotation_cuts_is_one(story):
+    story.write(KILL.format(1, "x"), HEADER)
+    assert story.read() == [("kill", [1]), ("incomplete", [])]
+    story.rotate()
+    story.write(KILL.format(2, "x"), age=60)
+    assert story.read() == [("kill", [2])]
+    story.rotate("kern.log-20261123")
+    story.write(KILL.format(3, "x"), age=60)
+    assert story.read() == [("kill", [3])]
+    assert not story.lost["gap"]
+    assert story.read() == []
+
+
+def test_a_log_that_is_gone_is_a_gap(story):
+    story.write(KILL.format(1, "x"), age=60)
+    story.read()
+    story.log.write_text("new\n")
+    story.write(KILL.format(2, "x"), age=2)
+    assert story.read() == [("kill", [2])]
+    assert story.lost["gap"]
+
+
+def test_of_a_damaged_file_the_rest_is_named(story):
+    story.write(KILL.format(1, "x"), age=60)
+    packed = gzip.compress(("begun\n" + KILL.format(7, "x") + "\n" + os.urandom(1 << 20).hex() + "\n").encode())
+    (story.log.parent / "kern.log.2.gz").write_bytes(packed[: len(packed) // 2])
+    assert story.read() == [("kill", [7]), ("kill", [1])]
+    assert "kern.log.2.gz is cut or damaged" in story.lost["files"][0]
+
+
+def test_the_ring_buffer_is_read_on_and_a_reboot_is_a_gap(monkeypatch):
+    def write(pid):
+        with open("/dev/kmsg", "w") as kmsg:
+            kmsg.write("<3>" + KILL.format(pid, "forged") + "\n")
+
+    def read(cursor):
+        facts = gather(query(source="kmsg", untrusted=True, cursor=cursor, limit=100000), Procfs())
+        return [victim["pid"] for event in facts["events"] for victim in event["victims"] if victim["name"] == "forged"], facts
+
+    write(1)
+    pids, facts = read(None)
+    assert pids[-1] == 1
+    write(2)
+    pids, facts = read(facts["cursor"])
+    assert (pids, facts["lost"]["gap"], facts["counts"]["vmstat_oom_kill"]) == ([2], False, None)
+    assert read(facts["cursor"])[0] == []
+    source, host, position, told = facts["cursor"].split("|")
+    pids, facts = read("|".join([source, host, "0" * 32 + position[32:], told]))
+    assert (pids[-1], facts["lost"]["gap"]) == (2, True)
+
+
+def test_the_journal_is_read_on_and_a_panic_told_once(tmp_path, monkeypatch, dump):
+    """journalctl itself is run in guests; here one that gives what it is told to."""
+    panic = "Panic#1 Part1\n<4>[ 10.0] {0}\n<0>[ 10.0] Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled\n"
+    monkeypatch.setattr(_kernel_log, "PSTORE", [str(tmp_path / "pstore")])
+    monkeypatch.setattr(_kernel_log, "has_journal", lambda: True)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    program = tmp_path / "journalctl"
+
+    def read(cursor, *cursors):
+        entries = [dict(ENTRY, MESSAGE=KILL.format(ord(one), one), __CURSOR=one, __REALTIME_TIMESTAMP="1") for one in cursors]
+        program.write_text("#!/bin/sh\ncat <<'X'\n{0}X\n".format("".join(json.dumps(entry) + "\n" for entry in entries)))
+        program.chmod(0o755)
+        facts = gather(query(cursor=cursor), Procfs())
+        return [(event["outcome"], [victim["name"] for victim in event["victims"]]) for event in facts["events"]], facts
+
+    told, facts = read("", "a")
+    assert told == [("kill", ["a"])]
+    dump(tmp_path / "pstore", "dmesg-ramoops-0", panic.format(HEADER), 9)
+    told, facts = read(facts["cursor"], "a", "b")
+    assert told == [("kill", ["b"]), ("panic", [])]
+    told, facts = read(facts["cursor"], "b", "c")
+    assert (told, facts["lost"]["gap"]) == ([("kill", ["c"])], False)
+    told, facts = read(facts["cursor"], "d")
+    assert (told, facts["lost"]["gap"]) == ([("kill", ["d"])], True)
+
+
+@pytest.mark.parametrize("since, until, pids", [("2026-11-23T04:43:45Z", None, [8, 9]), (None, "2026-11-23T04:43:45Z", [7]), ("-30s", None, [])])
+def test_a_time_is_asked_for(tmp_path, since, until, pids):
+    stamps = {7: "2026-11-23T04:43:40+00:00", 8: "2026-11-23T04:43:45+00:00", 9: "2026-11-23T06:43:50+02:00", 10: "Nov 23 04:43:50"}
+    (tmp_path / "log").write_text("".join("{0} host kernel: {1}\n".format(stamp, KILL.format(pid, "x")) for pid, stamp in stamps.items()))
+    facts = gather(query(paths=[str(tmp_path / "log")], since=since, until=until), Procfs())
+    assert [event["victims"][0]["pid"] for event in facts["events"]] == pids
+    assert facts["counts"]["undated"] == 1
+    assert (facts["cursor"] is None) is (until is not None)
+
+
+def test_cgroups_tell_where_kills_were_that_nobody_logged(monkeypatch, proc):
+    proc.write("vmstat", "oom_kill 3\n")
+    proc.write("sys/kernel/random/boot_id", "0" * 32)
+    monkeypatch.setattr(_events._cgroup, "oom_kills", lambda _procfs: {"/a": 2, "/b": 1})
+    message = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b,task_memcg=/b,task=x,pid=7,uid=0"
+
+    class Log:
+        lost, next = 0, 3
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_unused):
+            pass
+
+        def read(self):
+            return [Record(message, 5.0, None, 5.0, True), Record("Memory cgroup out of memory: " + KILL[15:].format(7, "x"), 5.0, None, 5.0, True)]
+
+    facts = gather(query(source="kmsg"), proc.procfs, lambda start: Log())
+    assert facts["counts"]["unlogged"] == 2
+    assert facts["counts"]["unlogged_in"] == [{"cgroup": "/a", "oom_kill": 2, "logged_kills": 0}]
+
+
+def test_a_thousand_events_stay_below_a_mebibyte(tmp_path):
+    path = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{0}.slice/cri-containerd-{1}.scope".format("a" * 36, "b" * 64)
+    line = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={0},task_memcg={0},task=x,pid={1},uid=0\n"
+    with open(str(tmp_path / "log"), "w") as stream:
+        for pid in range(1, 1001):
+            stream.write("[{0}.000000] {1}\n[{0}.000000] ".format(pid * 60, HEADER) + line.format(path, pid))
+            stream.write("[{0}.000000] Memory cgroup out of memory: {1}\n".format(pid * 60, KILL[15:].format(pid, "x")))
+    facts = gather(query(paths=[str(tmp_path / "log")], limit=1000), Procfs())
+    assert facts["total"] == 1000 and facts["events"][-1]["victims"][0]["pid"] == 1000
+    assert len(json.dumps(facts)) < (1 << 20) + 4096
+    assert facts["truncated"] is (len(facts["events"]) < 1000)
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        (dict(source="file"), "needs paths"),
+        (dict(source="kmsg", paths=["/x"]), "does not take"),
+        (dict(limit=0), "limit 0"),
+        (dict(source="kmsg", boot="previous"), "boot=previous needs the journal"),
+        (dict(since="1h"), "since=1h is no moment"),
+        (dict(since="-1h", until="-2h"), "since=-1h is not before until=-2h"),
+        (dict(source="kmsg", cursor="x", since="-1h"), "cursor says where to begin"),
+        (dict(source="journal", cursor="x", boot="previous"), "cursor says where to begin"),
+        (dict(source="pstore", cursor="x"), "source=pstore has no cursor"),
+        (dict(source="kmsg", cursor="hello"), "cursor 'hello' is none that oom_events returned"),
+        (dict(source="kmsg", cursor="kmsg|x|junk|"), "is none that oom_events returned"),
+        (dict(source="kmsg", cursor="kmsg|elsewhere|" + "0" * 32 + ":7|"), "the cursor is of another host .machine id elsewhere"),
+        (dict(source="kmsg", cursor="journal|{0}|s=1|".format(_events._machine_id())), "the cursor is of source=journal, and source=kmsg"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(changes, words):
+    with pytest.raises(InputError, match=words):
+        gather(query(**changes), Procfs())
+
+
+def test_a_host_that_slept_has_no_sure_time(monkeypatch):
+    clocks = {_events._CLOCK_BOOTTIME: 100.0, _events.time.CLOCK_MONOTONIC: 10.0}
+    monkeypatch.setattr(_events.time, "clock_gettime", clocks.get)
+    assert _events._wall_clock(5.0, 90.0) is None
+
+
+def test_the_modules_answer_as_ansible_wants(run_module, tmp_path):
+    (tmp_path / "kern.log").write_text(KILL.format(7, "x"))
+    facts = run_module("oom_events", paths=[str(tmp_path / "kern.log")])
+    assert (facts["changed"], facts["events"][0]["victims"][0]["pid"]) == (False, 7)
+    assert run_module("oom_events", paths=["/nonexistent"])["msg"] == "/nonexistent does not exist"
+    assert "is not a file" in run_module("oom_trial", hog="/nonexistent")["msg"]
+    checked = run_module("oom_trial", check_mode=True, hog="/bin/true")
+    assert (checked["changed"], checked["verdict"]) == (False, None)
+    own = run_module("oom_score_adj", check_mode=True, targets=[dict(pid=os.getpid(), score=999)])
+    assert (own["changed"], own["targets"][0]["processes"][0]["after"]) == (True, 999)
+    assert "no such process" in run_module("oom_score_adj", process="no-such-daemon", score=1)["msg"]
+    warned = run_module("oom_score_adj", process="no-such-daemon", score=1, missing="warn")
+    assert "no such process" in str(warned["warnings"])
+    assert files(["/x"]) == ["/x"]

@@ -1,0 +1,193 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which line of which file sets a sysctl at boot."""
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import boot_files as _sysctl_files
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import COMMAND_LINE, Assignment, at_boot
+
+OOM, PANIC = "vm.panic_on_oom", "kernel.panic"
+RATIO, KBYTES, MODE = "vm.overcommit_ratio", "vm.overcommit_kbytes", "vm.overcommit_memory"
+
+
+@pytest.mark.parametrize(
+    "name, normal",
+    [
+        ("vm.panic_on_oom", OOM),
+        ("vm/panic_on_oom", OOM),
+        ("/vm/panic_on_oom", OOM),
+        ("vm//panic_on_oom", OOM),
+        (" vm.panic_on_oom ", OOM),
+        ("net/ipv4/conf/eth0.1/forwarding", "net.ipv4.conf.eth0/1.forwarding"),
+        ("net.ipv4.conf.eth0/1.forwarding", "net.ipv4.conf.eth0/1.forwarding"),
+    ],
+)
+def test_names_are_written_with_dots(name, normal):
+    assert _sysctl_files.normalize(name) == normal
+
+
+@pytest.mark.parametrize(
+    "key, text, value",
+    [
+        (PANIC, "10", 10),
+        (PANIC, " -1 \n", -1),
+        (PANIC, "0x10", 16),
+        (PANIC, "010", 8),
+        (PANIC, "0", 0),
+        (PANIC, "-0x10", -16),
+        (PANIC, "0b1", None),
+        (PANIC, "1_0", None),
+        (PANIC, "08", None),
+        (PANIC, "10 20", 10),
+        (PANIC, "", None),
+        (PANIC, "ten", None),
+        (PANIC, None, None),
+        (OOM, "2", 2),
+        (OOM, "3", None),
+        (MODE, "-1", None),
+    ],
+)
+def test_what_the_kernel_makes_of_a_text(key, text, value):
+    assert _sysctl_files.number(key, text) == value
+
+
+def read(text, path="f"):
+    return [(one.key, one.value, one.line) for one in _sysctl_files.assignments(text, path)]
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("", []),
+        ("# vm.panic_on_oom = 1\n; vm.panic_on_oom = 1\n\n", []),
+        ("vm.panic_on_oom=1", [(OOM, "1", 1)]),
+        ("\n  vm.panic_on_oom = 1  \n", [(OOM, "1", 2)]),
+        ("-vm.panic_on_oom = 1", [(OOM, "1", 1)]),
+        ("-vm.panic_on_oom", [(OOM, None, 1)]),
+        ("vm.panic_on_oom", []),
+        ("vm.panic_on_oom =", [(OOM, "", 1)]),
+        ("vm.* = 1", [("vm.*", "1", 1)]),
+        ("kernel.core_pattern = a=b", [("kernel.core_pattern", "a=b", 1)]),
+        ("vm.panic_on_oom = 1 # why", [(OOM, "1 # why", 1)]),
+        ("# page\x0cvm.panic_on_oom = 1\r\nvm.panic_on_oom = 2\r\n", [(OOM, "2", 2)]),
+    ],
+)
+def test_the_lines_of_a_file(text, found):
+    assert read(text) == found
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("BOOT_IMAGE=/vmlinuz root=/dev/vda ro quiet\n", []),
+        ("panic=30", [(PANIC, "30")]),
+        ("oops=panic", [("kernel.panic_on_oops", "1")]),
+        ("oops=", []),
+        ("sysctl.vm.panic_on_oom=1", [(OOM, "1")]),
+        ("sysctl/vm/panic_on_oom=1", [(OOM, "1")]),
+        ("sysctl.kernel.panic=5 panic=30", [(PANIC, "30"), (PANIC, "5")]),
+        ("panic", []),
+    ],
+)
+def test_the_command_line(text, found):
+    assert [(one.key, one.value) for one in _sysctl_files.command_line(text)] == found
+    assert all(str(one) == COMMAND_LINE for one in _sysctl_files.command_line(text))
+
+
+@pytest.mark.parametrize(
+    "paths, order",
+    [
+        (["/etc/sysctl.d/60-a.conf", "/usr/lib/sysctl.d/50-b.conf"], ["/usr/lib/sysctl.d/50-b.conf", "/etc/sysctl.d/60-a.conf"]),
+        (["/usr/lib/sysctl.d/99-a.conf", "/etc/sysctl.d/60-b.conf"], ["/etc/sysctl.d/60-b.conf", "/usr/lib/sysctl.d/99-a.conf"]),
+        (["/lib/sysctl.d/a.conf", "/usr/lib/sysctl.d/a.conf", "/run/sysctl.d/a.conf"], ["/run/sysctl.d/a.conf"]),
+        (["/run/sysctl.d/a.conf", "/etc/sysctl.d/a.conf"], ["/etc/sysctl.d/a.conf"]),
+        (["/usr/lib/sysctl.d/a.conf", "/usr/local/lib/sysctl.d/a.conf"], ["/usr/local/lib/sysctl.d/a.conf"]),
+    ],
+)
+def test_files_are_read_by_name_whatever_their_folder(paths, order):
+    assert _sysctl_files.in_order(paths) == order
+
+
+def boot(text, first="", keys=(OOM, PANIC, RATIO, KBYTES, MODE)):
+    found = at_boot(keys, _sysctl_files.command_line(first), _sysctl_files.assignments(text, "f"))
+    return {key: (value, source and source.line) for key, (value, source) in found.items() if source}
+
+
+@pytest.mark.parametrize(
+    "text, first, found",
+    [
+        ("", "", {}),
+        ("vm.panic_on_oom = 1\nvm.panic_on_oom = 2", "", {OOM: (2, 2)}),
+        ("vm.panic_on_oom = 1\nvm.panic_on_oom = 1", "", {OOM: (1, 2)}),
+        ("vm.panic_on_oom = 2", "sysctl.vm.panic_on_oom=1", {OOM: (2, 1)}),
+        ("", "sysctl.vm.panic_on_oom=1 panic=5", {OOM: (1, 1), PANIC: (5, 1)}),
+        # the kernel refuses it, and has what it had: the line before is not read any more
+        ("vm.panic_on_oom = 1\nvm.panic_on_oom = 7", "", {OOM: (0, 2)}),
+        ("\nvm.panic_on_oom = 7", "sysctl.vm.panic_on_oom=1", {OOM: (1, 2)}),
+        # patterns
+        ("vm.panic* = 1", "", {OOM: (1, 1)}),
+        ("*.panic = 9", "", {PANIC: (9, 1)}),
+        ("vm.panic_on_oom = 2\nvm.panic* = 1", "", {OOM: (2, 1)}),
+        ("-vm.panic_on_oom\nvm.panic* = 1", "", {OOM: (0, 1)}),
+        ("vm.panic_on_oom = 2\n-vm.panic_on_oom", "", {OOM: (0, 2)}),
+        ("* = 1", "", {}),
+        ("vm.* = 1", "", {OOM: (1, 1), MODE: (1, 1), KBYTES: (0, 1), RATIO: (1, 1)}),
+        # a wildcard does not reach over a dot
+        ("v*.panic_on_oom = 1", "", {OOM: (1, 1)}),
+        # one makes the other zero, and the last one stays
+        ("vm.overcommit_ratio = 80", "", {RATIO: (80, 1), KBYTES: (0, 1)}),
+        ("vm.overcommit_ratio = 80\nvm.overcommit_kbytes = 9", "", {RATIO: (0, 2), KBYTES: (9, 2)}),
+        ("vm.overcommit_kbytes = 9\nvm.overcommit_ratio = 80", "", {RATIO: (80, 2), KBYTES: (0, 2)}),
+        ("vm.overcommit_ratio = 80\nvm.overcommit_kbytes = 0", "", {RATIO: (0, 2), KBYTES: (0, 2)}),
+        ("vm.overcommit_kb* = 0", "", {RATIO: (0, 1), KBYTES: (0, 1)}),
+        # said twice, it is written where it stood first
+        ("vm.overcommit_ratio = 80\nvm.overcommit_kbytes = 9\nvm.overcommit_ratio = 80", "", {RATIO: (0, 2), KBYTES: (9, 2)}),
+        ("vm.overcommit_ratio = 70\nvm.overcommit_kbytes = 9\nvm.overcommit_ratio = 80", "", {RATIO: (80, 3), KBYTES: (0, 3)}),
+        ("net.ipv4.ip_forward = 1", "", {}),
+    ],
+)
+def test_what_wins(text, first, found):
+    assert boot(text, first) == found
+
+
+def test_a_value_that_nobody_sets_is_what_the_kernel_starts_with():
+    found = at_boot([RATIO, "vm.admin_reserve_kbytes"], [], [])
+    assert found[RATIO] == (50, None)
+    assert found["vm.admin_reserve_kbytes"] == (None, None)
+
+
+def test_what_is_not_asked_for_is_not_told_but_counts():
+    assert boot("vm.overcommit_kbytes = 9", keys=[RATIO]) == {RATIO: (0, 1)}
+
+
+def test_procps_takes_nothing_back():
+    text = "vm.panic_on_oom = 2\n-vm.panic_on_oom\nvm.panic* = 1"
+    assert at_boot([OOM], [], _sysctl_files.assignments(text, "f"), procps=True)[OOM].value == 2
+
+
+def test_a_kernel_before_5_8_knows_no_sysctls_on_its_command_line():
+    assert [one.key for one in _sysctl_files.command_line("panic=5 sysctl.vm.panic_on_oom=1", sysctls=False)] == [PANIC]
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("", "nothing sets it, and the kernel starts with 0"),
+        ("vm.panic_on_oom = 2 # why", "f line 1 sets vm.panic_on_oom to 2"),
+        ("vm.panic_on_oom = 7", "f line 1 sets it to 7, which the kernel refuses, so that it stays 0"),
+        ("vm.panic_on_oom =", "f line 1 sets it to nothing, which the kernel refuses, so that it stays 0"),
+        ("-vm.panic_on_oom", "f line 1 keeps it from being set, and the kernel starts with 0"),
+    ],
+)
+def test_why_it_is_so(text, words):
+    assert str(at_boot([OOM], [], _sysctl_files.assignments(text, "f"))[OOM]) == words
+
+
+def test_our_file_says_whose_it_is_and_reads_back():
+    text = _sysctl_files.render("overcommit", {RATIO: 80, MODE: 2})
+    assert text.startswith("# Managed by oomguard.linux.overcommit")
+    assert read(text) == [(RATIO, "80", 2), (MODE, "2", 3)]
+    assert str(Assignment(RATIO, "80", "/etc/sysctl.d/x.conf", 2)) == "/etc/sysctl.d/x.conf line 2"
