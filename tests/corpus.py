@@ -30,7 +30,7 @@ class Score:
         if found in accepted:
             self.right += 1
         else:
-            self.wrong.append("{0}: {1!r}, not {2!r}".format(what, found, accepted[0]))
+            self.wrong.append(f"{what}: {found!r}, not {accepted[0]!r}")
 
 
 def events_of(path):
@@ -42,7 +42,7 @@ def score_real(path, truth):
     events = events_of(path)
     score.check("events", len(events), len(truth["events"]))
     for number, (event, wanted) in enumerate(zip(events, truth["events"])):
-        score_event(score, "event {0} ".format(number), event, wanted)
+        score_event(score, f"event {number} ", event, wanted)
     return score
 
 
@@ -54,7 +54,7 @@ def score_event(score, at, event, wanted):
     score.check(at + "victims", [one["pid"] for one in event["victims"]], [one["pid"] for one in wanted["victims"]])
     for victim, truth in zip(event["victims"], wanted["victims"]):
         for field in VICTIM_FIELDS:
-            score.check("{0}pid {1} {2}".format(at, truth["pid"], field), victim[field], *alternatives(truth, field))
+            score.check(f"{at}pid {truth['pid']} {field}", victim[field], *alternatives(truth, field))
         if "signal" in truth:
             score.check(at + "signal", event["signal"], truth["signal"])
             score.check(at + "escalated", event["escalated"], "escalated" in truth)
@@ -77,7 +77,9 @@ def score_event(score, at, event, wanted):
     if not wanted.get("memcg_ambiguous"):
         score.check(at + "memcg", memcg, wanted["memcg"])
         if "task_memcg" in wanted:
-            score.check(at + "task_memcg", event["victims"][0]["cgroup"] if event["victims"] else None, wanted["task_memcg"])
+            score.check(
+                at + "task_memcg", event["victims"][0]["cgroup"] if event["victims"] else None, wanted["task_memcg"]
+            )
     outcome = next((name for name in ("panic", "group_kill", "no_killable", "incomplete") if wanted.get(name)), "kill")
     score.check(at + "outcome", event["outcome"], outcome)
     score.check(at + "sysrq", event["sysrq"], wanted.get("sysrq", False))
@@ -103,9 +105,11 @@ def score_recorded(path, truth):
     ]
     score.check("events", len(events), len(wanted))
     for event, case in zip(events, wanted):
-        at = "{0} {1} ".format(case["kind"], case["victims"][0])
+        at = f"{case['kind']} {case['victims'][0]} "
         score.check(at + "victims", [[one["pid"], one["name"]] for one in event["victims"]], case["victims"])
-        score.check(at + "constraint", event["constraint"], case["constraint"], *([None] if event["trigger"] is None else []))
+        score.check(
+            at + "constraint", event["constraint"], case["constraint"], *([None] if event["trigger"] is None else [])
+        )
         if "memcg" in case and event["trigger"] is not None:
             score.check(at + "memcg", event["memcg"]["path"], case["memcg"])
         if "adj" in case:
@@ -131,7 +135,7 @@ def cases(folder):
         for name in sorted(os.listdir(os.path.join(recorded, kernel))):
             if name != "truth.json":
                 path = os.path.join(recorded, kernel, name)
-                yield "recorded/{0}/{1}".format(kernel, name), lambda path=path, truth=truth: score_recorded(path, truth)
+                yield f"recorded/{kernel}/{name}", lambda path=path, truth=truth: score_recorded(path, truth)
 
 
 def main(folder):
@@ -140,10 +144,10 @@ def main(folder):
         score = scoring()
         total = score.right + len(score.wrong)
         passed, failed = passed + (not score.wrong), failed + bool(score.wrong)
-        print("{0}  {1}: {2} of {3} fields".format("FAILED" if score.wrong else "passed", name, score.right, total))
+        print(f"{'FAILED' if score.wrong else 'passed'}  {name}: {score.right} of {total} fields")
         for sentence in score.wrong:
             print("       " + sentence)
-    print("{0} passed, {1} failed".format(passed, failed))
+    print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 
 

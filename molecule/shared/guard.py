@@ -32,19 +32,30 @@ def start(folder, command):
     with open(os.path.join(folder, "log"), "wb") as log:
         return subprocess.Popen(
             [sys.executable, os.path.abspath(__file__), folder, *command],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
 
 
 def run(folder, *command):
     """A step of work in a folder, under no guard; when it fails its last words are the message."""
     done = subprocess.run(
-        command, check=False, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace", env=dict(os.environ, TMPDIR=folder, LC_ALL="C"), preexec_fn=end_with_parent,
+        command,
+        check=False,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=dict(os.environ, TMPDIR=folder, LC_ALL="C"),
+        preexec_fn=end_with_parent,
     )
     if done.returncode != 0:
         words = "\n".join(done.stdout.splitlines()[-15:])
-        raise lab.LabError("{0} failed with {1}:\n{2}".format(os.path.basename(command[0]), done.returncode, words))
+        raise lab.LabError(f"{os.path.basename(command[0])} failed with {done.returncode}:\n{words}")
 
 
 def words(folder):
@@ -57,7 +68,9 @@ def end(folder):
     """End the program and its guard, remove the folder. It need not be there."""
     try:
         with open(os.path.join(folder, "lock"), "a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time, as the one that removes the folder would be taken for its guard
+            fcntl.flock(
+                lock, fcntl.LOCK_EX
+            )  # one at a time, as the one that removes the folder would be taken for its guard
             if os.fstat(lock.fileno()).st_nlink == 0:
                 return  # the other one did it
             _end_guard(folder)
@@ -66,7 +79,7 @@ def end(folder):
     except FileNotFoundError:
         pass
     except BlockingIOError:
-        raise lab.LabError("the program in {0} does not end: look at its guard, pid {1}".format(folder, holder(folder))) from None
+        raise lab.LabError(f"the program in {folder} does not end: look at its guard, pid {holder(folder)}") from None
 
 
 def _end_guard(folder):
@@ -93,7 +106,9 @@ def end_with_run():
     """Be ended as by a signal when the run ends that we belong to."""
     run = _run_of_ours()
     if run is not None:
-        threading.Thread(target=lambda: (_wait_for_one([run]), os.kill(os.getpid(), signal.SIGTERM)), daemon=True).start()
+        threading.Thread(
+            target=lambda: (_wait_for_one([run]), os.kill(os.getpid(), signal.SIGTERM)), daemon=True
+        ).start()
 
 
 def end_with_parent():
@@ -124,7 +139,7 @@ def _run_of_ours():
     try:
         return os.pidfd_open(int(pid))
     except ProcessLookupError:
-        sys.exit("the run {0} that this belongs to has ended".format(pid))
+        sys.exit(f"the run {pid} that this belongs to has ended")
 
 
 def _wait_for_one(descriptors, seconds=None):
@@ -137,9 +152,11 @@ def main(folder, *command):
     with open(os.path.join(folder, "lock"), "w") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(lock.fileno()).st_nlink == 0:
-            sys.exit("{0} was removed before the program began".format(folder))
+            sys.exit(f"{folder} was removed before the program began")
         run = _run_of_ours()
-        with subprocess.Popen(command, cwd=folder, env=dict(os.environ, TMPDIR=folder), preexec_fn=end_with_parent) as program:
+        with subprocess.Popen(
+            command, cwd=folder, env=dict(os.environ, TMPDIR=folder), preexec_fn=end_with_parent
+        ) as program:
             try:
                 _wait_for_one([one for one in (os.pidfd_open(program.pid), run) if one is not None])
             finally:

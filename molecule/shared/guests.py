@@ -27,7 +27,14 @@ ACCELERATORS = {"kvm": ["-accel", "kvm", "-cpu", "host"], "tcg": ["-accel", "tcg
 BOOTED = "systemctl is-system-running --wait; true"
 GOES_ON = "date --set=@$(cat /sys/class/rtc/rtc0/since_epoch)"
 
-SSH_OPTIONS = ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes", "ConnectTimeout=10", "LogLevel=ERROR")
+SSH_OPTIONS = (
+    "BatchMode=yes",
+    "StrictHostKeyChecking=no",
+    "UserKnownHostsFile=/dev/null",
+    "IdentitiesOnly=yes",
+    "ConnectTimeout=10",
+    "LogLevel=ERROR",
+)
 
 
 class Guest:
@@ -41,7 +48,7 @@ class Guest:
         self.folder = os.path.join(run_folder, "guests", self.name)
         self.disk = os.path.join(self.folder, "disk")
         # Not in the folder, which goes away with the guest: this is what tells afterwards why something failed.
-        self.console = os.path.join(lab.cache(), "consoles", "{0}.{1}.log".format(os.path.basename(run_folder), self.name))
+        self.console = os.path.join(lab.cache(), "consoles", f"{os.path.basename(run_folder)}.{self.name}.log")
 
     def _nodes(self):
         """Memory in so many NUMA nodes, where the platform asks for them."""
@@ -50,39 +57,57 @@ class Guest:
         return [
             word
             for node in range(nodes)
-            for word in ("-object", "memory-backend-ram,id=node{0},size={1}M".format(node, size), "-numa", "node,memdev=node{0}".format(node))
+            for word in (
+                "-object",
+                f"memory-backend-ram,id=node{node},size={size}M",
+                "-numa",
+                f"node,memdev=node{node}",
+            )
         ]
 
     def start(self, accelerator):
         """Start QEMU, from where a guest like this once had booted if that was kept; returns once the guest's port is known."""
         os.makedirs(os.path.dirname(self.console), exist_ok=True)
         machine = self._machine(accelerator)
-        self.state = states.State(self.image, machine) if accelerator == "tcg" else None  # with KVM a boot takes seconds
+        self.state = (
+            states.State(self.image, machine) if accelerator == "tcg" else None
+        )  # with KVM a boot takes seconds
         self.resumed = self.state is not None and self.state.is_kept
         self._make_disk()
-        running = guard.start(self.folder, [
-            *machine,
-            "-name", self.name,
-            "-serial", "file:" + self.console,
-            "-drive", "file={0},format=qcow2,if=virtio,werror=report".format(self.disk),
-            "-qmp", "unix:{0},server=on,wait=off".format(monitor.SOCKET),
-            *(self.state.resume if self.resumed else ()),
-        ])
+        running = guard.start(
+            self.folder,
+            [
+                *machine,
+                "-name",
+                self.name,
+                "-serial",
+                "file:" + self.console,
+                "-drive",
+                f"file={self.disk},format=qcow2,if=virtio,werror=report",
+                "-qmp",
+                f"unix:{monitor.SOCKET},server=on,wait=off",
+                *(self.state.resume if self.resumed else ()),
+            ],
+        )
         while running.poll() is None:
             self.port = monitor.forwarded_port(self.folder)
             if self.port:
                 return
             time.sleep(0.1)
-        raise LabError("QEMU did not start {0}{1}: {2}".format(self.name, self._origin(), guard.words(self.folder)))
+        raise LabError(f"QEMU did not start {self.name}{self._origin()}: {guard.words(self.folder)}")
 
     def _origin(self):
         """What else may be at fault."""
-        return " from {0}, without which it boots".format(self.state.folder) if self.resumed else ""
+        return f" from {self.state.folder}, without which it boots" if self.resumed else ""
 
     def _make_disk(self):
         """A disk over that of the image or of the kept state, which stay as they are."""
         os.makedirs(self.folder)
-        below = ("-F", "qcow2", "-b", self.state.disk) if self.resumed else ("-F", "raw", "-b", os.path.join(self.image, "root.img"))
+        below = (
+            ("-F", "qcow2", "-b", self.state.disk)
+            if self.resumed
+            else ("-F", "raw", "-b", os.path.join(self.image, "root.img"))
+        )
         guard.run(self.folder, lab.program("qemu-img", "qemu-utils"), "create", "-q", "-f", "qcow2", *below, self.disk)
 
     def _machine(self, accelerator):
@@ -93,15 +118,23 @@ class Guest:
         return [
             lab.program("qemu-system-x86_64", "qemu-system-x86"),
             *ACCELERATORS[accelerator],
-            "-m", str(self.memory),
+            "-m",
+            str(self.memory),
             *self._nodes(),
-            "-smp", str(self.platform.get("cpus", 2)),
-            "-display", "none",
-            "-kernel", os.path.join(self.image, "vmlinuz"),
-            "-initrd", os.path.join(self.image, "initrd"),
-            "-append", kernel_arguments.strip(),
-            "-nic", "user,model=virtio,hostfwd=tcp:{0}:0-:22".format(ADDRESS),
-            "-global", "migration.store-global-state=off",  # that it stood still when its state was kept is no part of it
+            "-smp",
+            str(self.platform.get("cpus", 2)),
+            "-display",
+            "none",
+            "-kernel",
+            os.path.join(self.image, "vmlinuz"),
+            "-initrd",
+            os.path.join(self.image, "initrd"),
+            "-append",
+            kernel_arguments.strip(),
+            "-nic",
+            f"user,model=virtio,hostfwd=tcp:{ADDRESS}:0-:22",
+            "-global",
+            "migration.store-global-state=off",  # that it stood still when its state was kept is no part of it
         ]
 
     def wait(self, deadline):
@@ -109,11 +142,15 @@ class Guest:
         while True:
             if not guard.holder(self.folder):
                 said = guard.words(self.folder)
-                raise LabError("the guest {0} ended while it booted{1}: {2}.{3}".format(self.name, self._origin(), said, self.last_words()))
+                raise LabError(
+                    f"the guest {self.name} ended while it booted{self._origin()}: {said}.{self.last_words()}"
+                )
             if self._ssh(GOES_ON if self.resumed else BOOTED):
                 return
             if time.monotonic() > deadline:
-                raise LabError("the guest {0} did not let us in within {1} s.{2}".format(self.name, _boot_seconds(), self.last_words()))
+                raise LabError(
+                    f"the guest {self.name} did not let us in within {_boot_seconds()} s.{self.last_words()}"
+                )
             time.sleep(1)
 
     def keep(self):
@@ -123,9 +160,21 @@ class Guest:
 
     def _ssh(self, command):
         options = [word for option in SSH_OPTIONS for word in ("-o", option)]
-        login = [lab.program("ssh", "openssh-client"), *options, "-i", self.key, "-p", str(self.port), "root@" + ADDRESS, command]
+        login = [
+            lab.program("ssh", "openssh-client"),
+            *options,
+            "-i",
+            self.key,
+            "-p",
+            str(self.port),
+            "root@" + ADDRESS,
+            command,
+        ]
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return subprocess.run(login, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=60).returncode == 0
+            return (
+                subprocess.run(login, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=60).returncode
+                == 0
+            )
         return False
 
     @property
@@ -138,7 +187,7 @@ class Guest:
                 lines = [line.rstrip() for line in console if line.strip()]
         except OSError:
             lines = []
-        return " Last lines of {0}:\n{1}".format(self.console, "\n".join(lines[-15:]) or "(nothing)")
+        return " Last lines of {}:\n{}".format(self.console, "\n".join(lines[-15:]) or "(nothing)")
 
     def instance_config(self):
         """What molecule and its inventory need to reach the guest."""
@@ -148,7 +197,10 @@ class Guest:
 def up(run_folder, platforms):
     """Build what is not cached, start all guests at once, wait for each."""
     guard.end_with_run()
-    guests = [Guest(run_folder, platform, images.machine(platform["suite"], platform.get("packages", ()))) for platform in platforms]
+    guests = [
+        Guest(run_folder, platform, images.machine(platform["suite"], platform.get("packages", ())))
+        for platform in platforms
+    ]
     accelerator = _accelerator(guests[0].image)
     for guest in guests:
         guest.start(accelerator)
@@ -188,12 +240,29 @@ def _kvm_starts_a_guest(image):
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     command = [
-        lab.program("qemu-system-x86_64", "qemu-system-x86"), *ACCELERATORS["kvm"], "-m", "256", "-nodefaults", "-display", "none",
-        "-no-reboot", "-serial", "stdio", "-kernel", os.path.join(image, "vmlinuz"), "-append", "console=ttyS0 panic=-1",
+        lab.program("qemu-system-x86_64", "qemu-system-x86"),
+        *ACCELERATORS["kvm"],
+        "-m",
+        "256",
+        "-nodefaults",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-serial",
+        "stdio",
+        "-kernel",
+        os.path.join(image, "vmlinuz"),
+        "-append",
+        "console=ttyS0 panic=-1",
     ]
     with contextlib.suppress(subprocess.TimeoutExpired):
         tried = subprocess.run(
-            command, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, preexec_fn=guard.end_with_parent
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=5,
+            preexec_fn=guard.end_with_parent,
         )
         return b"Linux version" in tried.stdout
     return False

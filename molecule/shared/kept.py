@@ -18,7 +18,7 @@ import lab
 
 def place(kind, name, *recipe):
     """Where the entry is, or will be, that is made by this recipe."""
-    return os.path.join(lab.cache(), kind, "{0}-{1}".format(name, hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]))
+    return os.path.join(lab.cache(), kind, f"{name}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]}")
 
 
 def make(entry, fill):
@@ -41,7 +41,9 @@ def refuse_full_disk(folder, size):
     """So many bytes will be written: say so before they are."""
     free = shutil.disk_usage(folder).free
     if free < size:
-        raise lab.LabError("that takes {0} MiB, and {1} are free: make room, or name another folder with CACHE=".format(size >> 20, free >> 20))
+        raise lab.LabError(
+            f"that takes {size >> 20} MiB, and {free >> 20} are free: make room, or name another folder with CACHE="
+        )
 
 
 @contextlib.contextmanager

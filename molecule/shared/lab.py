@@ -19,14 +19,18 @@ class LabError(Exception):
 
 def cache():
     """Folder of everything that outlives a run, outside the checkout."""
-    return os.environ.get("OOMGUARD_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "oomguard")
+    return os.environ.get("OOMGUARD_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "oomguard"
+    )
 
 
 def program(name, package):
     """Path of a program, or what to install."""
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not path:
-        raise LabError("{0} is missing: install the Debian package {1}, or run make as root, which installs it".format(name, package))
+        raise LabError(
+            f"{name} is missing: install the Debian package {package}, or run make as root, which installs it"
+        )
     return path
 
 

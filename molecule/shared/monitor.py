@@ -24,7 +24,7 @@ def save(folder, memory, meanwhile):
     try:
         asyncio.run(_save(folder, memory, meanwhile))
     except QMPError as error:
-        raise lab.LabError("QEMU cannot save the state of the guest in {0}: {1}".format(folder, error)) from error
+        raise lab.LabError(f"QEMU cannot save the state of the guest in {folder}: {error}") from error
 
 
 async def _forwarded_port(folder):
@@ -54,7 +54,7 @@ async def _connected(folder):
     monitor = QMPClient()
     here = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
-        await monitor.connect("/proc/self/fd/{0}/{1}".format(here, SOCKET))  # a socket's path has 108 bytes at most
+        await monitor.connect(f"/proc/self/fd/{here}/{SOCKET}")  # a socket's path has 108 bytes at most
     finally:
         os.close(here)
     try:

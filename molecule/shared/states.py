@@ -42,11 +42,18 @@ class State:
 
     def keep(self, guest_folder, guest_disk):
         """Keep what the guest in this folder, which has this disk, is now, unless such a state is kept already."""
+
         def fill(folder):
             kept.refuse_full_disk(folder, ROOM)
-            monitor.save(guest_folder, os.path.join(folder, "memory"), lambda: shutil.copyfile(guest_disk, os.path.join(folder, "disk")))
+            monitor.save(
+                guest_folder,
+                os.path.join(folder, "memory"),
+                lambda: shutil.copyfile(guest_disk, os.path.join(folder, "disk")),
+            )
 
         try:
             kept.make(self.folder, fill)
         except (OSError, lab.LabError) as error:
-            raise lab.LabError("the state of a guest cannot be kept in {0}: {1}".format(os.path.dirname(self.folder), error)) from error
+            raise lab.LabError(
+                f"the state of a guest cannot be kept in {os.path.dirname(self.folder)}: {error}"
+            ) from error

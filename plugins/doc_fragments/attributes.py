@@ -5,8 +5,7 @@
 """What every module of the collection says of itself under C(attributes)."""
 
 
-class ModuleDocFragment(object):
-
+class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 attributes:

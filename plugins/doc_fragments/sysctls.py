@@ -5,7 +5,7 @@
 """What the modules that set sysctls have in common."""
 
 
-class ModuleDocFragment(object):
+class ModuleDocFragment:
     """A module adds the default of C(file), and says of C(force) what is refused."""
 
     DOCUMENTATION = r"""

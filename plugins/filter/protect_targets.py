@@ -130,7 +130,9 @@ def protect_targets(
         if not replaced & _names(entry) and (selected not in lowest or entry["score"] < lowest[selected]["score"]):
             lowest[selected] = entry
 
-    of_profiles = [{selector: selected, **_without(dropped, entry), "missing": "ignore"} for selected, entry in lowest.items()]
+    of_profiles = [
+        {selector: selected, **_without(dropped, entry), "missing": "ignore"} for selected, entry in lowest.items()
+    ]
     own = [{"persistent": persistent, **target} if target.get("unit") else dict(target) for target in targets]
     return [_with_state(target, state) for target in of_profiles + own]
 

@@ -378,9 +378,10 @@ pstore_backend:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
 
 
 def main() -> None:

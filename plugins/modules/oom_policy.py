@@ -102,10 +102,19 @@ reboot_safe:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
+
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import (
+    Host,
+    Plan,
+    Request,
+    cause,
+    remedy,
+    result,
+    values,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host, Plan, Request, cause, remedy, result, values
 
 
 def refuse(plan: Plan, facts: _oom_policy.Facts) -> None:
@@ -114,7 +123,9 @@ def refuse(plan: Plan, facts: _oom_policy.Facts) -> None:
     _oom_policy.refuse(plan.request.wanted, plan.after.live, facts)
     _oom_policy.refuse_harm([(plan.before.live, plan.after.live), (before, after)], facts)
     reboot_after = _oom_policy.REBOOT_AFTER
-    _oom_policy.refuse_next_boot(before, after, cause(plan, reboot_after), remedy(plan, reboot_after, "reboot_after"), facts)
+    _oom_policy.refuse_next_boot(
+        before, after, cause(plan, reboot_after), remedy(plan, reboot_after, "reboot_after"), facts
+    )
 
 
 def main() -> None:
@@ -144,7 +155,11 @@ def main() -> None:
             manager="oom_policy",
             keys=_oom_policy.KEYS,
             wanted=_oom_policy.wanted(
-                options["on_oom"], options["reboot_after"], options["kill_allocating_task"], options["dump_tasks"], options["panic_on_oops"]
+                options["on_oom"],
+                options["reboot_after"],
+                options["kill_allocating_task"],
+                options["dump_tasks"],
+                options["panic_on_oops"],
             ),
             order=_oom_policy.order,
             leans_on=_oom_policy.leans_on,

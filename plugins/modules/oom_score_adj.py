@@ -334,10 +334,11 @@ killable:
 from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, result
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, result
 
 # The selectors, one of which a target has.
 SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container"]
@@ -363,7 +364,7 @@ def pin(options: dict, force: bool) -> Pin:
     """The one selector that is given, with what goes with it."""
     selector = next((name for name in SELECTORS if options[name] is not None), None)
     if selector is None:
-        raise InputError("a target says not what to pin: give one of {0}".format(", ".join(SELECTORS)))
+        raise InputError(f"a target says not what to pin: give one of {', '.join(SELECTORS)}")
     persistent = options["persistent"]
     return Pin(
         selector=selector,
@@ -384,7 +385,7 @@ def pins(options: dict) -> List[Pin]:
         return [pin(options, False)]
     for name in ("state", "children", "missing"):
         if options[name] != TARGET_OPTIONS[name]["default"]:
-            raise InputError("{0}={1} beside targets goes for none of them: put it into each".format(name, options[name]))
+            raise InputError(f"{name}={options[name]} beside targets goes for none of them: put it into each")
     return [pin(target, options["force"]) for target in options["targets"]]
 
 
@@ -401,8 +402,13 @@ def main() -> None:
             ),
             min_killable_percent=dict(type="int", default=10),
         ),
-        mutually_exclusive=[SELECTORS + ["targets"], ["score", "targets"], ["persistent", "targets"], ["oom_policy", "targets"]],
-        required_one_of=[SELECTORS + ["targets"]],
+        mutually_exclusive=[
+            [*SELECTORS, "targets"],
+            ["score", "targets"],
+            ["persistent", "targets"],
+            ["oom_policy", "targets"],
+        ],
+        required_one_of=[[*SELECTORS, "targets"]],
         supports_check_mode=True,
     )
     procfs, systemd = Procfs(), Systemd()

@@ -270,9 +270,10 @@ duration_s:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import Refusal
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import Request, Trial
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import Refusal
 
 
 def main() -> None:

@@ -122,10 +122,19 @@ import os
 from typing import Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
+
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import (
+    Host,
+    Plan,
+    Request,
+    cause,
+    remedy,
+    result,
+    values,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host, Plan, Request, cause, remedy, result, values
 
 
 def refuse(plan: Plan, found: _overcommit.Memory, headroom_percent: int) -> None:
@@ -134,7 +143,9 @@ def refuse(plan: Plan, found: _overcommit.Memory, headroom_percent: int) -> None
 
     def at_boot(key: str) -> Tuple[str, str]:
         option = "admin_reserve_kbytes" if key == _overcommit.ADMIN_RESERVE else "ratio or kbytes"
-        return "mode=never after the next boot ({0}; {1})".format(cause(plan, _overcommit.MODE), cause(plan, key)), remedy(plan, key, option)
+        return f"mode=never after the next boot ({cause(plan, _overcommit.MODE)}; {cause(plan, key)})", remedy(
+            plan, key, option
+        )
 
     _overcommit.refuse(values(plan.before.boot), values(plan.after.boot), found, headroom_percent, at_boot)
 
@@ -162,7 +173,11 @@ def main() -> None:
             manager="overcommit",
             keys=_overcommit.KEYS,
             wanted=_overcommit.wanted(
-                options["mode"], options["ratio"], options["kbytes"], options["admin_reserve_kbytes"], options["user_reserve_kbytes"]
+                options["mode"],
+                options["ratio"],
+                options["kbytes"],
+                options["admin_reserve_kbytes"],
+                options["user_reserve_kbytes"],
             ),
             order=_overcommit.order,
             leans_on=_overcommit.leans_on,
@@ -180,7 +195,12 @@ def main() -> None:
     for doubt in done.doubts + _overcommit.doubts(live, found):
         module.warn(doubt)
     limit = _overcommit.commit_limit_kb(found, live[_overcommit.RATIO], live[_overcommit.KBYTES])
-    module.exit_json(commit_limit_kb=limit, committed_as_kb=found.committed_kb, headroom_kb=limit - found.committed_kb, **result(done))
+    module.exit_json(
+        commit_limit_kb=limit,
+        committed_as_kb=found.committed_kb,
+        headroom_kb=limit - found.committed_kb,
+        **result(done),
+    )
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def choices(question):
 
 def objections(survey):
     """Why AWX would not store this survey, or not as it is written."""
-    found = ["{0} is missing".format(key) for key in ("name", "description", "spec") if key not in survey]
+    found = [f"{key} is missing" for key in ("name", "description", "spec") if key not in survey]
     questions = survey.get("spec") or []
     if not questions:
         found.append("no question")
@@ -68,21 +68,21 @@ def objections(survey):
         name = question.get("variable")
 
         def say(what, name=name):
-            found.append("{0}: {1}".format(name, what))
+            found.append(f"{name}: {what}")
 
         if question.get("type") not in (*TEXT, *NUMBERS, *MULTI):
-            say("type {0}".format(question.get("type")))
+            say(f"type {question.get('type')}")
             continue
         for key in ("question_name", "question_description", "variable"):
             if not isinstance(question.get(key), str) or not question[key]:
-                say("{0} is no text".format(key))
+                say(f"{key} is no text")
         if variables.count(name) > 1:
             say("asked twice")
         if not isinstance(question.get("required"), bool):
             say("required is no boolean")
         for key in ("min", "max"):
             if question.get(key) is not None and not is_of(question[key], int):
-                say("{0} is no integer".format(key))
+                say(f"{key} is no integer")
         # Some web forms break without a default. Null is refused, and what fails its own question dropped silently.
         if question.get("default") is None:
             say("no default")
@@ -93,10 +93,10 @@ def objections(survey):
             if not listed or not all(isinstance(choice, str) for choice in choices(question)):
                 say("choices are not all text")
             # AWX stores them without blank lines: with one the survey would be changed at every import.
-            elif isinstance(listed, str) and listed.splitlines() != choices(question) or listed[-1] == "\n":
+            elif (isinstance(listed, str) and listed.splitlines() != choices(question)) or listed[-1] == "\n":
                 say("a blank line, or a line break at the end (write |-)")
         elif "choices" in question:
-            say("choices, which no {0} has".format(question["type"]))
+            say(f"choices, which no {question['type']} has")
     return found
 
 
@@ -110,24 +110,32 @@ def refusals(question, answer):
     name, kind = question["variable"], question["type"]
     low, high = question.get("min"), question.get("max")
     if kind == "multiplechoice":
-        return [] if answer in choices(question) else ["Value {0} for '{1}' expected to be one of {2}.".format(answer, name, choices(question))]
+        return (
+            []
+            if answer in choices(question)
+            else [f"Value {answer} for '{name}' expected to be one of {choices(question)}."]
+        )
     if kind == "multiselect":
         if not isinstance(answer, list):
-            return ["'{0}' value is expected to be a list.".format(name)]
-        return ["Value {0} for '{1}' expected to be one of {2}.".format(one, name, choices(question)) for one in answer if one not in choices(question)]
+            return [f"'{name}' value is expected to be a list."]
+        return [
+            f"Value {one} for '{name}' expected to be one of {choices(question)}."
+            for one in answer
+            if one not in choices(question)
+        ]
     if kind in TEXT:
         if not isinstance(answer, str):
-            return ["Value {0} for '{1}' expected to be a string.".format(answer, name)]
+            return [f"Value {answer} for '{name}' expected to be a string."]
         size = len(answer)
     else:
         if not is_of(answer, NUMBERS[kind]):
-            return ["Value {0} for '{1}' expected to be of type {2}.".format(answer, name, kind)]
+            return [f"Value {answer} for '{name}' expected to be of type {kind}."]
         size = answer
     found = []
     if low is not None and size < low:
-        found.append("'{0}' value {1} is too small (must be at least {2}).".format(name, size, low))
+        found.append(f"'{name}' value {size} is too small (must be at least {low}).")
     if high is not None and size > high:
-        found.append("'{0}' value {1} is too large (must be no more than {2}).".format(name, size, high))
+        found.append(f"'{name}' value {size} is too large (must be no more than {high}).")
     return found
 
 
@@ -140,11 +148,19 @@ def extra_vars(template, answers):
     questions = {question["variable"]: question for question in template["survey_spec"]["spec"]}
     found = []
     for name, answer in answers.items():
-        found += refusals(questions[name], answer) if name in questions else ["Variables {0} are not allowed on launch.".format(name)]
-    found += ["'{0}' value missing".format(name) for name, question in questions.items() if question["required"] and name not in answers]
+        found += (
+            refusals(questions[name], answer) if name in questions else [f"Variables {name} are not allowed on launch."]
+        )
+    found += [
+        f"'{name}' value missing"
+        for name, question in questions.items()
+        if question["required"] and name not in answers
+    ]
     if found:
         raise Refused("; ".join(found))
-    defaults = {name: question["default"] for name, question in questions.items() if not refusals(question, question["default"])}
+    defaults = {
+        name: question["default"] for name, question in questions.items() if not refusals(question, question["default"])
+    }
     return {**template.get("extra_vars", {}), **defaults, **answers}
 
 
@@ -156,7 +172,10 @@ def sliced(inventory, number, count):
         for name, group in inventory.items()
         if name != "_meta"
     }
-    return dict(groups, _meta={"hostvars": {name: values for name, values in inventory["_meta"]["hostvars"].items() if name in hosts}})
+    return dict(
+        groups,
+        _meta={"hostvars": {name: values for name, values in inventory["_meta"]["hostvars"].items() if name in hosts}},
+    )
 
 
 class _Unsafe(str):
@@ -182,4 +201,6 @@ def _marked(value):
 
 def dumped(given, trusted=()):
     """Extra variables as AWX writes them: only those of the template itself may hold templates."""
-    return yaml.dump({name: value if name in trusted else _marked(value) for name, value in given.items()}, Dumper=_Dumper)
+    return yaml.dump(
+        {name: value if name in trusted else _marked(value) for name, value in given.items()}, Dumper=_Dumper
+    )

@@ -10,14 +10,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, NamedTuple
 
 import ansible_runner
 from controller import CHECKOUT, dumped, extra_vars
 
 BIN = os.path.dirname(sys.executable)
 # An execution environment knows nothing of what started it.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_", "PYTHON", "PYTEST"))}
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("ANSIBLE_", "MOLECULE_", "PYTHON", "PYTEST"))
+}
 ENVIRONMENT["PATH"] = BIN + ":" + os.environ["PATH"]
 
 
@@ -25,7 +29,7 @@ class Job(NamedTuple):
     """What AWX has of it afterwards."""
 
     status: str
-    events: List[Dict[str, Any]]
+    events: list[dict[str, Any]]
 
     @property
     def artifacts(self):
@@ -40,7 +44,9 @@ class Job(NamedTuple):
         return [
             (event["event_data"]["task"], event["event"], event["event_data"]["res"])
             for event in self.events
-            if event["event"].startswith("runner_on_") and "res" in event["event_data"] and host in (None, event["event_data"]["host"])
+            if event["event"].startswith("runner_on_")
+            and "res" in event["event_data"]
+            and host in (None, event["event_data"]["host"])
         ]
 
     def changes(self, host):
@@ -64,7 +70,15 @@ class Project:
             shutil.copy(os.path.join(CHECKOUT, name), os.path.join(self.path, name), follow_symlinks=False)
 
     def sync(self):
-        command = [os.path.join(BIN, "ansible-galaxy"), "collection", "install", "-r", "collections/requirements.yml", "-p", self.collections]
+        command = [
+            os.path.join(BIN, "ansible-galaxy"),
+            "collection",
+            "install",
+            "-r",
+            "collections/requirements.yml",
+            "-p",
+            self.collections,
+        ]
         subprocess.run(command, cwd=self.path, check=True, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
         return self
 
@@ -78,7 +92,15 @@ def files(*below):
 
 def launch(project, template, inventory, answers=None, job_type=None, limit="", number=1):
     """Launch a template with answers to its survey. Raises controller.Refused."""
-    return run(project, template, inventory, extra_vars(template, answers or {}), job_type or template["job_type"], limit, number)
+    return run(
+        project,
+        template,
+        inventory,
+        extra_vars(template, answers or {}),
+        job_type or template["job_type"],
+        limit,
+        number,
+    )
 
 
 def run(project, template, inventory, variables, job_type, limit="", number=1):
@@ -89,10 +111,22 @@ def run(project, template, inventory, variables, job_type, limit="", number=1):
             os.makedirs(os.path.join(data, name), mode=0o700)
         shutil.copytree(project.path, os.path.join(data, "project"), symlinks=True)
         shutil.copytree(project.collections, os.path.join(data, "requirements_collections"))
-        _write(os.path.join(data, "inventory", "hosts"), "#!{0}\nprint({1!r})\n".format(sys.executable, json.dumps(inventory)), 0o700)
-        given = dict(variables, awx_job_id=number, tower_job_id=number, awx_job_template_name=template["name"], awx_user_name="admin")
+        _write(
+            os.path.join(data, "inventory", "hosts"), f"#!{sys.executable}\nprint({json.dumps(inventory)!r})\n", 0o700
+        )
+        given = dict(
+            variables,
+            awx_job_id=number,
+            tower_job_id=number,
+            awx_job_template_name=template["name"],
+            awx_user_name="admin",
+        )
         _write(os.path.join(data, "env", "extravars"), dumped(given, template.get("extra_vars", {})), 0o600)
-        flags = ["--check"] * (job_type == "check") + ["-u root", "--become", "--diff", "--forks=5"] + ["-l " + limit] * bool(limit)
+        flags = (
+            ["--check"] * (job_type == "check")
+            + ["-u root", "--become", "--diff", "--forks=5"]
+            + ["-l " + limit] * bool(limit)
+        )
         _write(os.path.join(data, "env", "cmdline"), " ".join(flags), 0o600)
         environment = {
             "ANSIBLE_COLLECTIONS_PATH": os.path.join(worker, "requirements_collections"),
@@ -104,8 +138,13 @@ def run(project, template, inventory, variables, job_type, limit="", number=1):
             "ANSIBLE_SSH_CONTROL_PATH_DIR": os.path.join(folder, "cp"),
         }
         common = {"private_data_dir": data, "ident": str(number)}
-        with open(os.path.join(folder, "transmitted"), "w+b") as transmitted, open(os.path.join(folder, "processed"), "w+b") as processed:
-            ansible_runner.run(streamer="transmit", _output=transmitted, playbook=template["playbook"], envvars=environment, **common)
+        with (
+            open(os.path.join(folder, "transmitted"), "w+b") as transmitted,
+            open(os.path.join(folder, "processed"), "w+b") as processed,
+        ):
+            ansible_runner.run(
+                streamer="transmit", _output=transmitted, playbook=template["playbook"], envvars=environment, **common
+            )
             transmitted.seek(0)
             subprocess.run(
                 [os.path.join(BIN, "ansible-runner"), "worker", "--private-data-dir", worker],
@@ -118,7 +157,12 @@ def run(project, template, inventory, variables, job_type, limit="", number=1):
             processed.seek(0)
             events = []
             finished = ansible_runner.run(
-                streamer="process", _input=processed, private_data_dir=output, ident=str(number), quiet=True, event_handler=events.append
+                streamer="process",
+                _input=processed,
+                private_data_dir=output,
+                ident=str(number),
+                quiet=True,
+                event_handler=events.append,
             )
         return Job(finished.status, events)
 

@@ -42,7 +42,9 @@ class Called(Exception):
 
 @pytest.fixture
 def spec(monkeypatch):
-    base = importlib.import_module("ansible_collections.awx.awx.plugins.module_utils.controller_api").ControllerAPIModule
+    base = importlib.import_module(
+        "ansible_collections.awx.awx.plugins.module_utils.controller_api"
+    ).ControllerAPIModule
 
     def called(self, argument_spec=None, **_rest):
         raise Called(argument_spec)
@@ -86,17 +88,23 @@ def test_the_module_takes_what_the_playbook_gives(task, item, spec):
 
 
 def test_a_wrong_key_would_be_seen(spec):
-    assert ArgumentSpecValidator(spec("awx.awx.schedule")).validate({"name": "x", "job_typ": "run"}).error_messages != []
+    assert (
+        ArgumentSpecValidator(spec("awx.awx.schedule")).validate({"name": "x", "job_typ": "run"}).error_messages != []
+    )
 
 
 @pytest.mark.parametrize("node", DATA["controller_workflows"][0]["workflow_nodes"], ids=lambda node: node["identifier"])
 def test_the_module_documents_what_a_node_has(node):
-    documented = yaml.safe_load(module_of_awx("awx.awx.workflow_job_template").DOCUMENTATION)["options"]["workflow_nodes"]["suboptions"]
+    documented = yaml.safe_load(module_of_awx("awx.awx.workflow_job_template").DOCUMENTATION)["options"][
+        "workflow_nodes"
+    ]["suboptions"]
     assert ArgumentSpecValidator(spec_of_documentation(documented)).validate(node).error_messages == []
 
 
 def test_a_fleet_says_which_inventory_and_image():
-    assert {template["inventory"] for template in data(oomguard_awx_inventory="Ours")["controller_templates"]} == {"Ours"}
+    assert {template["inventory"] for template in data(oomguard_awx_inventory="Ours")["controller_templates"]} == {
+        "Ours"
+    }
     assert {template["execution_environment"] for template in WITH_IMAGE["controller_templates"]} == {"OOM guard"}
 
 
@@ -111,7 +119,10 @@ def test_names_are_of_something(found):
         assert os.path.exists(os.path.join(CHECKOUT, template["playbook"]))
     assert {schedule["unified_job_template"] for schedule in found["controller_schedules"]} <= templates
     for node in found["controller_workflows"][0]["workflow_nodes"]:
-        assert node["unified_job_template"]["type"] == "workflow_approval" or node["unified_job_template"]["name"] in templates
+        assert (
+            node["unified_job_template"]["type"] == "workflow_approval"
+            or node["unified_job_template"]["name"] in templates
+        )
 
 
 @pytest.mark.parametrize("template", DATA["controller_templates"], ids=lambda template: template["name"])
@@ -119,7 +130,7 @@ def test_the_first_launch_changes_nothing_and_asks(template):
     assert template["job_type"] == "check"
     assert template["become_enabled"] is template["diff_mode"] is True
     for prompt in ("limit", "job_type", "verbosity", "inventory", "job_slice_count"):
-        assert template["ask_{0}_on_launch".format(prompt)] is True
+        assert template[f"ask_{prompt}_on_launch"] is True
 
 
 def test_schedules_run_unattended():
@@ -129,7 +140,11 @@ def test_schedules_run_unattended():
         template = templates[schedule["unified_job_template"]]
         assert template["ask_job_type_on_launch"] and "extra_data" not in schedule
         assert not any(question["required"] for question in template["survey_spec"]["spec"])
-        assert schedule["rrule"].startswith("DTSTART;TZID=") and " RRULE:FREQ=" in schedule["rrule"] and ";INTERVAL=" in schedule["rrule"]
+        assert (
+            schedule["rrule"].startswith("DTSTART;TZID=")
+            and " RRULE:FREQ=" in schedule["rrule"]
+            and ";INTERVAL=" in schedule["rrule"]
+        )
     assert [schedule["job_type"] for schedule in DATA["controller_schedules"] if schedule["enabled"]] == ["check"]
 
 
@@ -140,9 +155,16 @@ def test_the_workflow_changes_nothing_before_it_is_approved():
     while at:
         path.append((at, nodes[at]["unified_job_template"]["name"].split()[-1].lower(), nodes[at].get("job_type")))
         at = nodes[at].get("related", {}).get("success_nodes", [{"identifier": None}])[0]["identifier"]
-    assert path == [("audit", "site", "check"), ("approve", "shows", None), ("apply", "site", "run"), ("verify", "verify", "run")]
+    assert path == [
+        ("audit", "site", "check"),
+        ("approve", "shows", None),
+        ("apply", "site", "run"),
+        ("verify", "verify", "run"),
+    ]
     assert nodes["approve"]["unified_job_template"]["type"] == "workflow_approval"
-    started = {link["identifier"] for node in nodes.values() for links in node.get("related", {}).values() for link in links}
+    started = {
+        link["identifier"] for node in nodes.values() for links in node.get("related", {}).values() for link in links
+    }
     assert set(nodes) - started == {"audit"}
     site = next(template for template in DATA["controller_templates"] if template["name"].endswith("Site"))
     assert workflow["survey_spec"] == site["survey_spec"]

@@ -24,9 +24,10 @@ def roles(*names):
 def scores(inventory):
     found = {}
     for name, values in inventory["_meta"]["hostvars"].items():
-        with open(values["oom_protect_targets"][0]["pidfile"], encoding="utf-8") as pid, open(
-            "/proc/{0}/oom_score_adj".format(pid.read()), encoding="utf-8"
-        ) as score:
+        with (
+            open(values["oom_protect_targets"][0]["pidfile"], encoding="utf-8") as pid,
+            open(f"/proc/{pid.read()}/oom_score_adj", encoding="utf-8") as score,
+        ):
             found[name] = int(score.read())
     return found
 
@@ -42,7 +43,7 @@ def test_a_launch_without_answers(name, job_type, project, templates, inventory)
     job = launch(project, templates[name], inventory, job_type=job_type, limit=limit_to(name))
     assert job.status == "successful", job.stdout()
     outcome = {("verify", "check"): "checked", ("verify", "run"): "proven"}.get((name, job_type), "ok")
-    assert job.artifacts["oomguard_{0}_1_{1}".format(name, outcome)] == (1 if name == "verify" else 3)
+    assert job.artifacts[f"oomguard_{name}_1_{outcome}"] == (1 if name == "verify" else 3)
 
 
 @pytest.mark.parametrize("name", ["protect", "site"])
@@ -59,11 +60,11 @@ def test_check_tells_what_run_then_does(name, project, templates, inventory):
         assert audit.changes(host) == applied.changes(host) != {}
         assert again.changes(host) == {}
     assert audit.artifacts == {
-        "oomguard_{0}_1_would_change".format(name): 3,
-        "oomguard_{0}_1_hosts".format(name): dict.fromkeys(hosts, "would_change: protect"),
+        f"oomguard_{name}_1_would_change": 3,
+        f"oomguard_{name}_1_hosts": dict.fromkeys(hosts, "would_change: protect"),
     }
-    assert applied.artifacts["oomguard_{0}_2_changed".format(name)] == 3
-    assert again.artifacts == {"oomguard_{0}_3_ok".format(name): 3}
+    assert applied.artifacts[f"oomguard_{name}_2_changed"] == 3
+    assert again.artifacts == {f"oomguard_{name}_3_ok": 3}
 
 
 def test_one_short_line_a_host(project, templates, inventory):
@@ -116,7 +117,7 @@ def test_answers_at_the_bounds(name, step, project, templates, inventory):
         answers["oom_protect_persistent"] = "false"  # units are in the scenario awx too
     job = launch(project, templates[name], inventory, answers, limit="web1")
     assert job.status == "successful", job.stdout()
-    assert job.artifacts["oomguard_{0}_1_{1}".format(name, {"site": "would_change", "verify": "checked"}[name])] == 1
+    assert job.artifacts["oomguard_{}_1_{}".format(name, {"site": "would_change", "verify": "checked"}[name])] == 1
 
 
 def test_empty_text_is_no_answer(project, templates, inventory):
@@ -133,7 +134,10 @@ def test_empty_text_is_no_answer(project, templates, inventory):
 
 def test_empty_text_of_an_inventory_is_no_answer(project, templates, inventory):
     for values in inventory["_meta"]["hostvars"].values():
-        values.update(dict.fromkeys(roles("oom_protect", "oom_panic", "oom_overcommit"), ""), oom_protect_targets=values["oom_protect_targets"])
+        values.update(
+            dict.fromkeys(roles("oom_protect", "oom_panic", "oom_overcommit"), ""),
+            oom_protect_targets=values["oom_protect_targets"],
+        )
     job = launch(project, templates["site"], inventory, job_type="run")
     assert (job.status, job.artifacts.get("oomguard_site_1_changed")) == ("successful", 3), job.stdout()
 
@@ -147,11 +151,21 @@ def test_an_answer_is_text_and_no_template(project, templates, inventory):
 @pytest.mark.parametrize(
     "name, variable, value, reason",
     [
-        ("panic", "oom_panic_on_oom", "kil", "value of oom_panic_on_oom must be one of: , kill, panic, panic_always, got: kil"),
+        (
+            "panic",
+            "oom_panic_on_oom",
+            "kil",
+            "value of oom_panic_on_oom must be one of: , kill, panic, panic_always, got: kil",
+        ),
         ("panic", "oom_panic_reboot_after", "soon", "argument 'reboot_after' is of type"),
         ("overcommit", "oom_overcommit_ratio", "0", "give 1 or more"),
         ("protect", "oom_protect_profiles", "contaners", "value of oom_protect_profiles must be one or more of"),
-        ("site", "oom_overcommit_mode", "nver", "value of oom_overcommit_mode must be one of"),  # though it is the last of the three parts
+        (
+            "site",
+            "oom_overcommit_mode",
+            "nver",
+            "value of oom_overcommit_mode must be one of",
+        ),  # though it is the last of the three parts
     ],
 )
 def test_what_passes_by_the_survey_is_refused_by_the_role(name, variable, value, reason, project, templates, inventory):
@@ -159,7 +173,7 @@ def test_what_passes_by_the_survey_is_refused_by_the_role(name, variable, value,
     with pytest.raises(Refused):
         launch(project, templates[name], inventory, {variable: value})
     job = run(project, templates[name], inventory, {variable: value}, "run")
-    assert (job.status, job.artifacts["oomguard_{0}_1_failed".format(name)]) == ("failed", 3)
+    assert (job.status, job.artifacts[f"oomguard_{name}_1_failed"]) == ("failed", 3)
     assert reason in job.stdout()
     assert set(scores(inventory).values()) == {0}
 
@@ -170,4 +184,6 @@ def test_the_evidence_is_an_event(project, templates, inventory):
     assert evidence["verdict"] == "proven" and {run["name"] for run in evidence["runs"]} == {"treatment", "control"}
     assert all(run["event"] for run in evidence["runs"])
     assert "censored" not in json.dumps(job.events)
-    assert job.artifacts["oomguard_verify_1_hosts"]["web1"].startswith("proven: the kernel took the hog in the treatment")
+    assert job.artifacts["oomguard_verify_1_hosts"]["web1"].startswith(
+        "proven: the kernel took the hog in the treatment"
+    )

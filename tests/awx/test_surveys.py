@@ -12,13 +12,14 @@ import subprocess
 
 import pytest
 import yaml
+from controller import CHECKOUT, Refused, choices, data, extra_vars, objections
+from jobs import BIN
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import design as _experiment
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host as _sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from controller import CHECKOUT, Refused, choices, data, extra_vars, objections
-from jobs import BIN
 
 ROLES = {
     "protect": ["oom_protect"],
@@ -29,7 +30,9 @@ ROLES = {
 }
 TEMPLATES = {template["name"].split()[-1].lower(): template for template in data()["controller_templates"]}
 QUESTIONS = [(name, question) for name, template in TEMPLATES.items() for question in template["survey_spec"]["spec"]]
-each_question = pytest.mark.parametrize("name, question", QUESTIONS, ids=["{0} {1[variable]}".format(*pair) for pair in QUESTIONS])
+each_question = pytest.mark.parametrize(
+    "name, question", QUESTIONS, ids=["{} {[variable]}".format(*pair) for pair in QUESTIONS]
+)
 each_template = pytest.mark.parametrize("name", TEMPLATES)
 EXACT_IN_FORMS = 2**53 - 1  # numbers of a web form are those of JavaScript
 
@@ -44,14 +47,17 @@ def options_of(name):
 
 def of_module(option):
     """The option of a module that an option of a role says that it is, or nothing."""
-    named = re.search(r"See O\(oomguard\.linux\.(\w+)#module:(\w+)\)|see O\(oomguard\.linux\.(\w+)#module:(\w+)\)", str(option["description"]))
+    named = re.search(
+        r"See O\(oomguard\.linux\.(\w+)#module:(\w+)\)|see O\(oomguard\.linux\.(\w+)#module:(\w+)\)",
+        str(option["description"]),
+    )
     if named is None:
         return {}
     module, key = [part for part in named.groups() if part]
     return documented("oomguard.linux." + module)[key]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def documented(module):
     """Its options, also those that are in a fragment."""
     command = [os.path.join(BIN, "ansible-doc"), "--json", module]
@@ -91,7 +97,9 @@ def test_awx_stores_it_as_it_is(name):
     ],
 )
 def test_what_awx_would_not_store_is_seen(changed, objection):
-    question = dict(next(question for _name, question in QUESTIONS if question["variable"] == "oom_panic_persistent"), **changed)
+    question = dict(
+        next(question for _name, question in QUESTIONS if question["variable"] == "oom_panic_persistent"), **changed
+    )
     assert objection in "".join(objections({"name": "", "description": "", "spec": [question]}))
 
 
@@ -172,7 +180,10 @@ def taken(guard, value):
     return True
 
 
-@pytest.mark.parametrize("question", {question["variable"]: question for _name, question in QUESTIONS if question["type"] == "integer"}.values())
+@pytest.mark.parametrize(
+    "question",
+    {question["variable"]: question for _name, question in QUESTIONS if question["type"] == "integer"}.values(),
+)
 def test_bounds_are_those_of_the_guards(question):
     variable, low, high = question["variable"], question["min"], question["max"]
     if variable in BOUNDS:

@@ -20,13 +20,15 @@ import sys
 import tempfile
 import time
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import LogFile
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
-FIXTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded/debian12-6.1/dmesg-x.log")
+FIXTURE = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded/debian12-6.1/dmesg-x.log"
+)
 
 MEBIBYTES = int(os.environ.get("MEBIBYTES", "1024"))
 REPORTS = 200
@@ -39,11 +41,55 @@ ANALYSER_BY_OURS = 20
 DOUBLE_BY_HALF = 2.2  # twice the input, and what clocks are worth
 MIB_OVER_BARE = 64
 
-WORDS = (
-    "usb new high-speed device number using xhci_hcd EXT4-fs (sda1): mounted filesystem with ordered data mode veth0a1b2c3 entered"
-    " blocking state promiscuous IPv6: ADDRCONF(NETDEV_CHANGE): link becomes ready audit: type=1400 apparmor=\"ALLOWED\" operation="
-    " profile name= pid= comm= nfs: server not responding, still trying TCP: Possible SYN flooding on port. Sending cookies."
-).split()
+WORDS = [
+    "usb",
+    "new",
+    "high-speed",
+    "device",
+    "number",
+    "using",
+    "xhci_hcd",
+    "EXT4-fs",
+    "(sda1):",
+    "mounted",
+    "filesystem",
+    "with",
+    "ordered",
+    "data",
+    "mode",
+    "veth0a1b2c3",
+    "entered",
+    "blocking",
+    "state",
+    "promiscuous",
+    "IPv6:",
+    "ADDRCONF(NETDEV_CHANGE):",
+    "link",
+    "becomes",
+    "ready",
+    "audit:",
+    "type=1400",
+    'apparmor="ALLOWED"',
+    "operation=",
+    "profile",
+    "name=",
+    "pid=",
+    "comm=",
+    "nfs:",
+    "server",
+    "not",
+    "responding,",
+    "still",
+    "trying",
+    "TCP:",
+    "Possible",
+    "SYN",
+    "flooding",
+    "on",
+    "port.",
+    "Sending",
+    "cookies.",
+]
 
 
 def report():
@@ -52,7 +98,7 @@ def report():
     begin = next(number for number, line in enumerate(lines) if "invoked oom-killer" in line)
     end = next(number for number, line in enumerate(lines) if number > begin and "Killed process" in line)
     row = next(number for number, line in enumerate(lines) if number > begin and re.match(r"\[ *\d+\] ", line))
-    return lines[begin:row] + [lines[row]] * ROWS + lines[row:end + 1]
+    return lines[begin:row] + [lines[row]] * ROWS + lines[row : end + 1]
 
 
 def write(path, mebibytes, reports):
@@ -67,7 +113,7 @@ def write(path, mebibytes, reports):
             if size >= told * (mebibytes << 20) / reports:
                 texts, told = lines, told + 1
             seconds = int(uptime)
-            stamp = "Nov 23 {0:02}:{1:02}:{2:02} server kernel: [{3:12.6f}] ".format(seconds // 3600 % 24, seconds // 60 % 60, seconds % 60, uptime)
+            stamp = f"Nov 23 {seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02} server kernel: [{uptime:12.6f}] "
             size += stream.write("".join(stamp + text + "\n" for text in texts))
 
 
@@ -83,7 +129,19 @@ def grep(path):
 
 def ours(path):
     nothing = dict.fromkeys(Query._fields)
-    query = Query(**dict(nothing, source="file", paths=[path], boot="current", killer="kernel", tasks=False, raw=False, untrusted=False, limit=1000))
+    query = Query(
+        **dict(
+            nothing,
+            source="file",
+            paths=[path],
+            boot="current",
+            killer="kernel",
+            tasks=False,
+            raw=False,
+            untrusted=False,
+            limit=1000,
+        )
+    )
     return len(gather(query, Procfs())["events"])
 
 
@@ -110,13 +168,13 @@ def first_lines(path, size):
 
 def peak_mib(code):
     """What a Python needs at most to run this."""
-    measure = "\nprint([line.split()[1] for line in open(\"/proc/self/status\") if line.startswith(\"VmHWM\")][0])"
+    measure = '\nprint([line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")][0])'
     done = subprocess.run([sys.executable, "-c", code + measure], check=True, stdout=subprocess.PIPE, text=True)
     return int(done.stdout.split()[-1]) / 1024
 
 
 def row(what, value, bound="", holds=None):
-    print("{0:<38} {1:>10}   {2:<14} {3}".format(what, value, bound, "" if holds is None else "holds" if holds else "DOES NOT HOLD"))
+    print(f"{what:<38} {value:>10}   {bound:<14} {'' if holds is None else 'holds' if holds else 'DOES NOT HOLD'}")
 
 
 def main():
@@ -130,18 +188,20 @@ def main():
                 seconds, found = timed(lambda reader=reader: reader(path))
                 measured.append(seconds)
                 if found != REPORTS:
-                    sys.exit("{0} found {1} of {2} reports".format(reader.__name__, found, REPORTS))
-        print("{0} MiB with {1} reports".format(MEBIBYTES, REPORTS))
+                    sys.exit(f"{reader.__name__} found {found} of {REPORTS} reports")
+        print(f"{MEBIBYTES} MiB with {REPORTS} reports")
         for reader, measured in times.items():
-            row(reader.__name__, "{0:.2f} s".format(statistics.median(measured)))
+            row(reader.__name__, f"{statistics.median(measured):.2f} s")
         ratio = statistics.median(theirs / own for theirs, own in zip(times[grep], times[ours]))
-        row("throughput / grep", "{0:.2f}".format(ratio), "at least {0}".format(GREP_BY_OURS), ratio >= GREP_BY_OURS)
-        doubled = statistics.median(timed(lambda: ours(path))[0] / timed(lambda: ours(half))[0] for _turn in range(REPETITIONS))
-        row("twice the log", "{0:.2f}".format(doubled), "at most {0}".format(DOUBLE_BY_HALF), doubled <= DOUBLE_BY_HALF)
-        code = "import sys; sys.path[:] = {0!r}\n".format(sys.path)
-        reading = code + "sys.argv = ['']\nfrom bench_events import ours\nours({0!r})".format(path)
+        row("throughput / grep", f"{ratio:.2f}", f"at least {GREP_BY_OURS}", ratio >= GREP_BY_OURS)
+        doubled = statistics.median(
+            timed(lambda: ours(path))[0] / timed(lambda: ours(half))[0] for _turn in range(REPETITIONS)
+        )
+        row("twice the log", f"{doubled:.2f}", f"at most {DOUBLE_BY_HALF}", doubled <= DOUBLE_BY_HALF)
+        code = f"import sys; sys.path[:] = {sys.path!r}\n"
+        reading = code + f"sys.argv = ['']\nfrom bench_events import ours\nours({path!r})"
         over = peak_mib(reading) - peak_mib(code)
-        row("memory over a bare Python", "{0:.1f} MiB".format(over), "at most {0}".format(MIB_OVER_BARE), over <= MIB_OVER_BARE)
+        row("memory over a bare Python", f"{over:.1f} MiB", f"at most {MIB_OVER_BARE}", over <= MIB_OVER_BARE)
         program = os.environ.get("OOMANALYSER")
         if not program:
             print("OOMAnalyser was not given (OOMANALYSER=PATH), and is not measured")
@@ -150,15 +210,31 @@ def main():
         # It takes the first report apart of what it is given: the log, as a user has it; that part of it which has one report; or a report
         # that somebody has cut out, which is what is left of the difference when nothing has to be looked for.
         own = statistics.median(times[ours]) / REPORTS
-        for what, size, turns in (("the log", MEBIBYTES << 20, 1), ("a part of it", (MEBIBYTES << 20) // REPORTS, REPETITIONS)):
+        for what, size, turns in (
+            ("the log", MEBIBYTES << 20, 1),
+            ("a part of it", (MEBIBYTES << 20) // REPORTS, REPETITIONS),
+        ):
             text = first_lines(path, size)
-            ratio = statistics.median(timed(lambda text=text: analysed(module, text))[0] for _turn in range(turns)) / own
-            row("OOMAnalyser / ours, given " + what, "{0:.1f}".format(ratio), "at least {0}".format(ANALYSER_BY_OURS), ratio >= ANALYSER_BY_OURS)
+            ratio = (
+                statistics.median(timed(lambda text=text: analysed(module, text))[0] for _turn in range(turns)) / own
+            )
+            row(
+                "OOMAnalyser / ours, given " + what,
+                f"{ratio:.1f}",
+                f"at least {ANALYSER_BY_OURS}",
+                ratio >= ANALYSER_BY_OURS,
+            )
         text = "\n".join("[  123.456789] " + line for line in report())
         alone = statistics.median(
-            timed(lambda: analysed(module, text))[0] / timed(lambda: parse(records_of(text.split("\n"))))[0] for _turn in range(51)
+            timed(lambda: analysed(module, text))[0] / timed(lambda: parse(records_of(text.split("\n"))))[0]
+            for _turn in range(51)
         )
-        row("OOMAnalyser / ours, given a report", "{0:.1f}".format(alone), "at least {0}".format(ANALYSER_BY_OURS), alone >= ANALYSER_BY_OURS)
+        row(
+            "OOMAnalyser / ours, given a report",
+            f"{alone:.1f}",
+            f"at least {ANALYSER_BY_OURS}",
+            alone >= ANALYSER_BY_OURS,
+        )
 
 
 if __name__ == "__main__":

@@ -23,15 +23,15 @@ import time
 
 import psutil
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "processes.c")
 
 PROCESSES = 5000
-NAMES = ["bench{0}-{1}".format(os.getpid(), number) for number in range(20)]  # of this run alone, and at most 15 bytes
+NAMES = [f"bench{os.getpid()}-{number}" for number in range(20)]  # of this run alone, and at most 15 bytes
 SCORE = 300
 REPETITIONS = 9
 
@@ -50,7 +50,7 @@ def full_host():
         with subprocess.Popen([program, str(PROCESSES), *NAMES], stdout=subprocess.PIPE, text=True) as running:
             try:
                 if running.stdout.readline() != "ready\n":
-                    sys.exit("{0} processes could not be started: is there a limit, as in ulimit -u?".format(PROCESSES))
+                    sys.exit(f"{PROCESSES} processes could not be started: is there a limit, as in ulimit -u?")
                 yield
             finally:
                 running.kill()
@@ -76,7 +76,9 @@ def scan():
     found = set()
     for process in psutil.process_iter(["name", "exe", "ppid", "create_time"]):
         if process.info["name"] in NAMES or os.path.basename(process.info["exe"] or "") in NAMES:
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError), open("/proc/{0}/oom_score_adj".format(process.pid)) as score:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(
+                f"/proc/{process.pid}/oom_score_adj"
+            ) as score:
                 int(score.read())
                 found.add(process.pid)
     return found
@@ -122,7 +124,7 @@ def module():
     peak, answer = peak_kib(MODULE.format(arguments=arguments))
     answer = json.loads(answer)
     if len(answer.get("targets", ())) != len(NAMES):
-        sys.exit("the module failed: {0}".format(answer.get("msg", answer)))
+        sys.exit(f"the module failed: {answer.get('msg', answer)}")
     return peak
 
 
@@ -130,13 +132,13 @@ def module():
 
 
 def verdict(what, value, bound):
-    print("{0:<24}{1:>8.2f}   at most {2:<5} {3}".format(what, value, bound, "holds" if value <= bound else "does not hold"))
+    print(f"{what:<24}{value:>8.2f}   at most {bound:<5} {'holds' if value <= bound else 'does not hold'}")
 
 
 def main():
     for program in ("ps", "cc"):
         if not shutil.which(program):
-            sys.exit("{0} is missing: install it (Debian: procps, gcc, libc6-dev)".format(program))
+            sys.exit(f"{program} is missing: install it (Debian: procps, gcc, libc6-dev)")
     with full_host():
         if plan() != scan():
             sys.exit("ours and psutil do not find the same processes: there is nothing to compare")
@@ -147,9 +149,9 @@ def main():
         ours, listing, theirs = (statistics.median(times) for times in took.values())
         over_bare = (module() - peak_kib("")[0]) / 1024
 
-    print("{0} processes, {1} targets, Python {2}, median of {3}".format(PROCESSES, len(NAMES), platform.python_version(), REPETITIONS))
+    print(f"{PROCESSES} processes, {len(NAMES)} targets, Python {platform.python_version()}, median of {REPETITIONS}")
     for what, value in (("plan", ours), ("ps -eo pid,comm", listing), ("the same with psutil", theirs)):
-        print("{0:<24}{1:>8.0f} ms".format(what, value * 1000))
+        print(f"{what:<24}{value * 1000:>8.0f} ms")
     verdict("plan / ps", ours / listing, OURS_BY_PS)
     verdict("plan / psutil", ours / theirs, OURS_BY_PSUTIL)
     verdict("module, MiB over bare", over_bare, MIB_OVER_BARE)

@@ -26,17 +26,29 @@ MOST_CALLS = 3
 def play(scenario, inventory, name):
     """Seconds of one run, those of it for facts, and what it said; ends the program if it changed, failed or skipped anything."""
     policy = "@" + os.path.join(scenario, "vars/policy.yml")
-    command = ["ansible-playbook", "--inventory", inventory, "--extra-vars", policy, os.path.join(scenario, name + ".yml")]
+    command = [
+        "ansible-playbook",
+        "--inventory",
+        inventory,
+        "--extra-vars",
+        policy,
+        os.path.join(scenario, name + ".yml"),
+    ]
     begun = time.monotonic()
-    plain = dict(os.environ, ANSIBLE_FORCE_COLOR="0", ANSIBLE_NOCOLOR="1", ANSIBLE_CALLBACKS_ENABLED="ansible.posix.profile_tasks")
+    plain = dict(
+        os.environ,
+        ANSIBLE_FORCE_COLOR="0",
+        ANSIBLE_NOCOLOR="1",
+        ANSIBLE_CALLBACKS_ENABLED="ansible.posix.profile_tasks",
+    )
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=plain)
     seconds = time.monotonic() - begun
     recap = re.search(r"ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+) +skipped=(\d+)", done.stdout)
     if done.returncode != 0 or recap is None or set(recap.groups()) != {"0"}:
-        sys.exit("{0} found something to do, failed, or did not do all:\n{1}".format(name, done.stdout))
+        sys.exit(f"{name} found something to do, failed, or did not do all:\n{done.stdout}")
     facts = re.search(r"^Gathering Facts -+ ([\d.]+)s$", done.stdout, re.MULTILINE)
     if (facts is not None) != (name == "stock"):
-        sys.exit("only stock gathers facts, and {0} says:\n{1}".format(name, done.stdout))
+        sys.exit(f"only stock gathers facts, and {name} says:\n{done.stdout}")
     return seconds, float(facts.group(1)) if facts else 0.0, done.stdout
 
 
@@ -49,13 +61,13 @@ def main():
     for _turn in range(REPETITIONS):
         ours = play(scenario, inventory, "site")[0]
         stock, facts, _said = play(scenario, inventory, "stock")
-        print("site {0:.1f} s, stock {1:.1f} s, of these {2:.1f} s for facts".format(ours, stock, facts))
+        print(f"site {ours:.1f} s, stock {stock:.1f} s, of these {facts:.1f} s for facts")
         ratios["as it is"].append(ours / stock)
         ratios["without facts"].append(ours / (stock - facts))
-    found = ", ".join("{0} {1:.3f}".format(name, statistics.median(measured)) for name, measured in ratios.items())
-    print("site / stock {0} (bound {1}), {2} module calls".format(found, OURS_BY_STOCK, calls))
+    found = ", ".join(f"{name} {statistics.median(measured):.3f}" for name, measured in ratios.items())
+    print(f"site / stock {found} (bound {OURS_BY_STOCK}), {calls} module calls")
     if calls > MOST_CALLS:
-        sys.exit("site makes more than {0} calls of modules".format(MOST_CALLS))
+        sys.exit(f"site makes more than {MOST_CALLS} calls of modules")
 
 
 main()

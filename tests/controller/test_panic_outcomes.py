@@ -21,7 +21,11 @@ SEEN = {
     "__oom_verify_reboot": {"elapsed": 42, "rebooted": True},
     "__oom_verify_pstore": {"pstore_backend": None, "events": []},
     "__oom_protect_result": {"changed": False, "targets": [{"target": "unit=docker.service", "changed": False}]},
-    "__oom_panic_result": {"changed": False, "before": {"live": {"vm.panic_on_oom": 1}}, "after": {"live": {"vm.panic_on_oom": 1}}},
+    "__oom_panic_result": {
+        "changed": False,
+        "before": {"live": {"vm.panic_on_oom": 1}},
+        "after": {"live": {"vm.panic_on_oom": 1}},
+    },
     "__oom_overcommit_result": {"changed": False, "skipped": True},
 }
 TIMED_OUT = {"elapsed": 97, "rebooted": True, "msg": "Timed out waiting for last boot time check (timeout=60)"}
@@ -41,7 +45,11 @@ def trial(**seen):
     """What is stored as evidence, when tasks saw something else than SEEN."""
     seen = {**SEEN, **{"__oom_" + name: value for name, value in seen.items()}}
     outcome = evaluate("__oom_verify_panic_outcome", seen)
-    return {"outcome": outcome, **evaluate("__oom_verify_panic_facts", seen), **evaluate("__oom_verify_panic_verdicts", seen)[outcome]}
+    return {
+        "outcome": outcome,
+        **evaluate("__oom_verify_panic_facts", seen),
+        **evaluate("__oom_verify_panic_verdicts", seen)[outcome],
+    }
 
 
 def told(**seen):
@@ -71,7 +79,11 @@ def test_without_pstore_the_boot_id_is_evidence_and_that_is_said():
     assert trial()["event"] is None
 
 
-@pytest.mark.parametrize("seen", [pstore("oomguard-other"), {"pstore_backend": "efi_pstore", "events": []}], ids=["of another panic", "of nothing"])
+@pytest.mark.parametrize(
+    "seen",
+    [pstore("oomguard-other"), {"pstore_backend": "efi_pstore", "events": []}],
+    ids=["of another panic", "of nothing"],
+)
 def test_a_pstore_that_tells_of_something_else_is_inconclusive(seen):
     outcome, verdict, reasons = told(verify_pstore=seen)
     assert (outcome, verdict) == ("no_evidence", "inconclusive")
@@ -93,7 +105,10 @@ def test_the_same_boot_is_refuted(reboot):
     "reboot, why",
     [
         (TIMED_OUT, TIMED_OUT["msg"]),
-        ({"elapsed": 60, "msg": "Timed out waiting for post-reboot test command (timeout=60)"}, "post-reboot test command"),
+        (
+            {"elapsed": 60, "msg": "Timed out waiting for post-reboot test command (timeout=60)"},
+            "post-reboot test command",
+        ),
         ({"elapsed": 61}, "it took 61 s"),
         ({"msg": "the wait itself broke"}, "the wait itself broke"),
     ],
@@ -115,7 +130,10 @@ def sysctls(before, after):
     return {"changed": True, "before": {"live": before}, "after": {"live": after}}
 
 
-PINS = {"changed": True, "targets": [{"target": "unit=docker.service", "changed": True}, {"target": "process=cron", "changed": False}]}
+PINS = {
+    "changed": True,
+    "targets": [{"target": "unit=docker.service", "changed": True}, {"target": "process=cron", "changed": False}],
+}
 SET = sysctls({"vm.panic_on_oom": 0, "kernel.panic": 10}, {"vm.panic_on_oom": 1, "kernel.panic": 10})
 FILE = sysctls({"vm.overcommit_memory": 0}, {"vm.overcommit_memory": 0})
 REFUSED = {"failed": True, "changed": False, "msg": "the host would hang"}
@@ -128,7 +146,10 @@ REFUSED = {"failed": True, "changed": False, "msg": "the host would hang"}
         ({"panic_result": SET}, ["oom_panic", "vm.panic_on_oom"]),
         ({"overcommit_result": FILE}, ["oom_overcommit"]),
         ({"panic_result": REFUSED}, ["the host would hang"]),
-        ({"protect_result": PINS, "panic_result": SET}, ["oom_protect", "oom_panic", "unit=docker.service", "vm.panic_on_oom"]),
+        (
+            {"protect_result": PINS, "panic_result": SET},
+            ["oom_protect", "oom_panic", "unit=docker.service", "vm.panic_on_oom"],
+        ),
     ],
     ids=["pins", "sysctls", "only a file", "refused", "both"],
 )

@@ -23,7 +23,9 @@ PROFILES = {
         {"unit": "mariadb", "process": "mariadbd", "score": -600, "aliases": ["mysql"], "source": "its unit"},
         {"unit": "mysql", "process": "mysqld", "score": -600, "aliases": ["mariadb"], "source": "the same"},
     ],
-    "observers": [{"unit": "exporter", "process": "exporter", "score": -250, "children": "reset", "source": "the journal"}],
+    "observers": [
+        {"unit": "exporter", "process": "exporter", "score": -250, "children": "reset", "source": "the journal"}
+    ],
 }
 
 DOCKER = {"unit": "docker", "score": -500, "missing": "ignore", "state": "present"}
@@ -123,7 +125,10 @@ CASES = {
         ],
     ),
     "absent: nothing is set": (
-        [{"unit": "x", "score": 1, "oom_policy": "kill", "children": "reset"}, {"pid": 7, "score": 0, "state": "present"}],
+        [
+            {"unit": "x", "score": 1, "oom_policy": "kill", "children": "reset"},
+            {"pid": 7, "score": 0, "state": "present"},
+        ],
         ["node"],
         {"state": "absent"},
         [
@@ -150,7 +155,9 @@ def test_what_came_in_stays_as_it_is():
 
 
 def test_an_unknown_profile_is_named():
-    with pytest.raises(AnsibleFilterError, match="there is no profile nodes, db: choose from containers, node, database, observers"):
+    with pytest.raises(
+        AnsibleFilterError, match="there is no profile nodes, db: choose from containers, node, database, observers"
+    ):
         protect_targets([], PROFILES, ["nodes", "containers", "db"])
 
 

@@ -30,7 +30,7 @@ def options_of(role):
 
 PROFILES = read("roles", "oom_protect", "vars", "main.yml")["__oom_protect_profiles"]
 ENTRIES = [(profile, entry) for profile, entries in PROFILES.items() for entry in entries]
-each_entry = pytest.mark.parametrize("profile, entry", ENTRIES, ids=["{0} {1[unit]}".format(*pair) for pair in ENTRIES])
+each_entry = pytest.mark.parametrize("profile, entry", ENTRIES, ids=["{} {[unit]}".format(*pair) for pair in ENTRIES])
 
 
 # --- every role -----------------------------------------------------------------
@@ -108,9 +108,17 @@ def table(path):
 
 def test_the_documentation_lists_the_profiles():
     listed = [
-        (row["profile"], row["unit"], row["process"], int(row["score"]), row["OOMPolicy"] or None, row["where the score comes from"])
+        (
+            row["profile"],
+            row["unit"],
+            row["process"],
+            int(row["score"]),
+            row["OOMPolicy"] or None,
+            row["where the score comes from"],
+        )
         for row in table("docs/protect.md")
     ]
     assert listed == [
-        (profile, entry["unit"], entry["process"], entry["score"], entry.get("oom_policy"), entry["source"]) for profile, entry in ENTRIES
+        (profile, entry["unit"], entry["process"], entry["score"], entry.get("oom_policy"), entry["source"])
+        for profile, entry in ENTRIES
     ]

@@ -22,10 +22,10 @@ import time
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
 from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
 
 SOURCE = os.path.join(os.path.dirname(__file__), "forks.c")
@@ -53,16 +53,16 @@ def cgroup():
     """A private memory cgroup, limited so that a storm cannot take more than it should."""
     try:
         hierarchy = _cgroup.memory_hierarchy(Procfs())
-        cgroup = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguard-forks-{0}".format(os.getpid())))
+        cgroup = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguard-forks-{os.getpid()}"))
         cgroup.create()
     except OomError as error:
-        pytest.fail("a storm needs a memory cgroup that can be written, as root: {0}".format(error))
+        pytest.fail(f"a storm needs a memory cgroup that can be written, as root: {error}")
     try:
         cgroup.set_limit(256 * 1024)
         yield cgroup
     finally:
         removed = cgroup.remove()
-    assert removed, "{0} is still there".format(cgroup.directory)
+    assert removed, f"{cgroup.directory} is still there"
 
 
 @contextlib.contextmanager
@@ -98,7 +98,7 @@ SETTLE = 1 << signal.SIGUSR1 - 1
 
 def signals(running, which):
     """A set of signals, as /proc/PID/status (proc(5)) shows it."""
-    with open("/proc/{0}/status".format(running.pid)) as status:
+    with open(f"/proc/{running.pid}/status") as status:
         return next(int(line.split()[1], 16) for line in status if line.startswith(which))
 
 
@@ -192,13 +192,23 @@ def test_the_storm_goes_on_when_fork_is_refused(forks):
         resource.setrlimit(resource.RLIMIT_NPROC, (4, 4))
 
     program = os.open(forks, os.O_RDONLY)  # the user cannot go into the folder of the tests
-    words = ["/proc/self/fd/{0}".format(program), "500", "100"]
-    done = subprocess.run(words, pass_fds=[program], user=A_USER, preexec_fn=few_processes, check=False, capture_output=True, timeout=SECONDS)
+    words = [f"/proc/self/fd/{program}", "500", "100"]
+    done = subprocess.run(
+        words,
+        pass_fds=[program],
+        user=A_USER,
+        preexec_fn=few_processes,
+        check=False,
+        capture_output=True,
+        timeout=SECONDS,
+    )
     os.close(program)
     assert (done.returncode, json.loads(done.stdout)["forked"]) == (0, 500)
 
 
-@pytest.mark.parametrize("words", [[], ["0"], ["x"], ["1", "0"], ["1", "8", "0,x"], ["1", "8", "1001"], ["1", "8", "0", "0"]])
+@pytest.mark.parametrize(
+    "words", [[], ["0"], ["x"], ["1", "0"], ["1", "8", "0,x"], ["1", "8", "1001"], ["1", "8", "0", "0"]]
+)
 def test_wrong_words_are_refused(forks, words):
     done = subprocess.run([forks, *words], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")

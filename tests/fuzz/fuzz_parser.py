@@ -23,12 +23,14 @@ import atheris
 
 with atheris.instrument_imports(include=["ansible_collections"]):
     from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import formats as _log_forms
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded")
 
-KEYS = set(parse(_log_forms.records_of(["Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))[0])
+KEYS = set(
+    parse(_log_forms.records_of(["Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))[0]
+)
 
 
 def records(form, data):
@@ -50,7 +52,9 @@ def try_one(data):
     events = parse(read, tasks=True, raw=True)
     died = {victim["pid"] for event in events for victim in event["victims"]} - {None}  # which nohang may leave out
     if died:
-        assert died <= {int(digits) for record in whole_messages(read) for digits in re.findall(r"\d+", record.text)}, events
+        assert died <= {int(digits) for record in whole_messages(read) for digits in re.findall(r"\d+", record.text)}, (
+            events
+        )
     for event in events:
         assert set(event) - {"tasks", "raw"} == KEYS, event
         if event["trusted"] and event["killer"] == "kernel":
@@ -64,8 +68,8 @@ def seeds(folder):
         with open(path, "rb") as stream:
             lines = stream.read().split(b"\n")
         for number in range(0, len(lines), 12):
-            with open(os.path.join(folder, "{0}-{1}".format(path.replace(os.sep, "_")[-60:], number)), "wb") as stream:
-                stream.write(b"\2" + b"\n".join(lines[number:number + 12]))
+            with open(os.path.join(folder, f"{path.replace(os.sep, '_')[-60:]}-{number}"), "wb") as stream:
+                stream.write(b"\2" + b"\n".join(lines[number : number + 12]))
 
 
 def main():

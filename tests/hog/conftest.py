@@ -9,10 +9,10 @@ import subprocess
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
 
 SOURCE = os.path.join(os.path.dirname(__file__), "../../roles/oom_verify/files/oom_hog.c")
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -24,7 +24,9 @@ def build(tmp_path_factory):
 
     def compiled(*options):
         program = tmp_path_factory.mktemp("hog") / "oom_hog"
-        done = subprocess.run(["cc", *STRICT, *options, "-o", program, SOURCE], check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            ["cc", *STRICT, *options, "-o", program, SOURCE], check=False, capture_output=True, text=True
+        )
         assert (done.returncode, done.stderr) == (0, "")
         return str(program)
 
@@ -41,13 +43,13 @@ def small_domain():
     """A private memory cgroup of 32 MiB, on cgroup version 1 or 2."""
     try:
         hierarchy = _cgroup.memory_hierarchy(Procfs())
-        cgroup = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguard-test-{0}".format(os.getpid())))
+        cgroup = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguard-test-{os.getpid()}"))
         cgroup.create()
     except OomError as error:
-        pytest.fail("a real kill needs a memory cgroup that can be written, as root: {0}".format(error))
+        pytest.fail(f"a real kill needs a memory cgroup that can be written, as root: {error}")
     try:
         cgroup.set_limit(32 * 1024)
         yield cgroup
     finally:
         removed = cgroup.remove()
-    assert removed, "{0} is still there".format(cgroup.directory)
+    assert removed, f"{cgroup.directory} is still there"

@@ -28,7 +28,9 @@ def run(hog, *options, cgroup=None, before=None, prefix=()):
         if before:
             before()
 
-    done = subprocess.run([*prefix, hog, *options], preexec_fn=prepare, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*prefix, hog, *options], preexec_fn=prepare, check=False, capture_output=True, text=True, timeout=120
+    )
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
@@ -144,7 +146,10 @@ def test_a_deadline_cannot_be_switched_off_by_the_parent(hog):
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
 
-    assert run(hog, "--size", "1M", "--host", "--hold", "60", "--deadline", "1", before=block_and_ignore)[0] == -signal.SIGALRM
+    assert (
+        run(hog, "--size", "1M", "--host", "--hold", "60", "--deadline", "1", before=block_and_ignore)[0]
+        == -signal.SIGALRM
+    )
 
 
 def test_it_goes_on_when_nobody_listens(hog):
@@ -183,9 +188,9 @@ def test_every_page_is_touched(hog):
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         try:
             assert [json.loads(child.stdout.readline())["phase"] for _line in range(2)] == ["start", "allocated"]
-            with open("/proc/{0}/statm".format(child.pid)) as statm:
+            with open(f"/proc/{child.pid}/statm") as statm:
                 resident = int(statm.read().split()[1]) * resource.getpagesize()
-            with open("/proc/{0}/comm".format(child.pid)) as comm:
+            with open(f"/proc/{child.pid}/comm") as comm:
                 name = comm.read()
         finally:
             child.kill()
@@ -257,7 +262,19 @@ def test_a_name_is_written_as_json(hog, name, written):
 def test_help_tells_every_option_and_exit_code(hog):
     done = subprocess.run([hog, "--help"], check=False, capture_output=True, text=True)
     assert done.returncode == 0
-    for word in "--size --step --pause --hold --score --name --deadline --max-domain --host --version ENOMEM".split():
+    for word in [
+        "--size",
+        "--step",
+        "--pause",
+        "--hold",
+        "--score",
+        "--name",
+        "--deadline",
+        "--max-domain",
+        "--host",
+        "--version",
+        "ENOMEM",
+    ]:
         assert word in done.stdout
 
 
@@ -265,7 +282,7 @@ def test_its_version_is_that_of_the_collection(hog):
     with open(os.path.join(os.path.dirname(__file__), "../../galaxy.yml")) as galaxy:
         version = re.search(r"^version: (\S+)$", galaxy.read(), re.MULTILINE).group(1)
     code = subprocess.run([hog, "--version"], check=False, capture_output=True, text=True)
-    assert (code.returncode, code.stdout) == (0, "oom_hog {0}\n".format(version))
+    assert (code.returncode, code.stdout) == (0, f"oom_hog {version}\n")
 
 
 # --- which memory domain it sees ---------------------------------------------------------
@@ -294,12 +311,23 @@ DOMAINS = {
     "version 1, with another controller": ({"m/a/" + V1: MIB}, [v1()], ["4:cpuset,memory:/a"], 1024),
     "version 1, no limit": ({"m/a/" + V1: NO_LIMIT_V1}, [v1()], ["4:memory:/a"], UNLIMITED),
     "version 1, the root": ({"m/" + V1: NO_LIMIT_V1}, [v1()], ["4:memory:/"], UNLIMITED),
-    "version 1, smallest above": ({"m/" + V1: NO_LIMIT_V1, "m/a/" + V1: MIB, "m/a/b/" + V1: str(2 << 20)}, [v1()], ["4:memory:/a/b"], 1024),
+    "version 1, smallest above": (
+        {"m/" + V1: NO_LIMIT_V1, "m/a/" + V1: MIB, "m/a/b/" + V1: str(2 << 20)},
+        [v1()],
+        ["4:memory:/a/b"],
+        1024,
+    ),
     "version 1, limits not handed down": (
-        {"m/a/" + V1: MIB, "m/a/memory.use_hierarchy": "0", "m/a/b/" + V1: NO_LIMIT_V1}, [v1()], ["4:memory:/a/b"], UNLIMITED,
+        {"m/a/" + V1: MIB, "m/a/memory.use_hierarchy": "0", "m/a/b/" + V1: NO_LIMIT_V1},
+        [v1()],
+        ["4:memory:/a/b"],
+        UNLIMITED,
     ),
     "version 1, limits handed down": (
-        {"m/a/" + V1: MIB, "m/a/memory.use_hierarchy": "1", "m/a/b/" + V1: NO_LIMIT_V1}, [v1()], ["4:memory:/a/b"], 1024,
+        {"m/a/" + V1: MIB, "m/a/memory.use_hierarchy": "1", "m/a/b/" + V1: NO_LIMIT_V1},
+        [v1()],
+        ["4:memory:/a/b"],
+        1024,
     ),
     "version 2": ({"u/a/" + V2: MIB}, [v2()], ["0::/a"], 1024),
     "version 2, no limit": ({"u/a/" + V2: "max"}, [v2()], ["0::/a"], UNLIMITED),
@@ -307,21 +335,47 @@ DOMAINS = {
     "version 2, smallest above": ({"u/a/" + V2: MIB, "u/a/b/" + V2: "max"}, [v2()], ["0::/a/b"], 1024),
     "version 2, controller not handed on": ({"u/a/" + V2: MIB, "u/a/b/cgroup.procs": ""}, [v2()], ["0::/a/b"], 1024),
     "hybrid: memory is on version 1": (
-        {"m/a/" + V1: MIB, "u/" + V2: "4096"}, [v2(), v1()], ["4:memory:/a", "1:name=systemd:/a", "0::/"], 1024,
+        {"m/a/" + V1: MIB, "u/" + V2: "4096"},
+        [v2(), v1()],
+        ["4:memory:/a", "1:name=systemd:/a", "0::/"],
+        1024,
     ),
     "hybrid: version 1 unseen": ({"u/" + V2: MIB}, [v2()], ["4:memory:/a", "0::/"], UNSEEN),
-    "another hierarchy of version 1": ({"m/" + V1: MIB, "u/a/" + V2: "max"}, [v1().replace("memory", "cpu"), v2()], ["4:cpu:/", "0::/a"], UNLIMITED),
-    "container: bind mount of our cgroup": ({"m/" + V1: MIB}, [v1("/docker/c0ffee")], ["4:memory:/docker/c0ffee"], 1024),
-    "container: below the bind mount": ({"m/a/" + V1: MIB}, [v1("/docker/c0ffee")], ["4:memory:/docker/c0ffee/a"], 1024),
+    "another hierarchy of version 1": (
+        {"m/" + V1: MIB, "u/a/" + V2: "max"},
+        [v1().replace("memory", "cpu"), v2()],
+        ["4:cpu:/", "0::/a"],
+        UNLIMITED,
+    ),
+    "container: bind mount of our cgroup": (
+        {"m/" + V1: MIB},
+        [v1("/docker/c0ffee")],
+        ["4:memory:/docker/c0ffee"],
+        1024,
+    ),
+    "container: below the bind mount": (
+        {"m/a/" + V1: MIB},
+        [v1("/docker/c0ffee")],
+        ["4:memory:/docker/c0ffee/a"],
+        1024,
+    ),
     "container: cgroup namespace": ({"u/" + V2: MIB}, [v2("/")], ["0::/"], 1024),
     "bind mount of another cgroup": ({"m/" + V1: MIB}, [v1("/docker/c0ffee")], ["4:memory:/other"], UNSEEN),
-    "bind mount of a cgroup that begins alike": ({"mb/" + V1: MIB, "m/" + V1: MIB}, [v1("/a")], ["4:memory:/ab"], UNSEEN),
+    "bind mount of a cgroup that begins alike": (
+        {"mb/" + V1: MIB, "m/" + V1: MIB},
+        [v1("/a")],
+        ["4:memory:/ab"],
+        UNSEEN,
+    ),
     "outside the namespace": ({"u/" + V2: MIB, "other/" + V2: MIB}, [v2()], ["0::/../other"], UNSEEN),
     "outside, seen from further up": ({"u/other/" + V2: MIB}, [v2("/..")], ["0::/../other"], 1024),
     "a name that begins with dots": ({"u/..a/" + V2: MIB}, [v2()], ["0::/..a"], 1024),
     "the second mount is ours": ({"m/x": "", "n/a/" + V1: MIB}, [v1("/b"), v1("/", "n")], ["4:memory:/a"], 1024),
     "two mounts, one shows more": (
-        {"m/" + V1: str(2 << 20), "n/" + V1: MIB, "n/a/" + V1: str(2 << 20)}, [v1("/a"), v1("/", "n")], ["4:memory:/a"], 1024,
+        {"m/" + V1: str(2 << 20), "n/" + V1: MIB, "n/a/" + V1: str(2 << 20)},
+        [v1("/a"), v1("/", "n")],
+        ["4:memory:/a"],
+        1024,
     ),
     "blanks in the mount point": ({"my cgroups/a b/" + V2: MIB}, [v2("/", "my\\040cgroups")], ["0::/a b"], 1024),
     "removed cgroup": ({"u/" + V2: MIB}, [v2()], ["0::/gone (deleted)"], UNSEEN),
@@ -374,7 +428,15 @@ QUIET_ENDS = {
 @pytest.mark.parametrize("code, options", QUIET_ENDS.values(), ids=list(QUIET_ENDS))
 def test_valgrind_finds_nothing(hog, code, options):
     assert shutil.which("valgrind"), "valgrind is missing: install it, this check is not left out"
-    command = ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=all", "--error-exitcode=99", hog, *options]
+    command = [
+        "valgrind",
+        "--quiet",
+        "--leak-check=full",
+        "--show-leak-kinds=all",
+        "--error-exitcode=99",
+        hog,
+        *options,
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, "==" in done.stderr) == (code, False), done.stderr
 
@@ -387,5 +449,8 @@ def test_no_behaviour_is_undefined(build, code, options):
 
 def test_it_links_statically(build):
     program = build("-O2", "-static")
-    assert "not a dynamic executable" in subprocess.run(["ldd", program], check=False, capture_output=True, text=True).stderr
+    assert (
+        "not a dynamic executable"
+        in subprocess.run(["ldd", program], check=False, capture_output=True, text=True).stderr
+    )
     assert run(program, "--size", "1M", "--host")[0] == 0

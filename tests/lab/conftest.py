@@ -22,8 +22,8 @@ def processes_of(folder):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            command = open("/proc/{0}/cmdline".format(pid), "rb").read()
-            environment = open("/proc/{0}/environ".format(pid), "rb").read()
+            command = open(f"/proc/{pid}/cmdline", "rb").read()
+            environment = open(f"/proc/{pid}/environ", "rb").read()
         except OSError:
             continue
         if int(pid) != os.getpid() and command and os.fsencode(str(folder)) in command + environment:
@@ -34,5 +34,5 @@ def processes_of(folder):
 def wait_for(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "this did not come about within {0} s".format(seconds)
+        assert time.monotonic() < deadline, f"this did not come about within {seconds} s"
         time.sleep(0.05)

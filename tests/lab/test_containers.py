@@ -16,7 +16,7 @@ def machine(tmp_path, monkeypatch):
     """A machine whose dockerd and docker are these scripts."""
     monkeypatch.setattr(containers, "MACHINE_SOCKET", str(tmp_path / "machine.sock"))
     monkeypatch.setattr(containers, "ENGINE_SECONDS", 1)
-    monkeypatch.setenv("PATH", "{0}:{1}".format(tmp_path / "bin", os.environ["PATH"]))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     (tmp_path / "bin").mkdir()
     (tmp_path / "run").mkdir()
 
@@ -28,10 +28,17 @@ def machine(tmp_path, monkeypatch):
     return write
 
 
-@pytest.mark.parametrize("script", ["echo no storage driver >&2; exit 1\n", "echo no storage driver >&2; exec sleep 100\n"], ids=["ends", "hangs"])
+@pytest.mark.parametrize(
+    "script",
+    ["echo no storage driver >&2; exit 1\n", "echo no storage driver >&2; exec sleep 100\n"],
+    ids=["ends", "hangs"],
+)
 def test_an_engine_that_does_not_answer_is_told_and_ended(machine, tmp_path, script):
     machine("dockerd", script)
-    with pytest.raises(lab.LabError, match="(?s)no engine answers at .*machine.sock, and one of our own did not start and answer:.*no storage driver"):
+    with pytest.raises(
+        lab.LabError,
+        match="(?s)no engine answers at .*machine.sock, and one of our own did not start and answer:.*no storage driver",
+    ):
         containers._start_engine(str(tmp_path / "run"))
     containers.down(str(tmp_path / "run"))
     assert processes_of(tmp_path / "run") == []
@@ -40,5 +47,7 @@ def test_an_engine_that_does_not_answer_is_told_and_ended(machine, tmp_path, scr
 def test_an_engine_that_hangs_in_a_command_is_named(machine, tmp_path, monkeypatch):
     monkeypatch.setattr(containers, "COMMAND_SECONDS", 0.5)
     machine("docker", "exec sleep 100\n")
-    with pytest.raises(lab.LabError, match="docker ps did not end within 0.5 s: look at the engine behind {0}/docker.sock".format(tmp_path)):
+    with pytest.raises(
+        lab.LabError, match=f"docker ps did not end within 0.5 s: look at the engine behind {tmp_path}/docker.sock"
+    ):
         containers._docker(str(tmp_path), "ps")

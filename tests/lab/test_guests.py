@@ -30,9 +30,18 @@ def folder(tmp_path):
 
 
 def start(folder, run=None, platform=None, **environment):
-    command = [sys.executable, GUESTS, "up", str(folder), str(folder / "instance_config.yml"), json.dumps([dict(PLATFORM, **platform or {})])]
+    command = [
+        sys.executable,
+        GUESTS,
+        "up",
+        str(folder),
+        str(folder / "instance_config.yml"),
+        json.dumps([dict(PLATFORM, **platform or {})]),
+    ]
     environment = dict(os.environ, LAB_RUN=str(run.pid) if run else "", **environment)
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def down(folder):
@@ -102,13 +111,13 @@ def test_a_guest_ends_with_its_guard(folder):
     console = os.path.join(os.environ["OOMGUARD_CACHE"], "consoles", "run.guest.log")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(console)  # of another run
-    creating = start(folder, platform={"cmdline": "of={0}".format(folder)})  # of a kind that no state is kept of
+    creating = start(folder, platform={"cmdline": f"of={folder}"})  # of a kind that no state is kept of
     wait_for(lambda: boots(folder) and os.path.exists(console) and os.path.getsize(console))
     guard = next(pid for pid, command in processes_of(folder) if b"guard.py\0" in command)
     os.kill(guard, signal.SIGKILL)
     _said, complaint = creating.communicate(timeout=60)
     assert creating.returncode == 1
-    assert "the guest guest ended while it booted: " in complaint and " Last lines of {0}:".format(console) in complaint
+    assert "the guest guest ended while it booted: " in complaint and f" Last lines of {console}:" in complaint
 
 
 def test_a_destroy_without_guests_is_none(folder):
@@ -171,11 +180,12 @@ def test_a_guest_goes_on_where_one_of_its_kind_had_booted(folder, no_states):
     creating = start(folder, OOMGUARD_CACHE=str(no_states))
     _said, complaint = creating.communicate(timeout=60)
     assert creating.returncode == 1
-    assert " from {0}, without which it boots: ".format(state) in complaint
+    assert f" from {state}, without which it boots: " in complaint
 
 
 def test_a_guest_stands_still_while_its_state_is_kept(folder, tmp_path):
     """Of one that goes on meanwhile QEMU 7.2 kept a timer tree with a cycle in it, in which a processor then went round for ever."""
+
     def ticks():
         with open(os.path.join(os.environ["OOMGUARD_CACHE"], "consoles", folder.name + ".guest.log"), "rb") as console:
             return console.read().count(b"tick")
@@ -235,7 +245,10 @@ def test_a_missing_program_is_named_with_its_package(folder):
     creating = start(folder, PATH="/nonexistent")
     _said, complaint = creating.communicate(timeout=60)
     assert creating.returncode == 1
-    assert complaint == "qemu-system-x86_64 is missing: install the Debian package qemu-system-x86, or run make as root, which installs it\n"
+    assert (
+        complaint
+        == "qemu-system-x86_64 is missing: install the Debian package qemu-system-x86, or run make as root, which installs it\n"
+    )
 
 
 def test_a_full_disk_is_told_before_anything_is_built(folder, tmp_path):
@@ -249,5 +262,8 @@ def test_a_full_disk_is_told_before_anything_is_built(folder, tmp_path):
     finally:
         subprocess.run(["umount", small], check=True)
     assert creating.returncode == 1
-    assert "the image of bookworm cannot be built in {0}/images: that takes 6144 MiB, and 20 are free: make room".format(small) in complaint
+    assert (
+        f"the image of bookworm cannot be built in {small}/images: that takes 6144 MiB, and 20 are free: make room"
+        in complaint
+    )
     assert [name for name in left if not name.endswith(".lock")] == []

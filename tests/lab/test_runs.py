@@ -20,7 +20,14 @@ MOLECULE = {
     "platforms": [{"name": "guest", "suite": "bookworm"}],
     "scenario": {"test_sequence": ["destroy", "create", "converge", "destroy"]},
 }
-CONVERGE = [{"name": "Work", "hosts": "all", "gather_facts": False, "tasks": [{"name": "Take long", "ansible.builtin.command": "sleep 600"}]}]
+CONVERGE = [
+    {
+        "name": "Work",
+        "hosts": "all",
+        "gather_facts": False,
+        "tasks": [{"name": "Take long", "ansible.builtin.command": "sleep 600"}],
+    }
+]
 
 
 class Run:
@@ -35,18 +42,33 @@ class Run:
         (scenario / "converge.yml").write_text(json.dumps(CONVERGE))
         self.log = folder / "log"
         # Of the make that runs us: it is not to be asked for more jobs, nor told what to do.
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+        }
         with open(self.log, "wb") as log:
             self.make = subprocess.Popen(
-                ["make", "vm-killed", "SCENARIOS={0}/*/molecule.yml".format(folder), "CACHE=" + os.environ["OOMGUARD_CACHE"]],
-                cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment,
+                ["make", "vm-killed", f"SCENARIOS={folder}/*/molecule.yml", "CACHE=" + os.environ["OOMGUARD_CACHE"]],
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
             )
 
     def molecule(self):
-        return next((pid for pid, words in self._processes() if words[1:3] and words[1].endswith("/molecule") and words[2] == "test"), None)
+        return next(
+            (
+                pid
+                for pid, words in self._processes()
+                if words[1:3] and words[1].endswith("/molecule") and words[2] == "test"
+            ),
+            None,
+        )
 
     def guest(self):
-        return next((pid for pid, words in self._processes() if os.path.basename(words[0]).startswith("qemu-system")), None)
+        return next(
+            (pid for pid, words in self._processes() if os.path.basename(words[0]).startswith("qemu-system")), None
+        )
 
     def _processes(self):
         return [(pid, os.fsdecode(command).split("\0")) for pid, command in processes_of(self.scenarios)]
@@ -56,13 +78,13 @@ class Run:
 
 
 def environment_of(pid):
-    with open("/proc/{0}/environ".format(pid)) as stream:
+    with open(f"/proc/{pid}/environ") as stream:
         return dict(entry.split("=", 1) for entry in stream.read().split("\0") if entry)
 
 
 def ports_of(pid):
     """TCP ports that this process listens on; of one that is not there, or no longer, none."""
-    folder, opened, sockets = "/proc/{0}/fd".format(pid), [], set()
+    folder, opened, sockets = f"/proc/{pid}/fd", [], set()
     with contextlib.suppress(FileNotFoundError):
         opened = os.listdir(folder)
     for fd in opened:
@@ -71,7 +93,7 @@ def ports_of(pid):
     with open("/proc/net/tcp") as stream:
         rows = [line.split() for line in stream.readlines()[1:]]
     listening = "0A"
-    return [int(row[1].split(":")[1], 16) for row in rows if row[3] == listening and "socket:[{0}]".format(row[9]) in sockets]
+    return [int(row[1].split(":")[1], 16) for row in rows if row[3] == listening and f"socket:[{row[9]}]" in sockets]
 
 
 @pytest.fixture
@@ -86,7 +108,9 @@ def run(tmp_path):
 
 def checkout():
     """Every file of the checkout but those that make builds."""
-    return subprocess.run(["git", "status", "--porcelain", "--untracked-files=all"], cwd=CHECKOUT, check=True, stdout=subprocess.PIPE).stdout
+    return subprocess.run(
+        ["git", "status", "--porcelain", "--untracked-files=all"], cwd=CHECKOUT, check=True, stdout=subprocess.PIPE
+    ).stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -101,7 +125,9 @@ def test_a_run_that_is_killed_leaves_nothing_after_the_next_destroy(run, moment,
     os.kill(run.molecule(), number)
     run.make.wait(timeout=60)
     del environment["LAB_RUN"]  # what a person types belongs to no run
-    subprocess.run(["molecule", "destroy", "--scenario-name", "killed"], cwd=CHECKOUT, env=environment, check=True, timeout=120)
+    subprocess.run(
+        ["molecule", "destroy", "--scenario-name", "killed"], cwd=CHECKOUT, env=environment, check=True, timeout=120
+    )
 
     assert run.guest() is None
     with pytest.raises(ConnectionRefusedError):

@@ -14,4 +14,4 @@ import sys
 subprocess.check_call([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL)
 # Two options of the original speak of packages that it would add by itself.
 options = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel")]
-subprocess.check_call([sys.executable, "-m", "pip", "install"] + options)
+subprocess.check_call([sys.executable, "-m", "pip", "install", *options])

@@ -19,7 +19,9 @@ import sys
 def candidates():
     """Programs named python3.N, those of version managers first."""
     roots = [os.environ.get("PYENV_ROOT", ""), os.path.expanduser("~/.pyenv")]
-    folders = [folder for root in roots if root for folder in sorted(glob.glob(os.path.join(root, "versions", "*", "bin")))]
+    folders = [
+        folder for root in roots if root for folder in sorted(glob.glob(os.path.join(root, "versions", "*", "bin")))
+    ]
     for folder in folders + os.environ["PATH"].split(os.pathsep):
         for path in glob.glob(os.path.join(folder, "python3.*")):
             match = re.match(r"python3\.(\d+)$", os.path.basename(path))
@@ -40,11 +42,11 @@ def main(folder):
         if minor not in found and runs(path, minor):
             found[minor] = os.path.realpath(path)
     for minor, path in found.items():
-        link = os.path.join(folder, "python3.{0}".format(minor))
+        link = os.path.join(folder, f"python3.{minor}")
         if os.path.lexists(link):
             os.unlink(link)
         os.symlink(path, link)
-    print(" ".join("3.{0}".format(minor) for minor in sorted(found)))
+    print(" ".join(f"3.{minor}" for minor in sorted(found)))
 
 
 if __name__ == "__main__":

@@ -30,14 +30,28 @@ class FakeProc:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
-    def process(self, pid, name="sleep", start_time=100, parent=1, score=0, exe=None, cmdline=None, cgroup="/", kernel_thread=False, resident_kb=0):
+    def process(
+        self,
+        pid,
+        name="sleep",
+        start_time=100,
+        parent=1,
+        score=0,
+        exe=None,
+        cmdline=None,
+        cgroup="/",
+        kernel_thread=False,
+        resident_kb=0,
+    ):
         comm = name if isinstance(name, bytes) else name.encode()
         flags = PF_KTHREAD if kernel_thread else 0
-        fields = "S {0} 1 1 0 -1 {1} 0 0 0 0 0 0 0 0 20 0 1 0 {2} 0 {3}".format(parent, flags, start_time, resident_kb * 1024 // PAGE_BYTES)
-        self.write("{0}/stat".format(pid), str(pid).encode() + b" (" + comm + b") " + fields.encode() + b"\n")
-        self.write("{0}/oom_score_adj".format(pid), "{0}\n".format(score))
-        self.write("{0}/cmdline".format(pid), cmdline or b"")
-        self.write("{0}/cgroup".format(pid), "4:memory:{0}\n0::/\n".format(cgroup))
+        fields = (
+            f"S {parent} 1 1 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 {start_time} 0 {resident_kb * 1024 // PAGE_BYTES}"
+        )
+        self.write(f"{pid}/stat", str(pid).encode() + b" (" + comm + b") " + fields.encode() + b"\n")
+        self.write(f"{pid}/oom_score_adj", f"{score}\n")
+        self.write(f"{pid}/cmdline", cmdline or b"")
+        self.write(f"{pid}/cgroup", f"4:memory:{cgroup}\n0::/\n")
         if exe:
             os.symlink(exe, str(self.root / str(pid) / "exe"))
 
@@ -54,9 +68,16 @@ class SysctlTree:
     """A root with /proc/sys as a kernel starts with it, and nothing in any sysctl.d."""
 
     START = {
-        "vm.overcommit_memory": 0, "vm.overcommit_ratio": 50, "vm.overcommit_kbytes": 0, "vm.admin_reserve_kbytes": 8192,
-        "vm.user_reserve_kbytes": 131072, "vm.panic_on_oom": 0, "vm.oom_kill_allocating_task": 0, "vm.oom_dump_tasks": 1,
-        "kernel.panic": 0, "kernel.panic_on_oops": 0,
+        "vm.overcommit_memory": 0,
+        "vm.overcommit_ratio": 50,
+        "vm.overcommit_kbytes": 0,
+        "vm.admin_reserve_kbytes": 8192,
+        "vm.user_reserve_kbytes": 131072,
+        "vm.panic_on_oom": 0,
+        "vm.oom_kill_allocating_task": 0,
+        "vm.oom_dump_tasks": 1,
+        "kernel.panic": 0,
+        "kernel.panic_on_oops": 0,
     }
 
     def __init__(self, root):
@@ -74,7 +95,7 @@ class SysctlTree:
 
     def set(self, **values):
         for key, value in values.items():
-            self.write("proc/sys/" + key.replace(".", "/"), "{0}\n".format(value))
+            self.write("proc/sys/" + key.replace(".", "/"), f"{value}\n")
 
     def get(self, *keys):
         """What a kernel would have made of what was written: the first word counts."""

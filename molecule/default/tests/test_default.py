@@ -10,4 +10,4 @@ testinfra_hosts = ["ansible://all"]
 
 def test_the_daemon_has_its_score_in_proc(host):
     pid = host.file(os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "daemon.pid")).content_string.strip()
-    assert host.file("/proc/{0}/oom_score_adj".format(pid)).content_string.strip() == "250"
+    assert host.file(f"/proc/{pid}/oom_score_adj").content_string.strip() == "250"

@@ -12,8 +12,10 @@ testinfra_hosts = ["ansible://all"]
 
 def test_the_score_of_the_container_s_program_was_raised_and_not_lowered(host):
     container = host.ansible.get_variables()["ansible_host"]
-    pid = subprocess.run(["docker", "inspect", "--format", "{{.State.Pid}}", container], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    with open("/proc/{0}/oom_score_adj".format(pid)) as stream:
+    pid = subprocess.run(
+        ["docker", "inspect", "--format", "{{.State.Pid}}", container], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
+    with open(f"/proc/{pid}/oom_score_adj") as stream:
         assert stream.read() == "300\n"
 
 

@@ -27,7 +27,7 @@ OOMD = "[OOM]\nDefaultMemoryPressureDurationSec=1s\n"
 
 
 def run(*command):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, universal_newlines=True).stdout.strip()
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def write(path, text):
@@ -54,7 +54,7 @@ def ended(unit):
             run("systemctl", "reset-failed", unit)
             return signal
         time.sleep(0.1)
-    sys.exit("{0} was not killed".format(unit))
+    sys.exit(f"{unit} was not killed")
 
 
 def by_service(service):
@@ -75,7 +75,7 @@ def nohang():
     with open("/etc/nohang/nohang.conf") as stream:
         lines = stream.read().splitlines()
     names = [line.partition("=")[0].strip() for line in lines]
-    lines = ["{0} = {1}".format(name, NOHANG[name]) if name in NOHANG else line for name, line in zip(names, lines)]
+    lines = [f"{name} = {NOHANG[name]}" if name in NOHANG else line for name, line in zip(names, lines)]
     write("/etc/nohang/nohang.conf", "\n".join(lines) + "\n")
     return by_service("nohang")
 
@@ -84,8 +84,19 @@ def systemd_oomd():
     """It kills cgroups that wait for memory: here for pages of files, which have to be read again and again."""
     write("/etc/systemd/oomd.conf.d/test.conf", OOMD)
     run("systemctl", "restart", "systemd-oomd")
-    rules = ("Slice=pressed.slice", "MemoryHigh=8M", "ManagedOOMMemoryPressure=kill", "ManagedOOMMemoryPressureLimit=1%")
-    start("thrash", "sh", "-c", "while :; do cat /usr/lib/x86_64-linux-gnu/*.so* /usr/bin/* > /dev/null; done", properties=rules)
+    rules = (
+        "Slice=pressed.slice",
+        "MemoryHigh=8M",
+        "ManagedOOMMemoryPressure=kill",
+        "ManagedOOMMemoryPressureLimit=1%",
+    )
+    start(
+        "thrash",
+        "sh",
+        "-c",
+        "while :; do cat /usr/lib/x86_64-linux-gnu/*.so* /usr/bin/* > /dev/null; done",
+        properties=rules,
+    )
     cgroup = show("thrash", "ControlGroup")
     return dict(killer="systemd-oomd", cgroup=cgroup, signal=ended("thrash"))
 

@@ -13,7 +13,9 @@ testinfra_hosts = ["ansible://all"]
 
 def test_every_daemon_runs_since_before(host):
     before = host.file("/root/daemons").content_string
-    now = host.check_output("systemctl show --property=Id,MainPID,ExecMainStartTimestampMonotonic,NRestarts ssh cron docker containerd dbus")
+    now = host.check_output(
+        "systemctl show --property=Id,MainPID,ExecMainStartTimestampMonotonic,NRestarts ssh cron docker containerd dbus"
+    )
     assert now.strip() == before.strip()
     assert before.count("MainPID=") == 5 and "MainPID=0" not in before
 
@@ -21,7 +23,7 @@ def test_every_daemon_runs_since_before(host):
 @pytest.mark.parametrize("unit, score", [("docker", "-500"), ("cron", "-300")])
 def test_the_pins_are_still_in_proc(host, unit, score):
     pid = host.check_output("systemctl show --property=MainPID --value %s", unit)
-    assert host.file("/proc/{0}/oom_score_adj".format(pid)).content_string.strip() == score
+    assert host.file(f"/proc/{pid}/oom_score_adj").content_string.strip() == score
 
 
 def test_the_container_runs_since_before(host):
@@ -33,4 +35,4 @@ def test_the_killer_took_the_hogs_and_the_program_of_the_post_and_nobody_else(ho
     killed = re.findall(r"Out of memory: Killed process \d+ \((\S+)\)", host.check_output("dmesg"))
     assert len(killed) >= 3
     assert set(killed[:-1]) == {"oomguard-hog"} and killed[-1] == "post"
-    assert host.check_output("grep ^oom_kill /proc/vmstat") == "oom_kill {0}".format(len(killed))
+    assert host.check_output("grep ^oom_kill /proc/vmstat") == f"oom_kill {len(killed)}"

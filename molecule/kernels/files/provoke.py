@@ -98,7 +98,7 @@ def killed(*processes):
     for pid, name in processes:
         _pid, status = os.waitpid(pid, 0)
         if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
-            sys.exit("{0!r} was not killed: {1}".format(name, status))
+            sys.exit(f"{name!r} was not killed: {status}")
     time.sleep(1)  # the kernel prints ten reports in five seconds
     return [[pid, name.hex()] for pid, name in processes]
 
@@ -135,7 +135,7 @@ def no_killable():
     pid = start(b"immune", store, [folder], -1000)
     status = os.waitpid(pid, 0)[1]
     if not os.WIFEXITED(status) or os.WEXITSTATUS(status) != errno.ENOMEM:
-        sys.exit("who may not be killed ended with {0}".format(status))
+        sys.exit(f"who may not be killed ended with {status}")
     os.remove("/dev/shm/provoked")
     yield truth("no killable", [], "memcg", "/provoked immune", "no_killable")
 
@@ -206,7 +206,9 @@ def panic():
 
     write("/proc/sys/kernel/panic", 1)
     write("/proc/sys/vm/panic_on_oom", 2)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal goes away with this program, maybe before setsid has its turn
+    signal.signal(
+        signal.SIGHUP, signal.SIG_IGN
+    )  # the terminal goes away with this program, maybe before setsid has its turn
     for standard in range(3):
         os.dup2(os.open(os.devnull, os.O_RDWR), standard)
     pid = start(b"x invoked oom-k", fill_later, [limited("provoked, panic")])

@@ -39,8 +39,20 @@ def test_the_pair_was_lowered_by_systemd(name):
 
 # Whether a source says who wrote a line. Text without a facility does not.
 SOURCES = {
-    "kmsg": True, "journal": True, "kmsg_records": True, "dmesg": None, "dmesg_facility": True, "dmesg_raw": None, "dmesg_ctime": None,
-    "dmesg_iso": None, "dmesg_json": True, "journal_text": None, "journal_iso": None, "journal_json": True, "journal_export": True, "everything": None,
+    "kmsg": True,
+    "journal": True,
+    "kmsg_records": True,
+    "dmesg": None,
+    "dmesg_facility": True,
+    "dmesg_raw": None,
+    "dmesg_ctime": None,
+    "dmesg_iso": None,
+    "dmesg_json": True,
+    "journal_text": None,
+    "journal_iso": None,
+    "journal_json": True,
+    "journal_export": True,
+    "everything": None,
 }
 FORGED = 4242
 
@@ -50,7 +62,7 @@ def events_of(name, source):
     told = evidence(name + ".events.json")["told"]
     if source in told:
         return told[source]["events"]
-    return [event for event in told["file"]["events"] if event["source"] == "/root/{0}.log".format(source)]
+    return [event for event in told["file"]["events"] if event["source"] == f"/root/{source}.log"]
 
 
 def provoked_events(name, source):
@@ -70,8 +82,10 @@ def provoked_events(name, source):
 def spellings(text):
     r"""Of a name or path: as the kernel escapes every byte that is not ASCII, and as text with what is none escaped."""
     data = text if isinstance(text, bytes) else text.encode()
-    escaped = "".join(chr(byte) if 32 <= byte < 127 else "\\x{0:02x}".format(byte) for byte in data)
-    readable = re.sub(r"[\x00-\x1f\x7f]", lambda match: "\\x{0:02x}".format(ord(match.group())), data.decode("utf-8", "backslashreplace"))
+    escaped = "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in data)
+    readable = re.sub(
+        r"[\x00-\x1f\x7f]", lambda match: f"\\x{ord(match.group()):02x}", data.decode("utf-8", "backslashreplace")
+    )
     return {escaped, readable}
 
 
@@ -81,8 +95,10 @@ def says(event, case):
     if sorted(victim["pid"] for victim in event["victims"]) != sorted(pid for pid, _name in case["victims"]):
         wrong.append("victims")
     for pid, name in case["victims"]:
-        if not any(victim["pid"] == pid and victim["name"] in spellings(bytes.fromhex(name)) for victim in event["victims"]):
-            wrong.append("name of {0}".format(pid))
+        if not any(
+            victim["pid"] == pid and victim["name"] in spellings(bytes.fromhex(name)) for victim in event["victims"]
+        ):
+            wrong.append(f"name of {pid}")
     if event["outcome"] != case["outcome"]:
         wrong.append("outcome")
     if event["constraint"] != case["constraint"]:
@@ -99,8 +115,14 @@ def test_every_kill_is_told_as_it_was_and_no_other(name, source):
     provoked = evidence(name + ".events.json")["provoked"]["cases"]
     events = provoked_events(name, source)
     # Who may not be killed may ask more than once.
-    once = [event for number, event in enumerate(events) if not number or event["outcome"] != "no_killable" or events[number - 1]["outcome"] != "no_killable"]
-    assert [(case["kind"], says(event, case)) for case, event in zip(provoked, once)] == [(case["kind"], []) for case in provoked]
+    once = [
+        event
+        for number, event in enumerate(events)
+        if not number or event["outcome"] != "no_killable" or events[number - 1]["outcome"] != "no_killable"
+    ]
+    assert [(case["kind"], says(event, case)) for case, event in zip(provoked, once)] == [
+        (case["kind"], []) for case in provoked
+    ]
     assert len(once) == len(provoked)
     assert {event["trusted"] for event in once} == {SOURCES[source]}
 
@@ -136,7 +158,12 @@ def test_trials_are_told_whole(name):
     events = evidence(name + ".events.json")["before"]["events"]
     assert len(events) >= 2
     for event in events:
-        assert (event["killer"], event["outcome"], event["constraint"], event["trusted"]) == ("kernel", "kill", "memcg", True)
+        assert (event["killer"], event["outcome"], event["constraint"], event["trusted"]) == (
+            "kernel",
+            "kill",
+            "memcg",
+            True,
+        )
         assert event["complete"] and event["memcg"]["limit_kb"] == 64 * 1024
         assert event["trigger"]["name"] and event["victims"][0]["anon_rss_kb"] > 10 * 1024
 
@@ -144,7 +171,11 @@ def test_trials_are_told_whole(name):
 def test_the_journal_tells_the_same_as_the_kernel(name):
     facts = evidence(name + ".events.json")["told"]
     from_kernel, from_journal = (
-        [(event["monotonic"], event["outcome"], [victim["pid"] for victim in event["victims"]]) for event in facts[source]["events"] if event["trusted"]]
+        [
+            (event["monotonic"], event["outcome"], [victim["pid"] for victim in event["victims"]])
+            for event in facts[source]["events"]
+            if event["trusted"]
+        ]
         for source in ("kmsg", "journal")
     )
     assert from_journal == from_kernel

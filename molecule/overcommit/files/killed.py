@@ -28,7 +28,16 @@ pwrite, DeadMan = os.pwrite, _sysctl_apply.DeadMan
 
 
 def request(manager, policy, **values):
-    return _sysctls.Request(manager, policy.KEYS, values, policy.order, policy.leans_on, True, "/etc/sysctl.d/60-oomguard-killed.conf", ROLLBACK_SECONDS)
+    return _sysctls.Request(
+        manager,
+        policy.KEYS,
+        values,
+        policy.order,
+        policy.leans_on,
+        True,
+        "/etc/sysctl.d/60-oomguard-killed.conf",
+        ROLLBACK_SECONDS,
+    )
 
 
 def state(asked):
@@ -127,10 +136,38 @@ def lock_out():
 def main():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     ways = [
-        ("into a limit", request("overcommit", _overcommit, **{_overcommit.ADMIN_RESERVE: 20000, _overcommit.KBYTES: 450000, _overcommit.MODE: 2})),
-        ("out of it", request("overcommit", _overcommit, **{_overcommit.ADMIN_RESERVE: 8192, _overcommit.RATIO: 50, _overcommit.MODE: 0})),
-        ("into a panic", request("oom_policy", _oom_policy, **{_oom_policy.REBOOT_AFTER: 30, _oom_policy.ON_OOPS: 1, _oom_policy.ON_OOM: 1})),
-        ("out of it", request("oom_policy", _oom_policy, **{_oom_policy.REBOOT_AFTER: 0, _oom_policy.ON_OOPS: 0, _oom_policy.ON_OOM: 0})),
+        (
+            "into a limit",
+            request(
+                "overcommit",
+                _overcommit,
+                **{_overcommit.ADMIN_RESERVE: 20000, _overcommit.KBYTES: 450000, _overcommit.MODE: 2},
+            ),
+        ),
+        (
+            "out of it",
+            request(
+                "overcommit",
+                _overcommit,
+                **{_overcommit.ADMIN_RESERVE: 8192, _overcommit.RATIO: 50, _overcommit.MODE: 0},
+            ),
+        ),
+        (
+            "into a panic",
+            request(
+                "oom_policy",
+                _oom_policy,
+                **{_oom_policy.REBOOT_AFTER: 30, _oom_policy.ON_OOPS: 1, _oom_policy.ON_OOM: 1},
+            ),
+        ),
+        (
+            "out of it",
+            request(
+                "oom_policy",
+                _oom_policy,
+                **{_oom_policy.REBOOT_AFTER: 0, _oom_policy.ON_OOPS: 0, _oom_policy.ON_OOM: 0},
+            ),
+        ),
     ]
     told = []
     for there, back in (ways[:2], ways[2:]):

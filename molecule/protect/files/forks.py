@@ -12,11 +12,11 @@ import signal
 import subprocess
 import time
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply as _pin_apply
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply as _pin_apply
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
 
 PID_MAX = 450
 PIDS = PID_MAX - 300  # where pids begin again (kernel/pid.c:RESERVED_PIDS)
@@ -29,7 +29,9 @@ SCORES = list(range(0, -1000, -1))
 def start(unit, count, scores):
     """A storm with these scores in order, and its pid."""
     words = ["/root/forks", str(count), "8", ",".join(map(str, scores))]
-    storm = subprocess.Popen(["systemd-run", "--quiet", "--wait", "--pipe", "--unit=" + unit, *words], stdout=subprocess.PIPE)
+    storm = subprocess.Popen(
+        ["systemd-run", "--quiet", "--wait", "--pipe", "--unit=" + unit, *words], stdout=subprocess.PIPE
+    )
     pid = 0
     while pid == 0:
         time.sleep(0.1)

@@ -14,7 +14,7 @@ testinfra_hosts = ["ansible://all"]
 @pytest.fixture
 def evidence(host):
     folder = os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "evidence")
-    with open(os.path.join(folder, "{0}.json".format(host.backend.get_hostname()))) as stream:
+    with open(os.path.join(folder, f"{host.backend.get_hostname()}.json")) as stream:
         return json.load(stream)
 
 
@@ -24,7 +24,7 @@ def test_the_kernel_log_names_the_victims_of_the_evidence(host, evidence):
     for run in evidence["runs"]:
         victim = run[run["expected"]]
         assert "Killed process {pid} ({name})".format(**victim) in log
-        assert not host.file("/proc/{0}".format(victim["pid"])).exists
+        assert not host.file(f"/proc/{victim['pid']}").exists
 
 
 def test_nothing_is_left_of_the_trial(host):

@@ -36,5 +36,5 @@ def test_the_journal_kept_the_kills_and_the_units_are_forgotten(host):
     assert (evidence["method"], evidence["manager"], evidence["cgroup_version"]) == ("lowered", "systemd", 2)
     journal = host.check_output("journalctl --dmesg --no-pager --output=cat")
     for run in evidence["runs"]:
-        assert "Killed process {0} (".format(run[run["expected"]]["pid"]) in journal
+        assert f"Killed process {run[run['expected']]['pid']} (" in journal
     assert host.check_output("systemctl list-units --all --no-legend 'oomguardtrial*'") == ""

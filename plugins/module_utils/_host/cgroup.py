@@ -34,7 +34,7 @@ class Hierarchy(NamedTuple):
         """Folder of a cgroup path."""
         inside = path
         if self.root != "/" and (path + "/").startswith(self.root + "/"):
-            inside = path[len(self.root):]
+            inside = path[len(self.root) :]
         return os.path.normpath(self.mount + "/" + inside)
 
     def path(self, directory: str) -> str:
@@ -70,9 +70,7 @@ def memory_hierarchy(procfs: Procfs) -> Hierarchy:
             return hierarchy
         if hierarchy.version == 2 and "memory" in _words(hierarchy.mount, "cgroup.controllers"):
             return hierarchy
-    raise UnsupportedError(
-        "no memory cgroup controller is mounted: mount one, or boot without cgroup_disable=memory"
-    )
+    raise UnsupportedError("no memory cgroup controller is mounted: mount one, or boot without cgroup_disable=memory")
 
 
 def own_path(procfs: Procfs, hierarchy: Hierarchy) -> str:
@@ -83,7 +81,7 @@ def own_path(procfs: Procfs, hierarchy: Hierarchy) -> str:
             return path
         if hierarchy.version == 1 and set(controllers.split(",")) & set(hierarchy.controllers):
             return path
-    raise UnsupportedError("the calling process is in no cgroup of {0}".format(hierarchy.mount))
+    raise UnsupportedError(f"the calling process is in no cgroup of {hierarchy.mount}")
 
 
 def find(procfs: Procfs, path: str) -> str:
@@ -94,7 +92,7 @@ def find(procfs: Procfs, path: str) -> str:
     """
     if not path.startswith("/") or ".." in path.split("/"):
         raise InputError(
-            "cgroup {0!r} is not a cgroup path: write it from the root as /proc/PID/cgroup does, such as /system.slice/docker.service".format(path)
+            f"cgroup {path!r} is not a cgroup path: write it from the root as /proc/PID/cgroup does, such as /system.slice/docker.service"
         )
     if not path.strip("/"):
         raise InputError("cgroup '/' is the whole host: name the cgroup of the processes that you mean")
@@ -103,7 +101,9 @@ def find(procfs: Procfs, path: str) -> str:
         directory = hierarchy.directory(path)
         if os.path.isdir(directory):
             return directory
-    raise NotFoundError("cgroup {0} does not exist below {1}".format(path, ", ".join(one.mount for one in mounted) or "any mount point"))
+    raise NotFoundError(
+        f"cgroup {path} does not exist below {', '.join(one.mount for one in mounted) or 'any mount point'}"
+    )
 
 
 def oom_kills(procfs: Procfs) -> Dict[str, int]:

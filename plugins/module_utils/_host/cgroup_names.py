@@ -14,7 +14,9 @@ systemd), kubernetes:pkg/kubelet/cm/cgroup_manager_linux.go.
 import re
 from typing import Iterable, Optional
 
-UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # unit names of systemd.unit(5), and none that is an option
+UNIT_NAME = re.compile(
+    r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z"
+)  # unit names of systemd.unit(5), and none that is an option
 
 # docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope with systemd; ID or libpod-ID without.
 # Not libpod-conmon-ID.scope or crio-conmon-ID.scope: there the monitor of a container runs. SLICE:cri-containerd:ID is what

@@ -22,9 +22,9 @@ import socket
 from typing import Iterator, List, NamedTuple, Optional
 from urllib.parse import quote
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_id
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
 DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
@@ -44,18 +44,18 @@ class Container(NamedTuple):
 def find(procfs: Procfs, value: str) -> str:
     """Path of the cgroup of the running container with this id, at least 12 digits of it, or name."""
     if not _NAME.match(value):
-        raise InputError("container {0!r} is neither an id nor a name".format(value))
+        raise InputError(f"container {value!r} is neither an id nor a name")
     running = list(_running(procfs))
     found = [one for one in running if _ID.match(value) and one.id.startswith(value)]
     if not found:
         docker = _docker_id(value)
         found = [one for one in running if one.id == docker] or _of_podman(procfs, value, running)
     if not found:
-        raise NotFoundError("no running container has the id or name {0}".format(value))
+        raise NotFoundError(f"no running container has the id or name {value}")
     # The same in all hierarchies. Who was given a part of the tree can make a cgroup there that is named like another's container.
     paths = sorted({one.path for one in found})
     if len(paths) > 1:
-        raise InputError("container {0} is more than one: {1}: say which by cgroup".format(value, ", ".join(paths)))
+        raise InputError(f"container {value} is more than one: {', '.join(paths)}: say which by cgroup")
     return paths[0]
 
 
@@ -82,7 +82,7 @@ def _of_podman(procfs: Procfs, name: str, running: List[Container]) -> List[Cont
         if os.path.basename(words[0]) != "conmon" or name not in (options.get("-n"), options.get("--name")):
             continue
         owner = procfs.owner(pid)
-        inside = "/user-{0}.slice/".format(owner)
+        inside = f"/user-{owner}.slice/"
         told = options.get("-c") or options.get("--cid")
         found.extend(one for one in running if one.id == told and (owner == 0 or inside in one.path))
     return found
@@ -104,7 +104,7 @@ def _docker_id(name: str) -> Optional[str]:
     for path in DOCKER_SOCKETS:
         connection = _UnixConnection(path)
         try:
-            connection.request("GET", "/containers/{0}/json".format(quote(name)))
+            connection.request("GET", f"/containers/{quote(name)}/json")
             answer = connection.getresponse()
             return json.loads(answer.read().decode("utf-8"))["Id"] if answer.status == 200 else None
         except (OSError, http.client.HTTPException):

@@ -16,7 +16,11 @@ class Meminfo(Dict[str, int]):
     """By name, in KiB, huge pages as a count. To ask for a line that is not there raises UnsupportedError; C(get) does not."""
 
     def __init__(self, text: str) -> None:
-        super().__init__((key, int(value.split()[0])) for key, value in (line.split(":", 1) for line in text.splitlines()))
+        super().__init__(
+            (key, int(value.split()[0])) for key, value in (line.split(":", 1) for line in text.splitlines())
+        )
 
     def __missing__(self, key: str) -> int:
-        raise UnsupportedError("/proc/meminfo has no {0}, which every kernel from 3.14 on has: an older one is not supported".format(key))
+        raise UnsupportedError(
+            f"/proc/meminfo has no {key}, which every kernel from 3.14 on has: an older one is not supported"
+        )

@@ -20,7 +20,7 @@ def pinned(procfs: Procfs) -> List[str]:
     """Every process that the killer is to spare and yet may take (a score below 0, above -1000), the most pinned first, as text."""
     processes = {process.pid: process for process in procfs.processes()}
     found = [(score, str(processes[pid])) for pid, score in procfs.scores(processes).items() if SCORE_MIN < score < 0]
-    return ["{0} at {1}".format(process, score) for score, process in sorted(found)]
+    return [f"{process} at {score}" for score, process in sorted(found)]
 
 
 class ProcessTable:
@@ -29,10 +29,10 @@ class ProcessTable:
     def __init__(self, procfs: Procfs) -> None:
         self._procfs = procfs
         self.by_pid = {process.pid: process for process in procfs.processes()}
-        self._scores = None  # type: Optional[Dict[int, int]]
-        self._command_lines = None  # type: Optional[Dict[int, str]]
-        self._by_name = None  # type: Optional[Dict[str, Set[int]]]
-        self._children = None  # type: Optional[Dict[int, List[int]]]
+        self._scores: Optional[Dict[int, int]] = None
+        self._command_lines: Optional[Dict[int, str]] = None
+        self._by_name: Optional[Dict[str, Set[int]]] = None
+        self._children: Optional[Dict[int, List[int]]] = None
 
     @property
     def scores(self) -> Dict[int, int]:
@@ -64,7 +64,7 @@ class ProcessTable:
             for process in self.by_pid.values():
                 self._children.setdefault(process.parent, []).append(process.pid)
         ancestors = set(pids)
-        found = set()  # type: Set[int]
+        found: Set[int] = set()
         below = list(ancestors)
         while below:
             for child in self._children.get(below.pop(), ()):

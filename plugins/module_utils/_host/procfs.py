@@ -39,7 +39,7 @@ class Process(NamedTuple):
     resident_kb: int
 
     def __str__(self) -> str:
-        return "process {0} ({1})".format(self.pid, self.name)
+        return f"process {self.pid} ({self.name})"
 
 
 class Thread(NamedTuple):
@@ -64,7 +64,12 @@ def _process(stat: bytes) -> Process:
     flags = int(fields[6])
     # In the order of the fields above: names would cost more than all the rest, thousands of times.
     return Process(
-        int(pid), name.decode("utf-8", "backslashreplace"), int(fields[19]), int(fields[1]), bool(flags & PF_KTHREAD), int(fields[21]) * _PAGE_KB
+        int(pid),
+        name.decode("utf-8", "backslashreplace"),
+        int(fields[19]),
+        int(fields[1]),
+        bool(flags & PF_KTHREAD),
+        int(fields[21]) * _PAGE_KB,
     )
 
 
@@ -183,7 +188,7 @@ class Procfs:
 
     def __init__(self, root: str = "/proc") -> None:
         self.root = root
-        self.hidden = set()  # type: Set[int]  # processes of others that we were not allowed to look at
+        self.hidden: Set[int] = set()  # processes of others that we were not allowed to look at
 
     def pids(self) -> List[int]:
         return [int(name) for name in os.listdir(self.root) if name.isdigit()]
@@ -214,7 +219,7 @@ class Procfs:
         found = {}
         with _directory(self.root) as root:
             for pid in self.pids() if pids is None else pids:
-                name = _executable("%d/exe" % pid, root)
+                name = _executable(f"{int(pid)}/exe", root)
                 if name is not None:
                     found[pid] = name
         return found
@@ -257,9 +262,9 @@ class Procfs:
             with open(path, encoding="utf-8", errors="backslashreplace") as stream:
                 return stream.read()
         except FileNotFoundError:
-            raise NotFoundError("{0} does not exist: this kernel does not offer it, or /proc is not mounted".format(path))
+            raise NotFoundError(f"{path} does not exist: this kernel does not offer it, or /proc is not mounted")
         except PermissionError as error:
-            raise AccessError("{0} cannot be read: {1}".format(path, error.strerror))
+            raise AccessError(f"{path} cannot be read: {error.strerror}")
 
     def oom_kills(self) -> Optional[int]:
         """Processes that the killer took since boot; None before kernel 4.13."""

@@ -17,19 +17,40 @@ import subprocess
 import tempfile
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    InputError,
+    OomError,
+    UnsupportedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host import unit_files as _unit_files
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, OomError, UnsupportedError
 
 DROP_IN = "60-oomguard.conf"
 
 # Where systemd looks for units and their drop-ins; of files with the same name the first wins (systemd.unit(5)).
-UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+UNIT_FOLDERS = (
+    "etc/systemd/system",
+    "run/systemd/system",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+)
 USER_UNIT_FOLDERS = ("etc/systemd/user", "run/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user")
 
 _PROPERTIES = (
-    "Id", "Names", "LoadState", "ActiveState", "Type", "MainPID", "ControlGroup", "FragmentPath", "DropInPaths", "Delegate",
-    "OOMScoreAdjust", "OOMPolicy",
+    "Id",
+    "Names",
+    "LoadState",
+    "ActiveState",
+    "Type",
+    "MainPID",
+    "ControlGroup",
+    "FragmentPath",
+    "DropInPaths",
+    "Delegate",
+    "OOMScoreAdjust",
+    "OOMPolicy",
 )
 _NAME_BYTES = 255
 _SUFFIXES = ("socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope")
@@ -60,12 +81,16 @@ def service_name(value: str) -> str:
     """The full name of a service; raises InputError for whatever is no service that can be pinned."""
     name = value if value.endswith(".service") else value + ".service"
     if not UNIT_NAME.match(value) or len(name) > _NAME_BYTES or name.startswith("."):
-        raise InputError("unit {0!r} is not a name of a unit, such as docker or docker.service".format(value))
+        raise InputError(f"unit {value!r} is not a name of a unit, such as docker or docker.service")
     suffix = value.rpartition(".")[2]
     if suffix in _SUFFIXES:
-        raise InputError("unit {0} is a {1}: only services have a main process; use cgroup for what runs in it".format(value, suffix))
+        raise InputError(
+            f"unit {value} is a {suffix}: only services have a main process; use cgroup for what runs in it"
+        )
     if name.endswith("@.service"):
-        raise InputError("unit {0} is a template, of which nothing runs: name an instance, such as {1}@NAME.service".format(name, name[: -len("@.service")]))
+        raise InputError(
+            f"unit {name} is a template, of which nothing runs: name an instance, such as {name[: -len('@.service')]}@NAME.service"
+        )
     return name
 
 
@@ -73,14 +98,16 @@ def begin(*command: str) -> Callable[[], str]:
     """Start a program of systemd. What comes back waits for its end and gives what it says, or raises OomError with its complaint."""
     environment = dict(os.environ, LC_ALL="C")
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        )
     except OSError as error:
-        raise UnsupportedError("{0} cannot be started: {1}".format(command[0], error.strerror))
+        raise UnsupportedError(f"{command[0]} cannot be started: {error.strerror}")
 
     def said() -> str:
         output, complaint = process.communicate()
         if process.returncode != 0:
-            raise OomError("{0} failed: {1}".format(" ".join(command[:2]), complaint.decode("utf-8", "replace").strip()))
+            raise OomError(f"{' '.join(command[:2])} failed: {complaint.decode('utf-8', 'replace').strip()}")
         return output.decode("utf-8", "replace")
 
     return said
@@ -105,9 +132,9 @@ class Systemd:
     def __init__(self, root: str = "/", ask: Callable[..., Callable[[], str]] = begin) -> None:
         self._root = root
         self._ask = ask
-        self._answers = {}  # type: Dict[Tuple[str, ...], Callable[[], str]]  # by names of services, begun and not yet wanted
-        self._defaults = {}  # type: Dict[str, str]  # of all units, once they were asked for
-        self._files = {}  # type: Dict[str, Tuple[str, Dict[str, str]]]  # by unit, read when the plan is made
+        self._answers: Dict[Tuple[str, ...], Callable[[], str]] = {}  # by names of services, begun and not yet wanted
+        self._defaults: Dict[str, str] = {}  # of all units, once they were asked for
+        self._files: Dict[str, Tuple[str, Dict[str, str]]] = {}  # by unit, read when the plan is made
 
     def runs(self) -> bool:
         return os.path.isdir(os.path.join(self._root, "run/systemd/system"))  # sd_booted(3)
@@ -130,7 +157,7 @@ class Systemd:
         answer = self._answers.pop(names)
         blocks = [block for block in answer().split("\n\n") if block.strip()]
         if len(blocks) != len(names):
-            raise OomError("systemctl show told of {0} units, asked for {1}: {2}".format(len(blocks), len(names), ", ".join(names)))
+            raise OomError(f"systemctl show told of {len(blocks)} units, asked for {len(names)}: {', '.join(names)}")
         return {name: _unit(block) for name, block in zip(names, blocks)}
 
     def default(self, key: str) -> Optional[str]:
@@ -139,7 +166,9 @@ class Systemd:
         Source: systemd-system.conf(5), DefaultOOMScoreAdjust= (250) and DefaultOOMPolicy= (243).
         """
         if not self._defaults:
-            self._defaults = _properties(self._ask("systemctl", "show", "--property=DefaultOOMScoreAdjust,DefaultOOMPolicy")())
+            self._defaults = _properties(
+                self._ask("systemctl", "show", "--property=DefaultOOMScoreAdjust,DefaultOOMPolicy")()
+            )
         return self._defaults.get("Default" + key)
 
     def _no_systemd(self, name: str) -> str:
@@ -147,22 +176,17 @@ class Systemd:
             manager, advice = "OpenRC", "export SSD_OOM_SCORE_ADJ=SCORE in /etc/conf.d/NAME"
         else:
             manager, advice = "its init", "choom(1) in the script that starts it"
-        return (
-            "unit {0}: systemd does not manage this host (no /run/systemd/system). Nothing that lasts can be written here, as that is up to"
-            " {1} ({2}); what runs now can be pinned by process, pidfile or cgroup (role oom_protect: oom_protect_persistent=false)".format(
-                name, manager, advice
-            )
-        )
+        return f"unit {name}: systemd does not manage this host (no /run/systemd/system). Nothing that lasts can be written here, as that is up to {manager} ({advice}); what runs now can be pinned by process, pidfile or cgroup (role oom_protect: oom_protect_persistent=false)"
 
     def why_missing(self, name: str, unit: Unit) -> Optional[str]:
         """Why there is no such service; None if there is."""
         if unit.load_state == "masked":
-            return "unit {0} is masked, it cannot be started: unmask it first".format(unit.id)
+            return f"unit {unit.id} is masked, it cannot be started: unmask it first"
         if unit.load_state != "not-found":
             return None
         if any(os.path.lexists(os.path.join(self._root, folder, name)) for folder in USER_UNIT_FOLDERS):
-            return "unit {0} is a unit of users' own managers, which is not supported: use process or cgroup for what runs now".format(name)
-        return "unit {0} does not exist".format(name)
+            return f"unit {name} is a unit of users' own managers, which is not supported: use process or cgroup for what runs now"
+        return f"unit {name} does not exist"
 
     # --- drop-ins -----------------------------------------------------------------
 
@@ -209,7 +233,7 @@ class Systemd:
 
     def _read(self, unit: Unit) -> Tuple[str, Dict[str, str]]:
         """The unit's file, and its drop-ins by file name, which is their order."""
-        texts = {}  # type: Dict[str, str]
+        texts: Dict[str, str] = {}
         for path in self._drop_in_files(unit):
             texts.setdefault(os.path.basename(path), self._text(path) or "")
         fragment = self._text(unit.fragment) if unit.fragment else None
@@ -217,7 +241,7 @@ class Systemd:
 
     def _drop_in_files(self, unit: Unit) -> List[str]:
         """All of a unit's drop-ins, the first of a name winning. Those that are not loaded yet will be with our daemon-reload."""
-        found = []  # type: List[str]
+        found: List[str] = []
         for folder in UNIT_FOLDERS:
             directory = os.path.join("/", folder, unit.id + ".d")
             try:
@@ -225,7 +249,7 @@ class Systemd:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                raise AccessError("{0} cannot be read: {1}".format(directory, error.strerror))
+                raise AccessError(f"{directory} cannot be read: {error.strerror}")
             found.extend(os.path.join(directory, name) for name in sorted(names) if name.endswith(".conf"))
         return found + [path for path in unit.drop_ins if path not in found]  # of generators, or for several units
 
@@ -255,7 +279,7 @@ class Systemd:
                 os.unlink(unfinished)
                 raise
         except OSError as error:
-            raise AccessError("{0} cannot be written: {1}".format(path, error.strerror))
+            raise AccessError(f"{path} cannot be written: {error.strerror}")
 
     def reload(self) -> None:
         """Let systemd read its units again; it restarts nothing."""
@@ -271,7 +295,7 @@ class Systemd:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise AccessError("{0} cannot be read: {1}".format(path, error.strerror))
+            raise AccessError(f"{path} cannot be read: {error.strerror}")
 
 
 def _properties(block: str) -> Dict[str, str]:

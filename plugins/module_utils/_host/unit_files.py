@@ -14,7 +14,9 @@ and lines that a backslash continues; that is all that assignments need.
 import re
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
 
-HEADER = "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else."
+HEADER = (
+    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else."
+)
 SECTION = "Service"
 
 
@@ -29,7 +31,7 @@ class _Statement(NamedTuple):
 
 
 def _statements(text: str) -> Iterator[_Statement]:
-    section = None  # type: Optional[str]
+    section: Optional[str] = None
     lines, words = "", ""
     for line in text.splitlines(True):
         content = line.strip()
@@ -63,7 +65,13 @@ def last_assigned(texts: List[str], key: str, valid: Callable[[str], bool]) -> O
     An empty value takes back what came before. One that is not valid systemd logs and ignores.
     """
     # Most files do not have the key, and need not be taken apart.
-    values = [one.value for text in texts if key in text for one in _statements(text) if one.section == SECTION and one.key == key]
+    values = [
+        one.value
+        for text in texts
+        if key in text
+        for one in _statements(text)
+        if one.section == SECTION and one.key == key
+    ]
     for value in reversed(values):
         if not value:
             return None
@@ -87,17 +95,17 @@ def assign(text: Optional[str], wanted: Dict[str, Optional[str]]) -> Optional[st
     """
     kept = [one for one in _statements(text or "") if not (one.section == SECTION and one.key in wanted)]
     lines = "".join(one.text for one in kept)
-    ours = "".join("{0}={1}\n".format(key, value) for key, value in wanted.items() if value is not None)
+    ours = "".join(f"{key}={value}\n" for key, value in wanted.items() if value is not None)
     if not ours:
-        rest = [one for one in kept if one.text.strip() not in ("", HEADER, "[{0}]".format(SECTION))]
+        rest = [one for one in kept if one.text.strip() not in ("", HEADER, f"[{SECTION}]")]
         return lines if rest else None
     if not kept:
-        return "{0}\n[{1}]\n{2}".format(HEADER, SECTION, ours)
+        return f"{HEADER}\n[{SECTION}]\n{ours}"
     # Behind the last line of the section, so that nothing in it comes after and wins.
     last = max((number for number, one in enumerate(kept) if one.section == SECTION), default=None)
     if last is None:
-        return "{0}[{1}]\n{2}".format(_whole(kept), SECTION, ours)
-    return _whole(kept[: last + 1]) + ours + "".join(one.text for one in kept[last + 1:])
+        return f"{_whole(kept)}[{SECTION}]\n{ours}"
+    return _whole(kept[: last + 1]) + ours + "".join(one.text for one in kept[last + 1 :])
 
 
 def _whole(statements: List[_Statement]) -> str:

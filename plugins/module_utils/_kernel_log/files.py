@@ -29,9 +29,14 @@ try:
 except ImportError:  # Python can be built without
     lzma = None  # type: ignore[assignment]
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    InputError,
+    NotFoundError,
+    UnsupportedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import formats as _log_forms
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import search as _log_search
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Place, Record
 
 # How much of a file is looked at to tell text from anything else.
@@ -58,18 +63,18 @@ _ROTATED = re.compile(r"(?P<stem>.+?)(?:\.(?P<number>\d{1,4})|-(?P<date>\d{8}(?:
 
 def files(patterns: Iterable[str]) -> List[str]:
     """The files that paths and globs name, each once, in the order given; those of a glob as they were written."""
-    found = []  # type: List[str]
+    found: List[str] = []
     for pattern in patterns:
         matches = sorted(glob.glob(pattern), key=_age) if glob.has_magic(pattern) else [pattern]
         if not matches:
-            raise NotFoundError("{0} matches no file".format(pattern))
+            raise NotFoundError(f"{pattern} matches no file")
         found.extend(path for path in matches if path not in found)
     return found
 
 
 def logs(paths: Iterable[str]) -> List[List[str]]:
     """The same, those together that are one log which was rotated."""
-    together = []  # type: List[List[str]]
+    together: List[List[str]] = []
     for path in paths:
         if together and _age(together[-1][-1])[0] == _age(path)[0] and _age(together[-1][-1]) < _age(path):
             together[-1].append(path)
@@ -112,13 +117,13 @@ class LogFile:
         C(whole_lines) leaves a last line without its end for the next time. Without C(programs) only what the kernel says is looked for.
         """
         self.path = path
-        self.damage = None  # type: Optional[str]  # why the rest cannot be read
+        self.damage: Optional[str] = None  # why the rest cannot be read
         self._whole_lines = whole_lines
         self._programs = programs
         with _complaints(path):
             found = os.stat(path)
             if not stat.S_ISREG(found.st_mode):
-                raise InputError("{0} is not a file".format(path))
+                raise InputError(f"{path} is not a file")
             self.written = found.st_mtime
             with self._opened() as stream:
                 self._sample = stream.read(_SAMPLE_BYTES)
@@ -164,7 +169,9 @@ class LogFile:
     def _lines_between(self, stream: IO[bytes], begin: int, end: Optional[int]) -> Iterator[str]:
         """Lines that begin in this part, from the first whole one on."""
         stream.seek(begin)
-        goes_on = begin > self.start  # a line of which the rest is not looked at: here, and where it is longer than any real one
+        goes_on = (
+            begin > self.start
+        )  # a line of which the rest is not looked at: here, and where it is longer than any real one
         self._end = begin
         while end is None or self._end < end:
             line = stream.readline(_log_forms.LONGEST_ENTRY)
@@ -212,7 +219,7 @@ class LogFile:
             for record in _log_forms.dmesg_records(text.decode("utf-8", "backslashreplace")):
                 yield record._replace(place=Place(self.path, 0))
         except (ValueError, RecursionError) as error:
-            raise InputError("{0} is not what dmesg writes as JSON: {1}".format(self.path, error))
+            raise InputError(f"{self.path} is not what dmesg writes as JSON: {error}")
 
     def _opened(self) -> IO[bytes]:
         with open(self.path, "rb") as stream:
@@ -222,7 +229,9 @@ class LogFile:
         if start != _XZ:
             return open(self.path, "rb")
         if lzma is None:
-            raise UnsupportedError("{0} is packed by xz, which the Python of this host ({1}) cannot read".format(self.path, sys.executable))
+            raise UnsupportedError(
+                f"{self.path} is packed by xz, which the Python of this host ({sys.executable}) cannot read"
+            )
         return lzma.open(self.path)
 
 
@@ -236,13 +245,13 @@ def _complaints(path: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise NotFoundError("{0} does not exist".format(path))
+        raise NotFoundError(f"{path} does not exist")
     except (EOFError, zlib.error, *([lzma.LZMAError] if lzma else [])) as error:
-        raise _DamageError("{0} is cut or damaged: {1}".format(path, error))
+        raise _DamageError(f"{path} is cut or damaged: {error}")
     except OSError as error:
         if error.errno is None:  # so says gzip
-            raise _DamageError("{0} is cut or damaged: {1}".format(path, error))
-        raise AccessError("{0} cannot be read: {1}".format(path, error.strerror))
+            raise _DamageError(f"{path} is cut or damaged: {error}")
+        raise AccessError(f"{path} cannot be read: {error.strerror}")
 
 
 def read_file(path: str) -> Iterator[Record]:
@@ -261,4 +270,4 @@ def _refuse_junk(path: str, sample: bytes) -> None:
     """Text has hardly any control characters; a line or two of a crash may."""
     controls = sum(sample.count(bytes([code])) for code in range(32) if code not in (7, 8, 9, 10, 12, 13, 27))
     if controls * 20 > len(sample):
-        raise InputError("{0} is not text: {1} of its first {2} bytes are control characters".format(path, controls, len(sample)))
+        raise InputError(f"{path} is not text: {controls} of its first {len(sample)} bytes are control characters")

@@ -18,7 +18,14 @@ import re
 import struct
 from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import DAY, LONGEST_LINE, Place, Record, kmsg_record, text_record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import (
+    DAY,
+    LONGEST_LINE,
+    Place,
+    Record,
+    kmsg_record,
+    text_record,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import DATE, ZONE, iso
 
 # A journal entry of the kernel is a message of those and a few dozen short fields; bytes that are numbers take up to five characters each.
@@ -53,7 +60,7 @@ _DROPPED = re.compile(r"(\*\* \d{1,18} printk messages dropped \*\*) (?=\[)")
 def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lambda: None) -> Iterator[Record]:
     """Records of the lines of a file, in whatever forms they come. C(place) tells where the line is that was just taken."""
     in_kmsg = False
-    last = None  # type: Optional[Record]  # the last line of text that was no rest of another
+    last: Optional[Record] = None  # the last line of text that was no rest of another
     bare = False  # whether there are lines of text without stamps
     for line in lines:
         if line[:1] in _FRAMED:
@@ -94,13 +101,13 @@ def _is_rest(record: Record, last: Optional[Record], bare: bool) -> bool:
 
 def _one_line(message: str) -> str:
     """A message with its control characters as /dev/kmsg writes them."""
-    return _CONTROL.sub(lambda match: "\\x{0:02x}".format(ord(match.group())), message.rstrip("\n"))[:LONGEST_LINE]
+    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", message.rstrip("\n"))[:LONGEST_LINE]
 
 
 def _unglued(line: str) -> List[str]:
     if line.startswith("** "):  # the console of 4.4 to 4.9 ends no line behind it
         mark = _DROPPED.match(line)
-        return [mark.group(1), line[mark.end():]] if mark else [line]
+        return [mark.group(1), line[mark.end() :]] if mark else [line]
     tag = line.rfind(" kernel: ", 0, LONGEST_LINE)
     stamped = line[9:10] == ":" or line[13:14] == ":"  # "Nov 23 04:43:46", "2026-11-23T04:43:46"
     if tag < 0 or (stamped and line.count(":", 0, tag) < 4):  # nearly all lines: there is no second stamp
@@ -178,7 +185,7 @@ def _docker_record(fields: Dict[str, Any]) -> Optional[Record]:
     stamp, stream, line = _moment(fields, "time"), _text(fields, "stream"), _text(fields, "log")
     if stamp is None or stream is None or line is None:
         return None
-    return text_record("{0} {1} F {2}".format(stamp, stream, _one_line(line)))._replace(raw=line.rstrip("\n"))
+    return text_record(f"{stamp} {stream} F {_one_line(line)}")._replace(raw=line.rstrip("\n"))
 
 
 def _google_record(fields: Dict[str, Any]) -> Optional[Record]:
@@ -190,10 +197,12 @@ def _google_record(fields: Dict[str, Any]) -> Optional[Record]:
     if stamp is None:
         return None
     if line is not None:
-        return text_record("{0} stdout F {1}".format(stamp, _one_line(line.rstrip())))._replace(raw=line.rstrip())
+        return text_record(f"{stamp} stdout F {_one_line(line.rstrip())}")._replace(raw=line.rstrip())
     record = journal_record(entry) if isinstance(entry, dict) else None
     when = text_record(stamp)
-    return record and record._replace(time=when.time, clock=when.clock, trusted=None if record.trusted else False, vouched=False, boot=None)
+    return record and record._replace(
+        time=when.time, clock=when.clock, trusted=None if record.trusted else False, vouched=False, boot=None
+    )
 
 
 def _moment(fields: Dict[str, Any], name: str) -> Optional[str]:
@@ -204,7 +213,7 @@ def _moment(fields: Dict[str, Any], name: str) -> Optional[str]:
 
 def export_entries(stream: IO[bytes]) -> Iterator[Tuple[int, Dict[str, Any]]]:
     """Fields of each whole entry of C(journalctl --output=export), and how many bytes it took; a tail without its end is left."""
-    fields = {}  # type: Dict[str, Any]
+    fields: Dict[str, Any] = {}
     taken = 0
     while True:
         line = stream.readline(LONGEST_ENTRY)

@@ -16,7 +16,11 @@ import subprocess
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import KILLER_UNITS, journal_record, records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import (
+    KILLER_UNITS,
+    journal_record,
+    records_of,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Place, Record, kmsg_record
 
 # One read of /dev/kmsg gives one record; a record fits (kernel/printk/printk.c:PRINTKRB_RECORD_MAX and its escapes).
@@ -31,14 +35,14 @@ class Kmsg:
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise UnsupportedError("{0} does not exist: the kernel log cannot be read here".format(path))
+            raise UnsupportedError(f"{path} does not exist: the kernel log cannot be read here")
         except PermissionError as error:
             raise AccessError(
-                "{0} cannot be read ({1}): be root, or have CAP_SYSLOG while kernel.dmesg_restrict is 1".format(path, error.strerror)
+                f"{path} cannot be read ({error.strerror}): be root, or have CAP_SYSLOG while kernel.dmesg_restrict is 1"
             )
         self.lost = 0  # records that were overwritten before they were read
         self._start = start
-        self.next = start  # type: Optional[int]  # number of the record that comes next; None: any
+        self.next: Optional[int] = start  # number of the record that comes next; None: any
 
     def __enter__(self) -> "Kmsg":
         return self
@@ -101,14 +105,22 @@ def has_journal(root: str = "/") -> bool:
 
 
 def _journal_files(root: str = "/") -> List[str]:
-    return [path for folder in JOURNALS for path in glob.glob(os.path.join(root, folder.lstrip("/"), "*", "system*.journal"))]
+    return [
+        path
+        for folder in JOURNALS
+        for path in glob.glob(os.path.join(root, folder.lstrip("/"), "*", "system*.journal"))
+    ]
 
 
 class Journal:
     """What the kernel, and programs that kill, said in one boot, in all, or since a cursor, oldest first."""
 
     def __init__(
-        self, boot: str, since: Optional[float] = None, until: Optional[float] = None, cursor: Optional[str] = None,
+        self,
+        boot: str,
+        since: Optional[float] = None,
+        until: Optional[float] = None,
+        cursor: Optional[str] = None,
         program: str = "journalctl",
     ) -> None:
         """C(since) and C(until) are seconds since 1970; C(cursor) is that of a record which was read, and which is not read again."""
@@ -121,7 +133,7 @@ class Journal:
             self._command.append("--boot=" + BOOTS.get(boot, boot))
         for option, moment in (("--since", since), ("--until", until)):
             if moment is not None:
-                self._command.append("{0}=@{1:.0f}".format(option, moment))
+                self._command.append(f"{option}=@{moment:.0f}")
         self.end = cursor  # of the last record that was read
         self.gap = False  # whether the record of the cursor is no longer there
         self.written = 0.0  # when the last record was, in seconds since 1970
@@ -129,14 +141,19 @@ class Journal:
     def read(self) -> Iterator[Record]:
         hidden = [path for path in _journal_files() if not os.access(path, os.R_OK)]
         if hidden:  # journalctl would show what else it finds
-            raise AccessError("the journal cannot be read: no permission for {0}: be root, or in the group systemd-journal".format(hidden[0]))
+            raise AccessError(
+                f"the journal cannot be read: no permission for {hidden[0]}: be root, or in the group systemd-journal"
+            )
         try:
             reader = subprocess.Popen(
-                self._command + _MATCHES, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                self._command + _MATCHES,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 env=dict(os.environ, LC_ALL="C"),
             )
         except OSError as error:
-            raise UnsupportedError("the journal cannot be read: {0} cannot be started: {1}".format(self._program, error.strerror))
+            raise UnsupportedError(f"the journal cannot be read: {self._program} cannot be started: {error.strerror}")
         self.gap = self.end is not None
         with reader:
             for line in reader.stdout:  # type: ignore[union-attr]
@@ -151,7 +168,7 @@ class Journal:
                 self.written = int(fields.get("__REALTIME_TIMESTAMP", "0")) / 1e6
             complaint = reader.stderr.read().decode("utf-8", "replace").strip()  # type: ignore[union-attr]
         if reader.returncode != 0:
-            raise AccessError("the journal cannot be read ({0}): {1}".format(self._what, complaint or "{0} failed".format(self._program)))
+            raise AccessError(f"the journal cannot be read ({self._what}): {complaint or f'{self._program} failed'}")
 
 
 # --- pstore -----------------------------------------------------------------------
@@ -160,7 +177,9 @@ class Journal:
 PSTORE = ("/sys/fs/pstore", "/var/lib/systemd/pstore")
 PSTORE_BACKEND = "/sys/module/pstore/parameters/backend"
 
-_DUMP_HEADER = re.compile(r"(?P<reason>\w+)#\d+ Part(?P<part>\d+)$")  # fs/pstore/platform.c:pstore_dump; part 1 has the last lines
+_DUMP_HEADER = re.compile(
+    r"(?P<reason>\w+)#\d+ Part(?P<part>\d+)$"
+)  # fs/pstore/platform.c:pstore_dump; part 1 has the last lines
 
 
 class _DumpPart(NamedTuple):
@@ -208,7 +227,9 @@ def _dump_parts(root: str) -> Iterator[_DumpPart]:
                     except OSError as error:
                         raise _unreadable(path, error)
                     header = _DUMP_HEADER.match(lines[0]) if lines and name != "dmesg.txt" else None
-                    yield _DumpPart(path, folder, os.stat(path).st_mtime, int(header.group("part")) if header else 0, lines)
+                    yield _DumpPart(
+                        path, folder, os.stat(path).st_mtime, int(header.group("part")) if header else 0, lines
+                    )
 
 
 def _denied(error: OSError) -> None:
@@ -218,4 +239,4 @@ def _denied(error: OSError) -> None:
 
 
 def _unreadable(path: str, error: OSError) -> AccessError:
-    return AccessError("{0} cannot be read ({1}): be root".format(path, error.strerror))
+    return AccessError(f"{path} cannot be read ({error.strerror}): be root")

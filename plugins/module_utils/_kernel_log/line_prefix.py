@@ -87,7 +87,7 @@ def kmsg_record(line: str) -> Optional[KmsgRecord]:
     if not match:
         return None
     priority, sequence, microseconds = [int(number) for number in match.groups()]
-    text = line[match.end():][:LONGEST_LINE]
+    text = line[match.end() :][:LONGEST_LINE]
     return KmsgRecord(sequence, Record(text, microseconds / 1e6, None, None, priority >> 3 == 0, line))
 
 
@@ -113,17 +113,25 @@ _SYSLOG = re.compile(
 )
 # dmesg -T, which is translated, and longer than the name of a task: "[Tue Mar 11 10:16:36 2025] ", "[di. 11. M\u00e4rz 2025, 10:16:36] "
 _CTIME = re.compile(
-    r"\[(?=[^\[\]]{14,60}\])(?=[^\[\]]{0,40}[^\W\d])[^\[\]]{2,40}?[ ,](?P<clock>\d\d[:.]\d\d[:.]\d\d)(?: \d{4}| [A-Z]{1,5})?" + _DELTA + r"\]\s?"
+    r"\[(?=[^\[\]]{14,60}\])(?=[^\[\]]{0,40}[^\W\d])[^\[\]]{2,40}?[ ,](?P<clock>\d\d[:.]\d\d[:.]\d\d)(?: \d{4}| [A-Z]{1,5})?"
+    + _DELTA
+    + r"\]\s?"
 )
 # dmesg -e and -H, to the minute or after the line before: "[Aug12 10:16] ", "[12. Aug 10:16] ", "[  +0.000012] "
 _DELTA_OR_MINUTE = re.compile(
-    r"\[(?:\s*\+\d{1,12}\.\d{1,9}|\s?(?:" + _MONTH + r"\s?\d{1,2}|\d{1,2}\.?\s?" + _MONTH + r")[^\s\d\[\]]? \d\d[:.]\d\d)\](?:\s|$)"
+    r"\[(?:\s*\+\d{1,12}\.\d{1,9}|\s?(?:"
+    + _MONTH
+    + r"\s?\d{1,2}|\d{1,2}\.?\s?"
+    + _MONTH
+    + r")[^\s\d\[\]]? \d\d[:.]\d\d)\](?:\s|$)"
 )
 # talosctl dmesg: "kern:     err: [2025-04-22T10:37:36.727637155Z]: ", with the node before it where several were asked
 _TALOS = re.compile(r"(?:(?P<node>[^\s\[\]]+): | )?(?P<facility>[a-z]+\d?): {1,7}" + _LEVEL + r": (?=\[\d{4}-)")
 # What people and tools put before whole lines, which have a stamp: their number, the host, the prompt of a console.
 _STAMPED = (
-    r"(?=" + _LONG_UPTIME + r"|[^\W\d]{3} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\[[^\[\]]{8,60}\d\d:\d\d:\d\d \d{4}\])"
+    r"(?="
+    + _LONG_UPTIME
+    + r"|[^\W\d]{3} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\[[^\[\]]{8,60}\d\d:\d\d:\d\d \d{4}\])"
 )
 _LABEL = re.compile(r"(?:\d{1,9}[:.)]?\s*|(?:[\w.-]+ ){0,2}[\w.-]+(?:: | # ))" + _STAMPED)
 
@@ -168,7 +176,10 @@ _WORDS = [
     ("cri", re.compile(r"(?:stdout|stderr) [FP] ")),
     ("vmware", re.compile(r"In\(\d+\) \S+ - Guest: ")),
     # "kernel: ", of which somebody took off what stood before it; "kernel: [  123.456789] ", "host - [  123.456789] "
-    ("tag", re.compile(r"(?:kernel: ?|[^\s\[]+ - )" + _WHOLE_UPTIME + r"|(?P<tag>kernel):(?!\s*invoked oom-killer: ) ?")),
+    (
+        "tag",
+        re.compile(r"(?:kernel: ?|[^\s\[]+ - )" + _WHOLE_UPTIME + r"|(?P<tag>kernel):(?!\s*invoked oom-killer: ) ?"),
+    ),
     ("label", _LABEL),
 ]
 _Table = Dict[str, List[Tuple[str, "re.Pattern[str]"]]]  # by the first character; "" is any other
@@ -191,23 +202,44 @@ _TAG_ITSELF = r"(?P<tag>" + _WORD + r"(?:\[\d+\])?)"
 # After a stamp: "host tag: ", "host tag[pid]: "; SONiC "host ERR tag: "; RFC 5424 "host tag - - - "; "host - ". Without a host
 # only "kernel: " and "tag[pid]: " are tags, as messages begin with a word and a colon, too.
 _TAG = re.compile(
-    r"(?:" + _HOST + r"(?:(?:EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG) )?|(?=kernel:|" + _WORD + r"\[))" + _TAG_ITSELF
+    r"(?:"
+    + _HOST
+    + r"(?:(?:EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG) )?|(?=kernel:|"
+    + _WORD
+    + r"\[))"
+    + _TAG_ITSELF
     + r":(?: |$|(?=\[)|(?<= kernel:))"
 )
 # With facility and level, and maybe a host: "host kern.err kernel: "
 _TAG_FACILITY = re.compile(
-    r"(?:" + _HOST + r")?(?P<facility>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\." + _LEVEL
-    + r" " + _TAG_ITSELF + r":(?: |(?=\[))"
+    r"(?:"
+    + _HOST
+    + r")?(?P<facility>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\."
+    + _LEVEL
+    + r" "
+    + _TAG_ITSELF
+    + r":(?: |(?=\[))"
 )
 # After the uptime of journalctl -o short-monotonic, also without the host; that of dmesg has a message behind it, which may begin with
 # words and a colon, or with the name of a task, which must not turn the kernel's words into a program's.
 _TAG_UPTIME = re.compile(
-    r"(?=(?:" + _HOST + r")?(?P<tag>kernel|" + _WORD + r"\[\d+\]): )(?:(?=\S+ kernel: )|(?!.{0,15} invoked oom-killer: ))(?:" + _HOST + r")?\S+ "
+    r"(?=(?:"
+    + _HOST
+    + r")?(?P<tag>kernel|"
+    + _WORD
+    + r"\[\d+\]): )(?:(?=\S+ kernel: )|(?!.{0,15} invoked oom-killer: ))(?:"
+    + _HOST
+    + r")?\S+ "
 )
 _TAG_5424 = re.compile(r"\S+ (?P<tag>\S+) \S+ \S+ (?:-|\[[^\]]*\]) ")
 _BARE_HOST = re.compile(r"[^\s\[]+ - (?=\S)")
 # netconsole, which a syslog server stamped
-_UNTAGGED_HOST = re.compile(_HOST + r"(?:" + _WHOLE_UPTIME + r"|(?=(?:Out of [Mm]emory|Memory cgroup out of memory): |Killed process \d|CPU: \d|Pid: \d))")
+_UNTAGGED_HOST = re.compile(
+    _HOST
+    + r"(?:"
+    + _WHOLE_UPTIME
+    + r"|(?=(?:Out of [Mm]emory|Memory cgroup out of memory): |Killed process \d|CPU: \d|Pid: \d))"
+)
 
 _TAGS = (_TAG_FACILITY, _TAG, _TAG_5424, _BARE_HOST)
 
@@ -216,7 +248,9 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # What most lines of most logs wear, "Nov 23 04:43:46 host kernel: [  123.456789] ", taken off at once. Behind it comes the
 # message, or a row of a task table, which also begins with a bracket.
-_USUAL = re.compile(r"[A-Z][a-z]{2} [ \d]\d (\d\d:\d\d:\d\d) [^\s\[<:]+ kernel: \[ *(\d{1,12}\.\d{1,9})\] (?=[^\[<> \t]|\[ *\d+\] )")
+_USUAL = re.compile(
+    r"[A-Z][a-z]{2} [ \d]\d (\d\d:\d\d:\d\d) [^\s\[<:]+ kernel: \[ *(\d{1,12}\.\d{1,9})\] (?=[^\[<> \t]|\[ *\d+\] )"
+)
 
 
 def text_record(line: str, place: Optional[Place] = None) -> Record:
@@ -234,18 +268,18 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
     usual = _USUAL.match(line)
     if usual:
         stamp, uptime = usual.groups()
-        return Record(line[usual.end():], float(uptime), None, _clock(stamp), None, raw, None, "kernel", False, place)
-    monotonic = None  # type: Optional[float]
-    clock = None  # type: Optional[float]
-    time = None  # type: Optional[str]
-    trusted = None  # type: Optional[bool]
-    program = None  # type: Optional[str]
+        return Record(line[usual.end() :], float(uptime), None, _clock(stamp), None, raw, None, "kernel", False, place)
+    monotonic: Optional[float] = None
+    clock: Optional[float] = None
+    time: Optional[str] = None
+    trusted: Optional[bool] = None
+    program: Optional[str] = None
     table = _ANYWHERE
     for turn in range(MOST_PREFIXES):
         kind, match = _prefix(line, table)
         if match is None or (kind == "tag" and program is not None and match.group("tag")):
             break
-        line = line[match.end():]
+        line = line[match.end() :]
         if kind == "uptime":
             monotonic, table = float(match.group("uptime")), _BEHIND_THE_UPTIME
             if turn == 0 and ("kernel: " in line or "]: " in line):  # a tag, which few lines have
@@ -255,7 +289,9 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
         elif kind in ("facility", "talos"):
             if match.group("facility") != "kern":
                 trusted = False
-            elif turn == 0 and not match.groupdict().get("node"):  # as dmesg writes it; behind anything else anybody may have written it
+            elif turn == 0 and not match.groupdict().get(
+                "node"
+            ):  # as dmesg writes it; behind anything else anybody may have written it
                 trusted = True
         elif kind == "priority" and int(match.group("priority")) > 7:
             trusted = False
@@ -270,7 +306,7 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
                 time = utc(match)
             # dmesg writes a comma into the seconds, and no tag behind the stamp.
             if kind in ("iso", "syslog", "unix") and "," not in match.group():
-                patterns = (_UNTAGGED_HOST,) + _TAGS if kind == "syslog" else _TAGS
+                patterns = (_UNTAGGED_HOST, *_TAGS) if kind == "syslog" else _TAGS
                 line, program, tag_trust = _peel_tag(line, *patterns)
                 trusted = tag_trust if tag_trust is not None else trusted
     return Record(line, monotonic, time, clock, trusted, raw, None, program, False, place)
@@ -292,7 +328,7 @@ def _peel_tag(line: str, *patterns: "re.Pattern[str]") -> Tuple[str, Optional[st
             found = match.groupdict()
             tag = found.get("tag")
             by_kernel = tag in (None, "kernel") and found.get("facility") in (None, "kern")
-            return line[match.end():], tag and tag.partition("[")[0], None if by_kernel else False
+            return line[match.end() :], tag and tag.partition("[")[0], None if by_kernel else False
     return line, None, None
 
 

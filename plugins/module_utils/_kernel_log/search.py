@@ -61,7 +61,7 @@ def ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
         yield Range(start, size)
         return
     part = Range(start, start + _AFTER)
-    begun = None  # type: Optional[int]  # where the last report did
+    begun: Optional[int] = None  # where the last report did
     for at, word in _hits(descriptor, start, size, _KERNEL_WORDS + (_PROGRAM_WORDS if programs else ())):
         if begun is not None:
             part = part._replace(end=max(part.end, min(at, begun + _LONGEST_REPORT)))

@@ -37,7 +37,9 @@ def utc(match: "re.Match[str]") -> Optional[str]:
         offset = (int(digits[:2]) * 60 + int(digits[2:] or 0)) * (-1 if zone[0] == "-" else 1)
     clock, _point, fraction = match.group("clock").replace(",", ".").partition(".")
     try:
-        moment = datetime.datetime.strptime(match.group("date") + " " + clock, "%Y-%m-%d %H:%M:%S") - datetime.timedelta(minutes=offset)
+        moment = datetime.datetime.strptime(
+            match.group("date") + " " + clock, "%Y-%m-%d %H:%M:%S"
+        ) - datetime.timedelta(minutes=offset)
     except (ValueError, OverflowError):
         return None
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + ("." + fraction[:6] if fraction else "") + "Z"
@@ -66,6 +68,6 @@ def moment(name: str, text: str, now: float) -> float:
     when = utc(found) if found else None
     if when is None:
         raise InputError(
-            "{0}={1} is no moment: give ISO 8601 with a zone (2026-11-23T04:43:45Z), seconds since 1970, or a time ago (-30m, -1h, -2d)".format(name, text)
+            f"{name}={text} is no moment: give ISO 8601 with a zone (2026-11-23T04:43:45Z), seconds since 1970, or a time ago (-30m, -1h, -2d)"
         )
     return epoch_of(when)

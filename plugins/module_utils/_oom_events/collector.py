@@ -51,12 +51,12 @@ class Tally:
         self._with_untrusted = untrusted
         self._limit = limit
         self._log = 0
-        self._kept = []  # type: List[Tuple[int, int, int, Event]]  # log, line, a number that makes it unique, event: a heap
-        self._latest = deque(maxlen=MOST_UNSETTLED)  # type: Deque[Tuple[int, Event]]  # line, event, whoever asked for it
+        self._kept: List[Tuple[int, int, int, Event]] = []  # log, line, a number that makes it unique, event: a heap
+        self._latest: Deque[Tuple[int, Event]] = deque(maxlen=MOST_UNSETTLED)  # line, event, whoever asked for it
         self._seen = 0
-        self.counts = Counter()  # type: Counter[str]
-        self._kills = Counter()  # type: Counter[Optional[str]]  # by name
-        self.kills_in = Counter()  # type: Counter[Optional[str]]  # by cgroup
+        self.counts: Counter[str] = Counter()
+        self._kills: Counter[Optional[str]] = Counter()  # by name
+        self.kills_in: Counter[Optional[str]] = Counter()  # by cgroup
 
     def take(self, line: int, event: Event) -> None:
         """One more event of the log that is being read."""
@@ -116,12 +116,14 @@ class Tally:
 
     def events(self, most_bytes: Optional[int] = None) -> List[Event]:
         """The newest of those that were asked for, in the order in which they began, and of them as many as take up so many bytes of JSON."""
-        newest = [event for _log, _line, _number, event in sorted(self._kept, key=lambda entry: entry[:3])][-self._limit:]
+        newest = [event for _log, _line, _number, event in sorted(self._kept, key=lambda entry: entry[:3])][
+            -self._limit :
+        ]
         if most_bytes is None:
             return newest
         sizes = accumulate(len(json.dumps(event)) + len(", ") for event in reversed(newest))
         fitting = sum(size <= most_bytes for size in sizes)
-        return newest[len(newest) - fitting:]
+        return newest[len(newest) - fitting :]
 
     def summary(self) -> List[Dict[str, Any]]:
         """Kills by name, most first."""

@@ -41,10 +41,14 @@ def understand(text: str, source: str, host: str) -> Cursor:
     """Raises InputError for a text that is no cursor, or one of another source or host."""
     parts = text.split("|")
     if len(parts) != 4 or parts[0] not in _POSITIONS or not _POSITIONS[parts[0]].fullmatch(parts[2]):
-        raise InputError("cursor {0!r} is none that oom_events returned".format(text[:80]))
+        raise InputError(f"cursor {text[:80]!r} is none that oom_events returned")
     cursor = Cursor(parts[0], parts[1], parts[2], parts[3].split())
     if cursor.host != host:
-        raise InputError("the cursor is of another host (machine id {0}, here it is {1}): keep one for each host".format(cursor.host, host))
+        raise InputError(
+            f"the cursor is of another host (machine id {cursor.host}, here it is {host}): keep one for each host"
+        )
     if cursor.source != source:
-        raise InputError("the cursor is of source={0}, and source={1} is to be read: keep one for each source".format(cursor.source, source))
+        raise InputError(
+            f"the cursor is of source={cursor.source}, and source={source} is to be read: keep one for each source"
+        )
     return cursor

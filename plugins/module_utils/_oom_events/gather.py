@@ -11,18 +11,18 @@ import itertools
 import time
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import files as _log_files
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import cursor as _cursor
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Place, Record
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import iso, moment
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import cursor as _cursor
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Tally, Window
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import REPORT_SECONDS
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Tally, Window
 
 _CLOCK_BOOTTIME = 7  # time.CLOCK_BOOTTIME came with Python 3.7
 
@@ -50,7 +50,9 @@ class Query(NamedTuple):
     limit: int
 
 
-def gather(query: Query, procfs: Procfs, open_log: Callable[..., _kernel_log.Kmsg] = _kernel_log.Kmsg) -> Dict[str, Any]:
+def gather(
+    query: Query, procfs: Procfs, open_log: Callable[..., _kernel_log.Kmsg] = _kernel_log.Kmsg
+) -> Dict[str, Any]:
     """Events with counts, summary and what is known to be missing."""
     return _Gathering(_checked(query), procfs, open_log).facts()
 
@@ -61,13 +63,15 @@ def _checked(query: Query) -> Query:
     if source == "auto":
         source = "file" if query.paths else "journal" if _kernel_log.has_journal() else "kmsg"
     if (source == "file") != bool(query.paths):
-        raise InputError("source={0} {1} paths".format(source, "needs" if source == "file" else "does not take"))
+        raise InputError(f"source={source} {'needs' if source == 'file' else 'does not take'} paths")
     if source != "journal" and query.boot not in ("current", "all"):
-        raise InputError("boot={0} needs the journal, source={1} has no other boots by name".format(query.boot, source))
+        raise InputError(f"boot={query.boot} needs the journal, source={source} has no other boots by name")
     if query.limit < 1:
-        raise InputError("limit {0} must be at least 1".format(query.limit))
+        raise InputError(f"limit {query.limit} must be at least 1")
     if query.cursor and (query.since or query.until or query.boot not in ("current", "all")):
-        raise InputError("cursor says where to begin, and every boot since then is read: leave out since, until and boot")
+        raise InputError(
+            "cursor says where to begin, and every boot since then is read: leave out since, until and boot"
+        )
     if query.cursor and source == "pstore":
         raise InputError("source=pstore has no cursor: with source=journal and a cursor new dumps are told, too")
     return query._replace(source=source)
@@ -81,14 +85,19 @@ class _Gathering:
         self._procfs = procfs
         self._open_log = open_log
         self._now = time.time()
-        self._window = Window(*(moment(name, text, self._now) if text else None for name, text in (("since", query.since), ("until", query.until))))
+        self._window = Window(
+            *(
+                moment(name, text, self._now) if text else None
+                for name, text in (("since", query.since), ("until", query.until))
+            )
+        )
         if self._window.is_empty():
-            raise InputError("since={0} is not before until={1}".format(query.since, query.until))
+            raise InputError(f"since={query.since} is not before until={query.until}")
         self._host = _machine_id()
         self._cursor = _cursor.understand(query.cursor, query.source, self._host) if query.cursor else None
-        self._told = []  # type: List[str]  # ids of what pstore has
+        self._told: List[str] = []  # ids of what pstore has
         self._tally = Tally(self._window, self._is_wanted, query.untrusted, query.limit)
-        self._lost = dict(records=0, suppressed_reports=0, gap=False, files=[])  # type: Dict[str, Any]
+        self._lost: Dict[str, Any] = dict(records=0, suppressed_reports=0, gap=False, files=[])
 
     def facts(self) -> Dict[str, Any]:
         position = getattr(self, "_read_" + self._query.source)()
@@ -150,11 +159,11 @@ class _Gathering:
         written = booted + (records[-1].monotonic if records else 0)
         unsettled = self._read(records, lambda: written, take)
         self._lost["records"] += log.lost
-        return "{0}:{1}".format(boot_id, unsettled.at if unsettled else log.next)
+        return f"{boot_id}:{unsettled.at if unsettled else log.next}"
 
     def _read_pstore(self) -> None:
         """Every dump, as nobody knows of which boot it is; an event that is kept twice is told once, and not again with a cursor."""
-        told = set(self._cursor.told) if self._cursor else set()  # type: Set[str]
+        told: Set[str] = set(self._cursor.told) if self._cursor else set()
         for path, records in _kernel_log.pstore_dumps():
 
             def take(line: int, event: Event, path: str = path) -> None:
@@ -167,14 +176,18 @@ class _Gathering:
 
     def _read_file(self) -> str:
         marks = [_log_files.Mark.of(text) for text in self._cursor.position.split()] if self._cursor else []
-        read = []  # type: List[_log_files.Mark]
-        known = set()  # type: Set[_log_files.Mark]
+        read: List[_log_files.Mark] = []
+        known: Set[_log_files.Mark] = set()
         for paths in _log_files.logs(_log_files.files(self._query.paths)):
             parts = [
-                _log_files.LogFile(path, marks, whole_lines=self._cursor is not None, programs=self._query.killer != "kernel")
+                _log_files.LogFile(
+                    path, marks, whole_lines=self._cursor is not None, programs=self._query.killer != "kernel"
+                )
                 for path in paths
             ]
-            unsettled = self._read(itertools.chain.from_iterable(part.records() for part in parts), lambda parts=parts: parts[-1].written)
+            unsettled = self._read(
+                itertools.chain.from_iterable(part.records() for part in parts), lambda parts=parts: parts[-1].written
+            )
             self._lost["files"] += [part.damage for part in parts if part.damage]
             known.update(part.known for part in parts if part.known)
             behind = False  # what comes behind a report that still goes on is read again
@@ -188,14 +201,19 @@ class _Gathering:
         return " ".join(str(mark) for mark in read)
 
     def _read(
-        self, records: Iterable[Record], written: Callable[[], float], take: Optional[Callable[[int, Event], None]] = None
+        self,
+        records: Iterable[Record],
+        written: Callable[[], float],
+        take: Optional[Callable[[int, Event], None]] = None,
     ) -> Optional[Place]:
         """One log, of which the last line was written at that moment; the place of a report in it that may still go on, and has to be read again."""
         ending = _oom_log.read(records, take or self._tally.take, self._query.tasks, self._query.raw)
         self._lost["suppressed_reports"] += ending.suppressed
         self._lost["records"] += ending.lost
         silent = self._now - written()
-        goes_on = min((one for one in ending.unsettled if silent <= one.seconds), default=None, key=lambda one: one.number)
+        goes_on = min(
+            (one for one in ending.unsettled if silent <= one.seconds), default=None, key=lambda one: one.number
+        )
         held = self._tally.end_log(ending.boots, goes_on.number if goes_on and self._cursor else None)
         return goes_on.first.place if goes_on and (held or not self._cursor) else None
 
@@ -206,7 +224,9 @@ class _Gathering:
         victims = event["victims"]
         return (
             (query.victim is None or any(victim["name"] == query.victim for victim in victims))
-            and (query.unit is None or any(victim["unit"] in (query.unit, query.unit + ".service") for victim in victims))
+            and (
+                query.unit is None or any(victim["unit"] in (query.unit, query.unit + ".service") for victim in victims)
+            )
             and (query.constraint is None or event["constraint"] == query.constraint)
             and (query.killer is None or event["killer"] == query.killer)
         )
@@ -214,7 +234,12 @@ class _Gathering:
     def _kernel_count(self) -> Optional[int]:
         """What the kernel counted since boot: only for a source that has all of this boot, and nothing else."""
         query = self._query
-        is_whole = query.source in ("journal", "kmsg") and query.boot == "current" and not query.cursor and self._window.is_open()
+        is_whole = (
+            query.source in ("journal", "kmsg")
+            and query.boot == "current"
+            and not query.cursor
+            and self._window.is_open()
+        )
         return self._procfs.oom_kills() if is_whole else None
 
     def _unlogged_in(self) -> List[Dict[str, Any]]:
@@ -224,7 +249,11 @@ class _Gathering:
         except UnsupportedError:  # no memory controller, so no counters of cgroups
             return []
         logged = self._tally.kills_in
-        return [dict(cgroup=path, oom_kill=kills, logged_kills=logged[path]) for path, kills in sorted(counted.items()) if kills > logged[path]]
+        return [
+            dict(cgroup=path, oom_kill=kills, logged_kills=logged[path])
+            for path, kills in sorted(counted.items())
+            if kills > logged[path]
+        ]
 
 
 def _machine_id() -> str:

@@ -14,9 +14,9 @@ import hashlib
 import re
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, pod_of, unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import grammar as say
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import user_killers as _user_killers
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, pod_of, unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import Report
 
 _CONSTRAINTS = {"NONE": "none", "CPUSET": "cpuset", "MEMORY_POLICY": "memory_policy", "MEMCG": "memcg"}
@@ -39,7 +39,7 @@ class _Table:
         self._splits = len(self._columns) - 1 if report.columns else 2  # the name, which comes last, may hold blanks
         self._rows = report.rows
         died = {str(kill.pid) for kill in report.kills}
-        self._of_victims = {}  # type: Dict[str, Dict[str, str]]
+        self._of_victims: Dict[str, Dict[str, str]] = {}
         self.count = 0
         tgid = self._columns.index("tgid") if "tgid" in self._columns else -1
         for thread, values in self._whole_rows():
@@ -73,7 +73,7 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Event:
     header = report.header
     constraint = _constraint(report)
     announced = report.announced
-    facts = dict(
+    facts: Dict[str, Any] = dict(
         source=report.first.place.source if report.first.place else None,
         time=report.first.time,
         monotonic=report.first.monotonic,
@@ -92,7 +92,11 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Event:
         trigger=None
         if header is None
         else dict(
-            name=header.name, pid=report.trigger_pid, oom_score_adj=header.oom_score_adj, gfp_mask=header.gfp_mask, order=header.order
+            name=header.name,
+            pid=report.trigger_pid,
+            oom_score_adj=header.oom_score_adj,
+            gfp_mask=header.gfp_mask,
+            order=header.order,
         ),
         memcg=_memcg(report) if constraint == "memcg" else None,
         announced=dict(pid=announced.pid, name=announced.name, score=announced.score) if announced else None,
@@ -101,7 +105,7 @@ def event(report: Report, tasks: bool = False, raw: bool = False) -> Event:
         panic_policy=report.panic.policy if report.panic else None,
         tasks_count=table.count if header or table.count else None,
         complete=header is not None and not report.has_no_end(),
-    )  # type: Dict[str, Any]
+    )
     if tasks:
         page_kb = _page_kb(report, table)
         facts["tasks"] = [_task(thread, values, page_kb) for thread, values in table.rows()]
@@ -181,7 +185,7 @@ def _victims(report: Report, table: _Table) -> List[Dict[str, Any]]:
         # Only the summary survived, as a log that was searched for "oom-kill" shows it.
         name = say.split_task(summary.rest, None)[1]
         return [_victim(report, table, say.Killed("", summary.pid, name, None, {}, None, None))]
-    unique = {}  # type: Dict[int, say.Killed]
+    unique: Dict[int, say.Killed] = {}
     for kill in report.kills:
         unique.setdefault(kill.pid, kill)
     return [_victim(report, table, kill) for kill in unique.values()]

@@ -107,7 +107,9 @@ class Killed(NamedTuple):
     pid: int
     name: Optional[str]  # None: the line was cut inside it
     uid: Optional[int]
-    sizes_kb: Dict[str, int]  # by the kernel's labels: total-vm, anon-rss, file-rss, shmem-rss, pgtables; OpenVZ has rss
+    sizes_kb: Dict[
+        str, int
+    ]  # by the kernel's labels: total-vm, anon-rss, file-rss, shmem-rss, pgtables; OpenVZ has rss
     oom_score_adj: Optional[int]
     score: Optional[int]  # OpenVZ says it here
 
@@ -157,8 +159,24 @@ class NewBoot(NamedTuple):
 
 
 Message = Union[
-    Header, TriggerPid, MemcgLimit, Usage, MemcgStats, TableHeader, TableRow, Summary, Announced, Killed, Group, Skipped,
-    NoKillable, Panic, Sysrq, Suppressed, Lost, NewBoot,
+    Header,
+    TriggerPid,
+    MemcgLimit,
+    Usage,
+    MemcgStats,
+    TableHeader,
+    TableRow,
+    Summary,
+    Announced,
+    Killed,
+    Group,
+    Skipped,
+    NoKillable,
+    Panic,
+    Sysrq,
+    Suppressed,
+    Lost,
+    NewBoot,
 ]
 
 # Before "Kill process" and "Killed process"; empty before 5.1 and on the lines of a group.
@@ -171,8 +189,12 @@ _INVOKED = " invoked oom-killer: "
 _HEADER_FIELDS = re.compile(r"gfp_mask=(?P<gfp>0x[0-9a-fA-F]+)")
 _ORDER = re.compile(r"\border=(-?\d+)")
 _HEADER_ADJ = re.compile(r"\boom_score_adj=(-?\d+)")
-_HEADER_VZ = re.compile(r"(?P<pid>\d+) \((?P<name>.*)\) invoked oom-killer in ub \d+ generation \d+ gfp (?P<gfp>0x[0-9a-fA-F]+)")
-_TRIGGER = re.compile(r"(?:CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: |Pid: (?P<old_pid>\d+), comm: )(?P<name>.*) (?:Not tainted|Tainted)")
+_HEADER_VZ = re.compile(
+    r"(?P<pid>\d+) \((?P<name>.*)\) invoked oom-killer in ub \d+ generation \d+ gfp (?P<gfp>0x[0-9a-fA-F]+)"
+)
+_TRIGGER = re.compile(
+    r"(?:CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: |Pid: (?P<old_pid>\d+), comm: )(?P<name>.*) (?:Not tainted|Tainted)"
+)
 _TRIGGER_S390 = re.compile(r"Process (?P<name>.*) \(pid: (?P<pid>\d+), task: ")
 KDUMP = " Kdump: loaded"  # behind the name of the task where a crash kernel is loaded (lib/dump_stack.c)
 _USAGE = re.compile(r"memory: usage (\d+)kB, limit (\d+)kB, failcnt (\d+)")
@@ -182,7 +204,8 @@ _WHOLE_ROW = re.compile(r"(?:-?\d+\s+){6}\S")
 _SUMMARY = re.compile(r"oom-kill:constraint=CONSTRAINT_(\w+),nodemask=")
 _SUMMARY_END = re.compile(r",pid=(\d+),uid=(-?\d+)\s*$")
 _ANNOUNCED = re.compile(
-    _ORIGIN + r"[Kk]ill process (?P<pid>\d+) \((?P<name>.*)\) (?:with )?score (?P<score>-?\d+) (?:or sacrifice child|or a child|and children)",
+    _ORIGIN
+    + r"[Kk]ill process (?P<pid>\d+) \((?P<name>.*)\) (?:with )?score (?P<score>-?\d+) (?:or sacrifice child|or a child|and children)",
     re.DOTALL,
 )
 _KILLED = re.compile(_ORIGIN + r"(?:\S+: )?Killed process (?P<pid>\d+)(?:, UID (?P<uid>\d+),)? ?\(", re.DOTALL)
@@ -261,7 +284,7 @@ def _victim_name(text: str) -> Tuple[Optional[str], bool]:
         match = _KILLED.match(text)
         if match:
             end = _end_of_name(text, match.end())
-            return (end.group("name"), False) if end else (text[match.end():], True)
+            return (end.group("name"), False) if end else (text[match.end() :], True)
     if "oom-kill:" in text:
         summary = _summary(text)
         if isinstance(summary, Summary):
@@ -303,7 +326,9 @@ def is_broken(first: str, rest: str) -> bool:
     if first.startswith("Task in /"):
         whole = _memcg_limit(first + rest)
         # The victim's cgroup lies in the one whose limit was hit.
-        return isinstance(whole, MemcgLimit) and (" " + _LIMIT_OF not in first or str(whole.task_memcg).startswith(str(whole.memcg)))
+        return isinstance(whole, MemcgLimit) and (
+            " " + _LIMIT_OF not in first or str(whole.task_memcg).startswith(str(whole.memcg))
+        )
     match = _KILLED.match(first)
     end = _end_of_name(first, match.end()) if match else None
     if end is None or end.re is _KILLED_END or not (end.group("sizes") or rest.startswith(SIZES)):
@@ -330,7 +355,10 @@ def _header(text: str) -> Optional[Message]:
     if _bytes(name) > NAME_BYTES:  # a prefix that is not known stands before it
         name = ""
     return Header(
-        name or None, fields_match.group("gfp"), int(order.group(1)) if order else None, int(adj.group(1)) if adj else None
+        name or None,
+        fields_match.group("gfp"),
+        int(order.group(1)) if order else None,
+        int(adj.group(1)) if adj else None,
     )
 
 
@@ -352,12 +380,12 @@ def _trigger_s390(text: str) -> Optional[Message]:
 def _memcg_limit(text: str) -> Optional[Message]:
     # 3.16 writes the two halves into two records.
     if text.startswith("Task in /"):
-        task, limit, memcg = text[len("Task in "):].rpartition(" " + _LIMIT_OF)
+        task, limit, memcg = text[len("Task in ") :].rpartition(" " + _LIMIT_OF)
         return MemcgLimit(task, memcg.rstrip()) if limit else MemcgLimit(memcg.rstrip(), None)
     if text.lstrip().startswith(_LIMIT_OF):
-        return MemcgLimit(None, text.lstrip()[len(_LIMIT_OF):].rstrip())
+        return MemcgLimit(None, text.lstrip()[len(_LIMIT_OF) :].rstrip())
     if text.startswith("Memory limit reached of cgroup "):  # 4.4
-        return MemcgLimit(None, text[len("Memory limit reached of cgroup "):].rstrip())
+        return MemcgLimit(None, text[len("Memory limit reached of cgroup ") :].rstrip())
     return None
 
 
@@ -374,10 +402,10 @@ def _memcg_stats(text: str) -> Optional[Message]:
         return None
     # Up to 5.2 the numbers follow, from 5.3 to 6.1 on lines of the same record, since then in records of their own.
     for end in (":\\x0aanon ", ": cache:"):
-        path, found, _numbers = text[len(_STATS_OF):].rpartition(end)
+        path, found, _numbers = text[len(_STATS_OF) :].rpartition(end)
         if found:
             return MemcgStats(path)
-    return MemcgStats(text[len(_STATS_OF):].rstrip().rstrip(":"))
+    return MemcgStats(text[len(_STATS_OF) :].rstrip().rstrip(":"))
 
 
 def _table_header(text: str) -> Optional[Message]:
@@ -396,7 +424,7 @@ def _summary(text: str) -> Optional[Message]:
         return None
     end = _SUMMARY_END.search(text, max(0, len(text) - 40))
     pid, uid = (int(end.group(1)), unsigned(int(end.group(2)))) if end else (None, None)
-    body = text[match.end():end.start()] if end else text[match.end():]
+    body = text[match.end() : end.start()] if end else text[match.end() :]
     # Free text begins after mems_allowed=; where a cpuset's name imitates what follows, the first one counts.
     _before, in_memcg, after = body.partition(",oom_memcg=")
     if not in_memcg:
@@ -422,7 +450,8 @@ def _task_part(body: str) -> str:
 def _split_paths(text: str) -> List[str]:
     """C(PATH,task_memcg=PATH...): the victim's cgroup lies in the one whose limit was hit, so the second begins with the first."""
     separator = ",task_memcg="
-    at, fallback = -1, None  # type: int, Optional[List[str]]
+    at = -1
+    fallback: Optional[List[str]] = None
     for _turn in range(8):
         at = text.find(separator, at + 1)
         if at < 0:
@@ -440,20 +469,20 @@ def split_task(rest: str, name: Optional[str]) -> List[Optional[str]]:
     Both can hold the words between them. Where another line gives the name it
     decides; else the longest name that is not longer than a name can be.
     """
-    body = rest[len(",task_memcg="):] if rest.startswith(",task_memcg=") else rest
+    body = rest[len(",task_memcg=") :] if rest.startswith(",task_memcg=") else rest
     if name is not None and body.endswith(",task=" + name):
         return [body[: -len(",task=" + name)] or None, name]
-    best = None  # type: Optional[int]
+    best: Optional[int] = None
     at = len(body)
     for _turn in range(8):
         at = body.rfind(",task=", 0, at)
         if at < 0 or len(body) - at - len(",task=") > LONGEST_NAME:
             break
-        if best is None or _bytes(body[at + len(",task="):]) <= NAME_BYTES:
+        if best is None or _bytes(body[at + len(",task=") :]) <= NAME_BYTES:
             best = at
     if best is None:
         return [body or None, None]
-    return [body[:best] or None, body[best + len(",task="):]]
+    return [body[:best] or None, body[best + len(",task=") :]]
 
 
 def _bytes(name: str) -> int:
@@ -510,7 +539,9 @@ def _killed_openvz(text: str) -> Optional[Message]:
     sizes = {"total-vm": int(match.group("vm"))}
     if match.group("rss"):
         sizes["rss"] = int(match.group("rss"))
-    return Killed("Out of memory", int(match.group("pid")), match.group("name"), None, sizes, None, int(match.group("score")))
+    return Killed(
+        "Out of memory", int(match.group("pid")), match.group("name"), None, sizes, None, int(match.group("score"))
+    )
 
 
 def _group(text: str) -> Optional[Message]:
@@ -530,7 +561,9 @@ def _panic(text: str) -> Optional[Message]:
     if not match:
         return None
     policy = match.group("policy")
-    if policy is None and "is selected" in text:  # 2.6.18 to 2.6.35; a page fault asked for either (pagefault_out_of_memory)
+    if (
+        policy is None and "is selected" in text
+    ):  # 2.6.18 to 2.6.35; a page fault asked for either (pagefault_out_of_memory)
         policy = _OLD_POLICIES.get(match.group("where"), "compulsory" if match.group("old") else "system-wide")
     return Panic(policy)
 

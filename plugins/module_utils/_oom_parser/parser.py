@@ -12,9 +12,9 @@ Pure: records in, events out, one pass.
 
 from typing import Callable, Iterable, List, NamedTuple, Optional, Tuple
 
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import grammar as say
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import user_killers as _user_killers
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event, event, program_event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import Report, Stream, Unsettled
@@ -35,7 +35,9 @@ class Ending(NamedTuple):
     unsettled: List[Unsettled]
 
 
-def read(records: Iterable[Record], take: Callable[[int, Event], None], tasks: bool = False, raw: bool = False) -> Ending:
+def read(
+    records: Iterable[Record], take: Callable[[int, Event], None], tasks: bool = False, raw: bool = False
+) -> Ending:
     """Hand over each event, with the number of its first line, when no line of this text can belong to it any more.
 
     C(boot_index) counts from the first boot of the text: how many there are is
@@ -49,9 +51,12 @@ def read(records: Iterable[Record], take: Callable[[int, Event], None], tasks: b
 
 def parse(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> List[Event]:
     """Events of kernel text, in the order in which they began; see C(event) for their keys."""
-    found = []  # type: List[Tuple[int, Event]]
+    found: List[Tuple[int, Event]] = []
     boots = read(records, lambda number, facts: found.append((number, facts)), tasks, raw).boots
-    return [dict(facts, boot_index=facts["boot_index"] - boots + 1) for _number, facts in sorted(found, key=lambda one: one[0])]
+    return [
+        dict(facts, boot_index=facts["boot_index"] - boots + 1)
+        for _number, facts in sorted(found, key=lambda one: one[0])
+    ]
 
 
 class _Parser:
@@ -66,8 +71,8 @@ class _Parser:
         self._lines = 0  # of this boot
         self._suppressed = 0
         self._lost = 0
-        self._uptime = None  # type: Optional[float]
-        self._boot_id = None  # type: Optional[str]
+        self._uptime: Optional[float] = None
+        self._boot_id: Optional[str] = None
         self._last = Record("")
 
     def take(self, number: int, record: Record) -> None:
@@ -91,7 +96,9 @@ class _Parser:
             self._keep_programs(self._programs.take(record, number))
 
     def finish(self) -> Ending:
-        unsettled = [Unsettled(kill.number, kill.record, _user_killers.NEAR_SECONDS) for kill in self._programs.since(self._last)]
+        unsettled = [
+            Unsettled(kill.number, kill.record, _user_killers.NEAR_SECONDS) for kill in self._programs.since(self._last)
+        ]
         for trusted in (None, True):  # for what a program makes up nobody waits
             unsettled += self._streams[trusted].unsettled(self._last)
         self._end_boot()
@@ -111,7 +118,9 @@ class _Parser:
             self._take(kill.number, dict(program_event(kill, *self._options), boot_index=self._boot))
 
 
-def _restarted(record: Record, message: Optional[say.Message], uptime: Optional[float], lines: int, boot_id: Optional[str]) -> bool:
+def _restarted(
+    record: Record, message: Optional[say.Message], uptime: Optional[float], lines: int, boot_id: Optional[str]
+) -> bool:
     """Whether this line belongs to a new boot: the id tells, else the uptime, or, where lines have none, the version that comes first."""
     if record.boot and boot_id:
         return record.boot != boot_id

@@ -14,9 +14,13 @@ may hold line ends. What was put together has the stamps of its first line.
 
 from typing import Iterable, Iterator, List, Optional
 
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import (
+    LONGEST_LINE,
+    Record,
+    seconds_between,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import grammar as say
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import user_killers as _user_killers
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import LONGEST_LINE, Record, seconds_between
 
 # Where mails and terminals break lines, in columns, and how many blanks get lost there, as the table of tasks has them before a number.
 NARROWEST_PAGE, WIDEST_PAGE = 72, 80
@@ -39,7 +43,7 @@ def whole_messages(records: Iterable[Record]) -> Iterator[Record]:
 
 def _rejoined(records: Iterable[Record]) -> Iterator[Record]:
     """All but the names of victims."""
-    last = None  # type: Optional[Record]
+    last: Optional[Record] = None
     page = _Page()
     for record in records:
         if page.may_be_wrapped:
@@ -70,7 +74,9 @@ def _glue(last: Record, record: Record, page: "_Page") -> Optional[str]:
         joined = last.text + "\\x0a" + record.text
         if say.is_cut(last.text) and (say.is_whole(joined) or say.is_cut(joined)):
             return None  # see _with_names
-    if not last.bare and _width(last) > WIDEST_PAGE and say.is_broken(last.text, record.text):  # by a terminal of any other width
+    if (
+        not last.bare and _width(last) > WIDEST_PAGE and say.is_broken(last.text, record.text)
+    ):  # by a terminal of any other width
         return _indent(record)
     return page.glue(last, record) if page.may_be_wrapped and _may_go_on(last, record.text) else None
 
@@ -117,7 +123,9 @@ class _Page:
             return ""
         if self.is_mail or is_indented or width < WIDEST_PAGE:
             return " "
-        return "" if say.understand(last.text + record.text) or not say.understand(last.text + " " + record.text) else " "
+        return (
+            "" if say.understand(last.text + record.text) or not say.understand(last.text + " " + record.text) else " "
+        )
 
 
 def _width(record: Record) -> int:
@@ -136,7 +144,7 @@ def _with_names(records: Iterable[Record]) -> Iterator[Record]:
     Only lines of one writer, and only to a name that a task can have: else a
     message that was cut, or that a program made up, would hide those behind it.
     """
-    parts = []  # type: List[Record]
+    parts: List[Record] = []
     whole = Record("")
     for record in records:
         if parts:

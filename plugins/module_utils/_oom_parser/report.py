@@ -19,8 +19,8 @@ announces, and up to 5.0 a child may have died instead.
 
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Union
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import grammar as say
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record, seconds_between
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import grammar as say
 
 # A report prints within moments, also on a slow console. What comes later belongs to another.
 REPORT_SECONDS = 30.0
@@ -48,23 +48,23 @@ class Report:
         self.first = record
         self.number = number  # of its first line, by which events are ordered
         self.trusted = trusted
-        self.header = None  # type: Optional[say.Header]
-        self.trigger_pid = None  # type: Optional[int]
+        self.header: Optional[say.Header] = None
+        self.trigger_pid: Optional[int] = None
         self.limit = say.MemcgLimit(None, None)
-        self.usage = None  # type: Optional[say.Usage]
-        self.stats = None  # type: Optional[say.MemcgStats]
-        self.columns = None  # type: Optional[List[str]]
-        self.rows = []  # type: List[say.TableRow]
-        self.summary = None  # type: Optional[say.Summary]
-        self.announced = None  # type: Optional[say.Announced]
-        self.kills = []  # type: List[say.Killed]
+        self.usage: Optional[say.Usage] = None
+        self.stats: Optional[say.MemcgStats] = None
+        self.columns: Optional[List[str]] = None
+        self.rows: List[say.TableRow] = []
+        self.summary: Optional[say.Summary] = None
+        self.announced: Optional[say.Announced] = None
+        self.kills: List[say.Killed] = []
         self.is_repeated = False  # the first of them is there a second time
-        self.group = None  # type: Optional[str]
-        self.skipped = []  # type: List[int]
+        self.group: Optional[str] = None
+        self.skipped: List[int] = []
         self.no_killable = False
-        self.panic = None  # type: Optional[say.Panic]
+        self.panic: Optional[say.Panic] = None
         self.sysrq = False
-        self.raw = []  # type: List[str]
+        self.raw: List[str] = []
         self.last = record
 
     def note(self, record: Record, raw: bool) -> None:
@@ -111,11 +111,11 @@ class Stream:
     def __init__(self, trusted: Optional[bool], raw: bool) -> None:
         self._trusted = trusted
         self._raw = raw
-        self._open = None  # type: Optional[Report]  # still without its end
-        self._ended = None  # type: Optional[Report]  # its group may go on
-        self._waiting = []  # type: List[Report]  # another began before the kill that they told of
-        self._over = []  # type: List[Report]
-        self._sysrq = None  # type: Optional[Record]  # it was asked for, and nothing came of it yet
+        self._open: Optional[Report] = None  # still without its end
+        self._ended: Optional[Report] = None  # its group may go on
+        self._waiting: List[Report] = []  # another began before the kill that they told of
+        self._over: List[Report] = []
+        self._sysrq: Optional[Record] = None  # it was asked for, and nothing came of it yet
         self._number = 0
 
     def take(self, record: Record, message: Optional[say.Message], number: int) -> Sequence[Report]:
@@ -159,7 +159,9 @@ class Stream:
 
     def unsettled(self, last: Record) -> List[Unsettled]:
         """The reports that the next line may belong to, when that was the last."""
-        waiting = [(self._open, REPORT_SECONDS), (self._ended, GROUP_SECONDS)] + [(report, REPORT_SECONDS) for report in self._waiting]
+        waiting = [(self._open, REPORT_SECONDS), (self._ended, GROUP_SECONDS)] + [
+            (report, REPORT_SECONDS) for report in self._waiting
+        ]
         return [
             Unsettled(report.number, report.first, seconds)
             for report, seconds in waiting
@@ -204,15 +206,23 @@ class Stream:
         if self._ended and self._ended.announced is None and self._has_just_died(record, self._ended, announced.pid):
             self._ended.announced = announced
             return
-        report = self._open if self._open and self._open.announced is None and self._open.may_be_of(announced) else self._begin(record)
+        report = (
+            self._open
+            if self._open and self._open.announced is None and self._open.may_be_of(announced)
+            else self._begin(record)
+        )
         report.announced = announced
 
     def _has_just_died(self, record: Record, ended: Report, pid: Optional[int]) -> bool:
         """Whether the choice stands behind the kill, as in what journalctl --reverse tells: then it is no second one."""
-        return not self._open and seconds_between(ended.last, record) <= GROUP_SECONDS and pid in [kill.pid for kill in ended.kills]
+        return (
+            not self._open
+            and seconds_between(ended.last, record) <= GROUP_SECONDS
+            and pid in [kill.pid for kill in ended.kills]
+        )
 
     def _killed(self, record: Record, kill: say.Killed) -> None:
-        own = next((report for report in [self._open] + self._waiting if report and report.has_chosen(kill.pid)), None)
+        own = next((report for report in [self._open, *self._waiting] if report and report.has_chosen(kill.pid)), None)
         if own is None and self._goes_on(record, kill):
             self._ended.add(kill)  # type: ignore[union-attr]
             return
@@ -270,7 +280,7 @@ class Stream:
         self._sysrq = None if message.ignored else record
 
     _OF_THE_ENDED = (say.Killed, say.Group, say.Skipped)
-    _USES = {
+    _USES: Dict[type, Callable[..., None]] = {
         say.Header: _header,
         say.Summary: _summary,
         say.Announced: _announced,
@@ -280,7 +290,7 @@ class Stream:
         say.NoKillable: _no_killable,
         say.Panic: _panic,
         say.Sysrq: _manual,
-    }  # type: Dict[type, Callable[..., None]]
+    }
 
     @staticmethod
     def _describe(report: Report, message: say.Message) -> None:
@@ -290,7 +300,9 @@ class Stream:
         elif isinstance(message, say.TriggerPid):
             report.identify_trigger(message)
         elif isinstance(message, say.MemcgLimit):
-            report.limit = say.MemcgLimit(message.task_memcg or report.limit.task_memcg, message.memcg or report.limit.memcg)
+            report.limit = say.MemcgLimit(
+                message.task_memcg or report.limit.task_memcg, message.memcg or report.limit.memcg
+            )
         elif isinstance(message, say.Usage):
             report.usage = report.usage or message
         elif isinstance(message, say.MemcgStats):

@@ -19,7 +19,18 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record, seconds_between
 
 # Most lines of a log have none of these words and are not looked at any further.
-_WORDS = ("VmRSS", "oomd", "due to memory ", "the victim", "escalating to SIGKILL", "illing process", "badness", ".cpp:", "Name: ", "PID: ")
+_WORDS = (
+    "VmRSS",
+    "oomd",
+    "due to memory ",
+    "the victim",
+    "escalating to SIGKILL",
+    "illing process",
+    "badness",
+    ".cpp:",
+    "Name: ",
+    "PID: ",
+)
 
 # What is said of one kill is said within this time.
 NEAR_SECONDS = 30.0
@@ -35,16 +46,26 @@ _EARLYOOM = [
         r"sending (?P<signal>SIGTERM|SIGKILL) to process (?P<pid>\d+)(?: uid (?P<uid>\d+))? \"(?P<name>.{0,60}?)\":"
         r" (?:badness|oom_score) (?P<score>-?\d+)(?:, oom_score_adj (?P<adj>-?\d+))?, VmRSS (?P<rss>\d+) MiB(?:, cmdline \"|$)"
     ),
-    re.compile(r"killing process (?P<pid>\d+) \"(?P<name>.{0,60}?)\" with signal (?P<number>\d+): badness (?P<score>\d+), VmRSS (?P<rss>\d+) MiB$"),
-    re.compile(r"Killing process '(?P<name>.{0,60})' with signal (?P<number>\d+), pid: (?P<pid>\d+), badness: (?P<score>\d+), VmRSS: (?P<rss>\d+) MiB$"),
-    re.compile(r"Killing process: (?P<name>.{0,60}), pid: (?P<pid>\d+), badness: (?P<score>\d+), VmRSS: (?P<rss>\d+) MiB$"),
+    re.compile(
+        r"killing process (?P<pid>\d+) \"(?P<name>.{0,60}?)\" with signal (?P<number>\d+): badness (?P<score>\d+), VmRSS (?P<rss>\d+) MiB$"
+    ),
+    re.compile(
+        r"Killing process '(?P<name>.{0,60})' with signal (?P<number>\d+), pid: (?P<pid>\d+), badness: (?P<score>\d+), VmRSS: (?P<rss>\d+) MiB$"
+    ),
+    re.compile(
+        r"Killing process: (?P<name>.{0,60}), pid: (?P<pid>\d+), badness: (?P<score>\d+), VmRSS: (?P<rss>\d+) MiB$"
+    ),
 ]
-_EARLYOOM_OLD = re.compile(r"Killing process (?P<pid>\d+) (?P<name>.{1,60})$")  # 1.0: only with its tag, as anybody could say that
+_EARLYOOM_OLD = re.compile(
+    r"Killing process (?P<pid>\d+) (?P<name>.{1,60})$"
+)  # 1.0: only with its tag, as anybody could say that
 # Around its words where it takes what it writes to for a terminal, as journald and rsyslog keep it.
 _COLOURS = re.compile(r"^(?:(?:\\x1b|#033)\[[0-9;]*m)+|(?:(?:\\x1b|#033)\[[0-9;]*m)+$")
 _ESCALATED = re.compile(r"escalating to SIGKILL after ")
 
-_OOMD_KILL = re.compile(r"(?:Killed (?P<killed>/.+)|Marked (?P<marked>/.+) for killing) due to memory (?P<reason>used|pressure)[ (]")
+_OOMD_KILL = re.compile(
+    r"(?:Killed (?P<killed>/.+)|Marked (?P<marked>/.+) for killing) due to memory (?P<reason>used|pressure)[ (]"
+)
 _OOMD_COUNT = re.compile(r"(?P<unit>\S+): systemd-oomd killed (?P<count>\d+) process\(es\) in this unit\.$")
 
 # What it says of its victim before it kills: on a line or two, or, in 2020, on one for each fact.
@@ -59,7 +80,9 @@ _NOHANG_VICTIM = [
 _NOHANG_KILL = re.compile(r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim")
 
 # "oomd kill: P10 P60 P300 CGROUP BYTES ruleset:[R] detectorgroup:[D] killer:PLUGIN v2"; with (dry) nothing was killed
-_META_OOMD_KILL = re.compile(r"oomd kill: \S+ \S+ \S+ (?P<cgroup>.+) \d+ ruleset:\[[^\]]*\] detectorgroup:\[[^\]]*\] killer:(?!\(dry\))\S+ v2\s*$")
+_META_OOMD_KILL = re.compile(
+    r"oomd kill: \S+ \S+ \S+ (?P<cgroup>.+) \d+ ruleset:\[[^\]]*\] detectorgroup:\[[^\]]*\] killer:(?!\(dry\))\S+ v2\s*$"
+)
 # Before that, on its own output, maybe several times: "[../BaseKillPlugin.cpp:112] Killed 2: 101(name) 102 103(name)[E3]", of which 103 was not.
 _META_OOMD_VICTIMS = re.compile(r"\[\S{1,200}\.cpp:\d{1,6}\] Killed \d{1,9}:(?= \d)")
 _META_OOMD_VICTIM = re.compile(r" (?P<pid>\d{1,10})(?:\((?P<name>.{0,60}?)\))?(?P<failed>\[E\d{1,4}\])?(?= \d|$)")
@@ -93,10 +116,12 @@ class Stream:
     """The kills of all programs in a log. What belongs to one is joined to it, so each is given when nothing more can come."""
 
     def __init__(self) -> None:
-        self._open = {}  # type: Dict[str, Kill]  # the last kill of each killer
-        self._counted = {}  # type: Dict[str, Tuple[int, Record]]  # what systemd said of a unit before oomd did, of the last one
+        self._open: Dict[str, Kill] = {}  # the last kill of each killer
+        self._counted: Dict[
+            str, Tuple[int, Record]
+        ] = {}  # what systemd said of a unit before oomd did, of the last one
         # What nohang says of its victim before it kills, and when; apart where journald knows that it is nohang.
-        self._next = {}  # type: Dict[bool, Tuple[Record, Dict[str, Any]]]
+        self._next: Dict[bool, Tuple[Record, Dict[str, Any]]] = {}
 
     def take(self, record: Record, number: int) -> Sequence[Kill]:
         """Use one line; give the kills of which no more can come."""
@@ -117,7 +142,9 @@ class Stream:
                 count, said = self._counted.pop(cgroup.rpartition("/")[2], (None, record))
                 if not _is_near(said, record):
                     count = None
-                yield from self._begin(Kill("systemd-oomd", record, number, cgroup=cgroup, reason=reason, killed_count=count))
+                yield from self._begin(
+                    Kill("systemd-oomd", record, number, cgroup=cgroup, reason=reason, killed_count=count)
+                )
         if program in (None, "systemd"):
             self._count(_OOMD_COUNT.match(text), record)
         if program in (None, "nohang", "nohang-desktop"):
@@ -136,7 +163,9 @@ class Stream:
     def _begin(self, kill: Kill) -> Iterator[Kill]:
         last = self._open.get(kill.killer)
         if last and _is_again(last, kill):
-            self._open[kill.killer] = last._replace(escalated=last.escalated or (last.signal, kill.signal) == ("SIGTERM", "SIGKILL"))
+            self._open[kill.killer] = last._replace(
+                escalated=last.escalated or (last.signal, kill.signal) == ("SIGTERM", "SIGKILL")
+            )
             return
         if last:
             yield last
@@ -155,10 +184,20 @@ class Stream:
         found = match.groupdict()
         rss = _number(found.get("rss"))
         signal = found.get("signal") or _SIGNALS.get(found.get("number") or "")
-        yield from self._begin(Kill(
-            "earlyoom", record, number, int(found["pid"]), found["name"], _number(found.get("uid")), _number(found.get("score")),
-            _number(found.get("adj")), None if rss is None else rss * 1024, signal,
-        ))
+        yield from self._begin(
+            Kill(
+                "earlyoom",
+                record,
+                number,
+                int(found["pid"]),
+                found["name"],
+                _number(found.get("uid")),
+                _number(found.get("score")),
+                _number(found.get("adj")),
+                None if rss is None else rss * 1024,
+                signal,
+            )
+        )
 
     def _nohang(self, record: Record, text: str, number: int) -> Iterator[Kill]:
         text = text.strip()
@@ -228,7 +267,11 @@ def _is_near(first: Record, second: Record) -> bool:
 
 def _is_again(first: Kill, second: Kill) -> bool:
     """Whether a victim did not listen and is killed once more; what anybody may have written does not stand for what journald knows."""
-    if first.pid is None or (first.pid, first.name, first.record.vouched) != (second.pid, second.name, second.record.vouched):
+    if first.pid is None or (first.pid, first.name, first.record.vouched) != (
+        second.pid,
+        second.name,
+        second.record.vouched,
+    ):
         return False
     return _is_near(first.record, second.record)
 

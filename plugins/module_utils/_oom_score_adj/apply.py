@@ -12,12 +12,12 @@ import time
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import Forking
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome, Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import Selector
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn, Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import Forking
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import Selector
 
 # A selection that still changes after so long forks faster than it can be pinned.
 STABLE_SECONDS = 30
@@ -45,8 +45,8 @@ class Application:
         self._procfs = procfs
         self._systemd = systemd
         self._plan = plan
-        self._scores = []  # type: List[Change]  # what was written so far
-        self._drop_ins = []  # type: List[DropIn]
+        self._scores: List[Change] = []  # what was written so far
+        self._drop_ins: List[DropIn] = []
         self._forking = Forking(procfs)
 
     def run(self) -> List[Outcome]:
@@ -62,18 +62,22 @@ class Application:
         except BaseException as error:
             left = self._undo()
             if left:
-                raise OomError("{0}; this could not be put back: {1}".format(error, "; ".join(left))) from error
+                raise OomError(f"{error}; this could not be put back: {'; '.join(left)}") from error
             raise
         return self._look_again(outcomes)
 
     # --- scores --------------------------------------------------------------------
 
     def _write_scores(self) -> List[Outcome]:
-        todo = []  # type: List[_Step]
+        todo: List[_Step] = []
         for outcome in self._plan.outcomes:
             todo.extend(self._steps(outcome))
         # Lowering is what the kernel may deny: first, so that a denial comes before anything else changed.
-        gone = {(step.pin, step.change) for step in sorted(todo, key=lambda step: step.change.after - step.change.before) if not self._write(step)}
+        gone = {
+            (step.pin, step.change)
+            for step in sorted(todo, key=lambda step: step.change.after - step.change.before)
+            if not self._write(step)
+        }
         kept = [
             outcome._replace(
                 changes=[change for change in outcome.changes if (outcome.pin, change) not in gone],
@@ -111,9 +115,7 @@ class Application:
                 else:
                     (inherited if step.selector is None else changes).append(step.change)
         raise OomError(
-            "{0}: after {1} seconds processes still appear with another score, or fork faster than they can be looked at".format(
-                pin.target, STABLE_SECONDS
-            )
+            f"{pin.target}: after {STABLE_SECONDS} seconds processes still appear with another score, or fork faster than they can be looked at"
         )
 
     def _late(self, pin: Pin, selector: Selector) -> Tuple[bool, List[_Step]]:
@@ -158,14 +160,17 @@ class Application:
         now = self._systemd.units(outcome.pin.value for outcome in todo.values())
         for outcome in todo.values():
             unit = now[outcome.pin.value]
-            read = ("OOMScoreAdjust", unit.score, outcome.effective_after_restart), ("OOMPolicy", unit.oom_policy, outcome.oom_policy)
+            read = (
+                ("OOMScoreAdjust", unit.score, outcome.effective_after_restart),
+                ("OOMPolicy", unit.oom_policy, outcome.oom_policy),
+            )
             for key, shown, expected in read:
                 if unit.load_state == "loaded" and shown != expected:
                     raise ReadBackError(
-                        "unit {0}: systemd shows {1}={2} after its files say {3}: look at systemctl cat {0}".format(unit.id, key, shown, expected)
+                        f"unit {unit.id}: systemd shows {key}={shown} after its files say {expected}: look at systemctl cat {unit.id}"
                     )
             if unit.main_pid not in (0, self._plan.main_pid(outcome.pin)):
-                self._plan.warnings.append("unit {0} was started meanwhile: run again to see its score".format(unit.id))
+                self._plan.warnings.append(f"unit {unit.id} was started meanwhile: run again to see its score")
 
     # --- the way back ------------------------------------------------------------------
 
@@ -200,7 +205,7 @@ class Application:
         if not self._scores:
             return outcomes
         time.sleep(SECOND_LOOK_SECONDS)
-        reset = {}  # type: Dict[Change, Change]
+        reset: Dict[Change, Change] = {}
         for change in self._scores:
             try:
                 with self._procfs.open(change.process.pid) as directory:
@@ -211,9 +216,7 @@ class Application:
                 continue
         for change, seen in reset.items():
             self._plan.warnings.append(
-                "{0} set its score to {1} right after it was set to {2}: it manages its own, look for an option of it".format(
-                    change.process, seen.after, change.after
-                )
+                f"{change.process} set its score to {seen.after} right after it was set to {change.after}: it manages its own, look for an option of it"
             )
         return [
             outcome._replace(
@@ -233,18 +236,18 @@ def _set_score(directory: ProcessDir, change: Change) -> None:
         except GONE:
             raise
         except OSError as error:
-            raise AccessError("the score of {0} cannot be set: {1}".format(change.process, error.strerror))
+            raise AccessError(f"the score of {change.process} cannot be set: {error.strerror}")
         now = directory.score()
         if now == change.after:
             return
-    raise ReadBackError("{0} shows score {1} after {2} was written".format(change.process, now, change.after))
+    raise ReadBackError(f"{change.process} shows score {now} after {change.after} was written")
 
 
 def _denied(change: Change) -> str:
-    what = "setting the score of {0} from {1} to {2} was denied".format(change.process, change.before, change.after)
+    what = f"setting the score of {change.process} from {change.before} to {change.after} was denied"
     if change.after < change.before:
         return (
-            what + ": lowering a score needs CAP_SYS_RESOURCE in the initial user namespace, which this process"
-            " (uid {0}) lacks; run as root on the host itself, not in a container".format(os.geteuid())
+            what
+            + f": lowering a score needs CAP_SYS_RESOURCE in the initial user namespace, which this process (uid {os.geteuid()}) lacks; run as root on the host itself, not in a container"
         )
     return what + ": only its owner and root may do that; use become"

@@ -32,7 +32,7 @@ class Forking:
 
     def __init__(self, procfs: Procfs) -> None:
         self._procfs = procfs
-        self._since = {}  # type: Dict[Process, Dict[int, int]]  # processor time by thread
+        self._since: Dict[Process, Dict[int, int]] = {}  # processor time by thread
 
     def add(self, process: Process) -> None:
         """Its score was just written."""

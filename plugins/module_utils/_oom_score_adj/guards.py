@@ -18,7 +18,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import
 
 # Who sets its own score, by the name of its program or unit, and what to do instead. Any other score is overwritten, or handed on to
 # what must not have it.
-SELF_MANAGING = {
+SELF_MANAGING: Dict[str, str] = {
     # mm/oom_kill.c:oom_unkillable_task, and kernel/fork.c:copy_signal.
     "init": "the kernel never kills init, and every daemon without a score of its own would be started with this one: leave it alone",
     # openssh-portable:openbsd-compat/port-linux.c restores the score that sshd was started with in every session.
@@ -32,13 +32,37 @@ SELF_MANAGING = {
     "slurmstepd": "slurmstepd sets its own score and that of its jobs: use SLURMSTEPD_OOM_ADJ",
     "multipathd": "multipathd makes itself immune: leave it alone",
     "iscsid": "iscsid makes itself immune: leave it alone",
-}  # type: Dict[str, str]
+}
 _ALIASES = {"ssh": "sshd", "sshd-session": "sshd", "udevd": "systemd-udevd"}
 
 # What starts the work of others, which inherits the score: at -1000 nothing of that could ever be killed.
 JOB_RUNNERS = {
-    "cron", "crond", "fcron", "anacron", "atd", "supervisord", "screen", "tmux", "teleport", "systemd", "user@", "gitlab-runner",
-    "Runner.Listener", "Runner.Worker", "runsvc.sh", "jenkins", "buildkite-agent", "sh", "bash", "dash", "zsh", "ksh", "fish", "sudo", "su", "login",
+    "cron",
+    "crond",
+    "fcron",
+    "anacron",
+    "atd",
+    "supervisord",
+    "screen",
+    "tmux",
+    "teleport",
+    "systemd",
+    "user@",
+    "gitlab-runner",
+    "Runner.Listener",
+    "Runner.Worker",
+    "runsvc.sh",
+    "jenkins",
+    "buildkite-agent",
+    "sh",
+    "bash",
+    "dash",
+    "zsh",
+    "ksh",
+    "fish",
+    "sudo",
+    "su",
+    "login",
 }
 # containerd:docs/ops.md: its shims start with its own score + 1; dockerd and crio start helpers likewise.
 RUNTIMES = {"containerd", "dockerd", "docker", "crio", "podman"}
@@ -81,20 +105,18 @@ def refuse(target: str, score: Optional[int], names: Iterable[str]) -> None:
     """
     own = manages_itself(names)
     if own:
-        wish = "state=absent" if score is None else "score={0}".format(score)
-        raise InputError("{0} with {1}: {2} (force=true overrides)".format(target, wish, SELF_MANAGING[own]))
+        wish = "state=absent" if score is None else f"score={score}"
+        raise InputError(f"{target} with {wish}: {SELF_MANAGING[own]} (force=true overrides)")
     if score != SCORE_MIN:
         return
     for name in sorted(map(short_name, names)):
         if name in JOB_RUNNERS:
             raise InputError(
-                "{0} at -1000: {1} starts the work of others, which would be immune as well, so that the killer has nobody left:"
-                " use -999 or higher, and oom_policy=continue (force=true overrides)".format(target, name)
+                f"{target} at -1000: {name} starts the work of others, which would be immune as well, so that the killer has nobody left: use -999 or higher, and oom_policy=continue (force=true overrides)"
             )
         if name in RUNTIMES:
             raise InputError(
-                "{0} at -1000: {1} starts helpers for every container with its own score or one above: use -999 or higher"
-                " (force=true overrides)".format(target, name)
+                f"{target} at -1000: {name} starts helpers for every container with its own score or one above: use -999 or higher (force=true overrides)"
             )
 
 
@@ -102,10 +124,7 @@ def refuse_too_few(killable: Killable, least_percent: int) -> None:
     """Raise InputError where too little of the used memory would stay killable: the kernel then panics, or a cgroup hangs at its limit."""
     if killable.percent < least_percent:
         raise InputError(
-            "processes that stay killable would hold {0} % of the used memory ({1} KiB, immune {2} KiB), less than min_killable_percent {3}:"
-            " when memory runs out the kernel would find nobody to kill and panic; pin fewer at -1000 (force=true overrides)".format(
-                killable.percent, killable.killable_kb, killable.immune_kb, least_percent
-            )
+            f"processes that stay killable would hold {killable.percent} % of the used memory ({killable.killable_kb} KiB, immune {killable.immune_kb} KiB), less than min_killable_percent {least_percent}: when memory runs out the kernel would find nobody to kill and panic; pin fewer at -1000 (force=true overrides)"
         )
 
 
@@ -119,4 +138,4 @@ def doubts(target: str, score: int, names: Iterable[str], oom_policy: Optional[s
         undone = "the kernel kills all of the unit that is not at -1000, the pinned process included, when it kills any process in it"
     else:
         return []
-    return ["{0}: with OOMPolicy={1} {2}: set oom_policy=continue".format(target, oom_policy, undone)]
+    return [f"{target}: with OOMPolicy={oom_policy} {undone}: set oom_policy=continue"]

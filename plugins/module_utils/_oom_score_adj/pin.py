@@ -15,9 +15,9 @@ the process; what gives it to the next one is the drop-in of a unit.
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import Killable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MAX, SCORE_MIN, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import Killable
 
 
 class Pin(NamedTuple):
@@ -35,7 +35,7 @@ class Pin(NamedTuple):
 
     @property
     def target(self) -> str:
-        return "{0}={1}".format(self.selector, self.value)
+        return f"{self.selector}={self.value}"
 
 
 class Change(NamedTuple):
@@ -76,37 +76,39 @@ class Outcome(NamedTuple):
 def check(pin: Pin) -> None:
     """Raise InputError for options that contradict each other, whatever the host is like."""
     if pin.state == "present" and pin.score is None:
-        raise InputError("{0}: score is missing; only state=absent goes without".format(pin.target))
+        raise InputError(f"{pin.target}: score is missing; only state=absent goes without")
     if pin.state == "absent" and (pin.score is not None or pin.oom_policy is not None):
-        raise InputError("{0}: state=absent takes away what was set: give neither score nor oom_policy".format(pin.target))
+        raise InputError(f"{pin.target}: state=absent takes away what was set: give neither score nor oom_policy")
     if pin.score is not None and not SCORE_MIN <= pin.score <= SCORE_MAX:
-        raise InputError("{0}: score {1} is out of range, {2} to {3}".format(pin.target, pin.score, SCORE_MIN, SCORE_MAX))
+        raise InputError(f"{pin.target}: score {pin.score} is out of range, {SCORE_MIN} to {SCORE_MAX}")
     if pin.selector != "unit" and pin.persistent:
-        raise InputError("{0}: only a unit outlives its processes: select by unit, or leave persistent out".format(pin.target))
+        raise InputError(f"{pin.target}: only a unit outlives its processes: select by unit, or leave persistent out")
     if pin.oom_policy is not None and not pin.persistent:
-        raise InputError("{0}: oom_policy is an assignment of a unit: select by unit, and not with persistent=false".format(pin.target))
+        raise InputError(
+            f"{pin.target}: oom_policy is an assignment of a unit: select by unit, and not with persistent=false"
+        )
 
 
 def check_conflicts(outcomes: List[Outcome]) -> None:
     """Raise InputError where two targets select the same process, or unit, and want different things."""
-    wanted = {}  # type: Dict[Any, Tuple[Pin, str]]
+    wanted: Dict[Any, Tuple[Pin, str]] = {}
     for outcome in outcomes:
         for change in outcome.changes:
             _claim(wanted, change.process.pid, str(change.process), outcome.pin, str(change.after))
         if outcome.drop_in is not None:
-            _claim(wanted, outcome.drop_in.path, "unit {0}".format(outcome.unit), outcome.pin, _wish(outcome.pin))
+            _claim(wanted, outcome.drop_in.path, f"unit {outcome.unit}", outcome.pin, _wish(outcome.pin))
 
 
 def _wish(pin: Pin) -> str:
     if pin.score is None:
         return "none"
-    return "{0} with oom_policy {1}".format(pin.score, pin.oom_policy) if pin.oom_policy else str(pin.score)
+    return f"{pin.score} with oom_policy {pin.oom_policy}" if pin.oom_policy else str(pin.score)
 
 
 def _claim(wanted: Dict[Any, Tuple[Pin, str]], key: Any, what: str, pin: Pin, wish: str) -> None:
     other, other_wish = wanted.setdefault(key, (pin, wish))
     if other_wish != wish:
-        raise InputError("{0} is selected twice: {1} wants {2}, {3} wants {4}".format(what, other.target, other_wish, pin.target, wish))
+        raise InputError(f"{what} is selected twice: {other.target} wants {other_wish}, {pin.target} wants {wish}")
 
 
 # --- what the user gets back ------------------------------------------------
@@ -129,8 +131,12 @@ def _told(outcome: Outcome) -> Dict[str, Any]:
         found=outcome.found,
         changed=outcome.changed,
         vanished=outcome.vanished,
-        processes=[dict(_identity(change.process), before=change.before, after=change.after) for change in outcome.changes],
-        inherited=[dict(_identity(change.process), score=change.before, after=change.after) for change in outcome.inherited],
+        processes=[
+            dict(_identity(change.process), before=change.before, after=change.after) for change in outcome.changes
+        ],
+        inherited=[
+            dict(_identity(change.process), score=change.before, after=change.after) for change in outcome.inherited
+        ],
         drop_in=None if outcome.drop_in is None else dict(outcome.drop_in._asdict()),
         effective_after_restart=outcome.effective_after_restart,
         restart_required=outcome.restart_required,
@@ -144,12 +150,12 @@ def _identity(process: Process) -> Dict[str, Any]:
 def _state(outcomes: List[Outcome], when: str) -> str:
     """All scores and drop-ins as text, before or after."""
     scores = {
-        "{0.pid} {0.name} oom_score_adj {1}\n".format(change.process, getattr(change, when)): None
+        f"{change.process.pid} {change.process.name} oom_score_adj {getattr(change, when)}\n": None
         for outcome in outcomes
         for change in outcome.all_changes()
     }
     files = {
-        "# {0}\n{1}".format(outcome.drop_in.path, getattr(outcome.drop_in, when)): None
+        f"# {outcome.drop_in.path}\n{getattr(outcome.drop_in, when)}": None
         for outcome in outcomes
         if outcome.drop_in is not None and getattr(outcome.drop_in, when) is not None
     }

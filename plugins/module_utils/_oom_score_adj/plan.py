@@ -12,14 +12,20 @@ Everything that may be refused is refused here.
 
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import guards as _guards
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import selectors as _selectors
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome, Pin, check, check_conflicts
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, SCORE_MIN, Process, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn, Systemd, Unit, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import guards as _guards
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import selectors as _selectors
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
+    Change,
+    Outcome,
+    Pin,
+    check,
+    check_conflicts,
+)
 
 INIT = 1
 
@@ -46,22 +52,24 @@ class Plan:
         self._procfs = procfs
         self._systemd = systemd
         self._least_killable_percent = least_killable_percent
-        self._pins = []  # type: List[Pin]
+        self._pins: List[Pin] = []
         for pin in pins:
             check(pin)
             self._pins.append(pin._replace(value=service_name(pin.value)) if pin.selector == "unit" else pin)
         self._table = ProcessTable(procfs)
         self._units = systemd.units(pin.value for pin in self._pins if pin.selector == "unit")
-        self._selectors = {}  # type: Dict[Pin, Optional[_selectors.Selector]]
-        self._missing = {}  # type: Dict[Pin, str]  # why there is no selector
-        self._pinned = set()  # type: Set[Tuple[int, int]]  # pid and start of all that any target selected: nobody's heirs
-        self._handed_on = {}  # type: Dict[Pin, Set[int]]  # scores that the selected ever had, which their children may have
-        self.warnings = []  # type: List[str]  # for the user, not errors
+        self._selectors: Dict[Pin, Optional[_selectors.Selector]] = {}
+        self._missing: Dict[Pin, str] = {}  # why there is no selector
+        self._pinned: Set[Tuple[int, int]] = set()  # pid and start of all that any target selected: nobody's heirs
+        self._handed_on: Dict[Pin, Set[int]] = {}  # scores that the selected ever had, which their children may have
+        self.warnings: List[str] = []  # for the user, not errors
         self.outcomes = self._plan()
         self.killable = self._killable()
         self._guard()
         if procfs.hidden:
-            self.warnings.append("{0} processes of others are hidden (hidepid): run as root to see all".format(len(procfs.hidden)))
+            self.warnings.append(
+                f"{len(procfs.hidden)} processes of others are hidden (hidepid): run as root to see all"
+            )
 
     @property
     def changed(self) -> bool:
@@ -102,11 +110,9 @@ class Plan:
         if unit.control_group and (unit.main_pid or whole):
             return _selectors.ByUnit(unit.main_pid, unit.control_group, self._procfs, whole)
         if not unit.main_pid and pin.state == "present" and pin.missing == "fail":
-            advice = "select what runs in it by cgroup={0}, or use children=pin".format(unit.control_group)
+            advice = f"select what runs in it by cgroup={unit.control_group}, or use children=pin"
             raise InputError(
-                "{0} is {1} without a main process (Type={2}): {3}".format(
-                    pin.target, unit.active_state, unit.type, advice if unit.control_group else "nothing of it runs that could be pinned"
-                )
+                f"{pin.target} is {unit.active_state} without a main process (Type={unit.type}): {advice if unit.control_group else 'nothing of it runs that could be pinned'}"
             )
         return None
 
@@ -128,7 +134,9 @@ class Plan:
 
     def _know(self, names: Iterable[Optional[str]]) -> None:
         known = {unit.id for unit in self._units.values()}
-        self._units.update(self._systemd.units(name for name in names if name and name not in known and name not in self._units))
+        self._units.update(
+            self._systemd.units(name for name in names if name and name not in known and name not in self._units)
+        )
 
     def _unit(self, name: Optional[str]) -> Optional[Unit]:
         return next((unit for asked, unit in self._units.items() if name in (asked, unit.id)), None)
@@ -137,7 +145,9 @@ class Plan:
         selector = self.selector(pin)
         return set() if selector is None else set(selector.candidates(self._table))
 
-    def _examine(self, pin: Pin, pids: Iterable[int], selector: Optional[_selectors.Selector]) -> Tuple[List[_Found], int]:
+    def _examine(
+        self, pin: Pin, pids: Iterable[int], selector: Optional[_selectors.Selector]
+    ) -> Tuple[List[_Found], int]:
         """These processes through their own directories, without those that are not meant, and how many were gone.
 
         Without a selector those are meant that are still the same as in the table.
@@ -148,14 +158,16 @@ class Plan:
                 with self._procfs.open(pid) as directory:
                     process = directory.process()
                     if process.kernel_thread and pin.selector in ("pid", "pidfile"):
-                        raise InputError("{0}: {1} is a kernel thread, which the OOM killer never chooses".format(pin.target, process.name))
+                        raise InputError(
+                            f"{pin.target}: {process.name} is a kernel thread, which the OOM killer never chooses"
+                        )
                     meant = selector.matches(process, directory) if selector else self._is_in_table(process)
                     if meant and not process.kernel_thread:
                         found.append(_Found(process, directory.score(), directory.cgroups()))
             except GONE:
                 gone += 1
             except PermissionError:
-                raise AccessError("{0}: process {1} may not be looked at: use become".format(pin.target, pid))
+                raise AccessError(f"{pin.target}: process {pid} may not be looked at: use become")
         return found, gone
 
     def _is_in_table(self, process: Process) -> bool:
@@ -163,7 +175,7 @@ class Plan:
         return known is not None and known.start_time == process.start_time
 
     def _outcome(self, pin: Pin, selected: List[_Found]) -> Outcome:
-        after = {}  # type: Dict[int, int]
+        after: Dict[int, int] = {}
         for one in sorted(selected, key=lambda one: one.process.start_time):  # parents first
             after[one.process.pid] = self._unpinned(pin, one, after) if pin.score is None else pin.score
         changes = [Change(one.process, one.score, after[one.process.pid]) for one in selected]
@@ -185,7 +197,7 @@ class Plan:
         if not pin.persistent:  # the drop-in stays, and so what it gives
             return self._after_restart(unit, None)
         ours = self._absent_drop_in(unit)
-        if _guards.manages_itself([unit.id] + unit.names) or self._systemd.pinned_by(ours) != one.score:
+        if _guards.manages_itself([unit.id, *unit.names]) or self._systemd.pinned_by(ours) != one.score:
             return one.score  # not from us: a daemon that sets its own score has it from itself
         return self._after_restart(unit, ours)
 
@@ -206,7 +218,11 @@ class Plan:
             return []
         below = self._table.descendants(change.process.pid for change in changes) | set(selector.members())
         heirs, _gone = self._examine(pin, [pid for pid in below if self._table.scores.get(pid) in handed_on], None)
-        found = [one for one in heirs if one.score in handed_on and (one.process.pid, one.process.start_time) not in self._pinned]
+        found = [
+            one
+            for one in heirs
+            if one.score in handed_on and (one.process.pid, one.process.start_time) not in self._pinned
+        ]
         if pin.children != "reset":
             return [Change(one.process, one.score, one.score) for one in found]
         if self._systemd.runs():
@@ -237,14 +253,18 @@ class Plan:
         if pin.selector != "unit":
             return outcome
         unit = self._units[pin.value]
-        if self._systemd.why_missing(pin.value, unit) and not (pin.state == "absent" and self._systemd.has_drop_in(unit.id)):
+        if self._systemd.why_missing(pin.value, unit) and not (
+            pin.state == "absent" and self._systemd.has_drop_in(unit.id)
+        ):
             return outcome
         if not pin.persistent:
             drop_in = None
         elif pin.state == "absent":
             drop_in = self._absent_drop_in(unit)
         else:
-            drop_in = self._systemd.drop_in(unit, {"OOMScoreAdjust": str(pin.score), "OOMPolicy": self._policy(pin, unit)})
+            drop_in = self._systemd.drop_in(
+                unit, {"OOMScoreAdjust": str(pin.score), "OOMPolicy": self._policy(pin, unit)}
+            )
         effective, policy = self._after_restart(unit, drop_in), self._systemd.policy_after(unit, drop_in)
         self._warn(outcome, unit, drop_in, effective, policy)
         changes = [change for change in outcome.changes if change.before != change.after or pin.state == "present"]
@@ -255,42 +275,41 @@ class Plan:
             restart_required=drop_in is not None and unit.running and not changes and effective != unit.score,
             # A file that systemd has not read yet is one of a run that was killed, or of an image.
             reload=drop_in is not None
-            and (drop_in.before != drop_in.after or (unit.load_state == "loaded" and (unit.score, unit.oom_policy) != (effective, policy))),
+            and (
+                drop_in.before != drop_in.after
+                or (unit.load_state == "loaded" and (unit.score, unit.oom_policy) != (effective, policy))
+            ),
         )
 
-    def _warn(self, outcome: Outcome, unit: Unit, drop_in: Optional[DropIn], effective: int, policy: Optional[str]) -> None:
+    def _warn(
+        self, outcome: Outcome, unit: Unit, drop_in: Optional[DropIn], effective: int, policy: Optional[str]
+    ) -> None:
         pin = outcome.pin
         if pin.state == "absent":
             return
         if drop_in is not None and effective != pin.score:
             self.warnings.append(
-                "{0}: from its next start on the score is {1} and not {2}: another drop-in comes later than {3} and wins".format(
-                    pin.target, effective, pin.score, drop_in.path
-                )
+                f"{pin.target}: from its next start on the score is {effective} and not {pin.score}: another drop-in comes later than {drop_in.path} and wins"
             )
         if drop_in is not None and policy and pin.oom_policy not in (None, policy):
             self.warnings.append(
-                "{0}: OOMPolicy is {1} and not {2}: another drop-in comes later than {3} and wins".format(
-                    pin.target, policy, pin.oom_policy, drop_in.path
-                )
+                f"{pin.target}: OOMPolicy is {policy} and not {pin.oom_policy}: another drop-in comes later than {drop_in.path} and wins"
             )
         if not outcome.changes and unit.active_state not in ("inactive", "failed"):
             self.warnings.append(
-                "{0} is {1} and has no main process in {2}: nothing that runs was pinned".format(
-                    pin.target, unit.active_state, unit.control_group or "any cgroup"
-                )
+                f"{pin.target} is {unit.active_state} and has no main process in {unit.control_group or 'any cgroup'}: nothing that runs was pinned"
             )
 
     def _warn_of_what_stays(self, outcomes: List[Outcome]) -> None:
         """The score goes, but what was forked meanwhile has it."""
         for outcome in outcomes:
             taken = {change.before for change in outcome.changes if change.before != change.after}
-            staying = [change for change in outcome.inherited if change.before == change.after and change.before in taken]
+            staying = [
+                change for change in outcome.inherited if change.before == change.after and change.before in taken
+            ]
             if outcome.pin.state == "absent" and staying:
                 self.warnings.append(
-                    "{0}: processes that were started meanwhile keep the score that they inherited: use children=reset, or restart them: {1}".format(
-                        outcome.pin.target, ", ".join(str(change.process) for change in staying[:5]) + (", ..." if len(staying) > 5 else "")
-                    )
+                    f"{outcome.pin.target}: processes that were started meanwhile keep the score that they inherited: use children=reset, or restart them: {', '.join(str(change.process) for change in staying[:5]) + (', ...' if len(staying) > 5 else '')}"
                 )
 
     @staticmethod
@@ -300,7 +319,7 @@ class Plan:
             return pin.oom_policy
         if pin.oom_policy in ("stop", "kill"):
             raise InputError(
-                "{0}: oom_policy={1} takes systemd 243, this one is older and always continues: leave it out".format(pin.target, pin.oom_policy)
+                f"{pin.target}: oom_policy={pin.oom_policy} takes systemd 243, this one is older and always continues: leave it out"
             )
         return None
 
@@ -321,7 +340,7 @@ class Plan:
         for outcome in outcomes:
             if outcome.found or outcome.pin.state == "absent":
                 continue
-            sentence = self._missing.get(outcome.pin) or "{0}: no such process".format(outcome.pin.target)
+            sentence = self._missing.get(outcome.pin) or f"{outcome.pin.target}: no such process"
             if outcome.pin.missing == "fail":
                 raise NotFoundError(sentence + _ACCEPT_MISSING)
             if outcome.pin.missing == "warn" and sentence not in self.warnings:
@@ -332,13 +351,17 @@ class Plan:
             pin = outcome.pin
             if not outcome.found or (pin.selector == "unit" and pin.state == "absent"):
                 continue
-            names = {_guards.program(change.process.name, change.process.pid == INIT) for change in outcome.changes} | outcome.services
+            names = {
+                _guards.program(change.process.name, change.process.pid == INIT) for change in outcome.changes
+            } | outcome.services
             if pin.selector == "unit":
                 unit = self._units[pin.value]
-                names.update([unit.id] + unit.names)
+                names.update([unit.id, *unit.names])
                 selector = self.selector(pin)
                 others = len(selector.members()) - len(outcome.changes) if selector else 0
-                self.warnings.extend(_guards.doubts(pin.target, pin.score or 0, sorted(names), outcome.oom_policy, others))
+                self.warnings.extend(
+                    _guards.doubts(pin.target, pin.score or 0, sorted(names), outcome.oom_policy, others)
+                )
             if pin.force:
                 continue
             _guards.refuse(pin.target, pin.score, names)
@@ -348,8 +371,12 @@ class Plan:
     def _killable(self) -> _guards.Killable:
         """Memory of all processes by whether the killer may take them once the plan is carried out."""
         scores = dict(self._table.scores)
-        scores.update((change.process.pid, change.after) for outcome in self.outcomes for change in outcome.all_changes())
+        scores.update(
+            (change.process.pid, change.after) for outcome in self.outcomes for change in outcome.all_changes()
+        )
         scores[INIT] = SCORE_MIN  # mm/oom_kill.c:oom_unkillable_task
         all_kb = sum(process.resident_kb for process in self._table.by_pid.values())
-        immune_kb = sum(process.resident_kb for pid, process in self._table.by_pid.items() if scores.get(pid) == SCORE_MIN)
+        immune_kb = sum(
+            process.resident_kb for pid, process in self._table.by_pid.items() if scores.get(pid) == SCORE_MIN
+        )
         return _guards.Killable(all_kb - immune_kb, immune_kb)

@@ -16,8 +16,8 @@ import os
 import re
 from typing import Callable, Dict, Iterable, List
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process, ProcessDir, Procfs
 
@@ -44,7 +44,7 @@ class ByPid(Selector):
 
     def __init__(self, value: str) -> None:
         if not value.isdigit() or int(value) < 1:
-            raise InputError("pid {0!r} is not a process number".format(value))
+            raise InputError(f"pid {value!r} is not a process number")
         self.pid = int(value)
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
@@ -60,15 +60,17 @@ class ByPidfile(ByPid):
     def __init__(self, value: str) -> None:
         try:
             with open(value, errors="replace") as stream:
-                text = stream.readline(64).strip()  # as systemd reads it: what follows is the daemon's own, as in postmaster.pid
+                text = stream.readline(
+                    64
+                ).strip()  # as systemd reads it: what follows is the daemon's own, as in postmaster.pid
         except FileNotFoundError:
-            raise NotFoundError("pidfile {0} does not exist".format(value))
+            raise NotFoundError(f"pidfile {value} does not exist")
         except OSError as error:
-            raise InputError("pidfile {0} cannot be read: {1}".format(value, error.strerror))
+            raise InputError(f"pidfile {value} cannot be read: {error.strerror}")
         try:
             super().__init__(text)
         except InputError:
-            raise InputError("pidfile {0} holds {1!r}, not a process number".format(value, text[:32]))
+            raise InputError(f"pidfile {value} holds {text[:32]!r}, not a process number")
 
 
 class ByProcess(Selector):
@@ -76,7 +78,7 @@ class ByProcess(Selector):
 
     def __init__(self, value: str) -> None:
         if not value or "/" in value:
-            raise InputError("process {0!r} is not a name: give the comm or the base name of the program".format(value))
+            raise InputError(f"process {value!r} is not a name: give the comm or the base name of the program")
         self.name = value
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
@@ -97,9 +99,9 @@ class ByPattern(Selector):
         try:
             self.pattern = re.compile(value)
         except re.error as error:
-            raise InputError("pattern {0!r} is not a regular expression: {1}".format(value, error))
+            raise InputError(f"pattern {value!r} is not a regular expression: {error}")
         if self.pattern.search(""):
-            raise InputError("pattern {0!r} finds every process: say more".format(value))
+            raise InputError(f"pattern {value!r} finds every process: say more")
         self._ours = set(procfs.ancestors(os.getpid()))
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
@@ -150,7 +152,7 @@ class WithDescendants(Selector):
 
     def __init__(self, selector: Selector) -> None:
         self._selector = selector
-        self._below = {}  # type: Dict[int, int]  # pid and when it started
+        self._below: Dict[int, int] = {}  # pid and when it started
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         chosen = set(self._selector.candidates(table))
@@ -170,6 +172,6 @@ def select(name: str, value: str, procfs: Procfs, whole: bool) -> Selector:
         return ByCgroup(_containers.find(procfs, value), procfs)
     if name == "cgroup":
         return ByCgroup(value, procfs)
-    kinds = {"pid": ByPid, "pidfile": ByPidfile, "process": ByProcess}  # type: Dict[str, Callable[[str], Selector]]
+    kinds: Dict[str, Callable[[str], Selector]] = {"pid": ByPid, "pidfile": ByPidfile, "process": ByProcess}
     found = ByPattern(value, procfs) if name == "pattern" else kinds[name](value)
     return WithDescendants(found) if whole else found

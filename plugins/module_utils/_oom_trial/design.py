@@ -98,7 +98,8 @@ class Run(NamedTuple):
     def killed_score(self, pid: int) -> Optional[int]:
         """The score that the kernel log gives to a victim; None where its version does not say."""
         return next(
-            (victim["oom_score_adj"] for event in self.kills for victim in event["victims"] if victim["pid"] == pid), None
+            (victim["oom_score_adj"] for event in self.kills for victim in event["victims"] if victim["pid"] == pid),
+            None,
         )
 
     def observed(self) -> Optional[str]:
@@ -119,7 +120,9 @@ class Surroundings(NamedTuple):
     log_error: Optional[str]  # why the kernel log could not be read, or what of it was lost
 
 
-def design(pinned_score: int, hog_score: int, limit_kb: int, own_score: int, can_lower: bool, scope: str = "cgroup") -> Design:
+def design(
+    pinned_score: int, hog_score: int, limit_kb: int, own_score: int, can_lower: bool, scope: str = "cgroup"
+) -> Design:
     """Sizes and scores of both runs.
 
     Where scores cannot be lowered the pair is mirrored: not the decoy down but
@@ -130,16 +133,16 @@ def design(pinned_score: int, hog_score: int, limit_kb: int, own_score: int, can
     difference = hog_score - pinned_score
     if not SCORE_MIN <= pinned_score <= SCORE_MAX or not SCORE_MIN <= hog_score <= SCORE_MAX:
         raise InputError(
-            "pinned_score {0} and hog_score {1}: both must lie between {2} and {3}".format(pinned_score, hog_score, SCORE_MIN, SCORE_MAX)
+            f"pinned_score {pinned_score} and hog_score {hog_score}: both must lie between {SCORE_MIN} and {SCORE_MAX}"
         )
     if difference < SMALLEST_DIFFERENCE:
         raise InputError(
-            "pinned_score {0} must be at least {1} below hog_score {2}: a smaller difference is lost in the noise of two processes".format(
-                pinned_score, SMALLEST_DIFFERENCE, hog_score
-            )
+            f"pinned_score {pinned_score} must be at least {SMALLEST_DIFFERENCE} below hog_score {hog_score}: a smaller difference is lost in the noise of two processes"
         )
     if limit_kb < LIMIT_MIN_KB:
-        raise InputError("memory_limit {0} KiB is too small: at least {1} KiB are needed to tell two processes apart".format(limit_kb, LIMIT_MIN_KB))
+        raise InputError(
+            f"memory_limit {limit_kb} KiB is too small: at least {LIMIT_MIN_KB} KiB are needed to tell two processes apart"
+        )
 
     # By size alone the decoy must lose, with the pin it must win: it leads the
     # hog by half of what the pin forgives (difference / 1000 of the limit),
@@ -151,7 +154,9 @@ def design(pinned_score: int, hog_score: int, limit_kb: int, own_score: int, can
     hog_kb = limit_kb * 2 if scope == "host" else int(limit_kb * 1.2) - decoy_kb
 
     if can_lower or pinned_score >= own_score:
-        return Design(scope, "lowered", limit_kb, decoy_kb, hog_kb, Scores(pinned_score, hog_score), Scores(hog_score, hog_score))
+        return Design(
+            scope, "lowered", limit_kb, decoy_kb, hog_kb, Scores(pinned_score, hog_score), Scores(hog_score, hog_score)
+        )
     if pinned_score == SCORE_MIN:
         raise UnsupportedError(
             "pinned_score -1000 means immunity, which can only be shown where scores can be lowered:"
@@ -159,11 +164,16 @@ def design(pinned_score: int, hog_score: int, limit_kb: int, own_score: int, can
         )
     if own_score + difference > SCORE_MAX:
         raise UnsupportedError(
-            "scores cannot be lowered here (no CAP_SYS_RESOURCE), and raising the hog by {0} from this process's own score {1} instead"
-            " would pass {2}: give the capability or choose a smaller difference".format(difference, own_score, SCORE_MAX)
+            f"scores cannot be lowered here (no CAP_SYS_RESOURCE), and raising the hog by {difference} from this process's own score {own_score} instead would pass {SCORE_MAX}: give the capability or choose a smaller difference"
         )
     return Design(
-        scope, "mirrored", limit_kb, decoy_kb, hog_kb, Scores(own_score, own_score + difference), Scores(own_score, own_score)
+        scope,
+        "mirrored",
+        limit_kb,
+        decoy_kb,
+        hog_kb,
+        Scores(own_score, own_score + difference),
+        Scores(own_score, own_score),
     )
 
 
@@ -175,10 +185,7 @@ def refuse_rivals(plan: Design, candidates: List[Candidate], total_kb: int) -> N
         badness_kb = one.memory_kb + one.score * total_kb // 1000
         if one.score != SCORE_MIN and badness_kb + noise_kb > hog_kb:
             raise InputError(
-                "the kernel could take process {0.pid} ({0.name}) instead of the hog: it weighs {1} KiB (score {2}, {3} KiB of memory) against"
-                " {4} KiB: pin it lower, or set hog_score higher than {5}".format(
-                    one.process, badness_kb, one.score, one.memory_kb, hog_kb, plan.treatment.hog
-                )
+                f"the kernel could take process {one.process.pid} ({one.process.name}) instead of the hog: it weighs {badness_kb} KiB (score {one.score}, {one.memory_kb} KiB of memory) against {hog_kb} KiB: pin it lower, or set hog_score higher than {plan.treatment.hog}"
             )
 
 
@@ -198,20 +205,14 @@ def judge(runs: List[Run], surroundings: Surroundings) -> Tuple[str, List[str]]:
         return "refuted", refutations + doubts
     if doubts:
         return "inconclusive", doubts
-    return "proven", ["the kernel took the {0} in the {1}".format(run.expected, run.name) for run in runs]
+    return "proven", [f"the kernel took the {run.expected} in the {run.name}" for run in runs]
 
 
 def _refutations(run: Run) -> List[str]:
     if run.expected != "hog" or run.decoy.pid not in run.victims():
         return []
     return [
-        "{0}: the kernel killed the pinned decoy (pid {1}){2}".format(
-            run.name,
-            run.decoy.pid,
-            "" if run.decoy.score == run.decoy.wanted_score else ", whose score was {0} and not {1}: the pin was not applied".format(
-                run.decoy.score, run.decoy.wanted_score
-            ),
-        )
+        f"{run.name}: the kernel killed the pinned decoy (pid {run.decoy.pid}){('' if run.decoy.score == run.decoy.wanted_score else f', whose score was {run.decoy.score} and not {run.decoy.wanted_score}: the pin was not applied')}"
     ]
 
 
@@ -220,42 +221,44 @@ def _doubts(run: Run) -> List[str]:
     found = list(run.problems)
     for actor in (run.decoy, run.hog):
         if actor.score != actor.wanted_score:
-            found.append("the {0} had score {1}, not {2}".format(actor.role, actor.score, actor.wanted_score))
+            found.append(f"the {actor.role} had score {actor.score}, not {actor.wanted_score}")
     if dying.pid not in run.victims():
         found.append(_how_it_ended(dying))
     elif run.observed() != run.expected:
-        found.append("the kernel took {0} before the {1}".format(_whom(run), run.expected))
+        found.append(f"the kernel took {_whom(run)} before the {run.expected}")
     if run.expected == "hog" and not living.outlived and living.pid not in run.victims():
-        found.append("the decoy ended without the kernel: {0}".format(_ending(living)))
+        found.append(f"the decoy ended without the kernel: {_ending(living)}")
     strangers = [pid for pid in run.victims() if pid not in (run.hog.pid, run.decoy.pid)]
     if strangers:
-        found.append("the kernel killed another process in the trial's cgroup: pid {0}".format(", ".join(map(str, strangers))))
+        found.append(f"the kernel killed another process in the trial's cgroup: pid {', '.join(map(str, strangers))}")
     if run.killed_score(dying.pid) not in (None, dying.wanted_score):
-        found.append("the kernel log gives the {0} score {1}, not {2}".format(dying.role, run.killed_score(dying.pid), dying.wanted_score))
+        found.append(
+            f"the kernel log gives the {dying.role} score {run.killed_score(dying.pid)}, not {dying.wanted_score}"
+        )
     if run.cgroup_oom_kill is not None and run.cgroup_oom_kill != len(run.victims()):
-        found.append("the cgroup counts {0} kills, the kernel log names {1}".format(run.cgroup_oom_kill, len(run.victims())))
-    return ["{0}: {1}".format(run.name, sentence) for sentence in found]
+        found.append(f"the cgroup counts {run.cgroup_oom_kill} kills, the kernel log names {len(run.victims())}")
+    return [f"{run.name}: {sentence}" for sentence in found]
 
 
 def _whom(run: Run) -> str:
     observed = run.observed()
-    return {None: "nobody", "other": "another process"}.get(observed, "the {0}".format(observed))
+    return {None: "nobody", "other": "another process"}.get(observed, f"the {observed}")
 
 
 def _how_it_ended(actor: Actor) -> str:
     """Why an actor that the kernel should have killed does not count as killed."""
     if actor.outlived:
-        return "the {0} was not killed".format(actor.role)
+        return f"the {actor.role} was not killed"
     if actor.signal == 9:
-        return "the {0} ended by signal 9, but the kernel log does not name its pid {1}: anyone can send that signal".format(actor.role, actor.pid)
-    return "the {0} {1}".format(actor.role, _ending(actor))
+        return f"the {actor.role} ended by signal 9, but the kernel log does not name its pid {actor.pid}: anyone can send that signal"
+    return f"the {actor.role} {_ending(actor)}"
 
 
 def _ending(actor: Actor) -> str:
     if actor.signal == 14:
         return "ended by its own deadline"
     if actor.signal is not None:
-        return "ended by signal {0}".format(actor.signal)
+        return f"ended by signal {actor.signal}"
     meaning = {
         0: "survived: memory did not run out",
         2: "did not understand its options (exit 2)",
@@ -263,7 +266,7 @@ def _ending(actor: Actor) -> str:
         4: "could not set its score (exit 4)",
         12: "was refused memory instead of being killed (ENOMEM, exit 12)",
     }
-    return meaning.get(actor.exit, "ended with exit {0}".format(actor.exit))  # type: ignore[arg-type]
+    return meaning.get(actor.exit, f"ended with exit {actor.exit}")  # type: ignore[arg-type]
 
 
 def _doubts_about(surroundings: Surroundings, runs: List[Run]) -> List[str]:
@@ -271,13 +274,13 @@ def _doubts_about(surroundings: Surroundings, runs: List[Run]) -> List[str]:
     if surroundings.log_error:
         found.append(surroundings.log_error)
     for event in surroundings.elsewhere:
-        names = ", ".join("{pid} ({name})".format(**victim) for victim in event["victims"])
-        found.append("meanwhile the kernel also killed process {0} elsewhere on the host: run again".format(names))
+        names = ", ".join(f"{victim['pid']} ({victim['name']})" for victim in event["victims"])
+        found.append(f"meanwhile the kernel also killed process {names} elsewhere on the host: run again")
     named = sum(len(run.victims()) for run in runs) + sum(len(event["victims"]) for event in surroundings.elsewhere)
     if surroundings.counted_kills is not None and surroundings.counted_kills != named:
-        found.append("/proc/vmstat counts {0} kills, the kernel log names {1}".format(surroundings.counted_kills, named))
+        found.append(f"/proc/vmstat counts {surroundings.counted_kills} kills, the kernel log names {named}")
     if surroundings.lost:
-        found.append("bystanders were lost: {0}".format(", ".join("{0.pid} ({0.name})".format(one) for one in surroundings.lost)))
+        found.append(f"bystanders were lost: {', '.join(f'{one.pid} ({one.name})' for one in surroundings.lost)}")
     return found
 
 
@@ -293,20 +296,15 @@ def outcome(design: Design, runs: List[Run], surroundings: Surroundings, left_be
     """The verdict with everything that it rests on, and five lines for a person."""
     verdict, reasons = judge(runs, surroundings)
     if left_behind:
-        verdict, reasons = "inconclusive", reasons + ["left behind: {0}".format(", ".join(left_behind))]
+        verdict, reasons = "inconclusive", [*reasons, f"left behind: {', '.join(left_behind)}"]
     return dict(
         verdict=verdict,
         reasons=reasons,
         report=[
-            "{0}: {1}".format(verdict, _claim(design, verdict)),
+            f"{verdict}: {_claim(design, verdict)}",
             *[_story(run) for run in runs],
-            "kernel log: {0}".format("; ".join(line for run in runs for line in run.lines[:1]) or "no line names the hog or the decoy"),
-            "bystanders: {0} checked, {1} lost; the kernel counted {2} kills; {3}".format(
-                surroundings.checked,
-                len(surroundings.lost),
-                "unknown" if surroundings.counted_kills is None else surroundings.counted_kills,
-                "left behind: " + ", ".join(left_behind) if left_behind else "nothing is left behind",
-            ),
+            f"kernel log: {'; '.join(line for run in runs for line in run.lines[:1]) or 'no line names the hog or the decoy'}",
+            f"bystanders: {surroundings.checked} checked, {len(surroundings.lost)} lost; the kernel counted {'unknown' if surroundings.counted_kills is None else surroundings.counted_kills} kills; {'left behind: ' + ', '.join(left_behind) if left_behind else 'nothing is left behind'}",
         ],
         runs=[
             dict(
@@ -334,19 +332,17 @@ def outcome(design: Design, runs: List[Run], surroundings: Surroundings, left_be
 def _claim(design: Design, verdict: str) -> str:
     difference = design.treatment.hog - design.treatment.decoy
     how = (
-        "a decoy at {0} against a hog at {1}".format(design.treatment.decoy, design.treatment.hog)
+        f"a decoy at {design.treatment.decoy} against a hog at {design.treatment.hog}"
         if design.method == "lowered"
-        else "mirrored, as scores cannot be lowered here: a decoy at {0} against a hog raised to {1}".format(*design.treatment)
+        else f"mirrored, as scores cannot be lowered here: a decoy at {design.treatment.decoy} against a hog raised to {design.treatment.hog}"
     )
     binds = {"proven": "binds", "refuted": "does not bind", "inconclusive": "was not shown to bind"}[verdict]
-    where = "on the whole host" if design.scope == "host" else "in {0} MiB".format(design.limit_kb // 1024)
-    return "a score difference of {0} {1} ({2}, {3})".format(difference, binds, how, where)
+    where = "on the whole host" if design.scope == "host" else f"in {design.limit_kb // 1024} MiB"
+    return f"a score difference of {difference} {binds} ({how}, {where})"
 
 
 def _story(run: Run) -> str:
-    return "{0}: the kernel took {1}; expected the {2}. {3}, {4}".format(
-        run.name, _whom(run), run.expected, _fate(run, run.decoy), _fate(run, run.hog)
-    )
+    return f"{run.name}: the kernel took {_whom(run)}; expected the {run.expected}. {_fate(run, run.decoy)}, {_fate(run, run.hog)}"
 
 
 def _fate(run: Run, actor: Actor) -> str:
@@ -356,4 +352,4 @@ def _fate(run: Run, actor: Actor) -> str:
         fate = "lived on"
     else:
         fate = _ending(actor)
-    return "{0} {1} (score {2}) {3}".format(actor.role, actor.pid, actor.score, fate)
+    return f"{actor.role} {actor.pid} (score {actor.score}) {fate}"

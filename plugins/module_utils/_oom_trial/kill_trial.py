@@ -18,18 +18,18 @@ import signal
 import time
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import design as _experiment
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     InputError,
     OomError,
     UnsupportedError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import Started, launcher, wait_for
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Process, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import design as _experiment
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import Started, launcher, wait_for
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
 
 # The line that names a victim is written after the signal was sent (mm/oom_kill.c:__oom_kill_process).
 LOG_SECONDS = 3.0
@@ -66,18 +66,18 @@ class Interrupted(OomError):
 def check_hog(hog: str) -> None:
     """Raise InputError unless this is a program."""
     if not os.path.isfile(hog):
-        raise InputError("hog {0} is not a file: give the path of the built oom_hog on this host".format(hog))
+        raise InputError(f"hog {hog} is not a file: give the path of the built oom_hog on this host")
     if not os.access(hog, os.X_OK):
-        raise InputError("hog {0} is not executable: build it for this host and set mode 0755".format(hog))
+        raise InputError(f"hog {hog} is not executable: build it for this host and set mode 0755")
 
 
 class KernelLog:
     """The kernel log from now on, or the reason why there is none."""
 
     def __init__(self, open_log: Callable[[], _kernel_log.Kmsg]) -> None:
-        self._records = []  # type: List[Record]
-        self._kmsg = None  # type: Optional[_kernel_log.Kmsg]
-        self.error = None  # type: Optional[str]
+        self._records: List[Record] = []
+        self._kmsg: Optional[_kernel_log.Kmsg] = None
+        self.error: Optional[str] = None
         try:
             self._kmsg = open_log()
             self._kmsg.seek_end()
@@ -106,8 +106,12 @@ class KernelLog:
 
     def lines(self, pids: List[int], since: int) -> List[str]:
         """The kernel's own words on the end of these processes."""
-        words = ["Killed process {0} (".format(pid) for pid in pids]
-        return [record.text for record in self._records[since:] if record.trusted and any(word in record.text for word in words)]
+        words = [f"Killed process {pid} (" for pid in pids]
+        return [
+            record.text
+            for record in self._records[since:]
+            if record.trusted and any(word in record.text for word in words)
+        ]
 
     def close(self) -> None:
         if self._kmsg is not None:
@@ -117,7 +121,7 @@ class KernelLog:
         if self._kmsg is not None:
             self._records.extend(self._kmsg.read())
             if self._kmsg.lost:
-                self.error = "{0} records of the kernel log were overwritten before they were read".format(self._kmsg.lost)
+                self.error = f"{self._kmsg.lost} records of the kernel log were overwritten before they were read"
 
 
 class Trial:
@@ -171,7 +175,7 @@ class Trial:
         for what, room_kb in rooms.items():
             if limit_kb > room_kb // 2:
                 raise InputError(
-                    "memory_limit {0} KiB is more than half of the {1}, {2} KiB: choose a smaller limit".format(limit_kb, what, room_kb)
+                    f"memory_limit {limit_kb} KiB is more than half of the {what}, {room_kb} KiB: choose a smaller limit"
                 )
 
     def _check_host_wide(self) -> None:
@@ -182,13 +186,17 @@ class Trial:
                 " set allow_host_oom=true if that may happen here"
             )
         if self._sysctl("vm.panic_on_oom") != "0":
-            raise UnsupportedError("vm.panic_on_oom is {0}: the host would panic; set it to 0 first".format(self._sysctl("vm.panic_on_oom")))
+            raise UnsupportedError(
+                f"vm.panic_on_oom is {self._sysctl('vm.panic_on_oom')}: the host would panic; set it to 0 first"
+            )
         if self._sysctl("vm.overcommit_memory") == "2":
-            raise UnsupportedError("vm.overcommit_memory is 2: the hog would be refused memory and nobody killed; set it to 0 or 1 first")
+            raise UnsupportedError(
+                "vm.overcommit_memory is 2: the hog would be refused memory and nobody killed; set it to 0 or 1 first"
+            )
         headroom = self._launcher.headroom_kb()
         if headroom is not None:
             raise UnsupportedError(
-                "a cgroup above the trial has {0} KiB left: it would run out, not the host; use scope=cgroup".format(headroom)
+                f"a cgroup above the trial has {headroom} KiB left: it would run out, not the host; use scope=cgroup"
             )
 
     def _sysctl(self, name: str) -> str:
@@ -230,15 +238,23 @@ class Trial:
     def check(self) -> Dict[str, Any]:
         """What a run would find out; nothing is started."""
         return dict(
-            self._facts(), verdict=None, reasons=["check mode: nothing was tried"], runs=[], report=[],
-            bystanders=None, counters=None, clean=True, left_behind=[], duration_s=0.0,
+            self._facts(),
+            verdict=None,
+            reasons=["check mode: nothing was tried"],
+            runs=[],
+            report=[],
+            bystanders=None,
+            counters=None,
+            clean=True,
+            left_behind=[],
+            duration_s=0.0,
         )
 
     def run(self) -> Dict[str, Any]:
         started_at = time.monotonic()
         deadline = started_at + self._request.timeout
         log = KernelLog(self._open_log)
-        runs = []  # type: List[_experiment.Run]
+        runs: List[_experiment.Run] = []
         with _signals_raise():
             try:
                 self._launcher.sweep()
@@ -255,7 +271,7 @@ class Trial:
         return dict(
             self._facts(),
             duration_s=round(time.monotonic() - started_at, 3),
-            **_experiment.outcome(self._design, runs, surroundings, leftovers)
+            **_experiment.outcome(self._design, runs, surroundings, leftovers),
         )
 
     def _facts(self) -> Dict[str, Any]:
@@ -269,7 +285,13 @@ class Trial:
         )
 
     def _run(
-        self, name: str, scores: _experiment.Scores, expected: str, cgroup: MemoryCgroup, log: KernelLog, deadline: float
+        self,
+        name: str,
+        scores: _experiment.Scores,
+        expected: str,
+        cgroup: MemoryCgroup,
+        log: KernelLog,
+        deadline: float,
     ) -> _experiment.Run:
         """One run: the decoy takes its memory and holds it, the hog comes, the kernel chooses."""
         since, kills_before = log.position(), self._launcher.oom_kills()
@@ -284,13 +306,15 @@ class Trial:
         members = {hog.pid, decoy.pid}.union(cgroup.processes())
         # Where the decoy dies the hog gets all it wants: wait until both are at rest.
         if not wait_for([hog, decoy], deadline, lambda: hog.ended or hog.said("allocated")):
-            problems.append("the hog was still at its limit after {0} s".format(self._request.timeout))
+            problems.append(f"the hog was still at its limit after {self._request.timeout} s")
 
         counted = _difference(self._launcher.oom_kills(), kills_before)
         if counted != 0:  # memory comes back before the process is gone
             wait_for([hog, decoy], time.monotonic() + LOG_SECONDS, lambda: hog.ended or decoy.ended)
         ends = {one: self._launcher.end_of(one) for one in (hog, decoy) if one.ended}
-        expected_lines = counted if counted is not None else [number for _code, number in ends.values()].count(signal.SIGKILL)
+        expected_lines = (
+            counted if counted is not None else [number for _code, number in ends.values()].count(signal.SIGKILL)
+        )
         kills = self._ours(log.wait_for(expected_lines, since), cgroup, members)
         self._end_survivors(cgroup, [one for one in (hog, decoy) if one not in ends])
         return _experiment.Run(
@@ -308,11 +332,15 @@ class Trial:
         seconds = max(1, int(deadline - time.monotonic())) + DEADLINE_SECONDS
         command = [
             self._request.hog,
-            "--name", NAMES[role],
-            "--size", "{0}K".format(size_kb),
-            "--hold", str(seconds),
-            "--deadline", str(seconds),
-            *(["--host"] if self._design.scope == "host" else ["--max-domain", "{0}K".format(self._design.limit_kb)])
+            "--name",
+            NAMES[role],
+            "--size",
+            f"{size_kb}K",
+            "--hold",
+            str(seconds),
+            "--deadline",
+            str(seconds),
+            *(["--host"] if self._design.scope == "host" else ["--max-domain", f"{self._design.limit_kb}K"]),
         ]
         return self._launcher.start(role, command, score)
 
@@ -384,7 +412,7 @@ def _signals_raise() -> Iterator[None]:
     """Turn a request to end into an exception, so that the way out is the usual one."""
 
     def interrupt(number: int, _frame: Any) -> None:
-        raise Interrupted("the trial was ended by signal {0}; what it had started was removed".format(number))
+        raise Interrupted(f"the trial was ended by signal {number}; what it had started was removed")
 
     usual = {number: signal.signal(number, interrupt) for number in ENDING_SIGNALS}
     try:

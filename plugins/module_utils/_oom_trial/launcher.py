@@ -24,15 +24,15 @@ import subprocess
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
     InputError,
     UnsupportedError,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, run
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
 
 # No blank, slash or dash: a dash in the name of a slice would make it a child of another slice.
 _NAME = "oomguardtrial_{pid}_{start_time}"
@@ -46,7 +46,7 @@ class Started:
         self._child = child
         self._fd = child.stdout.fileno()  # type: ignore[union-attr]
         self._unread = b""
-        self.phases = []  # type: List[Dict[str, Any]]
+        self.phases: List[Dict[str, Any]] = []
         self.ended = False  # its side of the pipe is closed
 
     def fileno(self) -> int:
@@ -130,7 +130,7 @@ class CgroupLauncher:
                 cgroup.set_limit(limit_kb)
             return cgroup
         raise AccessError(
-            "no memory cgroup can be made: {0}; run as root, or name a delegated cgroup with cgroup_parent".format("; ".join(refusals))
+            f"no memory cgroup can be made: {'; '.join(refusals)}; run as root, or name a delegated cgroup with cgroup_parent"
         )
 
     def headroom_kb(self) -> Optional[int]:
@@ -139,7 +139,7 @@ class CgroupLauncher:
     def start(self, role: str, command: List[str], score: int) -> Started:
         join = os.open(os.path.join(self.cgroup.directory, "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC)
         try:
-            return _start(command + ["--score", str(score)], lambda: os.write(join, b"0"))
+            return _start([*command, "--score", str(score)], lambda: os.write(join, b"0"))
         finally:
             os.close(join)
 
@@ -174,7 +174,7 @@ class SystemdLauncher:
         self._hierarchy = _cgroup.memory_hierarchy(procfs)
         self.version = self._hierarchy.version
         self._slice = _own_name(procfs) + ".slice"
-        self._units = {}  # type: Dict[Started, str]
+        self._units: Dict[Started, str] = {}
         self._opened = False
 
     def open(self, limit_kb: Optional[int]) -> "_memory_cgroup.MemoryCgroup":
@@ -186,13 +186,24 @@ class SystemdLauncher:
         else:
             properties = ["2", "MemoryMax", "t", str(limit_kb * 1024), "MemorySwapMax", "t", "0"]
         run(
-            "busctl", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-            "StartTransientUnit", "ssa(sv)a(sa(sv))", self._slice, "fail", *properties, "0"
+            "busctl",
+            "call",
+            "org.freedesktop.systemd1",
+            "/org/freedesktop/systemd1",
+            "org.freedesktop.systemd1.Manager",
+            "StartTransientUnit",
+            "ssa(sv)a(sa(sv))",
+            self._slice,
+            "fail",
+            *properties,
+            "0",
         )
         deadline = time.monotonic() + 10
         while not self.cgroup.exists():  # the job is queued, not done, when the call returns
             if time.monotonic() > deadline:
-                raise UnsupportedError("systemd made no memory cgroup for {0}: is MemoryAccounting possible here?".format(self._slice))
+                raise UnsupportedError(
+                    f"systemd made no memory cgroup for {self._slice}: is MemoryAccounting possible here?"
+                )
             time.sleep(0.01)
         if limit_kb is not None:
             self.cgroup.set_limit(limit_kb)
@@ -202,15 +213,20 @@ class SystemdLauncher:
         return None  # the slice lies at the root of the hierarchy
 
     def start(self, role: str, command: List[str], score: int) -> Started:
-        unit = "{0}_{1}_{2}.service".format(self._slice[: -len(".slice")], len(self._units), role)
+        unit = f"{self._slice[: -len('.slice')]}_{len(self._units)}_{role}.service"
         # OOMPolicy: with the default "stop" systemd itself would end a unit after a kill in it.
         wrapped = [
-            "systemd-run", "--quiet", "--wait", "--pipe", "--slice=" + self._slice, "--unit=" + unit,
-            "--property=OOMScoreAdjust={0}".format(score),
+            "systemd-run",
+            "--quiet",
+            "--wait",
+            "--pipe",
+            "--slice=" + self._slice,
+            "--unit=" + unit,
+            f"--property=OOMScoreAdjust={score}",
         ]
         if _systemd_version() >= 243:
             wrapped.append("--property=OOMPolicy=continue")
-        started = _start(wrapped + ["--"] + command, None)
+        started = _start([*wrapped, "--", *command], None)
         self._units[started] = unit
         return started
 
@@ -224,7 +240,9 @@ class SystemdLauncher:
             return 0, None  # a unit that succeeded is forgotten at once
         shown = dict(
             line.split("=", 1)
-            for line in run("systemctl", "show", "--property=ExecMainCode,ExecMainStatus", self._units[started]).splitlines()
+            for line in run(
+                "systemctl", "show", "--property=ExecMainCode,ExecMainStatus", self._units[started]
+            ).splitlines()
         )
         status = int(shown.get("ExecMainStatus", code or signal or 0))
         # ExecMainCode is si_code of waitid(2): 1 exited, 2 killed, 3 dumped core.
@@ -253,9 +271,13 @@ def launcher(procfs: Procfs, manager: str, parent: Optional[str]) -> Any:
     if manager == "cgroupfs":
         return CgroupLauncher(procfs, parent)
     if parent:
-        raise InputError("cgroup_parent {0} does not go with manager=systemd, which makes a slice of its own: use manager=cgroupfs".format(parent))
+        raise InputError(
+            f"cgroup_parent {parent} does not go with manager=systemd, which makes a slice of its own: use manager=cgroupfs"
+        )
     if not Systemd().runs():
-        raise UnsupportedError("manager=systemd: systemd does not manage this host (no /run/systemd/system): use manager=cgroupfs")
+        raise UnsupportedError(
+            "manager=systemd: systemd does not manage this host (no /run/systemd/system): use manager=cgroupfs"
+        )
     return SystemdLauncher(procfs)
 
 
@@ -296,7 +318,7 @@ def _start(command: List[str], before: Any) -> Started:
             env=dict(os.environ, LC_ALL="C"),
         )
     except OSError as error:
-        raise InputError("{0} cannot be started: {1}".format(command[0], error.strerror))
+        raise InputError(f"{command[0]} cannot be started: {error.strerror}")
     return Started(child)
 
 

@@ -16,9 +16,9 @@ import signal
 import time
 from typing import List, Optional
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, ReadBackError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import FILES, Hierarchy
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, ReadBackError, UnsupportedError
 
 # How long a cgroup may stay busy after the last process in it was killed.
 REMOVE_SECONDS = 5.0
@@ -49,11 +49,11 @@ class MemoryCgroup:
         try:
             os.mkdir(self.directory)
         except OSError as error:
-            raise AccessError("{0}: {1}".format(os.path.dirname(self.directory), error.strerror))
+            raise AccessError(f"{os.path.dirname(self.directory)}: {error.strerror}")
         if not os.path.exists(self._file("limit")):
             self.remove()
             raise UnsupportedError(
-                "{0}: its cgroup.subtree_control does not hand on the memory controller".format(os.path.dirname(self.directory))
+                f"{os.path.dirname(self.directory)}: its cgroup.subtree_control does not hand on the memory controller"
             )
 
     def exists(self) -> bool:
@@ -72,7 +72,7 @@ class MemoryCgroup:
             self._write_if_there("memory.zswap.max", "0")
             self._write_if_there("memory.oom.group", "0")
         if self.limit_kb() != limit_kb:
-            raise ReadBackError("{0} shows {1} KiB after {2} KiB was written".format(self._file("limit"), self.limit_kb(), limit_kb))
+            raise ReadBackError(f"{self._file('limit')} shows {self.limit_kb()} KiB after {limit_kb} KiB was written")
 
     def limit_kb(self) -> Optional[int]:
         """The cgroup's own limit; None when there is none."""
@@ -122,7 +122,7 @@ class MemoryCgroup:
             with open(path, "w") as stream:
                 stream.write(value)
         except OSError as error:
-            raise AccessError("{0} cannot be set to {1}: {2}".format(path, value, error.strerror))
+            raise AccessError(f"{path} cannot be set to {value}: {error.strerror}")
 
     def _write_if_there(self, name: str, value: str) -> None:
         path = os.path.join(self.directory, name)

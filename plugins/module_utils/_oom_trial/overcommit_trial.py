@@ -18,10 +18,16 @@ import subprocess
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MAX, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import DEADLINE_SECONDS, NAMES, KernelLog, Request, check_hog
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import (
+    DEADLINE_SECONDS,
+    NAMES,
+    KernelLog,
+    Request,
+    check_hog,
+)
 
 ENOMEM_EXIT = 12  # of oom_hog
 
@@ -42,15 +48,18 @@ class Attempt(NamedTuple):
 
     def observed(self) -> str:
         if self.signal is not None:
-            return "killed" if self.signal == 9 else "ended by signal {0}".format(self.signal)
-        return {0: "granted", ENOMEM_EXIT: "refused"}.get(self.exit, "exit {0}".format(self.exit))  # type: ignore[arg-type]
+            return "killed" if self.signal == 9 else f"ended by signal {self.signal}"
+        return {0: "granted", ENOMEM_EXIT: "refused"}.get(self.exit, f"exit {self.exit}")  # type: ignore[arg-type]
 
 
 class Refusal:
     """One trial on this host."""
 
     def __init__(
-        self, request: Request, procfs: Optional[Procfs] = None, open_log: Callable[[], _kernel_log.Kmsg] = _kernel_log.Kmsg
+        self,
+        request: Request,
+        procfs: Optional[Procfs] = None,
+        open_log: Callable[[], _kernel_log.Kmsg] = _kernel_log.Kmsg,
     ) -> None:
         self._request = request
         self._procfs = procfs or Procfs()
@@ -69,19 +78,26 @@ class Refusal:
             )
         mode = self._procfs.read("sys/vm/overcommit_memory").strip()
         if mode != "2":
-            raise UnsupportedError("vm.overcommit_memory is {0}: nobody would be refused memory, but killed; set it to 2 first".format(mode))
+            raise UnsupportedError(
+                f"vm.overcommit_memory is {mode}: nobody would be refused memory, but killed; set it to 2 first"
+            )
         free_kb = self._procfs.memory_kb("MemAvailable", "SwapFree")
         if self._headroom_kb > free_kb:
             raise UnsupportedError(
-                "{0} KiB may still be promised, more than the free memory and swap, {1} KiB: the OOM killer would come first;"
-                " lower vm.overcommit_ratio or kbytes".format(self._headroom_kb, free_kb)
+                f"{self._headroom_kb} KiB may still be promised, more than the free memory and swap, {free_kb} KiB: the OOM killer would come first; lower vm.overcommit_ratio or kbytes"
             )
 
     def check(self) -> Dict[str, Any]:
         """What a run would find out; nothing is started."""
         return dict(
-            self._facts(), verdict=None, reasons=["check mode: nothing was tried"], runs=[], report=[],
-            bystanders=None, counters=None, duration_s=0.0,
+            self._facts(),
+            verdict=None,
+            reasons=["check mode: nothing was tried"],
+            runs=[],
+            report=[],
+            bystanders=None,
+            counters=None,
+            duration_s=0.0,
         )
 
     def run(self) -> Dict[str, Any]:
@@ -104,11 +120,23 @@ class Refusal:
             reasons=reasons,
             report=_report(verdict, self._limit_kb, attempts, counted, len(victims)),
             runs=[
-                dict(name=one.name, expected=one.expected, observed=one.observed(), decoy=None, hog=_hog(one), event=None, log=[], counters=None)
+                dict(
+                    name=one.name,
+                    expected=one.expected,
+                    observed=one.observed(),
+                    decoy=None,
+                    hog=_hog(one),
+                    event=None,
+                    log=[],
+                    counters=None,
+                )
                 for one in attempts
             ],
             bystanders=dict(
-                checked=len(before), lost=[dict(pid=one.pid, name=one.name, start_time=one.start_time) for one in before if one.pid in victims]
+                checked=len(before),
+                lost=[
+                    dict(pid=one.pid, name=one.name, start_time=one.start_time) for one in before if one.pid in victims
+                ],
             ),
             counters=dict(vmstat_oom_kill=counted),
             duration_s=round(time.monotonic() - started_at, 3),
@@ -116,43 +144,69 @@ class Refusal:
 
     def _facts(self) -> Dict[str, Any]:
         return dict(
-            scope=self._request.scope, method="refused", manager=None, cgroup_version=None, kernel=os.uname().release,
-            memory_limit_kb=self._limit_kb, clean=True, left_behind=[],
+            scope=self._request.scope,
+            method="refused",
+            manager=None,
+            cgroup_version=None,
+            kernel=os.uname().release,
+            memory_limit_kb=self._limit_kb,
+            clean=True,
+            left_behind=[],
         )
 
     def _ask(self, name: str, expected: str, kilobytes: int) -> Attempt:
         command = [
-            self._request.hog, "--host", "--name", NAMES["hog"], "--size", "{0}K".format(kilobytes), "--step", "256K",
-            "--score", str(SCORE_MAX),  # if the killer comes all the same, it takes the hog
-            "--deadline", str(self._request.timeout),
+            self._request.hog,
+            "--host",
+            "--name",
+            NAMES["hog"],
+            "--size",
+            f"{kilobytes}K",
+            "--step",
+            "256K",
+            "--score",
+            str(SCORE_MAX),  # if the killer comes all the same, it takes the hog
+            "--deadline",
+            str(self._request.timeout),
         ]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as hog:
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as hog:
             said = hog.communicate(timeout=self._request.timeout + DEADLINE_SECONDS)[0]
         phases = [json.loads(line.decode("utf-8", "replace")) for line in said.splitlines()]
         code = hog.returncode
         return Attempt(
-            name, expected, hog.pid, code if code >= 0 else None, -code if code < 0 else None, kilobytes,
+            name,
+            expected,
+            hog.pid,
+            code if code >= 0 else None,
+            -code if code < 0 else None,
+            kilobytes,
             next((phase["kb"] for phase in reversed(phases) if "kb" in phase), 0),
         )
 
 
-def judge(attempts: List[Attempt], victims: Dict[int, str], counted: Optional[int], log_error: Optional[str]) -> Tuple[str, List[str]]:
+def judge(
+    attempts: List[Attempt], victims: Dict[int, str], counted: Optional[int], log_error: Optional[str]
+) -> Tuple[str, List[str]]:
     """Verdict and its reasons. refuted: the hog got it all, or the killer came. proven: refused and granted as expected, and no kill."""
     wrong = [
-        "{0}: {1} KiB were {2}, not {3}".format(one.name, one.asked_kb, one.observed(), one.expected)
+        f"{one.name}: {one.asked_kb} KiB were {one.observed()}, not {one.expected}"
         for one in attempts
         if one.observed() != one.expected
     ]
-    kills = ["the kernel killed process {0} ({1})".format(pid, name) for pid, name in victims.items()]
+    kills = [f"the kernel killed process {pid} ({name})" for pid, name in victims.items()]
     if counted and not victims:
-        kills.append("/proc/vmstat counts {0} kills".format(counted))
+        kills.append(f"/proc/vmstat counts {counted} kills")
     if kills or attempts[0].observed() == "granted":
         return "refuted", wrong + kills
     if counted is None and log_error:
-        wrong.append("whether anybody was killed cannot be told: {0}".format(log_error))
+        wrong.append(f"whether anybody was killed cannot be told: {log_error}")
     if wrong:
         return "inconclusive", wrong
-    return "proven", ["{0} KiB were {1} in the {2}".format(one.asked_kb, one.observed(), one.name) for one in attempts] + ["nobody was killed"]
+    return "proven", [f"{one.asked_kb} KiB were {one.observed()} in the {one.name}" for one in attempts] + [
+        "nobody was killed"
+    ]
 
 
 def _report(verdict: str, limit_kb: int, attempts: List[Attempt], counted: Optional[int], victims: int) -> List[str]:
@@ -162,21 +216,26 @@ def _report(verdict: str, limit_kb: int, attempts: List[Attempt], counted: Optio
         "inconclusive": "nothing is shown about the limit of {0} KiB",
     }
     stories = [
-        "{0}: {1} KiB asked for, {2} KiB given, {3}; expected {4}. hog {5}, {6}".format(
-            one.name, one.asked_kb, one.got_kb, one.observed(), one.expected, one.pid,
-            "signal {0}".format(one.signal) if one.exit is None else "exit {0}".format(one.exit),
-        )
+        f"{one.name}: {one.asked_kb} KiB asked for, {one.got_kb} KiB given, {one.observed()}; expected {one.expected}. hog {one.pid}, {(f'signal {one.signal}' if one.exit is None else f'exit {one.exit}')}"
         for one in attempts
     ]
     return [
-        "{0}: {1}".format(verdict, claim[verdict].format(limit_kb)),
+        f"{verdict}: {claim[verdict].format(limit_kb)}",
         *stories,
-        "kills: {0} counted, {1} in the kernel log".format("unknown" if counted is None else counted, victims),
+        f"kills: {'unknown' if counted is None else counted} counted, {victims} in the kernel log",
     ]
 
 
 def _hog(one: Attempt) -> Dict[str, Any]:
     return dict(
-        role="hog", pid=one.pid, name=NAMES["hog"], wanted_score=SCORE_MAX, score=None, exit=one.exit, signal=one.signal, outlived=False,
-        asked_kb=one.asked_kb, got_kb=one.got_kb,
+        role="hog",
+        pid=one.pid,
+        name=NAMES["hog"],
+        wanted_score=SCORE_MAX,
+        score=None,
+        exit=one.exit,
+        signal=one.signal,
+        outlived=False,
+        asked_kb=one.asked_kb,
+        got_kb=one.got_kb,
     )

@@ -17,9 +17,9 @@ import mmap
 import os
 from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import DeadMan
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host, Live, Plan, proc_path
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import DeadMan
 
 # What a login by ssh with a module in it was promised on Debian 12: Committed_AS rose by 18 MiB meanwhile.
 ROOM = 20 << 20  # bytes
@@ -59,20 +59,21 @@ def apply(host: Host, made: Plan, prove: Callable[[], None], lock: Sequence[int]
         try:
             dead_man = DeadMan(made.request.rollback_seconds, finish, put_back, [*files.values(), *lock])
         except OSError as error:
-            raise OomError("the helper that would restore the values before cannot be started ({0}), so nothing was changed".format(error))
+            raise OomError(
+                f"the helper that would restore the values before cannot be started ({error}), so nothing was changed"
+            )
         try:
             _write(host, made, files, dead_man)
             prove()
             if not dead_man.keep():
                 raise OomError(
-                    "the helper did not finish it: that all is well was not shown within rollback_seconds={0}, or {1} could not be replaced,"
-                    " or it was killed".format(made.request.rollback_seconds, made.request.file)
+                    f"the helper did not finish it: that all is well was not shown within rollback_seconds={made.request.rollback_seconds}, or {made.request.file} could not be replaced, or it was killed"
                 )
         except BaseException as error:
             dead_man.undo()
             left = _back(host, made, put_back)
-            how = "all is as before" if not left else "this could not be put back: {0}".format("; ".join(left))
-            raise OomError("{0}; {1}".format(_words(error), how)) from error
+            how = "all is as before" if not left else f"this could not be put back: {'; '.join(left)}"
+            raise OomError(f"{_words(error)}; {how}") from error
 
 
 def _back(host: Host, made: Plan, put_back: Callable[[], None]) -> List[str]:
@@ -80,8 +81,12 @@ def _back(host: Host, made: Plan, put_back: Callable[[], None]) -> List[str]:
 
     Done again it is the same, so that nothing has to be looked at first, which may fail for lack of memory.
     """
-    left = []  # type: List[str]
-    for step in (put_back, lambda: _restore_file(host, made), lambda: left.extend(_differences(host, made.before.live))):
+    left: List[str] = []
+    for step in (
+        put_back,
+        lambda: _restore_file(host, made),
+        lambda: left.extend(_differences(host, made.before.live)),
+    ):
         try:
             step()
         except (OSError, OomError, MemoryError) as error:
@@ -112,11 +117,13 @@ def prove_new_process() -> None:
         if child == 0:
             os._exit(_live_as_nobody())
     except OSError as error:
-        raise OomError("no new process can be started (fork: {0})".format(error.strerror))
+        raise OomError(f"no new process can be started (fork: {error.strerror})")
     status = os.waitpid(child, 0)[1]
     if status != 0:
-        why = os.strerror(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else "signal {0}".format(os.WTERMSIG(status))
-        raise OomError("a process of an ordinary user does not get the {0} KiB and the fork that a login takes ({1})".format(ROOM // 1024, why))
+        why = os.strerror(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else f"signal {os.WTERMSIG(status)}"
+        raise OomError(
+            f"a process of an ordinary user does not get the {ROOM // 1024} KiB and the fork that a login takes ({why})"
+        )
 
 
 def _live_as_nobody() -> int:
@@ -138,23 +145,25 @@ def _live_as_nobody() -> int:
 def _write(host: Host, made: Plan, files: Dict[str, int], dead_man: DeadMan) -> None:
     for step in made.steps:
         if not dead_man.holds():
-            raise OomError("the helper gave up before all was written: rollback_seconds={0} were over, or it was killed".format(made.request.rollback_seconds))
+            raise OomError(
+                f"the helper gave up before all was written: rollback_seconds={made.request.rollback_seconds} were over, or it was killed"
+            )
         try:
             os.pwrite(files[step.key], _bytes(step.after), 0)
         except OSError as error:
-            raise AccessError("{0} cannot be set to {1}: {2}".format(step.key, step.after, error.strerror))
+            raise AccessError(f"{step.key} cannot be set to {step.after}: {error.strerror}")
     different = _differences(host, made.after.live)
     if different:
-        raise ReadBackError("after the write {0}".format("; ".join(different)))
+        raise ReadBackError(f"after the write {'; '.join(different)}")
 
 
 def _differences(host: Host, expected: Live) -> List[str]:
     found = {key: host.live(key) for key in expected}
-    return ["{0} shows {1} and not {2}".format(key, found[key], value) for key, value in expected.items() if found[key] != value]
+    return [f"{key} shows {found[key]} and not {value}" for key, value in expected.items() if found[key] != value]
 
 
 def _bytes(value: int) -> bytes:
-    return "{0}\n".format(value).encode()
+    return f"{value}\n".encode()
 
 
 def unwritable(host: Host, made: Plan) -> Optional[str]:
@@ -170,7 +179,10 @@ def unwritable(host: Host, made: Plan) -> Optional[str]:
 def _opened(host: Host, made: Plan) -> Iterator[Dict[str, int]]:
     """Before anything is written: what cannot be written is refused here."""
     with contextlib.ExitStack() as stack:
-        yield {key: stack.enter_context(_opened_one(host, key)) for key in {key for key, _value in made.undo()} | {step.key for step in made.steps}}
+        yield {
+            key: stack.enter_context(_opened_one(host, key))
+            for key in {key for key, _value in made.undo()} | {step.key for step in made.steps}
+        }
 
 
 @contextlib.contextmanager
@@ -180,8 +192,8 @@ def _opened_one(host: Host, key: str) -> Iterator[int]:
         fd = os.open(host.path(path), os.O_WRONLY | os.O_CLOEXEC)
     except OSError as error:
         if error.errno == errno.EROFS:
-            raise AccessError("{0} cannot be written: it is read-only here".format(path))
-        raise AccessError("{0} cannot be written: {1}; use become".format(path, error.strerror))
+            raise AccessError(f"{path} cannot be written: it is read-only here")
+        raise AccessError(f"{path} cannot be written: {error.strerror}; use become")
     try:
         yield fd
     finally:
@@ -207,7 +219,7 @@ def _unfinished(path: str, text: str) -> Iterator[str]:
             stream.flush()
             os.fsync(fd)
     except OSError as error:
-        raise AccessError("{0} cannot be written: {1}".format(path, error.strerror))
+        raise AccessError(f"{path} cannot be written: {error.strerror}")
     try:
         yield unfinished
     finally:

@@ -50,7 +50,7 @@ class Assignment(NamedTuple):
     line: int
 
     def __str__(self) -> str:
-        return self.path if self.path == COMMAND_LINE else "{0} line {1}".format(self.path, self.line)
+        return self.path if self.path == COMMAND_LINE else f"{self.path} line {self.line}"
 
 
 class Found(NamedTuple):
@@ -62,13 +62,13 @@ class Found(NamedTuple):
     def __str__(self) -> str:
         start = "its own value" if self.value is None else str(self.value)
         if self.source is None:
-            return "nothing sets it, and the kernel starts with {0}".format(start)
+            return f"nothing sets it, and the kernel starts with {start}"
         if self.source.value is None:
-            return "{0} keeps it from being set, and the kernel starts with {1}".format(self.source, start)
+            return f"{self.source} keeps it from being set, and the kernel starts with {start}"
         word = (self.source.value.split() or ["nothing"])[0]
         if number(self.source.key, self.source.value) is None:
-            return "{0} sets it to {1}, which the kernel refuses, so that it stays {2}".format(self.source, word, start)
-        return "{0} sets {1} to {2}".format(self.source, self.source.key, word)
+            return f"{self.source} sets it to {word}, which the kernel refuses, so that it stays {start}"
+        return f"{self.source} sets {self.source.key} to {word}"
 
 
 def normalize(name: str) -> str:
@@ -114,19 +114,21 @@ def command_line(text: str, sysctls: bool = True) -> Iterator[Assignment]:
         elif word == "oops=panic":
             early.append(Assignment("kernel.panic_on_oops", "1", COMMAND_LINE, 1))
         elif sysctls and re.match(r"sysctl[./]", name) and equals:
-            late.append(Assignment(name[len("sysctl."):].replace("/", "."), value, COMMAND_LINE, 1))
+            late.append(Assignment(name[len("sysctl.") :].replace("/", "."), value, COMMAND_LINE, 1))
     return iter(early + late)
 
 
 def in_order(paths: Iterable[str]) -> List[str]:
     """Which of these files count, in the order in which they are read: by name, whatever their folder."""
-    chosen = {}  # type: Dict[str, str]
+    chosen: Dict[str, str] = {}
     for path in sorted(paths, key=lambda path: FOLDERS.index(os.path.dirname(path))):
         chosen.setdefault(os.path.basename(path), path)
     return [chosen[name] for name in sorted(chosen)]
 
 
-def at_boot(keys: Iterable[str], first: Iterable[Assignment], then: Iterable[Assignment], procps: bool = False) -> Dict[str, Found]:
+def at_boot(
+    keys: Iterable[str], first: Iterable[Assignment], then: Iterable[Assignment], procps: bool = False
+) -> Dict[str, Found]:
     """What these sysctls will be, from the command line and then from all files in order.
 
     Of several assignments to one name the last counts. One to a pattern counts
@@ -137,7 +139,7 @@ def at_boot(keys: Iterable[str], first: Iterable[Assignment], then: Iterable[Ass
     values = {key: Found(DEFAULTS.get(key), None) for key in keys}
     for assignment in first:
         _set(values, assignment.key, assignment)
-    last = {}  # type: Dict[str, Assignment]
+    last: Dict[str, Assignment] = {}
     for assignment in then:
         if procps and assignment.value is None and assignment.key in last:
             continue
@@ -177,9 +179,9 @@ def _set(values: Dict[str, Found], key: str, assignment: Assignment) -> None:
 
 
 def header(manager: str) -> str:
-    return "# Managed by oomguard.linux.{0}, which keeps nothing else that is written here.\n".format(manager)
+    return f"# Managed by oomguard.linux.{manager}, which keeps nothing else that is written here.\n"
 
 
 def render(manager: str, values: Dict[str, int]) -> str:
     """A file of ours: values by name, in the order in which they are to be set."""
-    return header(manager) + "".join("{0} = {1}\n".format(key, value) for key, value in values.items())
+    return header(manager) + "".join(f"{key} = {value}\n" for key, value in values.items())

@@ -25,11 +25,9 @@ def why_not_here(container: Optional[str], read_only: bool, force: bool) -> Opti
     C(container) is what shows that this is one: these sysctls are not namespaced, they belong to the kernel of its host.
     """
     if read_only:
-        return "{0} is read-only here{1}: the settings are those of the host, run this there".format(
-            PROC_SYS, ", in a container ({0})".format(container) if container else ""
-        )
+        return f"{PROC_SYS} is read-only here{(f', in a container ({container})' if container else '')}: the settings are those of the host, run this there"
     if container and not force:
-        return "this is a container ({0}), and the kernel that would change is that of its host: run this there (force=true overrides)".format(container)
+        return f"this is a container ({container}), and the kernel that would change is that of its host: run this there (force=true overrides)"
     return None
 
 
@@ -38,6 +36,5 @@ def refuse_kubelet(steps: Iterable[Step], runs: Callable[[], bool]) -> None:
     against = [step for step in steps if KUBELET.get(step.key, step.after) != step.after]
     if against and runs():
         raise InputError(
-            "{0.key}={0.after}: the kubelet on this host sets it to {1} whenever it starts, or does not start if it protects kernel defaults"
-            " (force=true overrides)".format(against[0], KUBELET[against[0].key])
+            f"{against[0].key}={against[0].after}: the kubelet on this host sets it to {KUBELET[against[0].key]} whenever it starts, or does not start if it protects kernel defaults (force=true overrides)"
         )

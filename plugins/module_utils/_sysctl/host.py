@@ -14,9 +14,19 @@ import os
 import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    InputError,
+    OomError,
+    UnsupportedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import boot_files as _sysctl_files
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, OomError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import COMMAND_LINE, EXCLUSIVE, FOLDERS, Found
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import (
+    COMMAND_LINE,
+    EXCLUSIVE,
+    FOLDERS,
+    Found,
+)
 
 ROLLBACK_SECONDS_MAX = 3600
 
@@ -39,7 +49,9 @@ class Request(NamedTuple):
     keys: Sequence[str]  # every sysctl of the module, in the order of its file
     wanted: Dict[str, int]
     order: Callable[[Live, Dict[str, int]], Sequence[str]]  # of the writes, from the live values and the wanted ones
-    leans_on: Callable[[Dict[str, int]], Iterable[str]]  # what else has to be as it is, for the wanted values to be worth anything
+    leans_on: Callable[
+        [Dict[str, int]], Iterable[str]
+    ]  # what else has to be as it is, for the wanted values to be worth anything
     persistent: bool
     file: str
     rollback_seconds: float = 30
@@ -102,7 +114,7 @@ class Host:
     def __init__(self, root: str = "/", release: Optional[str] = None) -> None:
         self._root = root
         self._kernel = tuple(int(part) for part in re.findall(r"\d+", release or os.uname().release)[:2])
-        self._read = None  # type: Optional[Dict[str, str]]
+        self._read: Optional[Dict[str, str]] = None
 
     def path(self, path: str) -> str:
         return os.path.join(self._root, path.lstrip("/"))
@@ -114,7 +126,7 @@ class Host:
             return None
         value = _sysctl_files.number(key, text)
         if value is None:
-            raise OomError("{0} shows {1!r}, which is no value of it that is known here".format(proc_path(key), text.strip()))
+            raise OomError(f"{proc_path(key)} shows {text.strip()!r}, which is no value of it that is known here")
         return value
 
     def look(self, keys: Sequence[str], text: Optional[str], file: str) -> State:
@@ -126,12 +138,18 @@ class Host:
                 own[assignment.key] = value
         return State({key: self.live(key) for key in keys}, own, self.boot(keys, file, text))
 
-    def boot(self, keys: Sequence[str], file: str, text: Optional[str], volatile: bool = False, procps: bool = False) -> Dict[str, Found]:
+    def boot(
+        self, keys: Sequence[str], file: str, text: Optional[str], volatile: bool = False, procps: bool = False
+    ) -> Dict[str, Found]:
         """What the next boot will make of the files as they are, with this text in ours.
 
         C(volatile) counts what is in /run now, C(procps) does as C(sysctl --system).
         """
-        texts = {path: text for path, text in self._texts().items() if path != SYSCTL_CONF and (volatile or not path.startswith(VOLATILE))}
+        texts = {
+            path: text
+            for path, text in self._texts().items()
+            if path != SYSCTL_CONF and (volatile or not path.startswith(VOLATILE))
+        }
         if text is not None:
             texts[file] = text
         procps = procps or not self.systemd()
@@ -139,7 +157,9 @@ class Host:
         if procps:
             texts[SYSCTL_CONF] = self._texts()[SYSCTL_CONF]
             order.append(SYSCTL_CONF)
-        first = _sysctl_files.command_line(self.text(_sysctl_files.COMMAND_LINE) or "", self._kernel >= COMMAND_LINE_SINCE)
+        first = _sysctl_files.command_line(
+            self.text(_sysctl_files.COMMAND_LINE) or "", self._kernel >= COMMAND_LINE_SINCE
+        )
         then = [line for path in order for line in _sysctl_files.assignments(texts[path], path)]
         return _sysctl_files.at_boot(keys, first, then, procps)
 
@@ -158,7 +178,7 @@ class Host:
         try:
             return bool(os.statvfs(self.path(PROC_SYS)).f_flag & os.ST_RDONLY)
         except OSError as error:
-            raise UnsupportedError("{0} cannot be looked at: {1}".format(PROC_SYS, error.strerror))
+            raise UnsupportedError(f"{PROC_SYS} cannot be looked at: {error.strerror}")
 
     def crash_kernel(self) -> bool:
         """Whether a panic starts another kernel (kexec), which saves the memory and reboots."""
@@ -174,7 +194,7 @@ class Host:
         except OSError as error:
             if denied is not None and isinstance(error, PermissionError):
                 return denied
-            raise AccessError("{0} cannot be read: {1}".format(path, error.strerror))
+            raise AccessError(f"{path} cannot be read: {error.strerror}")
 
     def _texts(self) -> Dict[str, str]:
         """Every file that sets sysctls, read once."""
@@ -189,7 +209,7 @@ class Host:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                raise AccessError("{0} cannot be read: {1}".format(folder, error.strerror))
+                raise AccessError(f"{folder} cannot be read: {error.strerror}")
             for name in names:
                 if name.endswith(".conf"):
                     yield os.path.join(folder, name)
@@ -228,12 +248,14 @@ def proc_path(key: str) -> str:
 def plan(host: Host, request: Request) -> Plan:
     """What is to be done; nothing is changed. Raises InputError for a file that is not ours, UnsupportedError for sysctls that are not there."""
     if not 0 < request.rollback_seconds <= ROLLBACK_SECONDS_MAX:
-        raise InputError("rollback_seconds={0} is out of range, 1 to {1}".format(request.rollback_seconds, ROLLBACK_SECONDS_MAX))
+        raise InputError(f"rollback_seconds={request.rollback_seconds} is out of range, 1 to {ROLLBACK_SECONDS_MAX}")
     text = _own_text(host, request)
     before = host.look(request.keys, text, request.file)
     missing = [key for key in request.wanted if before.live[key] is None]
     if missing:
-        raise UnsupportedError("this kernel ({0}) does not have {1}: leave the option out here".format(os.uname().release, ", ".join(missing)))
+        raise UnsupportedError(
+            f"this kernel ({os.uname().release}) does not have {', '.join(missing)}: leave the option out here"
+        )
     live = _with(before.live, request.wanted)
     order = [key for key in request.order(before.live, request.wanted) if key in request.wanted]
     steps = [Step(key, before.live[key], live[key]) for key in order if live[key] != before.live[key]]
@@ -256,15 +278,17 @@ def _compare(host: Host, request: Request, after: State, text: Optional[str]) ->
     unsafe, elsewhere = [], []
     concerned = {*request.wanted, *request.leans_on(request.wanted)}
     for key in request.keys:
-        if after.live[key] is None or key not in concerned and EXCLUSIVE.get(key) not in concerned:
+        if after.live[key] is None or (key not in concerned and EXCLUSIVE.get(key) not in concerned):
             continue
         live, boot = after.live[key], after.boot[key]
         if boot.value != live:
-            unsafe.append("{0} will not be {1} after the next boot: {2}".format(key, live, boot))
+            unsafe.append(f"{key} will not be {live} after the next boot: {boot}")
         elif in_run[key].value != live:
-            unsafe.append("{0} may not be {1} after the next boot: {2}, if something writes that file again".format(key, live, in_run[key]))
+            unsafe.append(
+                f"{key} may not be {live} after the next boot: {in_run[key]}, if something writes that file again"
+            )
         elif by_hand[key].value != live:
-            elsewhere.append("{0} will be {1} after the next boot, but not after sysctl --system: {2}".format(key, live, by_hand[key]))
+            elsewhere.append(f"{key} will be {live} after the next boot, but not after sysctl --system: {by_hand[key]}")
     return unsafe, elsewhere
 
 
@@ -282,16 +306,27 @@ def _with(live: Live, wanted: Dict[str, int]) -> Live:
 def _own_text(host: Host, request: Request) -> Optional[str]:
     """Text of our file; raises InputError for one that is not, or would not be read."""
     folder, name = os.path.split(request.file)
-    if folder != FOLDERS[0] or os.path.normpath(request.file) != request.file or not name.endswith(".conf") or name.startswith("."):
-        raise InputError("file {0} would not be read at boot: name one in {1} that ends with .conf".format(request.file, FOLDERS[0]))
+    if (
+        folder != FOLDERS[0]
+        or os.path.normpath(request.file) != request.file
+        or not name.endswith(".conf")
+        or name.startswith(".")
+    ):
+        raise InputError(
+            f"file {request.file} would not be read at boot: name one in {FOLDERS[0]} that ends with .conf"
+        )
     real = host.path(request.file)
     if not request.persistent:
         return host.text(request.file)
     if os.path.islink(real) or os.path.isdir(real):
-        raise InputError("file {0} is {1}, left alone: name another one".format(request.file, "a symbolic link" if os.path.islink(real) else "a folder"))
+        raise InputError(
+            f"file {request.file} is {'a symbolic link' if os.path.islink(real) else 'a folder'}, left alone: name another one"
+        )
     text = host.text(request.file)
     if text and not text.startswith(_sysctl_files.header(request.manager)):
-        raise InputError("file {0} is not ours (it does not start with our header), left alone: name another one".format(request.file))
+        raise InputError(
+            f"file {request.file} is not ours (it does not start with our header), left alone: name another one"
+        )
     return text
 
 
@@ -317,7 +352,7 @@ def values(boot: Dict[str, Found]) -> Dict[str, Optional[int]]:
 
 def cause(plan: Plan, key: str) -> str:
     """Which file and line makes this value at the next boot."""
-    return "{0}: {1}".format(key, plan.after.boot[key])
+    return f"{key}: {plan.after.boot[key]}"
 
 
 def remedy(plan: Plan, key: str, option: str) -> str:
@@ -325,10 +360,10 @@ def remedy(plan: Plan, key: str, option: str) -> str:
     source = plan.after.boot[key].source
     given = key in plan.request.wanted or EXCLUSIVE.get(key) in plan.request.wanted
     if source is None or source.path in (COMMAND_LINE, plan.request.file):
-        return "give another {0}".format(option) if given else "give {0} as well, which makes it permanent".format(option)
+        return f"give another {option}" if given else f"give {option} as well, which makes it permanent"
     if source.path == SYSCTL_CONF:
-        return "change {0}".format(source)  # no name sorts later
-    return "change {0}, or give {1}file a name that sorts later".format(source, "" if given else option + " as well and ")
+        return f"change {source}"  # no name sorts later
+    return f"change {source}, or give {'' if given else option + ' as well and '}file a name that sorts later"
 
 
 def _told(state: State) -> Dict[str, Any]:
@@ -341,5 +376,5 @@ def _told(state: State) -> Dict[str, Any]:
 
 def _state(plan: Plan, state: State, text: Optional[str]) -> str:
     """Live values and our file as text."""
-    live = "".join("{0} = {1}\n".format(key, value) for key, value in state.live.items() if value is not None)
-    return live + ("# {0}\n{1}".format(plan.request.file, text) if text is not None else "")
+    live = "".join(f"{key} = {value}\n" for key, value in state.live.items() if value is not None)
+    return live + (f"# {plan.request.file}\n{text}" if text is not None else "")

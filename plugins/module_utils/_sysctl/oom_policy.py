@@ -38,11 +38,15 @@ class Facts(NamedTuple):
 
 
 def wanted(
-    on_oom: Optional[str], reboot_after: Optional[int], kill_allocating_task: Optional[bool], dump_tasks: Optional[bool], panic_on_oops: Optional[bool]
+    on_oom: Optional[str],
+    reboot_after: Optional[int],
+    kill_allocating_task: Optional[bool],
+    dump_tasks: Optional[bool],
+    panic_on_oops: Optional[bool],
 ) -> Dict[str, int]:
     """Sysctls by name. Raises InputError when nothing is asked for, or what no kernel takes."""
     if reboot_after is not None and not -INT_MAX <= reboot_after <= INT_MAX:
-        raise InputError("reboot_after={0} is out of range, up to {1} seconds".format(reboot_after, INT_MAX))
+        raise InputError(f"reboot_after={reboot_after} is out of range, up to {INT_MAX} seconds")
     given = {
         REBOOT_AFTER: reboot_after,
         ON_OOPS: panic_on_oops,
@@ -52,7 +56,9 @@ def wanted(
     }
     found = {key: int(value) for key, value in given.items() if value is not None}
     if not found:
-        raise InputError("nothing is asked for: give on_oom, reboot_after, kill_allocating_task, dump_tasks or panic_on_oops")
+        raise InputError(
+            "nothing is asked for: give on_oom, reboot_after, kill_allocating_task, dump_tasks or panic_on_oops"
+        )
     return found
 
 
@@ -67,25 +73,37 @@ def leans_on(asked: Dict[str, int]) -> List[str]:
     return [REBOOT_AFTER] if asked.get(ON_OOM) else []
 
 
-def refuse_next_boot(before: Mapping[str, Optional[int]], after: Mapping[str, Optional[int]], why: str, remedy: str, facts: Facts) -> None:
+def refuse_next_boot(
+    before: Mapping[str, Optional[int]], after: Mapping[str, Optional[int]], why: str, remedy: str, facts: Facts
+) -> None:
     """Raise InputError where the next boot would panic on OOM and stay dead, and would not have before."""
     hangs = after[ON_OOM] and not after[REBOOT_AFTER]
-    if hangs and (before[ON_OOM], before[REBOOT_AFTER]) != (after[ON_OOM], after[REBOOT_AFTER]) and not facts.crash_kernel():
+    if (
+        hangs
+        and (before[ON_OOM], before[REBOOT_AFTER]) != (after[ON_OOM], after[REBOOT_AFTER])
+        and not facts.crash_kernel()
+    ):
         raise InputError(
-            "after the next boot {0} would be {1} without a way back, as of {2}; {3} (force=true overrides)".format(ON_OOM, after[ON_OOM], why, remedy)
+            f"after the next boot {ON_OOM} would be {after[ON_OOM]} without a way back, as of {why}; {remedy} (force=true overrides)"
         )
 
 
 def refuse(asked: Dict[str, int], after: Mapping[str, Optional[int]], facts: Facts) -> None:
     """Raise InputError for what would hang the host."""
-    if asked.keys() & {ON_OOM, REBOOT_AFTER} and after[ON_OOM] and after[REBOOT_AFTER] == 0 and not facts.crash_kernel():
+    if (
+        asked.keys() & {ON_OOM, REBOOT_AFTER}
+        and after[ON_OOM]
+        and after[REBOOT_AFTER] == 0
+        and not facts.crash_kernel()
+    ):
         raise InputError(
-            "{0}=1 or 2 with {1}=0, and no crash kernel is loaded: a host that runs out of memory would stay dead until somebody resets it;"
-            " set reboot_after, such as 10 (force=true overrides)".format(ON_OOM, REBOOT_AFTER)
+            f"{ON_OOM}=1 or 2 with {REBOOT_AFTER}=0, and no crash kernel is loaded: a host that runs out of memory would stay dead until somebody resets it; set reboot_after, such as 10 (force=true overrides)"
         )
 
 
-def refuse_harm(changes: Sequence[Tuple[Mapping[str, Optional[int]], Mapping[str, Optional[int]]]], facts: Facts) -> None:
+def refuse_harm(
+    changes: Sequence[Tuple[Mapping[str, Optional[int]], Mapping[str, Optional[int]]]], facts: Facts
+) -> None:
     """Raise InputError where a container could take the host down, or pins would be worth nothing, and it was not so before.
 
     C(changes) are the values before and after, now and at the next boot: what is so now is not made permanent without a word.
@@ -98,15 +116,13 @@ def refuse_harm(changes: Sequence[Tuple[Mapping[str, Optional[int]], Mapping[str
         limited = facts.limited_cgroups()
         if limited:
             raise InputError(
-                "on_oom=panic_always: memory cgroups have a limit ({0}), and the first of them that reaches it takes the whole host down;"
-                " use on_oom=panic (force=true overrides)".format(_some(limited))
+                f"on_oom=panic_always: memory cgroups have a limit ({_some(limited)}), and the first of them that reaches it takes the whole host down; use on_oom=panic (force=true overrides)"
             )
     if becomes(ALLOCATING_TASK, 1):
         pinned = facts.pinned()
         if pinned:
             raise InputError(
-                "kill_allocating_task: the kernel would kill whoever asks for memory at that moment, whatever its score, and there are"
-                " pins ({0}); leave it out (force=true overrides)".format(_some(pinned))
+                f"kill_allocating_task: the kernel would kill whoever asks for memory at that moment, whatever its score, and there are pins ({_some(pinned)}); leave it out (force=true overrides)"
             )
 
 
@@ -116,15 +132,15 @@ def doubts(asked: Dict[str, int], after: Mapping[str, Optional[int]]) -> List[st
     seconds = after[REBOOT_AFTER] or 0
     if after[ON_OOM] and seconds != 0 and seconds < REBOOT_LOOP_SECONDS:
         found.append(
-            "reboot_after={0}: if it panics again after each boot there is no time to log in; {1} or more seconds are usual".format(
-                seconds, REBOOT_LOOP_SECONDS
-            )
+            f"reboot_after={seconds}: if it panics again after each boot there is no time to log in; {REBOOT_LOOP_SECONDS} or more seconds are usual"
         )
     if asked.get(ON_OOPS) and seconds == 0:
-        found.append("panic_on_oops with {0}=0: without a crash kernel the host stays dead after a fault of the kernel".format(REBOOT_AFTER))
+        found.append(
+            f"panic_on_oops with {REBOOT_AFTER}=0: without a crash kernel the host stays dead after a fault of the kernel"
+        )
     return found
 
 
 def _some(names: List[str]) -> str:
     """The first few, and how many more."""
-    return ", ".join(names[:3]) + (" and {0} more".format(len(names) - 3) if len(names) > 3 else "")
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

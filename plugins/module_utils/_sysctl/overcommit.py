@@ -23,7 +23,12 @@ KEYS = (ADMIN_RESERVE, USER_RESERVE, RATIO, KBYTES, MODE)
 MODES = {"heuristic": 0, "always": 1, "never": 2}
 NEVER = MODES["never"]
 
-LARGEST = {"ratio": (1 << 31) - 1, "kbytes": (1 << 63) - 1, "admin_reserve_kbytes": (1 << 63) - 1, "user_reserve_kbytes": (1 << 63) - 1}
+LARGEST = {
+    "ratio": (1 << 31) - 1,
+    "kbytes": (1 << 63) - 1,
+    "admin_reserve_kbytes": (1 << 63) - 1,
+    "user_reserve_kbytes": (1 << 63) - 1,
+}
 
 
 class Memory(NamedTuple):
@@ -45,20 +50,30 @@ def memory(meminfo: str, page_kb: int) -> Memory:
 
 
 def wanted(
-    mode: Optional[str], ratio: Optional[int], kbytes: Optional[int], admin_reserve: Optional[int], user_reserve: Optional[int]
+    mode: Optional[str],
+    ratio: Optional[int],
+    kbytes: Optional[int],
+    admin_reserve: Optional[int],
+    user_reserve: Optional[int],
 ) -> Dict[str, int]:
     """Sysctls by name. Raises InputError for what no host should have."""
     if ratio is not None and kbytes is not None:
-        raise InputError("ratio={0} and kbytes={1}: the kernel makes one zero when the other is set; give one of them".format(ratio, kbytes))
+        raise InputError(
+            f"ratio={ratio} and kbytes={kbytes}: the kernel makes one zero when the other is set; give one of them"
+        )
     for name, value in (("ratio", ratio), ("kbytes", kbytes)):
         if value is not None and value < 1:
             raise InputError(
-                "{0}={1}: then only swap could be promised, on a host without swap nothing at all, and no process could start;"
-                " give 1 or more".format(name, value)
+                f"{name}={value}: then only swap could be promised, on a host without swap nothing at all, and no process could start; give 1 or more"
             )
-    for name, value in (("ratio", ratio), ("kbytes", kbytes), ("admin_reserve_kbytes", admin_reserve), ("user_reserve_kbytes", user_reserve)):
+    for name, value in (
+        ("ratio", ratio),
+        ("kbytes", kbytes),
+        ("admin_reserve_kbytes", admin_reserve),
+        ("user_reserve_kbytes", user_reserve),
+    ):
         if value is not None and not 0 <= value <= LARGEST[name]:
-            raise InputError("{0}={1} is out of range, up to {2}".format(name, value, LARGEST[name]))
+            raise InputError(f"{name}={value} is out of range, up to {LARGEST[name]}")
     given = {
         ADMIN_RESERVE: admin_reserve,
         USER_RESERVE: user_reserve,
@@ -68,7 +83,9 @@ def wanted(
     }
     found = {key: value for key, value in given.items() if value is not None}
     if not found:
-        raise InputError("nothing is asked for: give mode, ratio or kbytes, admin_reserve_kbytes or user_reserve_kbytes")
+        raise InputError(
+            "nothing is asked for: give mode, ratio or kbytes, admin_reserve_kbytes or user_reserve_kbytes"
+        )
     return found
 
 
@@ -85,7 +102,7 @@ def leans_on(asked: Dict[str, int]) -> List[str]:
 
 def check_percent(headroom_percent: int) -> None:
     if not 0 <= headroom_percent <= 100:
-        raise InputError("headroom_percent={0} is out of range, 0 to 100".format(headroom_percent))
+        raise InputError(f"headroom_percent={headroom_percent} is out of range, 0 to 100")
 
 
 def commit_limit_kb(memory: Memory, ratio: Optional[int], kbytes: Optional[int]) -> int:
@@ -117,22 +134,17 @@ def refuse(
         return
     limit = commit_limit_kb(memory, after[RATIO], after[KBYTES])
     headroom = limit - memory.committed_kb
-    figures = "CommitLimit would be {0} KiB, and {1} KiB are promised already (Committed_AS)".format(limit, memory.committed_kb)
+    figures = f"CommitLimit would be {limit} KiB, and {memory.committed_kb} KiB are promised already (Committed_AS)"
     if headroom < 0 or headroom * 100 < limit * headroom_percent:
         when, remedy = told(KBYTES if after[KBYTES] else RATIO)
         raise InputError(
-            "{0}: {1}, which {2}: processes would fail to start, sshd and Ansible among them; {3} (force=true overrides)".format(
-                when, figures, "is {0} KiB more".format(-headroom) if headroom < 0
-                else "leaves {0} KiB, less than headroom_percent={1}".format(headroom, headroom_percent), remedy
-            )
+            f"{when}: {figures}, which {(f'is {-headroom} KiB more' if headroom < 0 else f'leaves {headroom} KiB, less than headroom_percent={headroom_percent}')}: processes would fail to start, sshd and Ansible among them; {remedy} (force=true overrides)"
         )
     reserve = after[ADMIN_RESERVE] or 0
     if headroom < reserve:
         when, remedy = told(ADMIN_RESERVE)
         raise InputError(
-            "{0}: {1}, and admin_reserve_kbytes={2} keeps the {3} KiB that are left from everybody but root; {4} (force=true overrides)".format(
-                when, figures, reserve, headroom, remedy
-            )
+            f"{when}: {figures}, and admin_reserve_kbytes={reserve} keeps the {headroom} KiB that are left from everybody but root; {remedy} (force=true overrides)"
         )
 
 
@@ -141,8 +153,6 @@ def doubts(after: Dict[str, Optional[int]], memory: Memory) -> List[str]:
     limit = commit_limit_kb(memory, after[RATIO], after[KBYTES])
     if after[MODE] == NEVER and limit > memory.total_kb + memory.swap_kb:
         return [
-            "mode=never: CommitLimit {0} KiB is more than memory and swap, {1} KiB: the OOM killer will still be called".format(
-                limit, memory.total_kb + memory.swap_kb
-            )
+            f"mode=never: CommitLimit {limit} KiB is more than memory and swap, {memory.total_kb + memory.swap_kb} KiB: the OOM killer will still be called"
         ]
     return []

@@ -38,8 +38,10 @@ class DeadMan:
     raise OSError. C(files) are the descriptors that they need.
     """
 
-    def __init__(self, seconds: float, keep: Callable[[], None], undo: Callable[[], None], files: Iterable[int] = ()) -> None:
-        self._code = None  # type: Optional[int]
+    def __init__(
+        self, seconds: float, keep: Callable[[], None], undo: Callable[[], None], files: Iterable[int] = ()
+    ) -> None:
+        self._code: Optional[int] = None
         self._mine, his = socket.socketpair()
         self._pid = os.fork()
         if self._pid == 0:
@@ -78,7 +80,9 @@ class DeadMan:
         return self._code
 
 
-def _watch(his: socket.socket, seconds: float, keep: Callable[[], None], undo: Callable[[], None], files: Iterable[int]) -> int:
+def _watch(
+    his: socket.socket, seconds: float, keep: Callable[[], None], undo: Callable[[], None], files: Iterable[int]
+) -> int:
     os.setsid()  # what ends the session, or the group, of the process that we watch does not end us
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)

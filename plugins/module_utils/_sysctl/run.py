@@ -16,8 +16,8 @@ import os
 import time
 from typing import Callable, Iterator
 
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import guards as _sysctl_guards
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import guards as _sysctl_guards
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import PROC_SYS, Host, Plan, Request, plan
 
 # A run that hangs holds the lock for its rollback_seconds, 30 usually, and while its helper tries to put back what it cannot, 60.
@@ -36,12 +36,16 @@ def run(host: Host, request: Request, refuse: Callable[[Plan], None], check_mode
         if not made.changed:
             return made
         # What writes is loaded where something is to be written, as in Host.
-        from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.apply import apply, prove_new_process, unwritable
+        from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.apply import (
+            apply,
+            prove_new_process,
+            unwritable,
+        )
 
         reason = _sysctl_guards.why_not_here(host.container(), host.read_only(), request.force)
         if check_mode:
             reason = reason or unwritable(host, made)
-            return made if reason is None else made._replace(doubts=made.doubts + [reason])
+            return made if reason is None else made._replace(doubts=[*made.doubts, reason])
         if reason is not None:
             raise AccessError(reason)
         apply(host, made, prove_new_process, lock)
@@ -60,8 +64,7 @@ def _alone(host: Host) -> Iterator[int]:
         while not _locked(fd):
             if time.monotonic() > deadline:
                 raise OomError(
-                    "nothing was changed, as for {0} seconds another run of overcommit or oom_policy on this host has held the lock on {1},"
-                    " or somebody else has: see lslocks, and try again when it is free".format(LOCK_SECONDS, PROC_SYS)
+                    f"nothing was changed, as for {LOCK_SECONDS} seconds another run of overcommit or oom_policy on this host has held the lock on {PROC_SYS}, or somebody else has: see lslocks, and try again when it is free"
                 )
             time.sleep(LOCK_PAUSE_SECONDS)
         yield fd

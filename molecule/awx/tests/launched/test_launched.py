@@ -70,16 +70,25 @@ def test_check_on_the_untouched_server_tells_exactly_what_run_does(site):
 
 
 def test_the_server_is_as_the_policy_says(host, site):
-    assert host.file("/proc/{0}/oom_score_adj".format(host.process.get(comm="dockerd").pid)).content_string.strip() == "-500"
-    assert host.file("/proc/{0}/oom_score_adj".format(host.process.get(comm="cron", ppid=1).pid)).content_string.strip() == "-300"
-    for name, value in {"vm.panic_on_oom": 1, "kernel.panic": 30, "vm.overcommit_ratio": 80, "vm.oom_dump_tasks": 1}.items():
+    assert host.file(f"/proc/{host.process.get(comm='dockerd').pid}/oom_score_adj").content_string.strip() == "-500"
+    assert (
+        host.file(f"/proc/{host.process.get(comm='cron', ppid=1).pid}/oom_score_adj").content_string.strip() == "-300"
+    )
+    for name, value in {
+        "vm.panic_on_oom": 1,
+        "kernel.panic": 30,
+        "vm.overcommit_ratio": 80,
+        "vm.oom_dump_tasks": 1,
+    }.items():
         assert host.sysctl(name) == value
 
 
 @pytest.mark.parametrize("number", range(3))
 def test_the_result_of_a_host_is_small(site, number):
     results = [result for _task, _event, result in site[number].results("server")]
-    assert 0 < len(json.dumps(results)) < RESULT_OF_A_HOST, {task: len(json.dumps(result)) for task, _event, result in site[number].results("server")}
+    assert 0 < len(json.dumps(results)) < RESULT_OF_A_HOST, {
+        task: len(json.dumps(result)) for task, _event, result in site[number].results("server")
+    }
 
 
 def test_the_pin_is_proven(project, templates, inventory, site):
@@ -89,4 +98,8 @@ def test_the_pin_is_proven(project, templates, inventory, site):
     assert job.status == "successful", job.stdout()
     assert job.artifacts["oomguard_verify_4_proven"] == 1
     evidence = next(result for task, _event, result in job.results("server") if task == "Run the trial")
-    assert (evidence["method"], evidence["manager"], evidence["runs"][0]["decoy"]["score"]) == ("lowered", "systemd", -500)
+    assert (evidence["method"], evidence["manager"], evidence["runs"][0]["decoy"]["score"]) == (
+        "lowered",
+        "systemd",
+        -500,
+    )

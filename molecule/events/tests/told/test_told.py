@@ -26,7 +26,9 @@ def brief(event):
 
 
 def wanted(truth):
-    return (truth["killer"], truth["cgroup"]) if "cgroup" in truth else (truth["killer"], [(truth["pid"], truth["name"])])
+    return (
+        (truth["killer"], truth["cgroup"]) if "cgroup" in truth else (truth["killer"], [(truth["pid"], truth["name"])])
+    )
 
 
 def told(evidence, name):
@@ -63,7 +65,10 @@ def test_what_was_thrown_away_is_a_gap(evidence, truth):
 def test_what_the_journal_vouches_for_is_trusted(evidence):
     events = evidence["told"]["settled"]["events"]
     assert [(event["killer"], event["trusted"]) for event in events] == [
-        ("earlyoom", True), ("nohang", True), ("systemd-oomd", True), ("kernel", True)
+        ("earlyoom", True),
+        ("nohang", True),
+        ("systemd-oomd", True),
+        ("kernel", True),
     ]
     assert [event["signal"] for event in events] == ["SIGTERM", "SIGTERM", None, None]
     assert events[2]["reason"] == "pressure"

@@ -12,10 +12,23 @@ testinfra_hosts = ["ansible://all"]
 def test_pstore_tells_of_the_panic_as_it_was(host):
     truth = json.loads(host.file("/root/panic.json").content_string)
     assert host.file("/proc/sys/kernel/random/boot_id").content_string.strip() != truth["boot_id"]
-    with open(os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "evidence", host.backend.get_hostname() + ".pstore.json")) as stream:
+    with open(
+        os.path.join(
+            os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "evidence", host.backend.get_hostname() + ".pstore.json"
+        )
+    ) as stream:
         facts = json.load(stream)
     assert facts["pstore_backend"] == "ramoops"
     *before, event = facts["events"]  # the kills before it are still there
     assert "panic" not in {one["outcome"] for one in before}
-    assert (event["outcome"], event["panic_policy"], event["constraint"], event["victims"]) == ("panic", "compulsory", "memcg", [])
-    assert (event["trigger"]["name"], event["trigger"]["pid"], event["memcg"]["path"]) == (truth["name"], truth["pid"], truth["memcg"])
+    assert (event["outcome"], event["panic_policy"], event["constraint"], event["victims"]) == (
+        "panic",
+        "compulsory",
+        "memcg",
+        [],
+    )
+    assert (event["trigger"]["name"], event["trigger"]["pid"], event["memcg"]["path"]) == (
+        truth["name"],
+        truth["pid"],
+        truth["memcg"],
+    )

@@ -13,12 +13,20 @@ FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
 
 
 def meminfo(host):
-    return {name: int(number) for name, number in re.findall(r"^(\w+): +(\d+) kB", host.file("/proc/meminfo").content_string, re.MULTILINE)}
+    return {
+        name: int(number)
+        for name, number in re.findall(r"^(\w+): +(\d+) kB", host.file("/proc/meminfo").content_string, re.MULTILINE)
+    }
 
 
 @pytest.mark.parametrize(
     "key, value",
-    [("vm.overcommit_memory", 2), ("vm.overcommit_ratio", 90), ("vm.overcommit_kbytes", 0), ("vm.admin_reserve_kbytes", 16384)],
+    [
+        ("vm.overcommit_memory", 2),
+        ("vm.overcommit_ratio", 90),
+        ("vm.overcommit_kbytes", 0),
+        ("vm.admin_reserve_kbytes", 16384),
+    ],
 )
 def test_the_kernel_has_it(host, key, value):
     assert host.sysctl(key) == value

@@ -19,7 +19,11 @@ def evidence():
 
 def test_it_is_another_boot(host, evidence):
     assert evidence["verdict"] == "proven"
-    assert host.file("/proc/sys/kernel/random/boot_id").content_string.strip() == evidence["boot_id"]["after"] != evidence["boot_id"]["before"]
+    assert (
+        host.file("/proc/sys/kernel/random/boot_id").content_string.strip()
+        == evidence["boot_id"]["after"]
+        != evidence["boot_id"]["before"]
+    )
 
 
 def test_it_was_back_in_time_and_as_declared(evidence):
@@ -38,7 +42,14 @@ def test_pstore_tells_of_the_panic_and_of_who_was_there(host, evidence):
 
 
 @pytest.mark.parametrize(
-    "key, value", [("vm.panic_on_oom", 1), ("kernel.panic", 10), ("vm.oom_dump_tasks", 1), ("vm.overcommit_memory", 0), ("vm.overcommit_ratio", 50)]
+    "key, value",
+    [
+        ("vm.panic_on_oom", 1),
+        ("kernel.panic", 10),
+        ("vm.oom_dump_tasks", 1),
+        ("vm.overcommit_memory", 0),
+        ("vm.overcommit_ratio", 50),
+    ],
 )
 def test_the_sysctls_are_as_declared(host, key, value):
     assert host.sysctl(key) == value
@@ -47,7 +58,7 @@ def test_the_sysctls_are_as_declared(host, key, value):
 @pytest.mark.parametrize("unit, score", [("docker", -500), ("containerd", -999), ("cron", -300)])
 def test_the_pins_are_as_declared(host, unit, score):
     pid = host.check_output("systemctl show --property=MainPID --value %s", unit)
-    assert int(host.file("/proc/{0}/oom_score_adj".format(pid)).content_string) == score
+    assert int(host.file(f"/proc/{pid}/oom_score_adj").content_string) == score
 
 
 def test_the_container_runs_again(host):

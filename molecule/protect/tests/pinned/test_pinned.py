@@ -12,7 +12,7 @@ testinfra_hosts = ["ansible://all"]
 
 
 def score(host, pid):
-    return int(host.file("/proc/{0}/oom_score_adj".format(pid)).content_string)
+    return int(host.file(f"/proc/{pid}/oom_score_adj").content_string)
 
 
 @pytest.mark.parametrize("unit, wanted", [("docker", -500), ("containerd", -999), ("cron", -300)])
@@ -31,7 +31,7 @@ def test_no_process_of_any_container_is_pinned(host):
     assert [one["State"]["Running"] for one in containers] == [True, True]
     for container in containers:
         procs = host.check_output("find /sys/fs/cgroup -path '*%s*' -name cgroup.procs", container["Id"])
-        pids = host.check_output("cat {0}".format(" ".join(procs.split()))).split()
+        pids = host.check_output(f"cat {' '.join(procs.split())}").split()
         assert str(container["State"]["Pid"]) in pids
         assert {score(host, pid) for pid in pids} == {0}
 
@@ -42,7 +42,7 @@ def test_cron_outlives_its_jobs(host):
 
 def test_the_drop_ins_are_files_of_ours_and_nobody_else_s(host):
     for unit in ("docker", "containerd", "cron"):
-        folder = "/etc/systemd/system/{0}.service.d".format(unit)
+        folder = f"/etc/systemd/system/{unit}.service.d"
         assert host.file(folder).listdir() == ["60-oomguard.conf"]
         drop_in = host.file(folder + "/60-oomguard.conf")
         assert (drop_in.mode, drop_in.user) == (0o644, "root")

@@ -9,7 +9,6 @@ import re
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply as _pin_apply
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
     InputError,
@@ -18,13 +17,16 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     ReadBackError,
     UnsupportedError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import Application
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, result
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, run, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply as _pin_apply
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import Application
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, result
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
 
-HEADER = "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
+HEADER = (
+    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
+)
 
 
 class Services:
@@ -36,7 +38,7 @@ class Services:
         for folder in ("run", "etc"):
             (self.root / folder / "systemd/system").mkdir(parents=True)
         self.cgroups = self.root / "cgroup"
-        proc.write("self/mountinfo", "30 24 0:26 / {0} rw - cgroup2 cgroup2 rw\n".format(self.cgroups))
+        proc.write("self/mountinfo", f"30 24 0:26 / {self.cgroups} rw - cgroup2 cgroup2 rw\n")
         self.known = {}
         self.calls = []
         self.defaults = {"OOMScoreAdjust": "0", "OOMPolicy": "stop"}  # of system.conf
@@ -53,16 +55,25 @@ class Services:
         if fragment is not None:
             self.write("usr/lib/systemd/system/" + unit, "[Service]\nExecStart=/usr/sbin/x\n" + fragment)
         shown = dict(
-            Id=unit, Names=" ".join([unit] + [alias + ".service" for alias in aliases]), LoadState="loaded", Type="simple",
-            ActiveState="active" if main_pid or children else "inactive", MainPID=str(main_pid),
-            ControlGroup=path if main_pid or children else "", DropInPaths="", FragmentPath="/usr/lib/systemd/system/" + unit, Delegate="no",
+            Id=unit,
+            Names=" ".join([unit] + [alias + ".service" for alias in aliases]),
+            LoadState="loaded",
+            Type="simple",
+            ActiveState="active" if main_pid or children else "inactive",
+            MainPID=str(main_pid),
+            ControlGroup=path if main_pid or children else "",
+            DropInPaths="",
+            FragmentPath="/usr/lib/systemd/system/" + unit,
+            Delegate="no",
         )
         shown.update(properties)
-        for alias in (name,) + tuple(aliases):
+        for alias in (name, *tuple(aliases)):
             self.known[alias + ".service"] = shown
         if shown["ControlGroup"]:
             (self.cgroups / path[1:]).mkdir(parents=True)
-            (self.cgroups / path[1:] / "cgroup.procs").write_text("".join("{0}\n".format(pid) for pid in [main_pid, *children] if pid))
+            (self.cgroups / path[1:] / "cgroup.procs").write_text(
+                "".join(f"{pid}\n" for pid in [main_pid, *children] if pid)
+            )
         self.reload()
 
     def reload(self):
@@ -85,14 +96,17 @@ class Services:
             self.reload()
             return ""
         if len(command) == 3:
-            return "".join("Default{0}={1}\n".format(*item) for item in self.defaults.items())
+            return "".join("Default{}={}\n".format(*item) for item in self.defaults.items())
         blocks = []
         assert command[3] == "--"
         for name in command[4:]:
-            shown = dict(self.known.get(name) or dict(Id=name, Names=name, LoadState="not-found", ActiveState="inactive", MainPID="0"))
+            shown = dict(
+                self.known.get(name)
+                or dict(Id=name, Names=name, LoadState="not-found", ActiveState="inactive", MainPID="0")
+            )
             for key in self.defaults:
                 shown[key] = self.loaded.get((shown["Id"], key), self.defaults[key])
-            blocks.append("".join("{0}={1}\n".format(*item) for item in shown.items()))
+            blocks.append("".join("{}={}\n".format(*item) for item in shown.items()))
         return "\n".join(blocks)
 
     def reloads(self):
@@ -166,9 +180,17 @@ def test_the_main_process_is_pinned_now_and_at_its_next_start(host):
     assert (host.proc.score(10), host.proc.score(11)) == (-500, 0)
     assert host.drop_in("docker") == HEADER + "[Service]\nOOMScoreAdjust=-500\n"
     [target] = facts["targets"]
-    assert (target["target"], target["unit"], target["found"], target["changed"]) == ("unit=docker.service", "docker.service", True, True)
+    assert (target["target"], target["unit"], target["found"], target["changed"]) == (
+        "unit=docker.service",
+        "docker.service",
+        True,
+        True,
+    )
     assert (target["effective_after_restart"], target["restart_required"], target["inherited"]) == (-500, False, [])
-    assert target["drop_in"]["before"] is None and target["drop_in"]["path"] == "/etc/systemd/system/docker.service.d/60-oomguard.conf"
+    assert (
+        target["drop_in"]["before"] is None
+        and target["drop_in"]["path"] == "/etc/systemd/system/docker.service.d/60-oomguard.conf"
+    )
     assert "# /etc/systemd/system/docker.service.d/60-oomguard.conf\n" + HEADER in facts["diff"]["after"]
     mode = os.stat(str(host.root / "etc/systemd/system/docker.service.d/60-oomguard.conf")).st_mode
     assert mode & 0o777 == 0o644
@@ -222,7 +244,13 @@ def files(host):
 
 def test_absent_gives_everything_back_byte_for_byte(host):
     before = files(host)
-    apply(host, pin("docker"), pin("cron", -300, oom_policy="continue", children="pin"), pin("containerd", -900), pin("mariadb", -600))
+    apply(
+        host,
+        pin("docker"),
+        pin("cron", -300, oom_policy="continue", children="pin"),
+        pin("containerd", -900),
+        pin("mariadb", -600),
+    )
     assert files(host) != before
     facts = apply(host, gone("docker"), gone("cron", children="pin"), gone("containerd"), gone("mariadb"))
     assert files(host) == before
@@ -260,7 +288,9 @@ def test_absent_names_what_keeps_the_score_that_it_inherited(host):
     apply(host, pin("docker"))
     host.proc.process(12, "docker-proxy", parent=10, score=-500, cgroup="/system.slice/docker.service")
     [warning] = apply(host, gone("docker"))["warnings"]
-    assert warning.startswith("unit=docker.service: processes that were started meanwhile keep the score that they inherited: use children=reset")
+    assert warning.startswith(
+        "unit=docker.service: processes that were started meanwhile keep the score that they inherited: use children=reset"
+    )
     assert warning.endswith("process 12 (docker-proxy)")
     assert (host.proc.score(10), host.proc.score(12)) == (0, -500)
 
@@ -290,7 +320,11 @@ def test_what_runs_without_a_main_process_takes_a_restart(host):
     host.write("etc/systemd/system/postgresql.service.d/60-oomguard.conf", "[Service]\nOOMScoreAdjust=-5\n")
     host.reload()
     facts = apply(host, gone("postgresql"))
-    assert (facts["changed"], facts["targets"][0]["restart_required"], facts["targets"][0]["processes"]) == (True, True, [])
+    assert (facts["changed"], facts["targets"][0]["restart_required"], facts["targets"][0]["processes"]) == (
+        True,
+        True,
+        [],
+    )
 
 
 def test_a_later_drop_in_of_somebody_else_is_told_and_left(host):
@@ -322,7 +356,7 @@ def test_children_that_inherited_are_reported(host):
 
 def test_sessions_of_a_forced_sshd_are_reported_wherever_they_run(host):
     for pid in (31, 32):
-        host.proc.write("{0}/oom_score_adj".format(pid), "-900\n")
+        host.proc.write(f"{pid}/oom_score_adj", "-900\n")
     facts = apply(host, pin("ssh", -900, force=True))
     assert [one["name"] for one in facts["targets"][0]["inherited"]] == ["sshd", "bash"]
 
@@ -330,10 +364,14 @@ def test_sessions_of_a_forced_sshd_are_reported_wherever_they_run(host):
 def test_children_are_reset_to_zero_or_to_what_their_own_unit_gives(host):
     host.proc.process(23, "own-unit", parent=22, score=-300, cgroup="/system.slice/containerd.service")
     for pid in (21, 22):
-        host.proc.write("{0}/oom_score_adj".format(pid), "-300\n")
+        host.proc.write(f"{pid}/oom_score_adj", "-300\n")
     facts = apply(host, pin("cron", -300, children="reset"))
     assert [host.proc.score(pid) for pid in (20, 21, 22, 23)] == [-300, 0, 0, -999]
-    assert [(one["pid"], one["score"], one["after"]) for one in facts["targets"][0]["inherited"]] == [(21, -300, 0), (22, -300, 0), (23, -300, -999)]
+    assert [(one["pid"], one["score"], one["after"]) for one in facts["targets"][0]["inherited"]] == [
+        (21, -300, 0),
+        (22, -300, 0),
+        (23, -300, -999),
+    ]
 
 
 def test_children_are_pinned_with_their_parent(host):
@@ -366,11 +404,31 @@ def test_children_that_are_forked_meanwhile_are_found(host, monkeypatch):
 # --- what is refused, and changes nothing -----------------------------------------------
 
 REFUSED = {
-    "no such unit": ([pin("nosuch")], NotFoundError, "unit nosuch.service does not exist (missing=ignore or missing=warn accepts that)"),
-    "masked": ([pin("firewalld")], NotFoundError, "unit firewalld.service is masked, it cannot be started: unmask it first"),
-    "without a main process": ([pin("postgresql")], InputError, "active without a main process (Type=oneshot): select what runs in it by cgroup="),
-    "a task that is done": ([pin("seed")], InputError, "active without a main process (Type=oneshot): nothing of it runs that could be pinned"),
-    "a template": ([pin("getty@")], InputError, "unit getty@.service is a template, of which nothing runs: name an instance"),
+    "no such unit": (
+        [pin("nosuch")],
+        NotFoundError,
+        "unit nosuch.service does not exist (missing=ignore or missing=warn accepts that)",
+    ),
+    "masked": (
+        [pin("firewalld")],
+        NotFoundError,
+        "unit firewalld.service is masked, it cannot be started: unmask it first",
+    ),
+    "without a main process": (
+        [pin("postgresql")],
+        InputError,
+        "active without a main process (Type=oneshot): select what runs in it by cgroup=",
+    ),
+    "a task that is done": (
+        [pin("seed")],
+        InputError,
+        "active without a main process (Type=oneshot): nothing of it runs that could be pinned",
+    ),
+    "a template": (
+        [pin("getty@")],
+        InputError,
+        "unit getty@.service is a template, of which nothing runs: name an instance",
+    ),
     "a path": ([pin("../x")], InputError, "is not a name of a unit"),
     "an absolute path": ([pin("/etc/passwd")], InputError, "is not a name of a unit"),
     "dots": ([pin("..")], InputError, "is not a name of a unit"),
@@ -379,24 +437,56 @@ REFUSED = {
     "a line end": ([pin("a\nb")], InputError, "is not a name of a unit"),
     "a line end behind it": ([pin("docker\n")], InputError, "is not a name of a unit"),
     "an option as a name": ([pin("-Hevil")], InputError, "is not a name of a unit"),
-    "two policies": ([pin("mariadb", 1, oom_policy="kill"), pin("mariadb", 1)], InputError, "unit mariadb.service is selected twice"),
-    "there and not there": ([pin("mariadb", 1), gone("mariadb")], InputError, "unit=mariadb.service wants 1, unit=mariadb.service wants none"),
+    "two policies": (
+        [pin("mariadb", 1, oom_policy="kill"), pin("mariadb", 1)],
+        InputError,
+        "unit mariadb.service is selected twice",
+    ),
+    "there and not there": (
+        [pin("mariadb", 1), gone("mariadb")],
+        InputError,
+        "unit=mariadb.service wants 1, unit=mariadb.service wants none",
+    ),
     "sshd by its name, back": ([Pin("process", "sshd", None, state="absent")], InputError, "sshd makes itself immune"),
     "a slice": ([pin("system.slice")], InputError, "unit system.slice is a slice: only services have a main process"),
     "too long": ([pin("x" * 256)], InputError, "is not a name of a unit"),
     "no score": ([pin("docker", None)], InputError, "unit=docker: score is missing; only state=absent goes without"),
     "a score for nothing": ([pin("docker", 1, state="absent")], InputError, "give neither score nor oom_policy"),
     "a process that lasts": ([Pin("pid", "10", 1, persistent=True)], InputError, "only a unit outlives its processes"),
-    "a policy without a drop-in": ([pin("cron", 1, persistent=False, oom_policy="kill")], InputError, "oom_policy is an assignment of a unit"),
+    "a policy without a drop-in": (
+        [pin("cron", 1, persistent=False, oom_policy="kill")],
+        InputError,
+        "oom_policy is an assignment of a unit",
+    ),
     "two scores": ([pin("mariadb", 1), pin("mariadb", 2)], InputError, "unit mariadb.service is selected twice"),
-    "sshd": ([pin("ssh", -900)], InputError, "sshd makes itself immune and gives every login the score that it was started with"),
+    "sshd": (
+        [pin("ssh", -900)],
+        InputError,
+        "sshd makes itself immune and gives every login the score that it was started with",
+    ),
     "sshd by its name": ([Pin("process", "sshd", -900)], InputError, "(force=true overrides)"),
     "cron, immune": ([pin("cron", -1000)], InputError, "cron starts the work of others, which would be immune as well"),
-    "cron, immune, by its cgroup": ([Pin("cgroup", "/system.slice/cron.service", -1000)], InputError, "cron starts the work of others"),
+    "cron, immune, by its cgroup": (
+        [Pin("cgroup", "/system.slice/cron.service", -1000)],
+        InputError,
+        "cron starts the work of others",
+    ),
     "java, immune, of a job runner": ([Pin("process", "java", -1000)], InputError, "jenkins starts the work of others"),
-    "a program with a title, immune": ([Pin("process", "tmux: server", -1000)], InputError, "tmux starts the work of others"),
-    "init": ([Pin("pid", "1", -999)], InputError, "pid=1 with score=-999: the kernel never kills init, and every daemon without a score"),
-    "init, back": ([Pin("process", "systemd", None, state="absent")], InputError, "process=systemd with state=absent: the kernel never kills init"),
+    "a program with a title, immune": (
+        [Pin("process", "tmux: server", -1000)],
+        InputError,
+        "tmux starts the work of others",
+    ),
+    "init": (
+        [Pin("pid", "1", -999)],
+        InputError,
+        "pid=1 with score=-999: the kernel never kills init, and every daemon without a score",
+    ),
+    "init, back": (
+        [Pin("process", "systemd", None, state="absent")],
+        InputError,
+        "process=systemd with state=absent: the kernel never kills init",
+    ),
     "a shell, immune": ([Pin("process", "bash", -1000)], InputError, "bash starts the work of others"),
     "containerd, immune": ([pin("containerd", -1000)], InputError, "containerd starts helpers for every container"),
 }
@@ -422,7 +512,10 @@ def test_one_job_of_a_job_runner_may_be_immune(host):
 
 def test_too_little_that_stays_killable_is_refused_with_the_figures(host):
     everything = [Pin("process", name, -1000) for name in ("docker-proxy", "backup")]
-    with pytest.raises(InputError, match=r"would hold 66 % of the used memory \(80000 KiB, immune 40000 KiB\), less than min_killable_percent 70"):
+    with pytest.raises(
+        InputError,
+        match=r"would hold 66 % of the used memory \(80000 KiB, immune 40000 KiB\), less than min_killable_percent 70",
+    ):
         apply(host, *everything, least=70)
     facts = apply(host, *everything, least=60)
     assert facts["killable"] == {"percent": 66, "killable_kb": 80000, "immune_kb": 40000}
@@ -430,7 +523,9 @@ def test_too_little_that_stays_killable_is_refused_with_the_figures(host):
 
 def test_units_of_users_are_told_from_units_that_do_not_exist(host):
     host.write("usr/lib/systemd/user/pipewire.service", "[Service]\n")
-    with pytest.raises(NotFoundError, match="unit pipewire.service is a unit of users' own managers, which is not supported"):
+    with pytest.raises(
+        NotFoundError, match="unit pipewire.service is a unit of users' own managers, which is not supported"
+    ):
         plan(host, pin("pipewire"))
 
 
@@ -448,7 +543,9 @@ def test_an_old_systemd_always_continues(host):
         plan(host, pin("cron", -300, oom_policy="kill"))
 
 
-@pytest.mark.parametrize("marker, words", [(None, "up to its init (choom(1) in the script that starts it)"), ("run/openrc", "up to OpenRC")])
+@pytest.mark.parametrize(
+    "marker, words", [(None, "up to its init (choom(1) in the script that starts it)"), ("run/openrc", "up to OpenRC")]
+)
 def test_without_systemd_nothing_lasts_and_what_runs_can_be_pinned(host, marker, words):
     (host.root / "run/systemd/system").rmdir()
     if marker:
@@ -463,7 +560,10 @@ def test_without_systemd_nothing_lasts_and_what_runs_can_be_pinned(host, marker,
 
 DOUBTED = {
     "others in the unit": ([pin("cron", -300)], ["set oom_policy=continue"]),
-    "all die with one": ([pin("cron", -300, oom_policy="kill")], ["the kernel kills all of the unit that is not at -1000"]),
+    "all die with one": (
+        [pin("cron", -300, oom_policy="kill")],
+        ["the kernel kills all of the unit that is not at -1000"],
+    ),
     "they may die alone": ([pin("cron", -300, oom_policy="continue")], []),
     "the unit says so itself": ([pin("docker")], []),
     "preferred, not spared": ([pin("cron", 300)], []),
@@ -482,7 +582,9 @@ def test_a_process_that_sets_its_own_score_is_named(host, monkeypatch):
     planned = plan(host, pin("docker"))
     [outcome] = Application(host.proc.procfs, host.systemd(), planned).run()
     assert outcome.changes[0].after == -17
-    assert planned.warnings == ["process 10 (dockerd) set its score to -17 right after it was set to -500: it manages its own, look for an option of it"]
+    assert planned.warnings == [
+        "process 10 (dockerd) set its score to -17 right after it was set to -500: it manages its own, look for an option of it"
+    ]
 
 
 def test_a_unit_that_is_started_meanwhile_is_told(host):
@@ -497,6 +599,7 @@ def test_a_unit_that_is_started_meanwhile_is_told(host):
 
 def failing(host, monkeypatch, what):
     if what == "reload":
+
         def ask(*command):
             if command[1] == "daemon-reload" and host.reloads() == 0:
                 host.calls.append(command)
@@ -510,7 +613,7 @@ def failing(host, monkeypatch, what):
 
         def full(self, path, text):
             if "cron" in path and text is not None:
-                raise AccessError("{0} cannot be written: No space left on device".format(path))
+                raise AccessError(f"{path} cannot be written: No space left on device")
             write(self, path, text)
 
         monkeypatch.setattr(Systemd, "write", full)
@@ -518,7 +621,9 @@ def failing(host, monkeypatch, what):
         monkeypatch.setattr(host, "reload", lambda: None)
 
 
-@pytest.mark.parametrize("what, error", [("reload", OomError), ("the second drop-in", AccessError), ("what systemd shows", ReadBackError)])
+@pytest.mark.parametrize(
+    "what, error", [("reload", OomError), ("the second drop-in", AccessError), ("what systemd shows", ReadBackError)]
+)
 def test_a_failure_puts_back_scores_and_drop_ins(host, monkeypatch, what, error):
     before = files(host)
     failing(host, monkeypatch, what)
@@ -539,7 +644,13 @@ def test_a_drop_in_folder_that_is_none_is_named(host):
 
 # --- names -----------------------------------------------------------------------------------
 
-NAMES = {"docker": "docker.service", "docker.service": "docker.service", "a@b": "a@b.service", "dev-x\\x2dy": "dev-x\\x2dy.service", "org.x": "org.x.service"}
+NAMES = {
+    "docker": "docker.service",
+    "docker.service": "docker.service",
+    "a@b": "a@b.service",
+    "dev-x\\x2dy": "dev-x\\x2dy.service",
+    "org.x": "org.x.service",
+}
 
 
 @pytest.mark.parametrize("given, name", NAMES.items())
@@ -580,7 +691,7 @@ def test_one_target_s_children_are_not_reset_where_another_pins_them(host):
 
 def test_a_late_child_with_the_old_score_is_reset_as_well(host, monkeypatch):
     for pid in (20, 21):
-        host.proc.write("{0}/oom_score_adj".format(pid), "-300\n")
+        host.proc.write(f"{pid}/oom_score_adj", "-300\n")
     write = ProcessDir.set_score
 
     def write_and_fork(directory, score):
@@ -621,7 +732,10 @@ def test_a_drop_in_that_systemd_never_read_is_loaded(host):
 
 def test_a_policy_that_systemd_never_read_is_loaded(host):
     apply(host, pin("cron", -300))
-    host.write("etc/systemd/system/cron.service.d/60-oomguard.conf", HEADER + "[Service]\nOOMScoreAdjust=-300\nOOMPolicy=continue\n")
+    host.write(
+        "etc/systemd/system/cron.service.d/60-oomguard.conf",
+        HEADER + "[Service]\nOOMScoreAdjust=-300\nOOMPolicy=continue\n",
+    )
     host.calls.clear()
     facts = apply(host, pin("cron", -300, oom_policy="continue"))
     assert (facts["changed"], host.reloads(), facts["warnings"]) == (True, 1, [])
@@ -631,13 +745,18 @@ def test_a_policy_that_systemd_never_read_is_loaded(host):
 def test_a_policy_that_systemd_does_not_take_is_a_failure(host, monkeypatch):
     apply(host, pin("cron", -300))
     monkeypatch.setattr(host, "reload", lambda: None)
-    with pytest.raises(ReadBackError, match="unit cron.service: systemd shows OOMPolicy=stop after its files say continue"):
+    with pytest.raises(
+        ReadBackError, match="unit cron.service: systemd shows OOMPolicy=stop after its files say continue"
+    ):
         Application(host.proc.procfs, host.systemd(), plan(host, pin("cron", -300, oom_policy="continue"))).run()
     assert host.drop_in("cron") == HEADER + "[Service]\nOOMScoreAdjust=-300\n"
 
 
 def test_what_systemd_ignores_in_other_files_is_ignored(host):
-    host.write("usr/lib/systemd/system/docker.service.d/90-x.conf", "[Service]\nOOMScoreAdjust=-100 # why\nOOMScoreAdjust=-2000\n")
+    host.write(
+        "usr/lib/systemd/system/docker.service.d/90-x.conf",
+        "[Service]\nOOMScoreAdjust=-100 # why\nOOMScoreAdjust=-2000\n",
+    )
     assert plan(host, pin("docker")).outcomes[0].effective_after_restart == -500
 
 
@@ -652,7 +771,9 @@ def test_a_unit_on_its_way_gets_its_drop_in_and_a_warning(host, state):
     host.known["postgresql.service"]["ActiveState"] = state
     facts = apply(host, pin("postgresql"))
     assert host.drop_in("postgresql") is not None
-    assert any("postgresql.service is {0} and has no main process".format(state) in one for one in facts["warnings"]) == (state != "failed")
+    assert any(f"postgresql.service is {state} and has no main process" in one for one in facts["warnings"]) == (
+        state != "failed"
+    )
 
 
 def test_a_unit_without_a_main_process_does_not_stop_the_others_where_it_may_be_missing(host):
@@ -665,7 +786,10 @@ def test_a_main_process_outside_its_cgroup_is_told(host):
     host.proc.process(10, "dockerd", cgroup="/elsewhere")
     facts = apply(host, pin("docker"))
     assert facts["targets"][0]["processes"] == []
-    assert any("has no main process in /system.slice/docker.service: nothing that runs was pinned" in one for one in facts["warnings"])
+    assert any(
+        "has no main process in /system.slice/docker.service: nothing that runs was pinned" in one
+        for one in facts["warnings"]
+    )
 
 
 def test_somebody_else_s_later_policy_is_told(host):
@@ -711,7 +835,7 @@ def test_a_drop_in_that_cannot_be_put_back_does_not_keep_the_others(host, monkey
 
     def full(self, path, text):
         if "cron" in path:
-            raise AccessError("{0} cannot be written: No space left on device".format(path))
+            raise AccessError(f"{path} cannot be written: No space left on device")
         write(self, path, text)
 
     monkeypatch.setattr(Systemd, "write", full)

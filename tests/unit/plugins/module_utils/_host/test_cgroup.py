@@ -6,9 +6,9 @@
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError, UnsupportedError
 
 V1 = "30 24 0:26 / {0}/memory rw,nosuid shared:9 - cgroup cgroup rw,memory\n"
 NAMED = "31 24 0:27 / {0}/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"

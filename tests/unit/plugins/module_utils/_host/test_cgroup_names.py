@@ -36,10 +36,16 @@ BELOW = {
     "/docker/{id}/inner/docker/" + "f" * 64: (ID, None),
     "/machine.slice/libpod-{id}.scope/container": (ID, None),
     "/machine.slice/libpod-conmon-{id}.scope": (None, None),
-    "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12345678_9abc_def0_1234_56789abcdef0.slice/cri-containerd-{id}.scope": (ID, POD),
+    "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12345678_9abc_def0_1234_56789abcdef0.slice/cri-containerd-{id}.scope": (
+        ID,
+        POD,
+    ),
     "/kubepods.slice/kubepods-pod12345678_9abc_def0_1234_56789abcdef0.slice": (None, POD),
     "/kubepods-besteffort-pod12345678_9abc_def0_1234_56789abcdef0.slice:cri-containerd:{id}": (ID, POD),
-    "/system.slice/containerd.service/kubepods-pod12345678_9abc_def0_1234_56789abcdef0.slice:cri-containerd:{id}": (ID, POD),
+    "/system.slice/containerd.service/kubepods-pod12345678_9abc_def0_1234_56789abcdef0.slice:cri-containerd:{id}": (
+        ID,
+        POD,
+    ),
     "/kubepods-pod12345678_9abc_def0_1234_56789abcdef0.slice:cri-containerd:x": (None, None),
     "/a:cri-containerd:{id}": (None, None),
     "/kubepods/besteffort/pod12345678-9abc-def0-1234-56789abcdef0/{id}": (ID, POD),

@@ -11,8 +11,8 @@ import threading
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host import containers as _containers
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._host import containers as _containers
 
 A, B = "a1" * 32, "b2" * 32
 
@@ -31,7 +31,7 @@ CGROUPS = {
 
 @pytest.fixture
 def host(proc, tmp_path, monkeypatch):
-    proc.write("self/mountinfo", "30 24 0:26 / {0} rw - cgroup cgroup rw,memory\n".format(tmp_path / "cgroup"))
+    proc.write("self/mountinfo", f"30 24 0:26 / {tmp_path / 'cgroup'} rw - cgroup cgroup rw,memory\n")
     (tmp_path / "cgroup").mkdir()
     monkeypatch.setattr(_containers, "DOCKER_SOCKETS", [str(tmp_path / "docker.sock")])
     proc.cgroups = tmp_path / "cgroup"
@@ -53,7 +53,9 @@ def test_an_id_is_found_in_the_cgroup_of_every_engine(host, template):
 def test_a_cgroup_that_a_user_named_like_a_container_is_not_taken_for_it(host):
     for template in ("docker, systemd", "podman of a user"):
         add(host, CGROUPS[template], A)
-    with pytest.raises(InputError, match="is more than one: /system.slice/docker-{0}.scope, /user.slice/.*: say which by cgroup".format(A)):
+    with pytest.raises(
+        InputError, match=f"is more than one: /system.slice/docker-{A}.scope, /user.slice/.*: say which by cgroup"
+    ):
         _containers.find(host.procfs, A)
 
 
@@ -72,7 +74,7 @@ def monitor(host, pid):
 def test_the_monitor_of_podman_tells_the_name(host):
     add(host, CGROUPS["podman, systemd"], A)
     monitor(host, 70)
-    assert _containers.find(host.procfs, "batch") == "/machine.slice/libpod-{0}.scope".format(A)
+    assert _containers.find(host.procfs, "batch") == f"/machine.slice/libpod-{A}.scope"
 
 
 def test_the_monitor_of_a_user_only_tells_of_the_user_s_own_containers(host, monkeypatch):
@@ -113,7 +115,7 @@ def docker(host, tmp_path):
 
 def test_docker_tells_the_name_on_its_socket(docker):
     add(docker, CGROUPS["docker, systemd"], A)
-    assert _containers.find(docker.procfs, "box") == "/system.slice/docker-{0}.scope".format(A)
+    assert _containers.find(docker.procfs, "box") == f"/system.slice/docker-{A}.scope"
     with pytest.raises(NotFoundError, match="no running container has the id or name other"):
         _containers.find(docker.procfs, "other")
 

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER, assign, assigned, is_policy, is_score, last_assigned
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
+    HEADER,
+    assign,
+    assigned,
+    is_policy,
+    is_score,
+    last_assigned,
+)
 
 OURS = HEADER + "\n[Service]\nOOMScoreAdjust=-500\n"
 
@@ -35,7 +42,9 @@ def test_the_last_assignment_of_the_section_counts(text, value):
     assert assigned(text, "OOMScoreAdjust") == value
 
 
-ONE, TWO, RESET, SILENT = ["[Service]\n{0}\n".format(line) for line in ("OOMScoreAdjust=1", "OOMScoreAdjust=2", "OOMScoreAdjust=", "Nice=1")]
+ONE, TWO, RESET, SILENT = [
+    f"[Service]\n{line}\n" for line in ("OOMScoreAdjust=1", "OOMScoreAdjust=2", "OOMScoreAdjust=", "Nice=1")
+]
 JUNK = "[Service]\nOOMScoreAdjust=-100 # why\nOOMScoreAdjust=2000\nOOMScoreAdjust=high\n"
 
 ORDERED = {
@@ -54,7 +63,15 @@ def test_files_are_read_in_their_order(texts, value):
 
 
 def test_what_systemd_takes_for_a_score_and_a_policy():
-    assert [is_score(value) for value in ("0", "-1000", "+7", "1001", "5 ", "", "0x1")] == [True, True, True, False, False, False, False]
+    assert [is_score(value) for value in ("0", "-1000", "+7", "1001", "5 ", "", "0x1")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     assert [is_policy(value) for value in ("continue", "stop", "kill", "panic", "")] == [True, True, True, False, False]
 
 
@@ -70,11 +87,17 @@ CHANGED = {
     "ours, another value": (OURS.replace("-500", "3"), SCORE, OURS),
     "ours, one less": (OURS + "OOMPolicy=continue\n", dict(BOTH, OOMPolicy=None), OURS),
     "ours, gone": (OURS, NONE, None),
-    "a line of somebody else stays": (OURS + "Nice=5\n", {"OOMScoreAdjust": "7"}, HEADER + "\n[Service]\nNice=5\nOOMScoreAdjust=7\n"),
+    "a line of somebody else stays": (
+        OURS + "Nice=5\n",
+        {"OOMScoreAdjust": "7"},
+        HEADER + "\n[Service]\nNice=5\nOOMScoreAdjust=7\n",
+    ),
     "and keeps the file": (OURS + "Nice=5\n", NONE, HEADER + "\n[Service]\nNice=5\n"),
     "a comment of somebody else as well": (OURS + "# mine\n", NONE, HEADER + "\n[Service]\n# mine\n"),
     "sections behind ours": (
-        "[Service]\nA=1\n[Unit]\nB=1\n", SCORE, "[Service]\nA=1\nOOMScoreAdjust=-500\n[Unit]\nB=1\n",
+        "[Service]\nA=1\n[Unit]\nB=1\n",
+        SCORE,
+        "[Service]\nA=1\nOOMScoreAdjust=-500\n[Unit]\nB=1\n",
     ),
     "no section yet": ("# mine", SCORE, "# mine\n[Service]\nOOMScoreAdjust=-500\n"),
     "another section only": ("[Unit]\nB=1", SCORE, "[Unit]\nB=1\n[Service]\nOOMScoreAdjust=-500\n"),
@@ -88,7 +111,21 @@ def test_only_our_assignments_come_and_go(before, wanted, after):
 
 
 LINES = st.lists(
-    st.sampled_from(["[Service]", "[Unit]", "A=1", "OOMScoreAdjust=3", "OOMScoreAdjust=", "# c", "; d", "", "E=x \\", "junk", " OOMPolicy = kill"]),
+    st.sampled_from(
+        [
+            "[Service]",
+            "[Unit]",
+            "A=1",
+            "OOMScoreAdjust=3",
+            "OOMScoreAdjust=",
+            "# c",
+            "; d",
+            "",
+            "E=x \\",
+            "junk",
+            " OOMPolicy = kill",
+        ]
+    ),
     max_size=12,
 )
 

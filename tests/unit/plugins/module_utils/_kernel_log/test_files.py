@@ -13,7 +13,13 @@ import os
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import LogFile, Mark, files, logs, read_file
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import (
+    LogFile,
+    Mark,
+    files,
+    logs,
+    read_file,
+)
 
 KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 
@@ -46,7 +52,16 @@ def test_a_packed_file_of_which_nothing_can_be_read_is_refused(tmp_path):
 
 
 def test_files_of_a_glob_are_read_as_they_were_written(tmp_path):
-    written = ["a.log-20261101.gz", "a.log-20261108", "a.log", "kern.log.10.gz", "kern.log.2.xz", "kern.log.1", "kern.log", "x.log"]
+    written = [
+        "a.log-20261101.gz",
+        "a.log-20261108",
+        "a.log",
+        "kern.log.10.gz",
+        "kern.log.2.xz",
+        "kern.log.1",
+        "kern.log",
+        "x.log",
+    ]
     for name in written:
         (tmp_path / name).write_text("x")
     paths = files([str(tmp_path / "*")])
@@ -101,7 +116,11 @@ def test_of_a_line_without_end_only_the_beginning_is_looked_at(tmp_path):
 
 def test_dmesg_in_json_is_read_once_and_refused_when_it_is_cut(tmp_path):
     path = tmp_path / "dmesg.json"
-    entry = '      {\n         "pri": 3,\n         "time":    53.649722,\n         "msg": "' + KILL.format(7, "x") + '"\n      }\n'
+    entry = (
+        '      {\n         "pri": 3,\n         "time":    53.649722,\n         "msg": "'
+        + KILL.format(7, "x")
+        + '"\n      }\n'
+    )
     path.write_text('{\n   "dmesg": [\n' + entry + "   ]\n}\n")
     told, marks = read_on(path)
     assert told == [KILL.format(7, "x")]
@@ -130,7 +149,9 @@ def test_the_journals_json_on_many_lines_is_read_on_by_entries(tmp_path):
     path = tmp_path / "journal.json"
     kernel = pretty(__CURSOR="a", MESSAGE=KILL.format(7, "x"), _TRANSPORT="kernel", SYSLOG_FACILITY="0")
     program = pretty(__CURSOR="b", MESSAGE=[ord(letter) for letter in "hi\n}\n{\n"], _TRANSPORT="syslog")
-    hostile = pretty(__CURSOR="c", MESSAGE=KILL.format(1, "init") + "\n\t\"_TRANSPORT\" : \"kernel\"\n}\n" + kernel, _TRANSPORT="stdout")
+    hostile = pretty(
+        __CURSOR="c", MESSAGE=KILL.format(1, "init") + '\n\t"_TRANSPORT" : "kernel"\n}\n' + kernel, _TRANSPORT="stdout"
+    )
     path.write_text(kernel + program + hostile + kernel[:50])
     log = LogFile(str(path))
     records = list(log.records())
@@ -143,7 +164,14 @@ def test_the_journals_json_on_many_lines_is_read_on_by_entries(tmp_path):
 
 def test_json_on_many_lines_that_is_no_entry_is_left(tmp_path):
     path = tmp_path / "journal.json"
-    path.write_text('{\n\t"A" : "b"\n}\n' + '{\n\t"MESSAGE" : "a"\n' + '{\n\t"MESSAGE" : "b",\n' + "\t[\n" * 70000 + "}\n" + '{\n\t"MESSAGE" : "c"\n}\n')
+    path.write_text(
+        '{\n\t"A" : "b"\n}\n'
+        + '{\n\t"MESSAGE" : "a"\n'
+        + '{\n\t"MESSAGE" : "b",\n'
+        + "\t[\n" * 70000
+        + "}\n"
+        + '{\n\t"MESSAGE" : "c"\n}\n'
+    )
     assert read_on(path)[0] == ["c"]
 
 

@@ -10,15 +10,19 @@ import os
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Journal, Kmsg
 
 KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 
 ENTRY = {
-    "MESSAGE": KILL.format(7, "x"), "_TRANSPORT": "kernel", "SYSLOG_FACILITY": "0", "_BOOT_ID": "6aaf9458705f4b56a35ac8cca67d8f0f",
-    "_SOURCE_MONOTONIC_TIMESTAMP": "53649722", "__REALTIME_TIMESTAMP": "1795409025649722",
+    "MESSAGE": KILL.format(7, "x"),
+    "_TRANSPORT": "kernel",
+    "SYSLOG_FACILITY": "0",
+    "_BOOT_ID": "6aaf9458705f4b56a35ac8cca67d8f0f",
+    "_SOURCE_MONOTONIC_TIMESTAMP": "53649722",
+    "__REALTIME_TIMESTAMP": "1795409025649722",
 }
 
 
@@ -82,7 +86,7 @@ def journalctl(tmp_path):
 
     def make(script):
         program = tmp_path / "journalctl"
-        program.write_text('#!/bin/sh\necho "$@" > {0}/called\n{1}\n'.format(tmp_path, script))
+        program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\n{script}\n')
         program.chmod(0o755)
         return str(program)
 
@@ -90,10 +94,16 @@ def journalctl(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "boot, words", [("current", "--boot=0"), ("previous", "--boot=-1"), ("all", "_TRANSPORT=kernel"), ("6aaf9458705f", "--boot=6aaf9458705f")]
+    "boot, words",
+    [
+        ("current", "--boot=0"),
+        ("previous", "--boot=-1"),
+        ("all", "_TRANSPORT=kernel"),
+        ("6aaf9458705f", "--boot=6aaf9458705f"),
+    ],
 )
 def test_the_journal_is_asked_for_the_kernel_and_the_boot(journalctl, tmp_path, boot, words):
-    program = journalctl("cat <<'X'\n{0}\nX".format(json.dumps(ENTRY)))
+    program = journalctl(f"cat <<'X'\n{json.dumps(ENTRY)}\nX")
     assert [record.text for record in Journal(boot, program=program).read()] == [ENTRY["MESSAGE"]]
     called = (tmp_path / "called").read_text()
     assert "_TRANSPORT=kernel + _SYSTEMD_UNIT=earlyoom.service" in called
@@ -101,8 +111,12 @@ def test_the_journal_is_asked_for_the_kernel_and_the_boot(journalctl, tmp_path, 
 
 
 def test_a_journal_that_cannot_be_read_says_why(journalctl):
-    program = journalctl("echo 'Data from the specified boot (x) is not available: No such boot ID in journal' >&2; exit 1")
-    with pytest.raises(AccessError, match="the journal cannot be read .boot=x.: Data from the specified boot .x. is not available"):
+    program = journalctl(
+        "echo 'Data from the specified boot (x) is not available: No such boot ID in journal' >&2; exit 1"
+    )
+    with pytest.raises(
+        AccessError, match="the journal cannot be read .boot=x.: Data from the specified boot .x. is not available"
+    ):
         list(Journal("x", program=program).read())
     with pytest.raises(UnsupportedError, match="/nonexistent cannot be started: No such file"):
         list(Journal("current", program="/nonexistent").read())
@@ -113,13 +127,20 @@ def test_the_journal_is_asked_for_a_time(journalctl, tmp_path):
     assert "--boot=0 --since=@1795409026 --until=@1795409085" in (tmp_path / "called").read_text()
 
 
-@pytest.mark.parametrize("cursors, told, gap", [(["a", "b", "c"], ["b", "c"], False), (["a"], [], False), (["b", "c"], ["b", "c"], True), ([], [], True)])
+@pytest.mark.parametrize(
+    "cursors, told, gap",
+    [(["a", "b", "c"], ["b", "c"], False), (["a"], [], False), (["b", "c"], ["b", "c"], True), ([], [], True)],
+)
 def test_the_journal_is_read_from_where_it_was_left(journalctl, tmp_path, cursors, told, gap):
     entries = [dict(ENTRY, MESSAGE=cursor, __CURSOR=cursor) for cursor in cursors]
-    journal = Journal("current", cursor="a", program=journalctl("cat <<'X'\n{0}X".format("".join(json.dumps(entry) + "\n" for entry in entries))))
+    journal = Journal(
+        "current",
+        cursor="a",
+        program=journalctl("cat <<'X'\n{}X".format("".join(json.dumps(entry) + "\n" for entry in entries))),
+    )
     records = list(journal.read())
     assert [record.text for record in records] == told
-    assert [record.place.at for record in records] == (["a"] + told)[: len(told)]
+    assert [record.place.at for record in records] == (["a", *told])[: len(told)]
     assert (journal.gap, journal.end) == (gap, told[-1] if told else "a")
     called = (tmp_path / "called").read_text()
     assert "--cursor=a" in called and "--boot" not in called
@@ -130,7 +151,9 @@ def test_a_journal_of_which_a_part_is_hidden_is_not_read(tmp_path, monkeypatch):
     (tmp_path / "log/0123/system.journal").write_text("")
     monkeypatch.setattr(_kernel_log, "JOURNALS", [str(tmp_path / "log")])
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
-    with pytest.raises(AccessError, match="no permission for .*system.journal: be root, or in the group systemd-journal"):
+    with pytest.raises(
+        AccessError, match="no permission for .*system.journal: be root, or in the group systemd-journal"
+    ):
         list(Journal("current").read())
 
 
@@ -150,7 +173,10 @@ def test_a_panic_is_put_together_from_its_parts_and_told_from_the_next(tmp_path,
     other = dump(kept, "17/dmesg-efi-3", "Panic#1 Part1\n<4>[  9.0] z\n", 500)
     dump(kernel, "console-ramoops-0", "<4>[  9.0] y\n", 1)
     dump(kernel, "dmesg-efi-9.enc.z", "\x9c\x01", 1)
-    dumps = [(path, [record.text for record in records if "Panic#" not in record.text]) for path, records in _kernel_log.pstore_dumps(str(tmp_path))]
+    dumps = [
+        (path, [record.text for record in records if "Panic#" not in record.text])
+        for path, records in _kernel_log.pstore_dumps(str(tmp_path))
+    ]
     assert dumps == [(whole, ["x", "y"]), (other, ["z"]), (last, ["a", "b", "c"])]
 
 

@@ -12,40 +12,63 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import files as _log_files
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import search as _log_search
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import LogFile
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
 
-FILLER = "Nov 23 {0:02}:{1:02}:{2:02} host kernel: [{3:12.6f}] usb 1-1: new high-speed USB device number {4} using xhci_hcd"
+FILLER = (
+    "Nov 23 {0:02}:{1:02}:{2:02} host kernel: [{3:12.6f}] usb 1-1: new high-speed USB device number {4} using xhci_hcd"
+)
 REPORT = [
     "x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0",
     "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
-] + ["[{0:7}]     0 {0:5}     6785     6324    90112        0             0 worker".format(pid) for pid in range(100, 400)]
+] + [f"[{pid:7}]     0 {pid:5}     6785     6324    90112        0             0 worker" for pid in range(100, 400)]
 SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=x,pid={0},uid=0"
 KILL = "Out of memory: Killed process {0} (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 CASES = {
-    "report": lambda pid: REPORT + [SUMMARY.format(pid), KILL.format(pid)],
-    "without its beginning": lambda pid: REPORT[1:] + [SUMMARY.format(pid), KILL.format(pid)],
-    "up to 5.0 and without its beginning": lambda pid: REPORT[1:] + ["Out of memory: Kill process {0} (x) score 9".format(pid), KILL.format(pid)],
+    "report": lambda pid: [*REPORT, SUMMARY.format(pid), KILL.format(pid)],
+    "without its beginning": lambda pid: [*REPORT[1:], SUMMARY.format(pid), KILL.format(pid)],
+    "up to 5.0 and without its beginning": lambda pid: [
+        *REPORT[1:],
+        f"Out of memory: Kill process {pid} (x) score 9",
+        KILL.format(pid),
+    ],
     "storm": lambda pid: [KILL.format(pid), KILL.format(pid + 1)],
-    "group": lambda pid: REPORT + [KILL.format(pid), "Tasks in /a are going to be killed due to memory.oom.group set", KILL.format(pid + 1)],
+    "group": lambda pid: [
+        *REPORT,
+        KILL.format(pid),
+        "Tasks in /a are going to be killed due to memory.oom.group set",
+        KILL.format(pid + 1),
+    ],
     "incomplete": lambda pid: REPORT,
-    "panic": lambda pid: REPORT + ["Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled"],
-    "panic without a report": lambda pid: ["Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled"],
-    "no killable": lambda pid: REPORT + ["Out of memory and no killable processes..."],
-    "sysrq": lambda pid: ["sysrq: Manual OOM execution"] + REPORT + [KILL.format(pid)],
-    "suppressed": lambda pid: ["oom_kill_process: 3 callbacks suppressed"] + REPORT + [KILL.format(pid)],
+    "panic": lambda pid: [*REPORT, "Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled"],
+    "panic without a report": lambda pid: [
+        "Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled"
+    ],
+    "no killable": lambda pid: [*REPORT, "Out of memory and no killable processes..."],
+    "sysrq": lambda pid: ["sysrq: Manual OOM execution", *REPORT, KILL.format(pid)],
+    "suppressed": lambda pid: ["oom_kill_process: 3 callbacks suppressed", *REPORT, KILL.format(pid)],
     "summary": lambda pid: [SUMMARY.format(pid)],
     "boot": lambda pid: ["Linux version 6.1"],
-    "earlyoom": lambda pid: ["sending SIGTERM to process {0} uid 0 \"x\": oom_score 7, VmRSS 9 MiB, cmdline \"x\"".format(pid)],
-    "earlyoom 1.2": lambda pid: ["Killing process 'x' with signal 15, pid: {0}, badness: 7, VmRSS: 9 MiB".format(pid)],
-    "systemd-oomd": lambda pid: ["Killed /a/{0} due to memory pressure for /a being 1.00% > 0.50% for > 20s with reclaim activity".format(pid)],
-    "nohang": lambda pid: ["PID: {0}, name: x, badness: 7".format(pid), "  Sending SIGTERM to the victim"],
-    "nohang, a line for each fact": lambda pid: ["  Name:      x", "  PID:       {0}".format(pid), "  Send SIGKILL to the victim"],
-    "oomd's output": lambda pid: ["[../BaseKillPlugin.cpp:112] Killed 1: {0}(x)".format(pid)],
-    "oomd": lambda pid: ["oomd kill: 1 2 3 /a/{0} 9 ruleset:[r] detectorgroup:[d] killer:p v2".format(pid)],
+    "earlyoom": lambda pid: [f'sending SIGTERM to process {pid} uid 0 "x": oom_score 7, VmRSS 9 MiB, cmdline "x"'],
+    "earlyoom 1.2": lambda pid: [f"Killing process 'x' with signal 15, pid: {pid}, badness: 7, VmRSS: 9 MiB"],
+    "systemd-oomd": lambda pid: [
+        f"Killed /a/{pid} due to memory pressure for /a being 1.00% > 0.50% for > 20s with reclaim activity"
+    ],
+    "nohang": lambda pid: [f"PID: {pid}, name: x, badness: 7", "  Sending SIGTERM to the victim"],
+    "nohang, a line for each fact": lambda pid: [
+        "  Name:      x",
+        f"  PID:       {pid}",
+        "  Send SIGKILL to the victim",
+    ],
+    "oomd's output": lambda pid: [f"[../BaseKillPlugin.cpp:112] Killed 1: {pid}(x)"],
+    "oomd": lambda pid: [f"oomd kill: 1 2 3 /a/{pid} 9 ruleset:[r] detectorgroup:[d] killer:p v2"],
 }
 PROGRAMS = {
-    "earlyoom": "earlyoom", "earlyoom 1.2": "earlyoom", "systemd-oomd": "systemd-oomd", "nohang": "nohang", "nohang, a line for each fact": "nohang",
+    "earlyoom": "earlyoom",
+    "earlyoom 1.2": "earlyoom",
+    "systemd-oomd": "systemd-oomd",
+    "nohang": "nohang",
+    "nohang, a line for each fact": "nohang",
     "oomd's output": "oomd",
 }
 
@@ -58,10 +81,14 @@ def write(path, seed, cases, fillers):
     for pid, case in enumerate(cases, 1000):
         for number in range(choose.randrange(fillers)):
             seconds += choose.random()
-            lines.append(FILLER.format(int(seconds) // 3600 % 24, int(seconds) // 60 % 60, int(seconds) % 60, seconds, number))
+            lines.append(
+                FILLER.format(int(seconds) // 3600 % 24, int(seconds) // 60 % 60, int(seconds) % 60, seconds, number)
+            )
         if case == "boot":
             seconds = 0.0
-        stamp = FILLER.format(int(seconds) // 3600 % 24, int(seconds) // 60 % 60, int(seconds) % 60, seconds, 0).partition("usb")[0]
+        stamp = FILLER.format(
+            int(seconds) // 3600 % 24, int(seconds) // 60 % 60, int(seconds) % 60, seconds, 0
+        ).partition("usb")[0]
         if case in PROGRAMS:
             stamp = stamp.partition("kernel:")[0] + PROGRAMS[case] + "[7]: "
         lines += [stamp + text for text in CASES[case](pid * 10)]

@@ -33,9 +33,12 @@ def test_a_moment_is_understood(text, epoch):
     assert moment("since", text, NOW) == epoch
 
 
-@pytest.mark.parametrize("text", ["2026-11-23T04:43:45", "2026-11-23", "2026-02-30T00:00:00Z", "20261123", "1h", "-1y", "yesterday", "-", " "])
+@pytest.mark.parametrize(
+    "text",
+    ["2026-11-23T04:43:45", "2026-11-23", "2026-02-30T00:00:00Z", "20261123", "1h", "-1y", "yesterday", "-", " "],
+)
 def test_what_would_have_to_be_guessed_is_refused(text):
-    with pytest.raises(InputError, match="since={0} is no moment: give ISO 8601 with a zone".format(text)):
+    with pytest.raises(InputError, match=f"since={text} is no moment: give ISO 8601 with a zone"):
         moment("since", text, NOW)
 
 

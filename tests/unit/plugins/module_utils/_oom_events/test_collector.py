@@ -13,7 +13,12 @@ EVER = Window(None, None)
 
 def event(pid, name="x", trusted=True, outcome="kill", time="2026-11-23T04:43:45Z", killer="kernel"):
     return dict(
-        victims=[dict(pid=pid, name=name, cgroup="/" + name)], trusted=trusted, outcome=outcome, time=time, killer=killer, boot_index=0
+        victims=[dict(pid=pid, name=name, cgroup="/" + name)],
+        trusted=trusted,
+        outcome=outcome,
+        time=time,
+        killer=killer,
+        boot_index=0,
     )
 
 
@@ -27,7 +32,7 @@ def tally(limit=3, window=EVER, wanted=lambda event: True, untrusted=False):
 
 def test_the_newest_are_kept_by_when_they_began():
     told = tally()
-    for line in [5, 1, 4, 2, 300, 3] + list(range(6, 200)):
+    for line in [5, 1, 4, 2, 300, 3, *list(range(6, 200))]:
         told.take(line, event(line))
     told.end_log(1)
     assert pids(told) == [198, 199, 300]
@@ -46,10 +51,23 @@ def test_logs_follow_each_other_and_count_their_own_boots():
 
 def test_what_is_not_asked_for_is_counted_all_the_same():
     told = tally(wanted=lambda event: event["victims"][0]["name"] == "y")
-    for line, one in enumerate([event(1), event(2, "y"), event(3, "y", trusted=False), event(4, killer="earlyoom"), event(5, outcome="group_kill")]):
+    for line, one in enumerate(
+        [
+            event(1),
+            event(2, "y"),
+            event(3, "y", trusted=False),
+            event(4, killer="earlyoom"),
+            event(5, outcome="group_kill"),
+        ]
+    ):
         told.take(line, one)
     assert pids(told) == [2]
-    assert (told.counts["total"], told.counts["untrusted"], told.counts["logged_kills"], told.counts["explained"]) == (1, 1, 3, 4)
+    assert (told.counts["total"], told.counts["untrusted"], told.counts["logged_kills"], told.counts["explained"]) == (
+        1,
+        1,
+        3,
+        4,
+    )
     assert told.summary() == [{"name": "x", "kills": 3}, {"name": "y", "kills": 1}]
 
 
@@ -71,7 +89,9 @@ def test_nobody_waits_when_too_much_came_after():
 
 def test_the_time_is_that_in_which_events_began():
     told = tally(window=Window(100.0, 200.0))
-    for line, moment in enumerate(["1970-01-01T00:01:39.9Z", "1970-01-01T00:01:40Z", "1970-01-01T00:03:19.5Z", "1970-01-01T00:03:20Z", None]):
+    for line, moment in enumerate(
+        ["1970-01-01T00:01:39.9Z", "1970-01-01T00:01:40Z", "1970-01-01T00:03:19.5Z", "1970-01-01T00:03:20Z", None]
+    ):
         told.take(line, event(line, time=moment))
     told.take(9, event(9, time=None, trusted=False))
     assert (pids(told), told.counts["undated"], told.counts["total"]) == ([1, 2], 1, 2)

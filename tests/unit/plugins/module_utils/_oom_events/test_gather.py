@@ -12,26 +12,42 @@ import time
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather as _events
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import files
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather as _events
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
 
 KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 
 ENTRY = {
-    "MESSAGE": KILL.format(7, "x"), "_TRANSPORT": "kernel", "SYSLOG_FACILITY": "0", "_BOOT_ID": "6aaf9458705f4b56a35ac8cca67d8f0f",
-    "_SOURCE_MONOTONIC_TIMESTAMP": "53649722", "__REALTIME_TIMESTAMP": "1795409025649722",
+    "MESSAGE": KILL.format(7, "x"),
+    "_TRANSPORT": "kernel",
+    "SYSLOG_FACILITY": "0",
+    "_BOOT_ID": "6aaf9458705f4b56a35ac8cca67d8f0f",
+    "_SOURCE_MONOTONIC_TIMESTAMP": "53649722",
+    "__REALTIME_TIMESTAMP": "1795409025649722",
 }
 
 
 def query(**changes):
     usual = dict(
-        source="auto", paths=[], boot="current", since=None, until=None, cursor=None, victim=None, unit=None, constraint=None, killer=None,
-        tasks=False, raw=False, untrusted=False, limit=100,
+        source="auto",
+        paths=[],
+        boot="current",
+        since=None,
+        until=None,
+        cursor=None,
+        victim=None,
+        unit=None,
+        constraint=None,
+        killer=None,
+        tasks=False,
+        raw=False,
+        untrusted=False,
+        limit=100,
     )
     return Query(**dict(usual, **changes))
 
@@ -69,16 +85,21 @@ def test_an_entry_of_the_journal_says_when_and_in_which_boot(tmp_path):
 EVENTS = [
     dict(
         ENTRY,
-        MESSAGE="oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg={0},task={1},pid={2},uid=0".format(*one),
+        MESSAGE="oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg={},task={},pid={},uid=0".format(
+            *one
+        ),
     )
-    for one in [("/system.slice/mariadb.service", "mariadbd", 7), ("/system.slice/docker-{0}.scope".format("0123456789abcdef" * 4), "app", 8)]
+    for one in [
+        ("/system.slice/mariadb.service", "mariadbd", 7),
+        (f"/system.slice/docker-{'0123456789abcdef' * 4}.scope", "app", 8),
+    ]
 ]
 
 
 @pytest.mark.parametrize(
     "filters, pids",
     [
-        (dict(), [7, 8]),
+        ({}, [7, 8]),
         (dict(victim="app"), [8]),
         (dict(unit="mariadb"), [7]),
         (dict(unit="mariadb.service"), [7]),
@@ -219,7 +240,9 @@ def test_the_ring_buffer_is_read_on_and_a_reboot_is_a_gap(monkeypatch):
 
     def read(cursor):
         facts = gather(query(source="kmsg", untrusted=True, cursor=cursor, limit=100000), Procfs())
-        return [victim["pid"] for event in facts["events"] for victim in event["victims"] if victim["name"] == "forged"], facts
+        return [
+            victim["pid"] for event in facts["events"] for victim in event["victims"] if victim["name"] == "forged"
+        ], facts
 
     write(1)
     pids, facts = read(None)
@@ -242,8 +265,10 @@ def test_the_journal_is_read_on_and_a_panic_told_once(tmp_path, monkeypatch, dum
     program = tmp_path / "journalctl"
 
     def read(cursor, *cursors):
-        entries = [dict(ENTRY, MESSAGE=KILL.format(ord(one), one), __CURSOR=one, __REALTIME_TIMESTAMP="1") for one in cursors]
-        program.write_text("#!/bin/sh\ncat <<'X'\n{0}X\n".format("".join(json.dumps(entry) + "\n" for entry in entries)))
+        entries = [
+            dict(ENTRY, MESSAGE=KILL.format(ord(one), one), __CURSOR=one, __REALTIME_TIMESTAMP="1") for one in cursors
+        ]
+        program.write_text("#!/bin/sh\ncat <<'X'\n{}X\n".format("".join(json.dumps(entry) + "\n" for entry in entries)))
         program.chmod(0o755)
         facts = gather(query(cursor=cursor), Procfs())
         return [(event["outcome"], [victim["name"] for victim in event["victims"]]) for event in facts["events"]], facts
@@ -259,10 +284,20 @@ def test_the_journal_is_read_on_and_a_panic_told_once(tmp_path, monkeypatch, dum
     assert (told, facts["lost"]["gap"]) == ([("kill", ["d"])], True)
 
 
-@pytest.mark.parametrize("since, until, pids", [("2026-11-23T04:43:45Z", None, [8, 9]), (None, "2026-11-23T04:43:45Z", [7]), ("-30s", None, [])])
+@pytest.mark.parametrize(
+    "since, until, pids",
+    [("2026-11-23T04:43:45Z", None, [8, 9]), (None, "2026-11-23T04:43:45Z", [7]), ("-30s", None, [])],
+)
 def test_a_time_is_asked_for(tmp_path, since, until, pids):
-    stamps = {7: "2026-11-23T04:43:40+00:00", 8: "2026-11-23T04:43:45+00:00", 9: "2026-11-23T06:43:50+02:00", 10: "Nov 23 04:43:50"}
-    (tmp_path / "log").write_text("".join("{0} host kernel: {1}\n".format(stamp, KILL.format(pid, "x")) for pid, stamp in stamps.items()))
+    stamps = {
+        7: "2026-11-23T04:43:40+00:00",
+        8: "2026-11-23T04:43:45+00:00",
+        9: "2026-11-23T06:43:50+02:00",
+        10: "Nov 23 04:43:50",
+    }
+    (tmp_path / "log").write_text(
+        "".join(f"{stamp} host kernel: {KILL.format(pid, 'x')}\n" for pid, stamp in stamps.items())
+    )
     facts = gather(query(paths=[str(tmp_path / "log")], since=since, until=until), Procfs())
     assert [event["victims"][0]["pid"] for event in facts["events"]] == pids
     assert facts["counts"]["undated"] == 1
@@ -285,7 +320,10 @@ def test_cgroups_tell_where_kills_were_that_nobody_logged(monkeypatch, proc):
             pass
 
         def read(self):
-            return [Record(message, 5.0, None, 5.0, True), Record("Memory cgroup out of memory: " + KILL[15:].format(7, "x"), 5.0, None, 5.0, True)]
+            return [
+                Record(message, 5.0, None, 5.0, True),
+                Record("Memory cgroup out of memory: " + KILL[15:].format(7, "x"), 5.0, None, 5.0, True),
+            ]
 
     facts = gather(query(source="kmsg"), proc.procfs, lambda start: Log())
     assert facts["counts"]["unlogged"] == 2
@@ -293,12 +331,12 @@ def test_cgroups_tell_where_kills_were_that_nobody_logged(monkeypatch, proc):
 
 
 def test_a_thousand_events_stay_below_a_mebibyte(tmp_path):
-    path = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{0}.slice/cri-containerd-{1}.scope".format("a" * 36, "b" * 64)
+    path = f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{'a' * 36}.slice/cri-containerd-{'b' * 64}.scope"
     line = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={0},task_memcg={0},task=x,pid={1},uid=0\n"
     with open(str(tmp_path / "log"), "w") as stream:
         for pid in range(1, 1001):
-            stream.write("[{0}.000000] {1}\n[{0}.000000] ".format(pid * 60, HEADER) + line.format(path, pid))
-            stream.write("[{0}.000000] Memory cgroup out of memory: {1}\n".format(pid * 60, KILL[15:].format(pid, "x")))
+            stream.write(f"[{pid * 60}.000000] {HEADER}\n[{pid * 60}.000000] " + line.format(path, pid))
+            stream.write(f"[{pid * 60}.000000] Memory cgroup out of memory: {KILL[15:].format(pid, 'x')}\n")
     facts = gather(query(paths=[str(tmp_path / "log")], limit=1000), Procfs())
     assert facts["total"] == 1000 and facts["events"][-1]["victims"][0]["pid"] == 1000
     assert len(json.dumps(facts)) < (1 << 20) + 4096
@@ -319,8 +357,14 @@ def test_a_thousand_events_stay_below_a_mebibyte(tmp_path):
         (dict(source="pstore", cursor="x"), "source=pstore has no cursor"),
         (dict(source="kmsg", cursor="hello"), "cursor 'hello' is none that oom_events returned"),
         (dict(source="kmsg", cursor="kmsg|x|junk|"), "is none that oom_events returned"),
-        (dict(source="kmsg", cursor="kmsg|elsewhere|" + "0" * 32 + ":7|"), "the cursor is of another host .machine id elsewhere"),
-        (dict(source="kmsg", cursor="journal|{0}|s=1|".format(_events._machine_id())), "the cursor is of source=journal, and source=kmsg"),
+        (
+            dict(source="kmsg", cursor="kmsg|elsewhere|" + "0" * 32 + ":7|"),
+            "the cursor is of another host .machine id elsewhere",
+        ),
+        (
+            dict(source="kmsg", cursor=f"journal|{_events._machine_id()}|s=1|"),
+            "the cursor is of source=journal, and source=kmsg",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(changes, words):

@@ -12,10 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import report as _oom_report
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import records_of
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record, kmsg_record, text_record
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse, read
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import (
+    Record,
+    kmsg_record,
+    text_record,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import report as _oom_report
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import (
     Announced,
     Group,
@@ -38,7 +41,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar
     split_task,
     understand,
 )
-
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse, read
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "../../../fixtures/kernel_logs")
 PUBLIC = os.environ.get("OOMGUARD_KERNEL_LOGS")
@@ -52,9 +55,13 @@ MESSAGES = {
     "oom-killer: gfp_mask=0xd0, order=1": Header(None, "0xd0", 1, None),
     "httpd invoked oom-killer: gfp_mask=0x201d2, order=0, oomkilladj=0": Header("httpd", "0x201d2", 0, None),
     "a b invoked oom-killer: gfp_mask=0x0, order=0, oom_adj=0, oom_score_adj=-17": Header("a b", "0x0", 0, -17),
-    "x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), nodemask=(null), order=-1, oom_score_adj=0": Header("x", "0xcc0", -1, 0),
+    "x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), nodemask=(null), order=-1, oom_score_adj=0": Header(
+        "x", "0xcc0", -1, 0
+    ),
     "x invoked oom-killer: gfp_mask=0xcc0": Header("x", "0xcc0", None, None),
-    "12345 12345: x y invoked oom-killer: gfp_mask=0xcc0": Header(None, "0xcc0", None, None),  # behind an unknown prefix
+    "12345 12345: x y invoked oom-killer: gfp_mask=0xcc0": Header(
+        None, "0xcc0", None, None
+    ),  # behind an unknown prefix
     "ééééééé\ufffd invoked oom-killer: gfp_mask=0xcc0": Header("ééééééé\ufffd", "0xcc0", None, None),
     "#012\\x0a34567890123x5 invoked oom-killer: gfp_mask=0xcc0": Header("#012\\x0a34567890123x5", "0xcc0", None, None),
     "\ud800 invoked oom-killer: gfp_mask=0xcc0": Header("\ud800", "0xcc0", None, None),
@@ -97,28 +104,47 @@ MESSAGES = {
     "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b,task_memcg=in": Summary(
         "MEMCG", "/b", ",task_memcg=in", None, None
     ),
-    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b": Summary("MEMCG", None, "", None, None),  # maybe half a path
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b": Summary(
+        "MEMCG", None, "", None, None
+    ),  # maybe half a path
     "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)": Summary("NONE", None, "", None, None),
     "oom-kill: no": None,
     "Out of Memory: Kill process 7 (x) score 12 and children.": Announced("Out of Memory", 7, "x", 12),
     "Out of memory: Kill process 7 (x) with score 12 or sacrifice child": Announced("Out of memory", 7, "x", 12),
     "Out of memory: kill process 7 (x) score 12 or a child": Announced("Out of memory", 7, "x", 12),
-    "Memory cgroup out of memory: Kill process 7 (a) b) score 0 or sacrifice child": Announced("Memory cgroup out of memory", 7, "a) b", 0),
+    "Memory cgroup out of memory: Kill process 7 (a) b) score 0 or sacrifice child": Announced(
+        "Memory cgroup out of memory", 7, "a) b", 0
+    ),
     "Kill process 7 (x) sharing same memory": None,
     "Out of Memory: Killed process 7 (x).": killed(7, "x", "Out of Memory"),
     "No available memory in cpuset: Killed process 7 (x).": killed(7, "x", "No available memory in cpuset"),
     "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB": killed(7, "x", total_vm=4, anon_rss=3, file_rss=2),
-    "Killed process 7, UID 5, (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB": killed(7, "x", uid=5, total_vm=4, anon_rss=3, file_rss=2),
+    "Killed process 7, UID 5, (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB": killed(
+        7, "x", uid=5, total_vm=4, anon_rss=3, file_rss=2
+    ),
     "Killed process 7 (x), UID 5, total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:1kB": killed(
         7, "x", uid=5, total_vm=4, anon_rss=3, file_rss=2, shmem_rss=1
     ),
     "Out of memory: Killed process 7 (x) total-vm:1kB) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:1kB, UID:9 pgtables:8kB oom_score_adj:-5": killed(
-        7, "x) total-vm:1kB", "Out of memory", uid=9, adj=-5, total_vm=4, anon_rss=3, file_rss=2, shmem_rss=1, pgtables=8
+        7,
+        "x) total-vm:1kB",
+        "Out of memory",
+        uid=9,
+        adj=-5,
+        total_vm=4,
+        anon_rss=3,
+        file_rss=2,
+        shmem_rss=1,
+        pgtables=8,
     ),
     "Killed process 7 (x) total-vm:4kB, anon": killed(7, "x", total_vm=4),
-    "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:1kB, UID:9": killed(7, "x", total_vm=4, anon_rss=3, file_rss=2, shmem_rss=1),
+    "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:1kB, UID:9": killed(
+        7, "x", total_vm=4, anon_rss=3, file_rss=2, shmem_rss=1
+    ),
     "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, UID:9 pgtables:8": killed(7, "x", uid=9, total_vm=4, anon_rss=3),
-    "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, UID:9 pgtables:8kB oom_scor": killed(7, "x", uid=9, total_vm=4, anon_rss=3, pgtables=8),
+    "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, UID:9 pgtables:8kB oom_scor": killed(
+        7, "x", uid=9, total_vm=4, anon_rss=3, pgtables=8
+    ),
     "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, UID:9 pgtables:8kB oom_score_adj:-30**": killed(
         7, "x", uid=9, adj=-30, total_vm=4, anon_rss=3, pgtables=8
     ),
@@ -132,7 +158,9 @@ MESSAGES = {
     "Out of memory in UB 3: OOM killed process 7 (x) score 5 vm:4kB, rss:3kB, swap:0kB": killed(
         7, "x", "Out of memory", score=5, total_vm=4, rss=3
     ),
-    "Out of memory in UB 3: OOM killed process 7 (x) score 5 vm:4kB, r": killed(7, "x", "Out of memory", score=5, total_vm=4),
+    "Out of memory in UB 3: OOM killed process 7 (x) score 5 vm:4kB, r": killed(
+        7, "x", "Out of memory", score=5, total_vm=4
+    ),
     "OOM killed process by hand": None,
     "Tasks in /a b are going to be killed due to memory.oom.group set": Group("/a b"),
     "memory.oom.group is on": None,
@@ -271,7 +299,11 @@ LINES = {
     "Nov 23 04:43:46.649722 sonic ERR kernel: [   12.345678] text": (12.345678, None, None),
     "2026 Nov 23 04:43:46.649722 sonic NOTICE mallory: text": (None, None, False),
     "Nov 23 04:43:46 host [   12.345678] text": (12.345678, None, None),
-    "10.1.1.2: kern:     err: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", None),  # talosctl logs labels, too
+    "10.1.1.2: kern:     err: [2026-11-23T04:43:46.649722566Z]: text": (
+        None,
+        "2026-11-23T04:43:46.649722Z",
+        None,
+    ),  # talosctl logs labels, too
     "kern:     err: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", True),
     "[   12.345678] <4>text": (12.345678, None, None),
     "machine # [   12.345678] text": (12.345678, None, None),
@@ -307,8 +339,12 @@ def test_a_prefix_is_peeled_off(line):
 @pytest.mark.parametrize(
     "prefix, trusted",
     [
-        ("Nov 23 04:43:46 host mallory: ", False), ("Nov 23 04:43:46 host kernel: ", None), ("2026-07-11T05:57:14Z stdout F ", None), ("<12>", False),
-        ("[    1.000000] ", None), ("  ", None),
+        ("Nov 23 04:43:46 host mallory: ", False),
+        ("Nov 23 04:43:46 host kernel: ", None),
+        ("2026-07-11T05:57:14Z stdout F ", None),
+        ("<12>", False),
+        ("[    1.000000] ", None),
+        ("  ", None),
     ],
 )
 def test_a_facility_behind_anything_else_is_a_program_s_word(prefix, trusted):
@@ -319,10 +355,22 @@ def test_a_facility_behind_anything_else_is_a_program_s_word(prefix, trusted):
 @pytest.mark.parametrize(
     "text",
     [
-        "h - x", "[a 10:16:36] x", "* [   12.345678] x", "12: [   12.345678] x",
-        "a b: x", "fe80::1 a: x", "1: b: x", "Mon Nov 23 x", "11\u6708 23 x", "1795409025.6 x", "[+ 1.0] x",
-        "[Aug12 x] y", "[ 12]     0    12   100   50 x", "a\x1bb",
-        "h - [1.000000]", "h a[1]: x invoked oom-killer: gfp_mask=0x0, order=0",
+        "h - x",
+        "[a 10:16:36] x",
+        "* [   12.345678] x",
+        "12: [   12.345678] x",
+        "a b: x",
+        "fe80::1 a: x",
+        "1: b: x",
+        "Mon Nov 23 x",
+        "11\u6708 23 x",
+        "1795409025.6 x",
+        "[+ 1.0] x",
+        "[Aug12 x] y",
+        "[ 12]     0    12   100   50 x",
+        "a\x1bb",
+        "h - [1.000000]",
+        "h a[1]: x invoked oom-killer: gfp_mask=0x0, order=0",
     ],
 )
 def test_what_a_message_may_begin_with_is_no_prefix(text):
@@ -339,14 +387,34 @@ def test_stamps_without_end_are_given_up():
 
 
 def test_records_of_the_device_carry_the_proof_of_their_facility():
-    assert kmsg_record("6,1,5000000,-,caller=T7;text") == (1, Record("text", 5.0, None, None, True, "6,1,5000000,-,caller=T7;text"))
+    assert kmsg_record("6,1,5000000,-,caller=T7;text") == (
+        1,
+        Record("text", 5.0, None, None, True, "6,1,5000000,-,caller=T7;text"),
+    )
     assert kmsg_record("12,1,5000000,-;text").record.trusted is False
     assert kmsg_record("text") is None
 
 
 def test_lines_of_all_forms_may_follow_each_other():
-    lines = ["6,1,5,-;a", " SUBSYSTEM=usb", "b", " c", "was HUPedFeb  9 11:55:27 qa01 kernel: d", "** 2 printk messages dropped ** [    2.500000] e", "** f"]
-    assert [record.text for record in records_of(lines)] == ["a", "b", "c", "was HUPed", "d", "** 2 printk messages dropped **", "e", "** f"]
+    lines = [
+        "6,1,5,-;a",
+        " SUBSYSTEM=usb",
+        "b",
+        " c",
+        "was HUPedFeb  9 11:55:27 qa01 kernel: d",
+        "** 2 printk messages dropped ** [    2.500000] e",
+        "** f",
+    ]
+    assert [record.text for record in records_of(lines)] == [
+        "a",
+        "b",
+        "c",
+        "was HUPed",
+        "d",
+        "** 2 printk messages dropped **",
+        "e",
+        "** f",
+    ]
 
 
 # --- events ----------------------------------------------------------------------------
@@ -378,7 +446,11 @@ STORIES = {
         [("group_kill", [1]), ("kill", [7])],
     ),
     "members that were already exiting are no victims": (
-        [MEMCG_KILL.format(1), GROUP, "Memory cgroup out of memory: OOM victim 2 (x) is already exiting. Skip killing the task"],
+        [
+            MEMCG_KILL.format(1),
+            GROUP,
+            "Memory cgroup out of memory: OOM victim 2 (x) is already exiting. Skip killing the task",
+        ],
         [("group_kill", [1])],
     ),
     "a group that is waited for too long is over": (
@@ -387,18 +459,34 @@ STORIES = {
     ),
     "a group line alone is nothing": ([GROUP], []),
     "nothing killable, then a panic": (
-        [HEADER, "Out of memory and no killable processes...", "Kernel panic - not syncing: System is deadlocked on memory"],
+        [
+            HEADER,
+            "Out of memory and no killable processes...",
+            "Kernel panic - not syncing: System is deadlocked on memory",
+        ],
         [("panic", [])],
     ),
-    "nothing killable, again and again": (["Out of memory and no killable processes..."] * 2, [("no_killable", [])] * 2),
-    "nothing killable, then a kill": (["Out of memory and no killable processes...", KILL], [("no_killable", []), ("kill", [7])]),
+    "nothing killable, again and again": (
+        ["Out of memory and no killable processes..."] * 2,
+        [("no_killable", [])] * 2,
+    ),
+    "nothing killable, then a kill": (
+        ["Out of memory and no killable processes...", KILL],
+        [("no_killable", []), ("kill", [7])],
+    ),
     "a panic alone": (["Kernel panic - not syncing: System is deadlocked on memory"], [("panic", [])]),
     "announced twice": (
         ["Out of memory: Kill process 5 (y) score 9 or sacrifice child"] * 2,
         [("incomplete", []), ("incomplete", [])],
     ),
-    "two at once, each with its own kill": ([SUMMARY.format(7), SUMMARY.format(8), MEMCG_KILL.format(8), MEMCG_KILL.format(7)], [("kill", [7]), ("kill", [8])]),
-    "in the order in which they began": ([SUMMARY.format(7), SUMMARY.format(8), MEMCG_KILL.format(7), MEMCG_KILL.format(8)], [("kill", [7]), ("kill", [8])]),
+    "two at once, each with its own kill": (
+        [SUMMARY.format(7), SUMMARY.format(8), MEMCG_KILL.format(8), MEMCG_KILL.format(7)],
+        [("kill", [7]), ("kill", [8])],
+    ),
+    "in the order in which they began": (
+        [SUMMARY.format(7), SUMMARY.format(8), MEMCG_KILL.format(7), MEMCG_KILL.format(8)],
+        [("kill", [7]), ("kill", [8])],
+    ),
     "two at once, up to 5.0": (
         [HEADER, ANNOUNCED.format(7), HEADER, ANNOUNCED.format(8), MEMCG_KILL.format(7), MEMCG_KILL.format(8)],
         [("kill", [7]), ("kill", [8])],
@@ -412,31 +500,59 @@ STORIES = {
         [("group_kill", [7, 9]), ("kill", [8])],
     ),
     "nobody waits too long for a kill": (
-        ["[1.0] " + SUMMARY.format(7), "[2.0] " + SUMMARY.format(8), "[32.0] " + MEMCG_KILL.format(8), "[32.0] " + MEMCG_KILL.format(7)],
+        [
+            "[1.0] " + SUMMARY.format(7),
+            "[2.0] " + SUMMARY.format(8),
+            "[32.0] " + MEMCG_KILL.format(8),
+            "[32.0] " + MEMCG_KILL.format(7),
+        ],
         [("kill", [7]), ("kill", [8]), ("kill", [7])],
     ),
     "nor too many": (
-        [ANNOUNCED.format(pid) for pid in range(1, 12)] + [HEADER, MEMCG_KILL.format(12), MEMCG_KILL.format(1), MEMCG_KILL.format(4)],
+        [ANNOUNCED.format(pid) for pid in range(1, 12)]
+        + [HEADER, MEMCG_KILL.format(12), MEMCG_KILL.format(1), MEMCG_KILL.format(4)],
         [("incomplete", [])] * 3 + [("kill", [4])] + [("incomplete", [])] * 7 + [("kill", [12]), ("kill", [1])],
     ),
     "a report goes on when the one before it ends": (
-        [HEADER, SUMMARY.format(8), HEADER, MEMCG_KILL.format(8), GROUP, MEMCG_KILL.format(9), SUMMARY.format(7), MEMCG_KILL.format(7)],
+        [
+            HEADER,
+            SUMMARY.format(8),
+            HEADER,
+            MEMCG_KILL.format(8),
+            GROUP,
+            MEMCG_KILL.format(9),
+            SUMMARY.format(7),
+            MEMCG_KILL.format(7),
+        ],
         [("group_kill", [8, 9]), ("kill", [7])],
     ),
     "nothing killable, though announced": (
-        [ANNOUNCED.format(7), "Out of memory and no killable processes...", MEMCG_KILL.format(7)], [("no_killable", []), ("kill", [7])]
+        [ANNOUNCED.format(7), "Out of memory and no killable processes...", MEMCG_KILL.format(7)],
+        [("no_killable", []), ("kill", [7])],
     ),
     "what nobody was chosen for waits for nothing": (
         [HEADER, SUMMARY.format(8), HEADER, MEMCG_KILL.format(7), MEMCG_KILL.format(8)],
         [("kill", [8]), ("kill", [7])],
     ),
-    "the choice behind the kill, as journalctl --reverse tells it": ([MEMCG_KILL.format(7), SUMMARY.format(7)], [("kill", [7])]),
+    "the choice behind the kill, as journalctl --reverse tells it": (
+        [MEMCG_KILL.format(7), SUMMARY.format(7)],
+        [("kill", [7])],
+    ),
     "the same up to 5.0": ([MEMCG_KILL.format(7), ANNOUNCED.format(7)], [("kill", [7])]),
     "two of one pid": ([ANNOUNCED.format(7), MEMCG_KILL.format(7)] * 2, [("kill", [7]), ("kill", [7])]),
-    "a group of which the first is cut off": ([GROUP, MEMCG_KILL.format(1), MEMCG_KILL.format(2)], [("group_kill", [1, 2])]),
+    "a group of which the first is cut off": (
+        [GROUP, MEMCG_KILL.format(1), MEMCG_KILL.format(2)],
+        [("group_kill", [1, 2])],
+    ),
     "another's choice behind the kill": ([MEMCG_KILL.format(7), SUMMARY.format(8)], [("kill", [7]), ("kill", [8])]),
-    "the same one's, much later": (["[1.0] " + MEMCG_KILL.format(7), "[9.0] " + SUMMARY.format(7)], [("kill", [7]), ("kill", [7])]),
-    "a line end in a name": (["Out of memory: Killed process 7 (two", "lines) total-vm:4kB, anon-rss:3kB, file-rss:2kB"], [("kill", [7])]),
+    "the same one's, much later": (
+        ["[1.0] " + MEMCG_KILL.format(7), "[9.0] " + SUMMARY.format(7)],
+        [("kill", [7]), ("kill", [7])],
+    ),
+    "a line end in a name": (
+        ["Out of memory: Killed process 7 (two", "lines) total-vm:4kB, anon-rss:3kB, file-rss:2kB"],
+        [("kill", [7])],
+    ),
     "a name that never ends": (["Out of memory: Killed process 7 (two", "other words"], [("kill", [7])]),
     "a name that never ends, at the end": (["Out of memory: Killed process 7 (two"], [("kill", [7])]),
 }
@@ -457,7 +573,10 @@ def test_lines_that_belong_together_are_one_event(lines, told):
         ("** 2 printk messages dropped **", (0, 2)),
         ("Nov 23 04:43:46 host kernel: printk: 2 messages suppressed.", (0, 2)),
         ("Nov 23 04:43:46 host systemd-journald[88]: Missed 2 kernel messages", (0, 2)),
-        ("Nov 23 04:43:46 host rsyslogd: imklog: 2 messages lost due to rate-limiting (20000 allowed within 600 seconds)", (0, 2)),
+        (
+            "Nov 23 04:43:46 host rsyslogd: imklog: 2 messages lost due to rate-limiting (20000 allowed within 600 seconds)",
+            (0, 2),
+        ),
         ("Nov 23 04:43:46 host mallory[88]: Missed 2 kernel messages", (0, 0)),
         ("12,1,1,-;Missed 2 kernel messages", (0, 0)),
     ],
@@ -475,9 +594,17 @@ CLOCKS = {
         ["2026-11-23T04:43:46.1Z stdout F [ 100.0] " + HEADER, "2026-11-23T04:43:46.2Z stdout F   " + INDENTED],
         "2026-11-23T04:43:46.3Z stdout F [ 100.1] ",
     ),
-    "RFC 5424": (["<4>1 2026-11-23T04:43:46Z host kernel - - - [ 100.0] " + HEADER, "<4>1 2026-11-23T04:43:46Z host kernel - - - " + INDENTED],
-                 "<4>1 2026-11-23T04:43:46Z host kernel - - - [ 100.1] "),
-    "syslog": (["Nov 23 04:43:46 host kernel: [ 100.0] " + HEADER, "Nov 23 04:43:46 host kernel: " + INDENTED], "Nov 23 04:43:46 host kernel: [ 100.1] "),
+    "RFC 5424": (
+        [
+            "<4>1 2026-11-23T04:43:46Z host kernel - - - [ 100.0] " + HEADER,
+            "<4>1 2026-11-23T04:43:46Z host kernel - - - " + INDENTED,
+        ],
+        "<4>1 2026-11-23T04:43:46Z host kernel - - - [ 100.1] ",
+    ),
+    "syslog": (
+        ["Nov 23 04:43:46 host kernel: [ 100.0] " + HEADER, "Nov 23 04:43:46 host kernel: " + INDENTED],
+        "Nov 23 04:43:46 host kernel: [ 100.1] ",
+    ),
     "midnight": (["Nov 23 23:59:59 host kernel: " + HEADER], "Nov 24 00:00:00 host kernel: "),
     "midnight, ISO": (["2026-11-23T23:59:59Z host kernel: " + HEADER], "2026-11-24T00:00:00Z host kernel: "),
     "uptime, then none": (["[ 100.0] " + HEADER], "Nov 24 00:00:00 host kernel: "),
@@ -486,7 +613,9 @@ CLOCKS = {
 
 @pytest.mark.parametrize("lines, prefix", CLOCKS.values(), ids=list(CLOCKS))
 def test_a_report_is_one_whatever_clock_its_lines_show(lines, prefix):
-    assert [(event["outcome"], event["complete"]) for event in parse(records_of(lines + [prefix + KILL]))] == [("kill", True)]
+    assert [(event["outcome"], event["complete"]) for event in parse(records_of([*lines, prefix + KILL]))] == [
+        ("kill", True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -494,7 +623,10 @@ def test_a_report_is_one_whatever_clock_its_lines_show(lines, prefix):
     [
         ("Nov 23 23:59:29 host kernel: ", "Nov 24 00:00:00 host kernel: "),
         ("Nov 23 04:43:46 host kernel: ", "Nov 23 04:44:17 host kernel: [ 100.0] "),
-        ("Nov 23 04:43:46 host kernel: [ 10.0] ", "Nov 23 04:43:46 host kernel: [ 41.0] "),  # rsyslog wrote both when it started
+        (
+            "Nov 23 04:43:46 host kernel: [ 10.0] ",
+            "Nov 23 04:43:46 host kernel: [ 41.0] ",
+        ),  # rsyslog wrote both when it started
     ],
 )
 def test_a_report_that_is_waited_for_too_long_is_over(first, then):
@@ -502,7 +634,9 @@ def test_a_report_that_is_waited_for_too_long_is_over(first, then):
 
 
 def test_a_group_that_is_killed_over_midnight_is_one():
-    kills = ["Nov 23 23:59:59 host kernel: " + line for line in (MEMCG_KILL.format(1), GROUP)] + ["Nov 24 00:00:00 host kernel: " + MEMCG_KILL.format(2)]
+    kills = ["Nov 23 23:59:59 host kernel: " + line for line in (MEMCG_KILL.format(1), GROUP)] + [
+        "Nov 24 00:00:00 host kernel: " + MEMCG_KILL.format(2)
+    ]
     assert [event["outcome"] for event in parse(records_of(kills))] == ["group_kill"]
 
 
@@ -515,11 +649,17 @@ JOURNAL = '{{"MESSAGE": "{0}", "_TRANSPORT": "{1}"}}'
 NAMES_ON_LINES = {
     "two line ends": (["[1.0] Killed process 7 (a", "b", "c" + SIZES], [(7, "a\\x0ab\\x0ac")]),
     "nothing but line ends": (["Killed process 7 ("] + [""] * 14 + [SIZES], [(7, "\\x0a" * 15)]),
-    "in the summary": ([SUMMARY.format(7).replace("=x,", "=a\nb\nc,"), KILL.replace("(x", "(a\nb\nc")], [(7, "a\\x0ab\\x0ac")]),
+    "in the summary": (
+        [SUMMARY.format(7).replace("=x,", "=a\nb\nc,"), KILL.replace("(x", "(a\nb\nc")],
+        [(7, "a\\x0ab\\x0ac")],
+    ),
     "longer than a name": (["Killed process 7 ("] + [""] * 15 + [SIZES], [(7, None)]),
     "a line longer than a name": (["Killed process 7 (a", "0123456789abcde" + SIZES], [(7, None)]),
     "cut before the next victim's": ([CUT, KILL], [(5, None), (7, "x")]),
-    "cut before the next, which has a line end": ([CUT, "Killed process 7 (a", "b" + SIZES], [(5, None), (7, "a\\x0ab")]),
+    "cut before the next, which has a line end": (
+        [CUT, "Killed process 7 (a", "b" + SIZES],
+        [(5, None), (7, "a\\x0ab")],
+    ),
     "cut before the next summary": ([CUT, SUMMARY.format(7), KILL], [(5, None), (7, "x")]),
     "before what is no summary": ([CUT, "oom-kill: no", "oom-kill: no", KILL], [(5, None), (7, "x")]),
     "cut before a report": ([CUT, HEADER, KILL], [(5, None), (7, "x")]),
@@ -539,7 +679,13 @@ def test_lines_are_put_together_to_a_name_and_no_further(lines, victims):
 
 
 def test_lines_of_two_at_once_are_told_with_their_own():
-    lines = ["[1.0] " + HEADER, "[1.0] " + SUMMARY.format(7), "[1.1] " + HEADER, "[1.1] " + SUMMARY.format(8), "[1.2] " + MEMCG_KILL.format(7)]
+    lines = [
+        "[1.0] " + HEADER,
+        "[1.0] " + SUMMARY.format(7),
+        "[1.1] " + HEADER,
+        "[1.1] " + SUMMARY.format(8),
+        "[1.2] " + MEMCG_KILL.format(7),
+    ]
     ending = read(records_of(lines), lambda _number, event: None)
     assert [(report.number, report.seconds) for report in ending.unsettled] == [(2, 30.0), (0, 1.0)]
     assert [event["raw"] for event in parse(records_of(lines), raw=True)] == [lines[:2] + lines[4:], lines[2:4]]
@@ -553,12 +699,19 @@ def test_lines_of_two_at_once_are_told_with_their_own():
         (["[10.0] sysrq: Manual OOM execution", "[9000.0] "], False),
         (["[10.0] sysrq: Manual OOM execution", "[10.1] OOM request ignored. No task eligible", "[10.2] "], False),
         (["[10.0] sysrq: Manual OOM execution", "[10.1] OOM request", "[10.2] "], True),
-        (["kern  :info  : [10.0] sysrq: Manual OOM execution", "user  :info  : [10.1] OOM request ignored. No task eligible", "kern  :err   : [10.2] "], True),
+        (
+            [
+                "kern  :info  : [10.0] sysrq: Manual OOM execution",
+                "user  :info  : [10.1] OOM request ignored. No task eligible",
+                "kern  :err   : [10.2] ",
+            ],
+            True,
+        ),
         (["user  :info  : [10.0] sysrq: Manual OOM execution", "kern  :err   : [10.2] "], False),
     ],
 )
 def test_a_kill_was_asked_for_where_it_comes_at_once(lines, sysrq):
-    [event] = parse(records_of(lines[:-1] + [lines[-1] + KILL]))
+    [event] = parse(records_of([*lines[:-1], lines[-1] + KILL]))
     assert event["sysrq"] is sysrq
 
 
@@ -574,10 +727,18 @@ SHORT_BOOT = ["[0.000000] Linux version 6.1.0", "[3.0] " + HEADER, "[3.1] " + KI
 BOOTS = {
     "shorter than lines are shuffled": (SHORT_BOOT * 2, [-1, 0]),
     "shuffled lines": (["[3.0] a", "[2.0] " + KILL], [0]),
-    "the version after other lines": (["[0.000000] microcode: updated early"] + SHORT_BOOT, [0]),
-    "a name like the version": (["[3.0] " + KILL, "[3.1] ", "[    0.100000] Linux version  invoked oom-killer: gfp_mask=0x0", "[3.2] " + KILL], [0, 0]),
+    "the version after other lines": (["[0.000000] microcode: updated early", *SHORT_BOOT], [0]),
+    "a name like the version": (
+        ["[3.0] " + KILL, "[3.1] ", "[    0.100000] Linux version  invoked oom-killer: gfp_mask=0x0", "[3.2] " + KILL],
+        [0, 0],
+    ),
     "an uptime that a program made up": (
-        [SYSLOG + "kernel: [10.0] " + KILL, SYSLOG + "mallory: [99999.0] a", SYSLOG + "mallory: [0.0] Linux version 6.1.0", SYSLOG + "kernel: [11.0] " + KILL],
+        [
+            SYSLOG + "kernel: [10.0] " + KILL,
+            SYSLOG + "mallory: [99999.0] a",
+            SYSLOG + "mallory: [0.0] Linux version 6.1.0",
+            SYSLOG + "kernel: [11.0] " + KILL,
+        ],
         [0, 0],
     ),
 }
@@ -597,7 +758,9 @@ def test_what_a_program_wrote_never_mixes_with_the_kernel():
     ]
 
 
-@pytest.mark.parametrize("taint", ["Not tainted 4.18.0", "Kdump: loaded Not tainted 4.18.0", "Kdump: loaded Tainted: G OE 4.18.0"])
+@pytest.mark.parametrize(
+    "taint", ["Not tainted 4.18.0", "Kdump: loaded Not tainted 4.18.0", "Kdump: loaded Tainted: G OE 4.18.0"]
+)
 def test_who_asked_is_known_by_its_name_with_a_crash_kernel_or_without(taint):
     [event] = parse(records_of([HEADER, "CPU: 0 PID: 8 Comm: y " + taint, "CPU: 0 PID: 9 Comm: x " + taint, KILL]))
     assert event["trigger"]["pid"] == 9
@@ -605,11 +768,25 @@ def test_who_asked_is_known_by_its_name_with_a_crash_kernel_or_without(taint):
 
 @pytest.mark.parametrize(
     "written, name",
-    [("kernel: x", "kernel: x"), ("kernel: x", "x"), ("kernel:x", "kernel:x"), ("kernel:", "kernel:"), ("kernel: ", "kernel: ")],
+    [
+        ("kernel: x", "kernel: x"),
+        ("kernel: x", "x"),
+        ("kernel:x", "kernel:x"),
+        ("kernel:", "kernel:"),
+        ("kernel: ", "kernel: "),
+    ],
 )
-@pytest.mark.parametrize("stamp", ["", "[   12.345678] ", "[Tue Mar 11 10:16:36 2025] ", "kern  :warn  : [   12.345678] "])
+@pytest.mark.parametrize(
+    "stamp", ["", "[   12.345678] ", "[Tue Mar 11 10:16:36 2025] ", "kern  :warn  : [   12.345678] "]
+)
 def test_what_looks_like_a_tag_or_a_host_is_told_by_the_next_line(written, name, stamp):
-    lines = ["a" + HEADER[1:], "CPU: 0 PID: 8 Comm: a Not tainted 6.1.0", written + HEADER[1:], "CPU: 0 PID: 9 Comm: {0} Not tainted 6.1.0".format(name), KILL]
+    lines = [
+        "a" + HEADER[1:],
+        "CPU: 0 PID: 8 Comm: a Not tainted 6.1.0",
+        written + HEADER[1:],
+        f"CPU: 0 PID: 9 Comm: {name} Not tainted 6.1.0",
+        KILL,
+    ]
     lost, event = parse(records_of([stamp + line for line in lines]))
     assert (lost["outcome"], lost["trigger"]["pid"]) == ("incomplete", 8)
     assert (event["trigger"]["name"], event["trigger"]["pid"]) == (name, 9)
@@ -617,14 +794,20 @@ def test_what_looks_like_a_tag_or_a_host_is_told_by_the_next_line(written, name,
 
 def test_a_host_without_a_tag_is_told_by_the_next_line():
     """As netconsole, stamped by a syslog server."""
-    lines = ["Sep 13 15:31:25 escabot init" + HEADER[1:], "Sep 13 15:31:25 escabot Pid: 1, comm: init Not tainted 2.6.32", "Sep 13 15:31:25 escabot " + KILL]
+    lines = [
+        "Sep 13 15:31:25 escabot init" + HEADER[1:],
+        "Sep 13 15:31:25 escabot Pid: 1, comm: init Not tainted 2.6.32",
+        "Sep 13 15:31:25 escabot " + KILL,
+    ]
     [event] = parse(records_of(lines))
     assert (event["trigger"]["name"], event["trigger"]["pid"], event["victims"][0]["pid"]) == ("init", 1, 7)
 
 
 REST = [
-    "Task in /a/b killed as a result of limit of /a", "memory: usage 8kB, limit 8kB, failcnt 3",
-    "[ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name", "[    7]   500     7      1        1       3        2          -17 x",
+    "Task in /a/b killed as a result of limit of /a",
+    "memory: usage 8kB, limit 8kB, failcnt 3",
+    "[ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name",
+    "[    7]   500     7      1        1       3        2          -17 x",
     MEMCG_KILL.format(7),
 ]
 
@@ -637,20 +820,29 @@ def test_what_is_left_of_a_report_without_its_beginning_is_told(lacks):
     assert memcg["path"] == (None if lacks > 0 else "/a")
     assert (memcg["usage_kb"], memcg["limit_kb"], memcg["failcnt"]) == ((None, None, None) if lacks > 1 else (8, 8, 3))
     assert (event["tasks_count"], event["complete"], event["trigger"]) == (None if lacks > 3 else 1, False, None)
-    assert (victim["pid"], victim["uid"], victim["cgroup"]) == (7, None if lacks > 3 else 500, None if lacks > 0 else "/a/b")
+    assert (victim["pid"], victim["uid"], victim["cgroup"]) == (
+        7,
+        None if lacks > 3 else 500,
+        None if lacks > 0 else "/a/b",
+    )
 
 
 def test_rows_alone_are_told_where_the_text_was_searched_for_a_name():
-    lines = [REST[3], KILL, "[    9]   697     8      1        1       3        2          500 x", KILL.replace("7", "9")]
-    events = parse(records_of("[{0}.5] {1}".format(9 * number, line) for number, line in enumerate(lines)))
+    lines = [
+        REST[3],
+        KILL,
+        "[    9]   697     8      1        1       3        2          500 x",
+        KILL.replace("7", "9"),
+    ]
+    events = parse(records_of(f"[{9 * number}.5] {line}" for number, line in enumerate(lines)))
     # Of the second, the row has the pid of the thread that is named.
     assert [(event["tasks_count"], event["victims"][0]["uid"]) for event in events] == [(1, 500), (1, 697)]
 
 
 def test_what_is_left_of_a_report_waits_for_no_kill_of_later_or_of_another_kind():
-    lines = ["[  100.0] " + line for line in REST[:2]] + ["[  {0}.0] noise".format(second) for second in range(110, 160, 10)]
+    lines = ["[  100.0] " + line for line in REST[:2]] + [f"[  {second}.0] noise" for second in range(110, 160, 10)]
     for kill in ("[  160.0] " + MEMCG_KILL.format(9), "[  101.0] " + KILL):
-        [event] = parse(records_of(lines + [kill]), raw=True)
+        [event] = parse(records_of([*lines, kill]), raw=True)
         assert (event["memcg"] or {}).get("path") is None
         assert event["raw"] == [kill]
     [event] = parse(records_of(["[  100.0] [12] 2026 11 23 job done", "[  101.0] " + KILL]))
@@ -658,8 +850,8 @@ def test_what_is_left_of_a_report_waits_for_no_kill_of_later_or_of_another_kind(
 
 
 def test_the_middle_of_a_report_alone_is_no_event():
-    assert parse(records_of(REST[:-1] + ["CPU: 0 PID: 9 Comm: x Not tainted 4.4"])) == []
-    assert [event["outcome"] for event in parse(records_of(REST[:-1] + [HEADER]))] == ["incomplete"]
+    assert parse(records_of([*REST[:-1], "CPU: 0 PID: 9 Comm: x Not tainted 4.4"])) == []
+    assert [event["outcome"] for event in parse(records_of([*REST[:-1], HEADER]))] == ["incomplete"]
 
 
 def test_rows_behind_a_kill_are_not_of_the_next():
@@ -699,7 +891,7 @@ def test_the_task_table_fills_in_what_the_kill_does_not_say():
 )
 def test_up_to_4_20_the_limit_and_the_victims_cgroup_have_lines_of_their_own(lines):
     """3.16 writes the two halves into two records."""
-    [event] = parse(records_of([HEADER] + lines + [MEMCG_KILL.format(7)]))
+    [event] = parse(records_of([HEADER, *lines, MEMCG_KILL.format(7)]))
     assert (event["constraint"], event["memcg"]["path"], event["victims"][0]["cgroup"]) == ("memcg", "/a", "/a/b")
 
 
@@ -734,7 +926,9 @@ def recorded(folder):
     return list(corpus.cases(folder))
 
 
-@pytest.mark.parametrize("scoring", [case[1] for case in recorded(FIXTURES)], ids=[case[0] for case in recorded(FIXTURES)])
+@pytest.mark.parametrize(
+    "scoring", [case[1] for case in recorded(FIXTURES)], ids=[case[0] for case in recorded(FIXTURES)]
+)
 def test_a_recorded_log_is_read_to_its_truth(scoring):
     assert scoring().wrong == []
 
@@ -746,31 +940,44 @@ def test_public_logs_are_read_to_their_truth_where_they_are_given():
 
 # --- properties ---------------------------------------------------------------------------
 
-WORDS = st.sampled_from(list(MESSAGES) + ["x", "(", ")", "[ 7] 1 2 3 4 x", "\x00", ",task=", "Killed process 7 ("])
+WORDS = st.sampled_from([*list(MESSAGES), "x", "(", ")", "[ 7] 1 2 3 4 x", "\x00", ",task=", "Killed process 7 ("])
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "[{0}.{0}] x", "{0},{0},{0},-;x", "Out of memory: Killed process {0} (x) total-vm:{0}kB, anon-rss:{0}kB, file-rss:{0}kB",
-        "x invoked oom-killer: gfp_mask=0x{0}, order={0}, oom_score_adj={0}", "[{0}] {0} {0} {0} x", "memory: usage {0}kB, limit {0}kB, failcnt {0}",
-        "sending SIGTERM to process {0} uid {0} \"x\": oom_score {0}, VmRSS {0} MiB", '{{"MESSAGE": "x", "__REALTIME_TIMESTAMP": "{0}"}}',
+        "[{0}.{0}] x",
+        "{0},{0},{0},-;x",
+        "Out of memory: Killed process {0} (x) total-vm:{0}kB, anon-rss:{0}kB, file-rss:{0}kB",
+        "x invoked oom-killer: gfp_mask=0x{0}, order={0}, oom_score_adj={0}",
+        "[{0}] {0} {0} {0} x",
+        "memory: usage {0}kB, limit {0}kB, failcnt {0}",
+        'sending SIGTERM to process {0} uid {0} "x": oom_score {0}, VmRSS {0} MiB',
+        '{{"MESSAGE": "x", "__REALTIME_TIMESTAMP": "{0}"}}',
     ],
 )
 def test_numbers_without_end_are_none(line):
-    json.dumps(parse(records_of([line.format("9" * digits) for digits in (20, 400, 3000, 5000, 70000)]), tasks=True), allow_nan=False)
+    json.dumps(
+        parse(records_of([line.format("9" * digits) for digits in (20, 400, 3000, 5000, 70000)]), tasks=True),
+        allow_nan=False,
+    )
 
 
 def test_a_kill_that_is_cut_before_its_sizes_has_no_page_size():
     """Found by tests/fuzz."""
-    lines = [HEADER, "[ pid ]   uid  tgid total_vm oom_score_adj name", "[    7]     0     7      100             0 x", "Killed process 7 (x)"]
+    lines = [
+        HEADER,
+        "[ pid ]   uid  tgid total_vm oom_score_adj name",
+        "[    7]     0     7      100             0 x",
+        "Killed process 7 (x)",
+    ]
     [event] = parse(records_of(lines), tasks=True)
     assert event["tasks"][0]["total_vm_kb"] is None
 
 
 @pytest.mark.parametrize("value", ["--5", "\u00b2", "5-", "x"])
 def test_what_only_looks_like_a_number_is_none(value):
-    lines = [HEADER, "[ pid ]   uid  tgid total_vm oom_score_adj name", "[    7]     0     7      100 {0} x".format(value), KILL]
+    lines = [HEADER, "[ pid ]   uid  tgid total_vm oom_score_adj name", f"[    7]     0     7      100 {value} x", KILL]
     [event] = parse(records_of(lines))
     assert event["victims"][0]["oom_score_adj"] is None
 
@@ -781,7 +988,12 @@ def test_what_openvz_says_is_resident_is_told():
 
 
 def test_a_uid_of_the_table_is_as_that_of_the_other_lines():
-    lines = [HEADER, "[ pid ]   uid  tgid total_vm oom_score_adj name", "[    7]    -2     7      100             0 x", KILL]
+    lines = [
+        HEADER,
+        "[ pid ]   uid  tgid total_vm oom_score_adj name",
+        "[    7]    -2     7      100             0 x",
+        KILL,
+    ]
     [event] = parse(records_of(lines), tasks=True)
     assert (event["victims"][0]["uid"], [task["uid"] for task in event["tasks"]]) == (4294967294, [4294967294])
 
@@ -789,7 +1001,7 @@ def test_a_uid_of_the_table_is_as_that_of_the_other_lines():
 def test_who_may_not_be_killed_is_in_a_memory_cgroup_all_the_same():
     """So it was in a guest with 6.12: without a victim there is no line that sums it up."""
     lines = [HEADER, "memory: usage 24576kB, limit 24576kB, failcnt 19", "Memory cgroup stats for /provoked immune:"]
-    [event] = parse(records_of(lines + ["Out of memory and no killable processes..."]))
+    [event] = parse(records_of([*lines, "Out of memory and no killable processes..."]))
     assert (event["outcome"], event["constraint"]) == ("no_killable", "memcg")
     assert event["memcg"] == {"path": "/provoked immune", "usage_kb": 24576, "limit_kb": 24576, "failcnt": 19}
 
@@ -797,17 +1009,23 @@ def test_who_may_not_be_killed_is_in_a_memory_cgroup_all_the_same():
 def test_a_message_on_two_lines_has_one_writer():
     """A name with a line end, as dmesg --decode wrote it in a guest; and what a program wrote does not get better on a second line."""
     lines = [
-        "kern  :warn  : [  108.5] x", "Killed proces invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0",
-        "kern  :err   : [  108.6] Memory cgroup out of memory: Killed process 7 (x", "Killed proces) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
-        "user  :err   : [  108.7] hello", "Out of memory: Killed process 8 (y) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+        "kern  :warn  : [  108.5] x",
+        "Killed proces invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0",
+        "kern  :err   : [  108.6] Memory cgroup out of memory: Killed process 7 (x",
+        "Killed proces) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+        "user  :err   : [  108.7] hello",
+        "Out of memory: Killed process 8 (y) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
     ]
-    assert [(event["trusted"], [victim["name"] for victim in event["victims"]]) for event in parse(records_of(lines))] == [
-        (True, ["x\\x0aKilled proces"]), (False, ["y"])
-    ]
+    assert [
+        (event["trusted"], [victim["name"] for victim in event["victims"]]) for event in parse(records_of(lines))
+    ] == [(True, ["x\\x0aKilled proces"]), (False, ["y"])]
 
 
 def test_a_name_that_looks_like_an_uptime_is_a_name():
-    lines = ["[  108.523588] Memory cgroup out of memory: Killed process 7 (", "[    1.000000]) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]
+    lines = [
+        "[  108.523588] Memory cgroup out of memory: Killed process 7 (",
+        "[    1.000000]) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    ]
     [event] = parse(records_of(lines))
     assert (event["victims"][0]["name"], event["monotonic"]) == ("\\x0a[    1.000000]", 108.523588)
 
@@ -815,41 +1033,94 @@ def test_a_name_that_looks_like_an_uptime_is_a_name():
 def test_a_name_that_looks_like_a_new_boot_starts_none():
     """A line end and "Linux version " are 15 bytes, which any user may call a task."""
     lines = ["[  100.000001] ", "Linux version  invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0"]
-    lines += ["[  100.000017] Memory cgroup out of memory: Killed process 500 (", "Linux version ) total-vm:40000kB, anon-rss:24000kB, file-rss:2kB"]
-    assert [(event["boot_index"], [victim["pid"] for victim in event["victims"]]) for event in parse(records_of(lines))] == [(0, [500])]
+    lines += [
+        "[  100.000017] Memory cgroup out of memory: Killed process 500 (",
+        "Linux version ) total-vm:40000kB, anon-rss:24000kB, file-rss:2kB",
+    ]
+    assert [
+        (event["boot_index"], [victim["pid"] for victim in event["victims"]]) for event in parse(records_of(lines))
+    ] == [(0, [500])]
 
 
 KERNEL_PREFIXES = [
-    "[   12.345678] ", "[   12.345678] host kernel: ", "1795409025.649722 host kernel: ", "Aug 12 10:16:36 host kern.err kernel: [   12.345678] ",
-    "Mon Aug 12 10:16:36 2024 kern.err kernel: [   12.345678] ", "11\u6708 23 04:43:46 host kernel: ", "[\u4e00 3\u6708 11 10:16:36 2025] ",
-    "Aug 12 10:16:36 2001:db8::7 kernel: ", "Aug 12 10:16:36 host kernel:[   12.345678] ", "kernel: [   12.345678] ", "[   12.345678 <    0.000012>] ",
-    "[  +0.000012] ", "kernel: ", "[   12.345678] kernel: ", "Mon 2026-11-23 04:43:46 CET host kernel: ", "Nov 23 04:43:46.649722 sonic ERR kernel: ",
-    "10.1.1.2: kern:     err: [2026-11-23T04:43:46.649722566Z]: ", "[Di, 12. Aug 2025, 10:16:36] ",
+    "[   12.345678] ",
+    "[   12.345678] host kernel: ",
+    "1795409025.649722 host kernel: ",
+    "Aug 12 10:16:36 host kern.err kernel: [   12.345678] ",
+    "Mon Aug 12 10:16:36 2024 kern.err kernel: [   12.345678] ",
+    "11\u6708 23 04:43:46 host kernel: ",
+    "[\u4e00 3\u6708 11 10:16:36 2025] ",
+    "Aug 12 10:16:36 2001:db8::7 kernel: ",
+    "Aug 12 10:16:36 host kernel:[   12.345678] ",
+    "kernel: [   12.345678] ",
+    "[   12.345678 <    0.000012>] ",
+    "[  +0.000012] ",
+    "kernel: ",
+    "[   12.345678] kernel: ",
+    "Mon 2026-11-23 04:43:46 CET host kernel: ",
+    "Nov 23 04:43:46.649722 sonic ERR kernel: ",
+    "10.1.1.2: kern:     err: [2026-11-23T04:43:46.649722566Z]: ",
+    "[Di, 12. Aug 2025, 10:16:36] ",
 ]
 NAMES = [
-    "kernel: x", "[<1.0>] x", "[+1.0] x", "[Aug12 10:16] x", "h kernel: x", "h kern.err k: ", "kern:err:x", "x\\x0a[1.0] ", "data: {", "::1 a: x",
-    "a[1]: x", "\u6708 1 x", "3\u6708 1 x", "h - x", "#033[0mx", "[a 10:16:36]", "> : x", "12: x", "2: [1.000000]", "kernel:x", "h kernel:x",
+    "kernel: x",
+    "[<1.0>] x",
+    "[+1.0] x",
+    "[Aug12 10:16] x",
+    "h kernel: x",
+    "h kern.err k: ",
+    "kern:err:x",
+    "x\\x0a[1.0] ",
+    "data: {",
+    "::1 a: x",
+    "a[1]: x",
+    "\u6708 1 x",
+    "3\u6708 1 x",
+    "h - x",
+    "#033[0mx",
+    "[a 10:16:36]",
+    "> : x",
+    "12: x",
+    "2: [1.000000]",
+    "kernel:x",
+    "h kernel:x",
 ]
 
 
 @pytest.mark.parametrize("prefix", KERNEL_PREFIXES)
 def test_no_name_that_looks_like_a_prefix_changes_what_is_told(prefix):
     for name in NAMES:
-        [event] = parse(records_of([prefix + name + HEADER[1:], prefix + KILL.replace("(x)", "({0})".format(name))]))
+        [event] = parse(records_of([prefix + name + HEADER[1:], prefix + KILL.replace("(x)", f"({name})")]))
         assert (event["outcome"], event["trusted"], event["trigger"] is None) == ("kill", None, False)
         assert [(victim["pid"], victim["name"]) for victim in event["victims"]] == [(7, name)]
 
 
 PROGRAM_PREFIXES = [
-    "[   12.345678] host mallory[7]: ", "1795409025.649722 host mallory[7]: ", "Aug 12 10:16:36 host user.err kernel: ",
-    "Aug 12 10:16:36 host kern.err mallory: ", "Mon Aug 12 10:16:36 2024 user.err mallory: ",
-    "11\u6708 23 04:43:46 host mallory: ", "Aug 12 10:16:36 2001:db8::7 mallory: ",
+    "[   12.345678] host mallory[7]: ",
+    "1795409025.649722 host mallory[7]: ",
+    "Aug 12 10:16:36 host user.err kernel: ",
+    "Aug 12 10:16:36 host kern.err mallory: ",
+    "Mon Aug 12 10:16:36 2024 user.err mallory: ",
+    "11\u6708 23 04:43:46 host mallory: ",
+    "Aug 12 10:16:36 2001:db8::7 mallory: ",
     "Aug 12 10:16:36 host mallory:[   12.345678] ",
 ]
 
 
 @pytest.mark.parametrize("prefix", PROGRAM_PREFIXES)
-@pytest.mark.parametrize("behind", ["", "kernel: ", "host kernel: ", "[   12.345678] ", "[   12.345678] host kernel: ", "kern  :err   : ", "<3>", "\x1b[0m"])
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "",
+        "kernel: ",
+        "host kernel: ",
+        "[   12.345678] ",
+        "[   12.345678] host kernel: ",
+        "kern  :err   : ",
+        "<3>",
+        "\x1b[0m",
+    ],
+)
 def test_what_a_program_says_is_never_the_kernel_s(prefix, behind):
     """Also as a container's own words in what Docker keeps."""
     line = prefix + behind + KILL

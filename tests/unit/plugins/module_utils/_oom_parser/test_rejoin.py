@@ -10,13 +10,16 @@ import textwrap
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import records_of
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
 
 RECORDED = os.path.join(os.path.dirname(__file__), "../../../fixtures/kernel_logs/recorded")
 FORMS = [
-    "debian11-5.10/dmesg-iso.log", "debian11-5.10/journal-short.log",
-    "debian12-6.1/dmesg-T.log", "debian12-6.1/dmesg-x.log", "debian12-6.1/journal-all.log",
+    "debian11-5.10/dmesg-iso.log",
+    "debian11-5.10/journal-short.log",
+    "debian12-6.1/dmesg-T.log",
+    "debian12-6.1/dmesg-x.log",
+    "debian12-6.1/journal-all.log",
 ]
 
 
@@ -25,7 +28,7 @@ def as_mail(line, width):
 
 
 def as_terminal(line, width):
-    return [line[start:start + width] for start in range(0, len(line), width)] or [""]
+    return [line[start : start + width] for start in range(0, len(line), width)] or [""]
 
 
 def quoted(line, width):
@@ -41,10 +44,14 @@ def with_blanks(line, width):
 def told(lines):
     """Each event but its id, which holds the name, and that of the victim whose name has a line end: it is read as far as it can be."""
     events = parse(records_of(lines), tasks=True)
-    return [dict(event, id=None) for event in events if "lines" not in str([victim["name"] for victim in event["victims"]])]
+    return [
+        dict(event, id=None) for event in events if "lines" not in str([victim["name"] for victim in event["victims"]])
+    ]
 
 
-@pytest.mark.parametrize("wrap, width", [(as_mail, 72), (as_mail, 76), (as_mail, 80), (as_terminal, 80), (quoted, 76), (with_blanks, 78)])
+@pytest.mark.parametrize(
+    "wrap, width", [(as_mail, 72), (as_mail, 76), (as_mail, 80), (as_terminal, 80), (quoted, 76), (with_blanks, 78)]
+)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_wrapped_log_tells_the_same(form, wrap, width):
     with open(os.path.join(RECORDED, form), encoding="utf-8", errors="backslashreplace") as stream:
@@ -72,11 +79,28 @@ def test_without_stamps_the_words_tell_where_a_message_begins(wrap, width):
 
 
 OTHER = [
-    ["earlyoom v1.3", "mem avail: 1943 of 1943 MiB (100 %), swap avail:    0 of    0 MiB ( 0 %)", "sending SIGTERM when mem <= 10 % and swap <= 10 %"],
-    ["[    1.000000] active_anon:77 inactive_anon:3047 isolated_anon:0 and a word", "                active_file:12 inactive_file:20 isolated_file:0"],
-    ["[    1.000000] " + 90 * "a b ", "[    2.000000] a line that is nearly as long as those that mails and terminals wr", "a bare one"],
-    ["[    1.000000] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),task=x,pid=1,uid=0", "[    1.000000] ,pid=2,uid=0"],
-    ["kern  :err   : [    1.000000] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)", "user  :err   : [    1.000000] ,task=x,pid=2,uid=0"],
+    [
+        "earlyoom v1.3",
+        "mem avail: 1943 of 1943 MiB (100 %), swap avail:    0 of    0 MiB ( 0 %)",
+        "sending SIGTERM when mem <= 10 % and swap <= 10 %",
+    ],
+    [
+        "[    1.000000] active_anon:77 inactive_anon:3047 isolated_anon:0 and a word",
+        "                active_file:12 inactive_file:20 isolated_file:0",
+    ],
+    [
+        "[    1.000000] " + 90 * "a b ",
+        "[    2.000000] a line that is nearly as long as those that mails and terminals wr",
+        "a bare one",
+    ],
+    [
+        "[    1.000000] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),task=x,pid=1,uid=0",
+        "[    1.000000] ,pid=2,uid=0",
+    ],
+    [
+        "kern  :err   : [    1.000000] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)",
+        "user  :err   : [    1.000000] ,task=x,pid=2,uid=0",
+    ],
     ["[    1.000000] x", "x invoked oom-killer: no"],
     ["[    1.000000] a folder", "[    1.000000] /tmp"],
 ]
@@ -93,24 +117,54 @@ BARE_SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mem
 OOMD_KILL = "oomd kill: 1.0 2.0 3.0 /a 123 ruleset:[R] detectorgroup:[D] killer:P v2"
 # Lines, and the pids that are told. In none of them was anything wrapped.
 SHORT_LINES = {
-    "behind a line of a program": (["[Mon Nov 23 04:43:46 2026] starting collection of kernel messages (dmesg)", BARE_KILL], [1234]),
+    "behind a line of a program": (
+        ["[Mon Nov 23 04:43:46 2026] starting collection of kernel messages (dmesg)", BARE_KILL],
+        [1234],
+    ),
     "behind what anybody wrote": (["[    1.000000] " + 50 * "a", BARE_KILL], [1234]),
     "behind an announcement": (
-        ["[  100.000000] Out of memory: Kill process 123 (java) score 9 or sacrifice child", "Killed process 123 (j) total-vm:1kB, anon-rss:1kB, file-rss:0kB"],
+        [
+            "[  100.000000] Out of memory: Kill process 123 (java) score 9 or sacrifice child",
+            "Killed process 123 (j) total-vm:1kB, anon-rss:1kB, file-rss:0kB",
+        ],
         [123],
     ),
     "behind a name that looks like an uptime": (
-        ["[  123]  1000   123     1000      900     57344        0             0 x", "[1.000000] ", BARE_SUMMARY, BARE_KILL], [1234]
+        [
+            "[  123]  1000   123     1000      900     57344        0             0 x",
+            "[1.000000] ",
+            BARE_SUMMARY,
+            BARE_KILL,
+        ],
+        [1234],
     ),
     "earlyoom": (
-        ["2026-11-23T04:43:46Z stdout F mem avail:  9 of 1943 MiB ( 5.10 %), swap", "sending SIGTERM to process 1234 uid 0 \"java\": badness 9, VmRSS 900 MiB"],
+        [
+            "2026-11-23T04:43:46Z stdout F mem avail:  9 of 1943 MiB ( 5.10 %), swap",
+            'sending SIGTERM to process 1234 uid 0 "java": badness 9, VmRSS 900 MiB',
+        ],
         [1234],
     ),
     "oomd": (["[../oomd/plugins/BaseKillPlugin.cpp:112] Killed 1: 101(name) 102(b)", OOMD_KILL], [101, 102]),
-    "the reaper": ([BARE_KILL.partition(", shmem")[0], "oom_reaper: reaped process 1234 (java), now anon-rss:0kB, file-rss:0kB"], [1234]),
-    "an old kill, and prose": (["Sep 14 20:16:21 dhcpaq kernel: Out of Memory: Killed process 1234 (bk).", "Then the machine was fine again."], [1234]),
-    "an old kill, and the end of a block": (["Sep 14 20:16:21 dhcpaq kernel: Out of Memory: Killed process 1234 (bk).", "```"], [1234]),
-    "cut, and the reaper": ([BARE_KILL.partition("0kB, shmem")[0], "oom_reaper: reaped process 1234 (java), now anon-rss:0kB, file-rss:0kB"], [1234]),
+    "the reaper": (
+        [BARE_KILL.partition(", shmem")[0], "oom_reaper: reaped process 1234 (java), now anon-rss:0kB, file-rss:0kB"],
+        [1234],
+    ),
+    "an old kill, and prose": (
+        ["Sep 14 20:16:21 dhcpaq kernel: Out of Memory: Killed process 1234 (bk).", "Then the machine was fine again."],
+        [1234],
+    ),
+    "an old kill, and the end of a block": (
+        ["Sep 14 20:16:21 dhcpaq kernel: Out of Memory: Killed process 1234 (bk).", "```"],
+        [1234],
+    ),
+    "cut, and the reaper": (
+        [
+            BARE_KILL.partition("0kB, shmem")[0],
+            "oom_reaper: reaped process 1234 (java), now anon-rss:0kB, file-rss:0kB",
+        ],
+        [1234],
+    ),
 }
 
 
@@ -135,7 +189,10 @@ GROUP_PATH = "/docker/" + 8 * "0123456789abcdef"
             "Memory cgroup out of memory: Killed process 7 (php-fpm) total-vm:568056kB, anon-rss:107940kB, file-rss:11516kB, shmem-rss:6280kB, UID:1000"
             " pgtables:524kB oom_score_adj:-30",
         ],
-        ["Task in {0} killed as a result of limit of {0}", "Memory cgroup out of memory: Killed process 7 (php-fpm) total-vm:4kB, anon-rss:3kB, file-rss:2kB"],
+        [
+            "Task in {0} killed as a result of limit of {0}",
+            "Memory cgroup out of memory: Killed process 7 (php-fpm) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+        ],
     ],
 )
 def test_what_a_terminal_of_any_width_broke_is_whole_or_unknown(lines, width):
@@ -153,7 +210,9 @@ def test_what_a_terminal_of_any_width_broke_is_whole_or_unknown(lines, width):
 def test_a_bare_line_behind_a_limit_need_not_be_its_rest():
     line = WIDE + "Task in /a killed as a result of limit of " + GROUP_PATH
     for behind in ("```", "--", "a word", "Thanks", "2", "/code", "20:01"):
-        [event] = parse(records_of([line, behind, WIDE + "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))
+        [event] = parse(
+            records_of([line, behind, WIDE + "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"])
+        )
         assert event["memcg"]["path"] == GROUP_PATH
 
 
@@ -163,14 +222,21 @@ def test_no_number_gets_too_long_for_python_where_lines_are_put_together():
     assert [event["victims"][0]["pid"] for event in parse(records_of(lines))] == [7]
 
 
-@pytest.mark.parametrize("stamp", ["[    5.000000] ", WIDE + "Memory cgroup out of memory: ", "Nov 23 04:43:46 host kernel: "])
+@pytest.mark.parametrize(
+    "stamp", ["[    5.000000] ", WIDE + "Memory cgroup out of memory: ", "Nov 23 04:43:46 host kernel: "]
+)
 def test_a_line_end_behind_what_looks_like_a_size_is_in_the_name(stamp):
-    [event] = parse(records_of([stamp + "Killed process 7 (x) vsz:1kB", "yyy) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))
+    [event] = parse(
+        records_of([stamp + "Killed process 7 (x) vsz:1kB", "yyy) total-vm:4kB, anon-rss:3kB, file-rss:2kB"])
+    )
     assert (event["victims"][0]["name"], event["victims"][0]["total_vm_kb"]) == ("x) vsz:1kB\\x0ayyy", 4)
 
 
 def test_the_name_of_a_summary_alone_may_have_a_line_end():
-    lines = ["oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/a,task=ssh", "d,pid=7,uid=0"]
+    lines = [
+        "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/a,task=ssh",
+        "d,pid=7,uid=0",
+    ]
     [event] = parse(records_of([WIDE + lines[0], lines[1]]))
     assert (event["victims"][0]["name"], event["victims"][0]["cgroup"]) == ("ssh\\x0ad", "/a")
 
@@ -182,14 +248,29 @@ def test_a_line_may_be_broken_behind_a_hyphen():
 
 
 def test_the_path_of_a_memory_cgroup_ends_with_its_line():
-    lines = ["Memory cgroup stats for /user.slice/user-1000.slice/session-1.scope:", "anon 4096", "Out of memory and no killable processes..."]
+    lines = [
+        "Memory cgroup stats for /user.slice/user-1000.slice/session-1.scope:",
+        "anon 4096",
+        "Out of memory and no killable processes...",
+    ]
     for stamp in ("", "[    5.000000] "):
-        [event] = parse(records_of(["a invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", stamp + lines[0], *lines[1:]]))
+        [event] = parse(
+            records_of(
+                [
+                    "a invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0",
+                    stamp + lines[0],
+                    *lines[1:],
+                ]
+            )
+        )
         assert event["memcg"]["path"] == "/user.slice/user-1000.slice/session-1.scope"
 
 
 def test_what_comes_later_is_not_the_next_record_of_a_summary():
-    lines = ["[    5.000000] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg=/a", "[    7.000000] ,task_memcg=/x,task=evil,pid=1,uid=0"]
+    lines = [
+        "[    5.000000] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg=/a",
+        "[    7.000000] ,task_memcg=/x,task=evil,pid=1,uid=0",
+    ]
     assert [event["victims"] for event in parse(records_of(lines))] == [[]]
 
 
@@ -205,22 +286,35 @@ CONTINUED = {
 @pytest.mark.parametrize("stamp", ["4,{0},5000000,-;", "[    5.000000] "], ids=["kmsg", "dmesg"])
 @pytest.mark.parametrize("parts", CONTINUED.values(), ids=list(CONTINUED))
 def test_a_path_that_does_not_fit_into_a_record_goes_on_in_the_next(parts, stamp):
-    lines = ["oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=c,mems_allowed=0," + parts[0]] + parts[1:]
+    lines = ["oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=c,mems_allowed=0," + parts[0], *parts[1:]]
     [event] = parse(records_of([stamp.format(number) + line for number, line in enumerate(lines)]))
     assert event["memcg"]["path"] == ("/" if parts[0] == "oom_memcg=/" else PATH)
-    assert [(victim["pid"], victim["name"], victim["uid"], victim["cgroup"]) for victim in event["victims"]] == [(200, "bar", 1000, PATH)]
+    assert [(victim["pid"], victim["name"], victim["uid"], victim["cgroup"]) for victim in event["victims"]] == [
+        (200, "bar", 1000, PATH)
+    ]
 
 
-@pytest.mark.parametrize("first, second", [("fo", "o"), ("", "evil"), ("evil", ""), ("omm: x", "Tainted"), ("", "[    1.000000]"), ("a\\x0ab", "c")])
+@pytest.mark.parametrize(
+    "first, second",
+    [("fo", "o"), ("", "evil"), ("evil", ""), ("omm: x", "Tainted"), ("", "[    1.000000]"), ("a\\x0ab", "c")],
+)
 def test_a_line_end_in_the_name_of_who_asked(first, second):
     """As dmesg writes it. The second line may look like one of another boot."""
     lines = [
-        "[  108.500000] " + first, second + " invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=3",
-        "[  108.500000] CPU: 0 PID: 7 Comm: " + first, second + " Not tainted 6.1.0-26-amd64 #1",
-        "[  108.600000] [      7]     0     7     1000      100    57344        0             3 " + first, second,
-        "[  108.600000] Out of memory: Killed process 7 (" + first, second + ") total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+        "[  108.500000] " + first,
+        second + " invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=3",
+        "[  108.500000] CPU: 0 PID: 7 Comm: " + first,
+        second + " Not tainted 6.1.0-26-amd64 #1",
+        "[  108.600000] [      7]     0     7     1000      100    57344        0             3 " + first,
+        second,
+        "[  108.600000] Out of memory: Killed process 7 (" + first,
+        second + ") total-vm:4kB, anon-rss:3kB, file-rss:2kB",
     ]
     [event] = parse(records_of(lines))
     name = first + "\\x0a" + second
     assert event["trigger"] == {"name": name, "pid": 7, "oom_score_adj": 3, "gfp_mask": "0xcc0", "order": 0}
-    assert ([victim["name"] for victim in event["victims"]], event["monotonic"], event["boot_index"]) == ([name], 108.5, 0)
+    assert ([victim["name"] for victim in event["victims"]], event["monotonic"], event["boot_index"]) == (
+        [name],
+        108.5,
+        0,
+    )

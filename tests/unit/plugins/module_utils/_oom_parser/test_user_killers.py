@@ -23,23 +23,59 @@ def events(*lines):
     [
         ("Killing process 12 web server", (12, "web server", None, None, None)),
         ("Killing process: web server, pid: 12, badness: 300, VmRSS: 2 MiB", (12, "web server", 300, 2048, None)),
-        ("Killing process 'web server' with signal 15, pid: 12, badness: 300, VmRSS: 2 MiB", (12, "web server", 300, 2048, "SIGTERM")),
-        ('killing process 12 "web server" with signal 9: badness 300, VmRSS 2 MiB', (12, "web server", 300, 2048, "SIGKILL")),
-        ('sending SIGTERM to process 12 "web server": badness 300, VmRSS 2 MiB', (12, "web server", 300, 2048, "SIGTERM")),
-        ('sending SIGKILL to process 12 uid 1000 "web server": badness 300, VmRSS 2 MiB', (12, "web server", 300, 2048, "SIGKILL")),
-        ('sending SIGTERM to process 12 uid 1000 "a": oom_score 300, VmRSS 2 MiB, cmdline "a b"', (12, "a", 300, 2048, "SIGTERM")),
-        ('sending SIGTERM to process 12 uid 1000 "a": oom_score 300, oom_score_adj -5, VmRSS 2 MiB, cmdline ""', (12, "a", 300, 2048, "SIGTERM")),
-        ('#033[33msending SIGTERM to process 12 "web server": badness 300, VmRSS 2 MiB#033[0m', (12, "web server", 300, 2048, "SIGTERM")),
-        ('\\x1b[31msending SIGKILL to process 12 "#033[0m": badness 300, VmRSS 2 MiB\\x1b[0m', (12, "#033[0m", 300, 2048, "SIGKILL")),
-        ('\x1b[31msending SIGKILL to process 12 "web server": badness 300, VmRSS 2 MiB\x1b[0m', (12, "web server", 300, 2048, "SIGKILL")),
-        ('sending SIGTERM to process 12 "a": badness 1, VmRSS": badness 300, VmRSS 2 MiB', (12, 'a": badness 1, VmRSS', 300, 2048, "SIGTERM")),
+        (
+            "Killing process 'web server' with signal 15, pid: 12, badness: 300, VmRSS: 2 MiB",
+            (12, "web server", 300, 2048, "SIGTERM"),
+        ),
+        (
+            'killing process 12 "web server" with signal 9: badness 300, VmRSS 2 MiB',
+            (12, "web server", 300, 2048, "SIGKILL"),
+        ),
+        (
+            'sending SIGTERM to process 12 "web server": badness 300, VmRSS 2 MiB',
+            (12, "web server", 300, 2048, "SIGTERM"),
+        ),
+        (
+            'sending SIGKILL to process 12 uid 1000 "web server": badness 300, VmRSS 2 MiB',
+            (12, "web server", 300, 2048, "SIGKILL"),
+        ),
+        (
+            'sending SIGTERM to process 12 uid 1000 "a": oom_score 300, VmRSS 2 MiB, cmdline "a b"',
+            (12, "a", 300, 2048, "SIGTERM"),
+        ),
+        (
+            'sending SIGTERM to process 12 uid 1000 "a": oom_score 300, oom_score_adj -5, VmRSS 2 MiB, cmdline ""',
+            (12, "a", 300, 2048, "SIGTERM"),
+        ),
+        (
+            '#033[33msending SIGTERM to process 12 "web server": badness 300, VmRSS 2 MiB#033[0m',
+            (12, "web server", 300, 2048, "SIGTERM"),
+        ),
+        (
+            '\\x1b[31msending SIGKILL to process 12 "#033[0m": badness 300, VmRSS 2 MiB\\x1b[0m',
+            (12, "#033[0m", 300, 2048, "SIGKILL"),
+        ),
+        (
+            '\x1b[31msending SIGKILL to process 12 "web server": badness 300, VmRSS 2 MiB\x1b[0m',
+            (12, "web server", 300, 2048, "SIGKILL"),
+        ),
+        (
+            'sending SIGTERM to process 12 "a": badness 1, VmRSS": badness 300, VmRSS 2 MiB',
+            (12, 'a": badness 1, VmRSS', 300, 2048, "SIGTERM"),
+        ),
     ],
 )
 def test_earlyoom_in_all_its_wordings(line, victim):
     [event] = events("Nov 23 04:43:46 host earlyoom[530]: " + line)
     [found] = event["victims"]
     assert (found["pid"], found["name"], found["score"], found["rss_kb"], event["signal"]) == victim
-    assert (event["killer"], event["outcome"], event["trusted"], event["constraint"], event["trigger"]) == ("earlyoom", "kill", None, None, None)
+    assert (event["killer"], event["outcome"], event["trusted"], event["constraint"], event["trigger"]) == (
+        "earlyoom",
+        "kill",
+        None,
+        None,
+        None,
+    )
     assert event["raw"] == ["Nov 23 04:43:46 host earlyoom[530]: " + line]
 
 
@@ -56,9 +92,18 @@ SENT = 'sending {0} to process {1} uid 0 "a": badness 3, VmRSS 2 MiB'
         ([SENT.format("SIGTERM", 1), "kill failed: Timer expired", SENT.format("SIGTERM", 1)], [(1, False)]),
         ([SENT.format("SIGTERM", 1), SENT.format("SIGTERM", 1).replace('"a"', '"b"')], [(1, False), (1, False)]),
         ([SENT.format("SIGTERM", 1), SENT.format("SIGKILL", 1), SENT.format("SIGKILL", 1)], [(1, True)]),
-        (["[1.0] " + SENT.format("SIGTERM", 1), "[99.0] " + SENT.format("SIGKILL", 1)], [(1, False), (1, False)]),  # another with the same pid
-        ([WHO.format(1), "  Sending SIGTERM to the victim", WHO.format(1), "  Sending SIGKILL to the victim"], [(1, True)]),
-        ([WHO.format(1), "  Sending SIGTERM to the victim", WHO.format(2), "  Sending SIGKILL to the victim"], [(1, False), (2, False)]),
+        (
+            ["[1.0] " + SENT.format("SIGTERM", 1), "[99.0] " + SENT.format("SIGKILL", 1)],
+            [(1, False), (1, False)],
+        ),  # another with the same pid
+        (
+            [WHO.format(1), "  Sending SIGTERM to the victim", WHO.format(1), "  Sending SIGKILL to the victim"],
+            [(1, True)],
+        ),
+        (
+            [WHO.format(1), "  Sending SIGTERM to the victim", WHO.format(2), "  Sending SIGKILL to the victim"],
+            [(1, False), (2, False)],
+        ),
         (["  Sending SIGTERM to the victim", "  Sending SIGKILL to the victim"], [(None, False), (None, False)]),
         (["sending SIGTERM when mem <= 10 % and swap <= 10 %,", "        SIGKILL when mem <= 5 %"], []),
         (["low memory! at or below SIGTERM limits: mem 10 %, swap 10 %"], []),
@@ -74,9 +119,18 @@ def test_what_belongs_to_one_kill_is_one(lines, found):
     "line, reason",
     [
         ("Killed {0} due to memory used (1) / total (2) and swap used (3) / total (4) being more than 90.00%", "swap"),
-        ("Killed {0} due to memory pressure for /system.slice being 60.10% > 50.00% for > 30s with reclaim activity", "pressure"),
-        ("Marked {0} for killing due to memory used (1) / total (2) and swap used (3) / total (4) being more than 90.00%", "swap"),
-        ("Marked {0} for killing due to memory pressure for /system.slice being 60.10% > 50.00% for > 30s with reclaim activity", "pressure"),
+        (
+            "Killed {0} due to memory pressure for /system.slice being 60.10% > 50.00% for > 30s with reclaim activity",
+            "pressure",
+        ),
+        (
+            "Marked {0} for killing due to memory used (1) / total (2) and swap used (3) / total (4) being more than 90.00%",
+            "swap",
+        ),
+        (
+            "Marked {0} for killing due to memory pressure for /system.slice being 60.10% > 50.00% for > 30s with reclaim activity",
+            "pressure",
+        ),
     ],
 )
 def test_systemd_oomd_names_a_cgroup(line, reason):
@@ -86,16 +140,22 @@ def test_systemd_oomd_names_a_cgroup(line, reason):
         "Jul 25 14:31:35 host systemd[1]: other.service: systemd-oomd killed 9 process(es) in this unit.",
         "Jul 25 14:31:35 host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.",
     )
-    assert (event["killer"], event["memcg"]["path"], event["reason"], event["killed_count"], event["victims"]) == ("systemd-oomd", UNIT, reason, 2, [])
+    assert (event["killer"], event["memcg"]["path"], event["reason"], event["killed_count"], event["victims"]) == (
+        "systemd-oomd",
+        UNIT,
+        reason,
+        2,
+        [],
+    )
 
 
 @pytest.mark.parametrize("moment, count", [("14:31:34", 2), ("14:29:00", None)])
 def test_systemd_may_speak_before_oomd_does(moment, count):
     """As systemd 252 does in a guest: oomd is told of the end before it says what it did."""
     [event] = events(
-        "Jul 25 {0} host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.".format(moment),
+        f"Jul 25 {moment} host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.",
         "Jul 25 14:31:35 host systemd[1]: thrash.service: systemd-oomd killed some process(es) in this unit.",
-        "Jul 25 14:31:35 host systemd-oomd[1332]: Killed {0} due to memory pressure for / being 1.68% > 1.00% for > 1s with reclaim activity".format(UNIT),
+        f"Jul 25 14:31:35 host systemd-oomd[1332]: Killed {UNIT} due to memory pressure for / being 1.68% > 1.00% for > 1s with reclaim activity",
     )
     assert event["killed_count"] == count
 
@@ -103,14 +163,30 @@ def test_systemd_may_speak_before_oomd_does(moment, count):
 @pytest.mark.parametrize(
     "lines, victim",
     [
-        (["PID: 12, name: web server, badness: 3", "Implementing a corrective action:", "  Sending SIGTERM to the victim"], (12, "web server", 3, "SIGTERM")),
+        (
+            [
+                "PID: 12, name: web server, badness: 3",
+                "Implementing a corrective action:",
+                "  Sending SIGTERM to the victim",
+            ],
+            (12, "web server", 3, "SIGTERM"),
+        ),
         (["Victim VmRSS: 4 KiB", "  Send SIGKILL to the victim"], (None, None, None, "SIGKILL")),
-        (["PID: 12, Name: a, badness: 3", "  Send SIGKILL to the victim; total response time: 13 ms"], (12, "a", 3, "SIGKILL")),
+        (
+            ["PID: 12, Name: a, badness: 3", "  Send SIGKILL to the victim; total response time: 13 ms"],
+            (12, "a", 3, "SIGKILL"),
+        ),
         (["  Send SIGTERM to the victim; total response time: 13246 ms"], (None, None, None, "SIGTERM")),
         (
             [
-                "Victim status (found in 3 ms):", "  Name:      web server", "  State:     D (disk sleep)", "  PID:       12", "  EUID:      1000",
-                "  badness:   3, oom_score:  422, oom_score_adj:  0", "Implement a corrective action:", "  Send SIGKILL to the victim",
+                "Victim status (found in 3 ms):",
+                "  Name:      web server",
+                "  State:     D (disk sleep)",
+                "  PID:       12",
+                "  EUID:      1000",
+                "  badness:   3, oom_score:  422, oom_score_adj:  0",
+                "Implement a corrective action:",
+                "  Send SIGKILL to the victim",
             ],
             (12, "web server", 3, "SIGKILL"),
         ),
@@ -118,7 +194,7 @@ def test_systemd_may_speak_before_oomd_does(moment, count):
 )
 @pytest.mark.parametrize("program", ["nohang", "nohang-desktop"])
 def test_nohang_says_first_whom(lines, victim, program):
-    [event] = events(*["Nov 23 04:43:46 host {0}[530]: {1}".format(program, line) for line in lines])
+    [event] = events(*[f"Nov 23 04:43:46 host {program}[530]: {line}" for line in lines])
     [found] = event["victims"]
     assert (found["pid"], found["name"], found["score"], event["signal"], event["killer"]) == (*victim, "nohang")
 
@@ -134,7 +210,9 @@ def test_what_anybody_says_takes_nothing_from_what_journald_knows():
         entry("nohang", "nohang.service", "  Sending SIGTERM to the victim"),
     )
     assert [(event["killer"], event["trusted"], event["victims"][0]["pid"]) for event in told] == [
-        ("earlyoom", None, 7), ("earlyoom", True, 7), ("nohang", True, None)
+        ("earlyoom", None, 7),
+        ("earlyoom", True, 7),
+        ("nohang", True, None),
     ]
 
 
@@ -150,7 +228,9 @@ def test_what_nohang_said_long_ago_is_of_another():
     assert event["victims"][0]["pid"] is None
 
 
-@pytest.mark.parametrize("line", ["Victim VmRSS: 2048 KiB", "  VmRSS:     2 MiB  (Anon: 1 MiB, File: 1 MiB, Shmem: 0 MiB)"])
+@pytest.mark.parametrize(
+    "line", ["Victim VmRSS: 2048 KiB", "  VmRSS:     2 MiB  (Anon: 1 MiB, File: 1 MiB, Shmem: 0 MiB)"]
+)
 def test_nohang_says_how_large_its_victim_is(line):
     [event] = events(*["Nov 23 04:43:46 host nohang[530]: " + text for text in (line, "  Send SIGKILL to the victim")])
     assert event["victims"][0]["rss_kb"] == 2048
@@ -161,7 +241,13 @@ def test_nohang_has_a_log_of_its_own():
         "2020-05-01 12:00:00,120: PID: 12, name: web server, badness: 3",
         "2020-05-01 12:00:00,127:   Sending SIGTERM to the victim",
     )
-    assert (event["killer"], event["victims"][0]["pid"], event["signal"], event["time"], event["trusted"]) == ("nohang", 12, "SIGTERM", None, None)
+    assert (event["killer"], event["victims"][0]["pid"], event["signal"], event["time"], event["trusted"]) == (
+        "nohang",
+        12,
+        "SIGTERM",
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -173,23 +259,32 @@ def test_nohang_has_a_log_of_its_own():
     ],
 )
 def test_no_cgroup_hides_or_forges_a_kill_of_oomd(cgroup, killer, told):
-    line = "oomd kill: 23.26 24.50 18.95 {0} 23334 ruleset:[r] detectorgroup:[d] killer:{1} v2".format(cgroup, killer)
+    line = f"oomd kill: 23.26 24.50 18.95 {cgroup} 23334 ruleset:[r] detectorgroup:[d] killer:{killer} v2"
     assert [event["memcg"]["path"] for event in events(line)] == told
 
 
 def test_oomd_writes_to_dev_kmsg_and_a_dry_run_is_no_kill():
     line = "12,{0},5000000,-;oomd kill: 23.26 24.50 18.95 {1} 23334 ruleset:[r] detectorgroup:[d] killer:{2} v2"
-    [event] = events(line.format(1, "workload.slice/a", "kill_by_memory"), line.format(2, "workload.slice/b", "(dry)kill_by_memory"))
+    [event] = events(
+        line.format(1, "workload.slice/a", "kill_by_memory"), line.format(2, "workload.slice/b", "(dry)kill_by_memory")
+    )
     assert (event["killer"], event["memcg"]["path"], event["monotonic"]) == ("oomd", "workload.slice/a", 5.0)
 
 
 OOMD_KILL = "oomd kill: 23.26 24.50 18.95 {0} 23334 ruleset:[r] detectorgroup:[d] killer:p v2"
 OOMD_OUTPUT = {
-    "pids alone": (["[../BaseKillPlugin.cpp:112] Killed 3: 101 102 103"], [(None, [(101, None), (102, None), (103, None)])]),
-    "with names, of which some failed": (
-        ["[../src/oomd/plugins/BaseKillPlugin.cpp:9] Killed 2: 101(a b) 102(x)[E3] 103(c)"], [(None, [(101, "a b"), (103, "c")])]
+    "pids alone": (
+        ["[../BaseKillPlugin.cpp:112] Killed 3: 101 102 103"],
+        [(None, [(101, None), (102, None), (103, None)])],
     ),
-    "before the cgroup": (["[x.cpp:1] Killed 1: 7(a)", "[x.cpp:1] Killed 1: 8(b)", OOMD_KILL.format("w/a")], [("w/a", [(7, "a"), (8, "b")])]),
+    "with names, of which some failed": (
+        ["[../src/oomd/plugins/BaseKillPlugin.cpp:9] Killed 2: 101(a b) 102(x)[E3] 103(c)"],
+        [(None, [(101, "a b"), (103, "c")])],
+    ),
+    "before the cgroup": (
+        ["[x.cpp:1] Killed 1: 7(a)", "[x.cpp:1] Killed 1: 8(b)", OOMD_KILL.format("w/a")],
+        [("w/a", [(7, "a"), (8, "b")])],
+    ),
     "of the next cgroup": (
         ["[x.cpp:1] Killed 1: 7(a)", OOMD_KILL.format("w/a"), "[x.cpp:1] Killed 1: 8(b)", OOMD_KILL.format("w/b")],
         [("w/a", [(7, "a")]), ("w/b", [(8, "b")])],
@@ -202,7 +297,10 @@ OOMD_OUTPUT = {
 
 @pytest.mark.parametrize("lines, kills", OOMD_OUTPUT.values(), ids=list(OOMD_OUTPUT))
 def test_oomd_says_on_its_output_whom_it_killed(lines, kills):
-    found = [(event["memcg"] and event["memcg"]["path"], [(one["pid"], one["name"]) for one in event["victims"]]) for event in events(*lines)]
+    found = [
+        (event["memcg"] and event["memcg"]["path"], [(one["pid"], one["name"]) for one in event["victims"]])
+        for event in events(*lines)
+    ]
     assert found == kills
 
 
@@ -222,7 +320,10 @@ def test_another_program_s_words_are_no_kill(line):
 
 
 def test_their_events_have_the_keys_of_the_kernel_s():
-    [kernel, program] = events("Out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:1kB", SENT.format("SIGTERM", 1))
+    [kernel, program] = events(
+        "Out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:1kB",
+        SENT.format("SIGTERM", 1),
+    )
     assert set(kernel) == set(program)
     assert set(kernel["victims"][0]) == set(program["victims"][0])
     assert kernel["victims"][0]["rss_kb"] == 6
@@ -232,6 +333,6 @@ def test_their_events_have_the_keys_of_the_kernel_s():
 def test_what_is_said_of_one_kill_may_go_over_midnight():
     [event] = events(
         "Jul 25 23:59:59 host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.",
-        "Jul 26 00:00:00 host systemd-oomd[1332]: Killed {0} due to memory pressure for / being 1.68% > 1.00% for > 1s with reclaim activity".format(UNIT),
+        f"Jul 26 00:00:00 host systemd-oomd[1332]: Killed {UNIT} due to memory pressure for / being 1.68% > 1.00% for > 1s with reclaim activity",
     )
     assert event["killed_count"] == 2

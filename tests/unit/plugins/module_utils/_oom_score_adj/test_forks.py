@@ -12,7 +12,7 @@ STAT = "{0} (x) {1} 1 1 1 0 -1 0 0 0 0 0 {2} 0 0 0 20 0 1 0 100 0 0\n"
 
 
 def thread(proc, tid, state, ticks=0):
-    proc.write("7/task/{0}/stat".format(tid), STAT.format(tid, state, ticks))
+    proc.write(f"7/task/{tid}/stat", STAT.format(tid, state, ticks))
 
 
 @pytest.fixture
@@ -31,7 +31,9 @@ def test_a_thread_at_work_may_be_forking(forking):
     assert not forking.none()
 
 
-@pytest.mark.parametrize("state, ticks, none", [("S", 0, True), ("T", 0, True), ("D", 0, False), ("R", 5, False), ("R", 1000, True)])
+@pytest.mark.parametrize(
+    "state, ticks, none", [("S", 0, True), ("T", 0, True), ("D", 0, False), ("R", 5, False), ("R", 1000, True)]
+)
 def test_it_is_not_when_it_slept_or_had_more_time_than_a_fork_takes(proc, forking, state, ticks, none):
     thread(proc, 8, state, ticks)
     assert forking.none() is none

@@ -11,7 +11,6 @@ import sys
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply as _pin_apply
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
     InputError,
@@ -19,11 +18,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     OomError,
     ReadBackError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import Application
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, result
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply as _pin_apply
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import Application
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, result
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
 
 
 @pytest.fixture
@@ -31,14 +31,22 @@ def host(proc, tmp_path):
     """Two engines, a shell that one of them started, a kernel thread, and a cgroup with two processes."""
     proc.process(1, "systemd", parent=0)
     proc.process(2, "kthreadd", kernel_thread=True)
-    proc.process(10, "dockerd", exe="/usr/bin/dockerd", cmdline=b"/usr/bin/dockerd\0-H\0fd://\0", cgroup="/system.slice/docker.service")
+    proc.process(
+        10,
+        "dockerd",
+        exe="/usr/bin/dockerd",
+        cmdline=b"/usr/bin/dockerd\0-H\0fd://\0",
+        cgroup="/system.slice/docker.service",
+    )
     proc.process(11, "exe", exe="/usr/bin/dockerd", parent=10, cgroup="/system.slice/docker.service")
-    proc.process(12, "a-name-cut-at-1", exe="/opt/a-name-cut-at-15-bytes", score=5, cgroup="/system.slice/docker.service-not")
+    proc.process(
+        12, "a-name-cut-at-1", exe="/opt/a-name-cut-at-15-bytes", score=5, cgroup="/system.slice/docker.service-not"
+    )
     memory = tmp_path / "cgroup"
     (memory / "system.slice/docker.service/nested").mkdir(parents=True)
     (memory / "system.slice/docker.service/cgroup.procs").write_text("10\n")
     (memory / "system.slice/docker.service/nested/cgroup.procs").write_text("11\n")
-    proc.write("self/mountinfo", "30 24 0:26 / {0} rw - cgroup cgroup rw,memory\n".format(memory))
+    proc.write("self/mountinfo", f"30 24 0:26 / {memory} rw - cgroup cgroup rw,memory\n")
     return proc
 
 
@@ -167,7 +175,9 @@ def test_what_is_missing_can_be_accepted(host, target, words, missing):
 
 
 def test_two_targets_may_not_want_different_scores_for_one_process(host):
-    with pytest.raises(InputError, match=r"process 10 \(dockerd\) is selected twice: process=dockerd wants -500, pid=10 wants 0"):
+    with pytest.raises(
+        InputError, match=r"process 10 \(dockerd\) is selected twice: process=dockerd wants -500, pid=10 wants 0"
+    ):
         apply(host, pin("process", "dockerd"), pin("pid", 10, 0))
     apply(host, pin("process", "dockerd"), pin("pid", 10, -500), pin("pid", 10, -500))
     assert host.score(10) == -500
@@ -193,7 +203,9 @@ def test_a_denied_lowering_says_which_capability_is_missing(host, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(ProcessDir, "set_score", denied)
-    with pytest.raises(AccessError, match=r"process 10 \(dockerd\) from 0 to -500 was denied: lowering a score needs CAP_SYS_RESOURCE"):
+    with pytest.raises(
+        AccessError, match=r"process 10 \(dockerd\) from 0 to -500 was denied: lowering a score needs CAP_SYS_RESOURCE"
+    ):
         apply(host, pin("pid", 10))
     with pytest.raises(AccessError, match="only its owner and root may do that"):
         apply(host, pin("pid", 10, 500))
@@ -222,7 +234,9 @@ def test_what_cannot_be_put_back_is_named(host, monkeypatch):
         write(directory, score)
 
     monkeypatch.setattr(ProcessDir, "set_score", only_down)
-    with pytest.raises(OomError, match=r"process 12 .*; this could not be put back: .*process 10 \(dockerd\) from -500 to 0"):
+    with pytest.raises(
+        OomError, match=r"process 12 .*; this could not be put back: .*process 10 \(dockerd\) from -500 to 0"
+    ):
         apply(host, pin("pid", 10), pin("pid", 12, 300))
 
 
@@ -278,7 +292,7 @@ def fork_on_write(host, monkeypatch, forks):
         child = next(children, None)
         if child:
             host.process(child, "child", cgroup="/system.slice/docker.service")
-            procs.write_text(procs.read_text() + "{0}\n".format(child))
+            procs.write_text(procs.read_text() + f"{child}\n")
 
     monkeypatch.setattr(ProcessDir, "set_score", write_and_fork)
 
@@ -305,9 +319,13 @@ def test_a_real_process_is_raised_and_told():
     child = subprocess.Popen(["sleep", "60"])
     try:
         [outcome] = Application(Procfs(), Systemd(), Plan(Procfs(), Systemd(), [pin("pid", child.pid, 321)], 0)).run()
-        with open("/proc/{0}/oom_score_adj".format(child.pid)) as score:
+        with open(f"/proc/{child.pid}/oom_score_adj") as score:
             assert score.read() == "321\n"
-        assert (outcome.changes[0].process.name, outcome.changes[0].before, outcome.changes[0].after) == ("sleep", 0, 321)
+        assert (outcome.changes[0].process.name, outcome.changes[0].before, outcome.changes[0].after) == (
+            "sleep",
+            0,
+            321,
+        )
     finally:
         child.kill()
         child.wait()
@@ -330,6 +348,6 @@ def test_a_real_denial_is_said_in_words():
         "print(plan.warnings)\n"
         "Application(Procfs(), Systemd(), plan).run()"
     )
-    done = subprocess.run(prefix + [sys.executable, "-c", code], check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run([*prefix, sys.executable, "-c", code], check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     assert "lowering a score without CAP_SYS_RESOURCE" in done.stdout
     assert "lowering a score needs CAP_SYS_RESOURCE in the initial user namespace" in done.stderr

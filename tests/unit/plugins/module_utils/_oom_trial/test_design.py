@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import (
     Actor,
     Candidate,
@@ -22,7 +23,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design i
     outcome,
     refuse_rivals,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process
 
 LIMIT_KB = 64 * 1024
 HOG, DECOY, STRANGER = 101, 100, 666
@@ -32,13 +32,20 @@ def kill(*pids, **facts):
     """An event of the kernel log."""
     score = facts.pop("score", None)
     return dict(
-        victims=[dict(pid=pid, name="p{0}".format(pid), oom_score_adj=score) for pid in pids], memcg=dict(path="/trial"), **facts
+        victims=[dict(pid=pid, name=f"p{pid}", oom_score_adj=score) for pid in pids], memcg=dict(path="/trial"), **facts
     )
 
 
 def actor(role, wanted, **seen):
     pid = HOG if role == "hog" else DECOY
-    return Actor(**dict(dict(role=role, pid=pid, name=role, wanted_score=wanted, score=wanted, exit=None, signal=None, outlived=True), **seen))
+    return Actor(
+        **dict(
+            dict(
+                role=role, pid=pid, name=role, wanted_score=wanted, score=wanted, exit=None, signal=None, outlived=True
+            ),
+            **seen,
+        )
+    )
 
 
 KILLED = dict(signal=9, outlived=False)
@@ -277,7 +284,9 @@ def test_on_the_whole_host_only_the_treatment_is_tried_and_the_hog_takes_more_th
     plan = design(-900, 0, LIMIT_KB, own_score=0, can_lower=True, scope="host")
     assert plan.runs() == [("treatment", Scores(-900, 0), "hog")]
     assert plan.hog_kb == 2 * LIMIT_KB
-    assert outcome(plan, [treatment()], quiet(counted_kills=1), [])["report"][0].endswith("(a decoy at -900 against a hog at 0, on the whole host)")
+    assert outcome(plan, [treatment()], quiet(counted_kills=1), [])["report"][0].endswith(
+        "(a decoy at -900 against a hog at 0, on the whole host)"
+    )
 
 
 RIVALS = {
@@ -288,7 +297,11 @@ RIVALS = {
     "a large one": (0, [("sshd", 0, 9000), ("mysqld", 0, 400 * 1024)], "process 1 (mysqld)"),
     "a large one, but the hog is raised": (1000, [("mysqld", 0, 400 * 1024)], None),
     "a small one that is preferred": (0, [("browser", 300, 9000)], "set hog_score higher than 0"),
-    "as large as the hog": (0, [("twin", 0, 160 * 1024)], "it weighs 163840 KiB (score 0, 163840 KiB of memory) against 163840 KiB"),
+    "as large as the hog": (
+        0,
+        [("twin", 0, 160 * 1024)],
+        "it weighs 163840 KiB (score 0, 163840 KiB of memory) against 163840 KiB",
+    ),
     "a little smaller, which is noise": (0, [("twin", 0, 120 * 1024)], "twin"),
 }
 
@@ -297,7 +310,8 @@ RIVALS = {
 def test_the_host_is_spared_where_the_kernel_could_take_another(hog_score, processes, words):
     plan = design(-900, hog_score, 400 * 1024, own_score=0, can_lower=True, scope="host")
     candidates = [
-        Candidate(Process(pid, name, 1, 1, False, 0), score, memory_kb) for pid, (name, score, memory_kb) in enumerate(processes)
+        Candidate(Process(pid, name, 1, 1, False, 0), score, memory_kb)
+        for pid, (name, score, memory_kb) in enumerate(processes)
     ]
     if words is None:
         refuse_rivals(plan, candidates, TOTAL_KB)
@@ -327,7 +341,9 @@ def test_the_report_of_a_mirrored_pair_says_so():
     plan = design(-900, 0, LIMIT_KB, own_score=0, can_lower=False)
     survivor = treatment(hog=actor("hog", 900, **SURVIVED), kills=[], lines=[], cgroup_oom_kill=None)
     facts = outcome(plan, [survivor], quiet(counted_kills=None), [])
-    assert facts["report"][0].startswith("inconclusive: a score difference of 900 was not shown to bind (mirrored, as scores cannot be lowered")
+    assert facts["report"][0].startswith(
+        "inconclusive: a score difference of 900 was not shown to bind (mirrored, as scores cannot be lowered"
+    )
     assert "the kernel took nobody" in facts["report"][1]
     assert "hog 101 (score 900) survived" in facts["report"][1]
     assert "no line names the hog" in facts["report"][2]

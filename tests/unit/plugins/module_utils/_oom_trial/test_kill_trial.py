@@ -17,11 +17,11 @@ import time
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import launcher as _launch
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import Request, Trial
 
 SOURCE = os.path.join(os.path.dirname(__file__), "../../../../../roles/oom_verify/files/oom_hog.c")
@@ -40,7 +40,7 @@ def liar(hog, tmp_path):
 
     def lie(script):
         program = tmp_path / "liar"
-        program.write_text('#!/bin/sh\nhog={0}\nrole="$2"\n{1}\nexec $hog "$@"\n'.format(hog, script))
+        program.write_text(f'#!/bin/sh\nhog={hog}\nrole="$2"\n{script}\nexec $hog "$@"\n')
         program.chmod(0o755)
         return str(program)
 
@@ -75,8 +75,15 @@ def actors():
 
 def request(hog, **changes):
     usual = dict(
-        hog=hog, scope="cgroup", allow_host_oom=False, memory_limit_kb=32 * 1024, pinned_score=-900, hog_score=0, timeout=60,
-        manager="cgroupfs", cgroup_parent=None,
+        hog=hog,
+        scope="cgroup",
+        allow_host_oom=False,
+        memory_limit_kb=32 * 1024,
+        pinned_score=-900,
+        hog_score=0,
+        timeout=60,
+        manager="cgroupfs",
+        cgroup_parent=None,
     )
     return Request(**dict(usual, **changes))
 
@@ -96,7 +103,7 @@ def test_a_pin_binds_on_this_kernel(hog):
     assert (treatment["observed"], control["observed"]) == ("hog", "decoy")
     assert treatment["hog"]["signal"] == control["decoy"]["signal"] == signal.SIGKILL
     assert treatment["decoy"]["outlived"]
-    assert "Killed process {0} (oomguard-hog)".format(treatment["hog"]["pid"]) in treatment["log"][0]
+    assert f"Killed process {treatment['hog']['pid']} (oomguard-hog)" in treatment["log"][0]
     assert treatment["event"]["constraint"] == "memcg"
     # On a busy machine the kernel may choose again before the decoy's memory came back: then the hog of the control is next.
     assert facts["counters"]["vmstat_oom_kill"] == (2 if control["hog"]["outlived"] else 3)
@@ -132,12 +139,12 @@ LIES = {
         "the hog was not killed",
     ),
     "the hog ends well": (
-        '[ $role = oomguard-hog ] && exit 0',
+        "[ $role = oomguard-hog ] && exit 0",
         "inconclusive",
         "the hog survived: memory did not run out",
     ),
     "the hog is killed by somebody else": (
-        '[ $role = oomguard-hog ] && kill -KILL $$',
+        "[ $role = oomguard-hog ] && kill -KILL $$",
         "inconclusive",
         "anyone can send that signal",
     ),
@@ -184,21 +191,21 @@ def test_without_the_kernel_log_nothing_is_proven(hog):
 def test_a_bystander_that_the_killer_takes_is_missed(hog, liar, tmp_path):
     """A process elsewhere runs out of its own memory just while the trial goes on."""
     hierarchy = _cgroup.memory_hierarchy(Procfs())
-    other = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardother_{0}".format(os.getpid())))
+    other = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguardother_{os.getpid()}"))
     other.create()
     other.set_limit(8 * 1024)
-    wait = "while [ ! -e {0}/now ]; do sleep 0.02; done; exec {1} --size 64M".format(tmp_path, hog)
+    wait = f"while [ ! -e {tmp_path}/now ]; do sleep 0.02; done; exec {hog} --size 64M"
     bystander = subprocess.Popen(["sh", "-c", wait], stdout=subprocess.DEVNULL)
     with open(os.path.join(other.directory, "cgroup.procs"), "w") as procs:
         procs.write(str(bystander.pid))
     try:
-        facts = run(liar("touch {0}/now; sleep 0.5".format(tmp_path)))
+        facts = run(liar(f"touch {tmp_path}/now; sleep 0.5"))
         assert bystander.wait() == -signal.SIGKILL
     finally:
         other.remove()
     assert facts["verdict"] == "inconclusive"
     assert [one["pid"] for one in facts["bystanders"]["lost"]] == [bystander.pid]
-    assert any("also killed process {0}".format(bystander.pid) in reason for reason in facts["reasons"])
+    assert any(f"also killed process {bystander.pid}" in reason for reason in facts["reasons"])
 
 
 # --- what is refused, and changes nothing -------------------------------------------------
@@ -229,14 +236,24 @@ def test_bad_requests_are_refused_with_a_reason(hog, tmp_path):
 
 
 SYSCTLS = {
-    "kill": (dict(), {"panic_on_oom": "0"}, None),
-    "panic, but not in a cgroup": (dict(), {"panic_on_oom": "1"}, None),
-    "panic always": (dict(), {"panic_on_oom": "2"}, "vm.panic_on_oom is 2: the kernel panics on any OOM"),
+    "kill": ({}, {"panic_on_oom": "0"}, None),
+    "panic, but not in a cgroup": ({}, {"panic_on_oom": "1"}, None),
+    "panic always": ({}, {"panic_on_oom": "2"}, "vm.panic_on_oom is 2: the kernel panics on any OOM"),
     "host, allowed": (dict(scope="host", allow_host_oom=True), {"panic_on_oom": "0", "overcommit_memory": "1"}, None),
-    "host, not allowed": (dict(scope="host"), {"panic_on_oom": "0", "overcommit_memory": "0"}, "set allow_host_oom=true"),
-    "host, panic": (dict(scope="host", allow_host_oom=True), {"panic_on_oom": "1"}, "vm.panic_on_oom is 1: the host would panic"),
+    "host, not allowed": (
+        dict(scope="host"),
+        {"panic_on_oom": "0", "overcommit_memory": "0"},
+        "set allow_host_oom=true",
+    ),
+    "host, panic": (
+        dict(scope="host", allow_host_oom=True),
+        {"panic_on_oom": "1"},
+        "vm.panic_on_oom is 1: the host would panic",
+    ),
     "host, no promises": (
-        dict(scope="host", allow_host_oom=True), {"panic_on_oom": "0", "overcommit_memory": "2"}, "vm.overcommit_memory is 2",
+        dict(scope="host", allow_host_oom=True),
+        {"panic_on_oom": "0", "overcommit_memory": "2"},
+        "vm.overcommit_memory is 2",
     ),
 }
 
@@ -259,11 +276,13 @@ def test_the_policy_of_the_kernel_is_asked_first(hog, monkeypatch, changes, sysc
 def test_a_limit_above_is_not_the_whole_host(hog):
     """The host would not run out of memory, only the cgroup that we were told to use."""
     hierarchy = _cgroup.memory_hierarchy(Procfs())
-    limited = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardother_{0}".format(os.getpid())))
+    limited = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguardother_{os.getpid()}"))
     limited.create()
     try:
         limited.set_limit(64 * 1024)
-        with pytest.raises(UnsupportedError, match="a cgroup above the trial has .* KiB left: it would run out, not the host"):
+        with pytest.raises(
+            UnsupportedError, match="a cgroup above the trial has .* KiB left: it would run out, not the host"
+        ):
             Trial(request(hog, scope="host", allow_host_oom=True, cgroup_parent=limited.directory))
     finally:
         limited.remove()
@@ -285,7 +304,7 @@ def in_a_process(hog, prefix=(), user=0, **changes):
         "print(json.dumps(Trial(Request(**json.loads(sys.argv[1]))).run()))\n"
     ).replace("{0}", str(user))
     return subprocess.Popen(
-        list(prefix) + [sys.executable, "-c", code, json.dumps(request(hog, **changes)._asdict())],
+        [*list(prefix), sys.executable, "-c", code, json.dumps(request(hog, **changes)._asdict())],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,
@@ -294,14 +313,17 @@ def in_a_process(hog, prefix=(), user=0, **changes):
 
 def test_read_only_cgroups_are_named(hog):
     mount = _cgroup.memory_hierarchy(Procfs()).mount
-    confine = ["unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro {0} && exec "$@"'.format(mount), "sh"]
+    confine = ["unshare", "--mount", "sh", "-c", f'mount -o remount,bind,ro {mount} && exec "$@"', "sh"]
     _out, error = in_a_process(hog, confine).communicate()
-    assert "no memory cgroup can be made: {0}: Read-only file system".format(mount) in error
+    assert f"no memory cgroup can be made: {mount}: Read-only file system" in error
 
 
 def test_an_ordinary_user_is_told_what_is_missing():
     _out, error = in_a_process("/bin/true", user=65534).communicate()
-    assert "no memory cgroup can be made" in error and "Permission denied; run as root, or name a delegated cgroup" in error
+    assert (
+        "no memory cgroup can be made" in error
+        and "Permission denied; run as root, or name a delegated cgroup" in error
+    )
 
 
 # --- every way out --------------------------------------------------------------------------
@@ -321,7 +343,7 @@ def test_a_trial_that_is_asked_to_end_cleans_up(liar, number):
     started_up(trial)
     trial.send_signal(number)
     _out, error = trial.communicate(timeout=20)
-    assert "the trial was ended by signal {0}; what it had started was removed".format(int(number)) in error
+    assert f"the trial was ended by signal {int(number)}; what it had started was removed" in error
     assert leftovers() == []
 
 

@@ -9,18 +9,22 @@ import subprocess
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, ReadBackError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
 
 
 def test_headroom_is_what_the_tightest_cgroup_above_leaves(tmp_path):
     inner = tmp_path / "outer/inner"
     inner.mkdir(parents=True)
-    for folder, limit, usage in ((tmp_path, "max", "9"), (tmp_path / "outer", str(8 << 20), str(3 << 20)), (inner, str(99 << 20), "0")):
+    for folder, limit, usage in (
+        (tmp_path, "max", "9"),
+        (tmp_path / "outer", str(8 << 20), str(3 << 20)),
+        (inner, str(99 << 20), "0"),
+    ):
         (folder / "memory.max").write_text(limit)
         (folder / "memory.current").write_text(usage)
     hierarchy = Hierarchy(2, [], str(tmp_path), "/")
@@ -60,7 +64,7 @@ def test_a_parent_that_does_not_hand_on_the_controller_is_named(tmp_path):
 @pytest.fixture
 def cgroup():
     hierarchy = _cgroup.memory_hierarchy(Procfs())
-    one = MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardunit_{0}".format(os.getpid())))
+    one = MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguardunit_{os.getpid()}"))
     one.create()
     yield one
     assert one.remove()

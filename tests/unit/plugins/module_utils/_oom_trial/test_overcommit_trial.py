@@ -11,8 +11,8 @@ No host here may get such a limit, so that the real one is tried in a guest
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import Attempt, Refusal, judge
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import Request
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import Attempt, Refusal, judge
 
 LIMIT_KB, COMMITTED_KB = 400000, 100000
 
@@ -31,11 +31,18 @@ def trial(proc, tmp_path):
 
     def make(script, **options):
         program = tmp_path / "hog"
-        program.write_text('#!/bin/sh\nsize=$5\nvmstat={0}\n{1}\n'.format(proc.root / "vmstat", script))
+        program.write_text(f"#!/bin/sh\nsize=$5\nvmstat={proc.root / 'vmstat'}\n{script}\n")
         program.chmod(0o755)
         usual = dict(
-            hog=str(program), scope="overcommit", allow_host_oom=True, memory_limit_kb=0, pinned_score=0, hog_score=0, timeout=10,
-            manager="auto", cgroup_parent=None,
+            hog=str(program),
+            scope="overcommit",
+            allow_host_oom=True,
+            memory_limit_kb=0,
+            pinned_score=0,
+            hog_score=0,
+            timeout=10,
+            manager="auto",
+            cgroup_parent=None,
         )
         return Refusal(Request(**dict(usual, **options)), proc.procfs, unreadable)
 
@@ -50,11 +57,16 @@ echo '{"phase": "allocated", "kb": 32768}'"""
 def test_refused_and_granted_is_proven(trial):
     told = trial(REFUSED).run()
     assert (told["verdict"], told["method"], told["counters"]) == ("proven", "refused", {"vmstat_oom_kill": 0})
-    assert [(run["name"], run["observed"], run["hog"]["exit"], run["hog"]["asked_kb"], run["hog"]["got_kb"]) for run in told["runs"]] == [
+    assert [
+        (run["name"], run["observed"], run["hog"]["exit"], run["hog"]["asked_kb"], run["hog"]["got_kb"])
+        for run in told["runs"]
+    ] == [
         ("treatment", "refused", 12, 400000, 250000),
         ("control", "granted", 0, 32768, 32768),
     ]
-    assert told["report"][0] == "proven: who asks for more than CommitLimit (400000 KiB) is refused, and nobody is killed"
+    assert (
+        told["report"][0] == "proven: who asks for more than CommitLimit (400000 KiB) is refused, and nobody is killed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,8 +75,16 @@ def test_refused_and_granted_is_proven(trial):
         ("exit 0", "refuted", "treatment: 400000 KiB were granted, not refused"),
         ("exit 12", "inconclusive", "control: 32768 KiB were refused, not granted"),
         ("[ $size = 400000K ] && exit 3; exit 0", "inconclusive", "treatment: 400000 KiB were exit 3, not refused"),
-        ("[ $size = 400000K ] && kill -TERM $$; exit 0", "inconclusive", "treatment: 400000 KiB were ended by signal 15, not refused"),
-        ("[ $size = 400000K ] && { echo 'oom_kill 4' > $vmstat; kill -KILL $$; }; exit 0", "refuted", "/proc/vmstat counts 1 kills"),
+        (
+            "[ $size = 400000K ] && kill -TERM $$; exit 0",
+            "inconclusive",
+            "treatment: 400000 KiB were ended by signal 15, not refused",
+        ),
+        (
+            "[ $size = 400000K ] && { echo 'oom_kill 4' > $vmstat; kill -KILL $$; }; exit 0",
+            "refuted",
+            "/proc/vmstat counts 1 kills",
+        ),
     ],
 )
 def test_anything_else_is_not(trial, script, verdict, words):
@@ -75,7 +95,7 @@ def test_anything_else_is_not(trial, script, verdict, words):
 
 
 def test_check_mode_starts_nothing(trial, tmp_path):
-    assert trial("touch {0}".format(tmp_path / "started")).check()["verdict"] is None
+    assert trial(f"touch {tmp_path / 'started'}").check()["verdict"] is None
     assert not (tmp_path / "started").exists()
 
 
@@ -84,9 +104,16 @@ def test_check_mode_starts_nothing(trial, tmp_path):
     [
         ({}, dict(allow_host_oom=False), InputError, "set allow_host_oom=true"),
         ({}, dict(hog="/nonexistent"), InputError, "hog /nonexistent is not a file"),
-        ({"sys/vm/overcommit_memory": "0\n"}, {}, UnsupportedError, "vm.overcommit_memory is 0: nobody would be refused memory, but killed"),
         (
-            {"meminfo": "MemAvailable: 1000 kB\nSwapFree: 0 kB\nCommitLimit: 400000 kB\nCommitted_AS: 100000 kB\n"}, {}, UnsupportedError,
+            {"sys/vm/overcommit_memory": "0\n"},
+            {},
+            UnsupportedError,
+            "vm.overcommit_memory is 0: nobody would be refused memory, but killed",
+        ),
+        (
+            {"meminfo": "MemAvailable: 1000 kB\nSwapFree: 0 kB\nCommitLimit: 400000 kB\nCommitted_AS: 100000 kB\n"},
+            {},
+            UnsupportedError,
             "300000 KiB may still be promised, more than the free memory and swap, 1000 KiB: the OOM killer would come first",
         ),
     ],
@@ -101,6 +128,12 @@ def test_what_cannot_work_or_could_hurt_is_refused(trial, proc, files, options, 
 
 
 def test_a_kill_that_only_the_log_tells_counts():
-    attempts = [Attempt("treatment", "refused", 7, 12, None, 400000, 1), Attempt("control", "granted", 8, 0, None, 100, 100)]
+    attempts = [
+        Attempt("treatment", "refused", 7, 12, None, 400000, 1),
+        Attempt("control", "granted", 8, 0, None, 100, 100),
+    ]
     assert judge(attempts, {9: "mysqld"}, None, None) == ("refuted", ["the kernel killed process 9 (mysqld)"])
-    assert judge(attempts, {}, None, "no log") == ("inconclusive", ["whether anybody was killed cannot be told: no log"])
+    assert judge(attempts, {}, None, "no log") == (
+        "inconclusive",
+        ["whether anybody was killed cannot be told: no log"],
+    )

@@ -11,13 +11,13 @@ import time
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import apply as _sysctl_apply
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host as _sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import run as _sysctl_run
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import DeadMan
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import ADMIN_RESERVE, MODE, RATIO
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import DeadMan
 
 FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
 WANTED = {ADMIN_RESERVE: 131072, RATIO: 80, MODE: 2}
@@ -141,7 +141,10 @@ def test_what_the_helper_could_not_undo_is_undone_by_us(sysctl_tree, monkeypatch
 
 
 def test_a_file_that_was_finished_by_a_helper_that_died_is_as_before(sysctl_tree, monkeypatch):
-    sysctl_tree.write(FILE, "# Managed by oomguard.linux.overcommit, which keeps nothing else that is written here.\nvm.overcommit_ratio = 70\n")
+    sysctl_tree.write(
+        FILE,
+        "# Managed by oomguard.linux.overcommit, which keeps nothing else that is written here.\nvm.overcommit_ratio = 70\n",
+    )
     text = (sysctl_tree.root / FILE[1:]).read_text()
     usual = os.rename
 
@@ -218,7 +221,9 @@ def test_a_lack_of_memory_on_the_way_back_does_not_keep_the_rest_from_it(sysctl_
     monkeypatch.setattr(os, "pwrite", pwrite)
     with monkeypatch.context() as patched:
         patched.setattr(sysctl_tree.host, "live", live)
-        with pytest.raises(OomError, match="or it was killed; this could not be put back: this module got no more memory"):
+        with pytest.raises(
+            OomError, match="or it was killed; this could not be put back: this module got no more memory"
+        ):
             apply(sysctl_tree)
     assert sysctl_tree.get(*WANTED) == dict(before, **{RATIO: 80})
     assert nothing_of_ours(sysctl_tree)
@@ -246,7 +251,9 @@ def test_a_value_that_does_not_stay_is_taken_back(sysctl_tree, monkeypatch):
         apply(sysctl_tree)
 
 
-@pytest.mark.parametrize("number, words", [(errno.EROFS, "it is read-only here"), (errno.EACCES, "Permission denied; use become")])
+@pytest.mark.parametrize(
+    "number, words", [(errno.EROFS, "it is read-only here"), (errno.EACCES, "Permission denied; use become")]
+)
 def test_what_cannot_be_opened_is_refused_before_anything_is_written(sysctl_tree, monkeypatch, number, words):
     before = sysctl_tree.get(*WANTED)
     usual = os.open
@@ -367,7 +374,7 @@ def test_it_undoes_what_cannot_be_kept(switch):
 def test_it_tries_again_when_it_cannot_undo_at_once(switch, tmp_path):
     def undo():
         marks = list(tmp_path.glob("try*"))
-        (tmp_path / "try{0}".format(len(marks))).write_text("")
+        (tmp_path / f"try{len(marks)}").write_text("")
         if len(marks) < 2:
             raise MemoryError
 
@@ -456,7 +463,7 @@ def test_a_kubelet_is_found(sysctl_tree):
 
 @pytest.mark.parametrize("seconds", [0, -1, 3601])
 def test_a_wait_without_sense_is_refused(sysctl_tree, seconds):
-    with pytest.raises(InputError, match="rollback_seconds={0} is out of range, 1 to 3600".format(seconds)):
+    with pytest.raises(InputError, match=f"rollback_seconds={seconds} is out of range, 1 to 3600"):
         run(sysctl_tree, rollback_seconds=seconds)
 
 
@@ -480,7 +487,10 @@ def test_two_modules_do_not_change_the_same_at_once(sysctl_tree, monkeypatch):
 def test_a_lock_that_somebody_keeps_is_told(sysctl_tree, monkeypatch):
     monkeypatch.setattr(_sysctl_run, "LOCK_SECONDS", 0.2)
     with _sysctl_run._alone(sysctl_tree.host):
-        with pytest.raises(OomError, match="another run of overcommit or oom_policy on this host has held the lock on /proc/sys.*see lslocks"):
+        with pytest.raises(
+            OomError,
+            match="another run of overcommit or oom_policy on this host has held the lock on /proc/sys.*see lslocks",
+        ):
             run(sysctl_tree)
         assert run(sysctl_tree, check_mode=True).changed  # changes nothing, and waits for nobody
     assert sysctl_tree.get(MODE) == {MODE: 0}

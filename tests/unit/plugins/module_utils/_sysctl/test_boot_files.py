@@ -100,8 +100,14 @@ def test_the_command_line(text, found):
 @pytest.mark.parametrize(
     "paths, order",
     [
-        (["/etc/sysctl.d/60-a.conf", "/usr/lib/sysctl.d/50-b.conf"], ["/usr/lib/sysctl.d/50-b.conf", "/etc/sysctl.d/60-a.conf"]),
-        (["/usr/lib/sysctl.d/99-a.conf", "/etc/sysctl.d/60-b.conf"], ["/etc/sysctl.d/60-b.conf", "/usr/lib/sysctl.d/99-a.conf"]),
+        (
+            ["/etc/sysctl.d/60-a.conf", "/usr/lib/sysctl.d/50-b.conf"],
+            ["/usr/lib/sysctl.d/50-b.conf", "/etc/sysctl.d/60-a.conf"],
+        ),
+        (
+            ["/usr/lib/sysctl.d/99-a.conf", "/etc/sysctl.d/60-b.conf"],
+            ["/etc/sysctl.d/60-b.conf", "/usr/lib/sysctl.d/99-a.conf"],
+        ),
         (["/lib/sysctl.d/a.conf", "/usr/lib/sysctl.d/a.conf", "/run/sysctl.d/a.conf"], ["/run/sysctl.d/a.conf"]),
         (["/run/sysctl.d/a.conf", "/etc/sysctl.d/a.conf"], ["/etc/sysctl.d/a.conf"]),
         (["/usr/lib/sysctl.d/a.conf", "/usr/local/lib/sysctl.d/a.conf"], ["/usr/local/lib/sysctl.d/a.conf"]),
@@ -144,8 +150,16 @@ def boot(text, first="", keys=(OOM, PANIC, RATIO, KBYTES, MODE)):
         ("vm.overcommit_ratio = 80\nvm.overcommit_kbytes = 0", "", {RATIO: (0, 2), KBYTES: (0, 2)}),
         ("vm.overcommit_kb* = 0", "", {RATIO: (0, 1), KBYTES: (0, 1)}),
         # said twice, it is written where it stood first
-        ("vm.overcommit_ratio = 80\nvm.overcommit_kbytes = 9\nvm.overcommit_ratio = 80", "", {RATIO: (0, 2), KBYTES: (9, 2)}),
-        ("vm.overcommit_ratio = 70\nvm.overcommit_kbytes = 9\nvm.overcommit_ratio = 80", "", {RATIO: (80, 3), KBYTES: (0, 3)}),
+        (
+            "vm.overcommit_ratio = 80\nvm.overcommit_kbytes = 9\nvm.overcommit_ratio = 80",
+            "",
+            {RATIO: (0, 2), KBYTES: (9, 2)},
+        ),
+        (
+            "vm.overcommit_ratio = 70\nvm.overcommit_kbytes = 9\nvm.overcommit_ratio = 80",
+            "",
+            {RATIO: (80, 3), KBYTES: (0, 3)},
+        ),
         ("net.ipv4.ip_forward = 1", "", {}),
     ],
 )

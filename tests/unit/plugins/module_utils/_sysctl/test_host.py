@@ -8,12 +8,23 @@ import os
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    InputError,
+    OomError,
+    UnsupportedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import guards as _sysctl_guards
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host as _sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, OomError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import ADMIN_RESERVE, KBYTES, MODE, RATIO, USER_RESERVE
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Step
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
+    ADMIN_RESERVE,
+    KBYTES,
+    MODE,
+    RATIO,
+    USER_RESERVE,
+)
 
 FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
 HEADER = "# Managed by oomguard.linux.overcommit, which keeps nothing else that is written here.\n"
@@ -21,8 +32,14 @@ HEADER = "# Managed by oomguard.linux.overcommit, which keeps nothing else that 
 
 def plan(tree, persistent=True, file=FILE, **values):
     names = dict(mode=MODE, ratio=RATIO, kbytes=KBYTES, admin_reserve=ADMIN_RESERVE, user_reserve=USER_RESERVE)
-    wanted = {key: values[name] for name, key in sorted(names.items(), key=lambda pair: _overcommit.KEYS.index(pair[1])) if name in values}
-    request = _sysctls.Request("overcommit", _overcommit.KEYS, wanted, _overcommit.order, _overcommit.leans_on, persistent, file)
+    wanted = {
+        key: values[name]
+        for name, key in sorted(names.items(), key=lambda pair: _overcommit.KEYS.index(pair[1]))
+        if name in values
+    }
+    request = _sysctls.Request(
+        "overcommit", _overcommit.KEYS, wanted, _overcommit.order, _overcommit.leans_on, persistent, file
+    )
     return _sysctls.plan(tree.host, request)
 
 
@@ -48,7 +65,11 @@ def test_a_second_run_is_no_change(sysctl_tree):
     "text, values, after",
     [
         ("vm.overcommit_memory = 2\n", dict(ratio=80), "vm.overcommit_ratio = 80\nvm.overcommit_memory = 2\n"),
-        ("vm.overcommit_kbytes = 900\nvm.overcommit_memory = 2\n", dict(ratio=80), "vm.overcommit_ratio = 80\nvm.overcommit_memory = 2\n"),
+        (
+            "vm.overcommit_kbytes = 900\nvm.overcommit_memory = 2\n",
+            dict(ratio=80),
+            "vm.overcommit_ratio = 80\nvm.overcommit_memory = 2\n",
+        ),
         ("vm.overcommit_ratio = 80\n", dict(kbytes=900), "vm.overcommit_kbytes = 900\n"),
         ("vm.overcommit_ratio = 80\nvm.swappiness = 1\n# note\n", dict(ratio=70), "vm.overcommit_ratio = 70\n"),
     ],
@@ -61,15 +82,17 @@ def test_our_file_keeps_what_is_ours(sysctl_tree, text, values, after):
 def test_without_persistence_the_file_stays_and_the_next_boot_is_told(sysctl_tree):
     made = plan(sysctl_tree, persistent=False, mode=1)
     assert (made.file_changes, made.reboot_safe) == (False, False)
-    assert made.doubts == ["vm.overcommit_memory will not be 1 after the next boot: nothing sets it, and the kernel starts with 0"]
+    assert made.doubts == [
+        "vm.overcommit_memory will not be 1 after the next boot: nothing sets it, and the kernel starts with 0"
+    ]
 
 
 @pytest.mark.parametrize(
     "before, values, undo",
     [
-        (dict(), dict(mode=2, ratio=80, admin_reserve=131072), [(MODE, 0), (RATIO, 50), (ADMIN_RESERVE, 8192)]),
+        ({}, dict(mode=2, ratio=80, admin_reserve=131072), [(MODE, 0), (RATIO, 50), (ADMIN_RESERVE, 8192)]),
         ({RATIO: 0, KBYTES: 900}, dict(mode=2, ratio=80), [(MODE, 0), (KBYTES, 900)]),
-        (dict(), dict(kbytes=900), [(RATIO, 50)]),
+        ({}, dict(kbytes=900), [(RATIO, 50)]),
         ({MODE: 2}, dict(mode=0, ratio=80), [(RATIO, 50), (MODE, 2)]),
     ],
 )
@@ -181,7 +204,10 @@ def test_what_wins_at_the_next_boot(sysctl_tree, systemd, path, text, wins, safe
 @pytest.mark.parametrize(
     "path, words",
     [
-        ("/etc/sysctl.d/99-x.conf", "vm.overcommit_memory will not be 2 after the next boot: /etc/sysctl.d/99-x.conf line 1 sets vm.overcommit_memory to 1"),
+        (
+            "/etc/sysctl.d/99-x.conf",
+            "vm.overcommit_memory will not be 2 after the next boot: /etc/sysctl.d/99-x.conf line 1 sets vm.overcommit_memory to 1",
+        ),
         (
             "/run/sysctl.d/99-x.conf",
             "vm.overcommit_memory may not be 2 after the next boot: /run/sysctl.d/99-x.conf line 1 sets vm.overcommit_memory to 1,"
@@ -214,7 +240,9 @@ def test_what_a_limit_leans_on_is_watched_too(sysctl_tree):
     sysctl_tree.set(**{RATIO: 80})
     made = plan(sysctl_tree, mode=2)
     assert not made.reboot_safe
-    assert made.doubts == ["vm.overcommit_ratio will not be 80 after the next boot: nothing sets it, and the kernel starts with 50"]
+    assert made.doubts == [
+        "vm.overcommit_ratio will not be 80 after the next boot: nothing sets it, and the kernel starts with 50"
+    ]
 
 
 def test_a_link_to_sysctl_conf_is_read_as_debian_12_has_it(sysctl_tree):
@@ -243,7 +271,7 @@ def test_what_the_user_gets(sysctl_tree):
     assert told["after"]["file"] == {ADMIN_RESERVE: None, USER_RESERVE: None, RATIO: None, KBYTES: 900, MODE: None}
     assert told["after"]["boot"] == {ADMIN_RESERVE: None, USER_RESERVE: None, RATIO: 0, KBYTES: 900, MODE: 0}
     assert "vm.overcommit_kbytes = 0" in told["diff"]["before"]
-    assert told["diff"]["after"].endswith("# {0}\n{1}vm.overcommit_kbytes = 900\n".format(FILE, HEADER))
+    assert told["diff"]["after"].endswith(f"# {FILE}\n{HEADER}vm.overcommit_kbytes = 900\n")
 
 
 def test_a_container_is_known_by_its_first_process(sysctl_tree):
@@ -266,8 +294,18 @@ def test_a_container_is_known(sysctl_tree, mark):
     [
         (None, False, False, None),
         ("/.dockerenv", False, True, None),
-        ("/.dockerenv", False, False, "this is a container (/.dockerenv), and the kernel that would change is that of its host"),
-        ("/.dockerenv", True, False, "/proc/sys is read-only here, in a container (/.dockerenv): the settings are those of the host"),
+        (
+            "/.dockerenv",
+            False,
+            False,
+            "this is a container (/.dockerenv), and the kernel that would change is that of its host",
+        ),
+        (
+            "/.dockerenv",
+            True,
+            False,
+            "/proc/sys is read-only here, in a container (/.dockerenv): the settings are those of the host",
+        ),
         ("/.dockerenv", True, True, "/proc/sys is read-only here"),
         (None, True, False, "/proc/sys is read-only here: the settings"),
     ],
@@ -277,7 +315,9 @@ def test_why_not_here(container, read_only, force, words):
     assert reason is None if words is None else reason.startswith(words)
 
 
-@pytest.mark.parametrize("step, kept", [(Step(MODE, 1, 2), False), (Step(MODE, 0, 1), True), (Step(RATIO, 50, 80), True)])
+@pytest.mark.parametrize(
+    "step, kept", [(Step(MODE, 1, 2), False), (Step(MODE, 0, 1), True), (Step(RATIO, 50, 80), True)]
+)
 def test_what_the_kubelet_would_not_leave_is_refused_where_it_runs(step, kept):
     _sysctl_guards.refuse_kubelet([step], lambda: False)
     if kept:
@@ -303,5 +343,5 @@ def test_what_matters_of_processes_and_cgroups(sysctl_tree, tmp_path):
         (tmp_path / "cgroups" / folder).mkdir()
         (tmp_path / "cgroups" / folder / "memory.max").write_text(limit)
     (tmp_path / "cgroups/cgroup.controllers").write_text("memory\n")
-    proc.write("self/mountinfo", "32 24 0:28 / {0} rw - cgroup2 cgroup2 rw\n".format(tmp_path / "cgroups"))
+    proc.write("self/mountinfo", f"32 24 0:28 / {tmp_path / 'cgroups'} rw - cgroup2 cgroup2 rw\n")
     assert host.limited_cgroups() == ["/a"]

@@ -8,11 +8,18 @@ import os
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import boot_files as _sysctl_files
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host as _sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy import ALLOCATING_TASK, DUMP_TASKS, ON_OOM, ON_OOPS, REBOOT_AFTER, Facts
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy import (
+    ALLOCATING_TASK,
+    DUMP_TASKS,
+    ON_OOM,
+    ON_OOPS,
+    REBOOT_AFTER,
+    Facts,
+)
 from ansible_collections.oomguard.linux.plugins.modules import oom_policy
 
 FILE = "/etc/sysctl.d/60-oomguard-policy.conf"
@@ -29,7 +36,10 @@ def asked(on_oom=None, reboot_after=None, kill_allocating_task=None, dump_tasks=
         (dict(on_oom="kill"), {ON_OOM: 0}),
         (dict(on_oom="panic", reboot_after=30), {REBOOT_AFTER: 30, ON_OOM: 1}),
         (dict(on_oom="panic_always", reboot_after=-1), {REBOOT_AFTER: -1, ON_OOM: 2}),
-        (dict(kill_allocating_task=False, dump_tasks=True, panic_on_oops=True), {ON_OOPS: 1, DUMP_TASKS: 1, ALLOCATING_TASK: 0}),
+        (
+            dict(kill_allocating_task=False, dump_tasks=True, panic_on_oops=True),
+            {ON_OOPS: 1, DUMP_TASKS: 1, ALLOCATING_TASK: 0},
+        ),
     ],
 )
 def test_what_is_asked_for_in_the_order_of_the_file(options, found):
@@ -73,8 +83,16 @@ def refuse(wanted, before=None, boot=None, crash_kernel=False, limited=(), pinne
         ({REBOOT_AFTER: 0}, dict(before={REBOOT_AFTER: 10, ON_OOM: 1}), "would stay dead"),
         ({ON_OOM: 2, REBOOT_AFTER: 9}, dict(limited=["/a", "/b", "/c", "/d"]), "have a limit (/a, /b, /c and 1 more)"),
         ({ON_OOM: 2, REBOOT_AFTER: 9}, dict(limited=["/a"]), "on_oom=panic_always: memory cgroups have a limit (/a)"),
-        ({ON_OOM: 2}, dict(before={ON_OOM: 2, REBOOT_AFTER: 9}, boot={}, limited=["/a"]), "on_oom=panic_always: memory cgroups have a limit (/a)"),
-        ({ALLOCATING_TASK: 1}, dict(pinned=["process 7 (dockerd) at -500"]), "there are pins (process 7 (dockerd) at -500)"),
+        (
+            {ON_OOM: 2},
+            dict(before={ON_OOM: 2, REBOOT_AFTER: 9}, boot={}, limited=["/a"]),
+            "on_oom=panic_always: memory cgroups have a limit (/a)",
+        ),
+        (
+            {ALLOCATING_TASK: 1},
+            dict(pinned=["process 7 (dockerd) at -500"]),
+            "there are pins (process 7 (dockerd) at -500)",
+        ),
         ({ALLOCATING_TASK: 1}, dict(before={ALLOCATING_TASK: 1}, boot={}, pinned=["x"]), "there are pins (x)"),
     ],
 )
@@ -117,21 +135,34 @@ def test_a_loop_of_reboots_is_told(on_oom, reboot_after, told):
     assert len(_oom_policy.doubts({}, dict(LIVE, **{ON_OOM: on_oom, REBOOT_AFTER: reboot_after}))) == told
 
 
-@pytest.mark.parametrize("asked, reboot_after, told", [({ON_OOPS: 1}, 0, 1), ({ON_OOPS: 1}, 9, 0), ({ON_OOPS: 0}, 0, 0), ({}, 0, 0)])
+@pytest.mark.parametrize(
+    "asked, reboot_after, told", [({ON_OOPS: 1}, 0, 1), ({ON_OOPS: 1}, 9, 0), ({ON_OOPS: 0}, 0, 0), ({}, 0, 0)]
+)
 def test_a_fault_of_the_kernel_that_nobody_ends_is_told(asked, reboot_after, told):
     assert len(_oom_policy.doubts(asked, dict(LIVE, **{REBOOT_AFTER: reboot_after}))) == told
 
 
-@pytest.mark.parametrize("before, after, refused", [
-    ((0, None), (1, None), True), ((0, 0), (1, 0), True), ((1, 9), (1, 0), True), ((0, None), (1, 9), False), ((0, 0), (0, 0), False), ((1, 0), (1, 0), False),
-])
+@pytest.mark.parametrize(
+    "before, after, refused",
+    [
+        ((0, None), (1, None), True),
+        ((0, 0), (1, 0), True),
+        ((1, 9), (1, 0), True),
+        ((0, None), (1, 9), False),
+        ((0, 0), (0, 0), False),
+        ((1, 0), (1, 0), False),
+    ],
+)
 def test_a_next_boot_that_would_hang_is_refused(before, after, refused):
     before, after = dict(zip((ON_OOM, REBOOT_AFTER), before)), dict(zip((ON_OOM, REBOOT_AFTER), after))
     _oom_policy.refuse_next_boot(before, after, "why", "do this", Facts(lambda: True, list, list))
     if not refused:
         _oom_policy.refuse_next_boot(before, after, "why", "do this", Facts(lambda: False, list, list))
     else:
-        with pytest.raises(InputError, match="after the next boot vm.panic_on_oom would be 1 without a way back, as of why; do this .force=true"):
+        with pytest.raises(
+            InputError,
+            match="after the next boot vm.panic_on_oom would be 1 without a way back, as of why; do this .force=true",
+        ):
             _oom_policy.refuse_next_boot(before, after, "why", "do this", Facts(lambda: False, list, list))
 
 
@@ -150,7 +181,9 @@ def test_a_panic_leans_on_its_way_back(wanted, keys):
 
 
 def plan(tree, persistent=True, **options):
-    request = _sysctls.Request("oom_policy", _oom_policy.KEYS, asked(**options), _oom_policy.order, _oom_policy.leans_on, persistent, FILE)
+    request = _sysctls.Request(
+        "oom_policy", _oom_policy.KEYS, asked(**options), _oom_policy.order, _oom_policy.leans_on, persistent, FILE
+    )
     return _sysctls.plan(tree.host, request)
 
 
@@ -174,11 +207,27 @@ def test_what_is_so_now_is_not_made_permanent_and_what_is_permanent_is_not_refus
 @pytest.mark.parametrize(
     "path, options, words",
     [
-        ("/dev/null", {}, "kernel.panic: nothing sets it, and the kernel starts with its own value; give reboot_after as well, which makes it permanent"),
+        (
+            "/dev/null",
+            {},
+            "kernel.panic: nothing sets it, and the kernel starts with its own value; give reboot_after as well, which makes it permanent",
+        ),
         (FILE, {}, "{0} line 2 sets kernel.panic to 0; give reboot_after as well, which makes it permanent"),
-        ("/etc/sysctl.d/99-x.conf", {}, "{0} line 2 sets kernel.panic to 0; change {0} line 2, or give reboot_after as well and file a name that sorts later"),
-        ("/etc/sysctl.d/99-x.conf", dict(reboot_after=9), "kernel.panic: {0} line 2 sets kernel.panic to 0; change {0} line 2, or give file a name that"),
-        ("/etc/sysctl.conf", dict(reboot_after=9), "{0} line 2 sets kernel.panic to 0; change {0} line 2 (force=true overrides)"),
+        (
+            "/etc/sysctl.d/99-x.conf",
+            {},
+            "{0} line 2 sets kernel.panic to 0; change {0} line 2, or give reboot_after as well and file a name that sorts later",
+        ),
+        (
+            "/etc/sysctl.d/99-x.conf",
+            dict(reboot_after=9),
+            "kernel.panic: {0} line 2 sets kernel.panic to 0; change {0} line 2, or give file a name that",
+        ),
+        (
+            "/etc/sysctl.conf",
+            dict(reboot_after=9),
+            "{0} line 2 sets kernel.panic to 0; change {0} line 2 (force=true overrides)",
+        ),
     ],
 )
 def test_a_next_boot_that_would_hang_is_refused_with_the_line_that_does_it(sysctl_tree, path, options, words):

@@ -6,11 +6,18 @@
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import boot_files as _sysctl_files
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host as _sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import ADMIN_RESERVE, KBYTES, MODE, RATIO, USER_RESERVE, Memory
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
+    ADMIN_RESERVE,
+    KBYTES,
+    MODE,
+    RATIO,
+    USER_RESERVE,
+    Memory,
+)
 from ansible_collections.oomguard.linux.plugins.modules import overcommit
 
 FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
@@ -44,11 +51,14 @@ def test_what_is_asked_for_in_the_order_of_the_file(options, found):
         (dict(ratio=0), "ratio=0: then only swap could be promised"),
         (dict(ratio=-1), "ratio=-1: then only swap"),
         (dict(kbytes=0), "kbytes=0: then only swap could be promised"),
-        (dict(ratio=80, kbytes=500), "ratio=80 and kbytes=500: the kernel makes one zero when the other is set; give one of them"),
+        (
+            dict(ratio=80, kbytes=500),
+            "ratio=80 and kbytes=500: the kernel makes one zero when the other is set; give one of them",
+        ),
         (dict(admin_reserve=-1), "admin_reserve_kbytes=-1 is out of range"),
         (dict(user_reserve=-5), "user_reserve_kbytes=-5"),
         (dict(ratio=1 << 31), "ratio=2147483648 is out of range"),
-        (dict(), "nothing is asked for"),
+        ({}, "nothing is asked for"),
     ],
 )
 def test_what_no_host_should_have_is_refused(options, words):
@@ -118,13 +128,20 @@ def refuse(after, before=None, percent=10, memory=GUEST):
     "after, before, percent, words",
     [
         (
-            {MODE: 2, RATIO: 10}, {}, 10,
+            {MODE: 2, RATIO: 10},
+            {},
+            10,
             "mode=never: CommitLimit would be 50000 KiB, and 200000 KiB are promised already (Committed_AS), which is 150000 KiB more",
         ),
         ({MODE: 2, RATIO: 44}, {}, 10, "leaves 20000 KiB, less than headroom_percent=10"),
         ({MODE: 2}, {RATIO: 0, KBYTES: 100000}, 10, "CommitLimit would be 100000 KiB"),
         ({RATIO: 42}, {MODE: 2}, 10, "CommitLimit would be 210000 KiB"),
-        ({MODE: 2, RATIO: 80, ADMIN_RESERVE: 300000}, {}, 10, "admin_reserve_kbytes=300000 keeps the 200000 KiB that are left from everybody but root"),
+        (
+            {MODE: 2, RATIO: 80, ADMIN_RESERVE: 300000},
+            {},
+            10,
+            "admin_reserve_kbytes=300000 keeps the 200000 KiB that are left from everybody but root",
+        ),
     ],
 )
 def test_a_limit_that_locks_out_is_refused_with_the_figures(after, before, percent, words):
@@ -156,7 +173,7 @@ def test_a_limit_leans_on_its_size(asked, keys):
 
 @pytest.mark.parametrize("percent", [-1, 101])
 def test_a_share_without_sense_is_refused(percent):
-    with pytest.raises(InputError, match="headroom_percent={0} is out of range".format(percent)):
+    with pytest.raises(InputError, match=f"headroom_percent={percent} is out of range"):
         _overcommit.check_percent(percent)
     _overcommit.check_percent(0)
 
@@ -169,19 +186,65 @@ def test_a_limit_above_the_memory_is_told(mode, ratio, told):
 @pytest.mark.parametrize(
     "live, path, lines, options, source, remedy",
     [
-        ({RATIO: 80}, "/dev/null", {}, dict(mode="never"), "vm.overcommit_ratio: nothing sets it", "give ratio or kbytes as well, which makes it permanent"),
-        ({RATIO: 80}, FILE, {RATIO: 10}, dict(mode="never"), "vm.overcommit_ratio: {0} line 2", "give ratio or kbytes as well, which makes it permanent"),
-        ({}, LATER, {RATIO: 10}, dict(mode="never", ratio=80), "vm.overcommit_ratio: {0} line 2", "change {0} line 2, or give file a name that sorts later"),
-        ({}, LATER, {KBYTES: 9}, dict(mode="never", ratio=80), "vm.overcommit_kbytes: {0} line 2", "change {0} line 2, or give file a name that sorts later"),
-        ({RATIO: 80}, LATER, {KBYTES: 9}, dict(mode="never"), "vm.overcommit_kbytes: {0} line 2", "or give ratio or kbytes as well and file a name that"),
+        (
+            {RATIO: 80},
+            "/dev/null",
+            {},
+            dict(mode="never"),
+            "vm.overcommit_ratio: nothing sets it",
+            "give ratio or kbytes as well, which makes it permanent",
+        ),
+        (
+            {RATIO: 80},
+            FILE,
+            {RATIO: 10},
+            dict(mode="never"),
+            "vm.overcommit_ratio: {0} line 2",
+            "give ratio or kbytes as well, which makes it permanent",
+        ),
+        (
+            {},
+            LATER,
+            {RATIO: 10},
+            dict(mode="never", ratio=80),
+            "vm.overcommit_ratio: {0} line 2",
+            "change {0} line 2, or give file a name that sorts later",
+        ),
+        (
+            {},
+            LATER,
+            {KBYTES: 9},
+            dict(mode="never", ratio=80),
+            "vm.overcommit_kbytes: {0} line 2",
+            "change {0} line 2, or give file a name that sorts later",
+        ),
+        (
+            {RATIO: 80},
+            LATER,
+            {KBYTES: 9},
+            dict(mode="never"),
+            "vm.overcommit_kbytes: {0} line 2",
+            "or give ratio or kbytes as well and file a name that",
+        ),
         ({}, LATER, {MODE: 2}, dict(ratio=10), "vm.overcommit_memory: {0} line 2 sets", "give another ratio or kbytes"),
-        ({}, LATER, {ADMIN_RESERVE: 300000}, dict(mode="never", ratio=80), "vm.admin_reserve_kbytes: {0} line 2", "or give admin_reserve_kbytes as well"),
+        (
+            {},
+            LATER,
+            {ADMIN_RESERVE: 300000},
+            dict(mode="never", ratio=80),
+            "vm.admin_reserve_kbytes: {0} line 2",
+            "or give admin_reserve_kbytes as well",
+        ),
     ],
 )
-def test_a_next_boot_that_locks_out_is_refused_with_the_line_that_does_it(sysctl_tree, live, path, lines, options, source, remedy):
+def test_a_next_boot_that_locks_out_is_refused_with_the_line_that_does_it(
+    sysctl_tree, live, path, lines, options, source, remedy
+):
     sysctl_tree.set(**live)
     sysctl_tree.write(path, _sysctl_files.render("overcommit", lines))
-    request = _sysctls.Request("overcommit", _overcommit.KEYS, asked(**options), _overcommit.order, _overcommit.leans_on, True, FILE)
+    request = _sysctls.Request(
+        "overcommit", _overcommit.KEYS, asked(**options), _overcommit.order, _overcommit.leans_on, True, FILE
+    )
     with pytest.raises(InputError) as error:
         overcommit.refuse(_sysctls.plan(sysctl_tree.host, request), GUEST, 30)
     assert str(error.value).startswith("mode=never after the next boot (vm.overcommit_memory: ")
