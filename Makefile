@@ -10,7 +10,7 @@ BUILD := $(CURDIR)/.build
 PYTHON ?= python3
 
 COLLECTION := ansible_collections/oomguard/linux
-PURE := _host/cgroup_names _host/meminfo _host/unit_files _kernel_log/formats _kernel_log/line_prefix _kernel_log/timestamps _oom_events/collector _oom_events/cursor _oom_parser/event _oom_parser/grammar _oom_parser/parser _oom_parser/rejoin _oom_parser/report _oom_parser/user_killers _oom_score_adj/guards _oom_trial/design _sysctl/boot_files _sysctl/guards _sysctl/oom_policy _sysctl/overcommit
+PURE := _host/cgroup_names _host/meminfo _host/unit_files _kernel_log/formats _kernel_log/line_prefix _kernel_log/record _kernel_log/timestamps _oom_events/collector _oom_events/cursor _oom_parser/event _oom_parser/grammar _oom_parser/parser _oom_parser/rejoin _oom_parser/report _oom_parser/user_killers _oom_score_adj/guards _oom_trial/design _sysctl/boot_files _sysctl/guards _sysctl/oom_policy _sysctl/overcommit
 
 # Another requirement makes another environment, so a warm one is never stale.
 venv = $(CACHE)/$(1)-$(shell sha256sum tests/requirements/$(1).txt | cut -c1-12)

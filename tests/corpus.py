@@ -13,8 +13,8 @@ import json
 import os
 import sys
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import read_file
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import read_log
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 
 VICTIM_FIELDS = ("name", "uid", "score", "oom_score_adj", "anon_rss_kb", "total_vm_kb")
 
@@ -34,7 +34,7 @@ class Score:
 
 
 def events_of(path):
-    return [event for event in parse(read_file(path)) if event["trusted"] is not False]
+    return [event for event in parse_events(read_log(path)) if event["trusted"] is not False]
 
 
 def score_real(path, truth):

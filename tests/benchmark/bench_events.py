@@ -22,9 +22,9 @@ import time
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import LogFile
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import records_of
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 
 FIXTURE = os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded/debian12-6.1/dmesg-x.log"
@@ -146,7 +146,7 @@ def ours(path):
 
 
 def all_killers(path):
-    return len(parse(LogFile(path).records()))
+    return len(parse_events(LogFile(path).records()))
 
 
 def load(program):
@@ -226,7 +226,7 @@ def main():
             )
         text = "\n".join("[  123.456789] " + line for line in report())
         alone = statistics.median(
-            timed(lambda: analysed(module, text))[0] / timed(lambda: parse(records_of(text.split("\n"))))[0]
+            timed(lambda: analysed(module, text))[0] / timed(lambda: parse_events(parse_lines(text.split("\n"))))[0]
             for _turn in range(51)
         )
         row(

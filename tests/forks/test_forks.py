@@ -23,7 +23,7 @@ import pytest
 from ansible.module_utils import basic
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
 from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
@@ -52,7 +52,7 @@ def forks(tmp_path_factory):
 def cgroup():
     """A private memory cgroup, limited so that a storm cannot take more than it should."""
     try:
-        hierarchy = _cgroup.memory_hierarchy(Procfs())
+        hierarchy = memory_hierarchy(Procfs())
         cgroup = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguard-forks-{os.getpid()}"))
         cgroup.create()
     except OomError as error:

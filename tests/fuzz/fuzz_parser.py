@@ -23,13 +23,15 @@ import atheris
 
 with atheris.instrument_imports(include=["ansible_collections"]):
     from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import formats as _log_forms
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded")
 
 KEYS = set(
-    parse(_log_forms.records_of(["Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))[0]
+    parse_events(
+        _log_forms.parse_lines(["Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"])
+    )[0]
 )
 
 
@@ -44,12 +46,12 @@ def records(form, data):
             return list(_log_forms.dmesg_records(text))
         except (ValueError, RecursionError):
             return []
-    return list(_log_forms.records_of(text.split("\n")))
+    return list(_log_forms.parse_lines(text.split("\n")))
 
 
 def try_one(data):
     read = records(data[0] % 8 if data else 2, data[1:])
-    events = parse(read, tasks=True, raw=True)
+    events = parse_events(read, tasks=True, raw=True)
     died = {victim["pid"] for event in events for victim in event["victims"]} - {None}  # which nohang may leave out
     if died:
         assert died <= {int(digits) for record in whole_messages(read) for digits in re.findall(r"\d+", record.text)}, (

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
 
@@ -42,7 +42,7 @@ def hog(build):
 def small_domain():
     """A private memory cgroup of 32 MiB, on cgroup version 1 or 2."""
     try:
-        hierarchy = _cgroup.memory_hierarchy(Procfs())
+        hierarchy = memory_hierarchy(Procfs())
         cgroup = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguard-test-{os.getpid()}"))
         cgroup.create()
     except OomError as error:

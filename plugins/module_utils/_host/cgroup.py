@@ -44,7 +44,7 @@ class Hierarchy(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1)
-def hierarchies(procfs: Procfs) -> List[Hierarchy]:
+def cgroup_hierarchies(procfs: Procfs) -> List[Hierarchy]:
     """Every cgroup hierarchy that is mounted here, from mountinfo (proc(5)), read once: it takes longer than any other look at a target."""
     found = []
     for line in procfs.read("self/mountinfo").splitlines():
@@ -65,7 +65,7 @@ def _unescape(field: str) -> str:
 
 def memory_hierarchy(procfs: Procfs) -> Hierarchy:
     """The hierarchy that limits memory: on hybrid hosts it is one of version 1."""
-    for hierarchy in hierarchies(procfs):
+    for hierarchy in cgroup_hierarchies(procfs):
         if "memory" in hierarchy.controllers:
             return hierarchy
         if hierarchy.version == 2 and "memory" in _words(hierarchy.mount, "cgroup.controllers"):
@@ -73,7 +73,7 @@ def memory_hierarchy(procfs: Procfs) -> Hierarchy:
     raise UnsupportedError("no memory cgroup controller is mounted: mount one, or boot without cgroup_disable=memory")
 
 
-def own_path(procfs: Procfs, hierarchy: Hierarchy) -> str:
+def own_cgroup(procfs: Procfs, hierarchy: Hierarchy) -> str:
     """The cgroup of the calling process in this hierarchy."""
     for line in procfs.read("self/cgroup").splitlines():
         number, controllers, path = line.split(":", 2)
@@ -84,7 +84,7 @@ def own_path(procfs: Procfs, hierarchy: Hierarchy) -> str:
     raise UnsupportedError(f"the calling process is in no cgroup of {hierarchy.mount}")
 
 
-def find(procfs: Procfs, path: str) -> str:
+def find_cgroup(procfs: Procfs, path: str) -> str:
     """Folder of an existing cgroup, looked for first where memory is limited.
 
     On version 1 a unit may have no memory cgroup of its own and is then found
@@ -96,7 +96,7 @@ def find(procfs: Procfs, path: str) -> str:
         )
     if not path.strip("/"):
         raise InputError("cgroup '/' is the whole host: name the cgroup of the processes that you mean")
-    mounted = sorted(hierarchies(procfs), key=lambda one: "memory" not in one.controllers)
+    mounted = sorted(cgroup_hierarchies(procfs), key=lambda one: "memory" not in one.controllers)
     for hierarchy in mounted:
         directory = hierarchy.directory(path)
         if os.path.isdir(directory):
@@ -106,14 +106,14 @@ def find(procfs: Procfs, path: str) -> str:
     )
 
 
-def oom_kills(procfs: Procfs) -> Dict[str, int]:
+def oom_kills_by_cgroup(procfs: Procfs) -> Dict[str, int]:
     """Kills in each cgroup alone, since it exists, by its path; without those that had none. Version 2 tells since kernel 5.2."""
     hierarchy = memory_hierarchy(procfs)
     name = "memory.events.local" if hierarchy.version == 2 else "memory.oom_control"
     counted = {}
     for folder, _folders, names in os.walk(hierarchy.mount):
         try:
-            kills = oom_kills_in(folder, name) if name in names else None
+            kills = read_oom_kills(folder, name) if name in names else None
         except OSError:  # removed meanwhile
             continue
         if kills:
@@ -121,13 +121,13 @@ def oom_kills(procfs: Procfs) -> Dict[str, int]:
     return counted
 
 
-def oom_kills_in(directory: str, name: str) -> Optional[int]:
+def read_oom_kills(directory: str, name: str) -> Optional[int]:
     """What this file of a cgroup counts; None before kernel 4.13."""
     words = _words(directory, name)
     return next((int(value) for key, value in zip(words[::2], words[1::2]) if key == "oom_kill"), None)
 
 
-def processes(directory: str) -> List[int]:
+def pids_in_cgroup(directory: str) -> List[int]:
     """Pids in a cgroup and in all cgroups below it; what is removed meanwhile is left out."""
     pids = []
     for folder, _folders, _files in os.walk(directory):
@@ -154,7 +154,7 @@ FILES = {
 }
 
 
-def limit_kb(directory: str, version: int) -> Optional[int]:
+def cgroup_limit_kb(directory: str, version: int) -> Optional[int]:
     """A cgroup's own limit; None when there is none."""
     with open(os.path.join(directory, FILES[version]["limit"])) as stream:
         text = stream.read().strip()
@@ -163,7 +163,7 @@ def limit_kb(directory: str, version: int) -> Optional[int]:
     return int(text) // 1024
 
 
-def limited(procfs: Procfs) -> List[str]:
+def limited_cgroups(procfs: Procfs) -> List[str]:
     """Paths of all cgroups that have a memory limit of their own; none where no memory controller is mounted."""
     try:
         hierarchy = memory_hierarchy(procfs)
@@ -172,7 +172,7 @@ def limited(procfs: Procfs) -> List[str]:
     found = []
     for folder, _folders, files in os.walk(hierarchy.mount):
         try:
-            if FILES[hierarchy.version]["limit"] in files and limit_kb(folder, hierarchy.version) is not None:
+            if FILES[hierarchy.version]["limit"] in files and cgroup_limit_kb(folder, hierarchy.version) is not None:
                 found.append(hierarchy.path(folder))
         except OSError:  # removed meanwhile, also between open and read (ENODEV)
             continue

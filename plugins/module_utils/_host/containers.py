@@ -23,7 +23,7 @@ from typing import Iterator, List, NamedTuple, Optional
 from urllib.parse import quote
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import cgroup_hierarchies
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_id
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
@@ -41,7 +41,7 @@ class Container(NamedTuple):
     path: str  # of the cgroup
 
 
-def find(procfs: Procfs, value: str) -> str:
+def find_container_cgroup(procfs: Procfs, value: str) -> str:
     """Path of the cgroup of the running container with this id, at least 12 digits of it, or name."""
     if not _NAME.match(value):
         raise InputError(f"container {value!r} is neither an id nor a name")
@@ -61,7 +61,7 @@ def find(procfs: Procfs, value: str) -> str:
 
 def _running(procfs: Procfs) -> Iterator[Container]:
     """Of every container one cgroup."""
-    for hierarchy in _cgroup.hierarchies(procfs):
+    for hierarchy in cgroup_hierarchies(procfs):
         for folder, folders, _files in os.walk(hierarchy.mount):
             for name in list(folders):
                 found = container_id(name)

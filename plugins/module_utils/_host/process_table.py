@@ -16,7 +16,7 @@ from typing import Dict, Iterable, List, Optional, Set
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MIN, Procfs
 
 
-def pinned(procfs: Procfs) -> List[str]:
+def pinned_processes(procfs: Procfs) -> List[str]:
     """Every process that the killer is to spare and yet may take (a score below 0, above -1000), the most pinned first, as text."""
     processes = {process.pid: process for process in procfs.processes()}
     found = [(score, str(processes[pid])) for pid, score in procfs.scores(processes).items() if SCORE_MIN < score < 0]

@@ -94,7 +94,7 @@ def service_name(value: str) -> str:
     return name
 
 
-def begin(*command: str) -> Callable[[], str]:
+def start_program(*command: str) -> Callable[[], str]:
     """Start a program of systemd. What comes back waits for its end and gives what it says, or raises OomError with its complaint."""
     environment = dict(os.environ, LC_ALL="C")
     try:
@@ -113,9 +113,9 @@ def begin(*command: str) -> Callable[[], str]:
     return said
 
 
-def run(*command: str) -> str:
+def run_program(*command: str) -> str:
     """What a program of systemd says; raises OomError with its complaint."""
-    return begin(*command)()
+    return start_program(*command)()
 
 
 class DropIn(NamedTuple):
@@ -129,7 +129,7 @@ class DropIn(NamedTuple):
 class Systemd:
     """The service manager of this host."""
 
-    def __init__(self, root: str = "/", ask: Callable[..., Callable[[], str]] = begin) -> None:
+    def __init__(self, root: str = "/", ask: Callable[..., Callable[[], str]] = start_program) -> None:
         self._root = root
         self._ask = ask
         self._answers: Dict[Tuple[str, ...], Callable[[], str]] = {}  # by names of services, begun and not yet wanted

@@ -37,7 +37,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import formats as _log_forms
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import search as _log_search
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Place, Record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
 
 # How much of a file is looked at to tell text from anything else.
 _SAMPLE_BYTES = 65536
@@ -61,7 +61,7 @@ _PRETTY = re.compile(rb"\{\r?\n\s*\"[A-Z_]+\" : ")  # journalctl --output=json-p
 _ROTATED = re.compile(r"(?P<stem>.+?)(?:\.(?P<number>\d{1,4})|-(?P<date>\d{8}(?:-?\d{1,10})?))?(?:\.(?:gz|xz))?$")
 
 
-def files(patterns: Iterable[str]) -> List[str]:
+def expand_paths(patterns: Iterable[str]) -> List[str]:
     """The files that paths and globs name, each once, in the order given; those of a glob as they were written."""
     found: List[str] = []
     for pattern in patterns:
@@ -72,7 +72,7 @@ def files(patterns: Iterable[str]) -> List[str]:
     return found
 
 
-def logs(paths: Iterable[str]) -> List[List[str]]:
+def group_rotations(paths: Iterable[str]) -> List[List[str]]:
     """The same, those together that are one log which was rotated."""
     together: List[List[str]] = []
     for path in paths:
@@ -154,7 +154,7 @@ class LogFile:
                 if _PRETTY.match(self._sample):
                     yield from self._pretty(stream)
                     return
-                yield from _log_forms.records_of(self._lines(stream), lambda: Place(self.path, self._line))
+                yield from _log_forms.parse_lines(self._lines(stream), lambda: Place(self.path, self._line))
         except _DamageError as error:
             self.damage = str(error)
 
@@ -254,7 +254,7 @@ def _complaints(path: str) -> Iterator[None]:
         raise AccessError(f"{path} cannot be read: {error.strerror}")
 
 
-def read_file(path: str) -> Iterator[Record]:
+def read_log(path: str) -> Iterator[Record]:
     """Records of a log file. Raises InputError for one that is cut, once what can be read has been."""
     log = LogFile(path)
     yield from log.records()

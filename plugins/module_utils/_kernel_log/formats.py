@@ -18,15 +18,15 @@ import re
 import struct
 from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import (
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import (
     DAY,
     LONGEST_LINE,
     Place,
     Record,
-    kmsg_record,
-    text_record,
+    parse_kmsg_line,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import DATE, ZONE, iso
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import DATE, ZONE, format_utc
 
 # A journal entry of the kernel is a message of those and a few dozen short fields; bytes that are numbers take up to five characters each.
 LONGEST_ENTRY = 16 * LONGEST_LINE
@@ -57,7 +57,7 @@ _GLUED = re.compile(r"(?<=\S)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ kernel: ")
 _DROPPED = re.compile(r"(\*\* \d{1,18} printk messages dropped \*\*) (?=\[)")
 
 
-def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lambda: None) -> Iterator[Record]:
+def parse_lines(lines: Iterable[str], place: Callable[[], Optional[Place]] = lambda: None) -> Iterator[Record]:
     """Records of the lines of a file, in whatever forms they come. C(place) tells where the line is that was just taken."""
     in_kmsg = False
     last: Optional[Record] = None  # the last line of text that was no rest of another
@@ -66,7 +66,7 @@ def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lamb
         if line[:1] in _FRAMED:
             line = _FRAME.sub("", line)
         first = line[:1]
-        kmsg = kmsg_record(line) if first.isdigit() else None
+        kmsg = parse_kmsg_line(line) if first.isdigit() else None
         entry = json_entry(line) if first == "{" else None
         if kmsg:
             in_kmsg = True
@@ -76,7 +76,7 @@ def records_of(lines: Iterable[str], place: Callable[[], Optional[Place]] = lamb
         elif not (in_kmsg and first == " "):  # a dictionary line " KEY=value" of the record above
             in_kmsg = False
             for part in _unglued(line):
-                record = text_record(part, place())
+                record = parse_text_line(part, place())
                 if not _is_rest(record, last, bare):
                     last = record
                 elif last is None:
@@ -139,7 +139,7 @@ def journal_record(fields: Dict[str, Any]) -> Optional[Record]:
     return Record(
         text,
         uptime,
-        None if written is None else iso(written),
+        None if written is None else format_utc(written),
         None if written is None else written % DAY,
         by_kernel,
         message,
@@ -185,7 +185,7 @@ def _docker_record(fields: Dict[str, Any]) -> Optional[Record]:
     stamp, stream, line = _moment(fields, "time"), _text(fields, "stream"), _text(fields, "log")
     if stamp is None or stream is None or line is None:
         return None
-    return text_record(f"{stamp} {stream} F {_one_line(line)}")._replace(raw=line.rstrip("\n"))
+    return parse_text_line(f"{stamp} {stream} F {_one_line(line)}")._replace(raw=line.rstrip("\n"))
 
 
 def _google_record(fields: Dict[str, Any]) -> Optional[Record]:
@@ -197,9 +197,9 @@ def _google_record(fields: Dict[str, Any]) -> Optional[Record]:
     if stamp is None:
         return None
     if line is not None:
-        return text_record(f"{stamp} stdout F {_one_line(line.rstrip())}")._replace(raw=line.rstrip())
+        return parse_text_line(f"{stamp} stdout F {_one_line(line.rstrip())}")._replace(raw=line.rstrip())
     record = journal_record(entry) if isinstance(entry, dict) else None
-    when = text_record(stamp)
+    when = parse_text_line(stamp)
     return record and record._replace(
         time=when.time, clock=when.clock, trusted=None if record.trusted else False, vouched=False, boot=None
     )

@@ -15,83 +15,19 @@ stamps and tags are peeled off the left end, one at a time, until none is left.
 
 import functools
 import re
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Callable, Dict, List, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import CLOCK, DATE, ZONE, iso, utc
-
-# A record of the kernel's buffer holds about 1 KiB, four times that when
-# escaped. Longer lines are not its own; the rest of them is not looked at.
-# Nor can a number be longer than Python converts (sys.get_int_max_str_digits).
-LONGEST_LINE = 4096
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import DAY, LONGEST_LINE, Place, Record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import (
+    CLOCK,
+    DATE,
+    ZONE,
+    format_utc,
+    utc_of_match,
+)
 
 # No real line wears more stamps than this.
 MOST_PREFIXES = 12
-
-DAY = 86400.0
-
-
-class Place(NamedTuple):
-    """Where a reader finds a record again."""
-
-    source: str  # journal, kmsg or the path of a file
-    at: Union[str, int]  # cursor of the journal, number of the record, offset in bytes
-
-
-class Record(NamedTuple):
-    """One line of kernel text and what its container said about it."""
-
-    text: str  # the message alone
-    monotonic: Optional[float] = None  # seconds since boot
-    time: Optional[str] = None  # ISO 8601 UTC, only where the source gives date, year and zone
-    clock: Optional[float] = None  # seconds of the day, as its stamp shows them: only good for gaps between lines
-    # True: the facility says that the kernel wrote it. False: a program did.
-    # None: this kind of text cannot tell.
-    trusted: Optional[bool] = None
-    raw: str = ""
-    boot: Optional[str] = None  # boot id, where the source knows it
-    program: Optional[str] = None  # who wrote it, as the tag says, which anybody can write
-    vouched: bool = False  # journald itself knows that it was this program
-    place: Optional[Place] = None
-    bare: bool = False  # a line without stamp and tag: it may be the rest of the one before
-
-
-def seconds_between(one: Record, other: Record) -> float:
-    """How far apart two lines are: by their uptimes, else by their stamps, which begin anew at midnight; 0 where they share neither."""
-    if one.monotonic is not None and other.monotonic is not None:
-        return abs(one.monotonic - other.monotonic)
-    if one.clock is None or other.clock is None:
-        return 0.0
-    gap = abs(one.clock - other.clock)
-    return min(gap, abs(DAY - gap))
-
-
-# --- records of /dev/kmsg: "prio,seq,usec,flags[,caller=T1];text" ------------
-
-_KMSG = re.compile(r"(\d{1,10}),(\d{1,20}),(\d{1,20}),[^;,]*(?:,[^;]*)?;")
-
-
-class KmsgRecord(NamedTuple):
-    """A record of /dev/kmsg with its place in the kernel's buffer."""
-
-    sequence: int
-    record: Record
-
-
-def kmsg_record(line: str) -> Optional[KmsgRecord]:
-    """Take a record apart; None when the line is none.
-
-    The kernel never lets user space write with its own facility 0
-    (kernel/printk/printk.c:devkmsg_write), so the facility is proof.
-    """
-    match = _KMSG.match(line)
-    if not match:
-        return None
-    priority, sequence, microseconds = [int(number) for number in match.groups()]
-    text = line[match.end() :][:LONGEST_LINE]
-    return KmsgRecord(sequence, Record(text, microseconds / 1e6, None, None, priority >> 3 == 0, line))
-
-
-# --- lines of text -------------------------------------------------------------
 
 _LEVEL = r"(?:emerg|alert|crit|err|warn|warning|notice|info|debug)"
 # In any language, also as a number with its sign: "Nov", "\u043d\u043e\u044f\u0431.", "11\u6708"
@@ -253,7 +189,7 @@ _USUAL = re.compile(
 )
 
 
-def text_record(line: str, place: Optional[Place] = None) -> Record:
+def parse_text_line(line: str, place: Optional[Place] = None) -> Record:
     """Take a line of a log file apart.
 
     A tag of C(kernel) is no proof, as logger(1) writes any tag; a tag with a
@@ -299,11 +235,11 @@ def text_record(line: str, place: Optional[Place] = None) -> Record:
             table = _BEHIND_A_STAMP
             if kind == "unix":
                 epoch = float(match.group("epoch"))
-                time, clock = iso(epoch), epoch % DAY
+                time, clock = format_utc(epoch), epoch % DAY
             else:
                 clock = _clock(match.group("clock"))
             if kind in ("bracketed", "iso") and match.group("zone"):
-                time = utc(match)
+                time = utc_of_match(match)
             # dmesg writes a comma into the seconds, and no tag behind the stamp.
             if kind in ("iso", "syslog", "unix") and "," not in match.group():
                 patterns = (_UNTAGGED_HOST, *_TAGS) if kind == "syslog" else _TAGS

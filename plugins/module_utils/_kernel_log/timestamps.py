@@ -28,7 +28,7 @@ _AGO = re.compile(r"-(\d{1,6})([smhdw])$")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def utc(match: "re.Match[str]") -> Optional[str]:
+def utc_of_match(match: "re.Match[str]") -> Optional[str]:
     """ISO 8601 in UTC of what C(DATE) and C(ZONE) matched; None for a date that does not exist."""
     zone = match.group("zone")
     offset = 0
@@ -45,18 +45,18 @@ def utc(match: "re.Match[str]") -> Optional[str]:
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + ("." + fraction[:6] if fraction else "") + "Z"
 
 
-def iso(epoch: float) -> str:
+def format_utc(epoch: float) -> str:
     """ISO 8601 in UTC, to the microsecond."""
     return datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def epoch_of(text: str) -> float:
+def parse_utc(text: str) -> float:
     """Seconds since 1970 of what C(utc) or C(iso) wrote."""
     whole, _point, fraction = text.rstrip("Z").partition(".")
     return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float("0." + (fraction or "0"))
 
 
-def moment(name: str, text: str, now: float) -> float:
+def parse_moment(name: str, text: str, now: float) -> float:
     """Seconds since 1970 of what the option C(name) says: ISO 8601 with its zone, seconds since 1970, or a time ago, as -1h."""
     found = _EPOCH.match(text)
     if found:
@@ -65,9 +65,9 @@ def moment(name: str, text: str, now: float) -> float:
     if found:
         return now - int(found.group(1)) * _UNIT_SECONDS[found.group(2)]
     found = _ISO.match(text)
-    when = utc(found) if found else None
+    when = utc_of_match(found) if found else None
     if when is None:
         raise InputError(
             f"{name}={text} is no moment: give ISO 8601 with a zone (2026-11-23T04:43:45Z), seconds since 1970, or a time ago (-30m, -1h, -2d)"
         )
-    return epoch_of(when)
+    return parse_utc(when)

@@ -16,7 +16,7 @@ from collections import Counter, deque
 from itertools import accumulate
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import epoch_of
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import parse_utc
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 
 # So many events may have begun after the one that still goes on. If there are more, nobody waits for its end.
@@ -95,7 +95,7 @@ class Tally:
         if event["time"] is None:
             self.counts["undated"] += event["trusted"] is not False
             return False
-        return self._window.holds(epoch_of(event["time"]))
+        return self._window.holds(parse_utc(event["time"]))
 
     def _is_asked_for(self, event: Event) -> bool:
         return (event["trusted"] is not False or self._with_untrusted) and self._wanted(event)

@@ -12,12 +12,19 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import oom_kills_by_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import files as _log_files
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Place, Record
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import iso, moment
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import (
+    LogFile,
+    Mark,
+    expand_paths,
+    group_rotations,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal import Journal, has_journal
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.pstore import pstore_backend, pstore_dumps
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import cursor as _cursor
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Tally, Window
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
@@ -50,9 +57,7 @@ class Query(NamedTuple):
     limit: int
 
 
-def gather(
-    query: Query, procfs: Procfs, open_log: Callable[..., _kernel_log.Kmsg] = _kernel_log.Kmsg
-) -> Dict[str, Any]:
+def gather(query: Query, procfs: Procfs, open_log: Callable[..., Kmsg] = Kmsg) -> Dict[str, Any]:
     """Events with counts, summary and what is known to be missing."""
     return _Gathering(_checked(query), procfs, open_log).facts()
 
@@ -61,7 +66,7 @@ def _checked(query: Query) -> Query:
     """With the source that C(auto) means. Raises InputError for options that do not go together."""
     source = query.source
     if source == "auto":
-        source = "file" if query.paths else "journal" if _kernel_log.has_journal() else "kmsg"
+        source = "file" if query.paths else "journal" if has_journal() else "kmsg"
     if (source == "file") != bool(query.paths):
         raise InputError(f"source={source} {'needs' if source == 'file' else 'does not take'} paths")
     if source != "journal" and query.boot not in ("current", "all"):
@@ -80,14 +85,14 @@ def _checked(query: Query) -> Query:
 class _Gathering:
     """One run of the module."""
 
-    def __init__(self, query: Query, procfs: Procfs, open_log: Callable[..., _kernel_log.Kmsg]) -> None:
+    def __init__(self, query: Query, procfs: Procfs, open_log: Callable[..., Kmsg]) -> None:
         self._query = query
         self._procfs = procfs
         self._open_log = open_log
         self._now = time.time()
         self._window = Window(
             *(
-                moment(name, text, self._now) if text else None
+                parse_moment(name, text, self._now) if text else None
                 for name, text in (("since", query.since), ("until", query.until))
             )
         )
@@ -120,7 +125,7 @@ class _Gathering:
             summary=self._tally.summary(),
             lost=self._lost,
             cursor=self._next_cursor(position),
-            pstore_backend=_kernel_log.pstore_backend(),
+            pstore_backend=pstore_backend(),
         )
 
     def _next_cursor(self, position: Optional[str]) -> Optional[str]:
@@ -133,7 +138,7 @@ class _Gathering:
 
     def _read_journal(self) -> Optional[str]:
         edge = REPORT_SECONDS  # reports that begin or end near the edges of the window are read as a whole
-        journal = _kernel_log.Journal(
+        journal = Journal(
             self._query.boot,
             None if self._window.since is None else self._window.since - edge,
             None if self._window.until is None else self._window.until + edge,
@@ -164,7 +169,7 @@ class _Gathering:
     def _read_pstore(self) -> None:
         """Every dump, as nobody knows of which boot it is; an event that is kept twice is told once, and not again with a cursor."""
         told: Set[str] = set(self._cursor.told) if self._cursor else set()
-        for path, records in _kernel_log.pstore_dumps():
+        for path, records in pstore_dumps():
 
             def take(line: int, event: Event, path: str = path) -> None:
                 if event["id"] not in told:
@@ -175,14 +180,12 @@ class _Gathering:
             self._read(records, lambda: 0.0, take)
 
     def _read_file(self) -> str:
-        marks = [_log_files.Mark.of(text) for text in self._cursor.position.split()] if self._cursor else []
-        read: List[_log_files.Mark] = []
-        known: Set[_log_files.Mark] = set()
-        for paths in _log_files.logs(_log_files.files(self._query.paths)):
+        marks = [Mark.of(text) for text in self._cursor.position.split()] if self._cursor else []
+        read: List[Mark] = []
+        known: Set[Mark] = set()
+        for paths in group_rotations(expand_paths(self._query.paths)):
             parts = [
-                _log_files.LogFile(
-                    path, marks, whole_lines=self._cursor is not None, programs=self._query.killer != "kernel"
-                )
+                LogFile(path, marks, whole_lines=self._cursor is not None, programs=self._query.killer != "kernel")
                 for path in paths
             ]
             unsettled = self._read(
@@ -245,7 +248,7 @@ class _Gathering:
     def _unlogged_in(self) -> List[Dict[str, Any]]:
         """Cgroups that are still there and count more kills than the log names in them. Asked only if some are missing, as all have to be read."""
         try:
-            counted = _cgroup.oom_kills(self._procfs)
+            counted = oom_kills_by_cgroup(self._procfs)
         except UnsupportedError:  # no memory controller, so no counters of cgroups
             return []
         logged = self._tally.kills_in
@@ -269,4 +272,4 @@ def _wall_clock(uptime: float, booted: float) -> Optional[str]:
     """ISO 8601 UTC of an uptime; None where the host was suspended, as the log's clock then stood still."""
     if time.clock_gettime(_CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC) > 1:
         return None
-    return iso(booted + uptime)
+    return format_utc(booted + uptime)

@@ -12,7 +12,7 @@ Pure: records in, events out, one pass.
 
 from typing import Callable, Iterable, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import grammar as say
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import user_killers as _user_killers
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event, event, program_event
@@ -49,7 +49,7 @@ def read(
     return parser.finish()
 
 
-def parse(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> List[Event]:
+def parse_events(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> List[Event]:
     """Events of kernel text, in the order in which they began; see C(event) for their keys."""
     found: List[Tuple[int, Event]] = []
     boots = read(records, lambda number, facts: found.append((number, facts)), tasks, raw).boots

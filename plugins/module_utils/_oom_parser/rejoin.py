@@ -14,7 +14,7 @@ may hold line ends. What was put together has the stamps of its first line.
 
 from typing import Iterable, Iterator, List, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import (
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import (
     LONGEST_LINE,
     Record,
     seconds_between,

@@ -19,7 +19,7 @@ announces, and up to 5.0 a child may have died instead.
 
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Union
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record, seconds_between
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, seconds_between
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import grammar as say
 
 # A report prints within moments, also on a slow console. What comes later belongs to another.

@@ -16,7 +16,7 @@ systemd:src/oom/oomd-manager.c (255 to 261), nohang, oomd:src/oomd/plugins/BaseK
 import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record, seconds_between
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, seconds_between
 
 # Most lines of a log have none of these words and are not looked at any further.
 _WORDS = (

@@ -17,7 +17,7 @@ import re
 from typing import Callable, Dict, Iterable, List
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import find_cgroup, pids_in_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process, ProcessDir, Procfs
 
@@ -117,14 +117,14 @@ class ByCgroup(Selector):
     grows = True
 
     def __init__(self, path: str, procfs: Procfs) -> None:
-        self._directory = _cgroup.find(procfs, path)
+        self._directory = find_cgroup(procfs, path)
         self._inside = path.rstrip("/") + "/"
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         return self.members()
 
     def members(self) -> List[int]:
-        return _cgroup.processes(self._directory)
+        return pids_in_cgroup(self._directory)
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
         return any((path + "/").startswith(self._inside) for path in directory.cgroups())
@@ -167,9 +167,9 @@ def select(name: str, value: str, procfs: Procfs, whole: bool) -> Selector:
     """The selector of a target, with what it started where the whole is meant. For C(unit) systemd must be asked first: C(ByUnit)."""
     if name == "container":
         # Only who names a container pays for http.client, which is a third of what there is to load.
-        from ansible_collections.oomguard.linux.plugins.module_utils._host import containers as _containers
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_cgroup
 
-        return ByCgroup(_containers.find(procfs, value), procfs)
+        return ByCgroup(find_container_cgroup(procfs, value), procfs)
     if name == "cgroup":
         return ByCgroup(value, procfs)
     kinds: Dict[str, Callable[[str], Selector]] = {"pid": ByPid, "pidfile": ByPidfile, "process": ByProcess}

@@ -24,9 +24,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     UnsupportedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Process, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import design as _experiment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import Started, launcher, wait_for
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
@@ -74,9 +74,9 @@ def check_hog(hog: str) -> None:
 class KernelLog:
     """The kernel log from now on, or the reason why there is none."""
 
-    def __init__(self, open_log: Callable[[], _kernel_log.Kmsg]) -> None:
+    def __init__(self, open_log: Callable[[], Kmsg]) -> None:
         self._records: List[Record] = []
-        self._kmsg: Optional[_kernel_log.Kmsg] = None
+        self._kmsg: Optional[Kmsg] = None
         self.error: Optional[str] = None
         try:
             self._kmsg = open_log()
@@ -92,7 +92,7 @@ class KernelLog:
     def kills(self, since: int = 0) -> List[Dict[str, Any]]:
         """Kills that the kernel itself reported since a position."""
         self._read()
-        return [event for event in _oom_log.parse(self._records[since:]) if event["trusted"] and event["victims"]]
+        return [event for event in parse_events(self._records[since:]) if event["trusted"] and event["victims"]]
 
     def wait_for(self, count: int, since: int) -> List[Dict[str, Any]]:
         """The same, once so many victims are named, or after LOG_SECONDS."""
@@ -131,7 +131,7 @@ class Trial:
         self,
         request: Request,
         procfs: Optional[Procfs] = None,
-        open_log: Callable[[], _kernel_log.Kmsg] = _kernel_log.Kmsg,
+        open_log: Callable[[], Kmsg] = Kmsg,
     ) -> None:
         self._request = request
         self._procfs = procfs or Procfs()

@@ -29,9 +29,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     InputError,
     UnsupportedError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy, own_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, run
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, run_program
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
 
 # No blank, slash or dash: a dash in the name of a slice would make it a child of another slice.
@@ -99,7 +99,7 @@ class CgroupLauncher:
 
     def __init__(self, procfs: Procfs, parent: Optional[str]) -> None:
         self._procfs = procfs
-        self._hierarchy = _cgroup.memory_hierarchy(procfs)
+        self._hierarchy = memory_hierarchy(procfs)
         self.version = self._hierarchy.version
         self._parents = [parent] if parent else self._usual_parents()
 
@@ -110,7 +110,7 @@ class CgroupLauncher:
         take the session or the agent that runs this.
         """
         parents = [self._hierarchy.mount]
-        directory = self._hierarchy.directory(_cgroup.own_path(self._procfs, self._hierarchy))
+        directory = self._hierarchy.directory(own_cgroup(self._procfs, self._hierarchy))
         while directory.startswith(self._hierarchy.mount + "/"):
             parents.append(directory)
             directory = os.path.dirname(directory)
@@ -171,7 +171,7 @@ class SystemdLauncher:
 
     def __init__(self, procfs: Procfs) -> None:
         self._procfs = procfs
-        self._hierarchy = _cgroup.memory_hierarchy(procfs)
+        self._hierarchy = memory_hierarchy(procfs)
         self.version = self._hierarchy.version
         self._slice = _own_name(procfs) + ".slice"
         self._units: Dict[Started, str] = {}
@@ -185,7 +185,7 @@ class SystemdLauncher:
             properties = ["1", "MemoryAccounting", "b", "true"]
         else:
             properties = ["2", "MemoryMax", "t", str(limit_kb * 1024), "MemorySwapMax", "t", "0"]
-        run(
+        run_program(
             "busctl",
             "call",
             "org.freedesktop.systemd1",
@@ -240,7 +240,7 @@ class SystemdLauncher:
             return 0, None  # a unit that succeeded is forgotten at once
         shown = dict(
             line.split("=", 1)
-            for line in run(
+            for line in run_program(
                 "systemctl", "show", "--property=ExecMainCode,ExecMainStatus", self._units[started]
             ).splitlines()
         )
@@ -323,11 +323,11 @@ def _start(command: List[str], before: Any) -> Started:
 
 
 def _systemd_version() -> int:
-    return int(run("systemd-run", "--version").split()[1].split(".")[0].split("~")[0])
+    return int(run_program("systemd-run", "--version").split()[1].split(".")[0].split("~")[0])
 
 
 def _stop(slice_name: str) -> None:
     """End a slice and all in it, and let systemd forget that units in it failed."""
-    run("systemctl", "stop", slice_name)
+    run_program("systemctl", "stop", slice_name)
     pattern = slice_name[: -len(".slice")] + "*"
-    run("systemctl", "reset-failed", pattern)
+    run_program("systemctl", "reset-failed", pattern)

@@ -17,8 +17,13 @@ import time
 from typing import List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, ReadBackError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import FILES, Hierarchy
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import (
+    FILES,
+    Hierarchy,
+    cgroup_limit_kb,
+    pids_in_cgroup,
+    read_oom_kills,
+)
 
 # How long a cgroup may stay busy after the last process in it was killed.
 REMOVE_SECONDS = 5.0
@@ -29,7 +34,7 @@ def headroom_kb(hierarchy: Hierarchy, directory: str) -> Optional[int]:
     rooms = []
     while directory.startswith(hierarchy.mount):
         if os.path.exists(os.path.join(directory, FILES[hierarchy.version]["limit"])):
-            limit = _cgroup.limit_kb(directory, hierarchy.version)
+            limit = cgroup_limit_kb(directory, hierarchy.version)
             if limit is not None:
                 with open(os.path.join(directory, FILES[hierarchy.version]["usage"])) as stream:
                     rooms.append(limit - int(stream.read()) // 1024)
@@ -76,14 +81,14 @@ class MemoryCgroup:
 
     def limit_kb(self) -> Optional[int]:
         """The cgroup's own limit; None when there is none."""
-        return _cgroup.limit_kb(self.directory, self.version)
+        return cgroup_limit_kb(self.directory, self.version)
 
     def oom_kills(self) -> Optional[int]:
         """Kills inside since it exists (memory.events, memory.oom_control); None before kernel 4.13."""
-        return _cgroup.oom_kills_in(self.directory, "memory.events" if self.version == 2 else "memory.oom_control")
+        return read_oom_kills(self.directory, "memory.events" if self.version == 2 else "memory.oom_control")
 
     def processes(self) -> List[int]:
-        return _cgroup.processes(self.directory)
+        return pids_in_cgroup(self.directory)
 
     def kill(self) -> None:
         """SIGKILL to everything inside. The kernel does it at once where it can (cgroup.kill, 5.14)."""

@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MAX, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import (
     DEADLINE_SECONDS,
     NAMES,
@@ -59,7 +59,7 @@ class Refusal:
         self,
         request: Request,
         procfs: Optional[Procfs] = None,
-        open_log: Callable[[], _kernel_log.Kmsg] = _kernel_log.Kmsg,
+        open_log: Callable[[], Kmsg] = Kmsg,
     ) -> None:
         self._request = request
         self._procfs = procfs or Procfs()

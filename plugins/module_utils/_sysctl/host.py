@@ -218,24 +218,26 @@ class Host:
 
     def runs(self, name: str) -> bool:
         """Whether a process has this name, or runs a program of this name."""
-        from ansible_collections.oomguard.linux.plugins.module_utils._host import process_table as _processes
-        from ansible_collections.oomguard.linux.plugins.module_utils._host import procfs as _procfs
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import (
+            ProcessTable,
+        )
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
-        return bool(_processes.ProcessTable(_procfs.Procfs(self.path("/proc"))).named(name))
+        return bool(ProcessTable(Procfs(self.path("/proc"))).named(name))
 
     def pinned(self) -> List[str]:
         """Processes that the killer is to spare and yet may take."""
-        from ansible_collections.oomguard.linux.plugins.module_utils._host import process_table as _processes
-        from ansible_collections.oomguard.linux.plugins.module_utils._host import procfs as _procfs
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import pinned_processes
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
-        return _processes.pinned(_procfs.Procfs(self.path("/proc")))
+        return pinned_processes(Procfs(self.path("/proc")))
 
     def limited_cgroups(self) -> List[str]:
         """Paths of the cgroups that have a memory limit."""
-        from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
-        from ansible_collections.oomguard.linux.plugins.module_utils._host import procfs as _procfs
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import limited_cgroups
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
-        return _cgroup.limited(_procfs.Procfs(self.path("/proc")))
+        return limited_cgroups(Procfs(self.path("/proc")))
 
 
 def proc_path(key: str) -> str:

@@ -18,7 +18,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     UnsupportedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, run, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import (
+    DROP_IN,
+    Systemd,
+    run_program,
+    service_name,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply as _pin_apply
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import Application
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, result
@@ -846,7 +851,7 @@ def test_a_drop_in_that_cannot_be_put_back_does_not_keep_the_others(host, monkey
 
 def test_a_systemctl_that_cannot_be_started_is_named():
     with pytest.raises(UnsupportedError, match="/nonexistent/systemctl cannot be started: No such file"):
-        run("/nonexistent/systemctl", "show")
+        run_program("/nonexistent/systemctl", "show")
 
 
 def test_folders_are_for_everybody_to_read_whatever_the_umask(host):

@@ -7,8 +7,14 @@
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import (
+    Hierarchy,
+    cgroup_hierarchies,
+    find_cgroup,
+    memory_hierarchy,
+    own_cgroup,
+    pids_in_cgroup,
+)
 
 V1 = "30 24 0:26 / {0}/memory rw,nosuid shared:9 - cgroup cgroup rw,memory\n"
 NAMED = "31 24 0:27 / {0}/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
@@ -33,19 +39,19 @@ MEMORY_IS_ON = {
 
 @pytest.mark.parametrize("lines, controllers, version", MEMORY_IS_ON.values(), ids=list(MEMORY_IS_ON))
 def test_the_hierarchy_that_limits_memory_is_found(proc, tmp_path, lines, controllers, version):
-    hierarchy = _cgroup.memory_hierarchy(mounts(proc, tmp_path, *lines, v2_controllers=controllers))
+    hierarchy = memory_hierarchy(mounts(proc, tmp_path, *lines, v2_controllers=controllers))
     assert hierarchy.version == version
     proc.write("self/cgroup", "9:name=systemd:/no\n4:memory:/me\n0::/me\n")
-    assert _cgroup.own_path(proc.procfs, hierarchy) == "/me"
+    assert own_cgroup(proc.procfs, hierarchy) == "/me"
 
 
 def test_a_host_without_memory_cgroups_is_told_so(proc, tmp_path):
     procfs = mounts(proc, tmp_path, NAMED, V2, v2_controllers="cpu")
     with pytest.raises(UnsupportedError, match="no memory cgroup controller is mounted"):
-        _cgroup.memory_hierarchy(procfs)
+        memory_hierarchy(procfs)
     proc.write("self/cgroup", "9:name=systemd:/no\n")
     with pytest.raises(UnsupportedError, match="in no cgroup of"):
-        _cgroup.own_path(procfs, Hierarchy(2, [], "/m", "/"))
+        own_cgroup(procfs, Hierarchy(2, [], "/m", "/"))
 
 
 @pytest.mark.parametrize(
@@ -69,20 +75,20 @@ def test_a_folder_leads_back_to_its_path():
 
 def test_blanks_in_a_mount_point_are_escaped(proc):
     proc.write("self/mountinfo", "30 24 0:26 / /my\\040cgroups\\134x rw - cgroup cgroup rw,memory\n")
-    assert _cgroup.hierarchies(proc.procfs)[0].mount == "/my cgroups\\x"
+    assert cgroup_hierarchies(proc.procfs)[0].mount == "/my cgroups\\x"
 
 
 def test_a_unit_without_a_memory_cgroup_is_found_where_systemd_keeps_it(proc, tmp_path):
     procfs = mounts(proc, tmp_path, NAMED, V1)
     (tmp_path / "systemd/system.slice/cron.service").mkdir(parents=True)
-    assert _cgroup.find(procfs, "/system.slice/cron.service") == str(tmp_path / "systemd/system.slice/cron.service")
+    assert find_cgroup(procfs, "/system.slice/cron.service") == str(tmp_path / "systemd/system.slice/cron.service")
     (tmp_path / "memory/system.slice/cron.service").mkdir(parents=True)
-    assert _cgroup.find(procfs, "/system.slice/cron.service") == str(tmp_path / "memory/system.slice/cron.service")
+    assert find_cgroup(procfs, "/system.slice/cron.service") == str(tmp_path / "memory/system.slice/cron.service")
     with pytest.raises(NotFoundError, match="cgroup /nope does not exist below"):
-        _cgroup.find(procfs, "/nope")
+        find_cgroup(procfs, "/nope")
 
 
 def test_a_cgroup_that_is_removed_while_it_is_listed_is_no_error(tmp_path):
     (tmp_path / "a/gone").mkdir(parents=True)
     (tmp_path / "a/cgroup.procs").write_text("5\n6\n")
-    assert _cgroup.processes(str(tmp_path / "a")) == [5, 6]
+    assert pids_in_cgroup(str(tmp_path / "a")) == [5, 6]

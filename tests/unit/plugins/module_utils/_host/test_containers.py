@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import containers as _containers
+from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_cgroup
 
 A, B = "a1" * 32, "b2" * 32
 
@@ -47,7 +48,7 @@ def test_an_id_is_found_in_the_cgroup_of_every_engine(host, template):
     add(host, template, A)
     add(host, template, B)
     for given in (A, A[:12], A[:40]):
-        assert _containers.find(host.procfs, given) == "/" + template.format(A)
+        assert find_container_cgroup(host.procfs, given) == "/" + template.format(A)
 
 
 def test_a_cgroup_that_a_user_named_like_a_container_is_not_taken_for_it(host):
@@ -56,14 +57,14 @@ def test_a_cgroup_that_a_user_named_like_a_container_is_not_taken_for_it(host):
     with pytest.raises(
         InputError, match=f"is more than one: /system.slice/docker-{A}.scope, /user.slice/.*: say which by cgroup"
     ):
-        _containers.find(host.procfs, A)
+        find_container_cgroup(host.procfs, A)
 
 
 @pytest.mark.parametrize("template", ["machine.slice/libpod-conmon-{0}.scope", "kubepods.slice/crio-conmon-{0}.scope"])
 def test_the_cgroup_of_a_monitor_is_not_that_of_its_container(host, template):
     add(host, template, A)
     with pytest.raises(NotFoundError):
-        _containers.find(host.procfs, A)
+        find_container_cgroup(host.procfs, A)
 
 
 def monitor(host, pid):
@@ -74,7 +75,7 @@ def monitor(host, pid):
 def test_the_monitor_of_podman_tells_the_name(host):
     add(host, CGROUPS["podman, systemd"], A)
     monitor(host, 70)
-    assert _containers.find(host.procfs, "batch") == f"/machine.slice/libpod-{A}.scope"
+    assert find_container_cgroup(host.procfs, "batch") == f"/machine.slice/libpod-{A}.scope"
 
 
 def test_the_monitor_of_a_user_only_tells_of_the_user_s_own_containers(host, monkeypatch):
@@ -82,9 +83,9 @@ def test_the_monitor_of_a_user_only_tells_of_the_user_s_own_containers(host, mon
     add(host, CGROUPS["podman, systemd"], A)
     monitor(host, 70)
     with pytest.raises(NotFoundError):
-        _containers.find(host.procfs, "batch")
+        find_container_cgroup(host.procfs, "batch")
     add(host, CGROUPS["podman of a user"], A)
-    assert "/user-1000.slice/" in _containers.find(host.procfs, "batch")
+    assert "/user-1000.slice/" in find_container_cgroup(host.procfs, "batch")
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
@@ -115,14 +116,14 @@ def docker(host, tmp_path):
 
 def test_docker_tells_the_name_on_its_socket(docker):
     add(docker, CGROUPS["docker, systemd"], A)
-    assert _containers.find(docker.procfs, "box") == f"/system.slice/docker-{A}.scope"
+    assert find_container_cgroup(docker.procfs, "box") == f"/system.slice/docker-{A}.scope"
     with pytest.raises(NotFoundError, match="no running container has the id or name other"):
-        _containers.find(docker.procfs, "other")
+        find_container_cgroup(docker.procfs, "other")
 
 
 def test_a_container_that_does_not_run_has_no_cgroup(docker):
     with pytest.raises(NotFoundError, match="no running container has the id or name box"):
-        _containers.find(docker.procfs, "box")
+        find_container_cgroup(docker.procfs, "box")
 
 
 REFUSED = {
@@ -139,4 +140,4 @@ def test_what_is_no_container_is_refused(host, value, error, words):
     add(host, CGROUPS["docker, systemd"], A)
     add(host, CGROUPS["docker, systemd"], A[:62] + "00")
     with pytest.raises(error, match=re.escape(words)):
-        _containers.find(host.procfs, value)
+        find_container_cgroup(host.procfs, value)

@@ -16,9 +16,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Acce
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import (
     LogFile,
     Mark,
-    files,
-    logs,
-    read_file,
+    expand_paths,
+    group_rotations,
+    read_log,
 )
 
 KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
@@ -27,7 +27,7 @@ KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
 def test_packed_files_are_read_whatever_their_name(tmp_path, pack):
     (tmp_path / "kern.log").write_bytes(pack(KILL.format(7, "x").encode()))
-    assert [record.text for record in read_file(str(tmp_path / "kern.log"))] == [KILL.format(7, "x")]
+    assert [record.text for record in read_log(str(tmp_path / "kern.log"))] == [KILL.format(7, "x")]
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
@@ -39,7 +39,7 @@ def test_of_a_packed_file_that_is_cut_the_beginning_is_read(tmp_path, pack):
     assert len(list(log.records())) > 0
     assert "kern.log is cut or damaged" in log.damage
     with pytest.raises(InputError, match="kern.log is cut or damaged"):
-        list(read_file(str(tmp_path / "kern.log")))
+        list(read_log(str(tmp_path / "kern.log")))
 
 
 def test_a_packed_file_of_which_nothing_can_be_read_is_refused(tmp_path):
@@ -64,10 +64,13 @@ def test_files_of_a_glob_are_read_as_they_were_written(tmp_path):
     ]
     for name in written:
         (tmp_path / name).write_text("x")
-    paths = files([str(tmp_path / "*")])
+    paths = expand_paths([str(tmp_path / "*")])
     assert [os.path.basename(path) for path in paths] == written
-    assert [len(log) for log in logs(paths)] == [3, 4, 1]
-    assert [len(log) for log in logs(["/kern.log", "/kern.log.1"])] == [1, 1]  # so they did not follow each other
+    assert [len(log) for log in group_rotations(paths)] == [3, 4, 1]
+    assert [len(log) for log in group_rotations(["/kern.log", "/kern.log.1"])] == [
+        1,
+        1,
+    ]  # so they did not follow each other
 
 
 def read_on(path, marks=(), whole_lines=True):
@@ -178,7 +181,7 @@ def test_json_on_many_lines_that_is_no_entry_is_left(tmp_path):
 def test_what_is_no_log_is_refused(tmp_path):
     (tmp_path / "junk").write_bytes(bytes(range(32)) * 100)
     (tmp_path / "odd").write_bytes(KILL.format(1, "caf").encode() + b"\xe9\xff\n")
-    assert len(list(read_file(str(tmp_path / "odd")))) == 1
+    assert len(list(read_log(str(tmp_path / "odd")))) == 1
     for path, error, words in (
         (tmp_path / "junk", InputError, "junk is not text"),
         (tmp_path, InputError, "is not a file"),
@@ -186,6 +189,6 @@ def test_what_is_no_log_is_refused(tmp_path):
         (tmp_path / "odd" / "x", AccessError, "cannot be read: Not a directory"),
     ):
         with pytest.raises(error, match=words):
-            list(read_file(str(path)))
+            list(read_log(str(path)))
     with pytest.raises(NotFoundError, match="matches no file"):
-        files([str(tmp_path / "*.gz")])
+        expand_paths([str(tmp_path / "*.gz")])

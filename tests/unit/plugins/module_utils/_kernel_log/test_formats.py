@@ -16,7 +16,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats
     dmesg_records,
     export_entries,
     journal_record,
-    records_of,
+    parse_lines,
 )
 
 KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
@@ -64,7 +64,7 @@ def test_an_entry_without_a_message_is_none(message):
 
 @pytest.mark.parametrize("line", ["{", "{}", '{"MESSAGE": ' + "[" * 60000, "[1]", '{"MESSAGE": null}'])
 def test_a_line_that_only_begins_like_the_journal_is_text(line):
-    assert [record.text for record in records_of([line, KILL.format(7, "x")])] == [
+    assert [record.text for record in parse_lines([line, KILL.format(7, "x")])] == [
         line[: _log_forms.LONGEST_LINE],
         KILL.format(7, "x"),
     ]
@@ -110,7 +110,7 @@ def test_journald_vouches_for_services_that_kill(fields, program, vouched):
 )
 def test_what_a_container_writes_is_text_and_proves_nothing(log, told):
     line = json.dumps({"log": log, "stream": "stdout", "time": "2026-11-23T04:43:45.649722123Z"})
-    [record] = records_of([line])
+    [record] = parse_lines([line])
     assert (record.text, record.monotonic, record.trusted, record.program) == told
     assert (record.time, record.raw) == ("2026-11-23T04:43:45.649722Z", log.rstrip("\n"))
 
@@ -118,7 +118,7 @@ def test_what_a_container_writes_is_text_and_proves_nothing(log, told):
 @pytest.mark.parametrize("change", [dict(log=7), dict(time=None), dict(time="kern  :err   : x"), dict(stream=[])])
 def test_what_docker_does_not_write_is_text(change):
     line = json.dumps(dict({"log": "text", "stream": "stdout", "time": "2026-11-23T04:43:45Z"}, **change))
-    assert [record.text for record in records_of([line])] == [line]
+    assert [record.text for record in parse_lines([line])] == [line]
 
 
 STAMP = dict(timestamp="2026-11-23T04:43:45.649722123Z")
@@ -137,7 +137,7 @@ STAMP = dict(timestamp="2026-11-23T04:43:45.649722123Z")
     ],
 )
 def test_a_cloud_wraps_lines_and_entries_and_proves_nothing(payload, told):
-    [record] = records_of([json.dumps(dict(payload, **STAMP))])
+    [record] = parse_lines([json.dumps(dict(payload, **STAMP))])
     assert (record.text, record.monotonic, record.trusted, record.program) == told
     assert (record.time, record.vouched, record.boot) == ("2026-11-23T04:43:45.649722Z", False, None)
 
@@ -152,12 +152,12 @@ def test_a_cloud_wraps_lines_and_entries_and_proves_nothing(payload, told):
     ],
 )
 def test_what_a_cloud_does_not_write_is_text(entry):
-    assert [record.text for record in records_of([json.dumps(entry)])] == [json.dumps(entry)]
+    assert [record.text for record in parse_lines([json.dumps(entry)])] == [json.dumps(entry)]
 
 
 @pytest.mark.parametrize("frame", ["\ufeff", "\x1e", "data: "])
 def test_what_frames_a_line_of_another_form_is_taken_off(frame):
-    [record] = records_of([frame + json.dumps(ENTRY)])
+    [record] = parse_lines([frame + json.dumps(ENTRY)])
     assert (record.text, record.trusted) == (ENTRY["MESSAGE"], True)
 
 
@@ -172,7 +172,7 @@ def test_what_frames_a_line_of_another_form_is_taken_off(frame):
     ],
 )
 def test_a_frame_proves_nothing(line, trusted):
-    [record] = records_of([line])
+    [record] = parse_lines([line])
     assert (record.text, record.trusted) == ("data: text" if line.startswith("d") else "text", trusted)
 
 

@@ -11,8 +11,10 @@ import os
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Journal, Kmsg
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import journal as journal_reader
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal import Journal, has_journal
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.pstore import pstore_backend, pstore_dumps
 
 KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 
@@ -149,7 +151,7 @@ def test_the_journal_is_read_from_where_it_was_left(journalctl, tmp_path, cursor
 def test_a_journal_of_which_a_part_is_hidden_is_not_read(tmp_path, monkeypatch):
     (tmp_path / "log/0123").mkdir(parents=True)
     (tmp_path / "log/0123/system.journal").write_text("")
-    monkeypatch.setattr(_kernel_log, "JOURNALS", [str(tmp_path / "log")])
+    monkeypatch.setattr(journal_reader, "JOURNALS", [str(tmp_path / "log")])
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     with pytest.raises(
         AccessError, match="no permission for .*system.journal: be root, or in the group systemd-journal"
@@ -158,11 +160,11 @@ def test_a_journal_of_which_a_part_is_hidden_is_not_read(tmp_path, monkeypatch):
 
 
 def test_only_a_journal_that_is_kept_counts(tmp_path):
-    assert not _kernel_log.has_journal(str(tmp_path))
+    assert not has_journal(str(tmp_path))
     (tmp_path / "var/log/journal/0123").mkdir(parents=True)
-    assert not _kernel_log.has_journal(str(tmp_path))
+    assert not has_journal(str(tmp_path))
     (tmp_path / "var/log/journal/0123/system.journal").write_text("")
-    assert _kernel_log.has_journal(str(tmp_path))
+    assert has_journal(str(tmp_path))
 
 
 def test_a_panic_is_put_together_from_its_parts_and_told_from_the_next(tmp_path, dump):
@@ -175,7 +177,7 @@ def test_a_panic_is_put_together_from_its_parts_and_told_from_the_next(tmp_path,
     dump(kernel, "dmesg-efi-9.enc.z", "\x9c\x01", 1)
     dumps = [
         (path, [record.text for record in records if "Panic#" not in record.text])
-        for path, records in _kernel_log.pstore_dumps(str(tmp_path))
+        for path, records in pstore_dumps(str(tmp_path))
     ]
     assert dumps == [(whole, ["x", "y"]), (other, ["z"]), (last, ["a", "b", "c"])]
 
@@ -183,7 +185,7 @@ def test_a_panic_is_put_together_from_its_parts_and_told_from_the_next(tmp_path,
 def test_two_panics_of_which_only_one_part_was_kept_are_two(tmp_path, dump):
     first = dump(tmp_path / "sys/fs/pstore", "dmesg-ramoops-0", "Panic#1 Part1\n<4>[  3.0] a\n", 99)
     second = dump(tmp_path / "sys/fs/pstore", "dmesg-ramoops-1", "Panic#1 Part1\n<4>[  3.0] b\n", 10)
-    assert [path for path, _records in _kernel_log.pstore_dumps(str(tmp_path))] == [first, second]
+    assert [path for path, _records in pstore_dumps(str(tmp_path))] == [first, second]
 
 
 def test_a_folder_that_may_not_be_read_is_not_an_empty_one(tmp_path, monkeypatch, dump):
@@ -194,7 +196,7 @@ def test_a_folder_that_may_not_be_read_is_not_an_empty_one(tmp_path, monkeypatch
 
     monkeypatch.setattr(os, "scandir", denied)
     with pytest.raises(AccessError, match="sys/fs/pstore cannot be read .Permission denied.: be root"):
-        list(_kernel_log.pstore_dumps(str(tmp_path)))
+        list(pstore_dumps(str(tmp_path)))
 
 
 @pytest.mark.parametrize("text, backend", [("ramoops\n", "ramoops"), ("(null)\n", None), (None, None)])
@@ -203,4 +205,4 @@ def test_who_would_keep_a_panic_is_told(tmp_path, text, backend):
         path = tmp_path / "sys/module/pstore/parameters/backend"
         path.parent.mkdir(parents=True)
         path.write_text(text)
-    assert _kernel_log.pstore_backend(str(tmp_path)) == backend
+    assert pstore_backend(str(tmp_path)) == backend

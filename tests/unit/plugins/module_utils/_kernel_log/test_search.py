@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import files as _log_files
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import search as _log_search
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import LogFile
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 
 FILLER = (
     "Nov 23 {0:02}:{1:02}:{2:02} host kernel: [{3:12.6f}] usb 1-1: new high-speed USB device number {4} using xhci_hcd"
@@ -98,7 +98,7 @@ def write(path, seed, cases, fillers):
 
 def told(path, programs=True):
     log = LogFile(str(path), programs=programs)
-    events = _oom_log.parse(log.records(), tasks=True)
+    events = parse_events(log.records(), tasks=True)
     assert log.mark().offset == os.path.getsize(str(path))
     return events
 

@@ -14,10 +14,11 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import kmsg as _kernel_log
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import files
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import pstore
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import expand_paths
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather as _events
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather as gather_module
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
 
 KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
@@ -68,7 +69,7 @@ def test_files_are_named_by_paths_and_globs(tmp_path):
     for name in ("b.log", "a.log"):
         (tmp_path / name).write_text(KILL.format(1, "x"))
     a, b = str(tmp_path / "a.log"), str(tmp_path / "b.log")
-    assert files([b, str(tmp_path / "*.log")]) == [b, a]
+    assert expand_paths([b, str(tmp_path / "*.log")]) == [b, a]
     facts = gather(query(paths=[str(tmp_path / "*.log")], limit=1), Procfs())
     assert (facts["total"], facts["truncated"], facts["events"][0]["source"]) == (2, True, b)
     assert facts["summary"] == [{"name": "x", "kills": 2}]
@@ -125,7 +126,7 @@ def test_a_panic_that_is_kept_twice_is_one_event(tmp_path, monkeypatch, proc, du
     dump(kept, "dmesg.txt", "dmesg-ramoops-0:\n" + panic.format("10.0"), 500)
     dump(kept, "dmesg-ramoops-0", panic.format("20.0"), 100)
     dump(kept, "9/dmesg-ramoops-0", panic.format("10.0"), 600)
-    monkeypatch.setattr(_kernel_log, "PSTORE", [str(kept)])
+    monkeypatch.setattr(pstore, "PSTORE", [str(kept)])
     told = gather(query(source="pstore"), proc.procfs)
     assert [(event["outcome"], event["monotonic"]) for event in told["events"]] == [("panic", 10.0), ("panic", 20.0)]
 
@@ -259,8 +260,8 @@ def test_the_ring_buffer_is_read_on_and_a_reboot_is_a_gap(monkeypatch):
 def test_the_journal_is_read_on_and_a_panic_told_once(tmp_path, monkeypatch, dump):
     """journalctl itself is run in guests; here one that gives what it is told to."""
     panic = "Panic#1 Part1\n<4>[ 10.0] {0}\n<0>[ 10.0] Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled\n"
-    monkeypatch.setattr(_kernel_log, "PSTORE", [str(tmp_path / "pstore")])
-    monkeypatch.setattr(_kernel_log, "has_journal", lambda: True)
+    monkeypatch.setattr(pstore, "PSTORE", [str(tmp_path / "pstore")])
+    monkeypatch.setattr(gather_module, "has_journal", lambda: True)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     program = tmp_path / "journalctl"
 
@@ -307,7 +308,7 @@ def test_a_time_is_asked_for(tmp_path, since, until, pids):
 def test_cgroups_tell_where_kills_were_that_nobody_logged(monkeypatch, proc):
     proc.write("vmstat", "oom_kill 3\n")
     proc.write("sys/kernel/random/boot_id", "0" * 32)
-    monkeypatch.setattr(_events._cgroup, "oom_kills", lambda _procfs: {"/a": 2, "/b": 1})
+    monkeypatch.setattr(_events, "oom_kills_by_cgroup", lambda _procfs: {"/a": 2, "/b": 1})
     message = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b,task_memcg=/b,task=x,pid=7,uid=0"
 
     class Log:
@@ -391,4 +392,4 @@ def test_the_modules_answer_as_ansible_wants(run_module, tmp_path):
     assert "no such process" in run_module("oom_score_adj", process="no-such-daemon", score=1)["msg"]
     warned = run_module("oom_score_adj", process="no-such-daemon", score=1, missing="warn")
     assert "no such process" in str(warned["warnings"])
-    assert files(["/x"]) == ["/x"]
+    assert expand_paths(["/x"]) == ["/x"]

@@ -12,12 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import records_of
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import (
-    Record,
-    kmsg_record,
-    text_record,
-)
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, parse_kmsg_line
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import report as _oom_report
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import (
     Announced,
@@ -41,7 +38,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar
     split_task,
     understand,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse, read
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events, read
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "../../../fixtures/kernel_logs")
 PUBLIC = os.environ.get("OOMGUARD_KERNEL_LOGS")
@@ -332,7 +329,7 @@ LINES = {
 
 @pytest.mark.parametrize("line", list(LINES))
 def test_a_prefix_is_peeled_off(line):
-    record = text_record(line)
+    record = parse_text_line(line)
     assert (record.text, (record.monotonic, record.time, record.trusted)) == ("text", LINES[line])
 
 
@@ -348,8 +345,8 @@ def test_a_prefix_is_peeled_off(line):
     ],
 )
 def test_a_facility_behind_anything_else_is_a_program_s_word(prefix, trusted):
-    assert text_record(prefix + "kern  :err   : text").trusted is trusted
-    assert text_record(prefix + "user  :err   : text").trusted is False
+    assert parse_text_line(prefix + "kern  :err   : text").trusted is trusted
+    assert parse_text_line(prefix + "user  :err   : text").trusted is False
 
 
 @pytest.mark.parametrize(
@@ -374,25 +371,25 @@ def test_a_facility_behind_anything_else_is_a_program_s_word(prefix, trusted):
     ],
 )
 def test_what_a_message_may_begin_with_is_no_prefix(text):
-    assert text_record("[  500.000000] " + text).text == text
+    assert parse_text_line("[  500.000000] " + text).text == text
 
 
 def test_a_second_uptime_is_part_of_the_message():
-    record = text_record("[  500.000000] [1.0] x invoked oom-killer: gfp_mask=0x0")
+    record = parse_text_line("[  500.000000] [1.0] x invoked oom-killer: gfp_mask=0x0")
     assert (record.monotonic, record.text) == (500.0, "[1.0] x invoked oom-killer: gfp_mask=0x0")
 
 
 def test_stamps_without_end_are_given_up():
-    assert text_record("<4>" * 40 + "text").text.startswith("<4>")
+    assert parse_text_line("<4>" * 40 + "text").text.startswith("<4>")
 
 
 def test_records_of_the_device_carry_the_proof_of_their_facility():
-    assert kmsg_record("6,1,5000000,-,caller=T7;text") == (
+    assert parse_kmsg_line("6,1,5000000,-,caller=T7;text") == (
         1,
         Record("text", 5.0, None, None, True, "6,1,5000000,-,caller=T7;text"),
     )
-    assert kmsg_record("12,1,5000000,-;text").record.trusted is False
-    assert kmsg_record("text") is None
+    assert parse_kmsg_line("12,1,5000000,-;text").record.trusted is False
+    assert parse_kmsg_line("text") is None
 
 
 def test_lines_of_all_forms_may_follow_each_other():
@@ -405,7 +402,7 @@ def test_lines_of_all_forms_may_follow_each_other():
         "** 2 printk messages dropped ** [    2.500000] e",
         "** f",
     ]
-    assert [record.text for record in records_of(lines)] == [
+    assert [record.text for record in parse_lines(lines)] == [
         "a",
         "b",
         "c",
@@ -560,7 +557,7 @@ STORIES = {
 
 @pytest.mark.parametrize("lines, told", STORIES.values(), ids=list(STORIES))
 def test_lines_that_belong_together_are_one_event(lines, told):
-    events = parse(records_of(lines))
+    events = parse_events(parse_lines(lines))
     assert [(event["outcome"], [victim["pid"] for victim in event["victims"]]) for event in events] == told
 
 
@@ -582,7 +579,7 @@ def test_lines_that_belong_together_are_one_event(lines, told):
     ],
 )
 def test_what_is_missing_is_told_by_who_can_know(line, told):
-    ending = read(records_of([line]), lambda _number, _event: None)
+    ending = read(parse_lines([line]), lambda _number, _event: None)
     assert (ending.suppressed, ending.lost) == told
 
 
@@ -613,7 +610,7 @@ CLOCKS = {
 
 @pytest.mark.parametrize("lines, prefix", CLOCKS.values(), ids=list(CLOCKS))
 def test_a_report_is_one_whatever_clock_its_lines_show(lines, prefix):
-    assert [(event["outcome"], event["complete"]) for event in parse(records_of([*lines, prefix + KILL]))] == [
+    assert [(event["outcome"], event["complete"]) for event in parse_events(parse_lines([*lines, prefix + KILL]))] == [
         ("kill", True)
     ]
 
@@ -630,14 +627,17 @@ def test_a_report_is_one_whatever_clock_its_lines_show(lines, prefix):
     ],
 )
 def test_a_report_that_is_waited_for_too_long_is_over(first, then):
-    assert [event["outcome"] for event in parse(records_of([first + HEADER, then + KILL]))] == ["incomplete", "kill"]
+    assert [event["outcome"] for event in parse_events(parse_lines([first + HEADER, then + KILL]))] == [
+        "incomplete",
+        "kill",
+    ]
 
 
 def test_a_group_that_is_killed_over_midnight_is_one():
     kills = ["Nov 23 23:59:59 host kernel: " + line for line in (MEMCG_KILL.format(1), GROUP)] + [
         "Nov 24 00:00:00 host kernel: " + MEMCG_KILL.format(2)
     ]
-    assert [event["outcome"] for event in parse(records_of(kills))] == ["group_kill"]
+    assert [event["outcome"] for event in parse_events(parse_lines(kills))] == ["group_kill"]
 
 
 SIZES = ") total-vm:4kB, anon-rss:3kB, file-rss:2kB"
@@ -674,7 +674,7 @@ NAMES_ON_LINES = {
 
 @pytest.mark.parametrize("lines, victims", NAMES_ON_LINES.values(), ids=list(NAMES_ON_LINES))
 def test_lines_are_put_together_to_a_name_and_no_further(lines, victims):
-    events = parse(records_of("\n".join(lines).split("\n")))
+    events = parse_events(parse_lines("\n".join(lines).split("\n")))
     assert [(victim["pid"], victim["name"]) for event in events for victim in event["victims"]] == victims
 
 
@@ -686,10 +686,10 @@ def test_lines_of_two_at_once_are_told_with_their_own():
         "[1.1] " + SUMMARY.format(8),
         "[1.2] " + MEMCG_KILL.format(7),
     ]
-    ending = read(records_of(lines), lambda _number, event: None)
+    ending = read(parse_lines(lines), lambda _number, event: None)
     assert [(report.number, report.seconds) for report in ending.unsettled] == [(2, 30.0), (0, 1.0)]
-    assert [event["raw"] for event in parse(records_of(lines), raw=True)] == [lines[:2] + lines[4:], lines[2:4]]
-    assert [report.number for report in read(records_of(lines[:4]), lambda _number, event: None).unsettled] == [2, 0]
+    assert [event["raw"] for event in parse_events(parse_lines(lines), raw=True)] == [lines[:2] + lines[4:], lines[2:4]]
+    assert [report.number for report in read(parse_lines(lines[:4]), lambda _number, event: None).unsettled] == [2, 0]
 
 
 @pytest.mark.parametrize(
@@ -711,7 +711,7 @@ def test_lines_of_two_at_once_are_told_with_their_own():
     ],
 )
 def test_a_kill_was_asked_for_where_it_comes_at_once(lines, sysrq):
-    [event] = parse(records_of([*lines[:-1], lines[-1] + KILL]))
+    [event] = parse_events(parse_lines([*lines[:-1], lines[-1] + KILL]))
     assert event["sysrq"] is sysrq
 
 
@@ -719,7 +719,7 @@ def test_boots_are_kept_apart_by_uptime_or_by_the_version():
     by_uptime = ["[500.0] " + KILL, "[0.0] Linux version 6.1", "[9.0] " + KILL]
     by_version = [KILL, "Linux version 6.1", KILL]
     for lines in (by_uptime, by_version):
-        assert [event["boot_index"] for event in parse(records_of(lines))] == [-1, 0]
+        assert [event["boot_index"] for event in parse_events(parse_lines(lines))] == [-1, 0]
 
 
 SHORT_BOOT = ["[0.000000] Linux version 6.1.0", "[3.0] " + HEADER, "[3.1] " + KILL]
@@ -746,12 +746,12 @@ BOOTS = {
 
 @pytest.mark.parametrize("lines, boots", BOOTS.values(), ids=list(BOOTS))
 def test_a_boot_begins_where_the_kernel_says_so(lines, boots):
-    assert [event["boot_index"] for event in parse(records_of(lines)) if event["victims"]] == boots
+    assert [event["boot_index"] for event in parse_events(parse_lines(lines)) if event["victims"]] == boots
 
 
 def test_what_a_program_wrote_never_mixes_with_the_kernel():
     lines = ["4,1,1,-;" + HEADER, "12,2,2,-;" + KILL.replace("7", "1"), "6,3,3,-;" + KILL]
-    events = parse(records_of(lines))
+    events = parse_events(parse_lines(lines))
     assert [(event["trusted"], event["victims"][0]["pid"], event["trigger"] is None) for event in events] == [
         (True, 7, False),
         (False, 1, True),
@@ -762,7 +762,9 @@ def test_what_a_program_wrote_never_mixes_with_the_kernel():
     "taint", ["Not tainted 4.18.0", "Kdump: loaded Not tainted 4.18.0", "Kdump: loaded Tainted: G OE 4.18.0"]
 )
 def test_who_asked_is_known_by_its_name_with_a_crash_kernel_or_without(taint):
-    [event] = parse(records_of([HEADER, "CPU: 0 PID: 8 Comm: y " + taint, "CPU: 0 PID: 9 Comm: x " + taint, KILL]))
+    [event] = parse_events(
+        parse_lines([HEADER, "CPU: 0 PID: 8 Comm: y " + taint, "CPU: 0 PID: 9 Comm: x " + taint, KILL])
+    )
     assert event["trigger"]["pid"] == 9
 
 
@@ -787,7 +789,7 @@ def test_what_looks_like_a_tag_or_a_host_is_told_by_the_next_line(written, name,
         f"CPU: 0 PID: 9 Comm: {name} Not tainted 6.1.0",
         KILL,
     ]
-    lost, event = parse(records_of([stamp + line for line in lines]))
+    lost, event = parse_events(parse_lines([stamp + line for line in lines]))
     assert (lost["outcome"], lost["trigger"]["pid"]) == ("incomplete", 8)
     assert (event["trigger"]["name"], event["trigger"]["pid"]) == (name, 9)
 
@@ -799,7 +801,7 @@ def test_a_host_without_a_tag_is_told_by_the_next_line():
         "Sep 13 15:31:25 escabot Pid: 1, comm: init Not tainted 2.6.32",
         "Sep 13 15:31:25 escabot " + KILL,
     ]
-    [event] = parse(records_of(lines))
+    [event] = parse_events(parse_lines(lines))
     assert (event["trigger"]["name"], event["trigger"]["pid"], event["victims"][0]["pid"]) == ("init", 1, 7)
 
 
@@ -815,7 +817,7 @@ REST = [
 @pytest.mark.parametrize("lacks", range(5))
 def test_what_is_left_of_a_report_without_its_beginning_is_told(lacks):
     """As the kernel's buffer, or grep -A, leaves it."""
-    [event] = parse(records_of(REST[lacks:]))
+    [event] = parse_events(parse_lines(REST[lacks:]))
     victim, memcg = event["victims"][0], event["memcg"]
     assert memcg["path"] == (None if lacks > 0 else "/a")
     assert (memcg["usage_kb"], memcg["limit_kb"], memcg["failcnt"]) == ((None, None, None) if lacks > 1 else (8, 8, 3))
@@ -834,7 +836,7 @@ def test_rows_alone_are_told_where_the_text_was_searched_for_a_name():
         "[    9]   697     8      1        1       3        2          500 x",
         KILL.replace("7", "9"),
     ]
-    events = parse(records_of(f"[{9 * number}.5] {line}" for number, line in enumerate(lines)))
+    events = parse_events(parse_lines(f"[{9 * number}.5] {line}" for number, line in enumerate(lines)))
     # Of the second, the row has the pid of the thread that is named.
     assert [(event["tasks_count"], event["victims"][0]["uid"]) for event in events] == [(1, 500), (1, 697)]
 
@@ -842,20 +844,20 @@ def test_rows_alone_are_told_where_the_text_was_searched_for_a_name():
 def test_what_is_left_of_a_report_waits_for_no_kill_of_later_or_of_another_kind():
     lines = ["[  100.0] " + line for line in REST[:2]] + [f"[  {second}.0] noise" for second in range(110, 160, 10)]
     for kill in ("[  160.0] " + MEMCG_KILL.format(9), "[  101.0] " + KILL):
-        [event] = parse(records_of([*lines, kill]), raw=True)
+        [event] = parse_events(parse_lines([*lines, kill]), raw=True)
         assert (event["memcg"] or {}).get("path") is None
         assert event["raw"] == [kill]
-    [event] = parse(records_of(["[  100.0] [12] 2026 11 23 job done", "[  101.0] " + KILL]))
+    [event] = parse_events(parse_lines(["[  100.0] [12] 2026 11 23 job done", "[  101.0] " + KILL]))
     assert (event["monotonic"], event["tasks_count"]) == (101.0, None)
 
 
 def test_the_middle_of_a_report_alone_is_no_event():
-    assert parse(records_of([*REST[:-1], "CPU: 0 PID: 9 Comm: x Not tainted 4.4"])) == []
-    assert [event["outcome"] for event in parse(records_of([*REST[:-1], HEADER]))] == ["incomplete"]
+    assert parse_events(parse_lines([*REST[:-1], "CPU: 0 PID: 9 Comm: x Not tainted 4.4"])) == []
+    assert [event["outcome"] for event in parse_events(parse_lines([*REST[:-1], HEADER]))] == ["incomplete"]
 
 
 def test_rows_behind_a_kill_are_not_of_the_next():
-    events = parse(records_of([HEADER, KILL, REST[3], MEMCG_KILL.format(7)]))
+    events = parse_events(parse_lines([HEADER, KILL, REST[3], MEMCG_KILL.format(7)]))
     assert [(event["outcome"], event["tasks_count"]) for event in events] == [("kill", 0), ("kill", None)]
 
 
@@ -872,7 +874,7 @@ def test_the_task_table_fills_in_what_the_kill_does_not_say():
         "Killed process 7 (x y) total-vm:1600kB, anon-rss:3kB, file-rss:2kB",
     ]
     found = []
-    ending = read(records_of(lines), lambda _number, event: found.append(event), tasks=True, raw=True)
+    ending = read(parse_lines(lines), lambda _number, event: found.append(event), tasks=True, raw=True)
     assert ending.suppressed == 3
     [event] = found
     assert event["raw"][0] == HEADER
@@ -891,17 +893,17 @@ def test_the_task_table_fills_in_what_the_kill_does_not_say():
 )
 def test_up_to_4_20_the_limit_and_the_victims_cgroup_have_lines_of_their_own(lines):
     """3.16 writes the two halves into two records."""
-    [event] = parse(records_of([HEADER, *lines, MEMCG_KILL.format(7)]))
+    [event] = parse_events(parse_lines([HEADER, *lines, MEMCG_KILL.format(7)]))
     assert (event["constraint"], event["memcg"]["path"], event["victims"][0]["cgroup"]) == ("memcg", "/a", "/a/b")
 
 
 def test_without_evidence_of_the_page_size_sizes_stay_unknown():
     lines = [HEADER, "[ pid ]   uid  tgid total_vm rss name", "[ 8] 500 8 100 50 x", "[ 9] 1 1", KILL]
-    assert parse(records_of(lines), tasks=True)[0]["tasks"][0]["total_vm_kb"] is None
+    assert parse_events(parse_lines(lines), tasks=True)[0]["tasks"][0]["total_vm_kb"] is None
 
 
 def test_a_table_without_its_header_is_counted():
-    assert parse(records_of([HEADER, "[    8]   500     7      100       50 x", KILL]))[0]["tasks_count"] == 1
+    assert parse_events(parse_lines([HEADER, "[    8]   500     7      100       50 x", KILL]))[0]["tasks_count"] == 1
 
 
 def test_page_tables_of_5_4_are_bytes_that_call_themselves_kib():
@@ -911,14 +913,14 @@ def test_page_tables_of_5_4_are_bytes_that_call_themselves_kib():
         "[      7]     0     7        1        1         4096        0             0 x",
         KILL + ", shmem-rss:0kB, UID:0 pgtables:4096kB oom_score_adj:0",
     ]
-    assert parse(records_of(lines))[0]["victims"][0]["pgtables_kb"] == 4
+    assert parse_events(parse_lines(lines))[0]["victims"][0]["pgtables_kb"] == 4
 
 
 def test_memory_of_an_open_report_is_bounded(monkeypatch):
     monkeypatch.setattr(_oom_report, "MOST_TASKS", 2)
     monkeypatch.setattr(_oom_report, "MOST_RAW_LINES", 2)
     lines = [HEADER] + ["[    8]   500     7      100       50 x"] * 5 + [KILL]
-    [event] = parse(records_of(lines), raw=True)
+    [event] = parse_events(parse_lines(lines), raw=True)
     assert (event["tasks_count"], len(event["raw"])) == (2, 2)
 
 
@@ -958,7 +960,7 @@ WORDS = st.sampled_from([*list(MESSAGES), "x", "(", ")", "[ 7] 1 2 3 4 x", "\x00
 )
 def test_numbers_without_end_are_none(line):
     json.dumps(
-        parse(records_of([line.format("9" * digits) for digits in (20, 400, 3000, 5000, 70000)]), tasks=True),
+        parse_events(parse_lines([line.format("9" * digits) for digits in (20, 400, 3000, 5000, 70000)]), tasks=True),
         allow_nan=False,
     )
 
@@ -971,19 +973,21 @@ def test_a_kill_that_is_cut_before_its_sizes_has_no_page_size():
         "[    7]     0     7      100             0 x",
         "Killed process 7 (x)",
     ]
-    [event] = parse(records_of(lines), tasks=True)
+    [event] = parse_events(parse_lines(lines), tasks=True)
     assert event["tasks"][0]["total_vm_kb"] is None
 
 
 @pytest.mark.parametrize("value", ["--5", "\u00b2", "5-", "x"])
 def test_what_only_looks_like_a_number_is_none(value):
     lines = [HEADER, "[ pid ]   uid  tgid total_vm oom_score_adj name", f"[    7]     0     7      100 {value} x", KILL]
-    [event] = parse(records_of(lines))
+    [event] = parse_events(parse_lines(lines))
     assert event["victims"][0]["oom_score_adj"] is None
 
 
 def test_what_openvz_says_is_resident_is_told():
-    [event] = parse(records_of(["Out of memory in UB 3: OOM killed process 7 (x) score 5 vm:4kB, rss:3kB, swap:0kB"]))
+    [event] = parse_events(
+        parse_lines(["Out of memory in UB 3: OOM killed process 7 (x) score 5 vm:4kB, rss:3kB, swap:0kB"])
+    )
     assert (event["victims"][0]["rss_kb"], event["victims"][0]["anon_rss_kb"]) == (3, None)
 
 
@@ -994,14 +998,14 @@ def test_a_uid_of_the_table_is_as_that_of_the_other_lines():
         "[    7]    -2     7      100             0 x",
         KILL,
     ]
-    [event] = parse(records_of(lines), tasks=True)
+    [event] = parse_events(parse_lines(lines), tasks=True)
     assert (event["victims"][0]["uid"], [task["uid"] for task in event["tasks"]]) == (4294967294, [4294967294])
 
 
 def test_who_may_not_be_killed_is_in_a_memory_cgroup_all_the_same():
     """So it was in a guest with 6.12: without a victim there is no line that sums it up."""
     lines = [HEADER, "memory: usage 24576kB, limit 24576kB, failcnt 19", "Memory cgroup stats for /provoked immune:"]
-    [event] = parse(records_of([*lines, "Out of memory and no killable processes..."]))
+    [event] = parse_events(parse_lines([*lines, "Out of memory and no killable processes..."]))
     assert (event["outcome"], event["constraint"]) == ("no_killable", "memcg")
     assert event["memcg"] == {"path": "/provoked immune", "usage_kb": 24576, "limit_kb": 24576, "failcnt": 19}
 
@@ -1017,7 +1021,8 @@ def test_a_message_on_two_lines_has_one_writer():
         "Out of memory: Killed process 8 (y) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
     ]
     assert [
-        (event["trusted"], [victim["name"] for victim in event["victims"]]) for event in parse(records_of(lines))
+        (event["trusted"], [victim["name"] for victim in event["victims"]])
+        for event in parse_events(parse_lines(lines))
     ] == [(True, ["x\\x0aKilled proces"]), (False, ["y"])]
 
 
@@ -1026,7 +1031,7 @@ def test_a_name_that_looks_like_an_uptime_is_a_name():
         "[  108.523588] Memory cgroup out of memory: Killed process 7 (",
         "[    1.000000]) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
     ]
-    [event] = parse(records_of(lines))
+    [event] = parse_events(parse_lines(lines))
     assert (event["victims"][0]["name"], event["monotonic"]) == ("\\x0a[    1.000000]", 108.523588)
 
 
@@ -1038,7 +1043,8 @@ def test_a_name_that_looks_like_a_new_boot_starts_none():
         "Linux version ) total-vm:40000kB, anon-rss:24000kB, file-rss:2kB",
     ]
     assert [
-        (event["boot_index"], [victim["pid"] for victim in event["victims"]]) for event in parse(records_of(lines))
+        (event["boot_index"], [victim["pid"] for victim in event["victims"]])
+        for event in parse_events(parse_lines(lines))
     ] == [(0, [500])]
 
 
@@ -1090,7 +1096,7 @@ NAMES = [
 @pytest.mark.parametrize("prefix", KERNEL_PREFIXES)
 def test_no_name_that_looks_like_a_prefix_changes_what_is_told(prefix):
     for name in NAMES:
-        [event] = parse(records_of([prefix + name + HEADER[1:], prefix + KILL.replace("(x)", f"({name})")]))
+        [event] = parse_events(parse_lines([prefix + name + HEADER[1:], prefix + KILL.replace("(x)", f"({name})")]))
         assert (event["outcome"], event["trusted"], event["trigger"] is None) == ("kill", None, False)
         assert [(victim["pid"], victim["name"]) for victim in event["victims"]] == [(7, name)]
 
@@ -1125,16 +1131,16 @@ def test_what_a_program_says_is_never_the_kernel_s(prefix, behind):
     """Also as a container's own words in what Docker keeps."""
     line = prefix + behind + KILL
     for whole in (line, json.dumps({"log": line + "\n", "stream": "stdout", "time": "2026-11-23T04:43:45.1Z"})):
-        assert {event["trusted"] for event in parse(records_of([whole]))} <= {False}
+        assert {event["trusted"] for event in parse_events(parse_lines([whole]))} <= {False}
 
 
 @given(st.lists(st.one_of(st.text(max_size=80), WORDS), max_size=40))
 def test_no_text_breaks_the_parser(lines):
-    parse(records_of(lines), tasks=True, raw=True)
+    parse_events(parse_lines(lines), tasks=True, raw=True)
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=15), st.integers(1, 4194304))
 def test_no_name_hides_or_forges_a_victim(name, pid):
     line = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB, UID:0 pgtables:1kB oom_score_adj:0"
-    [event] = parse(records_of(["6,1,1,-;" + line.format(pid, name)]))
+    [event] = parse_events(parse_lines(["6,1,1,-;" + line.format(pid, name)]))
     assert [(victim["pid"], victim["name"]) for victim in event["victims"]] == [(pid, name)]

@@ -9,8 +9,8 @@ import textwrap
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import records_of
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
 
 RECORDED = os.path.join(os.path.dirname(__file__), "../../../fixtures/kernel_logs/recorded")
@@ -43,7 +43,7 @@ def with_blanks(line, width):
 
 def told(lines):
     """Each event but its id, which holds the name, and that of the victim whose name has a line end: it is read as far as it can be."""
-    events = parse(records_of(lines), tasks=True)
+    events = parse_events(parse_lines(lines), tasks=True)
     return [
         dict(event, id=None) for event in events if "lines" not in str([victim["name"] for victim in event["victims"]])
     ]
@@ -108,7 +108,7 @@ OTHER = [
 
 @pytest.mark.parametrize("lines", OTHER)
 def test_what_is_no_part_of_another_stays_apart(lines):
-    assert [record.raw for record in whole_messages(records_of(lines))] == lines
+    assert [record.raw for record in whole_messages(parse_lines(lines))] == lines
 
 
 SIZES = " total-vm:1000kB, anon-rss:900kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:1kB oom_score_adj:0"
@@ -170,7 +170,7 @@ SHORT_LINES = {
 
 @pytest.mark.parametrize("lines, pids", SHORT_LINES.values(), ids=list(SHORT_LINES))
 def test_short_lines_alone_are_not_wrapped(lines, pids):
-    victims = [victim for event in parse(records_of(lines)) for victim in event["victims"]]
+    victims = [victim for event in parse_events(parse_lines(lines)) for victim in event["victims"]]
     assert [victim["pid"] for victim in victims] == pids
     assert {victim["anon_rss_kb"] for victim in victims} & {0} == set()
     assert None not in {victim["name"] for victim in victims}
@@ -198,8 +198,8 @@ GROUP_PATH = "/docker/" + 8 * "0123456789abcdef"
 def test_what_a_terminal_of_any_width_broke_is_whole_or_unknown(lines, width):
     """Never half of a path or a number."""
     lines = [WIDE + line.format(GROUP_PATH) for line in lines]
-    [event] = parse(records_of(lines))
-    [broken] = parse(records_of([part for line in lines for part in as_terminal(line, width)]))
+    [event] = parse_events(parse_lines(lines))
+    [broken] = parse_events(parse_lines([part for line in lines for part in as_terminal(line, width)]))
     assert broken["memcg"]["path"] in (GROUP_PATH, None)
     for key, value in broken["victims"][0].items():
         assert value in (event["victims"][0][key], None)
@@ -210,8 +210,8 @@ def test_what_a_terminal_of_any_width_broke_is_whole_or_unknown(lines, width):
 def test_a_bare_line_behind_a_limit_need_not_be_its_rest():
     line = WIDE + "Task in /a killed as a result of limit of " + GROUP_PATH
     for behind in ("```", "--", "a word", "Thanks", "2", "/code", "20:01"):
-        [event] = parse(
-            records_of([line, behind, WIDE + "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"])
+        [event] = parse_events(
+            parse_lines([line, behind, WIDE + "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"])
         )
         assert event["memcg"]["path"] == GROUP_PATH
 
@@ -219,15 +219,15 @@ def test_a_bare_line_behind_a_limit_need_not_be_its_rest():
 def test_no_number_gets_too_long_for_python_where_lines_are_put_together():
     nines = 3900 * "9"
     lines = ["Nov 23 04:43:46 host mallory[7]: Killed process 7 (x) total-vm:4kB, anon-rss:" + nines, nines + "kB"]
-    assert [event["victims"][0]["pid"] for event in parse(records_of(lines))] == [7]
+    assert [event["victims"][0]["pid"] for event in parse_events(parse_lines(lines))] == [7]
 
 
 @pytest.mark.parametrize(
     "stamp", ["[    5.000000] ", WIDE + "Memory cgroup out of memory: ", "Nov 23 04:43:46 host kernel: "]
 )
 def test_a_line_end_behind_what_looks_like_a_size_is_in_the_name(stamp):
-    [event] = parse(
-        records_of([stamp + "Killed process 7 (x) vsz:1kB", "yyy) total-vm:4kB, anon-rss:3kB, file-rss:2kB"])
+    [event] = parse_events(
+        parse_lines([stamp + "Killed process 7 (x) vsz:1kB", "yyy) total-vm:4kB, anon-rss:3kB, file-rss:2kB"])
     )
     assert (event["victims"][0]["name"], event["victims"][0]["total_vm_kb"]) == ("x) vsz:1kB\\x0ayyy", 4)
 
@@ -237,13 +237,13 @@ def test_the_name_of_a_summary_alone_may_have_a_line_end():
         "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/a,task=ssh",
         "d,pid=7,uid=0",
     ]
-    [event] = parse(records_of([WIDE + lines[0], lines[1]]))
+    [event] = parse_events(parse_lines([WIDE + lines[0], lines[1]]))
     assert (event["victims"][0]["name"], event["victims"][0]["cgroup"]) == ("ssh\\x0ad", "/a")
 
 
 def test_a_line_may_be_broken_behind_a_hyphen():
     lines = ["[115879.769795] Killed process 1917 (php-cgi) total-vm:467184kB, anon-", "rss:101196kB, file-rss:204kB"]
-    [event] = parse(records_of(lines))
+    [event] = parse_events(parse_lines(lines))
     assert (event["victims"][0]["anon_rss_kb"], event["victims"][0]["file_rss_kb"]) == (101196, 204)
 
 
@@ -254,8 +254,8 @@ def test_the_path_of_a_memory_cgroup_ends_with_its_line():
         "Out of memory and no killable processes...",
     ]
     for stamp in ("", "[    5.000000] "):
-        [event] = parse(
-            records_of(
+        [event] = parse_events(
+            parse_lines(
                 [
                     "a invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0",
                     stamp + lines[0],
@@ -271,7 +271,7 @@ def test_what_comes_later_is_not_the_next_record_of_a_summary():
         "[    5.000000] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg=/a",
         "[    7.000000] ,task_memcg=/x,task=evil,pid=1,uid=0",
     ]
-    assert [event["victims"] for event in parse(records_of(lines))] == [[]]
+    assert [event["victims"] for event in parse_events(parse_lines(lines))] == [[]]
 
 
 PATH = "/" + 80 * "0123456789/" + "end"
@@ -287,7 +287,7 @@ CONTINUED = {
 @pytest.mark.parametrize("parts", CONTINUED.values(), ids=list(CONTINUED))
 def test_a_path_that_does_not_fit_into_a_record_goes_on_in_the_next(parts, stamp):
     lines = ["oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=c,mems_allowed=0," + parts[0], *parts[1:]]
-    [event] = parse(records_of([stamp.format(number) + line for number, line in enumerate(lines)]))
+    [event] = parse_events(parse_lines([stamp.format(number) + line for number, line in enumerate(lines)]))
     assert event["memcg"]["path"] == ("/" if parts[0] == "oom_memcg=/" else PATH)
     assert [(victim["pid"], victim["name"], victim["uid"], victim["cgroup"]) for victim in event["victims"]] == [
         (200, "bar", 1000, PATH)
@@ -310,7 +310,7 @@ def test_a_line_end_in_the_name_of_who_asked(first, second):
         "[  108.600000] Out of memory: Killed process 7 (" + first,
         second + ") total-vm:4kB, anon-rss:3kB, file-rss:2kB",
     ]
-    [event] = parse(records_of(lines))
+    [event] = parse_events(parse_lines(lines))
     name = first + "\\x0a" + second
     assert event["trigger"] == {"name": name, "pid": 7, "oom_score_adj": 3, "gfp_mask": "0xcc0", "order": 0}
     assert ([victim["name"] for victim in event["victims"]], event["monotonic"], event["boot_index"]) == (

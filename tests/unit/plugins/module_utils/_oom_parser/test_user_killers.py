@@ -8,14 +8,14 @@ import json
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import records_of
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 
 UNIT = "/system.slice/mariadb.service"
 
 
 def events(*lines):
-    return parse(records_of(lines), raw=True)
+    return parse_events(parse_lines(lines), raw=True)
 
 
 @pytest.mark.parametrize(

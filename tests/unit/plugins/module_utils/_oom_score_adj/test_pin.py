@@ -348,6 +348,12 @@ def test_a_real_denial_is_said_in_words():
         "print(plan.warnings)\n"
         "Application(Procfs(), Systemd(), plan).run()"
     )
-    done = subprocess.run([*prefix, sys.executable, "-c", code], check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run(
+        [*prefix, sys.executable, "-c", code],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert "lowering a score without CAP_SYS_RESOURCE" in done.stdout
     assert "lowering a score needs CAP_SYS_RESOURCE in the initial user namespace" in done.stderr

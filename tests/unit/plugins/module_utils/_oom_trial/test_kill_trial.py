@@ -18,7 +18,7 @@ import time
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import launcher as _launch
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
@@ -55,7 +55,7 @@ def nothing_is_left_behind():
 
 def leftovers():
     """Cgroups and processes of any trial."""
-    mount = _cgroup.memory_hierarchy(Procfs()).mount
+    mount = memory_hierarchy(Procfs()).mount
     return [name for name in os.listdir(mount) if name.startswith("oomguardtrial")] + actors()
 
 
@@ -190,7 +190,7 @@ def test_without_the_kernel_log_nothing_is_proven(hog):
 
 def test_a_bystander_that_the_killer_takes_is_missed(hog, liar, tmp_path):
     """A process elsewhere runs out of its own memory just while the trial goes on."""
-    hierarchy = _cgroup.memory_hierarchy(Procfs())
+    hierarchy = memory_hierarchy(Procfs())
     other = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguardother_{os.getpid()}"))
     other.create()
     other.set_limit(8 * 1024)
@@ -275,7 +275,7 @@ def test_the_policy_of_the_kernel_is_asked_first(hog, monkeypatch, changes, sysc
 
 def test_a_limit_above_is_not_the_whole_host(hog):
     """The host would not run out of memory, only the cgroup that we were told to use."""
-    hierarchy = _cgroup.memory_hierarchy(Procfs())
+    hierarchy = memory_hierarchy(Procfs())
     limited = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguardother_{os.getpid()}"))
     limited.create()
     try:
@@ -312,7 +312,7 @@ def in_a_process(hog, prefix=(), user=0, **changes):
 
 
 def test_read_only_cgroups_are_named(hog):
-    mount = _cgroup.memory_hierarchy(Procfs()).mount
+    mount = memory_hierarchy(Procfs()).mount
     confine = ["unshare", "--mount", "sh", "-c", f'mount -o remount,bind,ro {mount} && exec "$@"', "sh"]
     _out, error = in_a_process(hog, confine).communicate()
     assert f"no memory cgroup can be made: {mount}: Read-only file system" in error

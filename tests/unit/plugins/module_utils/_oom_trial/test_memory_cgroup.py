@@ -10,8 +10,7 @@ import subprocess
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, ReadBackError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup as _cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy, memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
@@ -63,7 +62,7 @@ def test_a_parent_that_does_not_hand_on_the_controller_is_named(tmp_path):
 
 @pytest.fixture
 def cgroup():
-    hierarchy = _cgroup.memory_hierarchy(Procfs())
+    hierarchy = memory_hierarchy(Procfs())
     one = MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguardunit_{os.getpid()}"))
     one.create()
     yield one

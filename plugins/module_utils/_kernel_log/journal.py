@@ -1,0 +1,101 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Read the systemd journal with journalctl."""
+
+import glob
+import json
+import os
+import subprocess
+from typing import Iterator, List, Optional
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import KILLER_UNITS, journal_record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
+
+JOURNALS = ("/run/log/journal", "/var/log/journal")
+
+BOOTS = {"current": "0", "previous": "-1"}  # as journalctl counts them; another word is a boot id
+
+# What is asked for, by fields that only journald writes: the kernel, services that kill, and systemd's word on what systemd-oomd killed.
+_MATCHES = (
+    ["_TRANSPORT=kernel", "+"]
+    + ["_SYSTEMD_UNIT=" + unit for unit in sorted(KILLER_UNITS)]
+    + ["+", "_PID=1", "MESSAGE_ID=d989611b15e44c9dbf31e3c81256e4ed"]
+)
+
+
+def has_journal(root: str = "/") -> bool:
+    """Whether journald keeps a log here: a folder alone may be left from another time."""
+    return bool(_journal_files(root))
+
+
+def _journal_files(root: str = "/") -> List[str]:
+    return [
+        path
+        for folder in JOURNALS
+        for path in glob.glob(os.path.join(root, folder.lstrip("/"), "*", "system*.journal"))
+    ]
+
+
+class Journal:
+    """What the kernel, and programs that kill, said in one boot, in all, or since a cursor, oldest first."""
+
+    def __init__(
+        self,
+        boot: str,
+        since: Optional[float] = None,
+        until: Optional[float] = None,
+        cursor: Optional[str] = None,
+        program: str = "journalctl",
+    ) -> None:
+        """C(since) and C(until) are seconds since 1970; C(cursor) is that of a record which was read, and which is not read again."""
+        self._program = program
+        self._command = [program, "--quiet", "--no-pager", "--all", "--output=json"]
+        self._what = "cursor" if cursor else "boot=" + boot
+        if cursor:
+            self._command.append("--cursor=" + cursor)
+        elif boot != "all":
+            self._command.append("--boot=" + BOOTS.get(boot, boot))
+        for option, moment in (("--since", since), ("--until", until)):
+            if moment is not None:
+                self._command.append(f"{option}=@{moment:.0f}")
+        self.end = cursor  # of the last record that was read
+        self.gap = False  # whether the record of the cursor is no longer there
+        self.written = 0.0  # when the last record was, in seconds since 1970
+
+    def read(self) -> Iterator[Record]:
+        hidden = [path for path in _journal_files() if not os.access(path, os.R_OK)]
+        if hidden:  # journalctl would show what else it finds
+            raise AccessError(
+                f"the journal cannot be read: no permission for {hidden[0]}: be root, or in the group systemd-journal"
+            )
+        try:
+            reader = subprocess.Popen(
+                self._command + _MATCHES,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(os.environ, LC_ALL="C"),
+            )
+        except OSError as error:
+            raise UnsupportedError(f"the journal cannot be read: {self._program} cannot be started: {error.strerror}")
+        self.gap = self.end is not None
+        with reader:
+            for line in reader.stdout:  # type: ignore[union-attr]
+                fields = json.loads(line.decode("utf-8", "replace"))
+                if self.gap and fields.get("__CURSOR") == self.end:
+                    self.gap = False
+                    continue
+                found = journal_record(fields)
+                if found is not None:
+                    yield found._replace(place=Place("journal", self.end or ""))
+                self.end = fields.get("__CURSOR")
+                self.written = int(fields.get("__REALTIME_TIMESTAMP", "0")) / 1e6
+            complaint = reader.stderr.read().decode("utf-8", "replace").strip()  # type: ignore[union-attr]
+        if reader.returncode != 0:
+            raise AccessError(f"the journal cannot be read ({self._what}): {complaint or f'{self._program} failed'}")
