@@ -9,6 +9,7 @@ import json
 import os
 
 import pytest
+import yaml
 from ansible.module_utils import basic
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import PF_KTHREAD, Procfs
@@ -135,3 +136,35 @@ def run_module(monkeypatch, capsys):
         return json.loads(capsys.readouterr().out)
 
     return run
+
+
+def missing_entries(contains, values, path=""):
+    """Return what RETURN lacks: keys without an entry, and entries without one of their four parts."""
+    missing = []
+    for key, entry in contains.items():
+        name = f"{path}{key}"
+        parts = ("description", "type", "returned") + (() if "contains" in entry else ("sample",))
+        missing += [f"{name}: no {part}" for part in parts if part not in entry]
+        missing += missing_entries(entry.get("contains", {}), {}, f"{name}.")
+    for key, value in values.items():
+        name = f"{path}{key}"
+        if key not in contains:
+            missing.append(f"{name}: no entry")
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict):
+                missing += missing_entries(contains[key].get("contains", {}), one, f"{name}.")
+    return sorted(set(missing))
+
+
+@pytest.fixture
+def undocumented():
+    """Compare what a module returned with its RETURN."""
+    common = {"changed", "diff", "invocation", "warnings"}  # of Ansible itself
+
+    def compare(name, answer):
+        module = importlib.import_module("ansible_collections.oomguard.linux.plugins.modules." + name)
+        own = {key: value for key, value in answer.items() if key not in common}
+        return missing_entries(yaml.safe_load(module.RETURN), own)
+
+    return compare
