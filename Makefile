@@ -10,7 +10,6 @@ BUILD := $(CURDIR)/.build
 PYTHON ?= python3
 
 COLLECTION := ansible_collections/oomguard/linux
-PURE := _host/cgroup_names _host/meminfo _host/unit_files _kernel_log/formats _kernel_log/line_prefix _kernel_log/record _kernel_log/timestamps _oom_events/collector _oom_events/cursor _oom_parser/event _oom_parser/grammar _oom_parser/parser _oom_parser/rejoin _oom_parser/report _oom_parser/user_killers _oom_score_adj/guards _oom_trial/design _sysctl/boot_files _sysctl/guards _sysctl/oom_policy _sysctl/overcommit
 
 # Another requirement makes another environment, so a warm one is never stale.
 venv = $(CACHE)/$(1)-$(shell sha256sum tests/requirements/$(1).txt | cut -c1-12)
@@ -44,33 +43,30 @@ prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the ho
 		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}' $(ARGS)
 	@echo "The evidence is in .build/evidence/localhost.json"
 
-# Trials look for what others left on this machine, so they run one after another; beside them runs what makes none.
+# Trials look for leftovers of other trials on this machine, so they run one after another. What makes no kill runs beside them.
 TRIALS := integration units units-oldest units-newest check-hog check-forks vm-default
 CHECKS := lint sanity corpus
-# In every run: a server, the oldest and the newest kernel, and the four ways to answer. All the others are too much for half an hour.
+# In every run: a server, the oldest and the newest kernel, and the four answers to OOM. The other guests take too long for that.
 GUESTS := vm-extremes vm-vm vm-host_oom vm-panic vm-overcommit
 MORE_GUESTS := vm-kernels vm-protect vm-events vm-awx
-# On two cores two guests at a time save a fifth of the time, and slow each other down.
+# On two processors, two guests at a time save a fifth of the time.
 JOBS ?= 1
+steps = $(PYTHON) tests/tools/run_steps.py
+
 .PHONY: test
-test: packages guest-packages docker-packages $(MAIN)/.done $(PYTHONS)/.done ## All tests but those that take longest (JOBS=N: so many guests at a time)
-	$(call together,2,trials checks TRIALS='$(TRIALS) check-awx vm-docker' CHECKS='$(CHECKS) check-lab fuzz')
-	$(call together,$(JOBS),$(GUESTS))
-	@printf 'Not among them, but of test-all: $(MORE_GUESTS)\n'
+test: packages guest-packages docker-packages $(MAIN)/.done $(PYTHONS)/.done ## Run all tests but the slowest (JOBS=N: N guests at a time)
+	$(call stage,$(MAIN))
+	@$(steps) --phase 2 '$(TRIALS) check-awx vm-docker' '$(CHECKS) check-lab fuzz' --phase $(JOBS) $(GUESTS)
+	@printf 'make test-all also runs: $(MORE_GUESTS)\n'
 
 .PHONY: test-all
-test-all: test ## All tests
-	$(call together,$(JOBS),$(MORE_GUESTS))
+test-all: test ## Run all tests
+	@$(steps) --phase $(JOBS) $(MORE_GUESTS)
 
 .PHONY: test-fast
-test-fast: packages $(MAIN)/.done $(PYTHONS)/.done ## All tests that need no guest and no container
-	$(call together,2,trials checks)
-
-.PHONY: trials checks
-trials:
-	@$(MAKE) --no-print-directory --jobs 1 $(TRIALS)
-checks:
-	@$(MAKE) --no-print-directory --jobs 1 $(CHECKS)
+test-fast: packages $(MAIN)/.done $(PYTHONS)/.done ## Run the tests that need no guest and no container
+	$(call stage,$(MAIN))
+	@$(steps) --phase 2 '$(TRIALS)' '$(CHECKS)'
 
 .PHONY: lint
 lint: $(MAIN)/.done ## ansible-lint at production profile, changelog
@@ -103,7 +99,7 @@ units: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Unit tests with coverage
 	PYTHONPATH=$(LINK) $(MAIN)/bin/coverage run --source plugins -m pytest -q tests/unit
 	PYTHONPATH=$(LINK) $(MAIN)/bin/coverage run --source plugins --append -m pytest -q tests/controller
 	$(MAIN)/bin/coverage report --show-missing --skip-covered --fail-under 90
-	$(MAIN)/bin/coverage report --fail-under 100 --include '$(subst $() ,$(),$(foreach name,$(PURE),plugins/module_utils/$(name).py,))'
+	$(MAIN)/bin/coverage report --fail-under 100 --include "$$($(PYTHON) tests/house.py)"
 
 .PHONY: units-oldest
 units-oldest: packages $(OLDEST)/.done $(FLOOR)/.done $(LINK)/$(COLLECTION) ## Unit tests on the oldest Python from 3.6 on
@@ -188,13 +184,6 @@ clean: ## Remove what was built in this checkout
 	rm -rf $(BUILD)
 
 # --- how things come to be -----------------------------------------------------
-
-# So many of these targets at a time; they share what is installed once.
-define together
-$(call stage,$(MAIN))
-@$(MAKE) --no-print-directory --jobs $(1) --output-sync=target STAGED=1 $(2)
-@printf '\nAll of these passed: %s\n' "$(2)"
-endef
 
 define stage
 $(if $(STAGED),,$(stage_now))

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Link every Python 3.6 or later that really runs into a folder: python tests/tools/real_pythons.py FOLDER
+"""Link every Python from 3.6 on that really runs into a folder.
+
+Usage: python tests/tools/real_pythons.py FOLDER
 
 A version manager puts a shim for each version that it knows into the search
 path, and a shim of a version that is not selected fails. What is linked has

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rules of the house, read from the imports: python tests/house.py prints the pure files.
+
+docs/architecture.md explains the rules, tests/unit/test_house.py holds the code
+to them, and the coverage gate takes its files from here.
+"""
+
+import ast
+import os
+
+PLUGINS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "plugins")
+PACKAGE = "ansible_collections.oomguard.linux.plugins."
+
+# What every folder below plugins may import of the collection, besides itself.
+SHARED = {"module_utils/_errors", "module_utils/_host"}
+LOG = {"module_utils/_kernel_log", "module_utils/_oom_parser"}
+FOLDERS_OF_MODULES = {
+    "oom_events": "module_utils/_oom_events",
+    "oom_policy": "module_utils/_sysctl",
+    "oom_score_adj": "module_utils/_oom_score_adj",
+    "oom_trial": "module_utils/_oom_trial",
+    "overcommit": "module_utils/_sysctl",
+}
+ARROWS = {
+    "module_utils/_errors": set(),
+    "module_utils/_host": {"module_utils/_errors"},
+    "module_utils/_kernel_log": {"module_utils/_errors"},
+    "module_utils/_oom_parser": SHARED | {"module_utils/_kernel_log"},
+    "module_utils/_oom_events": SHARED | LOG,
+    "module_utils/_oom_score_adj": SHARED,
+    "module_utils/_oom_trial": SHARED | LOG,
+    "module_utils/_sysctl": SHARED,
+    "plugin_utils": LOG | {"module_utils/_errors"},
+    "filter": {"plugin_utils"},
+    "doc_fragments": set(),
+}
+
+# Values in, values out. Every file of a folder, or single files.
+PURE = [
+    "module_utils/_errors.py",
+    "module_utils/_host/cgroup_names.py",
+    "module_utils/_host/meminfo.py",
+    "module_utils/_host/unit_files.py",
+    "module_utils/_kernel_log/formats.py",
+    "module_utils/_kernel_log/journal_format.py",
+    "module_utils/_kernel_log/line_prefix.py",
+    "module_utils/_kernel_log/record.py",
+    "module_utils/_kernel_log/timestamps.py",
+    "module_utils/_oom_events/collector.py",
+    "module_utils/_oom_events/cursor.py",
+    "module_utils/_oom_parser",
+    "module_utils/_oom_score_adj/guards.py",
+    "module_utils/_oom_score_adj/pin.py",
+    "module_utils/_oom_trial/design.py",
+    "module_utils/_oom_trial/verdict.py",
+    "module_utils/_sysctl/boot_files.py",
+    "module_utils/_sysctl/guards.py",
+    "module_utils/_sysctl/oom_policy.py",
+    "module_utils/_sysctl/overcommit.py",
+]
+
+# What a pure file may import of Python itself: nothing here opens, waits, or asks the host.
+PURE_LIBRARY = {
+    "calendar",
+    "collections",
+    "datetime",
+    "functools",
+    "heapq",
+    "hashlib",
+    "itertools",
+    "json",
+    "math",
+    "posixpath",
+    "re",
+    "struct",
+    "time",
+    "typing",
+}
+IMPURE_BUILTINS = {"open", "print", "input", "exec", "eval"}
+
+
+def python_files():
+    """Return the path of every Python file below plugins, as in PURE."""
+    found = []
+    for folder, _folders, names in os.walk(PLUGINS):
+        found += [os.path.relpath(os.path.join(folder, name), PLUGINS) for name in names if name.endswith(".py")]
+    return sorted(found)
+
+
+def pure_files():
+    """Return the path of every pure file."""
+    return [path for path in python_files() if path in PURE or os.path.dirname(path) in PURE]
+
+
+def parse(path):
+    """Return the syntax tree of a file below plugins."""
+    with open(os.path.join(PLUGINS, path), encoding="utf-8") as stream:
+        return ast.parse(stream.read(), path)
+
+
+def imports(tree):
+    """Yield the dotted name of every module that a file imports, anywhere in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        elif isinstance(node, ast.ImportFrom):
+            package = node.module or ""
+            for alias in node.names:
+                name = package + "." + alias.name
+                is_file = name.startswith(PACKAGE) and file_of(name) is not None
+                yield name if is_file else package
+
+
+def file_of(module):
+    """Return the path below plugins of one of the collection's own modules, or None."""
+    path = module[len(PACKAGE) :].replace(".", "/") + ".py"
+    return path if os.path.isfile(os.path.join(PLUGINS, path)) else None
+
+
+def own_imports(path):
+    """Return the path of every file of the collection that a file imports."""
+    own = [name for name in imports(parse(path)) if name.startswith(PACKAGE)]
+    return sorted({file_of(name) or name for name in own})
+
+
+def room_of(path):
+    """Return the folder that a file's imports are judged by; _errors.py is a room of its own."""
+    return path[: -len(".py")] if path == "module_utils/_errors.py" else os.path.dirname(path)
+
+
+def forbidden_arrows(path):
+    """Return the files that a file imports and may not."""
+    room = room_of(path)
+    if room == "modules":
+        name = os.path.basename(path)[: -len(".py")]
+        allowed = SHARED | LOG | {FOLDERS_OF_MODULES.get(name)}
+    else:
+        allowed = ARROWS.get(room, set()) | {room}
+    return [other for other in own_imports(path) if room_of(other) not in allowed]
+
+
+def impurities(path):
+    """Return what a pure file imports or calls and may not."""
+    tree = parse(path)
+    pure = pure_files()
+    found = [name for name in imports(tree) if not name.startswith(PACKAGE) and name.split(".")[0] not in PURE_LIBRARY]
+    found += [other for other in own_imports(path) if other not in pure]
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found += [called.id for called in calls if isinstance(called, ast.Name) and called.id in IMPURE_BUILTINS]
+    return sorted(set(found))
+
+
+def definitions(path):
+    """Return the names of the public functions and classes at the top of a file."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return [node.name for node in parse(path).body if isinstance(node, kinds) and not node.name.startswith("_")]
+
+
+if __name__ == "__main__":
+    print(",".join("plugins/" + path for path in pure_files()))
