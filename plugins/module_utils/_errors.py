@@ -5,28 +5,28 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""One exception tree.
+"""The exceptions of this collection: one tree below OomError.
 
-Utilities raise, ``main()`` of a module is the only place that catches.
-A message says what went wrong, where, and what to do about it, in one
-sentence that an administrator can act on.
+Utilities raise; only the main() of a module catches and calls fail_json().
+A message says what failed, the value and the remedy, in one sentence that an
+administrator can act on.
 """
 
 
 class OomError(Exception):
-    """Anything that this collection refuses or fails to do."""
+    """Something that this collection refuses or fails to do."""
 
 
 class InputError(OomError):
-    """An option, or what an option names, cannot be used as it is."""
+    """An option, or the object that it names, cannot be used as it is."""
 
 
 class AccessError(OomError):
-    """The kernel or the file system denied it: a capability or permission is missing."""
+    """The kernel or the file system denied access: a capability or permission is missing."""
 
 
 class NotFoundError(OomError):
-    """A process, cgroup or file that was asked for is not there."""
+    """A requested process, cgroup or file does not exist."""
 
 
 class UnsupportedError(OomError):
@@ -34,4 +34,4 @@ class UnsupportedError(OomError):
 
 
 class ReadBackError(OomError):
-    """The kernel took a write and then showed another value."""
+    """The kernel accepted a write, but a read after it showed another value."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shared by the unit tests: a process file system of ordinary files, and how to call a module."""
+"""Fixtures of the unit tests: trees of files that read like /proc and /proc/sys, module calls."""
 
 import importlib
 import json
@@ -19,7 +19,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class FakeProc:
-    """A tree that reads like /proc. What is written to it stays written."""
+    """A tree of ordinary files that reads like /proc; files keep what is written to them."""
 
     def __init__(self, root):
         self.root = root
@@ -65,27 +65,28 @@ def proc(tmp_path):
     return FakeProc(tmp_path / "proc")
 
 
-class SysctlTree:
-    """A root with /proc/sys as a kernel starts with it, and nothing in any sysctl.d."""
+KERNEL_DEFAULTS = {
+    "vm.overcommit_memory": 0,
+    "vm.overcommit_ratio": 50,
+    "vm.overcommit_kbytes": 0,
+    "vm.admin_reserve_kbytes": 8192,
+    "vm.user_reserve_kbytes": 131072,
+    "vm.panic_on_oom": 0,
+    "vm.oom_kill_allocating_task": 0,
+    "vm.oom_dump_tasks": 1,
+    "kernel.panic": 0,
+    "kernel.panic_on_oops": 0,
+}
 
-    START = {
-        "vm.overcommit_memory": 0,
-        "vm.overcommit_ratio": 50,
-        "vm.overcommit_kbytes": 0,
-        "vm.admin_reserve_kbytes": 8192,
-        "vm.user_reserve_kbytes": 131072,
-        "vm.panic_on_oom": 0,
-        "vm.oom_kill_allocating_task": 0,
-        "vm.oom_dump_tasks": 1,
-        "kernel.panic": 0,
-        "kernel.panic_on_oops": 0,
-    }
+
+class SysctlTree:
+    """A root with the kernel's defaults in /proc/sys, and an empty /etc/sysctl.d."""
 
     def __init__(self, root):
         self.root = root
         self.host = Host(str(root))
         self.proc = FakeProc(root / "proc")
-        self.set(**self.START)
+        self.set(**KERNEL_DEFAULTS)
         for folder in ("etc/sysctl.d", "run/systemd/system"):
             (root / folder).mkdir(parents=True)
 
@@ -99,7 +100,7 @@ class SysctlTree:
             self.write("proc/sys/" + key.replace(".", "/"), f"{value}\n")
 
     def get(self, *keys):
-        """What a kernel would have made of what was written: the first word counts."""
+        """Return these values as a kernel would have read them: the first word of the file."""
         return {key: self.host.live(key) for key in keys}
 
 
@@ -110,7 +111,7 @@ def sysctl_tree(tmp_path):
 
 @pytest.fixture
 def dump():
-    """Write what pstore keeps of a crash; its age orders it."""
+    """Write a dump that pstore kept of a crash, this many seconds old, and return its path."""
 
     def write(folder, name, text, age):
         path = folder / name
@@ -124,7 +125,7 @@ def dump():
 
 @pytest.fixture
 def run_module(monkeypatch, capsys):
-    """Run main() of a module as Ansible would; what it prints comes back."""
+    """Run the main() of a module as Ansible does, and return the answer that it prints."""
 
     def run(name, check_mode=False, **options):
         options.update(_ansible_check_mode=check_mode, _ansible_diff=True)
@@ -139,7 +140,7 @@ def run_module(monkeypatch, capsys):
 
 
 def missing_entries(contains, values, path=""):
-    """Return what RETURN lacks: keys without an entry, and entries without one of their four parts."""
+    """Return what RETURN lacks: keys without an entry, and entries without one of their parts."""
     missing = []
     for key, entry in contains.items():
         name = f"{path}{key}"
@@ -151,15 +152,15 @@ def missing_entries(contains, values, path=""):
         if key not in contains:
             missing.append(f"{name}: no entry")
             continue
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, dict):
-                missing += missing_entries(contains[key].get("contains", {}), one, f"{name}.")
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                missing += missing_entries(contains[key].get("contains", {}), item, f"{name}.")
     return sorted(set(missing))
 
 
 @pytest.fixture
 def undocumented():
-    """Compare what a module returned with its RETURN."""
+    """Return what a module's RETURN lacks for an answer of the module."""
     common = {"changed", "diff", "invocation", "warnings"}  # of Ansible itself
 
     def compare(name, answer):

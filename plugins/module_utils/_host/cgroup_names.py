@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Whose a cgroup is, by its name: a service of systemd, a container, a pod.
+"""Find out from a cgroup's name what it belongs to: a systemd service, a container, a pod.
 
 Pure. Sources: systemd.slice(5), runc and crun (cgroup drivers cgroupfs and
 systemd), kubernetes:pkg/kubelet/cm/cgroup_manager_linux.go.
@@ -14,16 +14,17 @@ systemd), kubernetes:pkg/kubelet/cm/cgroup_manager_linux.go.
 import re
 from typing import Iterable, Optional
 
-UNIT_NAME = re.compile(
-    r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z"
-)  # unit names of systemd.unit(5), and none that is an option
+# The unit names of systemd.unit(5), without those that a program would take for an option.
+UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")
 
-# docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope with systemd; ID or libpod-ID without.
-# Not libpod-conmon-ID.scope or crio-conmon-ID.scope: there the monitor of a container runs. SLICE:cri-containerd:ID is what
-# containerd makes where it takes the names of systemd for paths.
+# With the systemd driver docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope;
+# with cgroupfs ID or libpod-ID. Not libpod-conmon-ID.scope or crio-conmon-ID.scope: there a
+# container's monitor runs. SLICE:cri-containerd:ID comes from a containerd that uses the cgroupfs
+# driver but gets the names of the systemd driver.
 _CONTAINER = re.compile(r"(?!.*conmon-)(?:[a-z-]+-|[^:]+\.slice:cri-containerd:)?([0-9a-f]{64})(?:\.scope)?\Z")
 
-# kubepods-burstable-podUID.slice with systemd, where "-" parts slices, so that UID has "_"; podUID without.
+# With the systemd driver kubepods-burstable-podUID.slice, where "-" separates slices, so that UID
+# has "_" instead; with cgroupfs podUID.
 _POD = re.compile(
     r"(?:kubepods-(?:[a-z]+-)?)?pod([0-9a-f]{8}(?:[_-][0-9a-f]{4}){3}[_-][0-9a-f]{12}|[0-9a-f]{32})"
     r"(?:\.slice(?::cri-containerd:[0-9a-f]{64})?)?\Z"
@@ -31,10 +32,10 @@ _POD = re.compile(
 
 
 def unit_of(cgroups: Iterable[str]) -> Optional[str]:
-    """The service of this host's systemd that a process with these cgroups belongs to.
+    """Return the service of this host's systemd that a process in these cgroups belongs to.
 
-    Only slices lead to it. Whatever lies below a scope, a container or a user's
-    manager may have any name, chosen by anybody.
+    Only a service directly below slices counts; None if there is none. Anybody may choose
+    the names below a scope, a container or a user's service manager.
     """
     for path in cgroups:
         parts = path.split("/")[1:]
@@ -46,17 +47,26 @@ def unit_of(cgroups: Iterable[str]) -> Optional[str]:
 
 
 def container_id(name: str) -> Optional[str]:
-    """The id of the container whose cgroup has this name, the last part of its path."""
+    """Return the 64 digits of the container whose cgroup has this name; None for other cgroups.
+
+    The name is the last part of the cgroup's path.
+    """
     match = _CONTAINER.match(name)
     return match.group(1) if match else None
 
 
 def container_of(path: str) -> Optional[str]:
-    """The id of the container that a process in this cgroup runs in; of a container in a container the outer one."""
+    """Return the id of the container that a process in this cgroup runs in; None outside of one.
+
+    For a container inside a container it is the outer one.
+    """
     return next((found for found in map(container_id, path.split("/")) if found), None)
 
 
 def pod_of(path: str) -> Optional[str]:
-    """The uid of the Kubernetes pod that a process in this cgroup runs in, as the API writes it."""
+    """Return the uid of the Kubernetes pod that a process in this cgroup runs in; None outside.
+
+    The uid is written as in the Kubernetes API, with "-".
+    """
     match = next((match for match in map(_POD.match, path.split("/")) if match), None)
     return match.group(1).replace("_", "-") if match else None

@@ -5,11 +5,12 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Containers by id or name, as cgroups.
+"""Find the cgroup of a running container by id or name.
 
-A runtime puts the id of a container into the name of its cgroup. A name is
-something that only the engine knows: Docker tells it on its socket, podman's
-monitor has it on its command line. Nothing of either needs to be installed.
+Strategy: every runtime puts the container's id into the name of its cgroup, so
+an id is looked up there. Only the engine knows names: Docker answers on its
+socket, and podman's monitor has the name on its command line. Neither client
+needs to be installed.
 Sources: runc and crun (cgroup drivers cgroupfs and systemd), conmon(8),
 Docker Engine API, GET /containers/{id}/json.
 """
@@ -35,56 +36,69 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")  # what Docker and podman al
 
 
 class Container(NamedTuple):
-    """A running container, as its cgroup tells."""
+    """A running container, as its cgroup shows it."""
 
     id: str
     path: str  # of the cgroup
 
 
 def find_container_cgroup(procfs: Procfs, value: str) -> str:
-    """Path of the cgroup of the running container with this id, at least 12 digits of it, or name."""
+    """Return the cgroup path of the running container with this id or name.
+
+    The first 12 digits of an id are enough. Raises InputError if the value can be neither an id
+    nor a name, or matches more than one cgroup; NotFoundError if no running container matches.
+    """
     if not _NAME.match(value):
-        raise InputError(f"container {value!r} is neither an id nor a name")
-    running = list(_running(procfs))
-    found = [one for one in running if _ID.match(value) and one.id.startswith(value)]
+        raise InputError(
+            f"container {value!r} is neither an id nor a name: give 12 or more digits of its id, or its name"
+        )
+    running = list(_running_containers(procfs))
+    found = [container for container in running if _ID.match(value) and container.id.startswith(value)]
     if not found:
-        docker = _docker_id(value)
-        found = [one for one in running if one.id == docker] or _of_podman(procfs, value, running)
+        docker_id = _ask_docker(value)
+        found = [container for container in running if container.id == docker_id]
+        found = found or _find_podman_containers(procfs, value, running)
     if not found:
         raise NotFoundError(f"no running container has the id or name {value}")
-    # The same in all hierarchies. Who was given a part of the tree can make a cgroup there that is named like another's container.
-    paths = sorted({one.path for one in found})
+    # A container has the same path in all hierarchies. A user with a delegated part of the tree
+    # can create a cgroup there whose name is that of another container.
+    paths = sorted({container.path for container in found})
     if len(paths) > 1:
-        raise InputError(f"container {value} is more than one: {', '.join(paths)}: say which by cgroup")
+        raise InputError(f"container {value} matches more than one cgroup ({', '.join(paths)}): select one with cgroup")
     return paths[0]
 
 
-def _running(procfs: Procfs) -> Iterator[Container]:
-    """Of every container one cgroup."""
+def _running_containers(procfs: Procfs) -> Iterator[Container]:
+    """Yield each container's topmost cgroup, once for every hierarchy that has it."""
     for hierarchy in cgroup_hierarchies(procfs):
         for folder, folders, _files in os.walk(hierarchy.mount):
             for name in list(folders):
                 found = container_id(name)
                 if found:
-                    folders.remove(name)  # what is below it is the container's own
+                    folders.remove(name)  # the container itself chooses the names below it
                     yield Container(found, hierarchy.path(os.path.join(folder, name)))
 
 
-def _of_podman(procfs: Procfs, name: str, running: List[Container]) -> List[Container]:
-    """From the monitors, which run as long as their containers: conmon ... -c ID ... -n NAME ...
+def _find_podman_containers(procfs: Procfs, name: str, running: List[Container]) -> List[Container]:
+    """Return the running containers whose monitor, conmon -c ID -n NAME, has this name.
 
-    Anybody can run a program of that name: one of a user only tells of containers in the user's own slice.
+    A monitor runs as long as its container. Anybody can run a program called conmon, so one
+    that belongs to a user counts only for containers in that user's own slice.
     """
-    found = []
+    found: List[Container] = []
     for pid, line in procfs.command_lines().items():
         words = line.split(" ")
         options = dict(zip(words, words[1:]))
         if os.path.basename(words[0]) != "conmon" or name not in (options.get("-n"), options.get("--name")):
             continue
         owner = procfs.owner(pid)
-        inside = f"/user-{owner}.slice/"
-        told = options.get("-c") or options.get("--cid")
-        found.extend(one for one in running if one.id == told and (owner == 0 or inside in one.path))
+        user_slice = f"/user-{owner}.slice/"
+        named_id = options.get("-c") or options.get("--cid")
+        found.extend(
+            container
+            for container in running
+            if container.id == named_id and (owner == 0 or user_slice in container.path)
+        )
     return found
 
 
@@ -99,8 +113,8 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _docker_id(name: str) -> Optional[str]:
-    """None where no engine answers or it knows no such container."""
+def _ask_docker(name: str) -> Optional[str]:
+    """Return the id that Docker has for this name; None without Docker or such a container."""
     for path in DOCKER_SOCKETS:
         connection = _UnixConnection(path)
         try:

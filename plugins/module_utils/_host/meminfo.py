@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""The lines of /proc/meminfo as numbers. Pure. Source: fs/proc/meminfo.c, proc_meminfo(5)."""
+"""Parse the text of /proc/meminfo. Pure. Sources: proc_meminfo(5), fs/proc/meminfo.c."""
 
 from typing import Dict
 
@@ -13,7 +13,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Unsu
 
 
 class Meminfo(Dict[str, int]):
-    """By name, in KiB, huge pages as a count. To ask for a line that is not there raises UnsupportedError; C(get) does not."""
+    """The lines of /proc/meminfo: KiB by name, and counts for HugePages_*.
+
+    A missing line raises UnsupportedError with []; get() returns None instead.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(
@@ -21,6 +24,4 @@ class Meminfo(Dict[str, int]):
         )
 
     def __missing__(self, key: str) -> int:
-        raise UnsupportedError(
-            f"/proc/meminfo has no {key}, which every kernel from 3.14 on has: an older one is not supported"
-        )
+        raise UnsupportedError(f"/proc/meminfo has no {key}: kernels before 3.14 are not supported")

@@ -5,10 +5,11 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""All processes of the host at one moment, for as many questions as a call has.
+"""Take one snapshot of the host's processes, and answer every question of a run from it.
 
-What identifies a process is read at once, the rest of all of them when the
-first question needs it: hundreds of targets cost as much as one.
+Strategy: the constructor reads only what identifies each process. Scores, command
+lines, program names and the tree of children are read or built for all processes
+when first needed, then kept. Hundreds of targets therefore cost as much as one.
 """
 
 from typing import Dict, Iterable, List, Optional, Set
@@ -17,58 +18,69 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import
 
 
 def pinned_processes(procfs: Procfs) -> List[str]:
-    """Every process that the killer is to spare and yet may take (a score below 0, above -1000), the most pinned first, as text."""
+    """Return every process with a score below 0 but above -1000, lowest score first, as text.
+
+    The killer spares such a process as long as it can, but may still take it. Kernel threads
+    are left out. Each text reads like "process 10 (dockerd) at -500".
+    """
     processes = {process.pid: process for process in procfs.processes()}
-    found = [(score, str(processes[pid])) for pid, score in procfs.scores(processes).items() if SCORE_MIN < score < 0]
-    return [f"{process} at {score}" for score, process in sorted(found)]
+    pinned = [(score, str(processes[pid])) for pid, score in procfs.scores(processes).items() if SCORE_MIN < score < 0]
+    return [f"{process} at {score}" for score, process in sorted(pinned)]
 
 
 class ProcessTable:
-    """Every process but kernel threads."""
+    """A snapshot of all processes except kernel threads; by_pid holds each Process by its pid.
+
+    A process that ended after the snapshot stays in by_pid. It is left out of what is read later.
+    """
 
     def __init__(self, procfs: Procfs) -> None:
         self._procfs = procfs
         self.by_pid = {process.pid: process for process in procfs.processes()}
         self._scores: Optional[Dict[int, int]] = None
         self._command_lines: Optional[Dict[int, str]] = None
-        self._by_name: Optional[Dict[str, Set[int]]] = None
+        self._pids_by_name: Optional[Dict[str, Set[int]]] = None
         self._children: Optional[Dict[int, List[int]]] = None
 
     @property
     def scores(self) -> Dict[int, int]:
-        """Score by pid, without those that are gone."""
+        """Each process's oom_score_adj by pid, -1000 to 1000; read at first use."""
         if self._scores is None:
             self._scores = self._procfs.scores(self.by_pid)
         return self._scores
 
     @property
     def command_lines(self) -> Dict[int, str]:
+        """Each process's arguments, joined by blanks, by pid; read at first use."""
         if self._command_lines is None:
             self._command_lines = self._procfs.command_lines(self.by_pid)
         return self._command_lines
 
     def named(self, name: str) -> Set[int]:
-        """Pids of the processes with this name, or that run a program of this name."""
-        if self._by_name is None:
-            self._by_name = {}
+        """Return the pids of the processes with this comm, or whose program has this base name."""
+        if self._pids_by_name is None:
+            self._pids_by_name = {}
             for pid, process in self.by_pid.items():
-                self._by_name.setdefault(process.name, set()).add(pid)
+                self._pids_by_name.setdefault(process.name, set()).add(pid)
             for pid, program in self._procfs.executables(self.by_pid).items():
-                self._by_name.setdefault(program, set()).add(pid)
-        return self._by_name.get(name, set())
+                self._pids_by_name.setdefault(program, set()).add(pid)
+        return self._pids_by_name.get(name, set())
 
     def descendants(self, pids: Iterable[int]) -> Set[int]:
-        """Children of these processes, their children, and so on, without the processes themselves."""
+        """Return the pids of all children of these processes, their children, and so on.
+
+        The given pids themselves are left out, even if one descends from another.
+        """
         if self._children is None:
             self._children = {}
             for process in self.by_pid.values():
                 self._children.setdefault(process.parent, []).append(process.pid)
         ancestors = set(pids)
         found: Set[int] = set()
-        below = list(ancestors)
-        while below:
-            for child in self._children.get(below.pop(), ()):
+        unvisited = list(ancestors)
+        while unvisited:
+            for child in self._children.get(unvisited.pop(), ()):
                 if child not in found:
                     found.add(child)
-                    below.append(child)
+                    unvisited.append(child)
         return found - ancestors

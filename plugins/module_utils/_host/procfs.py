@@ -5,9 +5,13 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""The process file system, read and written through one door.
+"""Read processes from /proc, and write their scores.
 
-The root folder is handed in, so that tests give a tree of ordinary files.
+Strategy: a scan reads one file of every process below one open root directory,
+which is the cheapest way to read thousands. Whatever needs certainty about one
+process goes through ProcessDir, which can never reach another process with the
+same pid. A process that ends during a scan is left out.
+The root folder is a parameter, so that tests can pass a tree of ordinary files.
 Sources: proc(5), fs/proc/base.c, fs/proc/array.c.
 """
 
@@ -18,8 +22,8 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tu
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
 
-# How a process that ended shows itself: ENOENT when its directory is looked
-# up, ESRCH when a file below an already open directory is used.
+# The errors of a process that ended: ENOENT when its directory is looked up,
+# ESRCH when a file below an already open directory is used.
 GONE = (FileNotFoundError, ProcessLookupError)
 
 SCORE_MIN, SCORE_MAX = -1000, 1000  # OOM_SCORE_ADJ_MIN, _MAX of include/uapi/linux/oom.h
@@ -29,11 +33,11 @@ PF_KTHREAD = 0x00200000
 
 
 class Process(NamedTuple):
-    """What identifies a process and what else /proc/PID/stat says at no extra cost."""
+    """The identity of a process, and what else /proc/PID/stat holds at no extra cost."""
 
     pid: int
     name: str  # comm, at most 15 bytes
-    start_time: int  # clock ticks after boot; with the pid it names one process for ever
+    start_time: int  # clock ticks after boot; pid and start time together identify one process for ever
     parent: int
     kernel_thread: bool
     resident_kb: int
@@ -43,26 +47,25 @@ class Process(NamedTuple):
 
 
 class Thread(NamedTuple):
-    """What /proc/PID/task/TID/stat says of how a thread spends its time."""
+    """The state and CPU time of a thread, from /proc/PID/task/TID/stat."""
 
     tid: int
-    state: str  # R running or ready, S asleep, D asleep and deaf to signals, T or t stopped, Z and X ended
-    cpu_ticks: int
+    state: str  # R running or ready, S asleep, D asleep and ignoring signals, T or t stopped, Z and X ended
+    cpu_ticks: int  # user and system time in clock ticks
 
 
-_CHUNK = 4096
-_READ = os.O_RDONLY | os.O_CLOEXEC
+_CHUNK_BYTES = 4096
+_READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-def _process(stat: bytes) -> Process:
-    """What /proc/PID/stat says."""
+def _parse_process(stat: bytes) -> Process:
     # The name may hold blanks and brackets: it ends at the last ")".
     head, _bracket, tail = stat.rpartition(b")")
     pid, _blank, name = head.partition(b" (")
     fields = tail.split(None, 22)
     flags = int(fields[6])
-    # In the order of the fields above: names would cost more than all the rest, thousands of times.
+    # Without keywords, which would cost more than all the rest, thousands of times.
     return Process(
         int(pid),
         name.decode("utf-8", "backslashreplace"),
@@ -73,34 +76,34 @@ def _process(stat: bytes) -> Process:
     )
 
 
-def _thread(stat: bytes) -> Thread:
+def _parse_thread(stat: bytes) -> Thread:
     head, _bracket, tail = stat.rpartition(b")")
     fields = tail.split(None, 14)
     return Thread(int(head.partition(b" ")[0]), fields[0].decode(), int(fields[11]) + int(fields[12]))
 
 
-def _command_line(arguments: bytes) -> str:
-    return arguments.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "backslashreplace")
+def _join_arguments(cmdline: bytes) -> str:
+    return cmdline.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "backslashreplace")
 
 
-def _executable(link: str, root: int) -> Optional[str]:
+def _read_program_name(link: str, root: int) -> Optional[str]:
+    """Return the base name that an exe link points to; None if it is missing or denied."""
     try:
         target = os.readlink(link, dir_fd=root)
-    except GONE:
+    except (*GONE, PermissionError):
         return None
-    except PermissionError:
-        return None
-    if target.endswith(" (deleted)"):  # an upgraded package: the old file still runs
+    if target.endswith(" (deleted)"):  # its package was upgraded: the old file still runs
         target = target[: -len(" (deleted)")]
     return target.rpartition("/")[2]
 
 
-def _content(path: str, root: int) -> bytes:
-    fd = os.open(path, _READ, dir_fd=root)
+def _read_bytes(path: str, root: int) -> bytes:
+    fd = os.open(path, _READ_FLAGS, dir_fd=root)
     try:
-        content = chunk = os.read(fd, _CHUNK)
-        while len(chunk) == _CHUNK:  # nearly all fits into one, and one call less for thousands of files counts
-            chunk = os.read(fd, _CHUNK)
+        content = chunk = os.read(fd, _CHUNK_BYTES)
+        # Nearly every file fits into one chunk: not reading on saves a call for each of thousands.
+        while len(chunk) == _CHUNK_BYTES:
+            chunk = os.read(fd, _CHUNK_BYTES)
             content += chunk
         return content
     finally:
@@ -108,8 +111,8 @@ def _content(path: str, root: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _directory(path: str, root: Optional[int] = None) -> Iterator[int]:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
+def _open_directory(path: str, root: Optional[int] = None) -> Iterator[int]:
+    fd = os.open(path, _READ_FLAGS | os.O_DIRECTORY, dir_fd=root)
     try:
         yield fd
     finally:
@@ -117,15 +120,17 @@ def _directory(path: str, root: Optional[int] = None) -> Iterator[int]:
 
 
 class ProcessDir:
-    """One open /proc/PID directory.
+    """One open /proc/PID directory; use it in a with statement.
 
-    The kernel ties the open directory to one process: when that process ends,
-    every access fails with ESRCH, even after the pid was given to another.
-    Look-up and write through the same directory therefore cannot hit a stranger.
+    The kernel ties the open directory to one process. When that process ends, every
+    access fails with ESRCH, even after its pid was given to another process. A check
+    and a write through the same directory therefore cannot reach the wrong process.
+
+    The constructor and all methods except executable() raise one of GONE if the process ended.
     """
 
     def __init__(self, path: str) -> None:
-        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._fd = os.open(path, _READ_FLAGS | os.O_DIRECTORY)
 
     def __enter__(self) -> "ProcessDir":
         return self
@@ -134,47 +139,60 @@ class ProcessDir:
         os.close(self._fd)
 
     def _read(self, name: str) -> bytes:
-        return _content(name, self._fd)
+        return _read_bytes(name, self._fd)
 
     def process(self) -> Process:
-        return _process(self._read("stat"))
+        """Return its identity and the other fields of Process, from /proc/PID/stat."""
+        return _parse_process(self._read("stat"))
 
     def executable(self) -> Optional[str]:
-        """Base name of the program; None where there is none or it may not be read."""
-        return _executable("exe", self._fd)
+        """Return the base name of its program, from /proc/PID/exe.
+
+        None if it has no program (kernel threads, zombies), if access is denied, or if it ended.
+        """
+        return _read_program_name("exe", self._fd)
 
     def command_line(self) -> str:
-        """Arguments joined by blanks; empty for kernel threads and zombies."""
-        return _command_line(self._read("cmdline"))
+        """Return its arguments joined by blanks; empty for kernel threads and zombies."""
+        return _join_arguments(self._read("cmdline"))
 
     def cgroups(self) -> List[str]:
-        """Paths of the cgroups that the process is in, one for each hierarchy."""
+        """Return the paths of its cgroups, one for each hierarchy, from /proc/PID/cgroup."""
         lines = self._read("cgroup").decode("utf-8", "backslashreplace").splitlines()
         return [line.split(":", 2)[2] for line in lines]
 
     def score(self) -> int:
+        """Return its oom_score_adj, -1000 to 1000."""
         return int(self._read("oom_score_adj"))
 
     def threads(self) -> List[Thread]:
-        """Every thread of it."""
-        found = []
-        with _directory("task", self._fd) as task:
+        """Return all its threads; those that end meanwhile are left out."""
+        threads = []
+        with _open_directory("task", self._fd) as task:
             for name in os.listdir(task):
                 try:
-                    found.append(_thread(_content(name + "/stat", task)))
+                    threads.append(_parse_thread(_read_bytes(name + "/stat", task)))
                 except GONE:
                     continue
-        return found
+        return threads
 
     def memory_kb(self) -> int:
-        """What the killer counts: resident memory, swap and page tables, in KiB (mm/oom_kill.c:oom_badness)."""
-        counted = 0
+        """Return the memory that the killer counts: resident, swap and page tables, in KiB.
+
+        Sources: /proc/PID/status for the numbers, mm/oom_kill.c:oom_badness for the rule.
+        """
+        total = 0
         for line in self._read("status").decode("utf-8", "replace").splitlines():
             if line.startswith(("VmRSS:", "VmSwap:", "VmPTE:")):
-                counted += int(line.split()[1])
-        return counted
+                total += int(line.split()[1])
+        return total
 
     def set_score(self, score: int) -> None:
+        """Write its oom_score_adj, -1000 to 1000.
+
+        Raises PermissionError for a lower score without CAP_SYS_RESOURCE, OSError (EINVAL) for
+        a score out of range. Source: fs/proc/base.c:__set_oom_adj.
+        """
         # Plain decimal: the kernel would read a leading zero as octal.
         fd = os.open("oom_score_adj", os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, dir_fd=self._fd)
         try:
@@ -184,67 +202,81 @@ class ProcessDir:
 
 
 class Procfs:
-    """A mounted process file system."""
+    """A mounted process file system, /proc unless a test passes another root.
+
+    Methods that read many processes leave out those that end meanwhile. They also leave out those
+    that the mount option hidepid denies to us, and add their pids to the attribute hidden.
+    """
 
     def __init__(self, root: str = "/proc") -> None:
         self.root = root
-        self.hidden: Set[int] = set()  # processes of others that we were not allowed to look at
+        self.hidden: Set[int] = set()
 
     def pids(self) -> List[int]:
+        """Return the pids of all processes, kernel threads too."""
         return [int(name) for name in os.listdir(self.root) if name.isdigit()]
 
     def open(self, pid: int) -> ProcessDir:
-        """Raises one of GONE when there is no such process."""
+        """Return the open directory of a process; raises one of GONE if there is none."""
         return ProcessDir(os.path.join(self.root, str(pid)))
 
     def processes(self) -> List[Process]:
-        """Every process but kernel threads; those that end meanwhile are left out."""
-        found = []
+        """Return every process except kernel threads."""
+        processes = []
         for _pid, stat in self._read_all("stat"):
-            process = _process(stat)
+            process = _parse_process(stat)
             if not process.kernel_thread:
-                found.append(process)
-        return found
+                processes.append(process)
+        return processes
 
     def scores(self, pids: Optional[Iterable[int]] = None) -> Dict[int, int]:
-        """Score by pid, of these processes or of every one, kernel threads too; those that are gone are left out."""
+        """Return oom_score_adj by pid, of these processes or of all, kernel threads too."""
         return {pid: int(text) for pid, text in self._read_all("oom_score_adj", pids)}
 
     def command_lines(self, pids: Optional[Iterable[int]] = None) -> Dict[int, str]:
-        """As C(ProcessDir.command_line), by pid, of these processes or of every one."""
-        return {pid: _command_line(text) for pid, text in self._read_all("cmdline", pids)}
+        """Return arguments joined by blanks, by pid, of these processes or of all."""
+        return {pid: _join_arguments(text) for pid, text in self._read_all("cmdline", pids)}
 
     def executables(self, pids: Optional[Iterable[int]] = None) -> Dict[int, str]:
-        """As C(ProcessDir.executable), by pid, of these processes or of every one, if they have one."""
-        found = {}
-        with _directory(self.root) as root:
+        """Return the base name of the program by pid, of these processes or of all.
+
+        Processes for which ProcessDir.executable() returns None are left out.
+        """
+        names = {}
+        with _open_directory(self.root) as root:
             for pid in self.pids() if pids is None else pids:
-                name = _executable(f"{int(pid)}/exe", root)
+                name = _read_program_name(f"{pid}/exe", root)
                 if name is not None:
-                    found[pid] = name
-        return found
+                    names[pid] = name
+        return names
 
     def _read_all(self, name: str, pids: Optional[Iterable[int]] = None) -> Iterator[Tuple[int, bytes]]:
-        """This file of every process that we may see. No directory is opened for each: that is the cheapest look at all of them."""
-        path = "%d/" + name
-        with _directory(self.root) as root:
+        """Yield pid and content of this file of every process that we may read."""
+        # Opening each PID directory first would be one more system call for each process.
+        with _open_directory(self.root) as root:
             for pid in self.pids() if pids is None else pids:
                 try:
-                    yield pid, _content(path % pid, root)
+                    yield pid, _read_bytes(f"{pid}/{name}", root)
                 except GONE:
                     continue
                 except PermissionError:  # mounted with hidepid, and we are not root
                     self.hidden.add(pid)
 
     def owner(self, pid: int) -> Optional[int]:
-        """User id of a process; None when it is gone."""
+        """Return the effective user id of a process; None if it ended.
+
+        It is the owner of /proc/PID (fs/proc/base.c:task_dump_owner).
+        """
         try:
             return os.stat(os.path.join(self.root, str(pid))).st_uid
         except GONE:
             return None
 
     def ancestors(self, pid: int) -> List[int]:
-        """The process itself, its parent, and so on up to pid 1."""
+        """Return this pid, its parent's pid, and so on up to pid 1.
+
+        The list ends earlier, with the last pid that was looked up, if that process ended.
+        """
         line = []
         while pid > 0:
             line.append(pid)
@@ -256,18 +288,26 @@ class Procfs:
         return line
 
     def read(self, name: str) -> str:
-        """Text of a file below the root, such as C(vmstat) or C(sys/vm/panic_on_oom)."""
+        """Return the text of a file below the root, such as vmstat or sys/vm/panic_on_oom.
+
+        Raises NotFoundError if it does not exist, AccessError if permission is denied.
+        """
         path = os.path.join(self.root, name)
         try:
             with open(path, encoding="utf-8", errors="backslashreplace") as stream:
                 return stream.read()
         except FileNotFoundError:
-            raise NotFoundError(f"{path} does not exist: this kernel does not offer it, or /proc is not mounted")
+            raise NotFoundError(
+                f"{path} does not exist: this kernel does not offer it, or /proc is not mounted"
+            ) from None
         except PermissionError as error:
-            raise AccessError(f"{path} cannot be read: {error.strerror}")
+            raise AccessError(f"{path} cannot be read: {error.strerror}") from error
 
     def oom_kills(self) -> Optional[int]:
-        """Processes that the killer took since boot; None before kernel 4.13."""
+        """Return how many processes the killer killed since boot; None before kernel 4.13.
+
+        Source: oom_kill in /proc/vmstat. Raises as read() does.
+        """
         for line in self.read("vmstat").splitlines():
             words = line.split()
             if words[:1] == ["oom_kill"]:
@@ -275,12 +315,19 @@ class Procfs:
         return None
 
     def memory_kb(self, *keys: str) -> int:
-        """Sum of these lines of meminfo, such as C(MemAvailable), in KiB, as they are at one moment."""
-        found = Meminfo(self.read("meminfo"))
-        return sum(found[key] for key in keys)
+        """Return the sum of these lines of /proc/meminfo, such as MemAvailable, in KiB.
+
+        All are read at the same moment. Raises UnsupportedError for a line that this kernel
+        does not have, otherwise as read() does.
+        """
+        meminfo = Meminfo(self.read("meminfo"))
+        return sum(meminfo[key] for key in keys)
 
     def has_cap_sys_resource(self) -> bool:
-        """Whether scores may be lowered (capabilities(7), oom_score_adj in proc(5))."""
+        """Return whether this process may lower scores: CAP_SYS_RESOURCE is effective.
+
+        Sources: capabilities(7), oom_score_adj in proc(5). Raises as read() does.
+        """
         for line in self.read("self/status").splitlines():
             if line.startswith("CapEff:"):
                 return bool(int(line.split()[1], 16) >> CAP_SYS_RESOURCE & 1)

@@ -5,38 +5,30 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""What systemd says of units, and the drop-ins by which it is told.
+"""Query systemd for units, and plan and write our drop-ins.
 
-Read with one call of systemctl for all units. A drop-in is one file of ours in
+Strategy: one call of systemctl show returns all units, and may run in the
+background while the caller does something else. A drop-in is one file of ours in
 the unit's own folder in /etc, and of that file only our assignments.
 Sources: systemctl(1), systemd.unit(5), systemd.service(5), org.freedesktop.systemd1(5).
 """
 
 import os
 import subprocess
-import tempfile
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
-    AccessError,
-    InputError,
-    OomError,
-    UnsupportedError,
-)
-from ansible_collections.oomguard.linux.plugins.module_utils._host import unit_files as _unit_files
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
+    change_assignments,
+    is_policy,
+    is_score,
+    read_assignment,
+    resolve_assignment,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import UNIT_FOLDERS, UnitFolders
 
 DROP_IN = "60-oomguard.conf"
-
-# Where systemd looks for units and their drop-ins; of files with the same name the first wins (systemd.unit(5)).
-UNIT_FOLDERS = (
-    "etc/systemd/system",
-    "run/systemd/system",
-    "usr/local/lib/systemd/system",
-    "usr/lib/systemd/system",
-    "lib/systemd/system",
-)
-USER_UNIT_FOLDERS = ("etc/systemd/user", "run/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user")
 
 _PROPERTIES = (
     "Id",
@@ -53,268 +45,280 @@ _PROPERTIES = (
     "OOMPolicy",
 )
 _NAME_BYTES = 255
-_SUFFIXES = ("socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope")
+_OTHER_SUFFIXES = ("socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope")
 
 
 class Unit(NamedTuple):
-    """One service as systemd has it loaded."""
+    """A service as systemd has it loaded."""
 
-    id: str  # its own name, where it was asked for by an alias
+    id: str  # its own name, even if an alias was given
     names: List[str]
     load_state: str  # loaded, not-found, masked, ...
     active_state: str
     type: str
-    main_pid: int  # 0 for none
-    control_group: str  # empty when it does not run
-    fragment: str  # path of the unit file, empty for none
+    main_pid: int  # 0 if it has none
+    control_group: str  # empty unless it runs
+    fragment: str  # path of the unit file, empty if it has none
     drop_ins: List[str]
-    delegate: bool  # a manager of its own cgroups, such as a container engine
+    delegate: bool  # it manages its own cgroups, as a container engine does
     score: int
     oom_policy: Optional[str]  # None before systemd 243
 
     @property
     def running(self) -> bool:
+        """Whether it is active, also while it reloads its configuration."""
         return self.active_state in ("active", "reloading")
 
 
-def service_name(value: str) -> str:
-    """The full name of a service; raises InputError for whatever is no service that can be pinned."""
-    name = value if value.endswith(".service") else value + ".service"
-    if not UNIT_NAME.match(value) or len(name) > _NAME_BYTES or name.startswith("."):
-        raise InputError(f"unit {value!r} is not a name of a unit, such as docker or docker.service")
-    suffix = value.rpartition(".")[2]
-    if suffix in _SUFFIXES:
-        raise InputError(
-            f"unit {value} is a {suffix}: only services have a main process; use cgroup for what runs in it"
-        )
-    if name.endswith("@.service"):
-        raise InputError(
-            f"unit {name} is a template, of which nothing runs: name an instance, such as {name[: -len('@.service')]}@NAME.service"
-        )
-    return name
-
-
-def start_program(*command: str) -> Callable[[], str]:
-    """Start a program of systemd. What comes back waits for its end and gives what it says, or raises OomError with its complaint."""
-    environment = dict(os.environ, LC_ALL="C")
-    try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-        )
-    except OSError as error:
-        raise UnsupportedError(f"{command[0]} cannot be started: {error.strerror}")
-
-    def said() -> str:
-        output, complaint = process.communicate()
-        if process.returncode != 0:
-            raise OomError(f"{' '.join(command[:2])} failed: {complaint.decode('utf-8', 'replace').strip()}")
-        return output.decode("utf-8", "replace")
-
-    return said
-
-
-def run_program(*command: str) -> str:
-    """What a program of systemd says; raises OomError with its complaint."""
-    return start_program(*command)()
-
-
 class DropIn(NamedTuple):
-    """Our drop-in of a unit, as it is and as it shall be; None for no file."""
+    """Our drop-in of a unit, its text now and as planned; None stands for no file."""
 
     path: str
     before: Optional[str]
     after: Optional[str]
 
 
-class Systemd:
-    """The service manager of this host."""
+def service_name(value: str) -> str:
+    """Return the full name of a service, with .service.
 
-    def __init__(self, root: str = "/", ask: Callable[..., Callable[[], str]] = start_program) -> None:
-        self._root = root
-        self._ask = ask
-        self._answers: Dict[Tuple[str, ...], Callable[[], str]] = {}  # by names of services, begun and not yet wanted
-        self._defaults: Dict[str, str] = {}  # of all units, once they were asked for
-        self._files: Dict[str, Tuple[str, Dict[str, str]]] = {}  # by unit, read when the plan is made
+    Raises InputError if it is not a valid name, or names a unit that has no main process.
+    """
+    name = value if value.endswith(".service") else value + ".service"
+    if not UNIT_NAME.match(value) or len(name) > _NAME_BYTES or name.startswith("."):
+        raise InputError(f"unit {value!r} is not a name of a unit: write it as docker or docker.service")
+    suffix = value.rpartition(".")[2]
+    if suffix in _OTHER_SUFFIXES:
+        raise InputError(
+            f"unit {value} is a {suffix}: only services have a main process; select what runs in it with cgroup"
+        )
+    if name.endswith("@.service"):
+        instance = f"{name[: -len('.service')]}NAME.service"
+        raise InputError(f"unit {name} is a template, which never runs itself: name an instance, such as {instance}")
+    return name
+
+
+def start_program(*command: str) -> Callable[[], str]:
+    """Start a program of systemd, and return a function that waits for its end.
+
+    The function returns the program's output, or raises OomError with its error output.
+    Raises UnsupportedError if the program cannot be started.
+    """
+    environment = dict(os.environ, LC_ALL="C")
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        )
+    except OSError as error:
+        raise UnsupportedError(f"{command[0]} cannot be started: {error.strerror}") from error
+
+    def wait_for_output() -> str:
+        output, errors = process.communicate()
+        if process.returncode != 0:
+            raise OomError(f"{' '.join(command[:2])} failed: {errors.decode('utf-8', 'replace').strip()}")
+        return output.decode("utf-8", "replace")
+
+    return wait_for_output
+
+
+def run_program(*command: str) -> str:
+    """Return the output of a program of systemd.
+
+    Raises UnsupportedError if it cannot be started, OomError with its error output if it fails.
+    """
+    return start_program(*command)()
+
+
+class Systemd:
+    """The service manager of this host.
+
+    Tests pass a tree of files as root, and a replacement for start_program().
+    """
+
+    def __init__(self, root: str = "/", start: Callable[..., Callable[[], str]] = start_program) -> None:
+        self._folders = UnitFolders(root)
+        self._start = start
+        self._pending: Dict[Tuple[str, ...], Callable[[], str]] = {}  # running queries, by names of services
+        self._defaults: Dict[str, str] = {}  # of all units, after the first query
+        self._files: Dict[str, Tuple[str, Dict[str, str]]] = {}  # by unit, as read for the plan
 
     def runs(self) -> bool:
-        return os.path.isdir(os.path.join(self._root, "run/systemd/system"))  # sd_booted(3)
+        """Return whether systemd manages this host (sd_booted(3))."""
+        return os.path.isdir(self._folders.locate("/run/systemd/system"))
 
     def ask_for(self, names: Iterable[str]) -> None:
-        """Begin to ask for these services. systemctl takes its time, in which other things can be done before C(units) gives the answer."""
+        """Start the query for these services; units() with the same names returns its answer.
+
+        systemctl takes some time, in which the caller can do other things.
+        Raises UnsupportedError if it cannot be started.
+        """
         names = tuple(dict.fromkeys(names))
         if names and self.runs():
-            self._answers[names] = self._ask("systemctl", "show", "--property=" + ",".join(_PROPERTIES), "--", *names)
+            self._pending[names] = self._start("systemctl", "show", "--property=" + ",".join(_PROPERTIES), "--", *names)
 
     def units(self, names: Iterable[str]) -> Dict[str, Unit]:
-        """Facts of these services by the name that was asked for, in one call. Raises UnsupportedError where systemd does not run."""
+        """Return these services by the names given, with one call of systemctl show.
+
+        Raises UnsupportedError if systemd does not manage this host, OomError if systemctl fails.
+        """
         names = tuple(dict.fromkeys(names))
         if not names:
             return {}
         if not self.runs():
-            raise UnsupportedError(self._no_systemd(names[0]))
-        if names not in self._answers:
+            raise UnsupportedError(self._explain_no_systemd(names[0]))
+        if names not in self._pending:
             self.ask_for(names)
-        answer = self._answers.pop(names)
-        blocks = [block for block in answer().split("\n\n") if block.strip()]
+        wait_for_output = self._pending.pop(names)
+        blocks = [block for block in wait_for_output().split("\n\n") if block.strip()]
         if len(blocks) != len(names):
-            raise OomError(f"systemctl show told of {len(blocks)} units, asked for {len(names)}: {', '.join(names)}")
-        return {name: _unit(block) for name, block in zip(names, blocks)}
+            raise OomError(f"systemctl show returned {len(blocks)} units for {len(names)} names: {', '.join(names)}")
+        return {name: _parse_unit(block) for name, block in zip(names, blocks)}
 
     def default(self, key: str) -> Optional[str]:
-        """What units have whose files do not say OOMScoreAdjust or OOMPolicy; None where systemd is too old to have such a setting.
+        """Return the value of OOMScoreAdjust or OOMPolicy for units whose files do not set it.
 
-        Source: systemd-system.conf(5), DefaultOOMScoreAdjust= (250) and DefaultOOMPolicy= (243).
+        None if systemd is too old to have such a setting: DefaultOOMScoreAdjust= came with
+        version 250, DefaultOOMPolicy= with 243 (systemd-system.conf(5)).
+        Raises OomError if systemctl fails.
         """
         if not self._defaults:
-            self._defaults = _properties(
-                self._ask("systemctl", "show", "--property=DefaultOOMScoreAdjust,DefaultOOMPolicy")()
-            )
+            wait_for_output = self._start("systemctl", "show", "--property=DefaultOOMScoreAdjust,DefaultOOMPolicy")
+            self._defaults = _parse_properties(wait_for_output())
         return self._defaults.get("Default" + key)
 
-    def _no_systemd(self, name: str) -> str:
-        if os.path.exists(os.path.join(self._root, "run/openrc")):
+    def _explain_no_systemd(self, name: str) -> str:
+        if os.path.exists(self._folders.locate("/run/openrc")):
             manager, advice = "OpenRC", "export SSD_OOM_SCORE_ADJ=SCORE in /etc/conf.d/NAME"
         else:
             manager, advice = "its init", "choom(1) in the script that starts it"
-        return f"unit {name}: systemd does not manage this host (no /run/systemd/system). Nothing that lasts can be written here, as that is up to {manager} ({advice}); what runs now can be pinned by process, pidfile or cgroup (role oom_protect: oom_protect_persistent=false)"
+        return (
+            f"unit {name}: systemd does not manage this host (no /run/systemd/system). "
+            f"A score that lasts is up to {manager} ({advice}). "
+            "Pin what runs now by process, pidfile or cgroup (role oom_protect: oom_protect_persistent=false)"
+        )
 
     def why_missing(self, name: str, unit: Unit) -> Optional[str]:
-        """Why there is no such service; None if there is."""
+        """Return why a service is masked or does not exist, as an error message; None otherwise.
+
+        name is the one that was given to units().
+        """
         if unit.load_state == "masked":
-            return f"unit {unit.id} is masked, it cannot be started: unmask it first"
+            return f"unit {unit.id} is masked and cannot start: unmask it first"
         if unit.load_state != "not-found":
             return None
-        if any(os.path.lexists(os.path.join(self._root, folder, name)) for folder in USER_UNIT_FOLDERS):
-            return f"unit {name} is a unit of users' own managers, which is not supported: use process or cgroup for what runs now"
+        if self._folders.has_user_unit(name):
+            return (
+                f"unit {name} is a unit of users' service managers, which are not supported: "
+                "use process or cgroup to pin what runs now"
+            )
         return f"unit {name} does not exist"
 
     # --- drop-ins -----------------------------------------------------------------
 
-    def drop_in(self, unit: Unit, wanted: Dict[str, Optional[str]]) -> DropIn:
-        """What our drop-in has to become for these assignments; None takes one away."""
-        path = self._drop_in_path(unit.id)
-        before = self._text(path)
-        return DropIn(path, before, _unit_files.assign(before, wanted))
+    def drop_in(self, unit: Unit, assignments: Dict[str, Optional[str]]) -> DropIn:
+        """Return our drop-in of a unit, planned to have these values by key; None removes a key.
 
-    def _drop_in_path(self, unit_id: str) -> str:
-        return os.path.join("/", UNIT_FOLDERS[0], unit_id + ".d", DROP_IN)
+        Nothing is written. Raises AccessError if the drop-in cannot be read.
+        """
+        path = self._drop_in_path(unit.id)
+        before = self._folders.read(path)
+        return DropIn(path, before, change_assignments(before, assignments))
+
+    @staticmethod
+    def _drop_in_path(unit_id: str) -> str:
+        return os.path.join(UNIT_FOLDERS[0], unit_id + ".d", DROP_IN)
 
     @staticmethod
     def pinned_by(drop_in: DropIn) -> Optional[int]:
-        """The score that our drop-in gave so far."""
-        given = _unit_files.assigned(drop_in.before or "", "OOMScoreAdjust")
-        return int(given) if given and _unit_files.is_score(given) else None
+        """Return the score that our drop-in gives before the change; None if it gives none."""
+        value = read_assignment(drop_in.before or "", "OOMScoreAdjust")
+        return int(value) if value and is_score(value) else None
 
     def has_drop_in(self, unit_id: str) -> bool:
-        return self._text(self._drop_in_path(unit_id)) is not None
+        """Return whether a unit has a drop-in of ours; raises AccessError if it cannot be read."""
+        return self._folders.read(self._drop_in_path(unit_id)) is not None
 
     def score_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[int]:
-        """What the unit's files say for the next start, with the planned drop-in; None where they say nothing."""
-        given = self._given(unit, "OOMScoreAdjust", planned, _unit_files.is_score)
-        return int(given) if given else None
+        """Return the OOMScoreAdjust that a unit starts with next, given the planned drop-in.
+
+        It comes from the unit's files; None if they do not set it. Without a planned drop-in the
+        files count as they are. Raises AccessError if one cannot be read.
+        """
+        value = self._resolve(unit, "OOMScoreAdjust", planned, is_score)
+        return int(value) if value else None
 
     def policy_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[str]:
-        """The OOMPolicy with the planned drop-in; None before systemd 243."""
+        """Return the OOMPolicy of a unit, given the planned drop-in; None before systemd 243.
+
+        If the unit's files do not set it, it is systemd's default for the unit. Raises AccessError
+        if a file cannot be read, OomError if systemctl fails.
+        """
         if unit.oom_policy is None:
             return None
-        given = self._given(unit, "OOMPolicy", planned, _unit_files.is_policy)
-        if given:
-            return given
-        if planned is not None and planned.before and _unit_files.assigned(planned.before, "OOMPolicy"):
-            return "continue" if unit.delegate else self.default("OOMPolicy")  # what is loaded now is ours, and goes
+        value = self._resolve(unit, "OOMPolicy", planned, is_policy)
+        if value:
+            return value
+        if planned is not None and planned.before and read_assignment(planned.before, "OOMPolicy"):
+            # The value that systemd has loaded is ours, and the plan removes it.
+            return "continue" if unit.delegate else self.default("OOMPolicy")
         return unit.oom_policy
 
-    def _given(self, unit: Unit, key: str, planned: Optional[DropIn], valid: Callable[[str], bool]) -> Optional[str]:
+    def _resolve(
+        self, unit: Unit, key: str, planned: Optional[DropIn], is_valid: Callable[[str], bool]
+    ) -> Optional[str]:
         if unit.id not in self._files:
-            self._files[unit.id] = self._read(unit)
-        fragment, found = self._files[unit.id]
-        texts = found if planned is None else dict(found, **{DROP_IN: planned.after or ""})
-        return _unit_files.last_assigned([fragment] + [texts[name] for name in sorted(texts)], key, valid)
+            self._files[unit.id] = self._read_files(unit)
+        fragment, drop_ins = self._files[unit.id]
+        if planned is not None:
+            drop_ins = dict(drop_ins, **{DROP_IN: planned.after or ""})
+        return resolve_assignment([fragment] + [drop_ins[name] for name in sorted(drop_ins)], key, is_valid)
 
-    def _read(self, unit: Unit) -> Tuple[str, Dict[str, str]]:
-        """The unit's file, and its drop-ins by file name, which is their order."""
+    def _read_files(self, unit: Unit) -> Tuple[str, Dict[str, str]]:
+        """Return the text of the unit file, and those of its drop-ins by file name.
+
+        systemd reads drop-ins in the order of their file names. Of files with the same name it
+        reads only the one in the first folder. Those that it has not loaded yet are included,
+        because our daemon-reload will load them.
+        """
+        paths = self._folders.find_drop_ins(unit.id)
+        paths += [path for path in unit.drop_ins if path not in paths]  # of generators, or for several units
         texts: Dict[str, str] = {}
-        for path in self._drop_in_files(unit):
-            texts.setdefault(os.path.basename(path), self._text(path) or "")
-        fragment = self._text(unit.fragment) if unit.fragment else None
+        for path in paths:
+            texts.setdefault(os.path.basename(path), self._folders.read(path) or "")
+        fragment = self._folders.read(unit.fragment) if unit.fragment else None
         return fragment or "", texts
 
-    def _drop_in_files(self, unit: Unit) -> List[str]:
-        """All of a unit's drop-ins, the first of a name winning. Those that are not loaded yet will be with our daemon-reload."""
-        found: List[str] = []
-        for folder in UNIT_FOLDERS:
-            directory = os.path.join("/", folder, unit.id + ".d")
-            try:
-                names = os.listdir(self._below_root(directory))
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:
-                raise AccessError(f"{directory} cannot be read: {error.strerror}")
-            found.extend(os.path.join(directory, name) for name in sorted(names) if name.endswith(".conf"))
-        return found + [path for path in unit.drop_ins if path not in found]  # of generators, or for several units
-
     def write(self, path: str, text: Optional[str]) -> None:
-        """Make a drop-in have this text, whole or not at all; None removes it, and its folder if nothing else is in it."""
-        real = self._below_root(path)
-        folder = os.path.dirname(real)
-        try:
-            if text is None:
-                if os.path.lexists(real):
-                    os.unlink(real)
-                if os.path.isdir(folder) and not os.listdir(folder):
-                    os.rmdir(folder)
-                return
-            if not os.path.isdir(folder):
-                os.makedirs(folder)
-                os.chmod(folder, 0o755)  # whatever the umask: systemctl cat is for everybody
-            fd, unfinished = tempfile.mkstemp(prefix="." + DROP_IN, dir=folder)
-            try:
-                with open(fd, "w", encoding="utf-8", errors="surrogateescape") as stream:
-                    os.fchmod(fd, 0o644)
-                    stream.write(text)
-                    stream.flush()
-                    os.fsync(fd)
-                os.rename(unfinished, real)
-            except BaseException:
-                os.unlink(unfinished)
-                raise
-        except OSError as error:
-            raise AccessError(f"{path} cannot be written: {error.strerror}")
+        """Replace a drop-in with this text, all or nothing.
+
+        None removes it, and its folder if nothing else is in it. Raises AccessError if that fails.
+        """
+        if text is None:
+            self._folders.remove(path)
+        else:
+            self._folders.write(path, text)
 
     def reload(self) -> None:
-        """Let systemd read its units again; it restarts nothing."""
-        self._ask("systemctl", "daemon-reload")()
-
-    def _below_root(self, path: str) -> str:
-        return os.path.join(self._root, path.lstrip("/"))
-
-    def _text(self, path: str) -> Optional[str]:
-        try:
-            with open(self._below_root(path), encoding="utf-8", errors="surrogateescape") as stream:
-                return stream.read()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise AccessError(f"{path} cannot be read: {error.strerror}")
+        """Run systemctl daemon-reload, which restarts nothing; raises OomError if it fails."""
+        self._start("systemctl", "daemon-reload")()
 
 
-def _properties(block: str) -> Dict[str, str]:
+def _parse_properties(block: str) -> Dict[str, str]:
     return dict(line.split("=", 1) for line in block.strip().splitlines() if "=" in line)
 
 
-def _unit(block: str) -> Unit:
-    shown = _properties(block)
+def _parse_unit(block: str) -> Unit:
+    properties = _parse_properties(block)
     return Unit(
-        id=shown["Id"],
-        names=shown.get("Names", "").split(),
-        load_state=shown.get("LoadState", ""),
-        active_state=shown.get("ActiveState", ""),
-        type=shown.get("Type", ""),
-        main_pid=int(shown.get("MainPID") or 0),
-        control_group=shown.get("ControlGroup", ""),
-        fragment=shown.get("FragmentPath", ""),
-        drop_ins=shown.get("DropInPaths", "").split(),
-        delegate=shown.get("Delegate") == "yes",
-        score=int(shown.get("OOMScoreAdjust") or 0),
-        oom_policy=shown.get("OOMPolicy"),
+        id=properties["Id"],
+        names=properties.get("Names", "").split(),
+        load_state=properties.get("LoadState", ""),
+        active_state=properties.get("ActiveState", ""),
+        type=properties.get("Type", ""),
+        main_pid=int(properties.get("MainPID") or 0),
+        control_group=properties.get("ControlGroup", ""),
+        fragment=properties.get("FragmentPath", ""),
+        drop_ins=properties.get("DropInPaths", "").split(),
+        delegate=properties.get("Delegate") == "yes",
+        score=int(properties.get("OOMScoreAdjust") or 0),
+        oom_policy=properties.get("OOMPolicy"),
     )

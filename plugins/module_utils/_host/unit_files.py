@@ -5,10 +5,12 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Unit files as text: what they assign, and how an assignment is changed.
+"""Parse unit files, and change the assignments in the text of a drop-in.
 
-Pure. Of systemd.syntax(7) this knows sections, comments, blanks around "=",
-and lines that a backslash continues; that is all that assignments need.
+Strategy: a text is split into statements, each with all the lines it takes, so
+that a changed drop-in keeps every other line byte for byte.
+Pure. Of systemd.syntax(7) this handles sections, comments, blanks around "=", and
+lines continued with a backslash; assignments need no more.
 """
 
 import re
@@ -21,96 +23,110 @@ SECTION = "Service"
 
 
 class _Statement(NamedTuple):
-    """One statement of a unit file with all lines that it takes, ends of lines included."""
+    """One statement of a unit file, or a comment or blank line between two."""
 
-    text: str
+    lines: str  # all lines it takes, with their line ends
     section: Optional[str]  # the section that it stands in, or opens
-    key: Optional[str]  # None for everything but an assignment
+    key: Optional[str]  # None unless it is an assignment
     value: Optional[str]
-    ended: bool = True  # False for the last one of a file when a backslash says that it goes on
+    is_complete: bool = True  # False for the last one of a file if it ends with a backslash
 
 
-def _statements(text: str) -> Iterator[_Statement]:
+def _split_statements(text: str) -> Iterator[_Statement]:
     section: Optional[str] = None
-    lines, words = "", ""
+    lines, joined = "", ""
     for line in text.splitlines(True):
         content = line.strip()
-        comment = content.startswith(("#", ";"))
-        continued = bool(lines)
+        is_comment = content.startswith(("#", ";"))
+        is_continuation = bool(lines)
         lines += line
-        if comment and continued:
-            continue  # it does not end what the line before it continues
-        if content.endswith("\\") and not comment:
-            words += content[:-1] + " "
+        if is_comment and is_continuation:
+            continue  # the statement goes on behind the comment
+        if content.endswith("\\") and not is_comment:
+            joined += content[:-1] + " "
             continue
-        words += "" if comment else content
-        key, equals, value = words.partition("=")
-        if words.startswith("[") and words.endswith("]"):
-            section, equals = words[1:-1], ""
+        joined += "" if is_comment else content
+        key, equals, value = joined.partition("=")
+        if joined.startswith("[") and joined.endswith("]"):
+            section, equals = joined[1:-1], ""
         yield _Statement(lines, section, key.strip() if equals else None, value.strip() if equals else None)
-        lines, words = "", ""
+        lines, joined = "", ""
     if lines:
-        yield _Statement(lines, section, None, None, ended=False)
+        yield _Statement(lines, section, None, None, is_complete=False)
 
 
-def assigned(text: str, key: str) -> Optional[str]:
-    """The last value of a key in [Service]; None when it is not assigned, empty when it is reset."""
-    values = [one.value for one in _statements(text) if one.section == SECTION and one.key == key]
+def read_assignment(text: str, key: str) -> Optional[str]:
+    """Return the last value of a key in [Service]; None if not assigned, empty if reset."""
+    values = _read_assignments(text, key)
     return values[-1] if values else None
 
 
-def last_assigned(texts: List[str], key: str, valid: Callable[[str], bool]) -> Optional[str]:
-    """What a unit file and its drop-ins, in the order in which systemd reads them, give to a key; None for nothing.
-
-    An empty value takes back what came before. One that is not valid systemd logs and ignores.
-    """
-    # Most files do not have the key, and need not be taken apart.
-    values = [
-        one.value
-        for text in texts
-        if key in text
-        for one in _statements(text)
-        if one.section == SECTION and one.key == key
+def _read_assignments(text: str, key: str) -> List[Optional[str]]:
+    if key not in text:  # as in most files; splitting them would take time
+        return []
+    return [
+        statement.value
+        for statement in _split_statements(text)
+        if statement.section == SECTION and statement.key == key
     ]
+
+
+def resolve_assignment(texts: List[str], key: str, is_valid: Callable[[str], bool]) -> Optional[str]:
+    """Return the value that a unit file and its drop-ins give to a key; None if they give none.
+
+    The texts come in the order in which systemd reads them: the last valid value wins. An empty
+    value resets the ones before it. systemd logs and ignores an invalid value.
+    """
+    values = [value for text in texts for value in _read_assignments(text, key)]
     for value in reversed(values):
         if not value:
             return None
-        if valid(value):
+        if is_valid(value):
             return value
     return None
 
 
 def is_score(value: str) -> bool:
+    """Return whether systemd accepts this as OOMScoreAdjust=: -1000 to 1000 (systemd.exec(5))."""
     return bool(re.match(r"[+-]?[0-9]+\Z", value)) and -1000 <= int(value) <= 1000
 
 
 def is_policy(value: str) -> bool:
+    """Return whether systemd accepts this text as OOMPolicy= (systemd.service(5))."""
     return value in ("continue", "stop", "kill")
 
 
-def assign(text: Optional[str], wanted: Dict[str, Optional[str]]) -> Optional[str]:
-    """The drop-in with these values in [Service], None for a key that is not to be there.
+def change_assignments(text: Optional[str], assignments: Dict[str, Optional[str]]) -> Optional[str]:
+    """Return a drop-in's text with these values by key in [Service]; None removes a key.
 
-    Every other line stays as it is. None where nothing but our own header would be left.
+    Every other line stays as it is. The text is None for a file that does not exist. None comes
+    back if nothing but our own header would be left.
     """
-    kept = [one for one in _statements(text or "") if not (one.section == SECTION and one.key in wanted)]
-    lines = "".join(one.text for one in kept)
-    ours = "".join(f"{key}={value}\n" for key, value in wanted.items() if value is not None)
-    if not ours:
-        rest = [one for one in kept if one.text.strip() not in ("", HEADER, f"[{SECTION}]")]
-        return lines if rest else None
+    kept = [
+        statement
+        for statement in _split_statements(text or "")
+        if not (statement.section == SECTION and statement.key in assignments)
+    ]
+    new_lines = "".join(f"{key}={value}\n" for key, value in assignments.items() if value is not None)
+    if not new_lines:
+        is_foreign = any(statement.lines.strip() not in ("", HEADER, f"[{SECTION}]") for statement in kept)
+        return _join_lines(kept) if is_foreign else None
     if not kept:
-        return f"{HEADER}\n[{SECTION}]\n{ours}"
-    # Behind the last line of the section, so that nothing in it comes after and wins.
-    last = max((number for number, one in enumerate(kept) if one.section == SECTION), default=None)
+        return f"{HEADER}\n[{SECTION}]\n{new_lines}"
+    # Behind the last line of the section, so that nothing in the section overrides the new lines.
+    last = max((number for number, statement in enumerate(kept) if statement.section == SECTION), default=None)
     if last is None:
-        return f"{_whole(kept)}[{SECTION}]\n{ours}"
-    return _whole(kept[: last + 1]) + ours + "".join(one.text for one in kept[last + 1 :])
+        return f"{_end_lines(kept)}[{SECTION}]\n{new_lines}"
+    return _end_lines(kept[: last + 1]) + new_lines + _join_lines(kept[last + 1 :])
 
 
-def _whole(statements: List[_Statement]) -> str:
-    """Their text with an end, also where the last line or its continuation has none."""
-    text = "".join(one.text for one in statements)
+def _join_lines(statements: List[_Statement]) -> str:
+    return "".join(statement.lines for statement in statements)
+
+
+def _end_lines(statements: List[_Statement]) -> str:
+    """Return the text, with a line end if it lacks one, and an empty line to end a continuation."""
+    text = _join_lines(statements)
     if text and not text.endswith("\n"):
         text += "\n"
-    return text if not statements or statements[-1].ended else text + "\n"
+    return text if not statements or statements[-1].is_complete else text + "\n"

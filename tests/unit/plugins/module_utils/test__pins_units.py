@@ -417,7 +417,7 @@ REFUSED = {
     "masked": (
         [pin("firewalld")],
         NotFoundError,
-        "unit firewalld.service is masked, it cannot be started: unmask it first",
+        "unit firewalld.service is masked and cannot start: unmask it first",
     ),
     "without a main process": (
         [pin("postgresql")],
@@ -432,7 +432,7 @@ REFUSED = {
     "a template": (
         [pin("getty@")],
         InputError,
-        "unit getty@.service is a template, of which nothing runs: name an instance",
+        "unit getty@.service is a template, which never runs itself: name an instance",
     ),
     "a path": ([pin("../x")], InputError, "is not a name of a unit"),
     "an absolute path": ([pin("/etc/passwd")], InputError, "is not a name of a unit"),
@@ -529,7 +529,7 @@ def test_too_little_that_stays_killable_is_refused_with_the_figures(host):
 def test_units_of_users_are_told_from_units_that_do_not_exist(host):
     host.write("usr/lib/systemd/user/pipewire.service", "[Service]\n")
     with pytest.raises(
-        NotFoundError, match="unit pipewire.service is a unit of users' own managers, which is not supported"
+        NotFoundError, match="unit pipewire.service is a unit of users' service managers, which are not supported"
     ):
         plan(host, pin("pipewire"))
 

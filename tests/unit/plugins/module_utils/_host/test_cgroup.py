@@ -2,18 +2,25 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cgroups: hierarchies of every shape from text."""
+"""Cgroup hierarchies of every kind, read from text; cgroups as folders."""
+
+import errno
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import (
     Hierarchy,
     cgroup_hierarchies,
+    cgroup_limit_kb,
     find_cgroup,
+    limited_cgroups,
     memory_hierarchy,
+    oom_kills_by_cgroup,
     own_cgroup,
     pids_in_cgroup,
+    read_oom_kills,
 )
 
 V1 = "30 24 0:26 / {0}/memory rw,nosuid shared:9 - cgroup cgroup rw,memory\n"
@@ -30,27 +37,27 @@ def mounts(proc, tmp_path, *lines, v2_controllers=""):
     return proc.procfs
 
 
-MEMORY_IS_ON = {
+MEMORY_HIERARCHIES = {
     "version 1": ((V1, NAMED), "", 1),
     "version 2": ((V2,), "cpu io memory pids", 2),
-    "hybrid: limits are where the memory controller is": ((V2, V1, NAMED), "", 1),
+    "hybrid, memory on version 1": ((V2, V1, NAMED), "", 1),
 }
 
 
-@pytest.mark.parametrize("lines, controllers, version", MEMORY_IS_ON.values(), ids=list(MEMORY_IS_ON))
-def test_the_hierarchy_that_limits_memory_is_found(proc, tmp_path, lines, controllers, version):
+@pytest.mark.parametrize("lines, controllers, version", MEMORY_HIERARCHIES.values(), ids=list(MEMORY_HIERARCHIES))
+def test_find_memory_hierarchy(proc, tmp_path, lines, controllers, version):
     hierarchy = memory_hierarchy(mounts(proc, tmp_path, *lines, v2_controllers=controllers))
     assert hierarchy.version == version
     proc.write("self/cgroup", "9:name=systemd:/no\n4:memory:/me\n0::/me\n")
     assert own_cgroup(proc.procfs, hierarchy) == "/me"
 
 
-def test_a_host_without_memory_cgroups_is_told_so(proc, tmp_path):
+def test_no_memory_hierarchy(proc, tmp_path):
     procfs = mounts(proc, tmp_path, NAMED, V2, v2_controllers="cpu")
     with pytest.raises(UnsupportedError, match="no memory cgroup controller is mounted"):
         memory_hierarchy(procfs)
     proc.write("self/cgroup", "9:name=systemd:/no\n")
-    with pytest.raises(UnsupportedError, match="in no cgroup of"):
+    with pytest.raises(UnsupportedError, match="/proc/self/cgroup lists no cgroup for the hierarchy at /m"):
         own_cgroup(procfs, Hierarchy(2, [], "/m", "/"))
 
 
@@ -63,22 +70,22 @@ def test_a_host_without_memory_cgroups_is_told_so(proc, tmp_path):
         ("/docker/id", "/docker/idle", "/m/docker/idle"),
     ],
 )
-def test_a_bind_mount_shows_a_part_of_the_hierarchy(root, path, directory):
+def test_folder_of_path_in_bind_mount(root, path, directory):
     hierarchy = Hierarchy(1, ["memory"], "/m", root)
     assert hierarchy.directory(path) == directory
 
 
-def test_a_folder_leads_back_to_its_path():
+def test_path_of_folder():
     assert Hierarchy(1, ["memory"], "/m", "/docker/id").path("/m/a") == "/docker/id/a"
     assert Hierarchy(2, [], "/m", "/").path("/m/a") == "/a"
 
 
-def test_blanks_in_a_mount_point_are_escaped(proc):
+def test_escaped_mount_point(proc):
     proc.write("self/mountinfo", "30 24 0:26 / /my\\040cgroups\\134x rw - cgroup cgroup rw,memory\n")
     assert cgroup_hierarchies(proc.procfs)[0].mount == "/my cgroups\\x"
 
 
-def test_a_unit_without_a_memory_cgroup_is_found_where_systemd_keeps_it(proc, tmp_path):
+def test_unit_without_memory_cgroup(proc, tmp_path):
     procfs = mounts(proc, tmp_path, NAMED, V1)
     (tmp_path / "systemd/system.slice/cron.service").mkdir(parents=True)
     assert find_cgroup(procfs, "/system.slice/cron.service") == str(tmp_path / "systemd/system.slice/cron.service")
@@ -88,7 +95,102 @@ def test_a_unit_without_a_memory_cgroup_is_found_where_systemd_keeps_it(proc, tm
         find_cgroup(procfs, "/nope")
 
 
-def test_a_cgroup_that_is_removed_while_it_is_listed_is_no_error(tmp_path):
+def test_skip_removed_cgroup(tmp_path):
     (tmp_path / "a/gone").mkdir(parents=True)
     (tmp_path / "a/cgroup.procs").write_text("5\n6\n")
     assert pids_in_cgroup(str(tmp_path / "a")) == [5, 6]
+
+
+@pytest.fixture
+def failing_read(monkeypatch):
+    """Return a function that makes every read of a cgroup's file fail with this error number."""
+
+    def fail_with(number):
+        def fail(_directory, _name):
+            raise OSError(number, "x")
+
+        monkeypatch.setattr(cgroup, "_read_words", fail)
+
+    return fail_with
+
+
+@pytest.mark.parametrize("number", [errno.ENODEV, errno.EOPNOTSUPP], ids=["removed while read", "threaded"])
+def test_skip_cgroup_without_process_list(tmp_path, failing_read, number):
+    failing_read(number)
+    assert pids_in_cgroup(str(tmp_path)) == []
+
+
+def test_process_list_cannot_be_read(tmp_path, failing_read):
+    failing_read(errno.EACCES)
+    with pytest.raises(PermissionError):
+        pids_in_cgroup(str(tmp_path))
+
+
+NOT_CGROUPS = {
+    "relative": ("system.slice", "cgroup 'system.slice' is not a cgroup path: write it from the root as in /proc"),
+    "upwards": ("/a/../b", "cgroup '/a/../b' is not a cgroup path"),
+    "the root": ("/", "cgroup '/' is the whole host: name the cgroup of the processes that you mean"),
+    "the root, twice": ("//", "is the whole host"),
+}
+
+
+@pytest.mark.parametrize("path, words", NOT_CGROUPS.values(), ids=list(NOT_CGROUPS))
+def test_refuse_path(proc, path, words):
+    with pytest.raises(InputError, match=words):
+        find_cgroup(proc.procfs, path)
+
+
+def test_no_hierarchy_at_all(proc):
+    proc.write("self/mountinfo", ROOT)
+    with pytest.raises(NotFoundError, match="cgroup /a does not exist below any mount point"):
+        find_cgroup(proc.procfs, "/a")
+    assert limited_cgroups(proc.procfs) == []
+
+
+# --- the files of the memory controller -------------------------------------------
+
+LIMITS = {
+    "version 1": (1, "memory.limit_in_bytes", "67108864\n", 65536),
+    "version 1, no limit": (1, "memory.limit_in_bytes", "9223372036854771712\n", None),
+    "version 2": (2, "memory.max", "67108864\n", 65536),
+    "version 2, no limit": (2, "memory.max", "max\n", None),
+    "zero is a limit": (2, "memory.max", "0\n", 0),
+}
+
+
+@pytest.mark.parametrize("version, name, text, limit_kb", LIMITS.values(), ids=list(LIMITS))
+def test_limit(tmp_path, version, name, text, limit_kb):
+    (tmp_path / name).write_text(text)
+    assert cgroup_limit_kb(str(tmp_path), version) == limit_kb
+
+
+def test_limited_cgroups(proc, tmp_path):
+    procfs = mounts(proc, tmp_path, V2, v2_controllers="memory")
+    for name, text in (("a", "max"), ("b", "4096"), ("a/c", "4096"), ("removed", None)):
+        (tmp_path / "unified" / name).mkdir()
+        if text is not None:
+            (tmp_path / "unified" / name / "memory.max").write_text(text + "\n")
+    (tmp_path / "unified/removed/memory.max").symlink_to("nowhere")  # listed, but fails when opened
+    assert limited_cgroups(procfs) == ["/a/c", "/b"]
+
+
+def test_oom_kills_of_version_2(proc, tmp_path):
+    procfs = mounts(proc, tmp_path, V2, v2_controllers="memory")
+    for name, kills in (("a", 2), ("a/b", 1), ("c", 0)):
+        (tmp_path / "unified" / name).mkdir()
+        (tmp_path / "unified" / name / "memory.events.local").write_text(f"low 0\noom 9\noom_kill {kills}\n")
+    (tmp_path / "unified/removed").mkdir()
+    (tmp_path / "unified/removed/memory.events.local").symlink_to("nowhere")
+    assert oom_kills_by_cgroup(procfs) == {"/a": 2, "/a/b": 1}
+
+
+def test_oom_kills_of_version_1(proc, tmp_path):
+    procfs = mounts(proc, tmp_path, V1)
+    (tmp_path / "memory/a").mkdir()
+    (tmp_path / "memory/a/memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
+    assert oom_kills_by_cgroup(procfs) == {"/a": 3}
+
+
+def test_no_oom_kill_count_before_kernel_4_13(tmp_path):
+    (tmp_path / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\n")
+    assert read_oom_kills(str(tmp_path), "memory.oom_control") is None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose a cgroup is."""
+"""What a cgroup belongs to, by its name."""
 
 import pytest
 
@@ -15,8 +15,8 @@ UNITS = {
     "/system.slice/docker.service/inside": "docker.service",
     "/system.slice/system-postgresql.slice/postgresql@15-main.service": "postgresql@15-main.service",
     "/user.slice/session-1.scope": None,
-    "/user.slice/user-1.slice/user@1.service/app.slice/containerd.service": None,  # of a user's own manager
-    "/lxc/c1/system.slice/containerd.service": None,  # of a container's
+    "/user.slice/user-1.slice/user@1.service/app.slice/containerd.service": None,  # of a user's service manager
+    "/lxc/c1/system.slice/containerd.service": None,  # of a container's systemd
     "/system.slice/docker-1.scope/system.slice/cron.service": None,
     "/system.slice/-Hevil.service": None,
     "/system.slice/*.service": None,
@@ -25,7 +25,7 @@ UNITS = {
 
 
 @pytest.mark.parametrize("path, unit", UNITS.items())
-def test_only_slices_lead_to_a_service_of_this_host(path, unit):
+def test_unit_directly_below_slices(path, unit):
     assert unit_of(["/", path]) == unit
 
 
@@ -36,10 +36,8 @@ BELOW = {
     "/docker/{id}/inner/docker/" + "f" * 64: (ID, None),
     "/machine.slice/libpod-{id}.scope/container": (ID, None),
     "/machine.slice/libpod-conmon-{id}.scope": (None, None),
-    "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12345678_9abc_def0_1234_56789abcdef0.slice/cri-containerd-{id}.scope": (
-        ID,
-        POD,
-    ),
+    "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12345678_9abc_def0_1234_56789abcdef0.slice"
+    "/cri-containerd-{id}.scope": (ID, POD),
     "/kubepods.slice/kubepods-pod12345678_9abc_def0_1234_56789abcdef0.slice": (None, POD),
     "/kubepods-besteffort-pod12345678_9abc_def0_1234_56789abcdef0.slice:cri-containerd:{id}": (ID, POD),
     "/system.slice/containerd.service/kubepods-pod12345678_9abc_def0_1234_56789abcdef0.slice:cri-containerd:{id}": (
@@ -57,6 +55,6 @@ BELOW = {
 
 
 @pytest.mark.parametrize("path, owners", BELOW.items())
-def test_containers_and_pods_are_known_by_their_cgroups(path, owners):
+def test_container_and_pod(path, owners):
     path = path.format(id=ID)
     assert (container_of(path), pod_of(path)) == owners

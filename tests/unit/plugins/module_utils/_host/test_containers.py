@@ -1,7 +1,8 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Containers by id and name: cgroups as each engine names them, a real socket that answers like Docker's."""
+
+"""Containers by id and name, with the cgroup names of each engine and a socket like Docker's."""
 
 import http.server
 import json
@@ -12,7 +13,7 @@ import threading
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import containers as _containers
+from ansible_collections.oomguard.linux.plugins.module_utils._host import containers
 from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_cgroup
 
 A, B = "a1" * 32, "b2" * 32
@@ -34,62 +35,62 @@ CGROUPS = {
 def host(proc, tmp_path, monkeypatch):
     proc.write("self/mountinfo", f"30 24 0:26 / {tmp_path / 'cgroup'} rw - cgroup cgroup rw,memory\n")
     (tmp_path / "cgroup").mkdir()
-    monkeypatch.setattr(_containers, "DOCKER_SOCKETS", [str(tmp_path / "docker.sock")])
+    monkeypatch.setattr(containers, "DOCKER_SOCKETS", [str(tmp_path / "docker.sock")])
     proc.cgroups = tmp_path / "cgroup"
     return proc
 
 
-def add(host, template, container_id):
+def add_cgroup(host, template, container_id):
     (host.cgroups / template.format(container_id) / "inside").mkdir(parents=True)
 
 
 @pytest.mark.parametrize("template", CGROUPS.values(), ids=list(CGROUPS))
-def test_an_id_is_found_in_the_cgroup_of_every_engine(host, template):
-    add(host, template, A)
-    add(host, template, B)
+def test_find_by_id(host, template):
+    add_cgroup(host, template, A)
+    add_cgroup(host, template, B)
     for given in (A, A[:12], A[:40]):
         assert find_container_cgroup(host.procfs, given) == "/" + template.format(A)
 
 
-def test_a_cgroup_that_a_user_named_like_a_container_is_not_taken_for_it(host):
+def test_refuse_ambiguous_id(host):
+    """A user can give a cgroup in its own slice the name of another container's cgroup."""
     for template in ("docker, systemd", "podman of a user"):
-        add(host, CGROUPS[template], A)
-    with pytest.raises(
-        InputError, match=f"is more than one: /system.slice/docker-{A}.scope, /user.slice/.*: say which by cgroup"
-    ):
+        add_cgroup(host, CGROUPS[template], A)
+    cgroups = rf"\(/system.slice/docker-{A}.scope, /user.slice/.*\)"
+    with pytest.raises(InputError, match=f"matches more than one cgroup {cgroups}: select one with cgroup"):
         find_container_cgroup(host.procfs, A)
 
 
 @pytest.mark.parametrize("template", ["machine.slice/libpod-conmon-{0}.scope", "kubepods.slice/crio-conmon-{0}.scope"])
-def test_the_cgroup_of_a_monitor_is_not_that_of_its_container(host, template):
-    add(host, template, A)
+def test_ignore_monitor_cgroup(host, template):
+    add_cgroup(host, template, A)
     with pytest.raises(NotFoundError):
         find_container_cgroup(host.procfs, A)
 
 
-def monitor(host, pid):
+def add_monitor(host, pid):
     words = [b"/usr/bin/conmon", b"--api-version", b"1", b"-c", A.encode(), b"-u", b"x", b"-n", b"batch", b""]
     host.process(pid, "conmon", cmdline=b"\0".join(words))
 
 
-def test_the_monitor_of_podman_tells_the_name(host):
-    add(host, CGROUPS["podman, systemd"], A)
-    monitor(host, 70)
+def test_find_podman_container_by_name(host):
+    add_cgroup(host, CGROUPS["podman, systemd"], A)
+    add_monitor(host, 70)
     assert find_container_cgroup(host.procfs, "batch") == f"/machine.slice/libpod-{A}.scope"
 
 
-def test_the_monitor_of_a_user_only_tells_of_the_user_s_own_containers(host, monkeypatch):
+def test_user_monitor_counts_in_own_slice_only(host, monkeypatch):
     monkeypatch.setattr(host.procfs, "owner", lambda _pid: 1000)
-    add(host, CGROUPS["podman, systemd"], A)
-    monitor(host, 70)
+    add_cgroup(host, CGROUPS["podman, systemd"], A)
+    add_monitor(host, 70)
     with pytest.raises(NotFoundError):
         find_container_cgroup(host.procfs, "batch")
-    add(host, CGROUPS["podman of a user"], A)
+    add_cgroup(host, CGROUPS["podman of a user"], A)
     assert "/user-1000.slice/" in find_container_cgroup(host.procfs, "batch")
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
-    """GET /containers/NAME/json as the Docker Engine API answers it."""
+    """Answers GET /containers/NAME/json as the Docker Engine API does."""
 
     def do_GET(self):
         known = self.path == "/containers/box/json"
@@ -114,14 +115,14 @@ def docker(host, tmp_path):
         server.shutdown()
 
 
-def test_docker_tells_the_name_on_its_socket(docker):
-    add(docker, CGROUPS["docker, systemd"], A)
+def test_find_docker_container_by_name(docker):
+    add_cgroup(docker, CGROUPS["docker, systemd"], A)
     assert find_container_cgroup(docker.procfs, "box") == f"/system.slice/docker-{A}.scope"
     with pytest.raises(NotFoundError, match="no running container has the id or name other"):
         find_container_cgroup(docker.procfs, "other")
 
 
-def test_a_container_that_does_not_run_has_no_cgroup(docker):
+def test_stopped_container(docker):
     with pytest.raises(NotFoundError, match="no running container has the id or name box"):
         find_container_cgroup(docker.procfs, "box")
 
@@ -131,13 +132,17 @@ REFUSED = {
     "too short to be an id": (A[:11], NotFoundError, "no running container"),
     "a path": ("../x", InputError, "container '../x' is neither an id nor a name"),
     "empty": ("", InputError, "is neither an id nor a name"),
-    "two of them": ("a1" * 6, InputError, "container a1a1a1a1a1a1 is more than one: /system.slice/docker-a1"),
+    "two of them": (
+        "a1" * 6,
+        InputError,
+        "container a1a1a1a1a1a1 matches more than one cgroup (/system.slice/docker-a1",
+    ),
 }
 
 
 @pytest.mark.parametrize("value, error, words", REFUSED.values(), ids=list(REFUSED))
-def test_what_is_no_container_is_refused(host, value, error, words):
-    add(host, CGROUPS["docker, systemd"], A)
-    add(host, CGROUPS["docker, systemd"], A[:62] + "00")
+def test_refused(host, value, error, words):
+    add_cgroup(host, CGROUPS["docker, systemd"], A)
+    add_cgroup(host, CGROUPS["docker, systemd"], A[:62] + "00")
     with pytest.raises(error, match=re.escape(words)):
         find_container_cgroup(host.procfs, value)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading processes: from a tree of files, and from the kernel itself."""
+"""Processes read from a tree of files, and from the running kernel."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Process, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Process, Procfs, Thread
 
 NAMES = {
     "plain": (b"sshd", "sshd"),
@@ -23,28 +23,33 @@ NAMES = {
 
 
 @pytest.mark.parametrize("raw, name", NAMES.values(), ids=list(NAMES))
-def test_a_process_is_read_whatever_its_name(proc, raw, name):
+def test_name_of_process(proc, raw, name):
     proc.process(7, raw, start_time=4242, parent=3)
     with proc.procfs.open(7) as directory:
         assert directory.process() == Process(7, name, 4242, 3, False, 0)
 
 
-def test_kernel_threads_are_no_processes_that_can_be_killed(proc):
+def test_processes_without_kernel_threads(proc):
     proc.process(2, "kthreadd", kernel_thread=True)
     proc.process(900, "sshd")
     assert [process.name for process in proc.procfs.processes()] == ["sshd"]
 
 
-@pytest.mark.parametrize(
-    "link, name", [("/usr/bin/dockerd", "dockerd"), ("/usr/bin/dockerd (deleted)", "dockerd"), (None, None)]
-)
-def test_the_program_is_known_by_its_base_name_even_after_an_upgrade(proc, link, name):
+PROGRAMS = {
+    "base name": ("/usr/bin/dockerd", "dockerd"),
+    "upgraded, the old file still runs": ("/usr/bin/dockerd (deleted)", "dockerd"),
+    "no program": (None, None),
+}
+
+
+@pytest.mark.parametrize("link, name", PROGRAMS.values(), ids=list(PROGRAMS))
+def test_program_of_process(proc, link, name):
     proc.process(7, exe=link)
     with proc.procfs.open(7) as directory:
         assert directory.executable() == name
 
 
-def test_ancestors_end_at_init_or_where_a_parent_is_gone(proc):
+def test_ancestors(proc):
     proc.process(1, "init", parent=0)
     proc.process(5, "sshd", parent=1)
     proc.process(9, "bash", parent=5)
@@ -53,7 +58,7 @@ def test_ancestors_end_at_init_or_where_a_parent_is_gone(proc):
     assert proc.procfs.ancestors(11) == [11, 10]
 
 
-def test_numbers_of_the_host(proc):
+def test_host_numbers(proc):
     proc.write("vmstat", "pgfault 12\noom_kill 3\n")
     proc.write("meminfo", "MemTotal:  2048 kB\nMemAvailable:   1024 kB\n")
     assert proc.procfs.oom_kills() == 3
@@ -61,7 +66,7 @@ def test_numbers_of_the_host(proc):
     assert proc.procfs.has_cap_sys_resource() is True
 
 
-def test_old_kernels_do_not_count_kills_and_are_told_apart(proc):
+def test_host_numbers_missing(proc):
     proc.write("vmstat", "pgfault 12\n")
     proc.write("meminfo", "MemTotal:  2048 kB\n")
     proc.write("self/status", "Name: x\nCapEff:\t000001fffeffffff\n")
@@ -71,55 +76,120 @@ def test_old_kernels_do_not_count_kills_and_are_told_apart(proc):
         proc.procfs.memory_kb("MemAvailable")
 
 
-def test_a_status_without_capabilities_means_none(proc):
+def test_status_without_capabilities(proc):
     proc.write("self/status", "Name: x\n")
     assert proc.procfs.has_cap_sys_resource() is False
 
 
-def test_a_missing_file_is_named(proc):
+def test_read_missing_file(proc):
     with pytest.raises(NotFoundError, match="sys/vm/panic_on_oom does not exist"):
         proc.procfs.read("sys/vm/panic_on_oom")
 
 
-def test_a_file_that_may_not_be_read_is_named(proc, monkeypatch):
+def test_read_denied(proc, monkeypatch):
     proc.write("secret", "x")
 
     def denied(*_args, **_options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", denied)  # root may read everything, so the kernel cannot say it for us
+    monkeypatch.setattr("builtins.open", denied)  # root may read everything, so a real file cannot fail this way
     with pytest.raises(AccessError, match="secret cannot be read: Permission denied"):
         proc.procfs.read("secret")
 
 
-# --- against the running kernel ---------------------------------------------------
+def test_score(proc):
+    proc.process(7, score=-500)
+    with proc.procfs.open(7) as directory:
+        assert directory.score() == -500
+        directory.set_score(300)
+        assert directory.score() == 300
+    assert proc.score(7) == 300
 
 
-def test_an_open_directory_never_becomes_another_process():
-    """The kernel's promise that every write rests on."""
+def test_memory_that_the_killer_counts(proc):
+    proc.process(7)
+    proc.write("7/status", "Name:\tx\nVmPeak:\t999 kB\nVmRSS:\t100 kB\nVmPTE:\t20 kB\nVmSwap:\t3 kB\n")
+    with proc.procfs.open(7) as directory:
+        assert directory.memory_kb() == 123
+
+
+def test_threads(proc):
+    proc.process(7)
+    stat = "{} (a) b) D 1 7 7 0 -1 0 0 0 0 0 {} {} 0 0 20 0 1 0 100 0 0\n"
+    proc.write("7/task/7/stat", stat.format(7, 30, 12))
+    proc.write("7/task/8/stat", stat.format(8, 0, 1))
+    (proc.root / "7/task/9").mkdir()  # ended: its stat is gone
+    with proc.procfs.open(7) as directory:
+        assert sorted(directory.threads()) == [Thread(7, "D", 42), Thread(8, "D", 1)]
+
+
+def test_scan_of_given_processes(proc):
+    for pid, name in ((7, "sshd"), (8, "cron"), (9, "bash")):
+        proc.process(pid, name, score=-pid, exe=f"/usr/bin/{name}", cmdline=name.encode() + b"\0-x\0")
+    gone = 10
+    assert proc.procfs.scores([7, 9, gone]) == {7: -7, 9: -9}
+    assert proc.procfs.command_lines([8, gone]) == {8: "cron -x"}
+    assert proc.procfs.executables([9, gone]) == {9: "bash"}
+    assert proc.procfs.executables() == {7: "sshd", 8: "cron", 9: "bash"}
+    assert sorted(proc.procfs.pids()) == [7, 8, 9]
+
+
+def test_hidden_processes(proc, monkeypatch):
+    """Fail as the mount option hidepid does for everybody but root."""
+    proc.process(7)
+    proc.process(8)
+    real_open = os.open
+
+    def open_visible(path, *arguments, **options):
+        if path == "8/oom_score_adj":
+            raise PermissionError(1, "Operation not permitted")
+        return real_open(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", open_visible)
+    assert proc.procfs.scores() == {7: 0}
+    assert proc.procfs.hidden == {8}
+
+
+def test_files_longer_than_one_chunk(proc):
+    for length in (4095, 4096, 4097, 12288):
+        proc.process(7, cmdline=b"x" * length)
+        assert len(proc.procfs.command_lines()[7]) == length
+
+
+def test_owner(proc):
+    proc.process(7)
+    assert proc.procfs.owner(7) == os.geteuid()
+    assert proc.procfs.owner(8) is None
+
+
+# --- on the running kernel ---------------------------------------------------------
+
+
+def test_open_directory_never_becomes_another_process():
+    """Every write of a score relies on this promise of the kernel."""
     child = subprocess.Popen(["sleep", "60"])
     with Procfs().open(child.pid) as directory:
         assert directory.process().name == "sleep"
         child.kill()
         child.wait()
-        for look in (directory.process, directory.score, lambda: directory.set_score(0)):
+        for access in (directory.process, directory.score, lambda: directory.set_score(0)):
             with pytest.raises(GONE):
-                look()
+                access()
     assert child.pid not in Procfs().pids()
 
 
-def test_this_very_process_is_read_right():
+def test_own_process():
     with Procfs().open(os.getpid()) as directory:
         process = directory.process()
         assert (process.pid, process.parent, process.kernel_thread) == (os.getpid(), os.getppid(), False)
         assert directory.executable() == os.path.basename(os.path.realpath(sys.executable))
         assert "pytest" in directory.command_line()
         assert directory.cgroups()
-    assert os.getpid() in [one.pid for one in Procfs().processes()]
+    assert os.getpid() in [process.pid for process in Procfs().processes()]
     assert Procfs().ancestors(os.getpid())[-1] == 1
 
 
-def test_a_process_that_has_no_program_any_more_has_no_name_for_it():
+def test_zombie_has_no_program():
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, not yet reaped
     with Procfs().open(child.pid) as directory:

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unit files as text: what they assign, and how our assignments come and go."""
+
+"""Unit files as text: what they assign, and how our assignments are added and removed."""
 
 import pytest
 from hypothesis import given
@@ -9,11 +10,11 @@ from hypothesis import strategies as st
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
     HEADER,
-    assign,
-    assigned,
+    change_assignments,
     is_policy,
     is_score,
-    last_assigned,
+    read_assignment,
+    resolve_assignment,
 )
 
 OURS = HEADER + "\n[Service]\nOOMScoreAdjust=-500\n"
@@ -26,7 +27,7 @@ ASSIGNED = {
     "reset": ("[Service]\nOOMScoreAdjust=1\nOOMScoreAdjust=\n", ""),
     "a comment": ("[Service]\n#OOMScoreAdjust=1\n;OOMScoreAdjust=2\n", None),
     "another section": ("[Unit]\nOOMScoreAdjust=1\n[Install]\nOOMScoreAdjust=2\n", None),
-    "a section that comes again": ("[Service]\nA=1\n[Unit]\nB=1\n[Service]\nOOMScoreAdjust=3\n", "3"),
+    "a section that is opened twice": ("[Service]\nA=1\n[Unit]\nB=1\n[Service]\nOOMScoreAdjust=3\n", "3"),
     "no section": ("OOMScoreAdjust=1\n", None),
     "a continued line hides it": ("[Service]\nExecStart=/x \\\nOOMScoreAdjust=1\n", None),
     "a comment does not end a continued line": ("[Service]\nExecStart=/x \\\n# why\nOOMScoreAdjust=1\n", None),
@@ -38,8 +39,8 @@ ASSIGNED = {
 
 
 @pytest.mark.parametrize("text, value", ASSIGNED.values(), ids=list(ASSIGNED))
-def test_the_last_assignment_of_the_section_counts(text, value):
-    assert assigned(text, "OOMScoreAdjust") == value
+def test_read_last_assignment(text, value):
+    assert read_assignment(text, "OOMScoreAdjust") == value
 
 
 ONE, TWO, RESET, SILENT = [
@@ -49,30 +50,24 @@ JUNK = "[Service]\nOOMScoreAdjust=-100 # why\nOOMScoreAdjust=2000\nOOMScoreAdjus
 
 ORDERED = {
     "the last wins": ([ONE, TWO, SILENT], "2"),
-    "whatever it is": ([TWO, ONE], "1"),
+    "whatever its value": ([TWO, ONE], "1"),
     "an empty value resets": ([ONE, RESET], None),
     "until the next": ([ONE, RESET, TWO], "2"),
-    "what systemd ignores": ([ONE, JUNK], "1"),
+    "invalid values are ignored": ([ONE, JUNK], "1"),
     "nothing": ([SILENT], None),
 }
 
 
 @pytest.mark.parametrize("texts, value", ORDERED.values(), ids=list(ORDERED))
-def test_files_are_read_in_their_order(texts, value):
-    assert last_assigned(texts, "OOMScoreAdjust", is_score) == value
+def test_resolve_in_order(texts, value):
+    assert resolve_assignment(texts, "OOMScoreAdjust", is_score) == value
 
 
-def test_what_systemd_takes_for_a_score_and_a_policy():
-    assert [is_score(value) for value in ("0", "-1000", "+7", "1001", "5 ", "", "0x1")] == [
-        True,
-        True,
-        True,
-        False,
-        False,
-        False,
-        False,
-    ]
-    assert [is_policy(value) for value in ("continue", "stop", "kill", "panic", "")] == [True, True, True, False, False]
+def test_valid_scores_and_policies():
+    scores = ("0", "-1000", "+7", "1001", "5 ", "", "0x1")
+    assert [value for value in scores if is_score(value)] == ["0", "-1000", "+7"]
+    policies = ("continue", "stop", "kill", "panic", "")
+    assert [value for value in policies if is_policy(value)] == ["continue", "stop", "kill"]
 
 
 SCORE = {"OOMScoreAdjust": "-500"}
@@ -87,13 +82,13 @@ CHANGED = {
     "ours, another value": (OURS.replace("-500", "3"), SCORE, OURS),
     "ours, one less": (OURS + "OOMPolicy=continue\n", dict(BOTH, OOMPolicy=None), OURS),
     "ours, gone": (OURS, NONE, None),
-    "a line of somebody else stays": (
+    "a foreign line stays": (
         OURS + "Nice=5\n",
         {"OOMScoreAdjust": "7"},
         HEADER + "\n[Service]\nNice=5\nOOMScoreAdjust=7\n",
     ),
-    "and keeps the file": (OURS + "Nice=5\n", NONE, HEADER + "\n[Service]\nNice=5\n"),
-    "a comment of somebody else as well": (OURS + "# mine\n", NONE, HEADER + "\n[Service]\n# mine\n"),
+    "a foreign line keeps the file": (OURS + "Nice=5\n", NONE, HEADER + "\n[Service]\nNice=5\n"),
+    "a foreign comment keeps the file": (OURS + "# mine\n", NONE, HEADER + "\n[Service]\n# mine\n"),
     "sections behind ours": (
         "[Service]\nA=1\n[Unit]\nB=1\n",
         SCORE,
@@ -104,10 +99,10 @@ CHANGED = {
 }
 
 
-@pytest.mark.parametrize("before, wanted, after", CHANGED.values(), ids=list(CHANGED))
-def test_only_our_assignments_come_and_go(before, wanted, after):
-    assert assign(before, wanted) == after
-    assert assign(after, wanted) == after  # the second time nothing changes
+@pytest.mark.parametrize("before, assignments, after", CHANGED.values(), ids=list(CHANGED))
+def test_change_only_our_assignments(before, assignments, after):
+    assert change_assignments(before, assignments) == after
+    assert change_assignments(after, assignments) == after  # the second time nothing changes
 
 
 LINES = st.lists(
@@ -131,14 +126,15 @@ LINES = st.lists(
 
 
 @given(LINES, st.booleans())
-def test_whatever_was_there_before_our_value_counts_and_the_rest_stays(lines, ends):
+def test_our_value_wins_and_foreign_lines_stay(lines, ends):
     before = "\n".join(lines) + ("\n" if ends and lines else "")
     while before.rstrip("\n").endswith("\\"):
-        before = before.rstrip("\n")[:-1]  # a continued last line has no end that could be kept
-    after = assign(before, BOTH)
-    assert assigned(after, "OOMScoreAdjust") == "-500" and assigned(after, "OOMPolicy") == "continue"
+        before = before.rstrip("\n")[:-1]  # a continued last line has no end to keep
+    after = change_assignments(before, BOTH)
+    assert read_assignment(after, "OOMScoreAdjust") == "-500"
+    assert read_assignment(after, "OOMPolicy") == "continue"
     ours = ("OOMScoreAdjust", "OOMPolicy")
     foreign = [line for line in before.splitlines() if line.strip() and line.partition("=")[0].strip() not in ours]
     assert [line for line in foreign if line not in after.splitlines()] == []
-    taken_back = assign(after, NONE)
-    assert taken_back is None or not any(assigned(taken_back, key) for key in ours)
+    removed = change_assignments(after, NONE)
+    assert removed is None or not any(read_assignment(removed, key) for key in ours)

@@ -1,0 +1,155 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Unit files and drop-ins in a tree of ordinary files."""
+
+import os
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import UnitFolders
+
+DROP_IN = "/etc/systemd/system/docker.service.d/60-oomguard.conf"
+
+
+class Tree:
+    """A root folder with systemd's folders, and the UnitFolders of it."""
+
+    def __init__(self, root):
+        self.root = root
+        self.folders = UnitFolders(str(root))
+
+    def path(self, path):
+        return self.root / path.lstrip("/")
+
+    def write(self, path, text=""):
+        self.path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.path(path).write_text(text)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path)
+
+
+def test_read(tree):
+    tree.write("/usr/lib/systemd/system/docker.service", "[Service]\n")
+    tree.write("/etc/systemd/system/cron.service.d", "a file")
+    assert tree.folders.read("/usr/lib/systemd/system/docker.service") == "[Service]\n"
+    assert tree.folders.read("/usr/lib/systemd/system/nosuch.service") is None
+    assert tree.folders.read("/etc/systemd/system/cron.service.d/60-oomguard.conf") is None
+
+
+def test_read_a_folder(tree):
+    tree.path(DROP_IN).mkdir(parents=True)
+    with pytest.raises(AccessError, match=f"{DROP_IN} cannot be read: Is a directory"):
+        tree.folders.read(DROP_IN)
+
+
+def test_find_drop_ins(tree):
+    for path in (
+        "/usr/lib/systemd/system/docker.service.d/10-vendor.conf",
+        "/run/systemd/system/docker.service.d/50-b.conf",
+        "/run/systemd/system/docker.service.d/50-a.conf",
+        "/etc/systemd/system/docker.service.d/60-oomguard.conf",
+        "/etc/systemd/system/docker.service.d/README",
+        "/etc/systemd/system/cron.service.d/60-oomguard.conf",
+    ):
+        tree.write(path)
+    tree.write("/usr/local/lib/systemd/system/docker.service.d", "a file")
+    assert tree.folders.find_drop_ins("docker.service") == [
+        "/etc/systemd/system/docker.service.d/60-oomguard.conf",
+        "/run/systemd/system/docker.service.d/50-a.conf",
+        "/run/systemd/system/docker.service.d/50-b.conf",
+        "/usr/lib/systemd/system/docker.service.d/10-vendor.conf",
+    ]
+    assert tree.folders.find_drop_ins("nosuch.service") == []
+
+
+def test_find_drop_ins_fails(tree):
+    loop = tree.path("/etc/systemd/system/docker.service.d")
+    loop.parent.mkdir(parents=True)
+    loop.symlink_to(loop)
+    with pytest.raises(
+        AccessError, match=r"/etc/systemd/system/docker\.service\.d cannot be read: Too many levels of symbolic links"
+    ):
+        tree.folders.find_drop_ins("docker.service")
+
+
+def test_has_user_unit(tree):
+    tree.write("/usr/lib/systemd/user/pipewire.service")
+    tree.write("/usr/lib/systemd/system/docker.service")
+    names = ("pipewire.service", "docker.service")
+    assert [name for name in names if tree.folders.has_user_unit(name)] == ["pipewire.service"]
+
+
+def test_write_makes_the_folder(tree):
+    tree.folders.write(DROP_IN, "[Service]\n")
+    assert tree.path(DROP_IN).read_text() == "[Service]\n"
+    assert [file.name for file in tree.path(DROP_IN).parent.iterdir()] == ["60-oomguard.conf"]
+
+
+def test_write_replaces_the_file(tree):
+    """A rename, so that a reader sees the old text or the new one."""
+    tree.write(DROP_IN, "old")
+    before = os.stat(str(tree.path(DROP_IN))).st_ino
+    tree.folders.write(DROP_IN, "new")
+    assert tree.path(DROP_IN).read_text() == "new"
+    assert os.stat(str(tree.path(DROP_IN))).st_ino != before
+
+
+def test_written_file_is_readable_for_all(tree):
+    before = os.umask(0o077)
+    try:
+        tree.folders.write(DROP_IN, "")
+    finally:
+        os.umask(before)
+    assert tree.path(DROP_IN).stat().st_mode & 0o777 == 0o644
+    assert tree.path(DROP_IN).parent.stat().st_mode & 0o777 == 0o755
+
+
+def test_bytes_that_are_not_utf8_survive(tree):
+    tree.write(DROP_IN)
+    tree.path(DROP_IN).write_bytes(b"# caf\xe9\n")
+    tree.folders.write(DROP_IN, tree.folders.read(DROP_IN) + "[Service]\n")
+    assert tree.path(DROP_IN).read_bytes() == b"# caf\xe9\n[Service]\n"
+
+
+def test_failed_write_leaves_nothing(tree):
+    (tree.path(DROP_IN) / "in the way").mkdir(parents=True)
+    with pytest.raises(AccessError, match=f"{DROP_IN} cannot be written: Is a directory"):
+        tree.folders.write(DROP_IN, "new")
+    assert [file.name for file in tree.path(DROP_IN).parent.iterdir()] == ["60-oomguard.conf"]
+
+
+def test_write_below_a_file(tree):
+    tree.write("/etc/systemd/system/docker.service.d", "a file")
+    with pytest.raises(AccessError, match=f"{DROP_IN} cannot be written"):
+        tree.folders.write(DROP_IN, "new")
+
+
+def test_remove_with_the_empty_folder(tree):
+    tree.write(DROP_IN)
+    tree.folders.remove(DROP_IN)
+    assert not tree.path(DROP_IN).parent.exists()
+    assert tree.path("/etc/systemd/system").exists()
+
+
+def test_remove_keeps_other_files(tree):
+    tree.write(DROP_IN)
+    tree.write("/etc/systemd/system/docker.service.d/50-other.conf")
+    tree.folders.remove(DROP_IN)
+    assert [file.name for file in tree.path(DROP_IN).parent.iterdir()] == ["50-other.conf"]
+
+
+def test_remove_missing_file(tree):
+    tree.folders.remove(DROP_IN)
+    assert list(tree.root.iterdir()) == []
+
+
+def test_remove_fails(tree):
+    tree.path(DROP_IN).mkdir(parents=True)
+    with pytest.raises(AccessError, match=f"{DROP_IN} cannot be removed: Is a directory"):
+        tree.folders.remove(DROP_IN)
