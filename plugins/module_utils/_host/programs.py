@@ -1,0 +1,121 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Run programs of the host, such as systemctl and journalctl, with bounds.
+
+Every program has a time limit and a limit for its output, and both of its pipes are drained, so
+that none can block, hang or fill the memory. A program that breaks a limit is killed, and what it
+wrote until then is not used.
+"""
+
+import os
+import selectors
+import subprocess
+import time
+from typing import IO, Callable, Generator, List, cast
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UnsupportedError
+
+SECONDS = 60.0  # systemctl waits up to 25 seconds for a busy service manager (sd-bus's default)
+MAX_OUTPUT_BYTES = 16 << 20
+_MAX_ERROR_BYTES = 2048  # of the error output, in a message
+_CHUNK_BYTES = 1 << 16
+
+
+class Program:
+    """A running program; read its output with output() or chunks(), once."""
+
+    def __init__(self, command: List[str], seconds: float = SECONDS) -> None:
+        """Start it. Raises UnsupportedError if it cannot be started."""
+        self._name = " ".join(command[:2])
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
+        self._errors = b""
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(os.environ, LC_ALL="C"),
+            )
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise UnsupportedError(f"{command[0]} cannot be started: {reason}") from error
+
+    def chunks(self) -> Generator[bytes, None, None]:
+        """Yield the output as it comes.
+
+        Raises OomError with the error output if the program fails, and if it takes too long. The
+        time that the caller takes between two chunks does not count. The program is killed when
+        the caller stops reading.
+        """
+        stdout, stderr = cast(IO[bytes], self._process.stdout), cast(IO[bytes], self._process.stderr)
+        try:
+            with selectors.DefaultSelector() as selector:
+                for stream in (stdout, stderr):
+                    selector.register(stream, selectors.EVENT_READ)
+                while selector.get_map():
+                    ready = selector.select(max(0.0, self._deadline - time.monotonic()))
+                    if not ready:
+                        raise OomError(f"{self._name} did not end within {self._seconds:.0f} seconds and was killed")
+                    for key, _events in ready:
+                        chunk = os.read(key.fd, _CHUNK_BYTES)
+                        if not chunk:
+                            selector.unregister(key.fileobj)
+                        elif key.fileobj is stderr:
+                            self._errors = (self._errors + chunk)[:_MAX_ERROR_BYTES]
+                        else:
+                            begun = time.monotonic()
+                            yield chunk
+                            self._deadline += time.monotonic() - begun
+            self._wait()
+        finally:
+            self._end()
+
+    def output(self, max_bytes: int = MAX_OUTPUT_BYTES) -> bytes:
+        """Return the whole output. Raises OomError as chunks() does, and if it is too long."""
+        output = bytearray()
+        chunks = self.chunks()
+        for chunk in chunks:
+            output += chunk
+            if len(output) > max_bytes:
+                chunks.close()
+                raise OomError(f"{self._name} wrote more than {max_bytes >> 20} MiB and was killed")
+        return bytes(output)
+
+    def _wait(self) -> None:
+        """Wait for the end; raise OomError if the program failed."""
+        try:
+            code = self._process.wait(max(0.1, self._deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise OomError(f"{self._name} did not end within {self._seconds:.0f} seconds and was killed") from None
+        if code != 0:
+            errors = self._errors.decode("utf-8", "replace").strip()
+            raise OomError(f"{self._name} failed: {errors or f'exit code {code}'}")
+
+    def _end(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def start_program(*command: str) -> Callable[[], str]:
+    """Start a program, and return a function that waits for its end and returns its output.
+
+    Raises UnsupportedError if it cannot be started. The function raises OomError as Program does.
+    """
+    program = Program(list(command))
+    return lambda: program.output().decode("utf-8", "surrogateescape")
+
+
+def run_program(*command: str) -> str:
+    """Return the output of a program; raises as start_program() and its function do."""
+    return start_program(*command)()

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bytes of the kernel as text, and text that is safe to show."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
+    bytes_of,
+    lines_of,
+    printable,
+    printable_name,
+    printable_values,
+    text_of,
+)
+
+
+@given(st.binary())
+def test_bytes_survive(raw):
+    assert bytes_of(text_of(raw)) == raw
+
+
+@given(st.binary())
+def test_only_a_line_feed_ends_a_line(raw):
+    assert len(lines_of(raw)) == raw.count(b"\n") + (not raw.endswith(b"\n") and raw != b"")
+
+
+@given(st.binary())
+def test_whatever_the_bytes_an_answer_is_json_and_keeps_its_lines(raw):
+    shown = printable(text_of(raw))
+    json.dumps(shown).encode("ascii")
+    shown.encode("utf-8")
+    assert len(shown.splitlines()) == len(text_of(raw).replace("\r", " ").split("\n")) - (
+        text_of(raw).endswith("\n") or raw == b""
+    )
+
+
+ESCAPES = {
+    "terminal": ("\x1b[2Jok", "\\x1b[2Jok"),
+    "carriage return": ("ok\rno", "ok\\x0dno"),
+    "not UTF-8": (text_of(b"caf\xe9"), "caf\\xe9"),
+    "C1": ("\x9b2J", "\\x9b2J"),
+    "line separator": ("a\u2028b", "a\\u2028b"),
+    "bidirectional": ("a\u202eb", "a\\u202eb"),
+    "plain": ("caf\u00e9 \u65e5\u672c", "caf\u00e9 \u65e5\u672c"),
+    "lines and tabs of a diff": ("a\n\tb\n", "a\n\tb\n"),
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), ESCAPES.values(), ids=ESCAPES)
+def test_printable(text, shown):
+    assert printable(text) == shown
+
+
+def test_a_name_is_one_line():
+    assert printable_name("a\nb\tc\x0b") == "a\\x0ab\\x09c\\x0b"
+
+
+def test_every_text_of_an_answer():
+    answer = {"a\x1b": ["\r", ("\x00", 1, None, True)], "b": {"c": "\x7f"}}
+    assert printable_values(answer) == {"a\\x1b": ["\\x0d", ["\\x00", 1, None, True]], "b": {"c": "\\x7f"}}
