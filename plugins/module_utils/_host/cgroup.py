@@ -10,23 +10,33 @@
 A cgroup path is written from the root of its hierarchy, as the kernel prints it
 in /proc/PID/cgroup and in its log, such as /system.slice/docker.service. A
 Hierarchy translates it to the folder below the mount point, and back.
+
+Users may own a part of the tree and put any name and any depth there. So paths are text made of
+bytes (_host/text.py), a walk is breadth first and has a bound, and trouble with one cgroup never
+ends it.
 Sources: cgroups(7), Documentation/admin-guide/cgroup-v1/memory.rst and cgroup-v2.rst.
 """
 
+import collections
 import errno
 import functools
 import os
 import re
-from typing import Dict, List, NamedTuple, Optional
+from typing import Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import MAX_FILE_BYTES, Procfs, read_bytes
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name, text_of
 
 # The files of the memory controller, by cgroup version.
 FILES = {
     1: {"limit": "memory.limit_in_bytes", "usage": "memory.usage_in_bytes"},
     2: {"limit": "memory.max", "usage": "memory.current"},
 }
+
+# The deepest real trees, containers in pods in nested slices, have 12 levels.
+MAX_DEPTH = 64
+MAX_CGROUPS = 1 << 17
 
 
 class Hierarchy(NamedTuple):
@@ -57,7 +67,7 @@ def cgroup_hierarchies(procfs: Procfs) -> List[Hierarchy]:
     The last answer is cached: reading mountinfo takes longer than anything else done for a target.
     """
     hierarchies = []
-    for line in procfs.read("self/mountinfo").splitlines():
+    for line in procfs.read_lines("self/mountinfo"):
         mount, _dash, filesystem = line.partition(" - ")
         kind, _source, options = filesystem.split(" ", 2)
         root, point = [_unescape(field) for field in mount.split(" ")[3:5]]
@@ -91,7 +101,7 @@ def own_cgroup(procfs: Procfs, hierarchy: Hierarchy) -> str:
 
     Raises UnsupportedError if /proc/self/cgroup does not list the hierarchy.
     """
-    for line in procfs.read("self/cgroup").splitlines():
+    for line in procfs.read_lines("self/cgroup"):
         number, controllers, path = line.split(":", 2)
         if hierarchy.version == 2 and number == "0":
             return path
@@ -117,10 +127,34 @@ def find_cgroup(procfs: Procfs, path: str) -> str:
     hierarchies = sorted(cgroup_hierarchies(procfs), key=lambda hierarchy: "memory" not in hierarchy.controllers)
     for hierarchy in hierarchies:
         directory = hierarchy.directory(path)
-        if os.path.isdir(directory):
+        if os.path.isdir(bytes_of(directory)):
             return directory
-    mounts = ", ".join(hierarchy.mount for hierarchy in hierarchies)
+    mounts = ", ".join(printable_name(hierarchy.mount) for hierarchy in hierarchies)
     raise NotFoundError(f"cgroup {path} does not exist below {mounts or 'any mount point'}")
+
+
+def walk_cgroups(directory: str, enter: Callable[[str], bool] = lambda _name: True) -> Iterator[Tuple[str, List[str]]]:
+    """Yield each folder of a tree of cgroups, and the names in it, the ones near the top first.
+
+    What C(enter) returns False for is not walked, nor is what lies deeper than MAX_DEPTH. The walk
+    ends after MAX_CGROUPS. Folders that cannot be read, or are removed meanwhile, are left out.
+    """
+    pending: Deque[Tuple[bytes, int]] = collections.deque([(bytes_of(directory), 0)])
+    for _count in range(MAX_CGROUPS):
+        if not pending:
+            return
+        folder, depth = pending.popleft()
+        names = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    name = text_of(entry.name)
+                    names.append(name)
+                    if depth < MAX_DEPTH and entry.is_dir(follow_symlinks=False) and enter(name):
+                        pending.append((entry.path, depth + 1))
+        except OSError:
+            continue
+        yield text_of(folder), names
 
 
 def oom_kills_by_cgroup(procfs: Procfs) -> Dict[str, int]:
@@ -133,7 +167,7 @@ def oom_kills_by_cgroup(procfs: Procfs) -> Dict[str, int]:
     hierarchy = memory_hierarchy(procfs)
     name = "memory.events.local" if hierarchy.version == 2 else "memory.oom_control"
     kills_by_path = {}
-    for folder, _folders, names in os.walk(hierarchy.mount):
+    for folder, names in walk_cgroups(hierarchy.mount):
         try:
             kills = read_oom_kills(folder, name) if name in names else None
         except OSError:  # removed meanwhile
@@ -159,7 +193,7 @@ def pids_in_cgroup(directory: str) -> List[int]:
     Cgroups that are removed meanwhile are left out. Raises OSError if one cannot be read.
     """
     pids: List[int] = []
-    for folder, _folders, _files in os.walk(directory):
+    for folder, _names in walk_cgroups(directory):
         try:
             pids.extend(int(pid) for pid in _read_words(folder, "cgroup.procs"))
         except FileNotFoundError:
@@ -169,12 +203,11 @@ def pids_in_cgroup(directory: str) -> List[int]:
             # domain cgroup above it lists its processes.
             if error.errno not in (errno.ENODEV, errno.EOPNOTSUPP):
                 raise
-    return pids
+    return [pid for pid in pids if pid]  # 0 stands for a process outside of our pid namespace
 
 
 def _read_words(directory: str, name: str) -> List[str]:
-    with open(os.path.join(directory, name)) as stream:
-        return stream.read().split()
+    return [text_of(word) for word in read_bytes(bytes_of(os.path.join(directory, name)), limit=MAX_FILE_BYTES).split()]
 
 
 def cgroup_limit_kb(directory: str, version: int) -> Optional[int]:
@@ -182,8 +215,7 @@ def cgroup_limit_kb(directory: str, version: int) -> Optional[int]:
 
     Raises OSError if the file cannot be read.
     """
-    with open(os.path.join(directory, FILES[version]["limit"])) as stream:
-        text = stream.read().strip()
+    text = " ".join(_read_words(directory, FILES[version]["limit"]))
     if text == "max" or int(text) >= 1 << 60:  # version 1 writes "no limit" as the largest page count
         return None
     return int(text) // 1024
@@ -199,9 +231,9 @@ def limited_cgroups(procfs: Procfs) -> List[str]:
     except UnsupportedError:
         return []
     paths = []
-    for folder, _folders, files in os.walk(hierarchy.mount):
+    for folder, names in walk_cgroups(hierarchy.mount):
         try:
-            if FILES[hierarchy.version]["limit"] in files and cgroup_limit_kb(folder, hierarchy.version) is not None:
+            if FILES[hierarchy.version]["limit"] in names and cgroup_limit_kb(folder, hierarchy.version) is not None:
                 paths.append(hierarchy.path(folder))
         except OSError:  # removed meanwhile, also between open and read (ENODEV)
             continue

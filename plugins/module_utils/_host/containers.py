@@ -24,7 +24,7 @@ from typing import Iterator, List, NamedTuple, Optional
 from urllib.parse import quote
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import cgroup_hierarchies
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import cgroup_hierarchies, walk_cgroups
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_id
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
@@ -71,11 +71,11 @@ def find_container_cgroup(procfs: Procfs, value: str) -> str:
 def _running_containers(procfs: Procfs) -> Iterator[Container]:
     """Yield each container's topmost cgroup, once for every hierarchy that has it."""
     for hierarchy in cgroup_hierarchies(procfs):
-        for folder, folders, _files in os.walk(hierarchy.mount):
-            for name in list(folders):
+        # The container itself chooses the names below its cgroup.
+        for folder, names in walk_cgroups(hierarchy.mount, lambda name: container_id(name) is None):
+            for name in names:
                 found = container_id(name)
                 if found:
-                    folders.remove(name)  # the container itself chooses the names below it
                     yield Container(found, hierarchy.path(os.path.join(folder, name)))
 
 

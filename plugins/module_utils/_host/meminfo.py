@@ -20,7 +20,7 @@ class Meminfo(Dict[str, int]):
 
     def __init__(self, text: str) -> None:
         super().__init__(
-            (key, int(value.split()[0])) for key, value in (line.split(":", 1) for line in text.splitlines())
+            (key, int(value.split()[0])) for key, value in (line.split(":", 1) for line in text.split("\n") if line)
         )
 
     def __missing__(self, key: str) -> int:

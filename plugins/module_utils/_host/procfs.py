@@ -10,17 +10,20 @@
 Strategy: a scan reads one file of every process below one open root directory,
 which is the cheapest way to read thousands. Whatever needs certainty about one
 process goes through ProcessDir, which can never reach another process with the
-same pid. A process that ends during a scan is left out.
+same pid. A process that ends during a scan is left out. Kernel text is bytes:
+only a line feed ends a line, names are escaped as they are read, and no file is
+read beyond a bound.
 The root folder is a parameter, so that tests can pass a tree of ordinary files.
 Sources: proc(5), fs/proc/base.c, fs/proc/array.c.
 """
 
 import contextlib
 import os
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import lines_of, printable_name, text_of
 
 # The errors of a process that ended: ENOENT when its directory is looked up,
 # ESRCH when a file below an already open directory is used.
@@ -54,7 +57,12 @@ class Thread(NamedTuple):
     cpu_ticks: int  # user and system time in clock ticks
 
 
+MAX_FILE_BYTES = 16 << 20  # mountinfo and cgroup.procs of the largest hosts have some MiB
+# A process may claim all of its memory as its arguments (PR_SET_MM_MAP). One argument of a new
+# process has at most 128 KiB (MAX_ARG_STRLEN of include/uapi/linux/binfmts.h).
+MAX_ARGUMENTS_BYTES = 128 << 10
 _CHUNK_BYTES = 4096
+_LONG_CHUNK_BYTES = 1 << 16
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
@@ -68,7 +76,7 @@ def _parse_process(stat: bytes) -> Process:
     # Without keywords, which would cost more than all the rest, thousands of times.
     return Process(
         int(pid),
-        name.decode("utf-8", "backslashreplace"),
+        printable_name(text_of(name)),
         int(fields[19]),
         int(fields[1]),
         bool(flags & PF_KTHREAD),
@@ -83,13 +91,13 @@ def _parse_thread(stat: bytes) -> Thread:
 
 
 def _join_arguments(cmdline: bytes) -> str:
-    return cmdline.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "backslashreplace")
+    return text_of(cmdline.rstrip(b"\0").replace(b"\0", b" "))
 
 
 def _read_program_name(link: str, root: int) -> Optional[str]:
     """Return the base name that an exe link points to; None if it is missing or denied."""
     try:
-        target = os.readlink(link, dir_fd=root)
+        target = text_of(os.readlink(link.encode(), dir_fd=root))
     except (*GONE, PermissionError):
         return None
     if target.endswith(" (deleted)"):  # its package was upgraded: the old file still runs
@@ -97,15 +105,23 @@ def _read_program_name(link: str, root: int) -> Optional[str]:
     return target.rpartition("/")[2]
 
 
-def _read_bytes(path: str, root: int) -> bytes:
+def read_bytes(path: Union[str, bytes], root: Optional[int] = None, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return the content of a file of the kernel, or as much of it as the limit in bytes allows.
+
+    Raises OSError if it cannot be read.
+    """
     fd = os.open(path, _READ_FLAGS, dir_fd=root)
     try:
-        content = chunk = os.read(fd, _CHUNK_BYTES)
+        chunk = os.read(fd, _CHUNK_BYTES)
         # Nearly every file fits into one chunk: not reading on saves a call for each of thousands.
-        while len(chunk) == _CHUNK_BYTES:
-            chunk = os.read(fd, _CHUNK_BYTES)
-            content += chunk
-        return content
+        if len(chunk) < _CHUNK_BYTES:
+            return chunk
+        chunks, size = [chunk], len(chunk)
+        while chunk and size < limit:
+            chunk = os.read(fd, min(_LONG_CHUNK_BYTES, limit - size))
+            chunks.append(chunk)
+            size += len(chunk)
+        return b"".join(chunks)
     finally:
         os.close(fd)
 
@@ -139,7 +155,7 @@ class ProcessDir:
         os.close(self._fd)
 
     def _read(self, name: str) -> bytes:
-        return _read_bytes(name, self._fd)
+        return read_bytes(name, self._fd)
 
     def process(self) -> Process:
         """Return its identity and the other fields of Process, from /proc/PID/stat."""
@@ -153,13 +169,15 @@ class ProcessDir:
         return _read_program_name("exe", self._fd)
 
     def command_line(self) -> str:
-        """Return its arguments joined by blanks; empty for kernel threads and zombies."""
-        return _join_arguments(self._read("cmdline"))
+        """Return its arguments joined by blanks, up to MAX_ARGUMENTS_BYTES.
+
+        The text is empty for kernel threads and zombies.
+        """
+        return _join_arguments(read_bytes("cmdline", self._fd, MAX_ARGUMENTS_BYTES))
 
     def cgroups(self) -> List[str]:
         """Return the paths of its cgroups, one for each hierarchy, from /proc/PID/cgroup."""
-        lines = self._read("cgroup").decode("utf-8", "backslashreplace").splitlines()
-        return [line.split(":", 2)[2] for line in lines]
+        return [line.split(":", 2)[2] for line in lines_of(self._read("cgroup"))]
 
     def score(self) -> int:
         """Return its oom_score_adj, -1000 to 1000."""
@@ -171,7 +189,7 @@ class ProcessDir:
         with _open_directory("task", self._fd) as task:
             for name in os.listdir(task):
                 try:
-                    threads.append(_parse_thread(_read_bytes(name + "/stat", task)))
+                    threads.append(_parse_thread(read_bytes(name + "/stat", task)))
                 except GONE:
                     continue
         return threads
@@ -182,7 +200,7 @@ class ProcessDir:
         Sources: /proc/PID/status for the numbers, mm/oom_kill.c:oom_badness for the rule.
         """
         total = 0
-        for line in self._read("status").decode("utf-8", "replace").splitlines():
+        for line in lines_of(self._read("status")):
             if line.startswith(("VmRSS:", "VmSwap:", "VmPTE:")):
                 total += int(line.split()[1])
         return total
@@ -235,7 +253,7 @@ class Procfs:
 
     def command_lines(self, pids: Optional[Iterable[int]] = None) -> Dict[int, str]:
         """Return arguments joined by blanks, by pid, of these processes or of all."""
-        return {pid: _join_arguments(text) for pid, text in self._read_all("cmdline", pids)}
+        return {pid: _join_arguments(raw) for pid, raw in self._read_all("cmdline", pids, MAX_ARGUMENTS_BYTES)}
 
     def executables(self, pids: Optional[Iterable[int]] = None) -> Dict[int, str]:
         """Return the base name of the program by pid, of these processes or of all.
@@ -250,13 +268,15 @@ class Procfs:
                     names[pid] = name
         return names
 
-    def _read_all(self, name: str, pids: Optional[Iterable[int]] = None) -> Iterator[Tuple[int, bytes]]:
+    def _read_all(
+        self, name: str, pids: Optional[Iterable[int]] = None, limit: int = MAX_FILE_BYTES
+    ) -> Iterator[Tuple[int, bytes]]:
         """Yield pid and content of this file of every process that we may read."""
         # Opening each PID directory first would be one more system call for each process.
         with _open_directory(self.root) as root:
             for pid in self.pids() if pids is None else pids:
                 try:
-                    yield pid, _read_bytes(f"{pid}/{name}", root)
+                    yield pid, read_bytes(f"{pid}/{name}", root, limit)
                 except GONE:
                     continue
                 except PermissionError:  # mounted with hidepid, and we are not root
@@ -290,17 +310,23 @@ class Procfs:
     def read(self, name: str) -> str:
         """Return the text of a file below the root, such as vmstat or sys/vm/panic_on_oom.
 
-        Raises NotFoundError if it does not exist, AccessError if permission is denied.
+        Raises NotFoundError if it does not exist, AccessError if it cannot be read.
         """
+        return text_of(self._read_file(name))
+
+    def read_lines(self, name: str) -> List[str]:
+        """Return the lines of a file below the root; raises as read() does."""
+        return lines_of(self._read_file(name))
+
+    def _read_file(self, name: str) -> bytes:
         path = os.path.join(self.root, name)
         try:
-            with open(path, encoding="utf-8", errors="backslashreplace") as stream:
-                return stream.read()
+            return read_bytes(path)
         except FileNotFoundError:
             raise NotFoundError(
                 f"{path} does not exist: this kernel does not offer it, or /proc is not mounted"
             ) from None
-        except PermissionError as error:
+        except OSError as error:
             raise AccessError(f"{path} cannot be read: {error.strerror}") from error
 
     def oom_kills(self) -> Optional[int]:
@@ -308,7 +334,7 @@ class Procfs:
 
         Source: oom_kill in /proc/vmstat. Raises as read() does.
         """
-        for line in self.read("vmstat").splitlines():
+        for line in self.read_lines("vmstat"):
             words = line.split()
             if words[:1] == ["oom_kill"]:
                 return int(words[1])
@@ -328,7 +354,7 @@ class Procfs:
 
         Sources: capabilities(7), oom_score_adj in proc(5). Raises as read() does.
         """
-        for line in self.read("self/status").splitlines():
+        for line in self.read_lines("self/status"):
             if line.startswith("CapEff:"):
                 return bool(int(line.split()[1], 16) >> CAP_SYS_RESOURCE & 1)
         return False

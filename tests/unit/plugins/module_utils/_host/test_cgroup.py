@@ -5,12 +5,14 @@
 """Cgroup hierarchies of every kind, read from text; cgroups as folders."""
 
 import errno
+import os
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import (
+    MAX_DEPTH,
     Hierarchy,
     cgroup_hierarchies,
     cgroup_limit_kb,
@@ -21,7 +23,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
     own_cgroup,
     pids_in_cgroup,
     read_oom_kills,
+    walk_cgroups,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
 
 V1 = "30 24 0:26 / {0}/memory rw,nosuid shared:9 - cgroup cgroup rw,memory\n"
 NAMED = "31 24 0:27 / {0}/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
@@ -194,3 +198,51 @@ def test_oom_kills_of_version_1(proc, tmp_path):
 def test_no_oom_kill_count_before_kernel_4_13(tmp_path):
     (tmp_path / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\n")
     assert read_oom_kills(str(tmp_path), "memory.oom_control") is None
+
+
+# What users may do with a part of the tree that is theirs.
+
+
+def test_mount_points_with_odd_names(proc, tmp_path):
+    """A FUSE mount point of a user stands among the cgroup hierarchies in mountinfo."""
+    for odd in ("\f", "\r", "\v", "\x1c", "\u2028", "\x85"):
+        fuse = f"40 24 0:99 / /home/u/x{odd}y rw - fuse.sshfs z{odd}w rw,user_id=1000\n"
+        proc.write("self/mountinfo", fuse + V2.format(tmp_path))
+        cgroup_hierarchies.cache_clear()
+        assert [hierarchy.mount for hierarchy in cgroup_hierarchies(proc.procfs)] == [f"{tmp_path}/unified"]
+
+
+def test_deep_trees_have_an_end(tmp_path):
+    """More levels than Python may recurse, and a path longer than PATH_MAX."""
+    above = os.getcwd()
+    os.chdir(str(tmp_path))
+    levels = 1200
+    for _level in range(levels):
+        with open("cgroup.procs", "w") as stream:
+            stream.write("5\n")
+        os.mkdir("deep")
+        os.chdir("deep")
+    try:
+        assert pids_in_cgroup(str(tmp_path)) == [5] * (MAX_DEPTH + 1)
+    finally:  # pytest's own clean-up recurses
+        for _level in range(levels):
+            os.chdir("..")
+            os.rmdir("deep")
+        os.chdir(above)
+
+
+def test_wide_trees_have_an_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(cgroup, "MAX_CGROUPS", 3)
+    for name in "abcdef":
+        (tmp_path / name / "below").mkdir(parents=True)
+    assert len(list(walk_cgroups(str(tmp_path)))) == 3
+
+
+def test_names_that_are_not_utf_8(tmp_path):
+    folder = os.path.join(os.fsencode(str(tmp_path)), b"caf\xe9\x1b")
+    os.mkdir(folder)
+    with open(os.path.join(folder, b"cgroup.procs"), "w") as stream:
+        stream.write("0\n7\n")
+    assert pids_in_cgroup(str(tmp_path)) == [7]
+    [_top, (found, names)] = walk_cgroups(str(tmp_path))
+    assert (bytes_of(found), names) == (folder, ["cgroup.procs"])

@@ -11,14 +11,20 @@ import sys
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Process, Procfs, Thread
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import (
+    GONE,
+    MAX_ARGUMENTS_BYTES,
+    Process,
+    Procfs,
+    Thread,
+)
 
 NAMES = {
     "plain": (b"sshd", "sshd"),
     "blanks and brackets": (b"a) (b", "a) (b"),
     "looks like the fields that follow": (b"x) S 1 2", "x) S 1 2"),
     "not UTF-8": (b"caf\xe9", "caf\\xe9"),
-    "a line end": (b"two\nlines", "two\nlines"),
+    "a line end": (b"two\nlines", "two\\x0alines"),
 }
 
 
@@ -92,7 +98,7 @@ def test_read_denied(proc, monkeypatch):
     def denied(*_args, **_options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", denied)  # root may read everything, so a real file cannot fail this way
+    monkeypatch.setattr("os.open", denied)  # root may read everything, so a real file cannot fail this way
     with pytest.raises(AccessError, match="secret cannot be read: Permission denied"):
         proc.procfs.read("secret")
 
@@ -196,3 +202,33 @@ def test_zombie_has_no_program():
         assert directory.executable() is None
         assert directory.command_line() == ""
     child.wait()
+
+
+# What users may write into the kernel's text.
+
+
+@pytest.mark.parametrize("separator", ["\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028"])
+def test_a_name_adds_no_line(proc, separator):
+    """A line of /proc/PID/status begins with the name of the process."""
+    proc.process(7)
+    proc.write("7/status", f"Name:\tx{separator}VmRSS: -999999 kB\nVmRSS:\t40 kB\nVmPTE:\t2 kB\n")
+    proc.write("7/cgroup", f"0::/user.slice/x{separator}0::/system.slice/sshd.service\n")
+    with proc.procfs.open(7) as directory:
+        assert directory.memory_kb() == 42
+        assert directory.cgroups() == [f"/user.slice/x{separator}0::/system.slice/sshd.service"]
+
+
+def test_names_are_escaped_as_they_are_read(proc):
+    proc.process(7, b"\x1b[2J\xff\x07")
+    assert [process.name for process in proc.procfs.processes()] == ["\\x1b[2J\\xff\\x07"]
+
+
+def test_arguments_without_end(proc):
+    """prctl(PR_SET_MM_MAP) lets a process claim gigabytes of arguments."""
+    proc.process(7)
+    with open(str(proc.root / "7/cmdline"), "wb") as stream:
+        stream.write(b"daemon\0--option\0")
+        stream.truncate(8 << 30)
+    assert proc.procfs.command_lines()[7].startswith("daemon --option")
+    with proc.procfs.open(7) as directory:
+        assert len(directory.command_line()) <= MAX_ARGUMENTS_BYTES
