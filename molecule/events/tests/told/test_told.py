@@ -86,7 +86,7 @@ def test_events_belong_to_the_boot_and_the_moment_that_they_were_in(host, eviden
     "number, words",
     [
         (0, "the journal cannot be read (boot=0123456789abcdef0123456789abcdef): "),
-        (1, "the cursor is of another host (machine id elsewhere"),
+        (1, "the cursor is from another host (machine id elsewhere"),
         (2, "be root, or in the group systemd-journal"),
     ],
 )
