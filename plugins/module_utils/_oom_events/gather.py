@@ -75,7 +75,7 @@ def gather(query: Query, procfs: Procfs, open_log: Callable[..., Kmsg] = Kmsg) -
     reading = _Reading(query, window, cursor, now, procfs, open_log)
     position = reading.read_source()
     return dict(
-        reading.results(),
+        reading.build_results(),
         cursor=_next_cursor(query, host, position, reading.pstore_ids),
         pstore_backend=pstore_backend(),
     )
@@ -174,11 +174,11 @@ class _Reading:
             None if self._window.until is None else self._window.until + edge,
             self._cursor.position if self._cursor else None,
         )
-        unsettled = self._read(journal.read(), lambda: journal.written)
+        unfinished = self._read(journal.read(), lambda: journal.written)
         self._lost["gap"] = journal.gap
         if self._cursor or self._query.boot == "all":
             self._read_pstore()
-        return str(unsettled.at) if unsettled else journal.end
+        return str(unfinished.at) if unfinished else journal.end
 
     def _read_kmsg(self) -> str:
         boot_id = self._procfs.read("sys/kernel/random/boot_id").strip().replace("-", "")
@@ -189,12 +189,12 @@ class _Reading:
         boot_time = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
 
         def take(line: int, event: Event) -> None:
-            self._tally.take(line, dict(event, time=_wall_clock(event["monotonic"], boot_time)))
+            self._tally.take(line, dict(event, time=_format_wall_clock(event["monotonic"], boot_time)))
 
         last_write = boot_time + ((records[-1].monotonic or 0.0) if records else 0.0)
-        unsettled = self._read(records, lambda: last_write, take)
+        unfinished = self._read(records, lambda: last_write, take)
         self._lost["records"] += log.lost
-        return f"{boot_id}:{unsettled.at if unsettled else log.next}"
+        return f"{boot_id}:{unfinished.at if unfinished else log.next}"
 
     def _read_pstore(self) -> None:
         """Read every dump, because a dump does not name its boot.
@@ -225,10 +225,10 @@ class _Reading:
             def last_write(newest: LogFile = parts[-1]) -> float:
                 return newest.written
 
-            unsettled = self._read(itertools.chain.from_iterable(part.records() for part in parts), last_write)
+            unfinished = self._read(itertools.chain.from_iterable(part.records() for part in parts), last_write)
             self._lost["files"] += [part.damage for part in parts if part.damage]
             found.update(part.known for part in parts if part.known)
-            next_marks += _marks_of(parts, unsettled)
+            next_marks += _mark_parts(parts, unfinished)
         self._lost["gap"] = not found.issuperset(marks)
         return " ".join(str(mark) for mark in next_marks)
 
@@ -257,7 +257,7 @@ class _Reading:
 
     # --- the results ---------------------------------------------------------------------
 
-    def results(self) -> Dict[str, Any]:
+    def build_results(self) -> Dict[str, Any]:
         """Return events, total, truncated, counts, summary and lost."""
         events = self._tally.select_newest(None if self._query.tasks or self._query.raw else MAX_BYTES)
         counts = self._tally.counts
@@ -323,17 +323,17 @@ class _Reading:
         ]
 
 
-def _marks_of(parts: Iterable[LogFile], unsettled: Optional[Place]) -> List[Mark]:
-    """Return the marks of the files of one rotated log, from which the next run reads.
+def _mark_parts(parts: Iterable[LogFile], unfinished: Optional[Place]) -> List[Mark]:
+    """Return a mark for each file of one rotated log, from which the next run reads.
 
-    From an unfinished report on, everything is read again.
+    The next run reads everything again from the unfinished report on.
     """
     marks = []
     behind = False  # whether the unfinished report began in an earlier file
     for part in parts:
         offset = part.start if behind else None
-        if unsettled is not None and unsettled.source == part.path:
-            offset, behind = int(unsettled.at), True
+        if unfinished is not None and unfinished.source == part.path:
+            offset, behind = int(unfinished.at), True
         mark = part.mark(offset)
         marks += [mark] if mark else []
     return marks
@@ -348,7 +348,7 @@ def _read_machine_id() -> str:
         return "none"
 
 
-def _wall_clock(uptime: float, boot_time: float) -> Optional[str]:
+def _format_wall_clock(uptime: float, boot_time: float) -> Optional[str]:
     """Return the uptime as ISO 8601 in UTC.
 
     None if the host was suspended since boot, because the log's clock stood still meanwhile.
