@@ -3,92 +3,109 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Return what the OOM killer killed: the module oom_events."""
+
 DOCUMENTATION = r"""
 module: oom_events
-short_description: Tell what the OOM killer did, to whom, and why
+short_description: Return what the OOM killer killed, which task triggered it, and why
 version_added: 0.1.0
 description:
-  - Reads the kernel log, from the journal, from C(/dev/kmsg), from pstore or from files, and returns one event for each call of the OOM killer.
-  - Victims are known by the pid of the line C(Killed process), which the kernel prints even when it suppresses the report.
-    A report without a kill, a kill without a report, a group kill and a panic are told apart.
-  - Understands the messages of kernels from 2.6 to today, behind any usual prefix.
-  - Also tells of kills by programs, that is earlyoom, systemd-oomd, nohang and oomd. What systemd says afterwards is joined, not counted again.
-  - User space can write to C(/dev/kmsg), but never with the facility of the kernel. Such records are counted and left out.
+  - Reads the kernel log from the journal, from C(/dev/kmsg), from pstore or from files. Returns one event for each
+    call of the OOM killer.
+  - Identifies victims by the pid in the line C(Killed process). The kernel prints this line even when it suppresses
+    the report.
+  - Keeps apart a report without a kill, a kill without a report, a group kill and a panic.
+  - Parses the messages of kernels from 2.6 to today, behind any common log prefix.
+  - Also returns the kills of earlyoom, systemd-oomd, nohang and oomd. Joins what systemd logs about a kill to the
+    event, and does not count it again.
+  - A program can write to C(/dev/kmsg), but never with the kernel's facility. Such records are counted, and left out
+    unless O(untrusted=true).
 options:
   source:
     description:
-      - V(journal) reads what the kernel, and services that kill, wrote to the journal, in the boot that O(boot) names. They are known by
-        fields that only journald writes, so nobody can write there in their name.
+      - Where to read the kernel log from.
+      - V(journal) reads what the kernel and the services of user-space killers wrote to the journal, in the boot that
+        O(boot) selects. The module identifies them by fields that only journald writes, so no other program can write
+        in their name.
       - V(kmsg) reads the kernel's ring buffer of the current boot.
-      - V(pstore) reads what a panic left in memory that outlives it, from C(/sys/fs/pstore) and C(/var/lib/systemd/pstore). It needs a
-        backend, such as C(ramoops) or C(efi), that was loaded before the panic. See RV(pstore_backend).
+      - V(pstore) reads what a panic left in persistent storage, from C(/sys/fs/pstore) and C(/var/lib/systemd/pstore).
+        It needs a backend such as C(ramoops) or C(efi), loaded before the panic. See RV(pstore_backend).
       - V(file) reads O(paths).
-      - V(auto) is V(file) when O(paths) is given, else V(journal) where there is one, else V(kmsg). With the journal and O(boot=all)
-        it also reads pstore, of which nobody knows the boot, and so it does with O(cursor).
+      - V(auto) means V(file) if O(paths) is set, else V(journal) if the host has a journal, else V(kmsg).
+      - With the journal, O(boot=all) and O(cursor) also read pstore, because a dump does not name its boot.
     type: str
     choices: [auto, journal, kmsg, pstore, file]
     default: auto
   paths:
     description:
-      - Log files, or globs of them, in the order in which they are read. Those of a glob are read oldest first, by the names that
-        C(logrotate) gives, and one that was rotated is one log. Files packed by gzip or xz are unpacked.
-      - Their form is known by what they hold. Text with any usual prefix, records of C(/dev/kmsg), what C(journalctl) writes with
-        C(--output=json) or C(--output=export), and C(dmesg --json).
+      - Log files or globs, in the order in which to read them.
+      - The files of a glob are read oldest first, by the names that C(logrotate) gives. A rotated log counts as one
+        log.
+      - Files compressed with gzip or xz are decompressed.
+      - The module detects the format by the content. It reads text with any common prefix, records of C(/dev/kmsg),
+        the output of C(journalctl) with C(--output=json) or C(--output=export), and the output of C(dmesg --json).
     type: list
     elements: str
     default: []
   boot:
     description:
-      - Which boot, V(current), V(previous), V(all) or a boot id. Only the journal knows others than the current one.
+      - The boot to read, as V(current), V(previous), V(all) or a boot id.
+      - Only the journal can select V(previous) or a boot id.
     type: str
     default: current
   since:
     description:
-      - Only events that began at this moment or later. ISO 8601 with its zone, as V(2026-11-23T04:43:45Z), seconds since 1970, or a
-        time ago, as V(-30m), V(-1h), V(-2d).
-      - Events of which the log does not tell the moment are left out, and counted in RV(counts).
+      - Return only events that began at this moment or later.
+      - ISO 8601 with a zone such as V(2026-11-23T04:43:45Z), seconds since 1970, or a time ago such as V(-30m), V(-1h)
+        or V(-2d).
+      - Events whose date and time the log does not record are left out, and counted in RV(counts.undated).
     type: str
   until:
-    description: Only events that began before this moment, written as O(since).
+    description: Return only events that began before this moment, in the formats of O(since).
     type: str
   cursor:
     description:
-      - What the run before returned as RV(cursor). Only what came since then is told, of every boot, so that runs after one another
-        neither miss nor repeat an event, also when logs are rotated or the host reboots. An empty one is none.
-      - An event that is still going on is left to the next run. That is a report without its end in the last 30 seconds, or a kill in
-        the last second that may be the first of a group.
-      - It is of one host, and of one source. For V(file), O(paths) should name the rotated files as well.
+      - The RV(cursor) of an earlier run. Returns only newer events, of every boot since that run.
+      - Repeated runs neither miss nor repeat an event, even if logs are rotated or the host reboots.
+      - An unfinished event is left for the next run. This is a report of the last 30 seconds whose end is missing, or
+        a kill of the last second, which may be the first of a group kill.
+      - An empty string means no cursor. A cursor is valid for one host and one source.
+      - For O(source=file), name the rotated files in O(paths) as well, for example V(/var/log/kern.log*).
+      - Excludes O(since), O(until), and a O(boot) other than V(current) or V(all).
     type: str
   victim:
-    description: Only events in which a process of this name died.
+    description: Return only events in which a process of this name died.
     type: str
   unit:
-    description: Only events in which a process of this service died, with or without C(.service).
+    description: Return only events in which a process of this service died. The suffix C(.service) is optional.
     type: str
   constraint:
-    description: Only events where this had run out. V(none) means the host.
+    description: Return only events with this RV(events[].constraint). V(none) means that the host ran out of memory.
     type: str
     choices: [none, cpuset, memory_policy, memcg]
   killer:
     description:
-      - Only events of this killer.
-      - With V(kernel) large files are not searched for the other ones, which are then missing in RV(summary).
+      - Return only events of this killer.
+      - With V(kernel), large files are not searched for the messages of user-space killers. Their kills are then
+        missing in RV(summary).
     type: str
     choices: [kernel, systemd-oomd, earlyoom, nohang, oomd]
   tasks:
-    description: Include the task table of each report.
+    description: Include the task table of each report in RV(events[].tasks).
     type: bool
     default: false
   raw:
-    description: Include the lines of each report as they were read.
+    description: Include the log lines of each report in RV(events[].raw).
     type: bool
     default: false
   untrusted:
-    description: Include events that a program wrote and not the kernel.
+    description: Include events that a program wrote instead of the kernel. Their RV(events[].trusted) is V(false).
     type: bool
     default: false
   limit:
-    description: Return the newest events only, so many of them, and no more than 1 MiB, unless O(tasks) or O(raw) is asked for.
+    description:
+      - Return at most this many events, the newest ones.
+      - Unless O(tasks) or O(raw) is set, the events also take up at most 1 MiB.
     type: int
     default: 100
 extends_documentation_fragment:
@@ -101,9 +118,12 @@ attributes:
     support: N/A
     details: [The module only reads.]
 notes:
-  - Needs root, or CAP_SYSLOG, for C(/dev/kmsg) where C(kernel.dmesg_restrict) is 1, and root or the group C(systemd-journal) for the journal.
-  - RV(counts), RV(summary) and RV(lost) are of all events in the time that was asked for, whatever else is filtered.
-  - A file of which the rest is damaged is read up to there, and named in RV(lost). Anything else that cannot be read is an error.
+  - C(/dev/kmsg) needs root or CAP_SYSLOG if C(kernel.dmesg_restrict) is 1. The journal needs root or the group
+    C(systemd-journal).
+  - RV(counts), RV(summary) and RV(lost) cover all events in the selected time. The filters O(victim), O(unit),
+    O(constraint) and O(killer) do not change them.
+  - If a compressed file is damaged, it is read up to the damage and listed in RV(lost.files). If anything else cannot
+    be read, the module fails.
 seealso:
   - module: oomguard.linux.oom_trial
 author:
@@ -111,20 +131,20 @@ author:
 """
 
 EXAMPLES = r"""
-- name: What happened since this host booted
+- name: Read the kills since this host booted
   oomguard.linux.oom_events:
   register: oom
 
-- name: Fail when a database was killed
+- name: Fail if a database was killed
   ansible.builtin.assert:
     that: "'postgres' not in (oom.summary | map(attribute='name'))"
 
-- name: Whether a unit lost a process in the boot before
+- name: Check whether a unit lost a process in the previous boot
   oomguard.linux.oom_events:
     boot: previous
     unit: postgresql@15-main
 
-- name: Why this host rebooted
+- name: Find out whether this host rebooted because of a panic
   oomguard.linux.oom_events:
     source: pstore
 
@@ -132,24 +152,24 @@ EXAMPLES = r"""
   oomguard.linux.oom_events:
     paths: [/var/log/kern.log*]
 
-- name: What happened in the last hour
+- name: Read the kills of the last hour
   oomguard.linux.oom_events:
     since: -1h
 
-- name: What happened since this was asked the last time
+- name: Read the kills since the last run of this playbook
   block:
-    - name: Read how far it was read
+    - name: Load the cursor of the last run
       ansible.builtin.slurp:
         src: /var/lib/oom_events.cursor
-      register: kept
+      register: saved
       failed_when: false
 
-    - name: Read what came since then
+    - name: Read the events after the cursor
       oomguard.linux.oom_events:
-        cursor: "{{ kept.content | default('') | b64decode }}"
+        cursor: "{{ saved.content | default('') | b64decode }}"
       register: oom
 
-    - name: Keep how far it was read
+    - name: Save the cursor for the next run
       ansible.builtin.copy:
         content: "{{ oom.cursor | default('', true) }}"
         dest: /var/lib/oom_events.cursor
@@ -158,220 +178,471 @@ EXAMPLES = r"""
 
 RETURN = r"""
 events:
-  description: The events in the order in which they began. Every key is always there, null where the log does not say.
+  description:
+    - The events, in the order in which they began.
+    - All events have the same keys. A value that the log does not record is null.
   returned: success
   type: list
   elements: dict
   contains:
     id:
-      description: The same event read again has the same id.
+      description: Identifies the event. The same event has the same id in every run.
+      returned: always
       type: str
-      sample: 3a69ac34-60f8c0a53a1b2c4d
+      sample: 6aaf9458-3b687da3417b9f79
     source:
-      description: V(journal), V(kmsg), or the path of the file, for pstore as well.
+      description: Where the event was read, as V(journal), V(kmsg), or the path of the file. For pstore it is the path
+        of the dump.
+      returned: always
       type: str
       sample: journal
     time:
-      description: When it began, ISO 8601 in UTC. Null where the log gives no date, year or zone, or the host was suspended.
+      description:
+        - When the event began, as ISO 8601 in UTC.
+        - Null if the log lacks the date, the year or the zone. Also null with O(source=kmsg) if the host was suspended
+          since boot.
+      returned: always
       type: str
       sample: "2026-11-23T04:43:45.649722Z"
     monotonic:
-      description: When it began, in seconds after boot.
+      description: When the event began, in seconds after boot. Null if the log does not record it.
+      returned: always
       type: float
       sample: 53.649722
     boot_id:
-      description: The boot it belongs to. Null where the text does not say.
+      description: The boot in which the event happened. Null if the log does not name it.
+      returned: always
       type: str
       sample: 6aaf9458705f4b56a35ac8cca67d8f0f
     boot_index:
-      description: V(0) for the last boot in the source, V(-1) for the one before.
+      description: The boot in which the event happened. V(0) is the last boot in the log, V(-1) the boot before it.
+      returned: always
       type: int
       sample: 0
     trusted:
       description:
-        - V(true) when the facility proves that the kernel wrote it, or journald that the service of RV(events[].killer) did. V(false) when
-          a program wrote what only the kernel says. Null when it cannot be told.
+        - V(true) if the facility proves that the kernel wrote the lines, or if journald vouches for the service of the
+          killer.
+        - V(false) if a program wrote lines that only the kernel writes.
+        - Null if the log cannot prove either.
+      returned: always
       type: bool
       sample: true
     killer:
       description:
-        - Who killed, V(kernel), or a program, V(systemd-oomd), V(earlyoom), V(nohang) or V(oomd). Of programs the journal tells, and files.
+        - What killed. V(kernel), or a program, which is V(systemd-oomd), V(earlyoom), V(nohang) or V(oomd).
+        - The journal and log files record the kills of programs.
+      returned: always
       type: str
       sample: kernel
     reason:
-      description: Why a program killed, V(swap) or V(pressure), where it says so.
+      description: Why a program killed, V(swap) or V(pressure). Null if it does not log a reason, and for the kernel.
+      returned: always
       type: str
-      sample: null
+      sample: pressure
     signal:
-      description: What a program sent.
+      description: The signal that a program sent. Null if it does not log one, and for the kernel.
+      returned: always
       type: str
-      sample: null
+      sample: SIGTERM
     escalated:
-      description: Whether the program sent SIGKILL as SIGTERM was not enough.
+      description: Whether the program sent SIGKILL after SIGTERM had not been enough.
+      returned: always
       type: bool
       sample: false
     killed_count:
-      description: How many processes were killed in the cgroup that systemd-oomd chose, as systemd says afterwards.
+      description: How many processes died in the cgroup that systemd-oomd chose, as systemd logs it afterwards. Null
+        for other killers.
+      returned: always
       type: int
-      sample: null
+      sample: 12
     outcome:
-      description: V(kill), V(group_kill), V(no_killable), V(panic) or V(incomplete).
+      description:
+        - V(kill) if the kernel killed a process, or if a program killed one or more.
+        - V(group_kill) if the kernel killed a whole memory cgroup (C(memory.oom.group)).
+        - V(no_killable) if no process could be killed. In a memory cgroup this is not a panic.
+        - V(panic) if the kernel panicked instead.
+        - V(incomplete) if the log has a report without a kill.
+      returned: always
       type: str
       sample: kill
     constraint:
-      description: What had run out, V(none) for the host, V(cpuset), V(memory_policy) or V(memcg).
+      description:
+        - What ran out of memory. V(none) for the host, V(cpuset), V(memory_policy), or V(memcg) for a memory cgroup.
+        - Null if the log does not record it.
+      returned: always
       type: str
       sample: memcg
     sysrq:
-      description: Whether somebody asked for it with SysRq.
+      description: Whether SysRq f requested the kill.
+      returned: always
       type: bool
       sample: false
     allocating_task:
-      description: Whether the task that allocated was to be killed, by C(vm.oom_kill_allocating_task).
+      description: Whether C(vm.oom_kill_allocating_task) made the kernel choose the task that allocated.
+      returned: always
       type: bool
       sample: false
     trigger:
-      description: The task whose allocation failed. Null when the report's first line is missing.
+      description: The task whose allocation failed. Null if the first line of the report is missing.
+      returned: always
       type: dict
-      sample: {"name": "hog", "pid": 370, "oom_score_adj": 300, "gfp_mask": "0xcc0", "order": 0}
+      contains:
+        name:
+          description: Name of the task (C(comm)). Kernels before 2.6.19 do not print it.
+          returned: always
+          type: str
+          sample: hog
+        pid:
+          description: Thread id of the task. Null if the report does not contain it.
+          returned: always
+          type: int
+          sample: 370
+        oom_score_adj:
+          description: Score adjustment of the task. Null before kernel 2.6.36.
+          returned: always
+          type: int
+          sample: 300
+        gfp_mask:
+          description: The allocation flags, in hexadecimal.
+          returned: always
+          type: str
+          sample: "0xcc0"
+        order:
+          description: The size of the allocation. V(0) is one page, V(1) two pages, V(2) four pages. V(-1) is SysRq f.
+          returned: always
+          type: int
+          sample: 0
     memcg:
-      description: The memory cgroup that was at its limit. Null for other constraints.
+      description: The memory cgroup that reached its limit, or that a program chose. Null for other constraints.
+      returned: always
       type: dict
-      sample: {"path": "/system.slice/x.service", "usage_kb": 65536, "limit_kb": 65536, "failcnt": 12}
+      contains:
+        path:
+          description: Path of the memory cgroup.
+          returned: always
+          type: str
+          sample: /system.slice/x.service
+        usage_kb:
+          description: How much memory it used, in KiB.
+          returned: always
+          type: int
+          sample: 24576
+        limit_kb:
+          description: Its limit in KiB. Null if it has no limit, or if the log does not record it.
+          returned: always
+          type: int
+          sample: 24576
+        failcnt:
+          description: How often its usage had reached the limit.
+          returned: always
+          type: int
+          sample: 79
     announced:
-      description: Whom a kernel up to 5.0 chose. A child of it may have died instead.
+      description:
+        - The process that a kernel up to 5.0 chose (C(Kill process ... or sacrifice child)). A child of it may have
+          died instead.
+        - Null for newer kernels.
+      returned: always
       type: dict
-      sample: null
+      contains:
+        pid:
+          description: Its pid, in the initial pid namespace.
+          returned: always
+          type: int
+          sample: 7
+        name:
+          description: Its name (C(comm)).
+          returned: always
+          type: str
+          sample: apache2
+        score:
+          description: Its badness.
+          returned: always
+          type: int
+          sample: 12
     victims:
-      description: Who died, each once.
+      description: The processes that died, each once.
+      returned: always
       type: list
       elements: dict
       contains:
         pid:
-          description: Process number in the initial pid namespace.
+          description: Its pid, in the initial pid namespace. Null if nohang does not log it.
+          returned: always
           type: int
           sample: 370
         name:
-          description: Name of the process, C(comm), with control characters as the log escapes them.
+          description: Its name (C(comm)), with control characters escaped as in the log.
+          returned: always
           type: str
           sample: hog
         uid:
           description: Its user, in the initial user namespace.
+          returned: always
           type: int
           sample: 0
         score:
-          description: Its badness, up to kernel 5.0.
+          description: Its badness. Kernels up to 5.0 log it, and some programs.
+          returned: always
           type: int
-          sample: null
+          sample: 12
         oom_score_adj:
           description: Its score adjustment.
+          returned: always
           type: int
           sample: 300
         total_vm_kb:
-          description: Virtual memory in KiB.
+          description: Its virtual memory in KiB.
+          returned: always
           type: int
           sample: 27140
         anon_rss_kb:
-          description: Anonymous memory in KiB.
+          description: Its resident anonymous memory in KiB.
+          returned: always
           type: int
           sample: 24360
         file_rss_kb:
-          description: File mappings in KiB.
+          description: Its resident file mappings in KiB.
+          returned: always
           type: int
           sample: 936
         shmem_rss_kb:
-          description: Shared memory in KiB.
+          description: Its resident shared memory in KiB.
+          returned: always
           type: int
           sample: 0
         rss_kb:
-          description: All that was resident, in KiB.
+          description: Its whole resident memory in KiB. Null if the line does not contain every part of it.
+          returned: always
           type: int
           sample: 25296
         pgtables_kb:
-          description: Page tables in KiB.
+          description: Its page tables in KiB.
+          returned: always
           type: int
           sample: 88
         cgroup:
-          description: Its memory cgroup, or that of the group that was killed.
+          description: Its memory cgroup, or the cgroup of the group that was killed.
+          returned: always
           type: str
           sample: /system.slice/x.service
         unit:
-          description: The service that the cgroup belongs to. Null for none of this host's systemd.
+          description: The service of this host's systemd that the cgroup belongs to. Null if there is none.
+          returned: always
           type: str
           sample: x.service
         container_id:
-          description: The container that the cgroup belongs to, by its full id.
+          description: The full id of the container that the cgroup belongs to. Null if there is none.
+          returned: always
           type: str
+          sample: 4c01db0b339c4c01db0b339c4c01db0b339c4c01db0b339c4c01db0b339caaaa
         pod_uid:
-          description: The Kubernetes pod that the cgroup belongs to, by its uid.
+          description: The uid of the Kubernetes pod that the cgroup belongs to. Null if there is none.
+          returned: always
           type: str
+          sample: 0c2f6a1e-6f0b-4b5e-9d3c-2a7f8e1b4c5d
     skipped_pids:
       description: Members of a killed group that were already exiting.
+      returned: always
       type: list
       elements: int
+      sample: [381]
     panic_policy:
-      description: V(compulsory) or V(system-wide) when C(vm.panic_on_oom) made the kernel panic.
+      description:
+        - The value of C(vm.panic_on_oom) behind a panic, in the kernel's words. V(system-wide) is 1, V(compulsory) is
+          2.
+        - Null if the setting did not cause a panic.
+      returned: always
       type: str
-      sample: null
+      sample: system-wide
     tasks_count:
-      description: Rows of the task table that are in the log.
+      description: How many rows of the task table are in the log. Null if the log has neither the table nor the
+        report's first line.
+      returned: always
       type: int
-      sample: 2
+      sample: 15
     tasks:
-      description: The task table, with O(tasks).
+      description: The task table of the report, the processes that the kernel could choose from.
+      returned: with O(tasks=true)
       type: list
       elements: dict
+      contains:
+        pid:
+          description: The pid of the process.
+          returned: always
+          type: int
+          sample: 384
+        thread:
+          description: The thread id that the kernel prints for the process. Usually the same number as the pid.
+          returned: always
+          type: int
+          sample: 384
+        uid:
+          description: Its user, in the initial user namespace.
+          returned: always
+          type: int
+          sample: 0
+        name:
+          description: Its name (C(comm)).
+          returned: always
+          type: str
+          sample: globalhog
+        oom_score_adj:
+          description: Its score adjustment.
+          returned: always
+          type: int
+          sample: 0
+        total_vm_kb:
+          description: Its virtual memory in KiB. Null if the report does not reveal the page size.
+          returned: always
+          type: int
+          sample: 224516
+        rss_kb:
+          description: Its resident memory in KiB. Null if the report does not reveal the page size.
+          returned: always
+          type: int
+          sample: 221272
+        swap_kb:
+          description: Its swap in KiB. Null if the report does not reveal the page size.
+          returned: always
+          type: int
+          sample: 0
     raw:
-      description: The lines, with O(raw).
+      description: The lines of the report, as they were read.
+      returned: with O(raw=true)
       type: list
       elements: str
+      sample: ["4,1048,163472999,-;nodump invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"]
     complete:
-      description: Whether both the first line of the report and its end are in the log.
+      description: Whether the log has both the first line of the report and its end.
+      returned: always
       type: bool
       sample: true
 total:
-  description: How many events there are.
+  description: How many events match.
   returned: success
   type: int
   sample: 2
 truncated:
-  description: Whether O(limit) or their size left some of them out.
+  description: Whether RV(events) lacks older events, because of O(limit) or their size.
   returned: success
   type: bool
   sample: false
 counts:
-  description:
-    - C(vmstat_oom_kill) is what the kernel counted since boot. Null before kernel 4.13, and for anything but the whole current boot.
-    - C(logged_kills) is how many victims of the kernel the log names, C(unlogged) how many of the counted kills it does not.
-    - C(unlogged_in) tells where they were, as far as cgroups that still exist count more kills than the log names in them
-      (C(memory.events.local), C(memory.oom_control)).
-    - C(untrusted) is how many events were not written by the kernel.
-    - C(undated) is how many events were left out of the time that was asked for, as the log does not tell when they were.
+  description: Compares the log with the kernel's own counters.
   returned: success
   type: dict
-  sample: {"vmstat_oom_kill": 2, "logged_kills": 2, "unlogged": 0, "unlogged_in": [], "untrusted": 0, "undated": 0}
+  contains:
+    vmstat_oom_kill:
+      description:
+        - The kills that the kernel counted since boot (C(oom_kill) in C(/proc/vmstat)).
+        - Null before kernel 4.13. Also null unless the run reads the whole current boot from the journal or
+          C(/dev/kmsg).
+      returned: always
+      type: int
+      sample: 20
+    logged_kills:
+      description: The victims of the kernel that the log names.
+      returned: always
+      type: int
+      sample: 17
+    unlogged:
+      description:
+        - The kills that the kernel counted and the log does not explain. In a group kill the kernel counts the chosen
+          process twice.
+        - Null if RV(counts.vmstat_oom_kill) is.
+      returned: always
+      type: int
+      sample: 2
+    unlogged_in:
+      description: The existing cgroups that count more kills than the log names in them. Searched only if
+        RV(counts.unlogged) is not 0.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        cgroup:
+          description: Path of the cgroup.
+          returned: always
+          type: str
+          sample: /system.slice/x.service
+        oom_kill:
+          description: The kills that the cgroup counted (C(memory.events.local), or C(memory.oom_control) in version
+            1).
+          returned: always
+          type: int
+          sample: 3
+        logged_kills:
+          description: The victims in the cgroup that the log names.
+          returned: always
+          type: int
+          sample: 1
+    untrusted:
+      description: The events whose RV(events[].trusted) is V(false).
+      returned: always
+      type: int
+      sample: 1
+    undated:
+      description: The events left out because of O(since) or O(until), as the log does not record when they happened.
+      returned: always
+      type: int
+      sample: 0
 summary:
-  description: Kills by name, most first.
+  description: The kills by process name, the most kills first. Includes the kills of programs.
   returned: success
   type: list
   elements: dict
-  sample: [{"name": "hog", "kills": 2}]
+  contains:
+    name:
+      description: Name of the killed processes. Null if the log does not contain it.
+      returned: always
+      type: str
+      sample: hog
+    kills:
+      description: How many of them died.
+      returned: always
+      type: int
+      sample: 2
 lost:
-  description:
-    - C(records) of the ring buffer that were overwritten before they were read, with the lines that the log itself says it lacks, and
-      reports that the kernel says it suppressed.
-    - C(gap) is true when what O(cursor) names is no longer there, so that what came between may be lost.
-    - C(files) says of which files the rest could not be read, and why.
+  description: What is missing from the log.
   returned: success
   type: dict
-  sample: {"records": 0, "suppressed_reports": 0, "gap": false, "files": []}
+  contains:
+    records:
+      description:
+        - Records of the ring buffer that were overwritten before they were read.
+        - Includes the lines that the kernel, journald or rsyslog log as lost.
+      returned: always
+      type: int
+      sample: 0
+    suppressed_reports:
+      description: Reports that the kernel logs as suppressed.
+      returned: always
+      type: int
+      sample: 3
+    gap:
+      description: Whether the place of O(cursor) no longer exists. Events between that place and the oldest record may
+        be lost.
+      returned: always
+      type: bool
+      sample: false
+    files:
+      description: The files whose rest could not be read, with the reason.
+      returned: always
+      type: list
+      elements: str
+      sample:
+        - "/var/log/kern.log.2.gz is cut or damaged: Compressed file ended before the end-of-stream marker was reached"
 cursor:
-  description: Where the next run goes on, for O(cursor). Null for V(pstore), with O(until), and where there was nothing to read.
+  description: Where the next run starts, for O(cursor). Null with O(source=pstore), with O(until), and if there was
+    nothing to read.
   returned: success
   type: str
   sample: "kmsg|6aaf9458705f4b56a35ac8cca67d8f0f|0c3b1f2b36e9411785b1ab3cbd8dba7d:1204|"
 pstore_backend:
-  description: What would keep the kernel log of a panic for O(source=pstore). Null for nothing.
+  description: The pstore backend that would keep the kernel log of a panic for O(source=pstore). Null if none is
+    loaded.
   returned: success
   type: str
   sample: ramoops
@@ -385,6 +656,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather 
 
 
 def main() -> None:
+    """Read the log, and return its events, counts, losses and the next cursor."""
     module = AnsibleModule(
         argument_spec=dict(
             source=dict(type="str", choices=["auto", "journal", "kmsg", "pstore", "file"], default="auto"),

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What it costs to read a log of a gigabyte with 200 reports in it.
+"""Measure how long it takes to read a log of a gigabyte with 200 reports in it.
 
-Measured against grep, which only counts reports, and against OOMAnalyser, which
-takes one apart: OOMANALYSER=PATH names its OOMAnalyser.py, which PyPI does not
-have. The bounds are ratios from one interleaved run, and no test fails because
-of them.
+It is compared with grep, which only counts reports, and with OOMAnalyser, which parses a single
+report. OOMAnalyser is not on PyPI: set OOMANALYSER to the path of its OOMAnalyser.py.
+
+The bounds are ratios from one interleaved run. No test fails because of them.
 """
 
 import importlib.util
@@ -35,10 +35,10 @@ REPORTS = 200
 ROWS = 150  # of each report's task table
 REPETITIONS = 5
 
-# What must hold: see the table that is printed.
+# The bounds, as the printed table names them.
 GREP_BY_OURS = 0.5
 ANALYSER_BY_OURS = 20
-DOUBLE_BY_HALF = 2.2  # twice the input, and what clocks are worth
+DOUBLE_BY_HALF = 2.2  # twice the input, plus the inaccuracy of the clock
 MIB_OVER_BARE = 64
 
 WORDS = [
@@ -92,8 +92,8 @@ WORDS = [
 ]
 
 
-def report():
-    """The lines of one report as a kernel printed it, with a table as long as that of a server."""
+def report_lines():
+    """Return the lines of one recorded report, with a task table as long as that of a server."""
     lines = [record.text for record in LogFile(FIXTURE).records()]
     begin = next(number for number, line in enumerate(lines) if "invoked oom-killer" in line)
     end = next(number for number, line in enumerate(lines) if number > begin and "Killed process" in line)
@@ -101,26 +101,28 @@ def report():
     return lines[begin:row] + [lines[row]] * ROWS + lines[row : end + 1]
 
 
-def write(path, mebibytes, reports):
-    """A kern.log as rsyslog writes it, reports spread evenly."""
+def write_log(path, mebibytes, reports):
+    """Write a kern.log in the format of rsyslog, with evenly spread reports."""
     choose = random.Random(1)
     fillers = [" ".join(choose.choices(WORDS, k=choose.randint(6, 16))) for _turn in range(5000)]
-    lines, size, uptime, told = report(), 0, 0.0, 0
+    lines, size, uptime, written = report_lines(), 0, 0.0, 0
     with open(path, "w") as stream:
         while size < mebibytes << 20:
             uptime += 0.01
             texts = [choose.choice(fillers)]
-            if size >= told * (mebibytes << 20) / reports:
-                texts, told = lines, told + 1
+            if size >= written * (mebibytes << 20) / reports:
+                texts, written = lines, written + 1
             seconds = int(uptime)
-            stamp = f"Nov 23 {seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02} server kernel: [{uptime:12.6f}] "
+            clock = f"{seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+            stamp = f"Nov 23 {clock} server kernel: [{uptime:12.6f}] "
             size += stream.write("".join(stamp + text + "\n" for text in texts))
 
 
-def timed(action):
+def measure_time(action):
+    """Run the action; return its seconds and its result."""
     begun = time.monotonic()
-    found = action()
-    return time.monotonic() - begun, found
+    result = action()
+    return time.monotonic() - begun, result
 
 
 def grep(path):
@@ -128,113 +130,108 @@ def grep(path):
 
 
 def ours(path):
-    nothing = dict.fromkeys(Query._fields)
-    query = Query(
-        **dict(
-            nothing,
-            source="file",
-            paths=[path],
-            boot="current",
-            killer="kernel",
-            tasks=False,
-            raw=False,
-            untrusted=False,
-            limit=1000,
-        )
-    )
-    return len(gather(query, Procfs())["events"])
+    """Count the reports as the module does with killer=kernel."""
+    options = dict.fromkeys(Query._fields)
+    options.update(source="file", paths=[path], boot="current", killer="kernel")
+    options.update(tasks=False, raw=False, untrusted=False, limit=1000)
+    return len(gather(Query(**options), Procfs())["events"])
 
 
 def all_killers(path):
+    """Count the events of the kernel and of user-space killers."""
     return len(parse_events(LogFile(path).records()))
 
 
-def load(program):
+def load_analyser(program):
     spec = importlib.util.spec_from_file_location("OOMAnalyser", program)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def analysed(module, text):
+def analyse(module, text):
     if not module.OOMAnalyser(module.OOMEntity(text)).analyse():
-        sys.exit("OOMAnalyser did not take the report apart")
+        sys.exit("OOMAnalyser did not parse the report")
 
 
-def first_lines(path, size):
+def read_start(path, size):
     with open(path) as stream:
         return stream.read(size)
 
 
-def peak_mib(code):
-    """What a Python needs at most to run this."""
+def measure_peak_mib(code):
+    """Run the code in a new Python; return its peak memory in MiB."""
     measure = '\nprint([line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")][0])'
     done = subprocess.run([sys.executable, "-c", code + measure], check=True, stdout=subprocess.PIPE, text=True)
     return int(done.stdout.split()[-1]) / 1024
 
 
-def row(what, value, bound="", holds=None):
+def print_row(what, value, bound="", holds=None):
     print(f"{what:<38} {value:>10}   {bound:<14} {'' if holds is None else 'holds' if holds else 'DOES NOT HOLD'}")
+
+
+def compare_with_analyser(module, path, own_seconds):
+    """Compare the time for one report with that of OOMAnalyser, for three inputs.
+
+    OOMAnalyser parses the first report of its input. The inputs are the whole log, as a user has
+    it, the part of the log with one report, and a report that was cut out by hand. The last one
+    shows what is left of the difference if nothing has to be searched for.
+    """
+
+    def print_ratio(what, ratio):
+        print_row(
+            "OOMAnalyser / ours, given " + what,
+            f"{ratio:.1f}",
+            f"at least {ANALYSER_BY_OURS}",
+            ratio >= ANALYSER_BY_OURS,
+        )
+
+    for what, size, turns in (
+        ("the log", MEBIBYTES << 20, 1),
+        ("a part of it", (MEBIBYTES << 20) // REPORTS, REPETITIONS),
+    ):
+        text = read_start(path, size)
+        seconds = [measure_time(lambda text=text: analyse(module, text))[0] for _turn in range(turns)]
+        print_ratio(what, statistics.median(seconds) / own_seconds)
+    text = "\n".join("[  123.456789] " + line for line in report_lines())
+    ratios = [
+        measure_time(lambda: analyse(module, text))[0]
+        / measure_time(lambda: parse_events(parse_lines(text.split("\n"))))[0]
+        for _turn in range(51)
+    ]
+    print_ratio("a report", statistics.median(ratios))
 
 
 def main():
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         path, half = os.path.join(folder, "kern.log"), os.path.join(folder, "half.log")
-        write(path, MEBIBYTES, REPORTS)
-        write(half, MEBIBYTES // 2, REPORTS // 2)
+        write_log(path, MEBIBYTES, REPORTS)
+        write_log(half, MEBIBYTES // 2, REPORTS // 2)
         times = {grep: [], ours: [], all_killers: []}
         for _turn in range(REPETITIONS):
             for reader, measured in times.items():
-                seconds, found = timed(lambda reader=reader: reader(path))
+                seconds, found = measure_time(lambda reader=reader: reader(path))
                 measured.append(seconds)
                 if found != REPORTS:
                     sys.exit(f"{reader.__name__} found {found} of {REPORTS} reports")
         print(f"{MEBIBYTES} MiB with {REPORTS} reports")
         for reader, measured in times.items():
-            row(reader.__name__, f"{statistics.median(measured):.2f} s")
+            print_row(reader.__name__, f"{statistics.median(measured):.2f} s")
         ratio = statistics.median(theirs / own for theirs, own in zip(times[grep], times[ours]))
-        row("throughput / grep", f"{ratio:.2f}", f"at least {GREP_BY_OURS}", ratio >= GREP_BY_OURS)
+        print_row("throughput / grep", f"{ratio:.2f}", f"at least {GREP_BY_OURS}", ratio >= GREP_BY_OURS)
         doubled = statistics.median(
-            timed(lambda: ours(path))[0] / timed(lambda: ours(half))[0] for _turn in range(REPETITIONS)
+            measure_time(lambda: ours(path))[0] / measure_time(lambda: ours(half))[0] for _turn in range(REPETITIONS)
         )
-        row("twice the log", f"{doubled:.2f}", f"at most {DOUBLE_BY_HALF}", doubled <= DOUBLE_BY_HALF)
+        print_row("twice the log", f"{doubled:.2f}", f"at most {DOUBLE_BY_HALF}", doubled <= DOUBLE_BY_HALF)
         code = f"import sys; sys.path[:] = {sys.path!r}\n"
         reading = code + f"sys.argv = ['']\nfrom bench_events import ours\nours({path!r})"
-        over = peak_mib(reading) - peak_mib(code)
-        row("memory over a bare Python", f"{over:.1f} MiB", f"at most {MIB_OVER_BARE}", over <= MIB_OVER_BARE)
+        over = measure_peak_mib(reading) - measure_peak_mib(code)
+        print_row("memory over a bare Python", f"{over:.1f} MiB", f"at most {MIB_OVER_BARE}", over <= MIB_OVER_BARE)
         program = os.environ.get("OOMANALYSER")
-        if not program:
-            print("OOMAnalyser was not given (OOMANALYSER=PATH), and is not measured")
-            return
-        module = load(program)
-        # It takes the first report apart of what it is given: the log, as a user has it; that part of it which has one report; or a report
-        # that somebody has cut out, which is what is left of the difference when nothing has to be looked for.
-        own = statistics.median(times[ours]) / REPORTS
-        for what, size, turns in (
-            ("the log", MEBIBYTES << 20, 1),
-            ("a part of it", (MEBIBYTES << 20) // REPORTS, REPETITIONS),
-        ):
-            text = first_lines(path, size)
-            ratio = (
-                statistics.median(timed(lambda text=text: analysed(module, text))[0] for _turn in range(turns)) / own
-            )
-            row(
-                "OOMAnalyser / ours, given " + what,
-                f"{ratio:.1f}",
-                f"at least {ANALYSER_BY_OURS}",
-                ratio >= ANALYSER_BY_OURS,
-            )
-        text = "\n".join("[  123.456789] " + line for line in report())
-        alone = statistics.median(
-            timed(lambda: analysed(module, text))[0] / timed(lambda: parse_events(parse_lines(text.split("\n"))))[0]
-            for _turn in range(51)
-        )
-        row(
-            "OOMAnalyser / ours, given a report",
-            f"{alone:.1f}",
-            f"at least {ANALYSER_BY_OURS}",
-            alone >= ANALYSER_BY_OURS,
-        )
+        if program:
+            compare_with_analyser(load_analyser(program), path, statistics.median(times[ours]) / REPORTS)
+        else:
+            print("OOMAnalyser is not measured: set OOMANALYSER=PATH")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,17 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Look for input that breaks the parser, guided by what it covers: python tests/fuzz/fuzz_parser.py FOLDER -runs=N
+"""Fuzz the parser, guided by coverage: python tests/fuzz/fuzz_parser.py FOLDER -runs=N
 
-FOLDER keeps what was found to be of interest, and begins with the recorded logs
-in pieces. The first byte chooses the form, so that the journal's export and
-dmesg's JSON are tried as well. What must hold is more than that nothing is
-raised: a victim's pid stands in the text, as its lines are put together, an
-event that is trusted has a record that is, and the same text gives the same
-events.
+FOLDER keeps the inputs that reached new code. At first it is filled with pieces of the recorded
+logs. The first byte of an input selects its format, so that the journal's export format and dmesg's
+JSON are tried as well.
+
+Beyond raising nothing, the parser has to keep four promises:
+- The pid of every victim stands in the text, after wrapped lines are rejoined.
+- Every event has the same keys.
+- A trusted event has a trusted record.
+- The events can be written as JSON.
 """
 
 import glob
@@ -22,63 +25,70 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ansible_collections"]):
-    from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import formats as _log_forms
+    from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import (
+        dmesg_records,
+        export_entries,
+        journal_record,
+        parse_lines,
+    )
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded")
 
+EXPORT, DMESG_JSON, TEXT = 0, 1, 2  # formats; every other number is text as well
+
 KEYS = set(
-    parse_events(
-        _log_forms.parse_lines(["Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"])
-    )[0]
+    parse_events(parse_lines(["Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))[0]
 )
 
 
-def records(form, data):
-    """What a file with this in it would be read as."""
-    if form == 0:
-        entries = (_log_forms.journal_record(fields) for _taken, fields in _log_forms.export_entries(io.BytesIO(data)))
-        return [record for record in entries if record is not None]
+def read_records(form, data):
+    """Return the records of a file with this format and content."""
+    if form == EXPORT:
+        records = (journal_record(fields) for _taken, fields in export_entries(io.BytesIO(data)))
+        return [record for record in records if record is not None]
     text = data.decode("utf-8", "backslashreplace")
-    if form == 1:
+    if form == DMESG_JSON:
         try:
-            return list(_log_forms.dmesg_records(text))
+            return list(dmesg_records(text))
         except (ValueError, RecursionError):
             return []
-    return list(_log_forms.parse_lines(text.split("\n")))
+    return list(parse_lines(text.split("\n")))
 
 
-def try_one(data):
-    read = records(data[0] % 8 if data else 2, data[1:])
-    events = parse_events(read, tasks=True, raw=True)
-    died = {victim["pid"] for event in events for victim in event["victims"]} - {None}  # which nohang may leave out
-    if died:
-        assert died <= {int(digits) for record in whole_messages(read) for digits in re.findall(r"\d+", record.text)}, (
-            events
-        )
+def check_promises(data):
+    """Parse one input, and fail if the events break a promise."""
+    records = read_records(data[0] % 8 if data else TEXT, data[1:])
+    events = parse_events(records, tasks=True, raw=True)
+    # Events of nohang may have no pid.
+    victims = {victim["pid"] for event in events for victim in event["victims"]} - {None}
+    if victims:
+        messages = whole_messages(records)
+        numbers = {int(digits) for record in messages for digits in re.findall(r"\d+", record.text)}
+        assert victims <= numbers, events
     for event in events:
         assert set(event) - {"tasks", "raw"} == KEYS, event
         if event["trusted"] and event["killer"] == "kernel":
-            assert any(record.trusted for record in read), event
+            assert any(record.trusted for record in records), event
     json.dumps(events)
 
 
-def seeds(folder):
-    """The recorded logs, a report or so in each file."""
+def write_seeds(folder):
+    """Write the recorded logs into the folder, about one report in each file."""
     for path in sorted(glob.glob(os.path.join(FIXTURES, "*", "*"))):
         with open(path, "rb") as stream:
             lines = stream.read().split(b"\n")
         for number in range(0, len(lines), 12):
             with open(os.path.join(folder, f"{path.replace(os.sep, '_')[-60:]}-{number}"), "wb") as stream:
-                stream.write(b"\2" + b"\n".join(lines[number : number + 12]))
+                stream.write(bytes([TEXT]) + b"\n".join(lines[number : number + 12]))
 
 
 def main():
     os.makedirs(sys.argv[1], exist_ok=True)
     if not os.listdir(sys.argv[1]):
-        seeds(sys.argv[1])
-    atheris.Setup(sys.argv, try_one)
+        write_seeds(sys.argv[1])
+    atheris.Setup(sys.argv, check_promises)
     atheris.Fuzz()
 
 

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Start a killer with a hog that it has to kill, and print what really happened: killers.py KILLER"""
+"""Let a killer kill a hog, and print what really happened: killers.py KILLER
+
+The output comes from waiting for the hog, not from any log.
+"""
 
 import json
 import os
@@ -20,7 +23,7 @@ memory[::4096] = b"x" * len(memory[::4096])
 time.sleep(60)
 """
 
-# Each kills when less than 45 % is free, which is so when the hog leaves 38 %.
+# Each kills if less than 45 % of memory is available. The hog leaves 38 %.
 EARLYOOM = 'EARLYOOM_ARGS="-m 45,20 -s 100,100 -r 0"\n'
 NOHANG = {"soft_threshold_min_mem": "45 %", "hard_threshold_min_mem": "20 %"}
 OOMD = "[OOM]\nDefaultMemoryPressureDurationSec=1s\n"
@@ -41,13 +44,13 @@ def show(unit, name):
 
 
 def start(unit, *command, properties=()):
-    """Run a program as a service; its pid."""
+    """Run a program as a service; return its pid."""
     run("systemd-run", "--quiet", "--unit=" + unit, *["--property=" + one for one in properties], *command)
     return int(show(unit, "MainPID"))
 
 
-def ended(unit):
-    """Wait for its end; the signal that it was."""
+def wait_for_kill(unit):
+    """Wait until the service is killed; return the signal."""
     for _turn in range(600):
         if show(unit, "ActiveState") == "failed":
             signal = int(show(unit, "ExecMainStatus"))
@@ -57,8 +60,8 @@ def ended(unit):
     sys.exit(f"{unit} was not killed")
 
 
-def by_service(service):
-    """A killer that looks for processes."""
+def kill_by_service(service):
+    """Run a hog until a killer that chooses processes has killed it."""
     run("systemctl", "restart", service)
     with subprocess.Popen([sys.executable, "-c", HOG]) as hog:
         signal = -hog.wait(90)
@@ -68,7 +71,7 @@ def by_service(service):
 
 def earlyoom():
     write("/etc/default/earlyoom", EARLYOOM)
-    return by_service("earlyoom")
+    return kill_by_service("earlyoom")
 
 
 def nohang():
@@ -77,11 +80,14 @@ def nohang():
     names = [line.partition("=")[0].strip() for line in lines]
     lines = [f"{name} = {NOHANG[name]}" if name in NOHANG else line for name, line in zip(names, lines)]
     write("/etc/nohang/nohang.conf", "\n".join(lines) + "\n")
-    return by_service("nohang")
+    return kill_by_service("nohang")
 
 
 def systemd_oomd():
-    """It kills cgroups that wait for memory: here for pages of files, which have to be read again and again."""
+    """Run a service that waits for memory until systemd-oomd kills its cgroup.
+
+    The service reads files again and again, because its memory cannot hold their pages.
+    """
     write("/etc/systemd/oomd.conf.d/test.conf", OOMD)
     run("systemctl", "restart", "systemd-oomd")
     rules = (
@@ -98,12 +104,12 @@ def systemd_oomd():
         properties=rules,
     )
     cgroup = show("thrash", "ControlGroup")
-    return dict(killer="systemd-oomd", cgroup=cgroup, signal=ended("thrash"))
+    return dict(killer="systemd-oomd", cgroup=cgroup, signal=wait_for_kill("thrash"))
 
 
 def kernel():
     pid = start("limited", sys.executable, "-c", HOG, properties=("MemoryMax=32M", "MemorySwapMax=0"))
-    return dict(killer="kernel", pid=pid, name="hog", unit="limited.service", signal=ended("limited"))
+    return dict(killer="kernel", pid=pid, name="hog", unit="limited.service", signal=wait_for_kill("limited"))
 
 
 run("systemctl", "stop", "earlyoom", "nohang", "systemd-oomd")

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What a user, a service and root can do to make a kill look real. Where each comes through is for oom_events to tell.
+# Forge kills in every way open to a user, a service and root. oom_events must not trust any of them.
 set -eu
 kill='Out of memory: Killed process 4242 (forged) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB, UID:0 pgtables:4kB oom_score_adj:0'
 for priority in 0 3 11; do

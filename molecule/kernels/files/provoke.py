@@ -2,13 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Make the kernel kill in every way that it has, and print what really happened.
+"""Make the kernel kill in every way it can, and print what really happened.
 
 With the argument panic, make it panic instead.
 
-Names and paths are those that a user would choose who wants to hide. What is
-printed comes from the processes themselves and from waiting for them, not from
-any log.
+Names and paths are those that a user would choose to hide a kill. The output comes from the
+processes themselves and from waiting for them, not from any log.
 """
 
 import ctypes
@@ -22,7 +21,7 @@ import time
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_NAME, SET_MEMPOLICY, MPOL_BIND = 15, 238, 2
-MAP_POPULATE = 0x8000  # Python names it from 3.10 on
+MAP_POPULATE = 0x8000  # mmap.MAP_POPULATE came with Python 3.10
 SECOND_NODE = 1
 MIB = 1 << 20
 
@@ -48,8 +47,8 @@ def write(path, text):
         stream.write(str(text))
 
 
-def cgroup(root, name, **values):
-    """A cgroup with these values; its folder."""
+def make_cgroup(root, name, **values):
+    """Make a cgroup with these values; return its folder."""
     folder = os.path.join(root, name)
     os.makedirs(folder, exist_ok=True)
     for key, value in values.items():
@@ -57,19 +56,20 @@ def cgroup(root, name, **values):
     return folder
 
 
-def limited(name, mib=24):
+def make_limited(name, mib=24):
+    """Make a memory cgroup with this limit; return its folder."""
     if UNIFIED:
         top = os.path.join(MEMORY, name.partition("/")[0])
         os.makedirs(top, exist_ok=True)
         if "/" in name:
             write(top + "/cgroup.subtree_control", "+memory")
-    folder = cgroup(MEMORY, name)
+    folder = make_cgroup(MEMORY, name)
     write(folder + ("/memory.max" if UNIFIED else "/memory.limit_in_bytes"), mib * MIB)
     return folder
 
 
 def fill(mib):
-    """Memory that is really used, in pieces, as much at once would be refused."""
+    """Use memory, in pieces of 4 MiB, because one large request would be refused."""
     held = []
     for _piece in range(0, mib, 4):
         held.append(mmap.mmap(-1, 4 * MIB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
@@ -78,7 +78,7 @@ def fill(mib):
 
 
 def start(name, action, folders=(), score=0):
-    """A process of that name, in those cgroups, that does this."""
+    """Start a process with this name, in these cgroups, that does this; return its pid."""
     pid = os.fork()
     if pid:
         return pid
@@ -93,13 +93,13 @@ def start(name, action, folders=(), score=0):
     os._exit(0)
 
 
-def killed(*processes):
-    """Pids and names of processes that are to be killed, now that they are."""
+def wait_for_kills(*processes):
+    """Wait until these processes are killed; return their pids and names."""
     for pid, name in processes:
         _pid, status = os.waitpid(pid, 0)
         if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
             sys.exit(f"{name!r} was not killed: {status}")
-    time.sleep(1)  # the kernel prints ten reports in five seconds
+    time.sleep(1)  # the kernel prints at most ten reports in five seconds
     return [[pid, name.hex()] for pid, name in processes]
 
 
@@ -109,39 +109,45 @@ def truth(kind, victims, constraint, memcg=None, outcome="kill"):
 
 def memcg():
     for name, path in NAMES.items():
-        pid = start(name, lambda: fill(64), [limited(path)])
-        yield truth("memcg", killed((pid, name)), "memcg", "/" + path)
+        pid = start(name, lambda: fill(64), [make_limited(path)])
+        yield truth("memcg", wait_for_kills((pid, name)), "memcg", "/" + path)
 
 
 def group():
     if not UNIFIED:
         return  # version 1 has no groups
-    folder = limited("provoked group", 32)
+    folder = make_limited("provoked group", 32)
     write(folder + "/memory.oom.group", 1)
     member = start(b"member", lambda: fill(4), [folder])
     hog = start(b"hog", lambda: fill(64), [folder])
-    yield truth("group", killed((member, b"member"), (hog, b"hog")), "memcg", "/provoked group", "group_kill")
+    yield truth("group", wait_for_kills((member, b"member"), (hog, b"hog")), "memcg", "/provoked group", "group_kill")
 
 
 def no_killable():
-    """Who may not be killed is told that there is no memory: for pages of a file, as others it would ask for for ever."""
+    """Fill a cgroup with a process that cannot be killed, until the kernel refuses memory.
+
+    It writes a file in memory, where the request fails. For other pages it would retry forever.
+    """
 
     def store():
         with open("/dev/shm/provoked", "wb", buffering=0) as stream:
             if stream.write(bytes(64 * MIB)) < 64 * MIB:
                 raise OSError(errno.ENOMEM, "short")
 
-    folder = limited("provoked immune")
+    folder = make_limited("provoked immune")
     pid = start(b"immune", store, [folder], -1000)
     status = os.waitpid(pid, 0)[1]
     if not os.WIFEXITED(status) or os.WEXITSTATUS(status) != errno.ENOMEM:
-        sys.exit(f"who may not be killed ended with {status}")
+        sys.exit(f"the process that cannot be killed ended with {status}")
     os.remove("/dev/shm/provoked")
     yield truth("no killable", [], "memcg", "/provoked immune", "no_killable")
 
 
 def host():
-    """At once and inside the kernel, without a cache that it would first give up page by page: that took minutes under emulation."""
+    """Use up the memory of the host, in one request and inside the kernel.
+
+    The page cache is dropped first. Reclaiming it page by page took minutes under emulation.
+    """
 
     def fill_at_once():
         mmap.mmap(-1, 4096 * MIB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_POPULATE)
@@ -150,7 +156,7 @@ def host():
     os.sync()
     write("/proc/sys/vm/drop_caches", 3)
     pid = start(b"whole (host)", fill_at_once, score=1000)
-    yield truth("host", killed((pid, b"whole (host)")), "none")
+    yield truth("host", wait_for_kills((pid, b"whole (host)")), "none")
     write("/proc/sys/vm/overcommit_memory", 0)
 
 
@@ -158,21 +164,22 @@ def sysrq():
     pid = start(b"chosen", lambda: fill(32), score=1000)
     time.sleep(2)
     write("/proc/sysrq-trigger", "f")
-    yield truth("sysrq", killed((pid, b"chosen")), "none")
+    yield truth("sysrq", wait_for_kills((pid, b"chosen")), "none")
 
 
-def bound(name):
-    folder = cgroup(CPUSET, "provoked set", cpuset_cpus=0, cpuset_mems=SECOND_NODE)
-    return killed((start(name, lambda: fill(4096), [folder], 1000), name))
+def kill_in_cpuset(name):
+    """Use up the memory of one NUMA node; return the victim."""
+    folder = make_cgroup(CPUSET, "provoked set", cpuset_cpus=0, cpuset_mems=SECOND_NODE)
+    return wait_for_kills((start(name, lambda: fill(4096), [folder], 1000), name))
 
 
 def cpuset():
-    yield truth("cpuset", bound(b"in a cpuset"), "cpuset")
+    yield truth("cpuset", kill_in_cpuset(b"in a cpuset"), "cpuset")
 
 
 def allocating():
     write("/proc/sys/vm/oom_kill_allocating_task", 1)
-    victims = bound(b"allocating")
+    victims = kill_in_cpuset(b"allocating")
     write("/proc/sys/vm/oom_kill_allocating_task", 0)
     yield truth("allocating", victims, "cpuset")
 
@@ -184,7 +191,7 @@ def policy():
             raise OSError(ctypes.get_errno(), "set_mempolicy")
         fill(4096)
 
-    yield truth("policy", killed((start(b"bound", bind, score=1000), b"bound")), "memory_policy")
+    yield truth("policy", wait_for_kills((start(b"bound", bind, score=1000), b"bound")), "memory_policy")
 
 
 def read(path):
@@ -192,12 +199,13 @@ def read(path):
         return stream.read()
 
 
-def counter():
+def read_counter():
+    """Return how many kills the kernel counted since boot."""
     return int(dict(line.split() for line in read("/proc/vmstat").splitlines())["oom_kill"])
 
 
 def panic():
-    """Nobody is killed, the host panics, soon after this program has ended; what will be is told by a file."""
+    """Make the host panic soon after this program has ended; write what will happen to a file."""
 
     def fill_later():
         os.setsid()
@@ -206,12 +214,11 @@ def panic():
 
     write("/proc/sys/kernel/panic", 1)
     write("/proc/sys/vm/panic_on_oom", 2)
-    signal.signal(
-        signal.SIGHUP, signal.SIG_IGN
-    )  # the terminal goes away with this program, maybe before setsid has its turn
+    # The terminal closes with this program, maybe before the child has called setsid.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for standard in range(3):
         os.dup2(os.open(os.devnull, os.O_RDWR), standard)
-    pid = start(b"x invoked oom-k", fill_later, [limited("provoked, panic")])
+    pid = start(b"x invoked oom-k", fill_later, [make_limited("provoked, panic")])
     boot = read("/proc/sys/kernel/random/boot_id").strip()
     write("/root/panic.json", json.dumps(dict(pid=pid, name="x invoked oom-k", memcg="/provoked, panic", boot_id=boot)))
     os.sync()
@@ -223,4 +230,4 @@ if sys.argv[1:] == ["panic"]:
     panic()
 else:
     cases = [case for kind in (memcg, group, no_killable, host, sysrq, cpuset, allocating, policy) for case in kind()]
-    print(json.dumps(dict(cases=cases, oom_kill=counter())))
+    print(json.dumps(dict(cases=cases, oom_kill=read_counter())))

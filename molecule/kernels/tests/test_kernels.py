@@ -1,7 +1,7 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each kernel, and whether oom_events tells of it what its own log and counter say."""
+"""oom_events returns what really happened on each kernel, from every source."""
 
 import json
 import os
@@ -24,20 +24,20 @@ def name(host):
     return host.backend.get_hostname()
 
 
-def test_it_is_the_kernel_that_it_should_be(host, name):
+def test_kernel_version(host, name):
     release = host.check_output("uname -r")
     version = tuple(int(number) for number in re.match(r"(\d+)\.(\d+)", release).groups())
     assert version >= KERNELS[name] if name == "sid" else version == KERNELS[name]
     assert evidence(name + ".json")["kernel"] == release
 
 
-def test_the_pair_was_lowered_by_systemd(name):
+def test_trial_lowered_by_systemd(name):
     facts = evidence(name + ".json")
     assert (facts["method"], facts["manager"]) == ("lowered", "systemd")
     assert facts["cgroup_version"] == (1 if name == "bullseye" else 2)
 
 
-# Whether a source says who wrote a line. Text without a facility does not.
+# What trusted is for a real kill in each source. Text without a facility cannot prove it.
 SOURCES = {
     "kmsg": True,
     "journal": True,
@@ -58,15 +58,18 @@ FORGED = 4242
 
 
 def events_of(name, source):
-    """All that one source tells, forged or not."""
-    told = evidence(name + ".events.json")["told"]
-    if source in told:
-        return told[source]["events"]
-    return [event for event in told["file"]["events"] if event["source"] == f"/root/{source}.log"]
+    """Return all events of one source, also the forged ones."""
+    results = evidence(name + ".events.json")["all"]
+    if source in results:
+        return results[source]["events"]
+    return [event for event in results["file"]["events"] if event["source"] == f"/root/{source}.log"]
 
 
 def provoked_events(name, source):
-    """Of these what was provoked: not the trials before, and where the text cannot tell them from the kernel's, not the forged ones."""
+    """Return the events of the provoked kills only.
+
+    The trials before them are left out, and the forged kills that text cannot distinguish.
+    """
     trials = {event["monotonic"] for event in evidence(name + ".events.json")["before"]["events"]}
     return [
         event
@@ -80,7 +83,10 @@ def provoked_events(name, source):
 
 
 def spellings(text):
-    r"""Of a name or path: as the kernel escapes every byte that is not ASCII, and as text with what is none escaped."""
+    r"""Return the two forms in which logs show a name or path.
+
+    The kernel escapes every byte that is not ASCII. Other text escapes only what is not text.
+    """
     data = text if isinstance(text, bytes) else text.encode()
     escaped = "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in data)
     readable = re.sub(
@@ -89,8 +95,8 @@ def spellings(text):
     return {escaped, readable}
 
 
-def says(event, case):
-    """What of the event is not as it was; an empty list is a true one."""
+def differences(event, case):
+    """Return the names of the fields in which the event is wrong."""
     wrong = []
     if sorted(victim["pid"] for victim in event["victims"]) != sorted(pid for pid, _name in case["victims"]):
         wrong.append("victims")
@@ -111,50 +117,50 @@ def says(event, case):
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_every_kill_is_told_as_it_was_and_no_other(name, source):
+def test_every_kill_once(name, source):
     provoked = evidence(name + ".events.json")["provoked"]["cases"]
     events = provoked_events(name, source)
-    # Who may not be killed may ask more than once.
+    # A process that cannot be killed may run out of memory more than once.
     once = [
         event
         for number, event in enumerate(events)
         if not number or event["outcome"] != "no_killable" or events[number - 1]["outcome"] != "no_killable"
     ]
-    assert [(case["kind"], says(event, case)) for case, event in zip(provoked, once)] == [
+    assert [(case["kind"], differences(event, case)) for case, event in zip(provoked, once)] == [
         (case["kind"], []) for case in provoked
     ]
     assert len(once) == len(provoked)
     assert {event["trusted"] for event in once} == {SOURCES[source]}
 
 
-def test_all_kinds_were_provoked(name):
+def test_all_kinds_of_kill(name):
     kinds = {case["kind"] for case in evidence(name + ".events.json")["provoked"]["cases"]}
-    missing = {"group"} if name == "bullseye" else set()  # version 1 of cgroups has none
+    missing = {"group"} if name == "bullseye" else set()  # version 1 of cgroups has no group kills
     assert kinds == {"memcg", "group", "no killable", "host", "sysrq", "cpuset", "allocating", "policy"} - missing
 
 
 @pytest.mark.parametrize("source", [source for source, trusted in SOURCES.items() if trusted])
-def test_what_is_forged_is_never_trusted(name, source):
+def test_forged_kills_are_not_trusted(name, source):
     forged = [event for event in events_of(name, source) if FORGED in [victim["pid"] for victim in event["victims"]]]
     assert [event["trusted"] for event in forged] == [False] * 3
 
 
 @pytest.mark.parametrize("source", ["kmsg", "journal"])
-def test_what_is_forged_is_counted_but_not_told_unasked(name, source):
-    facts = evidence(name + ".events.json")["unasked"][source]
+def test_forged_kills_are_counted_and_left_out(name, source):
+    facts = evidence(name + ".events.json")["defaults"][source]
     assert facts["counts"]["untrusted"] == 3
     assert {event["trusted"] for event in facts["events"]} == {True}
 
 
 @pytest.mark.parametrize("source", ["kmsg", "journal"])
-def test_the_counter_is_explained(name, source):
+def test_log_explains_the_counter(name, source):
     facts = evidence(name + ".events.json")
-    counts, counted = facts["told"][source]["counts"], facts["provoked"]["oom_kill"]
+    counts, counted = facts["all"][source]["counts"], facts["provoked"]["oom_kill"]
     assert (counts["vmstat_oom_kill"], counts["unlogged"], counts["unlogged_in"]) == (counted, 0, [])
     assert counts["logged_kills"] <= counted
 
 
-def test_trials_are_told_whole(name):
+def test_trials_are_complete(name):
     events = evidence(name + ".events.json")["before"]["events"]
     assert len(events) >= 2
     for event in events:
@@ -168,8 +174,8 @@ def test_trials_are_told_whole(name):
         assert event["trigger"]["name"] and event["victims"][0]["anon_rss_kb"] > 10 * 1024
 
 
-def test_the_journal_tells_the_same_as_the_kernel(name):
-    facts = evidence(name + ".events.json")["told"]
+def test_journal_and_kmsg_agree(name):
+    facts = evidence(name + ".events.json")["all"]
     from_kernel, from_journal = (
         [
             (event["monotonic"], event["outcome"], [victim["pid"] for victim in event["victims"]])

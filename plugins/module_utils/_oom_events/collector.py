@@ -5,9 +5,9 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Events as they come in: counted, chosen, and only the newest kept.
+"""Collect events as they are parsed: count all of them, and keep the newest that match.
 
-Pure. However many there are, the memory stays bounded.
+Pure. The memory stays bounded, however many events a log holds.
 """
 
 import heapq
@@ -19,58 +19,68 @@ from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import parse_utc
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 
-# So many events may have begun after the one that still goes on. If there are more, nobody waits for its end.
-MOST_UNSETTLED = 100
+# The most events that may begin after an unfinished one and still be held back with it.
+# If more begin, the unfinished event is returned as it is.
+MAX_UNSETTLED = 100
 
-# Names, and cgroups, of which kills are counted apart; only a forged log has more.
-MOST_NAMES = 4096
+# The most names, and the most cgroups, whose kills are counted separately.
+# Only a forged log has more.
+MAX_NAMES = 4096
 
 
 class Window(NamedTuple):
-    """The time in which events began, in seconds since 1970."""
+    """A span of time in seconds since 1970; an event belongs to it by the moment it began."""
 
     since: Optional[float]
     until: Optional[float]
 
     def is_open(self) -> bool:
+        """Return whether the window has neither a start nor an end."""
         return self.since is None and self.until is None
 
     def is_empty(self) -> bool:
+        """Return whether no moment can lie in the window."""
         return self.since is not None and self.until is not None and self.since >= self.until
 
-    def holds(self, epoch: float) -> bool:
+    def contains(self, epoch: float) -> bool:
+        """Return whether the moment lies in the window; the end itself does not."""
         return (self.since is None or epoch >= self.since) and (self.until is None or epoch < self.until)
 
 
-class Tally:
-    """What is returned of all events, and what is counted of them."""
+class Collector:
+    """The newest events that match, and the counts of all events."""
 
-    def __init__(self, window: Window, wanted: Callable[[Event], bool], untrusted: bool, limit: int) -> None:
+    def __init__(self, window: Window, matches: Callable[[Event], bool], with_untrusted: bool, limit: int) -> None:
         self._window = window
-        self._wanted = wanted
-        self._with_untrusted = untrusted
+        self._matches = matches
+        self._with_untrusted = with_untrusted
         self._limit = limit
         self._log = 0
-        self._kept: List[Tuple[int, int, int, Event]] = []  # log, line, a number that makes it unique, event: a heap
-        self._latest: Deque[Tuple[int, Event]] = deque(maxlen=MOST_UNSETTLED)  # line, event, whoever asked for it
-        self._seen = 0
+        # A heap of log, line, a number that makes the entry unique, and the event.
+        self._kept: List[Tuple[int, int, int, Event]] = []
+        # Line and event, whether the event matches or not.
+        self._latest: Deque[Tuple[int, Event]] = deque(maxlen=MAX_UNSETTLED)
+        self._taken = 0
         self.counts: Counter[str] = Counter()
-        self._kills: Counter[Optional[str]] = Counter()  # by name
-        self.kills_in: Counter[Optional[str]] = Counter()  # by cgroup
+        self._kills_by_name: Counter[Optional[str]] = Counter()
+        self.kills_by_cgroup: Counter[Optional[str]] = Counter()
 
     def take(self, line: int, event: Event) -> None:
-        """One more event of the log that is being read."""
+        """Count one event of the current log, by its first line, and keep it if it matches."""
         if not self._is_in_window(event):
             return
         self._count(event, 1)
         self._latest.append((line, event))
-        self._seen += 1
-        if self._is_asked_for(event):
-            push = heapq.heappush if len(self._kept) < self._limit + MOST_UNSETTLED else heapq.heappushpop
-            push(self._kept, (self._log, line, self._seen, event))
+        self._taken += 1
+        if self._is_selected(event):
+            push = heapq.heappush if len(self._kept) < self._limit + MAX_UNSETTLED else heapq.heappushpop
+            push(self._kept, (self._log, line, self._taken, event))
 
     def end_log(self, boots: int, hold_from: Optional[int] = None) -> bool:
-        """The log, of so many boots, is read. What began at the line C(hold_from) or later is not told now; whether that was so."""
+        """Finish the current log of that many boots; return whether events were held back.
+
+        Held back for the next run are the events that began at the line C(hold_from) or later.
+        """
         held = hold_from is not None and self._hold_back(hold_from)
         for log, _line, _number, event in self._kept:
             if log == self._log:
@@ -80,7 +90,7 @@ class Tally:
         return held
 
     def _hold_back(self, line: int) -> bool:
-        if len(self._latest) == MOST_UNSETTLED and all(number >= line for number, _event in self._latest):
+        if len(self._latest) == MAX_UNSETTLED and all(number >= line for number, _event in self._latest):
             return False
         for number, event in self._latest:
             if number >= line:
@@ -95,37 +105,39 @@ class Tally:
         if event["time"] is None:
             self.counts["undated"] += event["trusted"] is not False
             return False
-        return self._window.holds(parse_utc(event["time"]))
+        return self._window.contains(parse_utc(event["time"]))
 
-    def _is_asked_for(self, event: Event) -> bool:
-        return (event["trusted"] is not False or self._with_untrusted) and self._wanted(event)
+    def _is_selected(self, event: Event) -> bool:
+        return (event["trusted"] is not False or self._with_untrusted) and self._matches(event)
 
     def _count(self, event: Event, times: int) -> None:
-        self.counts["total"] += times * self._is_asked_for(event)
+        self.counts["total"] += times * self._is_selected(event)
         if event["trusted"] is False:
             self.counts["untrusted"] += times
             return
         for victim in event["victims"]:
-            for kills, name in ((self._kills, victim["name"]), (self.kills_in, victim["cgroup"])):
-                if name in kills or len(kills) < MOST_NAMES:
+            for kills, name in ((self._kills_by_name, victim["name"]), (self.kills_by_cgroup, victim["cgroup"])):
+                if name in kills or len(kills) < MAX_NAMES:
                     kills[name] += times
         if event["killer"] == "kernel":
             self.counts["logged_kills"] += times * len(event["victims"])
-            # In a group kill the kernel counts the chosen one twice.
+            # In a group kill the kernel counts the chosen process twice.
             self.counts["explained"] += times * (len(event["victims"]) + (event["outcome"] == "group_kill"))
 
-    def events(self, most_bytes: Optional[int] = None) -> List[Event]:
-        """The newest of those that were asked for, in the order in which they began, and of them as many as take up so many bytes of JSON."""
-        newest = [event for _log, _line, _number, event in sorted(self._kept, key=lambda entry: entry[:3])][
-            -self._limit :
-        ]
-        if most_bytes is None:
+    def select_newest(self, max_bytes: Optional[int] = None) -> List[Event]:
+        """Return the newest matching events, at most C(limit), in the order in which they began.
+
+        With C(max_bytes) only as many are returned as fit into that size as JSON.
+        """
+        in_order = [event for _log, _line, _number, event in sorted(self._kept, key=lambda entry: entry[:3])]
+        newest = in_order[-self._limit :]
+        if max_bytes is None:
             return newest
         sizes = accumulate(len(json.dumps(event)) + len(", ") for event in reversed(newest))
-        fitting = sum(size <= most_bytes for size in sizes)
+        fitting = sum(size <= max_bytes for size in sizes)
         return newest[len(newest) - fitting :]
 
-    def summary(self) -> List[Dict[str, Any]]:
-        """Kills by name, most first."""
-        named = sorted(self._kills.items(), key=lambda one: (-one[1], one[0] or ""))
-        return [dict(name=name, kills=kills) for name, kills in named if kills]
+    def summarize(self) -> List[Dict[str, Any]]:
+        """Return the kills by name, the most kills first."""
+        by_kills = sorted(self._kills_by_name.items(), key=lambda item: (-item[1], item[0] or ""))
+        return [dict(name=name, kills=kills) for name, kills in by_kills if kills]

@@ -5,12 +5,15 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Where the next run goes on: the cursor of oom_events, as text.
+"""Parse and format the cursor of oom_events, which records where the next run starts.
 
-Pure. C(SOURCE|HOST|POSITION|ID ...): the source that was read, the machine id
-of the host, how far, and the events of pstore that were told, as dumps stay
-there. A position of the journal is its own cursor, of kmsg a boot id and the
-number of the next record, of files a mark for each.
+Pure. As text a cursor is C(SOURCE|HOST|POSITION|ID ID ...).
+
+- SOURCE is the source that was read, HOST the host's machine id.
+- POSITION depends on the source. For the journal it is journald's own cursor. For kmsg it is a boot
+  id and the number of the next record. For files it is one mark for each file.
+- Each ID is an event of pstore that an earlier run returned. Dumps stay in pstore, so without the
+  ids every run would return them again.
 """
 
 import re
@@ -31,24 +34,33 @@ class Cursor(NamedTuple):
     source: str
     host: str
     position: str
-    told: List[str]  # ids
-
-    def __str__(self) -> str:
-        return "|".join([self.source, self.host, self.position, " ".join(self.told)])
+    pstore_ids: List[str]  # events of pstore that were already returned
 
 
-def understand(text: str, source: str, host: str) -> Cursor:
-    """Raises InputError for a text that is no cursor, or one of another source or host."""
+def format_cursor(cursor: Cursor) -> str:
+    """Return the cursor as text, which C(parse_cursor) reads back."""
+    return "|".join([cursor.source, cursor.host, cursor.position, " ".join(cursor.pstore_ids)])
+
+
+def parse_cursor(text: str, source: str, host: str) -> Cursor:
+    """Return the cursor that the text holds.
+
+    Raises InputError if the text is not a cursor, or if it is from another source or host.
+    """
     parts = text.split("|")
     if len(parts) != 4 or parts[0] not in _POSITIONS or not _POSITIONS[parts[0]].fullmatch(parts[2]):
-        raise InputError(f"cursor {text[:80]!r} is none that oom_events returned")
+        raise InputError(
+            f"cursor {text[:80]!r} was not returned by oom_events: use the cursor of an earlier run, or remove it"
+        )
     cursor = Cursor(parts[0], parts[1], parts[2], parts[3].split())
     if cursor.host != host:
         raise InputError(
-            f"the cursor is of another host (machine id {cursor.host}, here it is {host}): keep one for each host"
+            f"the cursor is from another host (machine id {cursor.host}, this host has {host}): "
+            "keep one cursor for each host"
         )
     if cursor.source != source:
         raise InputError(
-            f"the cursor is of source={cursor.source}, and source={source} is to be read: keep one for each source"
+            f"the cursor is from source={cursor.source}, but this run reads source={source}: "
+            "keep one cursor for each source"
         )
     return cursor

@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""What the killer did on this host, from its log and its counters."""
+"""Read the OOM kills of this host from its kernel log, and compare them with its counters."""
 
 import itertools
 import time
@@ -25,21 +25,25 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg im
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.pstore import pstore_backend, pstore_dumps
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import cursor as _cursor
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Tally, Window
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Collector, Window
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.cursor import (
+    Cursor,
+    format_cursor,
+    parse_cursor,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import REPORT_SECONDS
 
 _CLOCK_BOOTTIME = 7  # time.CLOCK_BOOTTIME came with Python 3.7
 
-
-# What is returned of events, as JSON: a controller keeps it for each host. Who asks for tables and lines gets all of them.
-MOST_BYTES = 1 << 20
+# The most bytes of events, as JSON: the controller keeps the result of each host in memory.
+# Without this limit if the user asks for task tables or log lines.
+MAX_BYTES = 1 << 20
 
 
 class Query(NamedTuple):
-    """Which events, and how much of each."""
+    """The options of the module: which events to return, and how much of each."""
 
     source: str  # auto, journal, kmsg, pstore or file
     paths: List[str]
@@ -58,171 +62,225 @@ class Query(NamedTuple):
 
 
 def gather(query: Query, procfs: Procfs, open_log: Callable[..., Kmsg] = Kmsg) -> Dict[str, Any]:
-    """Events with counts, summary and what is known to be missing."""
-    return _Gathering(_checked(query), procfs, open_log).facts()
+    """Return what the module returns: events, counts, summary, losses and the next cursor.
+
+    Raises InputError for options that exclude each other, and OomError if the log cannot be read.
+    """
+    query = query._replace(source=_choose_source(query))
+    _refuse_conflicts(query)
+    now = time.time()
+    window = _parse_window(query, now)
+    host = _read_machine_id()
+    cursor = parse_cursor(query.cursor, query.source, host) if query.cursor else None
+    reading = _Reading(query, window, cursor, now, procfs, open_log)
+    position = reading.read_source()
+    return dict(
+        reading.build_results(),
+        cursor=_next_cursor(query, host, position, reading.pstore_ids),
+        pstore_backend=pstore_backend(),
+    )
 
 
-def _checked(query: Query) -> Query:
-    """With the source that C(auto) means. Raises InputError for options that do not go together."""
+def _choose_source(query: Query) -> str:
+    """Return the source to read, which C(auto) leaves to the host."""
+    if query.source != "auto":
+        return query.source
+    if query.paths:
+        return "file"
+    return "journal" if has_journal() else "kmsg"
+
+
+def _refuse_conflicts(query: Query) -> None:
+    """Raise InputError for options that exclude each other."""
     source = query.source
-    if source == "auto":
-        source = "file" if query.paths else "journal" if has_journal() else "kmsg"
-    if (source == "file") != bool(query.paths):
-        raise InputError(f"source={source} {'needs' if source == 'file' else 'does not take'} paths")
+    if source == "file" and not query.paths:
+        raise InputError("source=file needs paths: name at least one file")
+    if source != "file" and query.paths:
+        raise InputError(f"source={source} does not take paths: remove paths, or set source=file")
     if source != "journal" and query.boot not in ("current", "all"):
-        raise InputError(f"boot={query.boot} needs the journal, source={source} has no other boots by name")
+        raise InputError(f"boot={query.boot} needs the journal: source={source} cannot select a boot")
     if query.limit < 1:
         raise InputError(f"limit {query.limit} must be at least 1")
     if query.cursor and (query.since or query.until or query.boot not in ("current", "all")):
         raise InputError(
-            "cursor says where to begin, and every boot since then is read: leave out since, until and boot"
+            "cursor already sets where to start, and every boot since then is read: remove since, until and boot"
         )
     if query.cursor and source == "pstore":
-        raise InputError("source=pstore has no cursor: with source=journal and a cursor new dumps are told, too")
-    return query._replace(source=source)
+        raise InputError(
+            "source=pstore has no cursor: source=journal with a cursor also returns the new dumps of pstore"
+        )
 
 
-class _Gathering:
-    """One run of the module."""
+def _parse_window(query: Query, now: float) -> Window:
+    """Return the window of since and until; raise InputError if it is empty."""
+    window = Window(
+        parse_moment("since", query.since, now) if query.since else None,
+        parse_moment("until", query.until, now) if query.until else None,
+    )
+    if window.is_empty():
+        raise InputError(f"since={query.since} is not before until={query.until}: no event can match")
+    return window
 
-    def __init__(self, query: Query, procfs: Procfs, open_log: Callable[..., Kmsg]) -> None:
+
+def _next_cursor(query: Query, host: str, position: Optional[str], pstore_ids: List[str]) -> Optional[str]:
+    """Return the cursor for the next run.
+
+    None if nothing was read, and with C(until), because events behind it were left out.
+    """
+    if not position or query.until:
+        return None
+    return format_cursor(Cursor(query.source, host, position, pstore_ids))
+
+
+class _Reading:
+    """One run of the module: the source as it is read, and the results so far."""
+
+    def __init__(
+        self,
+        query: Query,
+        window: Window,
+        cursor: Optional[Cursor],
+        now: float,
+        procfs: Procfs,
+        open_log: Callable[..., Kmsg],
+    ) -> None:
         self._query = query
+        self._window = window
+        self._cursor = cursor
+        self._now = now
         self._procfs = procfs
         self._open_log = open_log
-        self._now = time.time()
-        self._window = Window(
-            *(
-                parse_moment(name, text, self._now) if text else None
-                for name, text in (("since", query.since), ("until", query.until))
-            )
-        )
-        if self._window.is_empty():
-            raise InputError(f"since={query.since} is not before until={query.until}")
-        self._host = _machine_id()
-        self._cursor = _cursor.understand(query.cursor, query.source, self._host) if query.cursor else None
-        self._told: List[str] = []  # ids of what pstore has
-        self._tally = Tally(self._window, self._is_wanted, query.untrusted, query.limit)
+        self._tally = Collector(window, self._matches, query.untrusted, query.limit)
         self._lost: Dict[str, Any] = dict(records=0, suppressed_reports=0, gap=False, files=[])
+        self.pstore_ids: List[str] = []
 
-    def facts(self) -> Dict[str, Any]:
-        position = getattr(self, "_read_" + self._query.source)()
-        events = self._tally.events(None if self._query.tasks or self._query.raw else MOST_BYTES)
-        counts = self._tally.counts
-        counted = self._kernel_count()
-        unlogged = None if counted is None else max(0, counted - counts["explained"])
-        return dict(
-            events=events,
-            total=counts["total"],
-            truncated=counts["total"] > len(events),
-            counts=dict(
-                vmstat_oom_kill=counted,
-                logged_kills=counts["logged_kills"],
-                unlogged=unlogged,
-                unlogged_in=self._unlogged_in() if unlogged else [],
-                untrusted=counts["untrusted"],
-                undated=counts["undated"],
-            ),
-            summary=self._tally.summary(),
-            lost=self._lost,
-            cursor=self._next_cursor(position),
-            pstore_backend=pstore_backend(),
-        )
+    # --- the sources: each returns the position from which the next run has to read ------
 
-    def _next_cursor(self, position: Optional[str]) -> Optional[str]:
-        """None where nothing was read, and with C(until), behind which events were left out."""
-        if not position or self._query.until:
-            return None
-        return str(_cursor.Cursor(self._query.source, self._host, position, self._told))
-
-    # --- the sources: each gives the position from which on the next run has to read ----
+    def read_source(self) -> Optional[str]:
+        """Read the source; return the position where the next run starts, None if there is none."""
+        read: Dict[str, Callable[[], Optional[str]]] = {
+            "journal": self._read_journal,
+            "kmsg": self._read_kmsg,
+            "pstore": self._read_pstore,
+            "file": self._read_files,
+        }
+        return read[self._query.source]()
 
     def _read_journal(self) -> Optional[str]:
-        edge = REPORT_SECONDS  # reports that begin or end near the edges of the window are read as a whole
+        edge = REPORT_SECONDS  # a report that crosses an edge of the window is still read as a whole
         journal = Journal(
             self._query.boot,
             None if self._window.since is None else self._window.since - edge,
             None if self._window.until is None else self._window.until + edge,
             self._cursor.position if self._cursor else None,
         )
-        unsettled = self._read(journal.read(), lambda: journal.written)
+        unfinished = self._read(journal.read(), lambda: journal.written)
         self._lost["gap"] = journal.gap
         if self._cursor or self._query.boot == "all":
             self._read_pstore()
-        return str(unsettled.at) if unsettled else journal.end
+        return str(unfinished.at) if unfinished else journal.end
 
-    def _read_kmsg(self) -> Optional[str]:
+    def _read_kmsg(self) -> str:
         boot_id = self._procfs.read("sys/kernel/random/boot_id").strip().replace("-", "")
-        known_boot, _colon, number = (self._cursor.position if self._cursor else boot_id + ":0").partition(":")
-        self._lost["gap"] = known_boot != boot_id  # the rest of that boot is gone
-        with self._open_log(start=int(number) if known_boot == boot_id else 0) as log:
+        cursor_boot, _colon, number = (self._cursor.position if self._cursor else boot_id + ":0").partition(":")
+        self._lost["gap"] = cursor_boot != boot_id  # the ring buffer of that boot is gone
+        with self._open_log(start=int(number) if cursor_boot == boot_id else 0) as log:
             records = [record._replace(boot=boot_id) for record in log.read()]
-        booted = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
+        boot_time = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
 
         def take(line: int, event: Event) -> None:
-            self._tally.take(line, dict(event, time=_wall_clock(event["monotonic"], booted)))
+            self._tally.take(line, dict(event, time=_format_wall_clock(event["monotonic"], boot_time)))
 
-        written = booted + (records[-1].monotonic if records else 0)
-        unsettled = self._read(records, lambda: written, take)
+        last_write = boot_time + ((records[-1].monotonic or 0.0) if records else 0.0)
+        unfinished = self._read(records, lambda: last_write, take)
         self._lost["records"] += log.lost
-        return f"{boot_id}:{unsettled.at if unsettled else log.next}"
+        return f"{boot_id}:{unfinished.at if unfinished else log.next}"
 
     def _read_pstore(self) -> None:
-        """Every dump, as nobody knows of which boot it is; an event that is kept twice is told once, and not again with a cursor."""
-        told: Set[str] = set(self._cursor.told) if self._cursor else set()
+        """Read every dump, because a dump does not name its boot.
+
+        An event that is kept twice is returned once, and with a cursor never again.
+        """
+        known: Set[str] = set(self._cursor.pstore_ids) if self._cursor else set()
         for path, records in pstore_dumps():
 
             def take(line: int, event: Event, path: str = path) -> None:
-                if event["id"] not in told:
+                if event["id"] not in known:
                     self._tally.take(line, dict(event, source=path))
-                told.add(event["id"])
-                self._told.append(event["id"])
+                known.add(event["id"])
+                self.pstore_ids.append(event["id"])
 
             self._read(records, lambda: 0.0, take)
 
-    def _read_file(self) -> str:
+    def _read_files(self) -> str:
         marks = [Mark.of(text) for text in self._cursor.position.split()] if self._cursor else []
-        read: List[Mark] = []
-        known: Set[Mark] = set()
+        next_marks: List[Mark] = []
+        found: Set[Mark] = set()
         for paths in group_rotations(expand_paths(self._query.paths)):
             parts = [
                 LogFile(path, marks, whole_lines=self._cursor is not None, programs=self._query.killer != "kernel")
                 for path in paths
             ]
-            unsettled = self._read(
-                itertools.chain.from_iterable(part.records() for part in parts), lambda parts=parts: parts[-1].written
-            )
+
+            def last_write(newest: LogFile = parts[-1]) -> float:
+                return newest.written
+
+            unfinished = self._read(itertools.chain.from_iterable(part.records() for part in parts), last_write)
             self._lost["files"] += [part.damage for part in parts if part.damage]
-            known.update(part.known for part in parts if part.known)
-            behind = False  # what comes behind a report that still goes on is read again
-            for part in parts:
-                offset = part.start if behind else None
-                if unsettled is not None and unsettled.source == part.path:
-                    offset, behind = int(unsettled.at), True
-                mark = part.mark(offset)
-                read += [mark] if mark else []
-        self._lost["gap"] = not known.issuperset(marks)
-        return " ".join(str(mark) for mark in read)
+            found.update(part.known for part in parts if part.known)
+            next_marks += _mark_parts(parts, unfinished)
+        self._lost["gap"] = not found.issuperset(marks)
+        return " ".join(str(mark) for mark in next_marks)
 
     def _read(
         self,
         records: Iterable[Record],
-        written: Callable[[], float],
+        last_write: Callable[[], float],
         take: Optional[Callable[[int, Event], None]] = None,
     ) -> Optional[Place]:
-        """One log, of which the last line was written at that moment; the place of a report in it that may still go on, and has to be read again."""
+        """Read one log; return the place of its first unfinished report, or None.
+
+        The next run has to read again from there. C(last_write) returns, after the records are
+        read, when the last line was written, in seconds since 1970.
+        """
         ending = _oom_log.read(records, take or self._tally.take, self._query.tasks, self._query.raw)
         self._lost["suppressed_reports"] += ending.suppressed
         self._lost["records"] += ending.lost
-        silent = self._now - written()
-        goes_on = min(
-            (one for one in ending.unsettled if silent <= one.seconds), default=None, key=lambda one: one.number
+        silent_seconds = self._now - last_write()
+        unfinished = min(
+            (report for report in ending.unsettled if silent_seconds <= report.seconds),
+            default=None,
+            key=lambda report: report.number,
         )
-        held = self._tally.end_log(ending.boots, goes_on.number if goes_on and self._cursor else None)
-        return goes_on.first.place if goes_on and (held or not self._cursor) else None
+        held = self._tally.end_log(ending.boots, unfinished.number if unfinished and self._cursor else None)
+        return unfinished.first.place if unfinished and (held or not self._cursor) else None
 
-    # --- what is asked for, and what the kernel counted --------------------------------
+    # --- the results ---------------------------------------------------------------------
 
-    def _is_wanted(self, event: Event) -> bool:
+    def build_results(self) -> Dict[str, Any]:
+        """Return events, total, truncated, counts, summary and lost."""
+        events = self._tally.select_newest(None if self._query.tasks or self._query.raw else MAX_BYTES)
+        counts = self._tally.counts
+        kernel_count = self._read_kernel_count()
+        unlogged = None if kernel_count is None else max(0, kernel_count - counts["explained"])
+        return dict(
+            events=events,
+            total=counts["total"],
+            truncated=counts["total"] > len(events),
+            counts=dict(
+                vmstat_oom_kill=kernel_count,
+                logged_kills=counts["logged_kills"],
+                unlogged=unlogged,
+                unlogged_in=self._find_unlogged() if unlogged else [],
+                untrusted=counts["untrusted"],
+                undated=counts["undated"],
+            ),
+            summary=self._tally.summarize(),
+            lost=self._lost,
+        )
+
+    def _matches(self, event: Event) -> bool:
+        """Return whether the event passes the filters of the query."""
         query = self._query
         victims = event["victims"]
         return (
@@ -234,33 +292,55 @@ class _Gathering:
             and (query.killer is None or event["killer"] == query.killer)
         )
 
-    def _kernel_count(self) -> Optional[int]:
-        """What the kernel counted since boot: only for a source that has all of this boot, and nothing else."""
+    def _read_kernel_count(self) -> Optional[int]:
+        """Return how many kills the kernel counted since boot.
+
+        None unless the source holds the whole current boot and nothing else.
+        """
         query = self._query
-        is_whole = (
+        is_whole_boot = (
             query.source in ("journal", "kmsg")
             and query.boot == "current"
             and not query.cursor
             and self._window.is_open()
         )
-        return self._procfs.oom_kills() if is_whole else None
+        return self._procfs.oom_kills() if is_whole_boot else None
 
-    def _unlogged_in(self) -> List[Dict[str, Any]]:
-        """Cgroups that are still there and count more kills than the log names in them. Asked only if some are missing, as all have to be read."""
+    def _find_unlogged(self) -> List[Dict[str, Any]]:
+        """Return the existing cgroups that count more kills than the log names in them.
+
+        Called only if kills are missing, because it reads the counters of all cgroups.
+        """
         try:
-            counted = oom_kills_by_cgroup(self._procfs)
-        except UnsupportedError:  # no memory controller, so no counters of cgroups
+            kernel_counts = oom_kills_by_cgroup(self._procfs)
+        except UnsupportedError:  # without a memory controller cgroups count no kills
             return []
-        logged = self._tally.kills_in
+        logged = self._tally.kills_by_cgroup
         return [
             dict(cgroup=path, oom_kill=kills, logged_kills=logged[path])
-            for path, kills in sorted(counted.items())
+            for path, kills in sorted(kernel_counts.items())
             if kills > logged[path]
         ]
 
 
-def _machine_id() -> str:
-    """What tells this host from others (machine-id(5)); a container may have none."""
+def _mark_parts(parts: Iterable[LogFile], unfinished: Optional[Place]) -> List[Mark]:
+    """Return a mark for each file of one rotated log, from which the next run reads.
+
+    The next run reads everything again from the unfinished report on.
+    """
+    marks = []
+    behind = False  # whether the unfinished report began in an earlier file
+    for part in parts:
+        offset = part.start if behind else None
+        if unfinished is not None and unfinished.source == part.path:
+            offset, behind = int(unfinished.at), True
+        mark = part.mark(offset)
+        marks += [mark] if mark else []
+    return marks
+
+
+def _read_machine_id() -> str:
+    """Return the id that tells this host from others (machine-id(5)); a container may have none."""
     try:
         with open("/etc/machine-id") as stream:
             return stream.read().strip() or "none"
@@ -268,8 +348,11 @@ def _machine_id() -> str:
         return "none"
 
 
-def _wall_clock(uptime: float, booted: float) -> Optional[str]:
-    """ISO 8601 UTC of an uptime; None where the host was suspended, as the log's clock then stood still."""
+def _format_wall_clock(uptime: float, boot_time: float) -> Optional[str]:
+    """Return the uptime as ISO 8601 in UTC.
+
+    None if the host was suspended since boot, because the log's clock stood still meanwhile.
+    """
     if time.clock_gettime(_CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC) > 1:
         return None
-    return format_utc(booted + uptime)
+    return format_utc(boot_time + uptime)

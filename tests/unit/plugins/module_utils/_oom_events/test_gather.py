@@ -2,8 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
-"""The module oom_events: what it chooses, counts and refuses, and where the next run goes on."""
+"""What oom_events selects, counts and refuses, and where the next run starts."""
 
 import gzip
 import json
@@ -17,14 +16,21 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import pstore
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import expand_paths
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather as _events
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather as gather_module
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather
 
-KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+HEADER = "x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0"
+
+
+def kill(pid, name):
+    return f"Out of memory: Killed process {pid} ({name}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+
+
+def memcg_kill(pid, name):
+    return kill(pid, name).replace("Out of memory", "Memory cgroup out of memory")
+
 
 ENTRY = {
-    "MESSAGE": KILL.format(7, "x"),
+    "MESSAGE": kill(7, "x"),
     "_TRANSPORT": "kernel",
     "SYSLOG_FACILITY": "0",
     "_BOOT_ID": "6aaf9458705f4b56a35ac8cca67d8f0f",
@@ -33,8 +39,16 @@ ENTRY = {
 }
 
 
+def panic(uptime):
+    """Return the one part of a dump that pstore keeps of a panic."""
+    return (
+        f"Panic#1 Part1\n<4>[ {uptime}] {HEADER}\n"
+        f"<0>[ {uptime}] Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled\n"
+    )
+
+
 def query(**changes):
-    usual = dict(
+    defaults = dict(
         source="auto",
         paths=[],
         boot="current",
@@ -50,35 +64,35 @@ def query(**changes):
         untrusted=False,
         limit=100,
     )
-    return Query(**dict(usual, **changes))
+    return gather.Query(**dict(defaults, **changes))
 
 
-def test_a_kill_that_a_program_wrote_is_counted_and_left_out(proc):
+def test_count_forged_kill_and_leave_it_out():
     with open("/dev/kmsg", "w") as kmsg:
-        kmsg.write("<3>" + KILL.format(1, "forged") + "\n")
-    facts = gather(query(limit=100000), Procfs())
+        kmsg.write("<3>" + kill(1, "forged") + "\n")
+    facts = gather.gather(query(limit=100000), Procfs())
     assert facts["counts"]["untrusted"] >= 1
     assert {event["trusted"] for event in facts["events"]} <= {True}
-    everything = gather(query(limit=100000, untrusted=True), Procfs())
+    everything = gather.gather(query(limit=100000, untrusted=True), Procfs())
     assert everything["total"] == facts["total"] + facts["counts"]["untrusted"]
     assert everything["events"][-1]["victims"][0]["name"] == "forged"
     assert everything["events"][-1]["time"].endswith("Z")
 
 
-def test_files_are_named_by_paths_and_globs(tmp_path):
+def test_paths_and_globs(tmp_path):
     for name in ("b.log", "a.log"):
-        (tmp_path / name).write_text(KILL.format(1, "x"))
+        (tmp_path / name).write_text(kill(1, "x"))
     a, b = str(tmp_path / "a.log"), str(tmp_path / "b.log")
     assert expand_paths([b, str(tmp_path / "*.log")]) == [b, a]
-    facts = gather(query(paths=[str(tmp_path / "*.log")], limit=1), Procfs())
+    facts = gather.gather(query(paths=[str(tmp_path / "*.log")], limit=1), Procfs())
     assert (facts["total"], facts["truncated"], facts["events"][0]["source"]) == (2, True, b)
     assert facts["summary"] == [{"name": "x", "kills": 2}]
     assert facts["counts"]["unlogged"] is None
 
 
-def test_an_entry_of_the_journal_says_when_and_in_which_boot(tmp_path):
+def test_journal_entry_gives_time_and_boot(tmp_path):
     (tmp_path / "journal.json").write_text(json.dumps(ENTRY) + "\n")
-    [event] = gather(query(paths=[str(tmp_path / "journal.json")]), Procfs())["events"]
+    [event] = gather.gather(query(paths=[str(tmp_path / "journal.json")]), Procfs())["events"]
     assert (event["time"], event["monotonic"], event["trusted"]) == ("2026-11-23T04:43:45.649722Z", 53.649722, True)
     assert event["boot_id"] == ENTRY["_BOOT_ID"] and event["id"].startswith("6aaf9458-")
 
@@ -86,11 +100,10 @@ def test_an_entry_of_the_journal_says_when_and_in_which_boot(tmp_path):
 EVENTS = [
     dict(
         ENTRY,
-        MESSAGE="oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg={},task={},pid={},uid=0".format(
-            *one
-        ),
+        MESSAGE="oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
+        f"task_memcg={cgroup},task={name},pid={pid},uid=0",
     )
-    for one in [
+    for cgroup, name, pid in [
         ("/system.slice/mariadb.service", "mariadbd", 7),
         (f"/system.slice/docker-{'0123456789abcdef' * 4}.scope", "app", 8),
     ]
@@ -110,32 +123,26 @@ EVENTS = [
         (dict(killer="kernel", victim="mariadbd"), [7]),
     ],
 )
-def test_events_are_chosen_and_counted_all_the_same(tmp_path, filters, pids):
+def test_filters_do_not_change_counts(tmp_path, filters, pids):
     (tmp_path / "j").write_text("".join(json.dumps(entry) + "\n" for entry in EVENTS))
-    facts = gather(query(paths=[str(tmp_path / "j")], **filters), Procfs())
+    facts = gather.gather(query(paths=[str(tmp_path / "j")], **filters), Procfs())
     assert [event["victims"][0]["pid"] for event in facts["events"]] == pids
     assert (facts["total"], facts["counts"]["logged_kills"]) == (len(pids), 2)
 
 
-def test_a_panic_that_is_kept_twice_is_one_event(tmp_path, monkeypatch, proc, dump):
-    """As systemd 252 leaves it: what it put together is of the panic before, and a dump has the name of the one before."""
-    panic = "Panic#1 Part1\n<4>[ {0}] x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0\n" + (
-        "<0>[ {0}] Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled\n"
-    )
+def test_panic_kept_twice_is_one_event(tmp_path, monkeypatch, proc, dump):
+    """systemd 252 leaves a dmesg.txt of the previous panic, and reuses the name of an old dump."""
     kept = tmp_path / "var/lib/systemd/pstore"
-    dump(kept, "dmesg.txt", "dmesg-ramoops-0:\n" + panic.format("10.0"), 500)
-    dump(kept, "dmesg-ramoops-0", panic.format("20.0"), 100)
-    dump(kept, "9/dmesg-ramoops-0", panic.format("10.0"), 600)
+    dump(kept, "dmesg.txt", "dmesg-ramoops-0:\n" + panic("10.0"), 500)
+    dump(kept, "dmesg-ramoops-0", panic("20.0"), 100)
+    dump(kept, "9/dmesg-ramoops-0", panic("10.0"), 600)
     monkeypatch.setattr(pstore, "PSTORE", [str(kept)])
-    told = gather(query(source="pstore"), proc.procfs)
-    assert [(event["outcome"], event["monotonic"]) for event in told["events"]] == [("panic", 10.0), ("panic", 20.0)]
-
-
-HEADER = "x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0"
+    facts = gather.gather(query(source="pstore"), proc.procfs)
+    assert [(event["outcome"], event["monotonic"]) for event in facts["events"]] == [("panic", 10.0), ("panic", 20.0)]
 
 
 class Story:
-    """A log that is written, rotated, and read again and again, each time with the cursor of the time before."""
+    """A log that is written, rotated, and read again with the cursor of the run before."""
 
     def __init__(self, folder):
         self.log = folder / "kern.log"
@@ -154,7 +161,7 @@ class Story:
         self.log.write_text("begun again\n")
 
     def read(self, **changes):
-        facts = gather(query(paths=self.paths, cursor=self.cursor, **changes), Procfs())
+        facts = gather.gather(query(paths=self.paths, cursor=self.cursor, **changes), Procfs())
         self.cursor = facts["cursor"]
         self.lost = facts["lost"]
         assert facts["total"] == len(facts["events"])
@@ -167,29 +174,29 @@ def story(tmp_path):
     return Story(tmp_path)
 
 
-def test_runs_one_after_the_other_neither_miss_nor_repeat(story):
-    story.write(KILL.format(1, "x"), age=60)
+def test_each_event_once_over_runs(story):
+    story.write(kill(1, "x"), age=60)
     assert story.read() == [("kill", [1])]
     assert story.read() == []
-    story.write(KILL.format(2, "x"), age=60)
+    story.write(kill(2, "x"), age=60)
     story.write("else", age=60)
     assert story.read() == [("kill", [2])]
     assert story.read() == []
 
 
-def test_a_report_that_is_still_printed_is_told_when_it_is_whole(story):
-    story.write(KILL.format(1, "x"), age=60)
+def test_return_report_once_it_is_whole(story):
+    story.write(kill(1, "x"), age=60)
     assert story.read() == [("kill", [1])]
     story.write(HEADER)
     assert story.read() == []
-    story.write(KILL.format(2, "x"), "Tasks in /a are going to be killed due to memory.oom.group set")
+    story.write(kill(2, "x"), "Tasks in /a are going to be killed due to memory.oom.group set")
     assert story.read() == []
-    story.write(KILL.format(3, "y"), age=60)
+    story.write(kill(3, "y"), age=60)
     assert story.read() == [("group_kill", [2, 3])]
     assert story.read() == []
 
 
-def test_a_report_without_end_is_told_in_time(story):
+def test_return_report_without_end_after_30_seconds(story):
     story.write("begun", age=60)
     story.read()
     story.write(HEADER, age=31)
@@ -197,50 +204,50 @@ def test_a_report_without_end_is_told_in_time(story):
     assert story.read() == []
 
 
-def test_the_first_run_tells_what_goes_on_and_the_next_one_the_whole(story):
+def test_first_run_returns_unfinished_report(story):
     story.write(HEADER)
     assert story.read() == [("incomplete", [])]
-    story.write(KILL.format(2, "x"), age=60)
+    story.write(kill(2, "x"), age=60)
     assert story.read() == [("kill", [2])]
 
 
-def test_a_report_that_a_rotation_cuts_is_one(story):
-    story.write(KILL.format(1, "x"), HEADER)
+def test_report_cut_by_rotation_is_one_event(story):
+    story.write(kill(1, "x"), HEADER)
     assert story.read() == [("kill", [1]), ("incomplete", [])]
     story.rotate()
-    story.write(KILL.format(2, "x"), age=60)
+    story.write(kill(2, "x"), age=60)
     assert story.read() == [("kill", [2])]
     story.rotate("kern.log-20261123")
-    story.write(KILL.format(3, "x"), age=60)
+    story.write(kill(3, "x"), age=60)
     assert story.read() == [("kill", [3])]
     assert not story.lost["gap"]
     assert story.read() == []
 
 
-def test_a_log_that_is_gone_is_a_gap(story):
-    story.write(KILL.format(1, "x"), age=60)
+def test_missing_log_is_a_gap(story):
+    story.write(kill(1, "x"), age=60)
     story.read()
     story.log.write_text("new\n")
-    story.write(KILL.format(2, "x"), age=2)
+    story.write(kill(2, "x"), age=2)
     assert story.read() == [("kill", [2])]
     assert story.lost["gap"]
 
 
-def test_of_a_damaged_file_the_rest_is_named(story):
-    story.write(KILL.format(1, "x"), age=60)
-    packed = gzip.compress(("begun\n" + KILL.format(7, "x") + "\n" + os.urandom(1 << 20).hex() + "\n").encode())
+def test_damaged_file_is_named(story):
+    story.write(kill(1, "x"), age=60)
+    packed = gzip.compress(("begun\n" + kill(7, "x") + "\n" + os.urandom(1 << 20).hex() + "\n").encode())
     (story.log.parent / "kern.log.2.gz").write_bytes(packed[: len(packed) // 2])
     assert story.read() == [("kill", [7]), ("kill", [1])]
     assert "kern.log.2.gz is cut or damaged" in story.lost["files"][0]
 
 
-def test_the_ring_buffer_is_read_on_and_a_reboot_is_a_gap(monkeypatch):
+def test_kmsg_cursor_and_gap_after_reboot():
     def write(pid):
         with open("/dev/kmsg", "w") as kmsg:
-            kmsg.write("<3>" + KILL.format(pid, "forged") + "\n")
+            kmsg.write("<3>" + kill(pid, "forged") + "\n")
 
     def read(cursor):
-        facts = gather(query(source="kmsg", untrusted=True, cursor=cursor, limit=100000), Procfs())
+        facts = gather.gather(query(source="kmsg", untrusted=True, cursor=cursor, limit=100000), Procfs())
         return [
             victim["pid"] for event in facts["events"] for victim in event["victims"] if victim["name"] == "forged"
         ], facts
@@ -252,64 +259,63 @@ def test_the_ring_buffer_is_read_on_and_a_reboot_is_a_gap(monkeypatch):
     pids, facts = read(facts["cursor"])
     assert (pids, facts["lost"]["gap"], facts["counts"]["vmstat_oom_kill"]) == ([2], False, None)
     assert read(facts["cursor"])[0] == []
-    source, host, position, told = facts["cursor"].split("|")
-    pids, facts = read("|".join([source, host, "0" * 32 + position[32:], told]))
+    source, host, position, pstore_ids = facts["cursor"].split("|")
+    pids, facts = read("|".join([source, host, "0" * 32 + position[32:], pstore_ids]))
     assert (pids[-1], facts["lost"]["gap"]) == (2, True)
 
 
-def test_the_journal_is_read_on_and_a_panic_told_once(tmp_path, monkeypatch, dump):
-    """journalctl itself is run in guests; here one that gives what it is told to."""
-    panic = "Panic#1 Part1\n<4>[ 10.0] {0}\n<0>[ 10.0] Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled\n"
+def test_journal_cursor_and_panic_once(tmp_path, monkeypatch, dump):
+    """Guests run the real journalctl; here a script prints given entries in its place."""
     monkeypatch.setattr(pstore, "PSTORE", [str(tmp_path / "pstore")])
-    monkeypatch.setattr(gather_module, "has_journal", lambda: True)
+    monkeypatch.setattr(gather, "has_journal", lambda: True)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     program = tmp_path / "journalctl"
 
     def read(cursor, *cursors):
-        entries = [
-            dict(ENTRY, MESSAGE=KILL.format(ord(one), one), __CURSOR=one, __REALTIME_TIMESTAMP="1") for one in cursors
-        ]
-        program.write_text("#!/bin/sh\ncat <<'X'\n{}X\n".format("".join(json.dumps(entry) + "\n" for entry in entries)))
+        entries = [dict(ENTRY, MESSAGE=kill(ord(one), one), __CURSOR=one, __REALTIME_TIMESTAMP="1") for one in cursors]
+        lines = "".join(json.dumps(entry) + "\n" for entry in entries)
+        program.write_text(f"#!/bin/sh\ncat <<'X'\n{lines}X\n")
         program.chmod(0o755)
-        facts = gather(query(cursor=cursor), Procfs())
+        facts = gather.gather(query(cursor=cursor), Procfs())
         return [(event["outcome"], [victim["name"] for victim in event["victims"]]) for event in facts["events"]], facts
 
-    told, facts = read("", "a")
-    assert told == [("kill", ["a"])]
-    dump(tmp_path / "pstore", "dmesg-ramoops-0", panic.format(HEADER), 9)
-    told, facts = read(facts["cursor"], "a", "b")
-    assert told == [("kill", ["b"]), ("panic", [])]
-    told, facts = read(facts["cursor"], "b", "c")
-    assert (told, facts["lost"]["gap"]) == ([("kill", ["c"])], False)
-    told, facts = read(facts["cursor"], "d")
-    assert (told, facts["lost"]["gap"]) == ([("kill", ["d"])], True)
+    events, facts = read("", "a")
+    assert events == [("kill", ["a"])]
+    dump(tmp_path / "pstore", "dmesg-ramoops-0", panic("10.0"), 9)
+    events, facts = read(facts["cursor"], "a", "b")
+    assert events == [("kill", ["b"]), ("panic", [])]
+    events, facts = read(facts["cursor"], "b", "c")
+    assert (events, facts["lost"]["gap"]) == ([("kill", ["c"])], False)
+    events, facts = read(facts["cursor"], "d")
+    assert (events, facts["lost"]["gap"]) == ([("kill", ["d"])], True)
 
 
 @pytest.mark.parametrize(
     "since, until, pids",
     [("2026-11-23T04:43:45Z", None, [8, 9]), (None, "2026-11-23T04:43:45Z", [7]), ("-30s", None, [])],
 )
-def test_a_time_is_asked_for(tmp_path, since, until, pids):
+def test_since_and_until(tmp_path, since, until, pids):
     stamps = {
         7: "2026-11-23T04:43:40+00:00",
         8: "2026-11-23T04:43:45+00:00",
         9: "2026-11-23T06:43:50+02:00",
         10: "Nov 23 04:43:50",
     }
-    (tmp_path / "log").write_text(
-        "".join(f"{stamp} host kernel: {KILL.format(pid, 'x')}\n" for pid, stamp in stamps.items())
-    )
-    facts = gather(query(paths=[str(tmp_path / "log")], since=since, until=until), Procfs())
+    (tmp_path / "log").write_text("".join(f"{stamp} host kernel: {kill(pid, 'x')}\n" for pid, stamp in stamps.items()))
+    facts = gather.gather(query(paths=[str(tmp_path / "log")], since=since, until=until), Procfs())
     assert [event["victims"][0]["pid"] for event in facts["events"]] == pids
     assert facts["counts"]["undated"] == 1
     assert (facts["cursor"] is None) is (until is not None)
 
 
-def test_cgroups_tell_where_kills_were_that_nobody_logged(monkeypatch, proc):
+def test_unlogged_kills_by_cgroup(monkeypatch, proc):
     proc.write("vmstat", "oom_kill 3\n")
     proc.write("sys/kernel/random/boot_id", "0" * 32)
-    monkeypatch.setattr(_events, "oom_kills_by_cgroup", lambda _procfs: {"/a": 2, "/b": 1})
-    message = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b,task_memcg=/b,task=x,pid=7,uid=0"
+    monkeypatch.setattr(gather, "oom_kills_by_cgroup", lambda _procfs: {"/a": 2, "/b": 1})
+    message = (
+        "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,"
+        "oom_memcg=/b,task_memcg=/b,task=x,pid=7,uid=0"
+    )
 
     class Log:
         lost, next = 0, 3
@@ -323,22 +329,26 @@ def test_cgroups_tell_where_kills_were_that_nobody_logged(monkeypatch, proc):
         def read(self):
             return [
                 Record(message, 5.0, None, 5.0, True),
-                Record("Memory cgroup out of memory: " + KILL[15:].format(7, "x"), 5.0, None, 5.0, True),
+                Record(memcg_kill(7, "x"), 5.0, None, 5.0, True),
             ]
 
-    facts = gather(query(source="kmsg"), proc.procfs, lambda start: Log())
+    facts = gather.gather(query(source="kmsg"), proc.procfs, lambda start: Log())
     assert facts["counts"]["unlogged"] == 2
     assert facts["counts"]["unlogged_in"] == [{"cgroup": "/a", "oom_kill": 2, "logged_kills": 0}]
 
 
-def test_a_thousand_events_stay_below_a_mebibyte(tmp_path):
-    path = f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{'a' * 36}.slice/cri-containerd-{'b' * 64}.scope"
-    line = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={0},task_memcg={0},task=x,pid={1},uid=0\n"
+def test_thousand_events_stay_below_a_mebibyte(tmp_path):
+    path = (
+        f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{'a' * 36}.slice"
+        f"/cri-containerd-{'b' * 64}.scope"
+    )
     with open(str(tmp_path / "log"), "w") as stream:
         for pid in range(1, 1001):
-            stream.write(f"[{pid * 60}.000000] {HEADER}\n[{pid * 60}.000000] " + line.format(path, pid))
-            stream.write(f"[{pid * 60}.000000] Memory cgroup out of memory: {KILL[15:].format(pid, 'x')}\n")
-    facts = gather(query(paths=[str(tmp_path / "log")], limit=1000), Procfs())
+            stamp = f"[{pid * 60}.000000] "
+            stream.write(f"{stamp}{HEADER}\n{stamp}oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,")
+            stream.write(f"mems_allowed=0,oom_memcg={path},task_memcg={path},task=x,pid={pid},uid=0\n")
+            stream.write(f"{stamp}{memcg_kill(pid, 'x')}\n")
+    facts = gather.gather(query(paths=[str(tmp_path / "log")], limit=1000), Procfs())
     assert facts["total"] == 1000 and facts["events"][-1]["victims"][0]["pid"] == 1000
     assert len(json.dumps(facts)) < (1 << 20) + 4096
     assert facts["truncated"] is (len(facts["events"]) < 1000)
@@ -353,43 +363,31 @@ def test_a_thousand_events_stay_below_a_mebibyte(tmp_path):
         (dict(source="kmsg", boot="previous"), "boot=previous needs the journal"),
         (dict(since="1h"), "since=1h is no moment"),
         (dict(since="-1h", until="-2h"), "since=-1h is not before until=-2h"),
-        (dict(source="kmsg", cursor="x", since="-1h"), "cursor says where to begin"),
-        (dict(source="journal", cursor="x", boot="previous"), "cursor says where to begin"),
+        (dict(source="kmsg", cursor="x", since="-1h"), "cursor already sets where to start"),
+        (dict(source="journal", cursor="x", boot="previous"), "cursor already sets where to start"),
         (dict(source="pstore", cursor="x"), "source=pstore has no cursor"),
-        (dict(source="kmsg", cursor="hello"), "cursor 'hello' is none that oom_events returned"),
-        (dict(source="kmsg", cursor="kmsg|x|junk|"), "is none that oom_events returned"),
+        (dict(source="kmsg", cursor="hello"), "cursor 'hello' was not returned by oom_events"),
+        (dict(source="kmsg", cursor="kmsg|x|junk|"), "was not returned by oom_events"),
         (
             dict(source="kmsg", cursor="kmsg|elsewhere|" + "0" * 32 + ":7|"),
-            "the cursor is of another host .machine id elsewhere",
+            "the cursor is from another host .machine id elsewhere",
         ),
         (
-            dict(source="kmsg", cursor=f"journal|{_events._machine_id()}|s=1|"),
-            "the cursor is of source=journal, and source=kmsg",
+            dict(source="kmsg", cursor=f"journal|{gather._read_machine_id()}|s=1|"),
+            "the cursor is from source=journal, but this run reads source=kmsg",
         ),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(changes, words):
+def test_refuse_conflicting_options(changes, words):
     with pytest.raises(InputError, match=words):
-        gather(query(**changes), Procfs())
+        gather.gather(query(**changes), Procfs())
 
 
-def test_a_host_that_slept_has_no_sure_time(monkeypatch):
-    clocks = {_events._CLOCK_BOOTTIME: 100.0, _events.time.CLOCK_MONOTONIC: 10.0}
-    monkeypatch.setattr(_events.time, "clock_gettime", clocks.get)
-    assert _events._wall_clock(5.0, 90.0) is None
+def test_no_wall_clock_after_suspend(monkeypatch):
+    clocks = {gather._CLOCK_BOOTTIME: 100.0, gather.time.CLOCK_MONOTONIC: 10.0}
+    monkeypatch.setattr(gather.time, "clock_gettime", clocks.get)
+    assert gather._format_wall_clock(5.0, 90.0) is None
 
 
-def test_the_modules_answer_as_ansible_wants(run_module, tmp_path):
-    (tmp_path / "kern.log").write_text(KILL.format(7, "x"))
-    facts = run_module("oom_events", paths=[str(tmp_path / "kern.log")])
-    assert (facts["changed"], facts["events"][0]["victims"][0]["pid"]) == (False, 7)
-    assert run_module("oom_events", paths=["/nonexistent"])["msg"] == "/nonexistent does not exist"
-    assert "is not a file" in run_module("oom_trial", hog="/nonexistent")["msg"]
-    checked = run_module("oom_trial", check_mode=True, hog="/bin/true")
-    assert (checked["changed"], checked["verdict"]) == (False, None)
-    own = run_module("oom_score_adj", check_mode=True, targets=[dict(pid=os.getpid(), score=999)])
-    assert (own["changed"], own["targets"][0]["processes"][0]["after"]) == (True, 999)
-    assert "no such process" in run_module("oom_score_adj", process="no-such-daemon", score=1)["msg"]
-    warned = run_module("oom_score_adj", process="no-such-daemon", score=1, missing="warn")
-    assert "no such process" in str(warned["warnings"])
+def test_path_without_glob_is_kept():
     assert expand_paths(["/x"]) == ["/x"]

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module oom_events as Ansible runs it, and whether its RETURN documents every key."""
+
+import gzip
+import os
+
+import pytest
+import yaml
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather
+from ansible_collections.oomguard.linux.plugins.modules import oom_events
+
+FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../fixtures/kernel_logs/recorded")
+KILL = "Out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+ANNOUNCED = "Out of memory: Kill process 6 (parent) score 9 or sacrifice child"
+
+
+@pytest.fixture
+def logs(tmp_path):
+    """Return paths of a recorded log, of the kill of an old kernel, and of a damaged file."""
+    (tmp_path / "old.log").write_text(f"{ANNOUNCED}\n{KILL}\n")
+    packed = gzip.compress(f"begun\n{os.urandom(1 << 20).hex()}\n".encode())
+    (tmp_path / "kern.log.gz").write_bytes(packed[: len(packed) // 2])
+    recorded = os.path.join(FIXTURES, "debian12-6.1", "dmesg-x.log")
+    return [recorded, str(tmp_path / "old.log"), str(tmp_path / "kern.log.gz")]
+
+
+def test_every_key_is_documented(run_module, undocumented, logs):
+    answer = run_module("oom_events", paths=logs, tasks=True, raw=True)
+    events = answer["events"]
+    for key in ("trigger", "memcg", "announced", "victims", "tasks", "raw"):
+        assert any(event[key] for event in events), key
+    assert answer["summary"] and answer["lost"]["files"]
+    assert undocumented("oom_events", answer) == []
+
+
+def test_unlogged_kills_are_documented(run_module, undocumented, monkeypatch):
+    monkeypatch.setattr(Procfs, "oom_kills", lambda _procfs: 1 << 40)
+    monkeypatch.setattr(gather, "oom_kills_by_cgroup", lambda _procfs: {"/no/such/cgroup": 2})
+    answer = run_module("oom_events", source="kmsg")
+    assert answer["counts"]["unlogged_in"] == [{"cgroup": "/no/such/cgroup", "oom_kill": 2, "logged_kills": 0}]
+    assert undocumented("oom_events", answer) == []
+
+
+def leaves(contains, path=""):
+    for key, entry in contains.items():
+        if "contains" in entry:
+            yield from leaves(entry["contains"], f"{path}{key}.")
+        else:
+            yield path + key, entry
+
+
+TYPES = {"bool": bool, "dict": dict, "float": float, "int": int, "list": list, "str": str}
+
+
+@pytest.mark.parametrize(
+    "name, entry", [pytest.param(name, entry, id=name) for name, entry in leaves(yaml.safe_load(oom_events.RETURN))]
+)
+def test_sample_is_a_real_value(name, entry):
+    assert type(entry["sample"]) is TYPES[entry["type"]]
+
+
+def test_read_a_file(run_module, tmp_path):
+    (tmp_path / "kern.log").write_text(KILL)
+    answer = run_module("oom_events", paths=[str(tmp_path / "kern.log")])
+    assert (answer["changed"], answer["events"][0]["victims"][0]["pid"]) == (False, 7)
+
+
+def test_check_mode_reads_as_well(run_module, tmp_path):
+    (tmp_path / "kern.log").write_text(KILL)
+    answer = run_module("oom_events", check_mode=True, paths=[str(tmp_path / "kern.log")])
+    assert (answer["changed"], answer["total"]) == (False, 1)
+
+
+def test_fail_on_missing_file(run_module):
+    assert run_module("oom_events", paths=["/nonexistent"])["msg"] == "/nonexistent does not exist"
+
+
+def test_other_modules_answer_as_well(run_module):
+    assert "is not a file" in run_module("oom_trial", hog="/nonexistent")["msg"]
+    checked = run_module("oom_trial", check_mode=True, hog="/bin/true")
+    assert (checked["changed"], checked["verdict"]) == (False, None)
+    own = run_module("oom_score_adj", check_mode=True, targets=[dict(pid=os.getpid(), score=999)])
+    assert (own["changed"], own["targets"][0]["processes"][0]["after"]) == (True, 999)
+    assert "no such process" in run_module("oom_score_adj", process="no-such-daemon", score=1)["msg"]
+    warned = run_module("oom_score_adj", process="no-such-daemon", score=1, missing="warn")
+    assert "no such process" in str(warned["warnings"])
