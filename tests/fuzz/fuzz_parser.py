@@ -24,7 +24,7 @@ import atheris
 with atheris.instrument_imports(include=["ansible_collections"]):
     from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import formats as _log_forms
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded")
 
@@ -54,9 +54,8 @@ def try_one(data):
     events = parse_events(read, tasks=True, raw=True)
     died = {victim["pid"] for event in events for victim in event["victims"]} - {None}  # which nohang may leave out
     if died:
-        assert died <= {int(digits) for record in whole_messages(read) for digits in re.findall(r"\d+", record.text)}, (
-            events
-        )
+        texts = [record.text for record, _message in rejoin_messages(read)]
+        assert died <= {int(digits) for text in texts for digits in re.findall(r"\d+", text)}, events
     for event in events:
         assert set(event) - {"tasks", "raw"} == KEYS, event
         if event["trusted"] and event["killer"] == "kernel":

@@ -27,8 +27,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import cursor as _cursor
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Tally, Window
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import read_events
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import REPORT_SECONDS
 
 _CLOCK_BOOTTIME = 7  # time.CLOCK_BOOTTIME came with Python 3.7
@@ -210,7 +210,7 @@ class _Gathering:
         take: Optional[Callable[[int, Event], None]] = None,
     ) -> Optional[Place]:
         """One log, of which the last line was written at that moment; the place of a report in it that may still go on, and has to be read again."""
-        ending = _oom_log.read(records, take or self._tally.take, self._query.tasks, self._query.raw)
+        ending = read_events(records, take or self._tally.take, self._query.tasks, self._query.raw)
         self._lost["suppressed_reports"] += ending.suppressed
         self._lost["records"] += ending.lost
         silent = self._now - written()

@@ -16,36 +16,36 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, parse_kmsg_line
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import report as _oom_report
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import (
-    Announced,
-    Group,
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import parse_message
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
+    Announcement,
+    GroupKill,
     Header,
-    Killed,
-    Lost,
+    Kill,
+    LostLines,
     MemcgLimit,
     MemcgStats,
+    MemcgUsage,
     NewBoot,
-    NoKillable,
+    NothingKillable,
     Panic,
-    Skipped,
+    SkippedVictim,
     Summary,
-    Suppressed,
+    SuppressedReports,
     Sysrq,
     TableHeader,
     TableRow,
     TriggerPid,
-    Usage,
-    split_task,
-    understand,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events, read
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events, read_events
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import split_task
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "../../../fixtures/kernel_logs")
 PUBLIC = os.environ.get("OOMGUARD_KERNEL_LOGS")
 
 
 def killed(pid, name, origin="", uid=None, adj=None, score=None, **sizes):
-    return Killed(origin, pid, name, uid, {key.replace("_", "-"): size for key, size in sizes.items()}, adj, score)
+    return Kill(origin, pid, name, uid, {key.replace("_", "-"): size for key, size in sizes.items()}, adj, score)
 
 
 MESSAGES = {
@@ -76,8 +76,8 @@ MESSAGES = {
     " killed as a result of limit of /c": MemcgLimit(None, "/c"),
     "Memory limit reached of cgroup /c": MemcgLimit(None, "/c"),
     "still over the limit of /c": None,
-    "memory: usage 1kB, limit 2kB, failcnt 3": Usage(1, 2, 3),
-    "memory: usage 1kB, limit 18014398509481983kB, failcnt 3": Usage(1, None, 3),
+    "memory: usage 1kB, limit 2kB, failcnt 3": MemcgUsage(1, 2, 3),
+    "memory: usage 1kB, limit 18014398509481983kB, failcnt 3": MemcgUsage(1, None, 3),
     "memory: usage unknown": None,
     "Memory cgroup stats for /a b:": MemcgStats("/a b"),
     "Memory cgroup stats for /a: cache: b: cache:3KB rss:4KB": MemcgStats("/a: cache: b"),
@@ -106,10 +106,10 @@ MESSAGES = {
     ),  # maybe half a path
     "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)": Summary("NONE", None, "", None, None),
     "oom-kill: no": None,
-    "Out of Memory: Kill process 7 (x) score 12 and children.": Announced("Out of Memory", 7, "x", 12),
-    "Out of memory: Kill process 7 (x) with score 12 or sacrifice child": Announced("Out of memory", 7, "x", 12),
-    "Out of memory: kill process 7 (x) score 12 or a child": Announced("Out of memory", 7, "x", 12),
-    "Memory cgroup out of memory: Kill process 7 (a) b) score 0 or sacrifice child": Announced(
+    "Out of Memory: Kill process 7 (x) score 12 and children.": Announcement("Out of Memory", 7, "x", 12),
+    "Out of memory: Kill process 7 (x) with score 12 or sacrifice child": Announcement("Out of memory", 7, "x", 12),
+    "Out of memory: kill process 7 (x) score 12 or a child": Announcement("Out of memory", 7, "x", 12),
+    "Memory cgroup out of memory: Kill process 7 (a) b) score 0 or sacrifice child": Announcement(
         "Memory cgroup out of memory", 7, "a) b", 0
     ),
     "Kill process 7 (x) sharing same memory": None,
@@ -159,11 +159,11 @@ MESSAGES = {
         7, "x", "Out of memory", score=5, total_vm=4
     ),
     "OOM killed process by hand": None,
-    "Tasks in /a b are going to be killed due to memory.oom.group set": Group("/a b"),
+    "Tasks in /a b are going to be killed due to memory.oom.group set": GroupKill("/a b"),
     "memory.oom.group is on": None,
-    "Memory cgroup out of memory: OOM victim 7 (x) is already exiting. Skip killing the task": Skipped(7),
+    "Memory cgroup out of memory: OOM victim 7 (x) is already exiting. Skip killing the task": SkippedVictim(7),
     "the OOM victim x": None,
-    "Out of memory and no killable processes...": NoKillable(),
+    "Out of memory and no killable processes...": NothingKillable(),
     "no killable thing": None,
     "Kernel panic - not syncing: Out of memory and no killable processes...": Panic(None),
     "Kernel panic - not syncing: System is deadlocked on memory": Panic(None),
@@ -179,13 +179,13 @@ MESSAGES = {
     "OOM request ignored because killer is disabled": Sysrq(True),
     "an OOM request ignored. ": None,
     "no Manual OOM": None,
-    "oom_kill_process: 2 callbacks suppressed": Suppressed(2),
+    "oom_kill_process: 2 callbacks suppressed": SuppressedReports(2),
     "net_ratelimit: 2 callbacks suppressed": None,
-    "** 123 printk messages dropped **": Lost(123),
-    "printk: 7 messages suppressed.": Lost(7),
-    "__ratelimit: 8 callbacks suppressed": Lost(8),
-    "Missed 12 kernel messages": Lost(12),
-    "imklog: 9 messages lost due to rate-limiting (20000 allowed within 600 seconds)": Lost(9),
+    "** 123 printk messages dropped **": LostLines(123),
+    "printk: 7 messages suppressed.": LostLines(7),
+    "__ratelimit: 8 callbacks suppressed": LostLines(8),
+    "Missed 12 kernel messages": LostLines(12),
+    "imklog: 9 messages lost due to rate-limiting (20000 allowed within 600 seconds)": LostLines(9),
     "somebody Missed 12 kernel messages": None,
     "Linux version 6.1.0": NewBoot(),
     "a Linux version ": None,
@@ -195,7 +195,7 @@ MESSAGES = {
 
 @pytest.mark.parametrize("text", list(MESSAGES))
 def test_a_message_is_understood(text):
-    assert understand(text) == MESSAGES[text]
+    assert parse_message(text) == MESSAGES[text]
 
 
 SPLITS = {
@@ -579,7 +579,7 @@ def test_lines_that_belong_together_are_one_event(lines, told):
     ],
 )
 def test_what_is_missing_is_told_by_who_can_know(line, told):
-    ending = read(parse_lines([line]), lambda _number, _event: None)
+    ending = read_events(parse_lines([line]), lambda _number, _event: None)
     assert (ending.suppressed, ending.lost) == told
 
 
@@ -686,10 +686,13 @@ def test_lines_of_two_at_once_are_told_with_their_own():
         "[1.1] " + SUMMARY.format(8),
         "[1.2] " + MEMCG_KILL.format(7),
     ]
-    ending = read(parse_lines(lines), lambda _number, event: None)
+    ending = read_events(parse_lines(lines), lambda _number, event: None)
     assert [(report.number, report.seconds) for report in ending.unsettled] == [(2, 30.0), (0, 1.0)]
     assert [event["raw"] for event in parse_events(parse_lines(lines), raw=True)] == [lines[:2] + lines[4:], lines[2:4]]
-    assert [report.number for report in read(parse_lines(lines[:4]), lambda _number, event: None).unsettled] == [2, 0]
+    assert [report.number for report in read_events(parse_lines(lines[:4]), lambda _number, event: None).unsettled] == [
+        2,
+        0,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -874,7 +877,7 @@ def test_the_task_table_fills_in_what_the_kill_does_not_say():
         "Killed process 7 (x y) total-vm:1600kB, anon-rss:3kB, file-rss:2kB",
     ]
     found = []
-    ending = read(parse_lines(lines), lambda _number, event: found.append(event), tasks=True, raw=True)
+    ending = read_events(parse_lines(lines), lambda _number, event: found.append(event), tasks=True, raw=True)
     assert ending.suppressed == 3
     [event] = found
     assert event["raw"][0] == HEADER

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
 
 RECORDED = os.path.join(os.path.dirname(__file__), "../../../fixtures/kernel_logs/recorded")
 FORMS = [
@@ -108,7 +108,7 @@ OTHER = [
 
 @pytest.mark.parametrize("lines", OTHER)
 def test_what_is_no_part_of_another_stays_apart(lines):
-    assert [record.raw for record in whole_messages(parse_lines(lines))] == lines
+    assert [record.raw for record, _message in rejoin_messages(parse_lines(lines))] == lines
 
 
 SIZES = " total-vm:1000kB, anon-rss:900kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:1kB oom_score_adj:0"
