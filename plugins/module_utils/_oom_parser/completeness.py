@@ -120,10 +120,8 @@ def is_broken_message(first: str, rest: str) -> bool:
 
 def _is_broken_limit(first: str, rest: str) -> bool:
     whole = parse_memcg_limit(first + rest)
-    if whole is None:
-        return False
     # The victim's cgroup lies in the one that hit its limit.
-    return " " + LIMIT_OF not in first or str(whole.task_memcg).startswith(str(whole.memcg))
+    return whole is not None and (" " + LIMIT_OF not in first or str(whole.task_memcg).startswith(str(whole.memcg)))
 
 
 def is_broken_trigger_name(first: str, message: Optional[Message], rest: str) -> bool:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kernel_lines import HEADER, KILL
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events, read_events
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "../../../fixtures/kernel_logs")
@@ -93,6 +94,19 @@ BOOTS = {
 @pytest.mark.parametrize("lines, boots", BOOTS.values(), ids=list(BOOTS))
 def test_new_boot(lines, boots):
     assert [event["boot_index"] for event in parse_events(parse_lines(lines)) if event["victims"]] == boots
+
+
+def test_new_boot_by_id():
+    """The boot id decides, whatever the uptimes are; a line without an id is of the same boot."""
+    boots = ["a", None, "b", "b"]
+    records = [Record(KILL, 100.0 - number, boot=boot, trusted=True) for number, boot in enumerate(boots)]
+    events = parse_events(records)
+    assert [(event["boot_id"], event["boot_index"]) for event in events] == [
+        ("a", -1),
+        (None, -1),
+        ("b", 0),
+        ("b", 0),
+    ]
 
 
 def test_name_like_new_boot():
