@@ -34,13 +34,13 @@ class Score:
             self.wrong.append(f"{what}: {found!r}, not {accepted[0]!r}")
 
 
-def events_of(path):
+def load_events(path):
     return [event for event in parse_events(read_log(path)) if event["trusted"] is not False]
 
 
 def score_real(path, truth):
     score = Score()
-    events = events_of(path)
+    events = load_events(path)
     score.check("events", len(events), len(truth["events"]))
     for number, (event, expected) in enumerate(zip(events, truth["events"])):
         at = f"event {number} "
@@ -49,7 +49,7 @@ def score_real(path, truth):
     return score
 
 
-def alternatives(facts, key):
+def list_alternatives(facts, key):
     """Return all values that are right."""
     extra = facts.get(key + "_alt", [])
     return [facts[key]] + (extra if isinstance(extra, list) else [extra])
@@ -59,7 +59,7 @@ def score_victims(score, at, event, expected):
     score.check(at + "victims", [one["pid"] for one in event["victims"]], [one["pid"] for one in expected["victims"]])
     for victim, truth in zip(event["victims"], expected["victims"]):
         for field in VICTIM_FIELDS:
-            score.check(f"{at}pid {truth['pid']} {field}", victim[field], *alternatives(truth, field))
+            score.check(f"{at}pid {truth['pid']} {field}", victim[field], *list_alternatives(truth, field))
         if "signal" in truth:
             score.check(at + "signal", event["signal"], truth["signal"])
             score.check(at + "escalated", event["escalated"], "escalated" in truth)
@@ -74,7 +74,7 @@ def score_trigger(score, at, event, expected):
         return
     trigger = event["trigger"] or dict.fromkeys(("name", "pid", "oom_score_adj"))
     for field in ("name", "pid", "oom_score_adj"):
-        score.check(at + "trigger " + field, trigger[field], *alternatives(expected["trigger"], field))
+        score.check(at + "trigger " + field, trigger[field], *list_alternatives(expected["trigger"], field))
 
 
 def score_killer(score, at, event, expected):
@@ -85,7 +85,7 @@ def score_killer(score, at, event, expected):
 
 
 def score_memcg(score, at, event, expected):
-    score.check(at + "constraint", event["constraint"], *alternatives(expected, "constraint"))
+    score.check(at + "constraint", event["constraint"], *list_alternatives(expected, "constraint"))
     if expected.get("memcg_ambiguous"):
         return
     score.check(at + "memcg", event["memcg"]["path"] if event["memcg"] else None, expected["memcg"])
@@ -105,7 +105,7 @@ def score_outcome(score, at, event, expected):
 
 
 def score_extras(score, at, event, expected):
-    score.check(at + "tasks_count", event["tasks_count"], *alternatives(expected, "tasks_count"))
+    score.check(at + "tasks_count", event["tasks_count"], *list_alternatives(expected, "tasks_count"))
     score.check(at + "sysrq", event["sysrq"], expected.get("sysrq", False))
     score.check(at + "allocating_task", event["allocating_task"], expected.get("allocating_task", False))
     score.check(at + "skipped_pids", event["skipped_pids"], expected.get("skipped_pids", []))
@@ -120,7 +120,7 @@ def score_recorded(path, truth):
     forged = 4242  # a text without the facility does not show that a program wrote this line
     events = [
         event
-        for event in events_of(path)
+        for event in load_events(path)
         if not (event["trusted"] is None and forged in [victim["pid"] for victim in event["victims"]])
     ]
     score.check("events", len(events), len(expected))
@@ -140,7 +140,7 @@ def score_recorded(path, truth):
     return score
 
 
-def cases(folder):
+def find_cases(folder):
     """Yield the name of each case, and the function that scores it."""
     real = os.path.join(folder, "real")
     for name in sorted(os.listdir(real)) if os.path.isdir(real) else []:
@@ -160,7 +160,7 @@ def cases(folder):
 
 def main(folder):
     passed = failed = 0
-    for name, scoring in cases(folder):
+    for name, scoring in find_cases(folder):
         score = scoring()
         total = score.right + len(score.wrong)
         passed, failed = passed + (not score.wrong), failed + bool(score.wrong)

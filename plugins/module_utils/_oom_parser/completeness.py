@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Answers whether a text is a whole kernel message or a part of one; rejoin.py asks.
+"""Decide whether a text is a whole kernel message or a part of one, for rejoin.py.
 
 Pure. Functions that need the parsed message take it beside its text: each line is parsed once.
 """
@@ -62,7 +62,7 @@ def _is_complete(text: str, message: Optional[Message]) -> bool:
 def lacks_end_of_name(text: str) -> bool:
     """Return whether a text ends inside the victim's name, and the name can still go on.
 
-    So a line looks if the name has a line end.
+    If the name has a line end, the text before it ends so.
     """
     name, is_cut = _find_victim_name(text)
     return is_cut and name is not None and count_name_bytes(name) < NAME_BYTES
@@ -71,7 +71,7 @@ def lacks_end_of_name(text: str) -> bool:
 def has_possible_name(text: str) -> bool:
     """Return whether a text has a victim's whole name, not longer than a task can have.
 
-    If so, the lines that were joined to it belong together.
+    If joined lines have such a name, they belong together.
     """
     name, is_cut = _find_victim_name(text)
     return not is_cut and name is not None and count_name_bytes(name) <= NAME_BYTES
@@ -105,7 +105,7 @@ def may_go_on_in_next_record(text: str) -> bool:
 def is_broken_message(first: str, rest: str) -> bool:
     """Return whether two texts are one message that was broken outside a name.
 
-    Inside a name it cannot be decided, as the name may have a line end itself.
+    Inside a name a break looks the same as a line end that the name has.
     """
     if first.startswith("oom-kill:"):
         return may_go_on_in_next_record(first) and not lacks_end_of_name(first) and " " not in rest

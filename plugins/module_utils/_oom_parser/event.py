@@ -44,36 +44,36 @@ class _TaskTable:
         self._of_victims: Dict[str, Dict[str, str]] = {}
         self.count = 0
         tgid = self._columns.index("tgid") if "tgid" in self._columns else -1
-        for thread, values in self._whole_rows():
+        for thread, values in self._iterate_whole_rows():
             self.count += 1
             # Up to 3.x the kill may name a thread instead of the process.
             pids = [pid for pid in (values[tgid] if tgid >= 0 else "", str(thread)) if pid in died]
             if pids:
                 self._of_victims.setdefault(pids[0], dict(zip(self._columns, values)))
 
-    def _whole_rows(self) -> Iterator[Tuple[int, List[str]]]:
+    def _iterate_whole_rows(self) -> Iterator[Tuple[int, List[str]]]:
         """Yield thread and values of each row that was not cut."""
         for row in self._rows:
             values = row.rest.split(None, self._splits)
             if len(values) >= len(self._columns):
                 yield row.pid, values
 
-    def row_of(self, pid: int) -> Dict[str, str]:
+    def find_row(self, pid: int) -> Dict[str, str]:
         """Return a victim's row, by column; empty if it has none."""
         return self._of_victims.get(str(pid), {})
 
-    def rows(self) -> Iterator[Tuple[int, Dict[str, str]]]:
+    def iterate_rows(self) -> Iterator[Tuple[int, Dict[str, str]]]:
         """Yield each row's thread and its values by column."""
-        for thread, values in self._whole_rows():
+        for thread, values in self._iterate_whole_rows():
             yield thread, dict(zip(self._columns, values))
 
 
 def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -> Event:
     """Build the event of a report, with the task table and the log lines if wanted."""
     table = _TaskTable(report)
-    victims = _victims(report, table)
+    victims = _build_victims(report, table)
     header = report.header
-    constraint = _constraint(report)
+    constraint = _find_constraint(report)
     announcement = report.announcement
     facts: Dict[str, Any] = dict(
         source=report.first.place.source if report.first.place else None,
@@ -87,10 +87,10 @@ def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -
         signal=None,
         escalated=False,
         killed_count=None,
-        outcome=_outcome(report, victims),
+        outcome=_find_outcome(report, victims),
         constraint=constraint,
         sysrq=report.sysrq or bool(header and header.order == -1),
-        allocating_task=any("oom_kill_allocating_task" in one.origin for one in _origins(report)),
+        allocating_task=any("oom_kill_allocating_task" in one.origin for one in _list_origins(report)),
         trigger=None
         if header is None
         else dict(
@@ -100,7 +100,7 @@ def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -
             gfp_mask=header.gfp_mask,
             order=header.order,
         ),
-        memcg=_memcg(report) if constraint == "memcg" else None,
+        memcg=_build_memcg(report) if constraint == "memcg" else None,
         announced=None
         if announcement is None
         else dict(pid=announcement.pid, name=announcement.name, score=announcement.score),
@@ -111,11 +111,11 @@ def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -
         complete=header is not None and not report.has_no_end(),
     )
     if tasks:
-        page_kb = _page_kb(report, table)
-        facts["tasks"] = [_task(thread, values, page_kb) for thread, values in table.rows()]
+        page_kb = _find_page_kb(report, table)
+        facts["tasks"] = [_build_task(thread, values, page_kb) for thread, values in table.iterate_rows()]
     if raw:
         facts["raw"] = report.raw
-    facts["id"] = _stable_id(facts)
+    facts["id"] = _make_id(facts)
     return facts
 
 
@@ -142,15 +142,15 @@ def build_program_event(kill: ProgramKill, tasks: bool = False, raw: bool = Fals
         memcg=dict(path=kill.cgroup, usage_kb=None, limit_kb=None, failcnt=None) if kill.cgroup else None,
         complete=True,
     )
-    facts["id"] = _stable_id(facts)
+    facts["id"] = _make_id(facts)
     return facts
 
 
-def _origins(report: Report) -> List[Union[Kill, Announcement]]:
+def _list_origins(report: Report) -> List[Union[Kill, Announcement]]:
     return report.kills + ([report.announcement] if report.announcement else [])
 
 
-def _outcome(report: Report, victims: List[Dict[str, Any]]) -> str:
+def _find_outcome(report: Report, victims: List[Dict[str, Any]]) -> str:
     if report.panic:
         return "panic"
     if report.nothing_killable:
@@ -160,12 +160,12 @@ def _outcome(report: Report, victims: List[Dict[str, Any]]) -> str:
     return "kill" if victims else "incomplete"
 
 
-def _constraint(report: Report) -> Optional[str]:
+def _find_constraint(report: Report) -> Optional[str]:
     """Return the constraint by evidence.
 
     5.0 always prints CONSTRAINT_NONE, and earlier kernels do not print the constraint.
     """
-    by_origin = [_ORIGIN_CONSTRAINTS[one.origin] for one in _origins(report) if one.origin in _ORIGIN_CONSTRAINTS]
+    by_origin = [_ORIGIN_CONSTRAINTS[one.origin] for one in _list_origins(report) if one.origin in _ORIGIN_CONSTRAINTS]
     if by_origin:
         return by_origin[0]
     if report.limit.memcg or (report.summary and report.summary.memcg):
@@ -175,7 +175,7 @@ def _constraint(report: Report) -> Optional[str]:
     return "memcg" if report.stats else None  # if nothing can be killed there is no summary
 
 
-def _memcg(report: Report) -> Dict[str, Any]:
+def _build_memcg(report: Report) -> Dict[str, Any]:
     usage = report.usage
     of_stats = report.stats.memcg if report.stats else None
     return dict(
@@ -186,7 +186,7 @@ def _memcg(report: Report) -> Dict[str, Any]:
     )
 
 
-def _victims(report: Report, table: _TaskTable) -> List[Dict[str, Any]]:
+def _build_victims(report: Report, table: _TaskTable) -> List[Dict[str, Any]]:
     """Return the victims in the order of the log, each once.
 
     The kernel prints the chosen process of a group twice.
@@ -197,15 +197,15 @@ def _victims(report: Report, table: _TaskTable) -> List[Dict[str, Any]]:
             return []
         # Only the summary is left, as after a search for "oom-kill".
         name = split_task(summary.rest, None)[1]
-        return [_victim(report, table, Kill("", summary.pid, name, None, {}, None, None))]
+        return [_build_victim(report, table, Kill("", summary.pid, name, None, {}, None, None))]
     unique: Dict[int, Kill] = {}
     for kill in report.kills:
         unique.setdefault(kill.pid, kill)
-    return [_victim(report, table, kill) for kill in unique.values()]
+    return [_build_victim(report, table, kill) for kill in unique.values()]
 
 
-def _victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, Any]:
-    values = table.row_of(kill.pid)
+def _build_victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, Any]:
+    values = table.find_row(kill.pid)
     summary = report.summary if report.summary and report.summary.pid == kill.pid else None
     announcement = report.announcement if report.announcement and report.announcement.pid == kill.pid else None
     cgroup = report.group
@@ -216,15 +216,15 @@ def _victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, Any]:
     return dict(
         pid=kill.pid,
         name=kill.name,
-        uid=_first_known(kill.uid, summary.uid if summary else None, _uid_of(values)),
-        score=_first_known(kill.score, announcement.score if announcement else None),
-        oom_score_adj=_first_known(kill.oom_score_adj, _integer_in(values, "oom_score_adj")),
+        uid=_pick_known(kill.uid, summary.uid if summary else None, _read_uid(values)),
+        score=_pick_known(kill.score, announcement.score if announcement else None),
+        oom_score_adj=_pick_known(kill.oom_score_adj, _read_integer(values, "oom_score_adj")),
         total_vm_kb=kill.sizes_kb.get("total-vm"),
         anon_rss_kb=kill.sizes_kb.get("anon-rss"),
         file_rss_kb=kill.sizes_kb.get("file-rss"),
         shmem_rss_kb=kill.sizes_kb.get("shmem-rss"),
-        rss_kb=_resident_kb(kill),
-        pgtables_kb=_pgtables_kb(kill, values),
+        rss_kb=_sum_resident_kb(kill),
+        pgtables_kb=_correct_pgtables_kb(kill, values),
         cgroup=cgroup,
         unit=unit_of([cgroup]) if cgroup else None,
         container_id=container_of(cgroup) if cgroup else None,
@@ -232,7 +232,7 @@ def _victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, Any]:
     )
 
 
-def _resident_kb(kill: Kill) -> Optional[int]:
+def _sum_resident_kb(kill: Kill) -> Optional[int]:
     """Return all resident memory; None if the line lacks a kind that its kernel counts."""
     if "rss" in kill.sizes_kb:
         return kill.sizes_kb["rss"]
@@ -241,62 +241,62 @@ def _resident_kb(kill: Kill) -> Optional[int]:
     return sum(kill.sizes_kb.get(kind, 0) for kind in ("anon-rss", "file-rss", "shmem-rss"))
 
 
-def _first_known(*values: Optional[int]) -> Optional[int]:
+def _pick_known(*values: Optional[int]) -> Optional[int]:
     """Return the first value that is not None; zero is a value."""
     return next((value for value in values if value is not None), None)
 
 
-def _integer_in(values: Dict[str, str], column: str) -> Optional[int]:
+def _read_integer(values: Dict[str, str], column: str) -> Optional[int]:
     text = values.get(column, "")
     return int(text) if _INTEGER.match(text) else None
 
 
-def _uid_of(values: Dict[str, str]) -> Optional[int]:
-    uid = _integer_in(values, "uid")
+def _read_uid(values: Dict[str, str]) -> Optional[int]:
+    uid = _read_integer(values, "uid")
     return None if uid is None else to_unsigned(uid)
 
 
-def _pgtables_kb(kill: Kill, values: Dict[str, str]) -> Optional[int]:
+def _correct_pgtables_kb(kill: Kill, values: Dict[str, str]) -> Optional[int]:
     """Return the size of the page tables.
 
     5.4 prints bytes and calls them kB. The task table, which is in bytes, shows that.
     """
     size = kill.sizes_kb.get("pgtables")
-    if size and size == _integer_in(values, "pgtables_bytes"):
+    if size and size == _read_integer(values, "pgtables_bytes"):
         return size // 1024
     return size
 
 
-def _page_kb(report: Report, table: _TaskTable) -> Optional[int]:
+def _find_page_kb(report: Report, table: _TaskTable) -> Optional[int]:
     """Return that kernel's page size; None without a victim's size both in pages and in KiB."""
     for kill in report.kills:
-        pages = _integer_in(table.row_of(kill.pid), "total_vm")
+        pages = _read_integer(table.find_row(kill.pid), "total_vm")
         size = kill.sizes_kb.get("total-vm")
         if pages and size and size % pages == 0 and size // pages in _PAGE_SIZES_KB:
             return size // pages
     return None
 
 
-def _task(thread: int, values: Dict[str, str], page_kb: Optional[int]) -> Dict[str, Any]:
+def _build_task(thread: int, values: Dict[str, str], page_kb: Optional[int]) -> Dict[str, Any]:
     """Return a row of the task table; sizes are None without the page size."""
 
     def size_kb(column: str) -> Optional[int]:
-        pages = _integer_in(values, column)
+        pages = _read_integer(values, column)
         return pages * page_kb if pages is not None and page_kb else None
 
     return dict(
-        pid=_integer_in(values, "tgid"),
+        pid=_read_integer(values, "tgid"),
         thread=thread,
-        uid=_uid_of(values),
+        uid=_read_uid(values),
         name=values.get("name"),
-        oom_score_adj=_integer_in(values, "oom_score_adj"),
+        oom_score_adj=_read_integer(values, "oom_score_adj"),
         total_vm_kb=size_kb("total_vm"),
         rss_kb=size_kb("rss"),
         swap_kb=size_kb("swapents"),
     )
 
 
-def _stable_id(facts: Dict[str, Any]) -> str:
+def _make_id(facts: Dict[str, Any]) -> str:
     """Return an id that stays the same when the event is read again.
 
     It is made of what the kernel wrote, not of where it was read or when it was logged.

@@ -241,10 +241,10 @@ def _parse_announcement(text: str) -> Optional[Announcement]:
     match = _ANNOUNCEMENT.match(text)
     if not match:
         return None
-    return Announcement(_origin_in(match), int(match.group("pid")), match.group("name"), int(match.group("score")))
+    return Announcement(_find_origin(match), int(match.group("pid")), match.group("name"), int(match.group("score")))
 
 
-def _origin_in(match: "re.Match[str]") -> str:
+def _find_origin(match: "re.Match[str]") -> str:
     return (match.group("origin") or "")[:-2]
 
 
@@ -268,7 +268,7 @@ def _parse_kill(text: str) -> Optional[Kill]:
     if name is not None and count_name_bytes(name) > NAME_BYTES:
         name = None
     return Kill(
-        _origin_in(match),
+        _find_origin(match),
         int(match.group("pid")),
         name,
         int(uid) if uid is not None else None,

@@ -40,7 +40,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_ki
 # The uptime falls by more than this only at a new boot. Lines out of order differ by less.
 REBOOT_SECONDS = 5.0
 
-# They write the kernel's log, and log what it lacks.
+# These write the kernel's log and report what it lacks.
 _LOG_DAEMONS = ("systemd-journald", "rsyslogd")
 
 
@@ -59,7 +59,7 @@ def read_events(
     """Call C(take) with each event, as soon as no later line can belong to it.
 
     Its first argument is the number of the event's first line, by which events are ordered.
-    C(boot_index) counts from the first boot of the log: only at the end their number is known.
+    C(boot_index) counts from the first boot of the log, as their number is known only at the end.
     """
     parser = _Parser(take, tasks, raw)
     for number, (record, message) in enumerate(rejoin_messages(records)):
@@ -113,10 +113,10 @@ class _Parser:
     def finish(self) -> LogEnd:
         """Hand over the events that are left, and return what is known of the whole log."""
         unsettled = [
-            UnsettledEvent(kill.number, kill.record, NEAR_SECONDS) for kill in self._programs.unsettled(self._last)
+            UnsettledEvent(kill.number, kill.record, NEAR_SECONDS) for kill in self._programs.list_unsettled(self._last)
         ]
         for trusted in (None, True):  # what a program made up is not worth a second reading
-            unsettled += self._assemblers[trusted].unsettled(self._last)
+            unsettled += self._assemblers[trusted].list_unsettled(self._last)
         self._end_boot()
         return LogEnd(self._boots.current, self._suppressed, self._lost, unsettled)
 

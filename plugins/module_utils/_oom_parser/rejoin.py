@@ -43,7 +43,7 @@ RECORD_SECONDS = 1.0
 # Hostile input must not fill the memory, nor be searched again and again.
 MOST_REJOINED = 2 * LONGEST_LINE
 
-# A message that does not fit goes on in the next record, which begins with one of these.
+# A message that does not fit goes on in the next record, with a path or the comma before it.
 NEXT_PART = {",", "/"}
 
 Line = Tuple[Record, Optional[Message]]
@@ -92,14 +92,14 @@ def _find_glue(last: Line, line: Line, page: "_Page") -> Optional[str]:
         is_next = may_go_on_in_next_record(first.text) and seconds_between(first, record) <= RECORD_SECONDS
         return "" if is_next else None
     if not first.bare:
-        if not page.is_mail and _width(first) < WIDEST_PAGE - 1:
+        if not page.is_mail and _measure_width(first) < WIDEST_PAGE - 1:
             if is_broken_trigger_name(first.text, message, record.text):
                 return "\\x0a"
             joined = first.text + "\\x0a" + record.text
             if lacks_end_of_name(first.text) and (has_possible_name(joined) or lacks_end_of_name(joined)):
                 return None  # left to _join_names
-        if _width(first) > WIDEST_PAGE and is_broken_message(first.text, record.text):
-            return _indent(record)  # a terminal of any other width broke it
+        if _measure_width(first) > WIDEST_PAGE and is_broken_message(first.text, record.text):
+            return _find_indent(record)  # a terminal of any other width broke it
     return page.find_glue(first, record) if page.may_be_wrapped and _may_go_on(last, line) else None
 
 
@@ -141,12 +141,12 @@ class _Page:
 
     def find_glue(self, last: Record, record: Record) -> Optional[str]:
         """Return what was lost where a line was broken; None if the line ended there."""
-        width = _width(last)
+        width = _measure_width(last)
         if not record.text or width + len(record.text.partition(" ")[0]) < NARROWEST_PAGE - MOST_BLANKS:
             return None
         # Only a terminal leaves blanks after a break. Otherwise an indented line belongs to
         # the record before it.
-        is_indented = bool(_indent(record).replace("> ", ""))
+        is_indented = bool(_find_indent(record).replace("> ", ""))
         if is_indented and width < WIDEST_PAGE - 1:
             return None
         self._broken_at_edge += width == WIDEST_PAGE
@@ -159,12 +159,12 @@ class _Page:
         return " " if with_blank and not without_blank else ""
 
 
-def _width(record: Record) -> int:
-    """Return the columns of a record's last line."""
+def _measure_width(record: Record) -> int:
+    """Return the width of a record's last line, in columns."""
     return len(record.raw) - record.raw.rfind("\n") - 1
 
 
-def _indent(record: Record) -> str:
+def _find_indent(record: Record) -> str:
     """Return what stands before the text of a line without stamps."""
     return record.raw[: len(record.raw) - len(record.text)]
 

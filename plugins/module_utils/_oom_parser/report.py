@@ -159,7 +159,7 @@ class Report:
 
 
 class ReportAssembler:
-    """Assembles the reports of one writer: those of the kernel, or those that a program made up."""
+    """Assembles the reports of one kind of writer: the kernel, a program, or an unknown one."""
 
     def __init__(self, raw: bool) -> None:
         self._raw = raw
@@ -188,7 +188,7 @@ class ReportAssembler:
         self._state.give_up(self._state.waiting)
         return self._state.hand_over()
 
-    def unsettled(self, last: Record) -> List[UnsettledEvent]:
+    def list_unsettled(self, last: Record) -> List[UnsettledEvent]:
         """Return the reports that the next line may belong to; C(last) is the line before it."""
         state = self._state
         waiting = [(state.open, REPORT_SECONDS), (state.ended, GROUP_SECONDS)]
@@ -210,7 +210,7 @@ class _State:
         self.over: List[Report] = []  # not handed over yet
         self.sysrq: Optional[Record] = None  # a person requested a kill, and no report has begun since
 
-    def current(self) -> Optional[Report]:
+    def find_current(self) -> Optional[Report]:
         """Return the report that a line without an effect belongs to."""
         return self.open or self.ended
 
@@ -263,26 +263,26 @@ class _State:
         over, self.over = self.over, []
         return over
 
-    def just_ended(self, record: Record) -> Optional[Report]:
+    def find_just_ended(self, record: Record) -> Optional[Report]:
         """Return the report whose kill stands right before this line."""
         return self.ended if self.ended and seconds_between(self.ended.last, record) <= GROUP_SECONDS else None
 
-    def just_killed(self, record: Record, pid: Optional[int]) -> Optional[Report]:
+    def find_just_killed(self, record: Record, pid: Optional[int]) -> Optional[Report]:
         """Return the report that has just ended with the kill of this pid.
 
-        So it is where lines stand in reverse order, as journalctl --reverse writes them.
+        That is the case in a log in reverse order, as journalctl --reverse writes it.
         """
-        report = None if self.open else self.just_ended(record)
+        report = None if self.open else self.find_just_ended(record)
         return report if report and pid in [kill.pid for kill in report.kills] else None
 
-    def group_of(self, record: Record, kill: Kill) -> Optional[Report]:
-        """Return the report whose group this kill, which has no report, is one more member of.
+    def find_group(self, record: Record, kill: Kill) -> Optional[Report]:
+        """Return the report of the group that a kill without its own report belongs to.
 
         The kernel prints the chosen process a second time, somewhere among the others. After that
         the group goes on only if its own report was printed, as then the next kill would have a
         report, too. If reports are suppressed, the next kill may be of another group.
         """
-        report = self.just_ended(record)
+        report = self.find_just_ended(record)
         if report is None or report.group is None:
             return None
         if kill.origin not in (report.kills[0].origin, report.kills[-1].origin):
@@ -291,7 +291,7 @@ class _State:
         return report if is_reported or not report.has_repeated_kill else None
 
 
-# --- What each message does. A step changes the state and returns the report that the line is of.
+# --- What each message does: a step changes the state and returns the line's report, if any -------
 
 
 def _take_header(state: _State, record: Record, number: int, header: Header) -> Report:
@@ -303,7 +303,7 @@ def _take_header(state: _State, record: Record, number: int, header: Header) -> 
 def _take_trigger(state: _State, _record: Record, _number: int, trigger: TriggerPid) -> Optional[Report]:
     if state.open:
         state.open.identify_trigger(trigger)
-    return state.current()
+    return state.find_current()
 
 
 # The next five may be the first lines of a report whose beginning the text lacks.
@@ -340,7 +340,7 @@ def _take_row(state: _State, record: Record, number: int, row: TableRow) -> Opti
     """
     report = state.open
     if report is None:
-        if state.waiting or state.just_ended(record) or not row.has_all_columns():
+        if state.waiting or state.find_just_ended(record) or not row.has_all_columns():
             return state.ended
         report = state.begin(record, number)
     report.add_row(row)
@@ -349,17 +349,18 @@ def _take_row(state: _State, record: Record, number: int, row: TableRow) -> Opti
 
 def _take_summary(state: _State, record: Record, number: int, summary: Summary) -> Report:
     """Set the chosen process; a second summary in a report is the first line of the next one."""
-    report = state.just_killed(record, summary.pid)
+    report = state.find_just_killed(record, summary.pid)
     if report is None or report.summary is not None:
-        is_first = state.open and state.open.summary is None
-        report = state.open if state.open and is_first else state.begin(record, number)
+        report = state.open
+        if report is None or report.summary is not None:
+            report = state.begin(record, number)
     report.summary = summary
     return report
 
 
 def _take_announcement(state: _State, record: Record, number: int, announcement: Announcement) -> Report:
     """Set the chosen process, as a summary does in later kernels."""
-    report = state.just_killed(record, announcement.pid)
+    report = state.find_just_killed(record, announcement.pid)
     if report is None or report.announcement is not None:
         report = state.open
         if report is None or report.announcement is not None or not report.may_include(announcement):
@@ -370,7 +371,7 @@ def _take_announcement(state: _State, record: Record, number: int, announcement:
 
 def _take_kill(state: _State, record: Record, number: int, kill: Kill) -> Report:
     chosen = next((one for one in [state.open, *state.waiting] if one and one.has_chosen(kill.pid)), None)
-    group = None if chosen else state.group_of(record, kill)
+    group = None if chosen else state.find_group(record, kill)
     if group:
         group.add_kill(kill)
         return group
@@ -384,9 +385,9 @@ def _take_kill(state: _State, record: Record, number: int, kill: Kill) -> Report
 
 def _take_group_kill(state: _State, record: Record, number: int, group: GroupKill) -> Report:
     """Mark a group, whose first kill stands before this line unless the text lacks it."""
-    report = state.just_ended(record) or state.open or state.begin(record, number)
+    report = state.find_just_ended(record) or state.open or state.begin(record, number)
     report.group = group.memcg
-    return state.ended or report
+    return state.ended or report  # a late line, too, is noted with the report that has its kill
 
 
 def _take_skipped_victim(state: _State, _record: Record, _number: int, skipped: SkippedVictim) -> Optional[Report]:
@@ -410,11 +411,11 @@ def _take_panic(state: _State, record: Record, number: int, panic: Panic) -> Rep
 
 def _take_sysrq(state: _State, record: Record, _number: int, sysrq: Sysrq) -> Optional[Report]:
     state.sysrq = None if sysrq.ignored else record
-    return state.current()
+    return state.find_current()
 
 
 def _take_other(state: _State, _record: Record, _number: int, _message: Message) -> Optional[Report]:
-    return state.current()
+    return state.find_current()
 
 
 _STEPS: Dict[type, Callable[[_State, Record, int, Any], Optional[Report]]] = {

@@ -155,7 +155,7 @@ class ProgramKills:
             yield from self._take_nohang(record, text, number)
         yield from self._take_meta_oomd(record, text, number)
 
-    def unsettled(self, last: Record) -> List[ProgramKill]:
+    def list_unsettled(self, last: Record) -> List[ProgramKill]:
         """Return the kills that the next line may be about; C(last) is the line before it."""
         return [kill for kill in self._open.values() if _is_near(kill.record, last)]
 

@@ -22,7 +22,7 @@ PUBLIC = os.environ.get("OOMGUARD_KERNEL_LOGS")
 
 
 def cases_in(folder):
-    return list(corpus.cases(folder))
+    return list(corpus.find_cases(folder))
 
 
 @pytest.mark.parametrize(
