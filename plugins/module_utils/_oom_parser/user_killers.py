@@ -19,7 +19,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, seconds_between
 
 # Every line that is read here has one of these words; most lines of a log have none.
-_WORDS = (
+_MESSAGE_WORDS = (
     "VmRSS",
     "oomd",
     "due to memory ",
@@ -138,7 +138,7 @@ class ProgramKills:
 
         C(number) is the line's place in the log.
         """
-        for word in _WORDS:
+        for word in _MESSAGE_WORDS:
             if word in record.text:
                 return list(self._take_line(record, record.text, number))
         return ()

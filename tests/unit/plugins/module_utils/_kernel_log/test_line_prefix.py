@@ -94,7 +94,7 @@ LINES = {
         None,
         "2026-11-23T04:43:46.649722Z",
         None,
-    ),  # talosctl logs labels, too
+    ),  # talosctl logs adds labels, too
     "kern:     err: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", True),
     "[   12.345678] <4>text": (12.345678, None, None),
     "machine # [   12.345678] text": (12.345678, None, None),
