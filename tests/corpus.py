@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Score the parser against logs whose truth is known: python tests/corpus.py FOLDER
+"""Score the parser on logs with known events: python tests/corpus.py FOLDER
 
-FOLDER holds real/NN-name.log with NN-name.json, and recorded/KERNEL/ with one
-truth.json for the same kills in many forms. Prints a line for each case and
-ends with 1 when one of them is not read to its truth.
+FOLDER holds real/NN-name.log with NN-name.json, and recorded/KERNEL/ with the same kills in
+many forms and one truth.json. Prints a line for each case, and exits with 1 if one of them
+is not read as expected.
 """
 
+import functools
 import json
 import os
 import sys
@@ -20,7 +21,7 @@ VICTIM_FIELDS = ("name", "uid", "score", "oom_score_adj", "anon_rss_kb", "total_
 
 
 class Score:
-    """Fields that were right, and sentences on those that were not."""
+    """The number of fields that were right, and a sentence for each that was wrong."""
 
     def __init__(self):
         self.right = 0
@@ -33,78 +34,97 @@ class Score:
             self.wrong.append(f"{what}: {found!r}, not {accepted[0]!r}")
 
 
-def events_of(path):
+def load_events(path):
     return [event for event in parse_events(read_log(path)) if event["trusted"] is not False]
 
 
 def score_real(path, truth):
     score = Score()
-    events = events_of(path)
+    events = load_events(path)
     score.check("events", len(events), len(truth["events"]))
-    for number, (event, wanted) in enumerate(zip(events, truth["events"])):
-        score_event(score, f"event {number} ", event, wanted)
+    for number, (event, expected) in enumerate(zip(events, truth["events"])):
+        at = f"event {number} "
+        for score_part in (score_victims, score_trigger, score_killer, score_memcg, score_outcome, score_extras):
+            score_part(score, at, event, expected)
     return score
 
 
-def score_event(score, at, event, wanted):
-    def alternatives(facts, key):
-        extra = facts.get(key + "_alt", [])
-        return [facts[key]] + (extra if isinstance(extra, list) else [extra])
+def list_alternatives(facts, key):
+    """Return all values that are right."""
+    extra = facts.get(key + "_alt", [])
+    return [facts[key]] + (extra if isinstance(extra, list) else [extra])
 
-    score.check(at + "victims", [one["pid"] for one in event["victims"]], [one["pid"] for one in wanted["victims"]])
-    for victim, truth in zip(event["victims"], wanted["victims"]):
+
+def score_victims(score, at, event, expected):
+    score.check(at + "victims", [one["pid"] for one in event["victims"]], [one["pid"] for one in expected["victims"]])
+    for victim, truth in zip(event["victims"], expected["victims"]):
         for field in VICTIM_FIELDS:
-            score.check(f"{at}pid {truth['pid']} {field}", victim[field], *alternatives(truth, field))
+            score.check(f"{at}pid {truth['pid']} {field}", victim[field], *list_alternatives(truth, field))
         if "signal" in truth:
             score.check(at + "signal", event["signal"], truth["signal"])
             score.check(at + "escalated", event["escalated"], "escalated" in truth)
             score.check(at + "rss_kb", victim["rss_kb"], truth.get("vmrss_kib") or truth["vmrss_mib"] * 1024)
         if "intended_pid" in truth:
             score.check(at + "announced", (event["announced"] or {}).get("pid"), truth["intended_pid"])
-    if wanted["trigger"] is None:
+
+
+def score_trigger(score, at, event, expected):
+    if expected["trigger"] is None:
         score.check(at + "trigger", event["trigger"], None)
-    else:
-        trigger = event["trigger"] or dict.fromkeys(("name", "pid", "oom_score_adj"))
-        for field in ("name", "pid", "oom_score_adj"):
-            score.check(at + "trigger " + field, trigger[field], *alternatives(wanted["trigger"], field))
-    score.check(at + "killer", event["killer"], wanted["killer"])
+        return
+    trigger = event["trigger"] or dict.fromkeys(("name", "pid", "oom_score_adj"))
+    for field in ("name", "pid", "oom_score_adj"):
+        score.check(at + "trigger " + field, trigger[field], *list_alternatives(expected["trigger"], field))
+
+
+def score_killer(score, at, event, expected):
+    score.check(at + "killer", event["killer"], expected["killer"])
     for field, key in (("reason", "reason"), ("killed_count", "nr_killed")):
-        if key in wanted:
-            score.check(at + field, event[field], wanted[key])
-    score.check(at + "constraint", event["constraint"], *alternatives(wanted, "constraint"))
-    score.check(at + "tasks_count", event["tasks_count"], *alternatives(wanted, "tasks_count"))
-    memcg = event["memcg"]["path"] if event["memcg"] else None
-    if not wanted.get("memcg_ambiguous"):
-        score.check(at + "memcg", memcg, wanted["memcg"])
-        if "task_memcg" in wanted:
-            score.check(
-                at + "task_memcg", event["victims"][0]["cgroup"] if event["victims"] else None, wanted["task_memcg"]
-            )
-    outcome = next((name for name in ("panic", "group_kill", "no_killable", "incomplete") if wanted.get(name)), "kill")
+        if key in expected:
+            score.check(at + field, event[field], expected[key])
+
+
+def score_memcg(score, at, event, expected):
+    score.check(at + "constraint", event["constraint"], *list_alternatives(expected, "constraint"))
+    if expected.get("memcg_ambiguous"):
+        return
+    score.check(at + "memcg", event["memcg"]["path"] if event["memcg"] else None, expected["memcg"])
+    if "task_memcg" in expected:
+        cgroup = event["victims"][0]["cgroup"] if event["victims"] else None
+        score.check(at + "task_memcg", cgroup, expected["task_memcg"])
+
+
+def score_outcome(score, at, event, expected):
+    outcomes = ("panic", "group_kill", "no_killable", "incomplete")
+    outcome = next((name for name in outcomes if expected.get(name)), "kill")
     score.check(at + "outcome", event["outcome"], outcome)
-    score.check(at + "sysrq", event["sysrq"], wanted.get("sysrq", False))
-    score.check(at + "allocating_task", event["allocating_task"], wanted.get("allocating_task", False))
-    score.check(at + "skipped_pids", event["skipped_pids"], wanted.get("skipped_pids", []))
-    if "panic_policy" in wanted:
-        score.check(at + "panic_policy", event["panic_policy"], wanted["panic_policy"])
-    if "boot" in wanted:
-        score.check(at + "boot", event["boot_index"], wanted["boot"])
-    if outcome == "incomplete" and "intended_pid" in wanted:
-        score.check(at + "announced", (event["announced"] or {}).get("pid"), wanted["intended_pid"])
+    if "panic_policy" in expected:
+        score.check(at + "panic_policy", event["panic_policy"], expected["panic_policy"])
+    if outcome == "incomplete" and "intended_pid" in expected:
+        score.check(at + "announced", (event["announced"] or {}).get("pid"), expected["intended_pid"])
+
+
+def score_extras(score, at, event, expected):
+    score.check(at + "tasks_count", event["tasks_count"], *list_alternatives(expected, "tasks_count"))
+    score.check(at + "sysrq", event["sysrq"], expected.get("sysrq", False))
+    score.check(at + "allocating_task", event["allocating_task"], expected.get("allocating_task", False))
+    score.check(at + "skipped_pids", event["skipped_pids"], expected.get("skipped_pids", []))
+    if "boot" in expected:
+        score.check(at + "boot", event["boot_index"], expected["boot"])
 
 
 def score_recorded(path, truth):
-    """The kills of truth.json, in their order, and none besides."""
+    """Expect the kills of truth.json in their order, and no others."""
     score = Score()
-    wanted = [case for case in truth["cases"] if case["victims"]]
-    forged = 4242  # where the text does not give the facility the forged line cannot be told from the kernel's
+    expected = [case for case in truth["cases"] if case["victims"]]
+    forged = 4242  # a text without the facility does not show that a program wrote this line
     events = [
         event
-        for event in events_of(path)
+        for event in load_events(path)
         if not (event["trusted"] is None and forged in [victim["pid"] for victim in event["victims"]])
     ]
-    score.check("events", len(events), len(wanted))
-    for event, case in zip(events, wanted):
+    score.check("events", len(events), len(expected))
+    for event, case in zip(events, expected):
         at = f"{case['kind']} {case['victims'][0]} "
         score.check(at + "victims", [[one["pid"], one["name"]] for one in event["victims"]], case["victims"])
         score.check(
@@ -120,14 +140,14 @@ def score_recorded(path, truth):
     return score
 
 
-def cases(folder):
-    """Name and scoring of each case."""
+def find_cases(folder):
+    """Yield the name of each case, and the function that scores it."""
     real = os.path.join(folder, "real")
     for name in sorted(os.listdir(real)) if os.path.isdir(real) else []:
         if name.endswith(".log"):
             with open(os.path.join(real, name[:-4] + ".json")) as stream:
                 truth = json.load(stream)
-            yield "real/" + name, lambda path=os.path.join(real, name), truth=truth: score_real(path, truth)
+            yield "real/" + name, functools.partial(score_real, os.path.join(real, name), truth)
     recorded = os.path.join(folder, "recorded")
     for kernel in sorted(os.listdir(recorded)) if os.path.isdir(recorded) else []:
         with open(os.path.join(recorded, kernel, "truth.json")) as stream:
@@ -135,12 +155,12 @@ def cases(folder):
         for name in sorted(os.listdir(os.path.join(recorded, kernel))):
             if name != "truth.json":
                 path = os.path.join(recorded, kernel, name)
-                yield f"recorded/{kernel}/{name}", lambda path=path, truth=truth: score_recorded(path, truth)
+                yield f"recorded/{kernel}/{name}", functools.partial(score_recorded, path, truth)
 
 
 def main(folder):
     passed = failed = 0
-    for name, scoring in cases(folder):
+    for name, scoring in find_cases(folder):
         score = scoring()
         total = score.right + len(score.wrong)
         passed, failed = passed + (not score.wrong), failed + bool(score.wrong)

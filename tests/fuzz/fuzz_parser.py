@@ -32,7 +32,7 @@ with atheris.instrument_imports(include=["ansible_collections"]):
         parse_lines,
     )
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded")
 
@@ -64,8 +64,8 @@ def check_promises(data):
     # Events of nohang may have no pid.
     victims = {victim["pid"] for event in events for victim in event["victims"]} - {None}
     if victims:
-        messages = whole_messages(records)
-        numbers = {int(digits) for record in messages for digits in re.findall(r"\d+", record.text)}
+        messages = rejoin_messages(records)
+        numbers = {int(digits) for record, _message in messages for digits in re.findall(r"\d+", record.text)}
         assert victims <= numbers, events
     for event in events:
         assert set(event) - {"tasks", "raw"} == KEYS, event

@@ -31,8 +31,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.cursor 
     format_cursor,
     parse_cursor,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import parser as _oom_log
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import read_events
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import REPORT_SECONDS
 
 _CLOCK_BOOTTIME = 7  # time.CLOCK_BOOTTIME came with Python 3.7
@@ -150,7 +150,7 @@ class _Reading:
         self._now = now
         self._procfs = procfs
         self._open_log = open_log
-        self._tally = Collector(window, self._matches, query.untrusted, query.limit)
+        self._collector = Collector(window, self._matches, query.untrusted, query.limit)
         self._lost: Dict[str, Any] = dict(records=0, suppressed_reports=0, gap=False, files=[])
         self.pstore_ids: List[str] = []
 
@@ -189,7 +189,7 @@ class _Reading:
         boot_time = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
 
         def take(line: int, event: Event) -> None:
-            self._tally.take(line, dict(event, time=_format_wall_clock(event["monotonic"], boot_time)))
+            self._collector.take(line, dict(event, time=_format_wall_clock(event["monotonic"], boot_time)))
 
         last_write = boot_time + ((records[-1].monotonic or 0.0) if records else 0.0)
         unfinished = self._read(records, lambda: last_write, take)
@@ -206,7 +206,7 @@ class _Reading:
 
             def take(line: int, event: Event, path: str = path) -> None:
                 if event["id"] not in known:
-                    self._tally.take(line, dict(event, source=path))
+                    self._collector.take(line, dict(event, source=path))
                 known.add(event["id"])
                 self.pstore_ids.append(event["id"])
 
@@ -243,7 +243,7 @@ class _Reading:
         The next run has to read again from there. C(last_write) returns, after the records are
         read, when the last line was written, in seconds since 1970.
         """
-        ending = _oom_log.read(records, take or self._tally.take, self._query.tasks, self._query.raw)
+        ending = read_events(records, take or self._collector.take, self._query.tasks, self._query.raw)
         self._lost["suppressed_reports"] += ending.suppressed
         self._lost["records"] += ending.lost
         silent_seconds = self._now - last_write()
@@ -252,15 +252,15 @@ class _Reading:
             default=None,
             key=lambda report: report.number,
         )
-        held = self._tally.end_log(ending.boots, unfinished.number if unfinished and self._cursor else None)
+        held = self._collector.end_log(ending.boots, unfinished.number if unfinished and self._cursor else None)
         return unfinished.first.place if unfinished and (held or not self._cursor) else None
 
     # --- the results ---------------------------------------------------------------------
 
     def build_results(self) -> Dict[str, Any]:
         """Return events, total, truncated, counts, summary and lost."""
-        events = self._tally.select_newest(None if self._query.tasks or self._query.raw else MAX_BYTES)
-        counts = self._tally.counts
+        events = self._collector.select_newest(None if self._query.tasks or self._query.raw else MAX_BYTES)
+        counts = self._collector.counts
         kernel_count = self._read_kernel_count()
         unlogged = None if kernel_count is None else max(0, kernel_count - counts["explained"])
         return dict(
@@ -275,7 +275,7 @@ class _Reading:
                 untrusted=counts["untrusted"],
                 undated=counts["undated"],
             ),
-            summary=self._tally.summarize(),
+            summary=self._collector.summarize(),
             lost=self._lost,
         )
 
@@ -315,7 +315,7 @@ class _Reading:
             kernel_counts = oom_kills_by_cgroup(self._procfs)
         except UnsupportedError:  # without a memory controller cgroups count no kills
             return []
-        logged = self._tally.kills_by_cgroup
+        logged = self._collector.kills_by_cgroup
         return [
             dict(cgroup=path, oom_kill=kills, logged_kills=logged[path])
             for path, kills in sorted(kernel_counts.items())

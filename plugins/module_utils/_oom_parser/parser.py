@@ -5,54 +5,76 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""From kernel text to events: who speaks in it, and which boots it is of.
+"""Parse kernel log records into events, and count the boots that they are from.
 
-Pure: records in, events out, one pass.
+Pure: records in, events out, one pass. rejoin.py joins and parses the lines, report.py and
+user_killers.py collect those that belong together, and event.py builds the events.
 """
 
 from typing import Callable, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import grammar as say
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import user_killers as _user_killers
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event, event, program_event
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import Report, Stream, Unsettled
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import (
+    Event,
+    build_kernel_event,
+    build_program_event,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
+    LostLines,
+    Message,
+    NewBoot,
+    SuppressedReports,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import (
+    Report,
+    ReportAssembler,
+    UnsettledEvent,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import (
+    NEAR_SECONDS,
+    ProgramKill,
+    ProgramKills,
+)
 
-# An uptime that falls by more than lines are ever shuffled means another boot.
+# The uptime falls by more than this only at a new boot. Lines out of order differ by less.
 REBOOT_SECONDS = 5.0
 
-# Who keeps the kernel's log, and says what it lacks.
-_KEEPERS = ("systemd-journald", "rsyslogd")
+# These write the kernel's log and report what it lacks.
+_LOG_DAEMONS = ("systemd-journald", "rsyslogd")
 
 
-class Ending(NamedTuple):
-    """What is known when the last line was read."""
+class LogEnd(NamedTuple):
+    """What is known after the last line of a log."""
 
-    boots: int  # that the text is of
-    suppressed: int  # reports that the kernel did not print, as it says itself
-    lost: int  # lines that it says were not written down
-    unsettled: List[Unsettled]
+    boots: int  # that the lines are from
+    suppressed: int  # reports that the kernel did not print, by its own count
+    lost: int  # lines that the log lacks, by its own count
+    unsettled: List[UnsettledEvent]
 
 
-def read(
+def read_events(
     records: Iterable[Record], take: Callable[[int, Event], None], tasks: bool = False, raw: bool = False
-) -> Ending:
-    """Hand over each event, with the number of its first line, when no line of this text can belong to it any more.
+) -> LogEnd:
+    """Call C(take) with each event, as soon as no later line can belong to it.
 
-    C(boot_index) counts from the first boot of the text: how many there are is
-    known at the end.
+    Its first argument is the number of the event's first line, by which events are ordered.
+    C(boot_index) counts from the first boot of the log, as their number is known only at the end.
     """
     parser = _Parser(take, tasks, raw)
-    for number, record in enumerate(whole_messages(records)):
-        parser.take(number, record)
+    for number, (record, message) in enumerate(rejoin_messages(records)):
+        parser.take(number, record, message)
     return parser.finish()
 
 
 def parse_events(records: Iterable[Record], tasks: bool = False, raw: bool = False) -> List[Event]:
-    """Events of kernel text, in the order in which they began; see C(event) for their keys."""
+    """Return the events of a log in the order in which they began.
+
+    C(boot_index) is 0 for the last boot, -1 for the one before. For the other keys see
+    build_kernel_event; C(tasks) adds the task table, and C(raw) the log lines.
+    """
     found: List[Tuple[int, Event]] = []
-    boots = read(records, lambda number, facts: found.append((number, facts)), tasks, raw).boots
+    boots = read_events(records, lambda number, facts: found.append((number, facts)), tasks, raw).boots
     return [
         dict(facts, boot_index=facts["boot_index"] - boots + 1)
         for _number, facts in sorted(found, key=lambda one: one[0])
@@ -60,73 +82,100 @@ def parse_events(records: Iterable[Record], tasks: bool = False, raw: bool = Fal
 
 
 class _Parser:
-    """All who speak in one text, and the boots that it is of."""
+    """Sorts the lines of a log by boot and by writer."""
 
     def __init__(self, take: Callable[[int, Event], None], tasks: bool, raw: bool) -> None:
         self._take = take
         self._options = (tasks, raw)
-        self._streams = {trusted: Stream(trusted, raw) for trusted in (False, None, True)}
-        self._programs = _user_killers.Stream()
-        self._boot = 0
-        self._lines = 0  # of this boot
+        self._assemblers = {trusted: ReportAssembler(raw) for trusted in (False, None, True)}
+        self._programs = ProgramKills()
+        self._boots = _BootCounter()
         self._suppressed = 0
         self._lost = 0
-        self._uptime: Optional[float] = None
-        self._boot_id: Optional[str] = None
         self._last = Record("")
 
-    def take(self, number: int, record: Record) -> None:
-        message = say.understand(record.text)
-        if _restarted(record, message, self._uptime, self._lines, self._boot_id):
+    def take(self, number: int, record: Record, message: Optional[Message]) -> None:
+        """Use one line and its message; C(number) is its place in the log."""
+        if self._boots.is_new(record, message):
             self._end_boot()
-            self._boot, self._lines = self._boot + 1, 0
-        if record.monotonic is not None and record.trusted is not False:  # a program can write any
+        self._boots.add(record)
+        self._last = record
+        over = self._assemblers[record.trusted].take(record, message, number)
+        if over:
+            self._hand_over_reports(over)
+        if message is None:
+            killed = self._programs.take(record, number)
+            if killed:
+                self._hand_over_kills(killed)
+        elif isinstance(message, (SuppressedReports, LostLines)):
+            self._count_missing(record, message)
+
+    def finish(self) -> LogEnd:
+        """Hand over the events that are left, and return what is known of the whole log."""
+        unsettled = [
+            UnsettledEvent(kill.number, kill.record, NEAR_SECONDS) for kill in self._programs.list_unsettled(self._last)
+        ]
+        for trusted in (None, True):  # what a program made up is not worth a second reading
+            unsettled += self._assemblers[trusted].list_unsettled(self._last)
+        self._end_boot()
+        return LogEnd(self._boots.current, self._suppressed, self._lost, unsettled)
+
+    def _count_missing(self, record: Record, message: Message) -> None:
+        if isinstance(message, SuppressedReports) and record.trusted is not False:
+            self._suppressed += message.reports
+        elif isinstance(message, LostLines) and (record.trusted is not False or record.program in _LOG_DAEMONS):
+            self._lost += message.lines
+
+    def _end_boot(self) -> None:
+        for assembler in self._assemblers.values():
+            self._hand_over_reports(assembler.finish())
+        self._hand_over_kills(self._programs.finish())
+        self._boots.begin()
+
+    def _hand_over_reports(self, reports: Iterable[Report]) -> None:
+        for report in reports:
+            event = build_kernel_event(report, *self._options)
+            self._take(report.number, dict(event, boot_index=self._boots.current))
+
+    def _hand_over_kills(self, kills: Iterable[ProgramKill]) -> None:
+        for kill in kills:
+            event = build_program_event(kill, *self._options)
+            self._take(kill.number, dict(event, boot_index=self._boots.current))
+
+
+class _BootCounter:
+    """Counts the boots that the lines of a log are from."""
+
+    def __init__(self) -> None:
+        self.current = 0
+        self._lines = 0  # of this boot
+        self._uptime: Optional[float] = None
+        self._boot_id: Optional[str] = None
+
+    def is_new(self, record: Record, message: Optional[Message]) -> bool:
+        """Return whether a line is from another boot than the one before it.
+
+        The boot id decides; without it the uptime; without both the version, which comes first.
+        """
+        if record.boot and self._boot_id:
+            return record.boot != self._boot_id
+        if record.trusted is False:
+            return False
+        if record.monotonic is None:
+            return isinstance(message, NewBoot) and self._lines > 0
+        if self._uptime is None:
+            return False
+        tolerance = 0.0 if isinstance(message, NewBoot) else REBOOT_SECONDS
+        return record.monotonic < self._uptime - tolerance
+
+    def begin(self) -> None:
+        """Begin the next boot."""
+        self.current += 1
+        self._lines = 0
+
+    def add(self, record: Record) -> None:
+        """Note a line of the current boot."""
+        if record.monotonic is not None and record.trusted is not False:  # a program can write any uptime
             self._uptime = record.monotonic
         self._boot_id = record.boot or self._boot_id
         self._lines += 1
-        self._last = record
-        if isinstance(message, say.Suppressed) and record.trusted is not False:
-            self._suppressed += message.reports
-        elif isinstance(message, say.Lost) and (record.trusted is not False or record.program in _KEEPERS):
-            self._lost += message.lines
-        over = self._streams[record.trusted].take(record, message, number)
-        if over:
-            self._keep(over)
-        if message is None:
-            self._keep_programs(self._programs.take(record, number))
-
-    def finish(self) -> Ending:
-        unsettled = [
-            Unsettled(kill.number, kill.record, _user_killers.NEAR_SECONDS) for kill in self._programs.since(self._last)
-        ]
-        for trusted in (None, True):  # for what a program makes up nobody waits
-            unsettled += self._streams[trusted].unsettled(self._last)
-        self._end_boot()
-        return Ending(self._boot + 1, self._suppressed, self._lost, unsettled)
-
-    def _end_boot(self) -> None:
-        for stream in self._streams.values():
-            self._keep(stream.finish())
-        self._keep_programs(self._programs.finish())
-
-    def _keep(self, ended: Iterable[Report]) -> None:
-        for report in ended:
-            self._take(report.number, dict(event(report, *self._options), boot_index=self._boot))
-
-    def _keep_programs(self, ended: Iterable[_user_killers.Kill]) -> None:
-        for kill in ended:
-            self._take(kill.number, dict(program_event(kill, *self._options), boot_index=self._boot))
-
-
-def _restarted(
-    record: Record, message: Optional[say.Message], uptime: Optional[float], lines: int, boot_id: Optional[str]
-) -> bool:
-    """Whether this line belongs to a new boot: the id tells, else the uptime, or, where lines have none, the version that comes first."""
-    if record.boot and boot_id:
-        return record.boot != boot_id
-    if record.trusted is False:
-        return False
-    if record.monotonic is None:
-        return isinstance(message, say.NewBoot) and lines > 0
-    shuffled = 0.0 if isinstance(message, say.NewBoot) else REBOOT_SECONDS
-    return uptime is not None and record.monotonic < uptime - shuffled

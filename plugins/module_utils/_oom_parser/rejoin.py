@@ -5,162 +5,195 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Lines that are one message, put together.
+"""Join lines that are one message, and parse each line once.
 
-Pure: records in, records out, in one pass. A mail or a terminal wraps a line, a
-record of the kernel may be too short for its message, and the name of a task
-may hold line ends. What was put together has the stamps of its first line.
+Pure: records in, records with their messages out, in one pass. A mail or a terminal wraps
+a line, a kernel record can be too short for its message, and a task's name can have line
+ends. A joined record keeps the stamps of its first line.
 """
 
-from typing import Iterable, Iterator, List, Optional
+from typing import Iterable, Iterator, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import (
     LONGEST_LINE,
     Record,
     seconds_between,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import grammar as say
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import user_killers as _user_killers
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.completeness import (
+    has_possible_name,
+    is_broken_message,
+    is_broken_trigger_name,
+    lacks_end_of_name,
+    may_be_followed,
+    may_begin_message,
+    may_go_on_in_next_record,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import parse_message
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import Message
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import may_begin_program_message
 
-# Where mails and terminals break lines, in columns, and how many blanks get lost there, as the table of tasks has them before a number.
+# Mails and terminals break lines at these columns.
 NARROWEST_PAGE, WIDEST_PAGE = 72, 80
+# The most blanks that get lost at a break: the task table has as many before a number.
 MOST_BLANKS = 13
 
-# The records of one message are written at once.
+# The kernel writes the records of one message at once.
 RECORD_SECONDS = 1.0
 
-# Hostile input must not fill the memory, or be looked at again and again.
+# Hostile input must not fill the memory, nor be searched again and again.
 MOST_REJOINED = 2 * LONGEST_LINE
 
-# How the next record of a message begins: each part that does not fit, a path or what stands before it, is one.
+# A message that does not fit goes on in the next record, with a path or the comma before it.
 NEXT_PART = {",", "/"}
 
-
-def whole_messages(records: Iterable[Record]) -> Iterator[Record]:
-    """The messages of these lines, each whole as far as it can be told."""
-    return _with_names(_rejoined(records))
+Line = Tuple[Record, Optional[Message]]
 
 
-def _rejoined(records: Iterable[Record]) -> Iterator[Record]:
-    """All but the names of victims."""
-    last: Optional[Record] = None
+def rejoin_messages(records: Iterable[Record]) -> Iterator[Line]:
+    """Yield each record with its message, or with None; the records of one message are joined."""
+    return _join_names(_join_broken(records))
+
+
+def _join_broken(records: Iterable[Record]) -> Iterator[Line]:
+    """Join all but the lines of a victim's name."""
+    last: Optional[Line] = None
     page = _Page()
     for record in records:
         if page.may_be_wrapped:
-            page.look(record.raw)
+            page.note_line(record.raw)
+        line = (record, parse_message(record.text))
         if last is not None:
-            glue = _glue(last, record, page) if record.bare or record.text[:1] in NEXT_PART else None
-            if glue is not None:
-                last = last._replace(text=(last.text + glue + record.text).lstrip(), raw=last.raw + "\n" + record.raw)
-                continue
+            if record.bare or record.text[:1] in NEXT_PART:
+                glue = _find_glue(last, line, page)
+                if glue is not None:
+                    last = _join(last[0], glue, record)
+                    continue
             yield last
-        last = record
+        last = line
     if last is not None:
         yield last
 
 
-def _glue(last: Record, record: Record, page: "_Page") -> Optional[str]:
-    r"""What was between two parts of a message, or None where they are two messages.
+def _join(first: Record, glue: str, rest: Record) -> Line:
+    text = (first.text + glue + rest.text).lstrip()
+    return first._replace(text=text, raw=first.raw + "\n" + rest.raw), parse_message(text)
 
-    A line end in a name is told as \x0a, as in /dev/kmsg.
+
+def _find_glue(last: Line, line: Line, page: "_Page") -> Optional[str]:
+    r"""Return what stood between two parts of a message; None if they are two messages.
+
+    A line end in a name becomes \x0a, as in /dev/kmsg.
     """
-    if record.trusted != last.trusted or len(last.text) + len(record.text) > LONGEST_LINE:
+    first, message = last
+    record = line[0]
+    if record.trusted != first.trusted or len(first.text) + len(record.text) > LONGEST_LINE:
         return None
     if not record.bare:
-        return "" if say.is_continued(last.text) and seconds_between(last, record) <= RECORD_SECONDS else None
-    if not last.bare and not page.is_mail and _width(last) < WIDEST_PAGE - 1:
-        if say.is_name_of_trigger(last.text, record.text):
-            return "\\x0a"
-        joined = last.text + "\\x0a" + record.text
-        if say.is_cut(last.text) and (say.is_whole(joined) or say.is_cut(joined)):
-            return None  # see _with_names
-    if (
-        not last.bare and _width(last) > WIDEST_PAGE and say.is_broken(last.text, record.text)
-    ):  # by a terminal of any other width
-        return _indent(record)
-    return page.glue(last, record) if page.may_be_wrapped and _may_go_on(last, record.text) else None
+        is_next = may_go_on_in_next_record(first.text) and seconds_between(first, record) <= RECORD_SECONDS
+        return "" if is_next else None
+    if not first.bare:
+        if not page.is_mail and _measure_width(first) < WIDEST_PAGE - 1:
+            if is_broken_trigger_name(first.text, message, record.text):
+                return "\\x0a"
+            joined = first.text + "\\x0a" + record.text
+            if lacks_end_of_name(first.text) and (has_possible_name(joined) or lacks_end_of_name(joined)):
+                return None  # left to _join_names
+        if _measure_width(first) > WIDEST_PAGE and is_broken_message(first.text, record.text):
+            return _find_indent(record)  # a terminal of any other width broke it
+    return page.find_glue(first, record) if page.may_be_wrapped and _may_go_on(last, line) else None
 
 
-def _may_go_on(last: Record, rest: str) -> bool:
-    """Whether the words allow these lines to be one message."""
-    if say.is_over(last.text) and not rest.startswith(say.SIZES):
+def _may_go_on(last: Line, line: Line) -> bool:
+    """Return whether the words allow that a line continues the message of the last one."""
+    (first, message), (record, rest_message) = last, line
+    if not may_be_followed(first.text, message, record.text):
         return False
-    begins = say.begins(rest) or _user_killers.begins(rest)
-    if last.bare:  # where no line has a stamp, nothing else tells where a message begins
-        return say.begins(last.text) and not begins
-    # "Out of memory:" may stand before it.
-    return not begins or not last.text or (say.begins(last.text) and say.understand(last.text) is None)
+    is_beginning = may_begin_message(record.text, rest_message) or may_begin_program_message(record.text)
+    if first.bare:  # without stamps only the words show where a message begins
+        return not is_beginning and may_begin_message(first.text, message)
+    # A line may end after "Out of memory:", and the next one begin with "Killed process".
+    return not is_beginning or not first.text or (message is None and may_begin_message(first.text, message))
 
 
 class _Page:
-    """Whether a text was wrapped, as mails are at the blank before the word that does not fit, and terminals at their edge."""
+    """How a text was wrapped, if it was.
+
+    A mail breaks a line at the blank before the word that does not fit, a terminal at its edge.
+    """
 
     def __init__(self) -> None:
         self.may_be_wrapped = True
-        self._full, self._short = 0, 0  # lines that were broken at the edge, and before it
+        self._broken_at_edge = 0
+        self._broken_before_edge = 0
 
     @property
     def is_mail(self) -> bool:
-        return self._short > self._full
+        """Whether more lines were broken before the edge than at it."""
+        return self._broken_before_edge > self._broken_at_edge
 
-    def look(self, line: str) -> None:
-        """No line is too long in a text that was wrapped, but where there was no blank to break it at."""
+    def note_line(self, line: str) -> None:
+        """Take a line longer than the page as proof that the text was not wrapped.
+
+        It is no proof if it has no blank at which it could have been broken.
+        """
         if len(line) > WIDEST_PAGE:
             self.may_be_wrapped = " " not in line.lstrip("> ")[:WIDEST_PAGE]
 
-    def glue(self, last: Record, record: Record) -> Optional[str]:
-        """What was lost where a line was broken; None where it ended."""
-        width = _width(last)
+    def find_glue(self, last: Record, record: Record) -> Optional[str]:
+        """Return what was lost where a line was broken; None if the line ended there."""
+        width = _measure_width(last)
         if not record.text or width + len(record.text.partition(" ")[0]) < NARROWEST_PAGE - MOST_BLANKS:
             return None
-        # As the lines of one record are behind the first. Behind a break only a terminal leaves blanks.
-        is_indented = bool(_indent(record).replace("> ", ""))
+        # Only a terminal leaves blanks after a break. Otherwise an indented line belongs to
+        # the record before it.
+        is_indented = bool(_find_indent(record).replace("> ", ""))
         if is_indented and width < WIDEST_PAGE - 1:
             return None
-        self._full += width == WIDEST_PAGE
-        self._short += width < WIDEST_PAGE - 1  # at the edge a blank gets lost
+        self._broken_at_edge += width == WIDEST_PAGE
+        self._broken_before_edge += width < WIDEST_PAGE - 1  # one column less: a blank at the edge was lost
         if last.text.endswith(" ") or (last.text.endswith("-") and not last.text.endswith(" -")):  # "anon-", "rss:4kB"
             return ""
         if self.is_mail or is_indented or width < WIDEST_PAGE:
             return " "
-        return (
-            "" if say.understand(last.text + record.text) or not say.understand(last.text + " " + record.text) else " "
-        )
+        without_blank, with_blank = parse_message(last.text + record.text), parse_message(last.text + " " + record.text)
+        return " " if with_blank and not without_blank else ""
 
 
-def _width(record: Record) -> int:
-    """Columns of its last line."""
+def _measure_width(record: Record) -> int:
+    """Return the width of a record's last line, in columns."""
     return len(record.raw) - record.raw.rfind("\n") - 1
 
 
-def _indent(record: Record) -> str:
-    """What stands before the text of a line without stamps."""
+def _find_indent(record: Record) -> str:
+    """Return what stands before the text of a line without stamps."""
     return record.raw[: len(record.raw) - len(record.text)]
 
 
-def _with_names(records: Iterable[Record]) -> Iterator[Record]:
-    r"""Put together the lines into which a name with line ends splits its message, as \x0a, as /dev/kmsg writes it.
+def _join_names(lines: Iterable[Line]) -> Iterator[Line]:
+    r"""Join the lines into which the line ends of a victim's name split its message.
 
-    Only lines of one writer, and only to a name that a task can have: else a
-    message that was cut, or that a program made up, would hide those behind it.
+    A line end becomes \x0a, as in /dev/kmsg. Only lines of one writer are joined, and only if
+    the name is one that a task can have. Otherwise a message that was cut, or that a program
+    made up, would hide the messages after it.
     """
-    parts: List[Record] = []
+    parts: List[Line] = []
     whole = Record("")
-    for record in records:
+    for line in lines:
+        record, message = line
         if parts:
             whole = whole._replace(text=whole.text + "\\x0a" + record.text, raw=whole.raw + "\n" + record.raw)
             if record.trusted == whole.trusted:
-                if say.is_whole(whole.text):
+                if has_possible_name(whole.text):
                     parts = []
-                    yield whole
+                    yield whole, parse_message(whole.text)
                     continue
-                if say.is_cut(whole.text) and len(whole.raw) <= MOST_REJOINED:
-                    parts.append(record)
+                if lacks_end_of_name(whole.text) and len(whole.raw) <= MOST_REJOINED:
+                    parts.append(line)
                     continue
             yield from parts
             parts = []
-        if say.is_cut(record.text):
-            parts, whole = [record], record
+        if message is not None and lacks_end_of_name(record.text):  # such a line always has a message
+            parts, whole = [line], record
         else:
-            yield record
+            yield line
     yield from parts

@@ -5,27 +5,50 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Which messages belong together: the reports of the killer.
+"""Assemble the messages that belong together into reports, one for each call of the killer.
 
-Pure, one pass, nothing remembered but the open reports.
+Pure, one pass; it remembers only the reports that are not over.
 
-A report begins with "invoked oom-killer", ends with "Killed process", and may
-lack either: the kernel prints at most ten reports in five seconds, but every
-kill (mm/oom_kill.c:oom_kill_process). So a kill without a report is an event,
-a report without a kill is an incomplete one, and neither is glued to its
-neighbour. The pid of "Killed process" is who died; "Kill process" only
-announces, and up to 5.0 a child may have died instead.
+A report begins with "invoked oom-killer" and ends with "Killed process". Either can be
+missing: the kernel prints at most ten reports in five seconds, but every kill
+(mm/oom_kill.c:oom_kill_process). So a kill without a report is an event, a report without
+a kill is an incomplete event, and the two are never joined to a neighbour. The pid of
+"Killed process" is the one that died. "Kill process" only announces a kill, and up to 5.0
+a child may die instead.
 """
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, seconds_between
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import grammar as say
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
+    Announcement,
+    GroupKill,
+    Header,
+    Kill,
+    LostLines,
+    MemcgLimit,
+    MemcgStats,
+    MemcgUsage,
+    Message,
+    NewBoot,
+    NothingKillable,
+    Panic,
+    SkippedVictim,
+    Summary,
+    SuppressedReports,
+    Sysrq,
+    TableHeader,
+    TableRow,
+    TriggerPid,
+)
 
-# A report prints within moments, also on a slow console. What comes later belongs to another.
+# The kernel prints a report within moments, also on a slow console. Later lines belong to another.
 REPORT_SECONDS = 30.0
-# The members of a group are killed one after the other by the same loop.
+# One loop kills the members of a group, one after the other.
 GROUP_SECONDS = 1.0
+
+# What follows the trigger's name if a crash kernel is loaded (lib/dump_stack.c).
+_KDUMP = " Kdump: loaded"
 
 # Hostile input must not fill the memory: real reports stay far below.
 MOST_WAITING = 8
@@ -33,51 +56,64 @@ MOST_TASKS = 65536
 MOST_RAW_LINES = 4096
 
 
-class Unsettled(NamedTuple):
-    """A report that more lines may belong to, if they come soon."""
+class UnsettledEvent(NamedTuple):
+    """An event that later lines may still belong to."""
 
     number: int  # of its first line
     first: Record
-    seconds: float  # how long it waits
+    seconds: float  # how long it waits for them
 
 
 class Report:
-    """What is known of one call of the killer, line by line."""
+    """What the lines of one call of the killer show."""
 
-    def __init__(self, record: Record, trusted: Optional[bool], number: int) -> None:
+    def __init__(self, record: Record, number: int) -> None:
         self.first = record
-        self.number = number  # of its first line, by which events are ordered
-        self.trusted = trusted
-        self.header: Optional[say.Header] = None
+        self.number = number  # of its first line; events are ordered by it
+        self.header: Optional[Header] = None
         self.trigger_pid: Optional[int] = None
-        self.limit = say.MemcgLimit(None, None)
-        self.usage: Optional[say.Usage] = None
-        self.stats: Optional[say.MemcgStats] = None
+        self.limit = MemcgLimit(None, None)
+        self.usage: Optional[MemcgUsage] = None
+        self.stats: Optional[MemcgStats] = None
         self.columns: Optional[List[str]] = None
-        self.rows: List[say.TableRow] = []
-        self.summary: Optional[say.Summary] = None
-        self.announced: Optional[say.Announced] = None
-        self.kills: List[say.Killed] = []
-        self.is_repeated = False  # the first of them is there a second time
+        self.rows: List[TableRow] = []
+        self.summary: Optional[Summary] = None
+        self.announcement: Optional[Announcement] = None
+        self.kills: List[Kill] = []
+        self.has_repeated_kill = False  # the first victim was printed a second time
         self.group: Optional[str] = None
-        self.skipped: List[int] = []
-        self.no_killable = False
-        self.panic: Optional[say.Panic] = None
+        self.skipped_pids: List[int] = []
+        self.nothing_killable = False
+        self.panic: Optional[Panic] = None
         self.sysrq = False
         self.raw: List[str] = []
         self.last = record
 
-    def note(self, record: Record, raw: bool) -> None:
+    def add_line(self, record: Record, keep_raw: bool) -> None:
+        """Note a line as the report's last one, and keep its text if wanted."""
         self.last = record
-        if raw and len(self.raw) < MOST_RAW_LINES:
+        if keep_raw and len(self.raw) < MOST_RAW_LINES:
             self.raw.append(record.raw)
 
-    def add(self, kill: say.Killed) -> None:
-        self.is_repeated = self.is_repeated or (bool(self.kills) and kill.pid == self.kills[0].pid)
+    def add_kill(self, kill: Kill) -> None:
+        """Add a victim."""
+        self.has_repeated_kill = self.has_repeated_kill or (bool(self.kills) and kill.pid == self.kills[0].pid)
         self.kills.append(kill)
 
-    def identify_trigger(self, message: say.TriggerPid) -> None:
-        """The pid of who asked for memory, and its name: behind a stamp that could begin with a host, and behind one it could with a tag."""
+    def add_row(self, row: TableRow) -> None:
+        """Add a row of the task table."""
+        if len(self.rows) < MOST_TASKS:
+            self.rows.append(row)
+
+    def add_limit(self, limit: MemcgLimit) -> None:
+        """Set the half of the limit that the message has, or both."""
+        self.limit = MemcgLimit(limit.task_memcg or self.limit.task_memcg, limit.memcg or self.limit.memcg)
+
+    def identify_trigger(self, trigger: TriggerPid) -> None:
+        """Set the trigger's pid, and strip a host or tag left in its name.
+
+        The first words after a stamp can be a host, a tag or a part of the name: this line decides.
+        """
         header = self.header
         if header is None or not header.name or self.trigger_pid is not None:
             return
@@ -86,226 +122,319 @@ class Report:
             names += ["kernel: " + header.name, "kernel:" + header.name]
         elif self.first.clock is not None:
             names += [header.name.partition(" ")[2]]
-        name = next((name for name in names if name and message.name in (name, name + say.KDUMP)), None)
+        name = next((name for name in names if name and trigger.name in (name, name + _KDUMP)), None)
         if name:
-            self.trigger_pid, self.header = message.pid, header._replace(name=name)
+            self.trigger_pid, self.header = trigger.pid, header._replace(name=name)
 
     def has_chosen(self, pid: int) -> bool:
-        return self.has_no_end() and pid in (self.announced and self.announced.pid, self.summary and self.summary.pid)
+        """Return whether the killer chose this pid, and the report has no end yet."""
+        chosen = (self.announcement and self.announcement.pid, self.summary and self.summary.pid)
+        return self.has_no_end() and pid in chosen
 
     def is_event(self) -> bool:
-        """Whether it tells of a call of the killer: lines from the middle of a report alone do not."""
-        return bool(self.header or self.announced or self.summary) or not self.has_no_end()
+        """Return whether it shows a call of the killer; the middle of a report alone does not."""
+        return bool(self.header or self.announcement or self.summary) or not self.has_no_end()
 
-    def may_be_of(self, choice: Union[say.Announced, say.Killed]) -> bool:
-        """Whether the lines of a report without its beginning can be of this: where the whole host is out of memory no limit was hit."""
-        return self.is_event() or choice.origin != "Out of memory" or not (self.limit.memcg or self.usage or self.stats)
+    def may_include(self, message: Union[Announcement, Kill]) -> bool:
+        """Return whether a kill or its announcement can belong here.
+
+        A report that lacks its beginning but shows a memory cgroup's limit cannot end with
+        "Out of memory", as no limit is hit where the whole host runs out.
+        """
+        has_limit = self.limit.memcg or self.usage or self.stats
+        return self.is_event() or message.origin != "Out of memory" or not has_limit
+
+    def may_have_victim(self, kill: Kill) -> bool:
+        """Return whether this kill can be the end of the report.
+
+        Up to 5.0, and only after an announcement, a child may die instead of the chosen process.
+        """
+        if self.nothing_killable or not self.may_include(kill):
+            return False
+        return self.announcement is not None or self.summary is None or self.summary.pid in (None, kill.pid)
 
     def has_no_end(self) -> bool:
-        return not (self.kills or self.no_killable or self.panic)
+        """Return whether neither a kill nor anything else has ended it."""
+        return not (self.kills or self.nothing_killable or self.panic)
 
 
-class Stream:
-    """The reports of one writer: the kernel's own, or those that a program made up."""
+class ReportAssembler:
+    """Assembles the reports of one kind of writer: the kernel, a program, or an unknown one."""
 
-    def __init__(self, trusted: Optional[bool], raw: bool) -> None:
-        self._trusted = trusted
+    def __init__(self, raw: bool) -> None:
         self._raw = raw
-        self._open: Optional[Report] = None  # still without its end
-        self._ended: Optional[Report] = None  # its group may go on
-        self._waiting: List[Report] = []  # another began before the kill that they told of
-        self._over: List[Report] = []
-        self._sysrq: Optional[Record] = None  # it was asked for, and nothing came of it yet
-        self._number = 0
+        self._state = _State()
 
-    def take(self, record: Record, message: Optional[say.Message], number: int) -> Sequence[Report]:
-        """Use one message, that of line C(number); give the reports that it shows to be over."""
-        if message is None and self._open is None:
+    def take(self, record: Record, message: Optional[Message], number: int) -> Sequence[Report]:
+        """Use one line and its message; return the reports that it shows to be over.
+
+        C(number) is the line's place in the log.
+        """
+        state = self._state
+        if message is None and state.open is None:
             return ()
-        self._number = number
-        if self._open and seconds_between(self._open.last, record) > REPORT_SECONDS:
-            self._close()
-        if self._waiting:
-            self._give_up([report for report in self._waiting if seconds_between(report.last, record) > REPORT_SECONDS])
+        state.expire(record)
         if message is not None:
-            use = self._USES.get(type(message))
-            if use:
-                use(self, record, message)
-            elif self._open or self._is_rest(record, message):
-                self._describe(self._open or self._begin(record), message)
-        current = self._ended if self._ended and isinstance(message, self._OF_THE_ENDED) else self._open or self._ended
-        if current and (message is not None or (self._open and self._open.is_event())):
-            current.note(record, self._raw)
-        return self._hand_over()
-
-    def _is_rest(self, record: Record, message: say.Message) -> bool:
-        """Whether it belongs to a report whose beginning this text lacks. Those come before the kill, so they cannot be of one that ended."""
-        if isinstance(message, (say.MemcgLimit, say.Usage, say.MemcgStats, say.TableHeader)):
-            return True
-        if not isinstance(message, say.TableRow) or not message.is_whole() or self._waiting:
-            return False
-        return self._ended is None or seconds_between(self._ended.last, record) > GROUP_SECONDS
+            report = _STEPS[type(message)](state, record, number, message)
+        else:
+            report = state.open if state.open and state.open.is_event() else None
+        if report:
+            report.add_line(record, self._raw)
+        return state.hand_over() if state.over else ()
 
     def finish(self) -> Sequence[Report]:
-        self._close()
-        self._give_up(self._waiting)
-        return self._hand_over()
+        """Return the reports that are left."""
+        self._state.close()
+        self._state.give_up(self._state.waiting)
+        return self._state.hand_over()
 
-    def _hand_over(self) -> Sequence[Report]:
-        if not self._over:
-            return ()
-        over, self._over = self._over, []
-        return over
-
-    def unsettled(self, last: Record) -> List[Unsettled]:
-        """The reports that the next line may belong to, when that was the last."""
-        waiting = [(self._open, REPORT_SECONDS), (self._ended, GROUP_SECONDS)] + [
-            (report, REPORT_SECONDS) for report in self._waiting
-        ]
+    def list_unsettled(self, last: Record) -> List[UnsettledEvent]:
+        """Return the reports that the next line may belong to; C(last) is the line before it."""
+        state = self._state
+        waiting = [(state.open, REPORT_SECONDS), (state.ended, GROUP_SECONDS)]
+        waiting += [(report, REPORT_SECONDS) for report in state.waiting]
         return [
-            Unsettled(report.number, report.first, seconds)
+            UnsettledEvent(report.number, report.first, seconds)
             for report, seconds in waiting
             if report and seconds_between(report.last, last) <= seconds
         ]
 
-    def _close(self) -> None:
-        """Nothing more can come but the kill of whom the open report has chosen, as reports of several cgroups may be printed at once."""
-        self._over += [self._ended] if self._ended else []
-        if self._open and self._open.has_no_end() and (self._open.announced or self._open.summary):
-            self._waiting.append(self._open)
-            self._give_up(self._waiting[:-MOST_WAITING])
-        elif self._open and self._open.is_event():
-            self._over.append(self._open)
-        self._open = self._ended = None
 
-    def _give_up(self, late: List[Report]) -> None:
-        self._over += late
-        self._waiting = [report for report in self._waiting if report not in late]
+class _State:
+    """All that the assembler remembers from line to line."""
 
-    def _begin(self, record: Record) -> Report:
-        self._close()
-        self._open = Report(record, self._trusted, self._number)
-        self._open.sysrq = self._sysrq is not None and seconds_between(self._sysrq, record) <= REPORT_SECONDS
-        self._sysrq = None
-        return self._open
+    def __init__(self) -> None:
+        self.open: Optional[Report] = None  # has no end yet
+        self.ended: Optional[Report] = None  # has its kill; the other members of its group may follow
+        self.waiting: List[Report] = []  # the victim is chosen, but another report began before the kill
+        self.over: List[Report] = []  # not handed over yet
+        self.sysrq: Optional[Record] = None  # a person requested a kill, and no report has begun since
 
-    def _header(self, record: Record, header: say.Header) -> None:
-        report = self._begin(record)
-        report.header, report.trigger_pid = header, header.pid
+    def find_current(self) -> Optional[Report]:
+        """Return the report that a line without an effect belongs to."""
+        return self.open or self.ended
 
-    def _summary(self, record: Record, summary: say.Summary) -> None:
-        """It says whom the killer chose; a second one in a report means that the next has begun."""
-        if self._ended and self._ended.summary is None and self._has_just_died(record, self._ended, summary.pid):
-            self._ended.summary = summary
-            return
-        report = self._open if self._open and self._open.summary is None else self._begin(record)
-        report.summary = summary
+    def begin(self, record: Record, number: int) -> Report:
+        """Open a new report, and close the one before it."""
+        self.close()
+        self.open = Report(record, number)
+        self.open.sysrq = self.sysrq is not None and seconds_between(self.sysrq, record) <= REPORT_SECONDS
+        self.sysrq = None
+        return self.open
 
-    def _announced(self, record: Record, announced: say.Announced) -> None:
-        """The same in kernels up to 5.0."""
-        if self._ended and self._ended.announced is None and self._has_just_died(record, self._ended, announced.pid):
-            self._ended.announced = announced
-            return
-        report = (
-            self._open
-            if self._open and self._open.announced is None and self._open.may_be_of(announced)
-            else self._begin(record)
-        )
-        report.announced = announced
-
-    def _has_just_died(self, record: Record, ended: Report, pid: Optional[int]) -> bool:
-        """Whether the choice stands behind the kill, as in what journalctl --reverse tells: then it is no second one."""
-        return (
-            not self._open
-            and seconds_between(ended.last, record) <= GROUP_SECONDS
-            and pid in [kill.pid for kill in ended.kills]
-        )
-
-    def _killed(self, record: Record, kill: say.Killed) -> None:
-        own = next((report for report in [self._open, *self._waiting] if report and report.has_chosen(kill.pid)), None)
-        if own is None and self._goes_on(record, kill):
-            self._ended.add(kill)  # type: ignore[union-attr]
-            return
-        report = own or (self._open if self._open and self._may_be_victim(self._open, kill) else self._begin(record))
-        report.add(kill)
-        self._over += [self._ended] if self._ended else []
-        self._ended = report
-        if report is self._open:
-            self._open = None
+    def end(self, report: Report) -> None:
+        """Note that a report has its kill."""
+        if self.ended:
+            self.over.append(self.ended)
+        self.ended = report
+        if report is self.open:
+            self.open = None
         else:
-            self._waiting.remove(report)
+            self.waiting.remove(report)
 
-    @staticmethod
-    def _may_be_victim(report: Report, kill: say.Killed) -> bool:
-        """Up to 5.0, and then only after an announcement, a child may die in the place of the chosen one."""
-        if report.no_killable or not report.may_be_of(kill):
-            return False
-        return report.announced is not None or report.summary is None or report.summary.pid in (None, kill.pid)
+    def close(self) -> None:
+        """End the open report: from now on only the kill of its chosen process belongs to it.
 
-    def _goes_on(self, record: Record, kill: say.Killed) -> bool:
-        """Whether a kill without a report is one more of the group that is being killed.
-
-        The chosen one is printed a second time somewhere among the others. A
-        group whose own report was printed goes on after that, as the next kill
-        would have its report, too. Where reports are suppressed it need not.
+        Reports of several memory cgroups may be printed at once.
         """
-        group = self._ended
-        if group is None or group.group is None or seconds_between(group.last, record) > GROUP_SECONDS:
-            return False
-        if kill.origin not in (group.kills[0].origin, group.kills[-1].origin):
-            return False
-        reported = group.header or group.summary or group.announced
-        return bool(reported) or not group.is_repeated
+        if self.ended:
+            self.over.append(self.ended)
+        if self.open and self.open.has_no_end() and (self.open.announcement or self.open.summary):
+            self.waiting.append(self.open)
+            self.give_up(self.waiting[:-MOST_WAITING])
+        elif self.open and self.open.is_event():
+            self.over.append(self.open)
+        self.open = self.ended = None
 
-    def _group(self, record: Record, group: say.Group) -> None:
-        """The first of its kills stands before it, if that is not what the text lacks."""
-        is_begun = self._ended and seconds_between(self._ended.last, record) <= GROUP_SECONDS
-        report = (self._ended if is_begun else self._open) or self._begin(record)
-        report.group = group.memcg
+    def expire(self, record: Record) -> None:
+        """Close or give up the reports that this line comes too late for."""
+        if self.open and seconds_between(self.open.last, record) > REPORT_SECONDS:
+            self.close()
+        if self.waiting:
+            self.give_up([report for report in self.waiting if seconds_between(report.last, record) > REPORT_SECONDS])
 
-    def _skipped(self, _record: Record, skipped: say.Skipped) -> None:
-        if self._ended:
-            self._ended.skipped.append(skipped.pid)
+    def give_up(self, reports: List[Report]) -> None:
+        """Let these wait no longer."""
+        self.over += reports
+        self.waiting = [report for report in self.waiting if report not in reports]
 
-    def _no_killable(self, record: Record, _message: say.NoKillable) -> None:
-        report = self._open if self._open and not self._open.no_killable else self._begin(record)
-        report.no_killable = True
+    def hand_over(self) -> Sequence[Report]:
+        """Return the reports that are over, each once."""
+        over, self.over = self.over, []
+        return over
 
-    def _panic(self, record: Record, panic: say.Panic) -> None:
-        """After "no killable processes" it is the end of the same report."""
-        report = self._open or self._begin(record)
-        report.panic = panic
+    def find_just_ended(self, record: Record) -> Optional[Report]:
+        """Return the report whose kill stands right before this line."""
+        return self.ended if self.ended and seconds_between(self.ended.last, record) <= GROUP_SECONDS else None
 
-    def _manual(self, record: Record, message: say.Sysrq) -> None:
-        self._sysrq = None if message.ignored else record
+    def find_just_killed(self, record: Record, pid: Optional[int]) -> Optional[Report]:
+        """Return the report that has just ended with the kill of this pid.
 
-    _OF_THE_ENDED = (say.Killed, say.Group, say.Skipped)
-    _USES: Dict[type, Callable[..., None]] = {
-        say.Header: _header,
-        say.Summary: _summary,
-        say.Announced: _announced,
-        say.Killed: _killed,
-        say.Group: _group,
-        say.Skipped: _skipped,
-        say.NoKillable: _no_killable,
-        say.Panic: _panic,
-        say.Sysrq: _manual,
-    }
+        That is the case in a log in reverse order, as journalctl --reverse writes it.
+        """
+        report = None if self.open else self.find_just_ended(record)
+        return report if report and pid in [kill.pid for kill in report.kills] else None
 
-    @staticmethod
-    def _describe(report: Report, message: say.Message) -> None:
-        if isinstance(message, say.TableRow):
-            if len(report.rows) < MOST_TASKS:
-                report.rows.append(message)
-        elif isinstance(message, say.TriggerPid):
-            report.identify_trigger(message)
-        elif isinstance(message, say.MemcgLimit):
-            report.limit = say.MemcgLimit(
-                message.task_memcg or report.limit.task_memcg, message.memcg or report.limit.memcg
-            )
-        elif isinstance(message, say.Usage):
-            report.usage = report.usage or message
-        elif isinstance(message, say.MemcgStats):
-            report.stats = report.stats or message
-        elif isinstance(message, say.TableHeader):
-            report.columns = message.columns
+    def find_group(self, record: Record, kill: Kill) -> Optional[Report]:
+        """Return the report of the group that a kill without its own report belongs to.
+
+        The kernel prints the chosen process a second time, somewhere among the others. After that
+        the group goes on only if its own report was printed, as then the next kill would have a
+        report, too. If reports are suppressed, the next kill may be of another group.
+        """
+        report = self.find_just_ended(record)
+        if report is None or report.group is None:
+            return None
+        if kill.origin not in (report.kills[0].origin, report.kills[-1].origin):
+            return None
+        is_reported = report.header or report.summary or report.announcement
+        return report if is_reported or not report.has_repeated_kill else None
+
+
+# --- What each message does: a step changes the state and returns the line's report, if any -------
+
+
+def _take_header(state: _State, record: Record, number: int, header: Header) -> Report:
+    report = state.begin(record, number)
+    report.header, report.trigger_pid = header, header.pid
+    return report
+
+
+def _take_trigger(state: _State, _record: Record, _number: int, trigger: TriggerPid) -> Optional[Report]:
+    if state.open:
+        state.open.identify_trigger(trigger)
+    return state.find_current()
+
+
+# The next five may be the first lines of a report whose beginning the text lacks.
+
+
+def _take_limit(state: _State, record: Record, number: int, limit: MemcgLimit) -> Report:
+    report = state.open or state.begin(record, number)
+    report.add_limit(limit)
+    return report
+
+
+def _take_usage(state: _State, record: Record, number: int, usage: MemcgUsage) -> Report:
+    report = state.open or state.begin(record, number)
+    report.usage = report.usage or usage
+    return report
+
+
+def _take_stats(state: _State, record: Record, number: int, stats: MemcgStats) -> Report:
+    report = state.open or state.begin(record, number)
+    report.stats = report.stats or stats
+    return report
+
+
+def _take_table_header(state: _State, record: Record, number: int, header: TableHeader) -> Report:
+    report = state.open or state.begin(record, number)
+    report.columns = header.columns
+    return report
+
+
+def _take_row(state: _State, record: Record, number: int, row: TableRow) -> Optional[Report]:
+    """Add a row of the task table.
+
+    Rows come before the kill, so they cannot belong to a report that has ended.
+    """
+    report = state.open
+    if report is None:
+        if state.waiting or state.find_just_ended(record) or not row.has_all_columns():
+            return state.ended
+        report = state.begin(record, number)
+    report.add_row(row)
+    return report
+
+
+def _take_summary(state: _State, record: Record, number: int, summary: Summary) -> Report:
+    """Set the chosen process; a second summary in a report is the first line of the next one."""
+    report = state.find_just_killed(record, summary.pid)
+    if report is None or report.summary is not None:
+        report = state.open
+        if report is None or report.summary is not None:
+            report = state.begin(record, number)
+    report.summary = summary
+    return report
+
+
+def _take_announcement(state: _State, record: Record, number: int, announcement: Announcement) -> Report:
+    """Set the chosen process, as a summary does in later kernels."""
+    report = state.find_just_killed(record, announcement.pid)
+    if report is None or report.announcement is not None:
+        report = state.open
+        if report is None or report.announcement is not None or not report.may_include(announcement):
+            report = state.begin(record, number)
+    report.announcement = announcement
+    return report
+
+
+def _take_kill(state: _State, record: Record, number: int, kill: Kill) -> Report:
+    chosen = next((one for one in [state.open, *state.waiting] if one and one.has_chosen(kill.pid)), None)
+    group = None if chosen else state.find_group(record, kill)
+    if group:
+        group.add_kill(kill)
+        return group
+    report = chosen or state.open
+    if report is None or (report is not chosen and not report.may_have_victim(kill)):
+        report = state.begin(record, number)
+    report.add_kill(kill)
+    state.end(report)
+    return report
+
+
+def _take_group_kill(state: _State, record: Record, number: int, group: GroupKill) -> Report:
+    """Mark a group, whose first kill stands before this line unless the text lacks it."""
+    report = state.find_just_ended(record) or state.open or state.begin(record, number)
+    report.group = group.memcg
+    return state.ended or report  # a late line, too, is noted with the report that has its kill
+
+
+def _take_skipped_victim(state: _State, _record: Record, _number: int, skipped: SkippedVictim) -> Optional[Report]:
+    if state.ended:
+        state.ended.skipped_pids.append(skipped.pid)
+    return state.ended or state.open
+
+
+def _take_nothing_killable(state: _State, record: Record, number: int, _message: NothingKillable) -> Report:
+    report = state.open if state.open and not state.open.nothing_killable else state.begin(record, number)
+    report.nothing_killable = True
+    return report
+
+
+def _take_panic(state: _State, record: Record, number: int, panic: Panic) -> Report:
+    """Set the panic; after "no killable processes" it is the end of the same report."""
+    report = state.open or state.begin(record, number)
+    report.panic = panic
+    return report
+
+
+def _take_sysrq(state: _State, record: Record, _number: int, sysrq: Sysrq) -> Optional[Report]:
+    state.sysrq = None if sysrq.ignored else record
+    return state.find_current()
+
+
+def _take_other(state: _State, _record: Record, _number: int, _message: Message) -> Optional[Report]:
+    return state.find_current()
+
+
+_STEPS: Dict[type, Callable[[_State, Record, int, Any], Optional[Report]]] = {
+    Header: _take_header,
+    TriggerPid: _take_trigger,
+    MemcgLimit: _take_limit,
+    MemcgUsage: _take_usage,
+    MemcgStats: _take_stats,
+    TableHeader: _take_table_header,
+    TableRow: _take_row,
+    Summary: _take_summary,
+    Announcement: _take_announcement,
+    Kill: _take_kill,
+    GroupKill: _take_group_kill,
+    SkippedVictim: _take_skipped_victim,
+    NothingKillable: _take_nothing_killable,
+    Panic: _take_panic,
+    Sysrq: _take_sysrq,
+    SuppressedReports: _take_other,
+    LostLines: _take_other,
+    NewBoot: _take_other,
+}

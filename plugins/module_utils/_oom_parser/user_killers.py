@@ -5,12 +5,12 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Killers that are programs: what earlyoom, systemd-oomd, nohang and oomd write when they kill.
+"""Read the kills of programs: what earlyoom, systemd-oomd, nohang and oomd log.
 
-Pure. They end processes before the kernel has to, and say so in their own
-words. A line counts where it has the tag of that program or none at all, as
-any other program may print the same. Sources: earlyoom:kill.c (1.0 to 1.9),
-systemd:src/oom/oomd-manager.c (255 to 261), nohang, oomd:src/oomd/plugins/BaseKillPlugin.cpp.
+Pure. These programs kill before the kernel has to, and each has its own wording. A line
+counts if it has the tag of that program, or no tag: any other program may print the same
+words. Sources: earlyoom:kill.c (1.0 to 1.9), systemd:src/oom/oomd-manager.c (255 to 261),
+nohang, oomd:src/oomd/plugins/BaseKillPlugin.cpp.
 """
 
 import re
@@ -18,8 +18,8 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, seconds_between
 
-# Most lines of a log have none of these words and are not looked at any further.
-_WORDS = (
+# Every line that is read here has one of these words; most lines of a log have none.
+_MESSAGE_WORDS = (
     "VmRSS",
     "oomd",
     "due to memory ",
@@ -32,34 +32,38 @@ _WORDS = (
     "PID: ",
 )
 
-# What is said of one kill is said within this time.
+# All lines about one kill are logged within this time.
 NEAR_SECONDS = 30.0
 
 # Hostile input must not fill the memory.
 _MOST_MEMBERS = 4096
 
-_SIGNALS = {"15": "SIGTERM", "9": "SIGKILL"}
+_SIGNAL_NAMES = {"15": "SIGTERM", "9": "SIGKILL"}
 
 _EARLYOOM = [
-    # 1.3 and later; the name ends before the last quote that a number follows, as cmdline comes behind it
+    # 1.3 and later. The name ends before the last quote that a number follows; the command line
+    # comes after it.
     re.compile(
         r"sending (?P<signal>SIGTERM|SIGKILL) to process (?P<pid>\d+)(?: uid (?P<uid>\d+))? \"(?P<name>.{0,60}?)\":"
-        r" (?:badness|oom_score) (?P<score>-?\d+)(?:, oom_score_adj (?P<adj>-?\d+))?, VmRSS (?P<rss>\d+) MiB(?:, cmdline \"|$)"
+        r" (?:badness|oom_score) (?P<score>-?\d+)(?:, oom_score_adj (?P<adj>-?\d+))?, VmRSS (?P<rss>\d+) MiB"
+        r"(?:, cmdline \"|$)"
     ),
     re.compile(
-        r"killing process (?P<pid>\d+) \"(?P<name>.{0,60}?)\" with signal (?P<number>\d+): badness (?P<score>\d+), VmRSS (?P<rss>\d+) MiB$"
+        r"killing process (?P<pid>\d+) \"(?P<name>.{0,60}?)\" with signal (?P<number>\d+): badness (?P<score>\d+),"
+        r" VmRSS (?P<rss>\d+) MiB$"
     ),
     re.compile(
-        r"Killing process '(?P<name>.{0,60})' with signal (?P<number>\d+), pid: (?P<pid>\d+), badness: (?P<score>\d+), VmRSS: (?P<rss>\d+) MiB$"
+        r"Killing process '(?P<name>.{0,60})' with signal (?P<number>\d+), pid: (?P<pid>\d+),"
+        r" badness: (?P<score>\d+), VmRSS: (?P<rss>\d+) MiB$"
     ),
     re.compile(
         r"Killing process: (?P<name>.{0,60}), pid: (?P<pid>\d+), badness: (?P<score>\d+), VmRSS: (?P<rss>\d+) MiB$"
     ),
 ]
-_EARLYOOM_OLD = re.compile(
-    r"Killing process (?P<pid>\d+) (?P<name>.{1,60})$"
-)  # 1.0: only with its tag, as anybody could say that
-# Around its words where it takes what it writes to for a terminal, as journald and rsyslog keep it.
+# 1.0: read only with its tag, as any program could print that.
+_EARLYOOM_OLD = re.compile(r"Killing process (?P<pid>\d+) (?P<name>.{1,60})$")
+# earlyoom colours a message if it takes its output for a terminal; journald and rsyslog keep the
+# colours escaped.
 _COLOURS = re.compile(r"^(?:(?:\\x1b|#033)\[[0-9;]*m)+|(?:(?:\\x1b|#033)\[[0-9;]*m)+$")
 _ESCALATED = re.compile(r"escalating to SIGKILL after ")
 
@@ -68,7 +72,8 @@ _OOMD_KILL = re.compile(
 )
 _OOMD_COUNT = re.compile(r"(?P<unit>\S+): systemd-oomd killed (?P<count>\d+) process\(es\) in this unit\.$")
 
-# What it says of its victim before it kills: on a line or two, or, in 2020, on one for each fact.
+# nohang describes its victim before it kills: on a line or two, or, in 2020, with a line for each
+# fact.
 _NOHANG_VICTIM = [
     re.compile(r".*?\bPID: (?P<pid>\d+), [Nn]ame: (?P<name>.{0,60}), badness: (?P<score>\d+)"),
     re.compile(r"Victim VmRSS: (?P<rss_kb>\d+) KiB$"),
@@ -79,21 +84,24 @@ _NOHANG_VICTIM = [
 ]
 _NOHANG_KILL = re.compile(r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim")
 
-# "oomd kill: P10 P60 P300 CGROUP BYTES ruleset:[R] detectorgroup:[D] killer:PLUGIN v2"; with (dry) nothing was killed
+# "oomd kill: P10 P60 P300 CGROUP BYTES ruleset:[R] detectorgroup:[D] killer:PLUGIN v2".
+# With (dry) before the plugin's name nothing was killed.
 _META_OOMD_KILL = re.compile(
-    r"oomd kill: \S+ \S+ \S+ (?P<cgroup>.+) \d+ ruleset:\[[^\]]*\] detectorgroup:\[[^\]]*\] killer:(?!\(dry\))\S+ v2\s*$"
+    r"oomd kill: \S+ \S+ \S+ (?P<cgroup>.+) \d+ ruleset:\[[^\]]*\] detectorgroup:\[[^\]]*\]"
+    r" killer:(?!\(dry\))\S+ v2\s*$"
 )
-# Before that, on its own output, maybe several times: "[../BaseKillPlugin.cpp:112] Killed 2: 101(name) 102 103(name)[E3]", of which 103 was not.
+# Before that, on its own output and maybe several times:
+# "[../BaseKillPlugin.cpp:112] Killed 2: 101(name) 102 103(name)[E3]"; 103 was not killed.
 _META_OOMD_VICTIMS = re.compile(r"\[\S{1,200}\.cpp:\d{1,6}\] Killed \d{1,9}:(?= \d)")
 _META_OOMD_VICTIM = re.compile(r" (?P<pid>\d{1,10})(?:\((?P<name>.{0,60}?)\))?(?P<failed>\[E\d{1,4}\])?(?= \d|$)")
-# How what is read here begins.
-_BEGINNING = re.compile(
-    r"Killed /|Marked /|\S+: systemd-oomd killed|sending SIG|escalating to|[Kk]illing process|\s*Send(?:ing)? SIG|PID: |oomd kill: |\[\S+\.cpp:"
+_PROGRAM_BEGINNING = re.compile(
+    r"Killed /|Marked /|\S+: systemd-oomd killed|sending SIG|escalating to|[Kk]illing process|\s*Send(?:ing)? SIG"
+    r"|PID: |oomd kill: |\[\S+\.cpp:"
 )
 
 
-class Kill(NamedTuple):
-    """One kill of a program."""
+class ProgramKill(NamedTuple):
+    """One kill by a program."""
 
     killer: str
     record: Record
@@ -105,64 +113,60 @@ class Kill(NamedTuple):
     oom_score_adj: Optional[int] = None
     rss_kb: Optional[int] = None
     signal: Optional[str] = None
-    escalated: bool = False  # SIGTERM was not enough
-    cgroup: Optional[str] = None  # what systemd-oomd and oomd kill
-    members: Tuple[Tuple[int, Optional[str]], ...] = ()  # pids and names in it, as oomd says
+    escalated: bool = False  # SIGKILL followed SIGTERM
+    cgroup: Optional[str] = None  # systemd-oomd and oomd kill a whole one
+    members: Tuple[Tuple[int, Optional[str]], ...] = ()  # pids and names in it, as oomd logs them
     reason: Optional[str] = None  # swap or pressure
-    killed_count: Optional[int] = None  # as the service manager counts
+    killed_count: Optional[int] = None  # as the service manager counted
 
 
-class Stream:
-    """The kills of all programs in a log. What belongs to one is joined to it, so each is given when nothing more can come."""
+class ProgramKills:
+    """Collects the kills by programs in a log.
+
+    Later lines can be about the same kill, so it is returned when no more can follow.
+    """
 
     def __init__(self) -> None:
-        self._open: Dict[str, Kill] = {}  # the last kill of each killer
-        self._counted: Dict[
-            str, Tuple[int, Record]
-        ] = {}  # what systemd said of a unit before oomd did, of the last one
-        # What nohang says of its victim before it kills, and when; apart where journald knows that it is nohang.
+        self._open: Dict[str, ProgramKill] = {}  # the last kill of each killer
+        # The last unit whose victims systemd counted before systemd-oomd logged the kill.
+        self._counted: Dict[str, Tuple[int, Record]] = {}
+        # What nohang logged about its next victim, and the line; apart if journald vouches for it.
         self._next: Dict[bool, Tuple[Record, Dict[str, Any]]] = {}
 
-    def take(self, record: Record, number: int) -> Sequence[Kill]:
-        """Use one line; give the kills of which no more can come."""
-        for word in _WORDS:
+    def take(self, record: Record, number: int) -> Sequence[ProgramKill]:
+        """Use one line; return the kills that it shows to be over.
+
+        C(number) is the line's place in the log.
+        """
+        for word in _MESSAGE_WORDS:
             if word in record.text:
-                return list(self._read(record, record.text, number))
+                return list(self._take_line(record, record.text, number))
         return ()
 
-    def _read(self, record: Record, text: str, number: int) -> Iterator[Kill]:
+    def _take_line(self, record: Record, text: str, number: int) -> Iterator[ProgramKill]:
         program = record.program
         if program in (None, "earlyoom"):
-            yield from self._earlyoom(record, text, number)
+            yield from self._take_earlyoom(record, text, number)
         if program in (None, "systemd-oomd"):
-            match = _OOMD_KILL.match(text)
-            if match:
-                reason = "swap" if match.group("reason") == "used" else "pressure"
-                cgroup = match.group("killed") or match.group("marked")
-                count, said = self._counted.pop(cgroup.rpartition("/")[2], (None, record))
-                if not _is_near(said, record):
-                    count = None
-                yield from self._begin(
-                    Kill("systemd-oomd", record, number, cgroup=cgroup, reason=reason, killed_count=count)
-                )
+            yield from self._take_systemd_oomd(record, text, number)
         if program in (None, "systemd"):
-            self._count(_OOMD_COUNT.match(text), record)
+            self._take_count(record, text)
         if program in (None, "nohang", "nohang-desktop"):
-            yield from self._nohang(record, text, number)
-        yield from self._oomd(record, text, number)
+            yield from self._take_nohang(record, text, number)
+        yield from self._take_meta_oomd(record, text, number)
 
-    def since(self, last: Record) -> List[Kill]:
-        """The last kill of each killer, if it was right before that record: lines that still come may say more of it."""
+    def list_unsettled(self, last: Record) -> List[ProgramKill]:
+        """Return the kills that the next line may be about; C(last) is the line before it."""
         return [kill for kill in self._open.values() if _is_near(kill.record, last)]
 
-    def finish(self) -> List[Kill]:
-        left = list(self._open.values())
-        self._open = {}
+    def finish(self) -> List[ProgramKill]:
+        """Return the kills that are left."""
+        left, self._open = list(self._open.values()), {}
         return left
 
-    def _begin(self, kill: Kill) -> Iterator[Kill]:
+    def _begin(self, kill: ProgramKill) -> Iterator[ProgramKill]:
         last = self._open.get(kill.killer)
-        if last and _is_again(last, kill):
+        if last and _is_repeated(last, kill):
             self._open[kill.killer] = last._replace(
                 escalated=last.escalated or (last.signal, kill.signal) == ("SIGTERM", "SIGKILL")
             )
@@ -171,7 +175,7 @@ class Stream:
             yield last
         self._open[kill.killer] = kill
 
-    def _earlyoom(self, record: Record, text: str, number: int) -> Iterator[Kill]:
+    def _take_earlyoom(self, record: Record, text: str, number: int) -> Iterator[ProgramKill]:
         text = _COLOURS.sub("", text)
         last = self._open.get("earlyoom")
         if last and _ESCALATED.match(text):
@@ -182,28 +186,42 @@ class Stream:
         if match is None:
             return
         found = match.groupdict()
-        rss = _number(found.get("rss"))
-        signal = found.get("signal") or _SIGNALS.get(found.get("number") or "")
+        rss = _to_int(found.get("rss"))
+        signal = found.get("signal") or _SIGNAL_NAMES.get(found.get("number") or "")
         yield from self._begin(
-            Kill(
+            ProgramKill(
                 "earlyoom",
                 record,
                 number,
                 int(found["pid"]),
                 found["name"],
-                _number(found.get("uid")),
-                _number(found.get("score")),
-                _number(found.get("adj")),
+                _to_int(found.get("uid")),
+                _to_int(found.get("score")),
+                _to_int(found.get("adj")),
                 None if rss is None else rss * 1024,
                 signal,
             )
         )
 
-    def _nohang(self, record: Record, text: str, number: int) -> Iterator[Kill]:
+    def _take_systemd_oomd(self, record: Record, text: str, number: int) -> Iterator[ProgramKill]:
+        match = _OOMD_KILL.match(text)
+        if not match:
+            return
+        reason = "swap" if match.group("reason") == "used" else "pressure"
+        cgroup = match.group("killed") or match.group("marked")
+        count, line = self._counted.pop(cgroup.rpartition("/")[2], (None, record))
+        if not _is_near(line, record):
+            count = None
+        yield from self._begin(
+            ProgramKill("systemd-oomd", record, number, cgroup=cgroup, reason=reason, killed_count=count)
+        )
+
+    def _take_nohang(self, record: Record, text: str, number: int) -> Iterator[ProgramKill]:
         text = text.strip()
         kill = _NOHANG_KILL.match(text)
         if kill:
-            yield from self._begin(Kill("nohang", record, number, signal=kill.group("signal"), **self._said(record)))
+            facts = self._recall_victim(record)
+            yield from self._begin(ProgramKill("nohang", record, number, signal=kill.group("signal"), **facts))
             self._next.pop(record.vouched, None)
         for match in filter(None, (pattern.match(text) for pattern in _NOHANG_VICTIM)):
             found = match.groupdict()
@@ -211,31 +229,36 @@ class Stream:
             if mebibytes:
                 found["rss_kb"] = int(mebibytes) * 1024
             facts = {key: value if key == "name" else int(value) for key, value in found.items()}
-            self._next[record.vouched] = (record, dict(self._said(record), **facts))
+            self._next[record.vouched] = (record, dict(self._recall_victim(record), **facts))
 
-    def _said(self, record: Record) -> Dict[str, Any]:
-        said, facts = self._next.get(record.vouched, (record, {}))
-        return facts if _is_near(said, record) else {}
+    def _recall_victim(self, record: Record) -> Dict[str, Any]:
+        """Return what nohang logged about its next victim; empty if that was too long ago."""
+        line, facts = self._next.get(record.vouched, (record, {}))
+        return facts if _is_near(line, record) else {}
 
-    def _oomd(self, record: Record, text: str, number: int) -> Iterator[Kill]:
+    def _take_meta_oomd(self, record: Record, text: str, number: int) -> Iterator[ProgramKill]:
         last = self._open.get("oomd")
         if last and (last.cgroup or not _is_near(last.record, record)):
             last = None
-        kill = _META_OOMD_KILL.match(text)  # whoever reads /dev/kmsg gives it a tag
+        kill = _META_OOMD_KILL.match(text)  # with any tag: the reader of /dev/kmsg sets it
         victims = _META_OOMD_VICTIMS.match(text) if record.program in (None, "oomd") else None
         if victims:
-            members = tuple(_oomd_members(text, victims.end()))
+            members = tuple(_find_members(text, victims.end()))
             if last:
                 self._open["oomd"] = last._replace(members=(last.members + members)[:_MOST_MEMBERS])
             elif members:
-                yield from self._begin(Kill("oomd", record, number, members=members, reason="pressure"))
+                yield from self._begin(ProgramKill("oomd", record, number, members=members, reason="pressure"))
         elif kill and last:
             self._open["oomd"] = last._replace(cgroup=kill.group("cgroup"))
         elif kill:
-            yield from self._begin(Kill("oomd", record, number, cgroup=kill.group("cgroup"), reason="pressure"))
+            yield from self._begin(ProgramKill("oomd", record, number, cgroup=kill.group("cgroup"), reason="pressure"))
 
-    def _count(self, match: Optional["re.Match[str]"], record: Record) -> None:
-        """What systemd says of it is no other kill. It may come first, as oomd speaks when it is done."""
+    def _take_count(self, record: Record, text: str) -> None:
+        """Add systemd's count to the kill by systemd-oomd.
+
+        The count may come first, as systemd-oomd logs a kill only when it is done.
+        """
+        match = _OOMD_COUNT.match(text)
         if not match:
             return
         last = self._open.get("systemd-oomd")
@@ -246,13 +269,13 @@ class Stream:
             self._counted = {unit: (count, record)}
 
 
-def begins(text: str) -> bool:
-    """Whether it is, or may be the first part of, a message that is understood here."""
-    return _BEGINNING.match(text) is not None
+def may_begin_program_message(text: str) -> bool:
+    """Return whether a text is a message of such a program, or may be the first part of one."""
+    return _PROGRAM_BEGINNING.match(text) is not None
 
 
-def _oomd_members(text: str, at: int) -> Iterator[Tuple[int, Optional[str]]]:
-    """Pids and names up to the end, or to what is none."""
+def _find_members(text: str, at: int) -> Iterator[Tuple[int, Optional[str]]]:
+    """Yield pids and names from C(at) to the end, or to the first other text."""
     match = _META_OOMD_VICTIM.match(text, at)
     while match:
         if not match.group("failed"):
@@ -261,20 +284,19 @@ def _oomd_members(text: str, at: int) -> Iterator[Tuple[int, Optional[str]]]:
 
 
 def _is_near(first: Record, second: Record) -> bool:
-    """Whether two lines can be of the same kill; lines without a clock can."""
+    """Return whether two lines can be about the same kill; lines without a clock can."""
     return seconds_between(first, second) <= NEAR_SECONDS
 
 
-def _is_again(first: Kill, second: Kill) -> bool:
-    """Whether a victim did not listen and is killed once more; what anybody may have written does not stand for what journald knows."""
-    if first.pid is None or (first.pid, first.name, first.record.vouched) != (
-        second.pid,
-        second.name,
-        second.record.vouched,
-    ):
+def _is_repeated(first: ProgramKill, second: ProgramKill) -> bool:
+    """Return whether the second kill is another signal to the same victim.
+
+    A kill that journald vouches for and one that any program may have logged are never the same.
+    """
+    if first.pid is None or (first.pid, first.name) != (second.pid, second.name):
         return False
-    return _is_near(first.record, second.record)
+    return first.record.vouched == second.record.vouched and _is_near(first.record, second.record)
 
 
-def _number(text: Optional[str]) -> Optional[int]:
+def _to_int(text: Optional[str]) -> Optional[int]:
     return None if text is None else int(text)

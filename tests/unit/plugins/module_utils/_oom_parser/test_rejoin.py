@@ -2,18 +2,21 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which lines are one message: recorded logs as mails and terminals wrap them, and names and paths that take more than one line."""
+"""Lines that are one message: logs as mails and terminals wrap them, and names on several lines."""
 
+import json
 import os
 import textwrap
 
 import pytest
+from kernel_lines import HEADER, KILL, summary
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
 
 RECORDED = os.path.join(os.path.dirname(__file__), "../../../fixtures/kernel_logs/recorded")
+
 FORMS = [
     "debian11-5.10/dmesg-iso.log",
     "debian11-5.10/journal-short.log",
@@ -36,13 +39,16 @@ def quoted(line, width):
 
 
 def with_blanks(line, width):
-    """As fold -s, and mails with format=flowed."""
+    """Wrap as fold -s does, and mails with format=flowed."""
     parts = as_mail(line, width - 1)
     return [part + " " for part in parts[:-1]] + parts[-1:]
 
 
-def told(lines):
-    """Each event but its id, which holds the name, and that of the victim whose name has a line end: it is read as far as it can be."""
+def comparable_events(lines):
+    """Return the events without their ids, which depend on the name.
+
+    The event whose victim's name has a line end is left out, as wrapping changes the name.
+    """
     events = parse_events(parse_lines(lines), tasks=True)
     return [
         dict(event, id=None) for event in events if "lines" not in str([victim["name"] for victim in event["victims"]])
@@ -53,12 +59,12 @@ def told(lines):
     "wrap, width", [(as_mail, 72), (as_mail, 76), (as_mail, 80), (as_terminal, 80), (quoted, 76), (with_blanks, 78)]
 )
 @pytest.mark.parametrize("form", FORMS)
-def test_a_wrapped_log_tells_the_same(form, wrap, width):
+def test_wrapped_log(form, wrap, width):
     with open(os.path.join(RECORDED, form), encoding="utf-8", errors="backslashreplace") as stream:
         lines = stream.read().splitlines()
-    whole = told([part for line in lines for part in wrap(line, 10000)])
+    whole = comparable_events([part for line in lines for part in wrap(line, 10000)])
     assert len(whole) > 10
-    assert told([part for line in lines for part in wrap(line, width)]) == whole
+    assert comparable_events([part for line in lines for part in wrap(line, width)]) == whole
 
 
 REPORT = [
@@ -66,16 +72,18 @@ REPORT = [
     "CPU: 1 PID: 10551 Comm: java Not tainted 6.1.0-26-amd64 #1  Debian 6.1.112-1",
     "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
     "[  10551]  1000 10551 17303040  8650752     36933632        0           300 java",
-    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/user.slice,task=java,pid=10551,uid=1000",
-    "Out of memory: Killed process 10551 (java) total-vm:69212160kB, anon-rss:34603008kB, file-rss:0kB, shmem-rss:0kB, UID:1000 pgtables:36068kB"
-    " oom_score_adj:300",
+    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/user.slice"
+    ",task=java,pid=10551,uid=1000",
+    "Out of memory: Killed process 10551 (java) total-vm:69212160kB, anon-rss:34603008kB, file-rss:0kB, shmem-rss:0kB"
+    ", UID:1000 pgtables:36068kB oom_score_adj:300",
     "oom_reaper: reaped process 10551 (java), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB",
 ]
 
 
 @pytest.mark.parametrize("wrap, width", [(as_mail, 72), (as_mail, 80), (as_terminal, 80)])
-def test_without_stamps_the_words_tell_where_a_message_begins(wrap, width):
-    assert told([part for line in REPORT for part in wrap(line, width)]) == told(REPORT)
+def test_wrapped_without_stamps(wrap, width):
+    """Without stamps the words show where a message begins."""
+    assert comparable_events([part for line in REPORT for part in wrap(line, width)]) == comparable_events(REPORT)
 
 
 OTHER = [
@@ -107,29 +115,33 @@ OTHER = [
 
 
 @pytest.mark.parametrize("lines", OTHER)
-def test_what_is_no_part_of_another_stays_apart(lines):
-    assert [record.raw for record in whole_messages(parse_lines(lines))] == lines
+def test_separate_lines(lines):
+    assert [record.raw for record, _message in rejoin_messages(parse_lines(lines))] == lines
 
 
 SIZES = " total-vm:1000kB, anon-rss:900kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:1kB oom_score_adj:0"
 BARE_KILL = "Out of memory: Killed process 1234 (java)" + SIZES
-BARE_SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=java,pid=1234,uid=0"
+BARE_SUMMARY = (
+    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom"
+    ",task_memcg=/,task=java,pid=1234,uid=0"
+)
 OOMD_KILL = "oomd kill: 1.0 2.0 3.0 /a 123 ruleset:[R] detectorgroup:[D] killer:P v2"
-# Lines, and the pids that are told. In none of them was anything wrapped.
+
+# Lines, of which none was wrapped, and the pids of the victims.
 SHORT_LINES = {
-    "behind a line of a program": (
+    "after a line of a program": (
         ["[Mon Nov 23 04:43:46 2026] starting collection of kernel messages (dmesg)", BARE_KILL],
         [1234],
     ),
-    "behind what anybody wrote": (["[    1.000000] " + 50 * "a", BARE_KILL], [1234]),
-    "behind an announcement": (
+    "after any other line": (["[    1.000000] " + 50 * "a", BARE_KILL], [1234]),
+    "after an announcement": (
         [
             "[  100.000000] Out of memory: Kill process 123 (java) score 9 or sacrifice child",
             "Killed process 123 (j) total-vm:1kB, anon-rss:1kB, file-rss:0kB",
         ],
         [123],
     ),
-    "behind a name that looks like an uptime": (
+    "after a name like an uptime": (
         [
             "[  123]  1000   123     1000      900     57344        0             0 x",
             "[1.000000] ",
@@ -169,7 +181,8 @@ SHORT_LINES = {
 
 
 @pytest.mark.parametrize("lines, pids", SHORT_LINES.values(), ids=list(SHORT_LINES))
-def test_short_lines_alone_are_not_wrapped(lines, pids):
+def test_short_lines(lines, pids):
+    """Short lines alone do not show that a text was wrapped."""
     victims = [victim for event in parse_events(parse_lines(lines)) for victim in event["victims"]]
     assert [victim["pid"] for victim in victims] == pids
     assert {victim["anon_rss_kb"] for victim in victims} & {0} == set()
@@ -185,19 +198,20 @@ GROUP_PATH = "/docker/" + 8 * "0123456789abcdef"
     "lines",
     [
         [
-            "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0,oom_memcg={0},task_memcg={0},task=php-fpm,pid=7,uid=1000",
-            "Memory cgroup out of memory: Killed process 7 (php-fpm) total-vm:568056kB, anon-rss:107940kB, file-rss:11516kB, shmem-rss:6280kB, UID:1000"
-            " pgtables:524kB oom_score_adj:-30",
+            "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0"
+            f",oom_memcg={GROUP_PATH},task_memcg={GROUP_PATH},task=php-fpm,pid=7,uid=1000",
+            "Memory cgroup out of memory: Killed process 7 (php-fpm) total-vm:568056kB, anon-rss:107940kB"
+            ", file-rss:11516kB, shmem-rss:6280kB, UID:1000 pgtables:524kB oom_score_adj:-30",
         ],
         [
-            "Task in {0} killed as a result of limit of {0}",
+            f"Task in {GROUP_PATH} killed as a result of limit of {GROUP_PATH}",
             "Memory cgroup out of memory: Killed process 7 (php-fpm) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
         ],
     ],
 )
-def test_what_a_terminal_of_any_width_broke_is_whole_or_unknown(lines, width):
-    """Never half of a path or a number."""
-    lines = [WIDE + line.format(GROUP_PATH) for line in lines]
+def test_terminal_of_any_width(lines, width):
+    """A value is whole or unknown: never half of a path or a number."""
+    lines = [WIDE + line for line in lines]
     [event] = parse_events(parse_lines(lines))
     [broken] = parse_events(parse_lines([part for line in lines for part in as_terminal(line, width)]))
     assert broken["memcg"]["path"] in (GROUP_PATH, None)
@@ -207,7 +221,8 @@ def test_what_a_terminal_of_any_width_broke_is_whole_or_unknown(lines, width):
         assert broken == dict(event, id=broken["id"])
 
 
-def test_a_bare_line_behind_a_limit_need_not_be_its_rest():
+def test_bare_line_after_limit():
+    """A line without stamps after a limit need not be its rest."""
     line = WIDE + "Task in /a killed as a result of limit of " + GROUP_PATH
     for behind in ("```", "--", "a word", "Thanks", "2", "/code", "20:01"):
         [event] = parse_events(
@@ -216,7 +231,8 @@ def test_a_bare_line_behind_a_limit_need_not_be_its_rest():
         assert event["memcg"]["path"] == GROUP_PATH
 
 
-def test_no_number_gets_too_long_for_python_where_lines_are_put_together():
+def test_join_no_huge_number():
+    """Joined lines make no number that is too long for Python."""
     nines = 3900 * "9"
     lines = ["Nov 23 04:43:46 host mallory[7]: Killed process 7 (x) total-vm:4kB, anon-rss:" + nines, nines + "kB"]
     assert [event["victims"][0]["pid"] for event in parse_events(parse_lines(lines))] == [7]
@@ -225,14 +241,15 @@ def test_no_number_gets_too_long_for_python_where_lines_are_put_together():
 @pytest.mark.parametrize(
     "stamp", ["[    5.000000] ", WIDE + "Memory cgroup out of memory: ", "Nov 23 04:43:46 host kernel: "]
 )
-def test_a_line_end_behind_what_looks_like_a_size_is_in_the_name(stamp):
+def test_name_like_size(stamp):
     [event] = parse_events(
         parse_lines([stamp + "Killed process 7 (x) vsz:1kB", "yyy) total-vm:4kB, anon-rss:3kB, file-rss:2kB"])
     )
     assert (event["victims"][0]["name"], event["victims"][0]["total_vm_kb"]) == ("x) vsz:1kB\\x0ayyy", 4)
 
 
-def test_the_name_of_a_summary_alone_may_have_a_line_end():
+def test_summary_alone():
+    """The name in a summary may have a line end, also without a kill."""
     lines = [
         "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/a,task=ssh",
         "d,pid=7,uid=0",
@@ -241,13 +258,14 @@ def test_the_name_of_a_summary_alone_may_have_a_line_end():
     assert (event["victims"][0]["name"], event["victims"][0]["cgroup"]) == ("ssh\\x0ad", "/a")
 
 
-def test_a_line_may_be_broken_behind_a_hyphen():
+def test_break_after_hyphen():
     lines = ["[115879.769795] Killed process 1917 (php-cgi) total-vm:467184kB, anon-", "rss:101196kB, file-rss:204kB"]
     [event] = parse_events(parse_lines(lines))
     assert (event["victims"][0]["anon_rss_kb"], event["victims"][0]["file_rss_kb"]) == (101196, 204)
 
 
-def test_the_path_of_a_memory_cgroup_ends_with_its_line():
+def test_path_ends_with_line():
+    """The path in the stats of a memory cgroup ends with its line."""
     lines = [
         "Memory cgroup stats for /user.slice/user-1000.slice/session-1.scope:",
         "anon 4096",
@@ -266,7 +284,8 @@ def test_the_path_of_a_memory_cgroup_ends_with_its_line():
         assert event["memcg"]["path"] == "/user.slice/user-1000.slice/session-1.scope"
 
 
-def test_what_comes_later_is_not_the_next_record_of_a_summary():
+def test_late_record():
+    """A later record is not the next part of a summary."""
     lines = [
         "[    5.000000] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg=/a",
         "[    7.000000] ,task_memcg=/x,task=evil,pid=1,uid=0",
@@ -275,6 +294,7 @@ def test_what_comes_later_is_not_the_next_record_of_a_summary():
 
 
 PATH = "/" + 80 * "0123456789/" + "end"
+
 CONTINUED = {
     "before the second path": ["oom_memcg=" + PATH, ",task_memcg=" + PATH + ",task=bar,pid=200,uid=1000"],
     "before the path": ["oom_memcg=/", ",task_memcg=", PATH + ",task=bar,pid=200,uid=1000"],
@@ -285,9 +305,10 @@ CONTINUED = {
 
 @pytest.mark.parametrize("stamp", ["4,{0},5000000,-;", "[    5.000000] "], ids=["kmsg", "dmesg"])
 @pytest.mark.parametrize("parts", CONTINUED.values(), ids=list(CONTINUED))
-def test_a_path_that_does_not_fit_into_a_record_goes_on_in_the_next(parts, stamp):
+def test_long_path(parts, stamp):
+    """A path that does not fit into a record goes on in the next."""
     lines = ["oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=c,mems_allowed=0," + parts[0], *parts[1:]]
-    [event] = parse_events(parse_lines([stamp.format(number) + line for number, line in enumerate(lines)]))
+    [event] = parse_events(parse_lines([stamp.replace("{0}", str(number)) + line for number, line in enumerate(lines)]))
     assert event["memcg"]["path"] == ("/" if parts[0] == "oom_memcg=/" else PATH)
     assert [(victim["pid"], victim["name"], victim["uid"], victim["cgroup"]) for victim in event["victims"]] == [
         (200, "bar", 1000, PATH)
@@ -298,8 +319,8 @@ def test_a_path_that_does_not_fit_into_a_record_goes_on_in_the_next(parts, stamp
     "first, second",
     [("fo", "o"), ("", "evil"), ("evil", ""), ("omm: x", "Tainted"), ("", "[    1.000000]"), ("a\\x0ab", "c")],
 )
-def test_a_line_end_in_the_name_of_who_asked(first, second):
-    """As dmesg writes it. The second line may look like one of another boot."""
+def test_trigger_name_with_line_end(first, second):
+    """Such a name as dmesg writes it; its second line may look like one of another boot."""
     lines = [
         "[  108.500000] " + first,
         second + " invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=3",
@@ -318,3 +339,78 @@ def test_a_line_end_in_the_name_of_who_asked(first, second):
         108.5,
         0,
     )
+
+
+NAME_END = ") total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+SYSLOG = "Nov 23 04:43:46 host "
+CUT = "Killed process 5 (x"
+
+
+def journal_entry(message, transport):
+    return json.dumps({"MESSAGE": message, "_TRANSPORT": transport})
+
+
+# Lines, and the pid and name of each victim; a name that was cut is None.
+NAMES_ON_LINES = {
+    "two line ends": (["[1.0] Killed process 7 (a", "b", "c" + NAME_END], [(7, "a\\x0ab\\x0ac")]),
+    "nothing but line ends": (["Killed process 7 ("] + [""] * 14 + [NAME_END], [(7, "\\x0a" * 15)]),
+    "in the summary": (
+        [summary(7).replace("=x,", "=a\nb\nc,"), KILL.replace("(x", "(a\nb\nc")],
+        [(7, "a\\x0ab\\x0ac")],
+    ),
+    "longer than a name can be": (["Killed process 7 ("] + [""] * 15 + [NAME_END], [(7, None)]),
+    "a line longer than a name can be": (["Killed process 7 (a", "0123456789abcde" + NAME_END], [(7, None)]),
+    "cut before the next victim's": ([CUT, KILL], [(5, None), (7, "x")]),
+    "cut before the next victim's, which has a line end": (
+        [CUT, "Killed process 7 (a", "b" + NAME_END],
+        [(5, None), (7, "a\\x0ab")],
+    ),
+    "cut before the next summary": ([CUT, summary(7), KILL], [(5, None), (7, "x")]),
+    "cut before what only looks like a summary": ([CUT, "oom-kill: no", "oom-kill: no", KILL], [(5, None), (7, "x")]),
+    "cut before a report": ([CUT, HEADER, KILL], [(5, None), (7, "x")]),
+    "made up in syslog, cut": ([SYSLOG + "mallory: " + CUT, SYSLOG + "kernel: " + KILL], [(5, None), (7, "x")]),
+    "made up in syslog, seems to go on": ([SYSLOG + "mallory: " + CUT, SYSLOG + "kernel: y" + NAME_END], [(5, None)]),
+    "made up in the journal, cut": (
+        [journal_entry(CUT, "syslog"), journal_entry(KILL, "kernel")],
+        [(5, None), (7, "x")],
+    ),
+    "made up in /dev/kmsg, cut": (["12,1,1,-;" + CUT, "3,2,2,-;" + KILL], [(5, None), (7, "x")]),
+    "a name like a kill": (["Killed process 7 (", "Killed process" + NAME_END], [(7, "\\x0aKilled process")]),
+    "a name like a row": (["Killed process 7 (", "[1] 1 1 1 x", NAME_END], [(7, "\\x0a[1] 1 1 1 x\\x0a")]),
+}
+
+
+@pytest.mark.parametrize("lines, victims", NAMES_ON_LINES.values(), ids=list(NAMES_ON_LINES))
+def test_join_name(lines, victims):
+    """Lines are joined up to the end of a victim's name and no further."""
+    events = parse_events(parse_lines("\n".join(lines).split("\n")))
+    assert [(victim["pid"], victim["name"]) for event in events for victim in event["victims"]] == victims
+
+
+def test_join_one_writer():
+    """Both lines of a message have one writer.
+
+    The kernel's has a name with a line end, as dmesg --decode wrote it in a guest. A second line
+    does not make a program's message trusted.
+    """
+    lines = [
+        "kern  :warn  : [  108.5] x",
+        "Killed proces invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0",
+        "kern  :err   : [  108.6] Memory cgroup out of memory: Killed process 7 (x",
+        "Killed proces) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+        "user  :err   : [  108.7] hello",
+        "Out of memory: Killed process 8 (y) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    ]
+    assert [
+        (event["trusted"], [victim["name"] for victim in event["victims"]])
+        for event in parse_events(parse_lines(lines))
+    ] == [(True, ["x\\x0aKilled proces"]), (False, ["y"])]
+
+
+def test_name_like_uptime():
+    lines = [
+        "[  108.523588] Memory cgroup out of memory: Killed process 7 (",
+        "[    1.000000]) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    ]
+    [event] = parse_events(parse_lines(lines))
+    assert (event["victims"][0]["name"], event["monotonic"]) == ("\\x0a[    1.000000]", 108.523588)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every wording of the programs that kill, and what only looks like one."""
+"""Every wording of the programs that kill, and lines that only look like one."""
 
 import json
 
@@ -65,7 +65,7 @@ def events(*lines):
         ),
     ],
 )
-def test_earlyoom_in_all_its_wordings(line, victim):
+def test_earlyoom(line, victim):
     [event] = events("Nov 23 04:43:46 host earlyoom[530]: " + line)
     [found] = event["victims"]
     assert (found["pid"], found["name"], found["score"], found["rss_kb"], event["signal"]) == victim
@@ -79,64 +79,64 @@ def test_earlyoom_in_all_its_wordings(line, victim):
     assert event["raw"] == ["Nov 23 04:43:46 host earlyoom[530]: " + line]
 
 
-WHO = "PID: {0}, name: a, badness: 3"
-SENT = 'sending {0} to process {1} uid 0 "a": badness 3, VmRSS 2 MiB'
+def nohang_victim(pid):
+    return f"PID: {pid}, name: a, badness: 3"
+
+
+def earlyoom_kill(signal, pid):
+    return f'sending {signal} to process {pid} uid 0 "a": badness 3, VmRSS 2 MiB'
 
 
 @pytest.mark.parametrize(
     "lines, found",
     [
-        ([SENT.format("SIGTERM", 1), "escalating to SIGKILL after 0.5 seconds"], [(1, True)]),
-        ([SENT.format("SIGTERM", 1), SENT.format("SIGKILL", 1)], [(1, True)]),
-        ([SENT.format("SIGTERM", 1), SENT.format("SIGTERM", 2)], [(1, False), (2, False)]),
-        ([SENT.format("SIGTERM", 1), "kill failed: Timer expired", SENT.format("SIGTERM", 1)], [(1, False)]),
-        ([SENT.format("SIGTERM", 1), SENT.format("SIGTERM", 1).replace('"a"', '"b"')], [(1, False), (1, False)]),
-        ([SENT.format("SIGTERM", 1), SENT.format("SIGKILL", 1), SENT.format("SIGKILL", 1)], [(1, True)]),
+        ([earlyoom_kill("SIGTERM", 1), "escalating to SIGKILL after 0.5 seconds"], [(1, True)]),
+        ([earlyoom_kill("SIGTERM", 1), earlyoom_kill("SIGKILL", 1)], [(1, True)]),
+        ([earlyoom_kill("SIGTERM", 1), earlyoom_kill("SIGTERM", 2)], [(1, False), (2, False)]),
+        ([earlyoom_kill("SIGTERM", 1), "kill failed: Timer expired", earlyoom_kill("SIGTERM", 1)], [(1, False)]),
+        ([earlyoom_kill("SIGTERM", 1), earlyoom_kill("SIGTERM", 1).replace('"a"', '"b"')], [(1, False), (1, False)]),
+        ([earlyoom_kill("SIGTERM", 1), earlyoom_kill("SIGKILL", 1), earlyoom_kill("SIGKILL", 1)], [(1, True)]),
         (
-            ["[1.0] " + SENT.format("SIGTERM", 1), "[99.0] " + SENT.format("SIGKILL", 1)],
+            ["[1.0] " + earlyoom_kill("SIGTERM", 1), "[99.0] " + earlyoom_kill("SIGKILL", 1)],
             [(1, False), (1, False)],
-        ),  # another with the same pid
+        ),  # another process with the same pid
         (
-            [WHO.format(1), "  Sending SIGTERM to the victim", WHO.format(1), "  Sending SIGKILL to the victim"],
+            [nohang_victim(1), "  Sending SIGTERM to the victim", nohang_victim(1), "  Sending SIGKILL to the victim"],
             [(1, True)],
         ),
         (
-            [WHO.format(1), "  Sending SIGTERM to the victim", WHO.format(2), "  Sending SIGKILL to the victim"],
+            [nohang_victim(1), "  Sending SIGTERM to the victim", nohang_victim(2), "  Sending SIGKILL to the victim"],
             [(1, False), (2, False)],
         ),
         (["  Sending SIGTERM to the victim", "  Sending SIGKILL to the victim"], [(None, False), (None, False)]),
         (["sending SIGTERM when mem <= 10 % and swap <= 10 %,", "        SIGKILL when mem <= 5 %"], []),
         (["low memory! at or below SIGTERM limits: mem 10 %, swap 10 %"], []),
         (["escalating to SIGKILL after 0.5 seconds"], []),
-        (["Killing process 12 x"], []),  # without a tag anybody's words
+        (["Killing process 12 x"], []),  # without a tag any program may have printed it
     ],
 )
-def test_what_belongs_to_one_kill_is_one(lines, found):
+def test_lines_of_one_kill(lines, found):
     assert [(event["victims"][0]["pid"], event["escalated"]) for event in events(*lines)] == found
+
+
+OOMD_SWAP = "(1) / total (2) and swap used (3) / total (4) being more than 90.00%"
+OOMD_PRESSURE = "for /system.slice being 60.10% > 50.00% for > 30s with reclaim activity"
 
 
 @pytest.mark.parametrize(
     "line, reason",
     [
-        ("Killed {0} due to memory used (1) / total (2) and swap used (3) / total (4) being more than 90.00%", "swap"),
-        (
-            "Killed {0} due to memory pressure for /system.slice being 60.10% > 50.00% for > 30s with reclaim activity",
-            "pressure",
-        ),
-        (
-            "Marked {0} for killing due to memory used (1) / total (2) and swap used (3) / total (4) being more than 90.00%",
-            "swap",
-        ),
-        (
-            "Marked {0} for killing due to memory pressure for /system.slice being 60.10% > 50.00% for > 30s with reclaim activity",
-            "pressure",
-        ),
+        (f"Killed {UNIT} due to memory used {OOMD_SWAP}", "swap"),
+        (f"Killed {UNIT} due to memory pressure {OOMD_PRESSURE}", "pressure"),
+        (f"Marked {UNIT} for killing due to memory used {OOMD_SWAP}", "swap"),
+        (f"Marked {UNIT} for killing due to memory pressure {OOMD_PRESSURE}", "pressure"),
     ],
 )
-def test_systemd_oomd_names_a_cgroup(line, reason):
+def test_systemd_oomd(line, reason):
+    """systemd-oomd logs a cgroup, and systemd how many processes were killed in it."""
     [event] = events(
         "Jul 25 14:31:34 host systemd-oomd[1332]: Considered 12 cgroups for killing, top candidates were:",
-        "Jul 25 14:31:34 host systemd-oomd[1332]: " + line.format(UNIT),
+        "Jul 25 14:31:34 host systemd-oomd[1332]: " + line,
         "Jul 25 14:31:35 host systemd[1]: other.service: systemd-oomd killed 9 process(es) in this unit.",
         "Jul 25 14:31:35 host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.",
     )
@@ -150,12 +150,12 @@ def test_systemd_oomd_names_a_cgroup(line, reason):
 
 
 @pytest.mark.parametrize("moment, count", [("14:31:34", 2), ("14:29:00", None)])
-def test_systemd_may_speak_before_oomd_does(moment, count):
-    """As systemd 252 does in a guest: oomd is told of the end before it says what it did."""
+def test_systemd_counts_first(moment, count):
+    """systemd may log its count before systemd-oomd logs the kill (seen in a guest with 252)."""
     [event] = events(
         f"Jul 25 {moment} host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.",
         "Jul 25 14:31:35 host systemd[1]: thrash.service: systemd-oomd killed some process(es) in this unit.",
-        f"Jul 25 14:31:35 host systemd-oomd[1332]: Killed {UNIT} due to memory pressure for / being 1.68% > 1.00% for > 1s with reclaim activity",
+        f"Jul 25 14:31:35 host systemd-oomd[1332]: Killed {UNIT} due to memory pressure {OOMD_PRESSURE}",
     )
     assert event["killed_count"] == count
 
@@ -193,50 +193,53 @@ def test_systemd_may_speak_before_oomd_does(moment, count):
     ],
 )
 @pytest.mark.parametrize("program", ["nohang", "nohang-desktop"])
-def test_nohang_says_first_whom(lines, victim, program):
+def test_nohang(lines, victim, program):
+    """nohang describes its victim before it logs the kill."""
     [event] = events(*[f"Nov 23 04:43:46 host {program}[530]: {line}" for line in lines])
     [found] = event["victims"]
     assert (found["pid"], found["name"], found["score"], event["signal"], event["killer"]) == (*victim, "nohang")
 
 
-def test_what_anybody_says_takes_nothing_from_what_journald_knows():
+def test_vouched_kills():
+    """Lines that journald does not vouch for change nothing in a kill that it vouches for."""
+
     def entry(tag, unit, message):
         return json.dumps({"MESSAGE": message, "_SYSTEMD_UNIT": unit, "SYSLOG_IDENTIFIER": tag})
 
-    told = events(
-        entry("earlyoom", "user@1000.service", SENT.format("SIGTERM", 7)),
-        entry("earlyoom", "earlyoom.service", SENT.format("SIGTERM", 7)),
+    found = events(
+        entry("earlyoom", "user@1000.service", earlyoom_kill("SIGTERM", 7)),
+        entry("earlyoom", "earlyoom.service", earlyoom_kill("SIGTERM", 7)),
         entry("nohang", "user@1000.service", "PID: 1, name: evil, badness: 3"),
         entry("nohang", "nohang.service", "  Sending SIGTERM to the victim"),
     )
-    assert [(event["killer"], event["trusted"], event["victims"][0]["pid"]) for event in told] == [
+    assert [(event["killer"], event["trusted"], event["victims"][0]["pid"]) for event in found] == [
         ("earlyoom", None, 7),
         ("earlyoom", True, 7),
         ("nohang", True, None),
     ]
 
 
-def test_a_name_that_looks_like_what_nohang_says_is_a_name():
+def test_name_like_nohang():
     line = "Nov 23 04:43:46 host nohang[530]: "
     [event] = events(line + "PID: 12, name: PID: 9, name: b, badness: 3", line + "Sending SIGTERM to the victim")
     assert (event["victims"][0]["pid"], event["victims"][0]["name"]) == (12, "PID: 9, name: b")
 
 
-def test_what_nohang_said_long_ago_is_of_another():
-    line = "[{0}.0] PID: 12, name: a, badness: 3"
-    [event] = events(line.format(10), "[99.0]   Sending SIGTERM to the victim")
+def test_old_nohang_victim():
+    """What nohang logged long ago is about another victim."""
+    [event] = events("[10.0] PID: 12, name: a, badness: 3", "[99.0]   Sending SIGTERM to the victim")
     assert event["victims"][0]["pid"] is None
 
 
 @pytest.mark.parametrize(
     "line", ["Victim VmRSS: 2048 KiB", "  VmRSS:     2 MiB  (Anon: 1 MiB, File: 1 MiB, Shmem: 0 MiB)"]
 )
-def test_nohang_says_how_large_its_victim_is(line):
+def test_nohang_rss(line):
     [event] = events(*["Nov 23 04:43:46 host nohang[530]: " + text for text in (line, "  Send SIGKILL to the victim")])
     assert event["victims"][0]["rss_kb"] == 2048
 
 
-def test_nohang_has_a_log_of_its_own():
+def test_nohang_log():
     [event] = events(
         "2020-05-01 12:00:00,120: PID: 12, name: web server, badness: 3",
         "2020-05-01 12:00:00,127:   Sending SIGTERM to the victim",
@@ -250,28 +253,32 @@ def test_nohang_has_a_log_of_its_own():
     )
 
 
+def oomd_kill(cgroup, killer="p"):
+    return f"oomd kill: 23.26 24.50 18.95 {cgroup} 23334 ruleset:[r] detectorgroup:[d] killer:{killer} v2"
+
+
 @pytest.mark.parametrize(
-    "cgroup, killer, told",
+    "cgroup, killer, paths",
     [
         ("workload.slice/a b", "kill_by_memory", ["workload.slice/a b"]),
         ("a 1 ruleset:[r] detectorgroup:[d] killer:p v2", "p", ["a 1 ruleset:[r] detectorgroup:[d] killer:p v2"]),
         ("a 1 ruleset:[r] detectorgroup:[d] killer:p v2", "(dry)p", []),
     ],
 )
-def test_no_cgroup_hides_or_forges_a_kill_of_oomd(cgroup, killer, told):
-    line = f"oomd kill: 23.26 24.50 18.95 {cgroup} 23334 ruleset:[r] detectorgroup:[d] killer:{killer} v2"
-    assert [event["memcg"]["path"] for event in events(line)] == told
+def test_oomd_cgroup(cgroup, killer, paths):
+    """No cgroup's name hides a kill by oomd or makes one up."""
+    assert [event["memcg"]["path"] for event in events(oomd_kill(cgroup, killer))] == paths
 
 
-def test_oomd_writes_to_dev_kmsg_and_a_dry_run_is_no_kill():
-    line = "12,{0},5000000,-;oomd kill: 23.26 24.50 18.95 {1} 23334 ruleset:[r] detectorgroup:[d] killer:{2} v2"
+def test_oomd_in_kmsg():
+    """A dry run is no kill."""
     [event] = events(
-        line.format(1, "workload.slice/a", "kill_by_memory"), line.format(2, "workload.slice/b", "(dry)kill_by_memory")
+        "12,1,5000000,-;" + oomd_kill("workload.slice/a", "kill_by_memory"),
+        "12,2,5000000,-;" + oomd_kill("workload.slice/b", "(dry)kill_by_memory"),
     )
     assert (event["killer"], event["memcg"]["path"], event["monotonic"]) == ("oomd", "workload.slice/a", 5.0)
 
 
-OOMD_KILL = "oomd kill: 23.26 24.50 18.95 {0} 23334 ruleset:[r] detectorgroup:[d] killer:p v2"
 OOMD_OUTPUT = {
     "pids alone": (
         ["[../BaseKillPlugin.cpp:112] Killed 3: 101 102 103"],
@@ -282,11 +289,11 @@ OOMD_OUTPUT = {
         [(None, [(101, "a b"), (103, "c")])],
     ),
     "before the cgroup": (
-        ["[x.cpp:1] Killed 1: 7(a)", "[x.cpp:1] Killed 1: 8(b)", OOMD_KILL.format("w/a")],
+        ["[x.cpp:1] Killed 1: 7(a)", "[x.cpp:1] Killed 1: 8(b)", oomd_kill("w/a")],
         [("w/a", [(7, "a"), (8, "b")])],
     ),
     "of the next cgroup": (
-        ["[x.cpp:1] Killed 1: 7(a)", OOMD_KILL.format("w/a"), "[x.cpp:1] Killed 1: 8(b)", OOMD_KILL.format("w/b")],
+        ["[x.cpp:1] Killed 1: 7(a)", oomd_kill("w/a"), "[x.cpp:1] Killed 1: 8(b)", oomd_kill("w/b")],
         [("w/a", [(7, "a")]), ("w/b", [(8, "b")])],
     ),
     "none": (["[x.cpp:1] Killed 0: 9(a)[E3]", "[x.cpp:1] Killed 0", "[x.cpp:1] Trying to kill w/a"], []),
@@ -296,7 +303,7 @@ OOMD_OUTPUT = {
 
 
 @pytest.mark.parametrize("lines, kills", OOMD_OUTPUT.values(), ids=list(OOMD_OUTPUT))
-def test_oomd_says_on_its_output_whom_it_killed(lines, kills):
+def test_oomd_output(lines, kills):
     found = [
         (event["memcg"] and event["memcg"]["path"], [(one["pid"], one["name"]) for one in event["victims"]])
         for event in events(*lines)
@@ -307,32 +314,22 @@ def test_oomd_says_on_its_output_whom_it_killed(lines, kills):
 @pytest.mark.parametrize(
     "line",
     [
-        "Nov 23 04:43:46 host myapp[7]: " + SENT.format("SIGTERM", 1),
+        "Nov 23 04:43:46 host myapp[7]: " + earlyoom_kill("SIGTERM", 1),
         "Nov 23 04:43:46 host myapp[7]: Killed /x due to memory used (1)",
         "Nov 23 04:43:46 host myapp[7]:   Sending SIGTERM to the victim",
-        "Nov 23 04:43:46 host kernel: " + SENT.format("SIGTERM", 1),
+        "Nov 23 04:43:46 host kernel: " + earlyoom_kill("SIGTERM", 1),
         "Killed process 7 due to memory used",
         "Nov 23 04:43:46 host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.",
     ],
 )
-def test_another_program_s_words_are_no_kill(line):
+def test_other_programs(line):
+    """The same words with another program's tag are no kill."""
     assert [event for event in events(line) if event["killer"] != "kernel"] == []
 
 
-def test_their_events_have_the_keys_of_the_kernel_s():
-    [kernel, program] = events(
-        "Out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:1kB",
-        SENT.format("SIGTERM", 1),
-    )
-    assert set(kernel) == set(program)
-    assert set(kernel["victims"][0]) == set(program["victims"][0])
-    assert kernel["victims"][0]["rss_kb"] == 6
-    assert kernel["id"] != program["id"]
-
-
-def test_what_is_said_of_one_kill_may_go_over_midnight():
+def test_count_over_midnight():
     [event] = events(
         "Jul 25 23:59:59 host systemd[1]: mariadb.service: systemd-oomd killed 2 process(es) in this unit.",
-        f"Jul 26 00:00:00 host systemd-oomd[1332]: Killed {UNIT} due to memory pressure for / being 1.68% > 1.00% for > 1s with reclaim activity",
+        f"Jul 26 00:00:00 host systemd-oomd[1332]: Killed {UNIT} due to memory pressure {OOMD_PRESSURE}",
     )
     assert event["killed_count"] == 2

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whole messages and parts of them; test_rejoin.py has the lines of logs."""
+
+import pytest
+from kernel_lines import HEADER, KILL, announcement, summary
+
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.completeness import (
+    has_possible_name,
+    is_broken_message,
+    is_broken_trigger_name,
+    lacks_end_of_name,
+    may_be_followed,
+    may_begin_message,
+    may_go_on_in_next_record,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import parse_message
+
+SIZES = " total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+
+
+@pytest.mark.parametrize(
+    "text, begins",
+    [
+        (HEADER, True),
+        (KILL, True),
+        ("Out of", True),
+        ("Task in /a", True),
+        ("x invoked oom", True),
+        ("[ 7] ", True),
+        ("oom_reaper: reaped process 7 (x)", True),
+        ("killed as a result of limit of /a", True),
+        ("anon-rss:3kB, file-rss:2kB", False),
+        ("other words", False),
+        ("", False),
+    ],
+)
+def test_may_begin_message(text, begins):
+    assert may_begin_message(text, parse_message(text)) is begins
+
+
+@pytest.mark.parametrize(
+    "text, rest, can_follow",
+    [
+        (KILL, "words", False),
+        (KILL, ", shmem-rss:0kB", True),
+        ("Killed process 7 (x)", "words", False),
+        ("Killed process 7 (x)", "total-vm:4kB", True),
+        ("Killed process 7 (x) total-vm:4kB, anon", "-rss:3kB", True),
+        ("Killed process 7 (x", "y)", True),
+        ("Memory cgroup stats for /a:", "anon 4096", False),
+        (announcement(7), "words", True),
+        ("other words", "words", True),
+    ],
+)
+def test_may_be_followed(text, rest, can_follow):
+    assert may_be_followed(text, parse_message(text), rest) is can_follow
+
+
+@pytest.mark.parametrize(
+    "text, lacks_end, is_possible",
+    [
+        (KILL, False, True),
+        ("Killed process 7 (x", True, False),
+        ("Killed process 7 (0123456789abcde", False, False),
+        ("Killed process 7 (0123456789abcdef)" + SIZES, False, False),
+        (summary(7), False, True),
+        (summary(7).partition(",pid=")[0], True, False),
+        (summary(7).partition(",task=")[0], False, False),
+        ("oom-kill: no", False, False),
+        ("Killed process", False, False),
+        (HEADER, False, False),
+    ],
+)
+def test_name(text, lacks_end, is_possible):
+    assert (lacks_end_of_name(text), has_possible_name(text)) == (lacks_end, is_possible)
+
+
+@pytest.mark.parametrize(
+    "text, goes_on",
+    [(summary(7), False), (summary(7).partition(",task=")[0], True), ("oom-kill: no", False), (KILL, False)],
+)
+def test_may_go_on_in_next_record(text, goes_on):
+    assert may_go_on_in_next_record(text) is goes_on
+
+
+LIMIT = "Task in /a/b killed as a result of limit of /a"
+
+
+@pytest.mark.parametrize(
+    "first, rest, is_broken",
+    [
+        (summary(7).partition("/u")[0], "/u,task=x,pid=7,uid=0", True),
+        (summary(7).partition("/u")[0], "other words", False),
+        (summary(7).partition(",pid=")[0], ",pid=7,uid=0", False),  # a line end in the name looks the same
+        (LIMIT[:20], LIMIT[20:], True),
+        (LIMIT, "words", False),
+        ("Task in /", "a", True),
+        ("Killed process 7 (x) total-vm:4kB, anon-", "rss:3kB, file-rss:2kB", True),
+        ("Killed process 7 (x)", SIZES, False),
+        ("Killed process 7 (x) ", "total-vm:4kB, anon-rss:3kB", True),
+        ("Killed process 7 (x) total-vm:4kB, anon-", "other words", False),
+        ("Killed process 7 (x", ")" + SIZES, False),
+        (KILL, "words", False),
+        ("other", "words", False),
+    ],
+)
+def test_broken_message(first, rest, is_broken):
+    assert is_broken_message(first, rest) is is_broken
+
+
+@pytest.mark.parametrize(
+    "first, rest, is_broken",
+    [
+        ("fo", "o" + HEADER[1:], True),
+        ("0123456789abcd", "o" + HEADER[1:], False),
+        ("[ 7] 0 7 1 1 x", HEADER, False),
+        ("CPU: 0 PID: 7 Comm: fo", "o Not tainted 6.1", True),
+        ("CPU: 0 PID: 7 Comm: foo Not tainted 6.1", "words", False),
+        ("CPU: 0 PID: 7 Comm: fo", "words", False),
+        ("other", "words", False),
+    ],
+)
+def test_broken_trigger_name(first, rest, is_broken):
+    assert is_broken_trigger_name(first, parse_message(first), rest) is is_broken
