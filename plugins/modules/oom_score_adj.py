@@ -331,17 +331,17 @@ killable:
   sample: {"percent": 98, "killable_kb": 812000, "immune_kb": 13000}
 """
 
-from typing import List
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, result
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
+    SELECTORS,
+    parse_targets,
+    pin_results,
+)
 
-# The selectors, one of which a target has.
-SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container"]
 TARGET_OPTIONS = dict(
     unit=dict(type="str"),
     process=dict(type="str"),
@@ -360,36 +360,8 @@ TARGET_OPTIONS = dict(
 )
 
 
-def pin(options: dict, force: bool) -> Pin:
-    """The one selector that is given, with what goes with it."""
-    selector = next((name for name in SELECTORS if options[name] is not None), None)
-    if selector is None:
-        raise InputError(f"a target says not what to pin: give one of {', '.join(SELECTORS)}")
-    persistent = options["persistent"]
-    return Pin(
-        selector=selector,
-        value=str(options[selector]),
-        score=options["score"],
-        state=options["state"],
-        persistent=selector == "unit" if persistent is None else persistent,
-        oom_policy=options["oom_policy"],
-        children=options["children"],
-        missing=options["missing"],
-        force=force or options["force"],
-    )
-
-
-def pins(options: dict) -> List[Pin]:
-    """The one target of the top level, or those of C(targets)."""
-    if options["targets"] is None:
-        return [pin(options, False)]
-    for name in ("state", "children", "missing"):
-        if options[name] != TARGET_OPTIONS[name]["default"]:
-            raise InputError(f"{name}={options[name]} beside targets goes for none of them: put it into each")
-    return [pin(target, options["force"]) for target in options["targets"]]
-
-
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=dict(
             TARGET_OPTIONS,
@@ -413,22 +385,24 @@ def main() -> None:
     )
     procfs, systemd = Procfs(), Systemd()
     try:
-        asked = pins(module.params)
-        systemd.ask_for(service_name(one.value) for one in asked if one.selector == "unit")
-        # Each host compiles what a module imports, in each run: what looks while systemd prepares its answer, what writes where that is to be done.
-        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
+        pins = parse_targets(module.params)
+        systemd.ask_for(service_name(pin.value) for pin in pins if pin.selector == "unit")
+        # A host compiles what a module imports, in every run. So the code that plans is imported
+        # while systemd prepares its answer, and the code that writes only if there is work to do.
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
-        plan = Plan(procfs, systemd, asked, module.params["min_killable_percent"])
-        outcomes = plan.outcomes
+        plan = plan_pins(procfs, systemd, pins, module.params["min_killable_percent"])
+        outcomes, warnings = plan.outcomes, plan.warnings
         if plan.changed and not module.check_mode:
-            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import Application
+            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_plan
 
-            outcomes = Application(procfs, systemd, plan).run()
+            applied = apply_plan(procfs, systemd, plan)
+            outcomes, warnings = applied.outcomes, plan.warnings + applied.warnings
     except OomError as error:
         module.fail_json(msg=str(error))
-    for warning in plan.warnings:
+    for warning in warnings:
         module.warn(warning)
-    module.exit_json(**result(outcomes, plan.killable))
+    module.exit_json(**pin_results(outcomes, plan.killable))
 
 
 if __name__ == "__main__":
