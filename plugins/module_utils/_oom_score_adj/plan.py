@@ -168,9 +168,10 @@ class TargetFinder:
             after[one.process.pid] = self._unpinned_score(pin, one, after) if pin.score is None else pin.score
         changes = [Change(one.process, one.score, after[one.process.pid]) for one in selected]
         units = {one.unit for one in selected}
+        common_unit = units.pop() if len(units) == 1 else None
         return Outcome(
             pin=pin,
-            unit=self.unit(pin).id if pin.selector == "unit" else units.pop() if len(units) == 1 else None,
+            unit=self.unit(pin).id if pin.selector == "unit" else common_unit,
             services={one.unit for one in selected if one.unit and one.process.parent == INIT},
             changes=changes,
             inherited=self._find_inherited(pin, changes),
