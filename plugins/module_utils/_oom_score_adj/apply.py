@@ -63,7 +63,7 @@ def apply_plan(procfs: Procfs, systemd: Systemd, plan: PinPlan) -> AppliedPins:
     resets = scores.find_resets()
     missing = warnings_for_missing(outcomes, plan.finder.missing)
     return AppliedPins(
-        [_with_resets(outcome, resets) for outcome in outcomes],
+        [_add_resets(outcome, resets) for outcome in outcomes],
         [one for one in missing if one not in plan.warnings] + changed_warnings + warnings_for_resets(resets),
     )
 
@@ -90,7 +90,7 @@ class ScoreWriter:
 
     def write(self, outcomes: List[Outcome]) -> List[Outcome]:
         """Write all scores, and return the outcomes with the processes that ended only counted."""
-        steps = [step for outcome in outcomes for step in self._steps(outcome)]
+        steps = [step for outcome in outcomes for step in self._list_steps(outcome)]
         # The kernel may deny to lower a score: this comes first, before anything else has changed.
         steps.sort(key=lambda step: step.change.after - step.change.before)
         gone = {(step.pin, step.change) for step in steps if not self._write_step(step)}
@@ -104,8 +104,8 @@ class ScoreWriter:
         ]
         return [self._write_until_stable(outcome) for outcome in kept]
 
-    def _steps(self, outcome: Outcome) -> List[_Step]:
-        selector = self._finder.selector(outcome.pin)
+    def _list_steps(self, outcome: Outcome) -> List[_Step]:
+        selector = self._finder.find_selector(outcome.pin)
         selected = [_Step(outcome.pin, change, selector) for change in outcome.changes]
         inherited = [_Step(outcome.pin, change, None) for change in outcome.inherited]
         return [step for step in selected + inherited if step.change.before != step.change.after]
@@ -116,7 +116,7 @@ class ScoreWriter:
         A process that was forked between look and write keeps it.
         """
         pin = outcome.pin
-        selector = self._finder.selector(pin)
+        selector = self._finder.find_selector(pin)
         if selector is None or not (selector.grows or pin.children == "reset"):
             return outcome
         changes, inherited, vanished = list(outcome.changes), list(outcome.inherited), outcome.vanished
@@ -146,7 +146,7 @@ class ScoreWriter:
         if members and set(scores.values()) == {pin.score}:
             return len(scores) == len(members), []
         seen = self._finder.find_again(pin)
-        late = self._steps(seen)
+        late = self._list_steps(seen)
         return not members and not seen.vanished and not late, late
 
     def _write_step(self, step: _Step) -> bool:
@@ -197,7 +197,7 @@ class ScoreWriter:
         return resets
 
 
-def _with_resets(outcome: Outcome, resets: Dict[Change, int]) -> Outcome:
+def _add_resets(outcome: Outcome, resets: Dict[Change, int]) -> Outcome:
     return outcome._replace(
         changes=[change._replace(after=resets.get(change, change.after)) for change in outcome.changes],
         inherited=[change._replace(after=resets.get(change, change.after)) for change in outcome.inherited],
@@ -222,7 +222,7 @@ def _set_score(directory: ProcessDir, change: Change) -> None:
         try:
             directory.set_score(change.after)
         except PermissionError as error:
-            raise AccessError(_denied(change)) from error
+            raise AccessError(_explain_denial(change)) from error
         except GONE:
             raise
         except OSError as error:
@@ -233,7 +233,7 @@ def _set_score(directory: ProcessDir, change: Change) -> None:
     raise ReadBackError(f"{change.process} shows score {now} after {change.after} was written")
 
 
-def _denied(change: Change) -> str:
+def _explain_denial(change: Change) -> str:
     denied = f"setting the score of {change.process} from {change.before} to {change.after} was denied"
     if change.after < change.before:
         return (
@@ -285,7 +285,7 @@ class DropInWriter:
                         f"unit {unit.id}: systemd shows {key}={shown}, but its files set {expected}:"
                         f" check systemctl cat {unit.id}"
                     )
-            if unit.main_pid not in (0, self._finder.unit(outcome.pin).main_pid):
+            if unit.main_pid not in (0, self._finder.get_unit(outcome.pin).main_pid):
                 warnings.append(f"unit {unit.id} was started during this run: run again to see its score")
         return warnings
 

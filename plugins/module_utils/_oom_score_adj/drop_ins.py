@@ -30,7 +30,7 @@ def add_drop_in(systemd: Systemd, outcome: Outcome, unit: Unit, table: ProcessTa
     if systemd.why_missing(pin.value, unit) and not (pin.state == "absent" and systemd.has_drop_in(unit.id)):
         return outcome
     drop_in = _plan_drop_in(systemd, pin, unit)
-    score = score_after_restart(systemd, unit, drop_in, table)
+    score = find_score_after_restart(systemd, unit, drop_in, table)
     policy = systemd.policy_after(unit, drop_in)
     pinned = [change for change in outcome.changes if pin.state == "present" or change.before != change.after]
     return outcome._replace(
@@ -48,7 +48,7 @@ def _plan_drop_in(systemd: Systemd, pin: Pin, unit: Unit) -> Optional[DropIn]:
         return None
     if pin.state == "absent":
         return plan_removal(systemd, unit)
-    return systemd.drop_in(unit, {"OOMScoreAdjust": str(pin.score), "OOMPolicy": _policy_to_write(pin, unit)})
+    return systemd.drop_in(unit, {"OOMScoreAdjust": str(pin.score), "OOMPolicy": _choose_policy(pin, unit)})
 
 
 def plan_removal(systemd: Systemd, unit: Unit) -> DropIn:
@@ -56,7 +56,7 @@ def plan_removal(systemd: Systemd, unit: Unit) -> DropIn:
     return systemd.drop_in(unit, {"OOMScoreAdjust": None, "OOMPolicy": None})
 
 
-def _policy_to_write(pin: Pin, unit: Unit) -> Optional[str]:
+def _choose_policy(pin: Pin, unit: Unit) -> Optional[str]:
     """Return the policy, or None where there is none to write.
 
     Before 243 systemd has no OOMPolicy= and always continues; InputError for anything else there.
@@ -80,7 +80,7 @@ def _needs_reload(unit: Unit, drop_in: DropIn, score: int, policy: Optional[str]
     return drop_in.before != drop_in.after or (unit.load_state == "loaded" and loaded != (score, policy))
 
 
-def score_after_restart(systemd: Systemd, unit: Unit, drop_in: Optional[DropIn], table: ProcessTable) -> int:
+def find_score_after_restart(systemd: Systemd, unit: Unit, drop_in: Optional[DropIn], table: ProcessTable) -> int:
     """Return the score that the unit's next main process starts with.
 
     The unit's files set it, with this drop-in if there is one; else systemd's

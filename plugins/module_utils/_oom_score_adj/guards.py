@@ -102,10 +102,12 @@ def refuse_conflicts(outcomes: List[Outcome]) -> None:
             process = change.process
             _add_request(requests, process.pid, str(process), outcome.pin, f"score {change.after}")
         if outcome.drop_in is not None:
-            _add_request(requests, outcome.drop_in.path, f"unit {outcome.unit}", outcome.pin, _request(outcome.pin))
+            _add_request(
+                requests, outcome.drop_in.path, f"unit {outcome.unit}", outcome.pin, _describe_request(outcome.pin)
+            )
 
 
-def _request(pin: Pin) -> str:
+def _describe_request(pin: Pin) -> str:
     if pin.score is None:
         return "no score"
     return f"score {pin.score}" + (f" and oom_policy {pin.oom_policy}" if pin.oom_policy else "")
@@ -126,12 +128,12 @@ def refuse_missing(outcomes: List[Outcome], reasons: Mapping[Pin, str]) -> None:
     """Raise NotFoundError for the first missing target that may not be missing."""
     for outcome in outcomes:
         if _is_missing(outcome, "fail"):
-            raise NotFoundError(_why_missing(outcome.pin, reasons) + ACCEPT_MISSING)
+            raise NotFoundError(_explain_missing(outcome.pin, reasons) + ACCEPT_MISSING)
 
 
 def warnings_for_missing(outcomes: List[Outcome], reasons: Mapping[Pin, str]) -> List[str]:
     """Return one warning for each missing target with C(missing=warn), none of them twice."""
-    warnings = [_why_missing(outcome.pin, reasons) for outcome in outcomes if _is_missing(outcome, "warn")]
+    warnings = [_explain_missing(outcome.pin, reasons) for outcome in outcomes if _is_missing(outcome, "warn")]
     return list(dict.fromkeys(warnings))
 
 
@@ -139,7 +141,7 @@ def _is_missing(outcome: Outcome, reaction: str) -> bool:
     return not outcome.found and outcome.pin.state == "present" and outcome.pin.missing == reaction
 
 
-def _why_missing(pin: Pin, reasons: Mapping[Pin, str]) -> str:
+def _explain_missing(pin: Pin, reasons: Mapping[Pin, str]) -> str:
     return reasons.get(pin) or f"{pin.target}: no such process"
 
 

@@ -139,13 +139,13 @@ def pin_results(outcomes: List[Outcome], killable: Killable) -> Dict[str, Any]:
     """Return C(changed), C(targets), C(killable) and C(diff), of a plan or of what was done."""
     return dict(
         changed=any(outcome.changed for outcome in outcomes),
-        targets=[_target_result(outcome) for outcome in outcomes],
+        targets=[_make_target_result(outcome) for outcome in outcomes],
         killable=dict(killable._asdict(), percent=killable.percent),
-        diff=dict(before=_diff_text(outcomes, "before"), after=_diff_text(outcomes, "after")),
+        diff=dict(before=_format_state(outcomes, "before"), after=_format_state(outcomes, "after")),
     )
 
 
-def _target_result(outcome: Outcome) -> Dict[str, Any]:
+def _make_target_result(outcome: Outcome) -> Dict[str, Any]:
     return dict(
         target=outcome.pin.target,
         unit=outcome.unit,
@@ -153,10 +153,10 @@ def _target_result(outcome: Outcome) -> Dict[str, Any]:
         changed=outcome.changed,
         vanished=outcome.vanished,
         processes=[
-            dict(_identity(change.process), before=change.before, after=change.after) for change in outcome.changes
+            dict(_identify(change.process), before=change.before, after=change.after) for change in outcome.changes
         ],
         inherited=[
-            dict(_identity(change.process), score=change.before, after=change.after) for change in outcome.inherited
+            dict(_identify(change.process), score=change.before, after=change.after) for change in outcome.inherited
         ],
         drop_in=None if outcome.drop_in is None else dict(outcome.drop_in._asdict()),
         effective_after_restart=outcome.effective_after_restart,
@@ -164,12 +164,12 @@ def _target_result(outcome: Outcome) -> Dict[str, Any]:
     )
 
 
-def _identity(process: Process) -> Dict[str, Any]:
+def _identify(process: Process) -> Dict[str, Any]:
     return dict(pid=process.pid, name=process.name, start_time=process.start_time)
 
 
-def _diff_text(outcomes: List[Outcome], when: str) -> str:
-    """Return all scores and drop-ins as text, before or after."""
+def _format_state(outcomes: List[Outcome], when: str) -> str:
+    """Return all scores and drop-ins as text for the diff, before or after."""
     scores = {
         f"{change.process.pid} {change.process.name} oom_score_adj {getattr(change, when)}\n": None
         for outcome in outcomes

@@ -20,8 +20,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd impor
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
     INIT,
     add_drop_in,
+    find_score_after_restart,
     plan_removal,
-    score_after_restart,
     warnings_for_drop_in,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
@@ -75,11 +75,11 @@ class TargetFinder:
 
     # --- what selects ----------------------------------------------------------------
 
-    def unit(self, pin: Pin) -> Unit:
+    def get_unit(self, pin: Pin) -> Unit:
         """Return the unit of a target as it was when the plan was made."""
         return self._units[pin.value]
 
-    def selector(self, pin: Pin) -> Optional[Selector]:
+    def find_selector(self, pin: Pin) -> Optional[Selector]:
         """Return the selector; None where the target does not exist or no process of it runs."""
         if pin not in self._selectors:
             try:
@@ -94,7 +94,7 @@ class TargetFinder:
         whole = pin.children == "pin"
         if pin.selector != "unit":
             return make_selector(pin.selector, pin.value, self._procfs, whole)
-        unit = self.unit(pin)
+        unit = self.get_unit(pin)
         missing = self._systemd.why_missing(pin.value, unit)
         if missing:
             raise NotFoundError(missing)
@@ -113,23 +113,23 @@ class TargetFinder:
 
     def find(self, pins: List[Pin]) -> List[Outcome]:
         """Return one outcome for each target, still without drop-ins."""
-        found = {pin: self._find_selected(pin, self.selector(pin))[0] for pin in pins}
+        found = {pin: self._find_selected(pin, self.find_selector(pin))[0] for pin in pins}
         self._read_units_of_unpinned(found)
         for pin in pins:
             self._pinned.update((one.process.pid, one.process.start_time) for one in found[pin])
-        return [self._outcome(pin, found[pin]) for pin in pins]
+        return [self._make_outcome(pin, found[pin]) for pin in pins]
 
     def find_again(self, pin: Pin) -> Outcome:
         """Return the target's outcome as the host is now.
 
         C(vanished) counts the selected processes that ended while they were read.
         """
-        selector = self.selector(pin)
+        selector = self.find_selector(pin)
         if pin.children == "reset" or (selector is not None and selector.by_descent):
             self._table = ProcessTable(self._procfs)
         found, gone = self._find_selected(pin, selector)
         self._read_units_of_unpinned({pin: found})
-        return self._outcome(pin, found)._replace(vanished=gone)
+        return self._make_outcome(pin, found)._replace(vanished=gone)
 
     def _find_selected(self, pin: Pin, selector: Optional[Selector]) -> Tuple[List[_Found], int]:
         candidates = set() if selector is None else set(selector.candidates(self._table))
@@ -162,16 +162,16 @@ class TargetFinder:
         known = self._table.by_pid.get(process.pid)
         return known is not None and known.start_time == process.start_time
 
-    def _outcome(self, pin: Pin, selected: List[_Found]) -> Outcome:
+    def _make_outcome(self, pin: Pin, selected: List[_Found]) -> Outcome:
         after: Dict[int, int] = {}
         for one in sorted(selected, key=lambda one: one.process.start_time):  # parents first
-            after[one.process.pid] = self._unpinned_score(pin, one, after) if pin.score is None else pin.score
+            after[one.process.pid] = self._find_unpinned_score(pin, one, after) if pin.score is None else pin.score
         changes = [Change(one.process, one.score, after[one.process.pid]) for one in selected]
         units = {one.unit for one in selected}
         common_unit = units.pop() if len(units) == 1 else None
         return Outcome(
             pin=pin,
-            unit=self.unit(pin).id if pin.selector == "unit" else common_unit,
+            unit=self.get_unit(pin).id if pin.selector == "unit" else common_unit,
             services={one.unit for one in selected if one.unit and one.process.parent == INIT},
             changes=changes,
             inherited=self._find_inherited(pin, changes),
@@ -180,22 +180,22 @@ class TargetFinder:
 
     # --- what a process has without a pin ----------------------------------------------
 
-    def _unpinned_score(self, pin: Pin, one: _Found, after: Dict[int, int]) -> int:
+    def _find_unpinned_score(self, pin: Pin, one: _Found, after: Dict[int, int]) -> int:
         """Return the score that a process has without our pin: from its unit, or else its parent.
 
         C(after) are the scores of processes that started earlier, by pid.
         """
         unit = self._find_unit(one.unit)
         if unit is None:
-            return after[one.process.parent] if one.process.parent in after else self._parent_score(one)
+            return after[one.process.parent] if one.process.parent in after else self._read_parent_score(one)
         if not pin.persistent:  # the drop-in stays, and so does the score that it gives
-            return score_after_restart(self._systemd, unit, None, self._table)
+            return find_score_after_restart(self._systemd, unit, None, self._table)
         removal = plan_removal(self._systemd, unit)
         if find_self_managing([unit.id, *unit.names]) or self._systemd.pinned_by(removal) != one.score:
             return one.score  # not our pin: a daemon that manages its score has set it itself
-        return score_after_restart(self._systemd, unit, removal, self._table)
+        return find_score_after_restart(self._systemd, unit, removal, self._table)
 
-    def _parent_score(self, one: _Found) -> int:
+    def _read_parent_score(self, one: _Found) -> int:
         """Return the score that a process was forked with.
 
         0 for a parent in another cgroup, such as a container's monitor: it has a score of its own.
@@ -213,7 +213,7 @@ class TargetFinder:
 
         These are descendants of the selected processes, or run in the target's cgroup.
         """
-        selector = self.selector(pin)
+        selector = self.find_selector(pin)
         handed_on = self._handed_on.setdefault(pin, set())
         handed_on.update(score for change in changes for score in (change.before, change.after) if score != 0)
         if selector is None or not handed_on:
@@ -229,12 +229,12 @@ class TargetFinder:
             return [Change(one.process, one.score, one.score) for one in inherited]
         if self._systemd.runs():
             self._read_units(one.unit for one in inherited)
-        return [Change(one.process, one.score, self._own_score(pin, one.unit)) for one in inherited]
+        return [Change(one.process, one.score, self._find_own_score(pin, one.unit)) for one in inherited]
 
-    def _own_score(self, pin: Pin, name: Optional[str]) -> int:
+    def _find_own_score(self, pin: Pin, name: Optional[str]) -> int:
         """Return the score of a process's own unit; 0 without one, or if it is the pinned unit."""
         unit = self._find_unit(name)
-        return 0 if unit is None or (pin.selector == "unit" and unit.id == self.unit(pin).id) else unit.score
+        return 0 if unit is None or (pin.selector == "unit" and unit.id == self.get_unit(pin).id) else unit.score
 
     # --- units ---------------------------------------------------------------------------
 
@@ -280,7 +280,7 @@ def plan_pins(procfs: Procfs, systemd: Systemd, pins: Iterable[Pin], least_killa
     warnings: List[str] = []
     for outcome in finder.find(pins):
         if outcome.pin.selector == "unit":
-            unit = finder.unit(outcome.pin)
+            unit = finder.get_unit(outcome.pin)
             outcome = add_drop_in(systemd, outcome, unit, table)
             warnings += warnings_for_drop_in(outcome, unit)
         outcomes.append(outcome)
@@ -308,8 +308,8 @@ def _warnings_for_capability(procfs: Procfs, outcomes: List[Outcome]) -> List[st
     if not lowered or procfs.has_cap_sys_resource():
         return []
     return [
-        "without CAP_SYS_RESOURCE the kernel denies a score below the lowest one"
-        " that a privileged process ever gave to the target"
+        "without CAP_SYS_RESOURCE the kernel denies a process any score"
+        " below the lowest one that a privileged process ever gave it"
     ]
 
 
@@ -332,7 +332,7 @@ def _guard(finder: TargetFinder, outcome: Outcome, killable: Killable, least_kil
     names = programs | outcome.services
     warnings: List[str] = []
     if pin.selector == "unit":
-        unit, selector = finder.unit(pin), finder.selector(pin)
+        unit, selector = finder.get_unit(pin), finder.find_selector(pin)
         names.update([unit.id, *unit.names])
         others = len(selector.members()) - len(outcome.changes) if selector else 0
         warnings = warnings_for_policy(pin.target, pin.score or 0, names, outcome.oom_policy, others)

@@ -387,5 +387,5 @@ def test_real_denial_names_the_missing_capability():
         stderr=subprocess.PIPE,
         universal_newlines=True,
     )
-    assert "without CAP_SYS_RESOURCE the kernel denies a score below the lowest one" in done.stdout
+    assert "without CAP_SYS_RESOURCE the kernel denies a process any score below the lowest one" in done.stdout
     assert "lowering a score needs CAP_SYS_RESOURCE in the initial user namespace" in done.stderr
