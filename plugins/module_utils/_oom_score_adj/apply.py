@@ -76,7 +76,7 @@ class _Step(NamedTuple):
 
     pin: Pin
     change: Change
-    selector: Optional[Selector]  # must still match; None where being the same process is enough
+    selector: Optional[Selector]  # must still match; None if being the same process is enough
 
 
 class ScoreWriter:
@@ -89,7 +89,7 @@ class ScoreWriter:
         self._forks = ForkWatch(procfs)
 
     def write(self, outcomes: List[Outcome]) -> List[Outcome]:
-        """Write all scores, and return the outcomes with the processes that ended only counted."""
+        """Write all scores, and return the outcomes; processes that have ended are only counted."""
         steps = [step for outcome in outcomes for step in self._list_steps(outcome)]
         # The kernel may deny to lower a score: this comes first, before anything else has changed.
         steps.sort(key=lambda step: step.change.after - step.change.before)
@@ -150,7 +150,7 @@ class ScoreWriter:
         return not members and not seen.vanished and not late, late
 
     def _write_step(self, step: _Step) -> bool:
-        """Write one score; return False where the process ended, or no longer matches."""
+        """Write one score; return False if the process has ended, or no longer matches."""
         change = step.change
         try:
             with self._procfs.open(change.process.pid) as directory:
@@ -216,7 +216,7 @@ def warnings_for_resets(resets: Dict[Change, int]) -> List[str]:
 def _set_score(directory: ProcessDir, change: Change) -> None:
     """Write a score and read it back.
 
-    Raises AccessError where the kernel denies it, ReadBackError where it shows another score.
+    Raises AccessError if the kernel denies it, ReadBackError if it shows another score.
     """
     for _attempt in range(ATTEMPTS):
         try:
@@ -257,7 +257,7 @@ class DropInWriter:
     def write(self, outcomes: List[Outcome]) -> List[str]:
         """Write all drop-ins, reload systemd once, and return warnings for units started meanwhile.
 
-        Raises ReadBackError where systemd then shows other values than its files set.
+        Raises ReadBackError if systemd then shows other values than its files set.
         """
         by_path = {one.drop_in.path: one for one in outcomes if one.drop_in is not None and one.reload}
         if not by_path:

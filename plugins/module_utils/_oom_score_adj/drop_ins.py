@@ -43,7 +43,7 @@ def add_drop_in(systemd: Systemd, outcome: Outcome, unit: Unit, table: ProcessTa
 
 
 def _plan_drop_in(systemd: Systemd, pin: Pin, unit: Unit) -> Optional[DropIn]:
-    """Return the drop-in before and after; None with persistent=false, where it stays as it is."""
+    """Return the drop-in before and after; None with persistent=false, which leaves it."""
     if not pin.persistent:
         return None
     if pin.state == "absent":
@@ -57,9 +57,10 @@ def plan_removal(systemd: Systemd, unit: Unit) -> DropIn:
 
 
 def _choose_policy(pin: Pin, unit: Unit) -> Optional[str]:
-    """Return the policy, or None where there is none to write.
+    """Return the policy, or None if there is none to write.
 
-    Before 243 systemd has no OOMPolicy= and always continues; InputError for anything else there.
+    systemd before 243 has no OOMPolicy= and always continues. Raises InputError there for any
+    other policy.
     """
     if unit.oom_policy is not None:
         return pin.oom_policy
@@ -74,7 +75,7 @@ def _choose_policy(pin: Pin, unit: Unit) -> Optional[str]:
 def _needs_reload(unit: Unit, drop_in: DropIn, score: int, policy: Optional[str]) -> bool:
     """Return whether the file changes, or systemd has not read it yet.
 
-    Such a file comes from a run that was killed, or from an image.
+    An unread file comes from a run that was killed, or from an image.
     """
     loaded = (unit.score, unit.oom_policy)
     return drop_in.before != drop_in.after or (unit.load_state == "loaded" and loaded != (score, policy))

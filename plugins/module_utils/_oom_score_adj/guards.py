@@ -68,8 +68,8 @@ JOB_RUNNERS = {
     "su",
     "login",
 }
-# containerd:docs/ops.md: its shims start with its own score + 1. The helpers of dockerd and crio
-# inherit likewise.
+# containerd:docs/ops.md: its shims start with its own score + 1. dockerd and crio start helpers
+# likewise.
 RUNTIMES = {"containerd", "dockerd", "docker", "crio", "podman"}
 
 
@@ -95,7 +95,7 @@ def refuse_contradictions(pin: Pin) -> None:
 
 
 def refuse_conflicts(outcomes: List[Outcome]) -> None:
-    """Raise InputError where two targets ask for different things of one process or unit."""
+    """Raise InputError if two targets ask for different things of one process or unit."""
     requests: Dict[Any, Tuple[Pin, str]] = {}
     for outcome in outcomes:
         for change in outcome.changes:
@@ -125,14 +125,17 @@ def _add_request(requests: Dict[Any, Tuple[Pin, str]], key: Any, name: str, pin:
 
 
 def refuse_missing(outcomes: List[Outcome], reasons: Mapping[Pin, str]) -> None:
-    """Raise NotFoundError for the first missing target that may not be missing."""
+    """Raise NotFoundError for the first missing target with C(missing=fail).
+
+    C(reasons) says why a target has no selector; others have no matching process.
+    """
     for outcome in outcomes:
         if _is_missing(outcome, "fail"):
             raise NotFoundError(_explain_missing(outcome.pin, reasons) + ACCEPT_MISSING)
 
 
 def warnings_for_missing(outcomes: List[Outcome], reasons: Mapping[Pin, str]) -> List[str]:
-    """Return one warning for each missing target with C(missing=warn), none of them twice."""
+    """Return a warning for each missing target with C(missing=warn), no warning twice."""
     warnings = [_explain_missing(outcome.pin, reasons) for outcome in outcomes if _is_missing(outcome, "warn")]
     return list(dict.fromkeys(warnings))
 
@@ -181,7 +184,7 @@ def shorten_name(name: str) -> str:
 
 
 def find_self_managing(names: Iterable[str]) -> Optional[str]:
-    """Return the first of these names, in order of the alphabet, that sets its own score."""
+    """Return the first of these names in alphabetical order that sets its own score, or None."""
     return next((name for name in sorted(map(shorten_name, names)) if name in SELF_MANAGING), None)
 
 
@@ -210,7 +213,7 @@ def refuse_pin(target: str, score: Optional[int], names: Iterable[str]) -> None:
 
 
 def refuse_few_killable(killable: Killable, least_percent: int) -> None:
-    """Raise InputError where too little of the used memory would stay killable.
+    """Raise InputError if too little of the used memory would stay killable.
 
     Without a victim the kernel panics, and a memory cgroup hangs at its limit.
     """
@@ -227,7 +230,7 @@ def refuse_few_killable(killable: Killable, least_percent: int) -> None:
 def warnings_for_policy(
     target: str, score: int, names: Iterable[str], oom_policy: Optional[str], others_in_unit: int
 ) -> List[str]:
-    """Return a warning where the unit's OOMPolicy undoes the pin of its main process, else none."""
+    """Return a warning if the unit's OOMPolicy undoes the pin of its main process, else none."""
     if not others_in_unit and not any(shorten_name(name) in JOB_RUNNERS for name in names):
         return []
     if score < 0 and oom_policy == "stop":

@@ -44,7 +44,7 @@ class Pin(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One process and its score before and after; both are equal where nothing changes."""
+    """One process and its score before and after; both are equal if nothing changes."""
 
     process: Process
     before: int
@@ -89,7 +89,7 @@ class Killable(NamedTuple):
 
     @property
     def percent(self) -> int:
-        """Return the killable share of both; 100 where nothing is used."""
+        """Return the killable share of both; 100 if both are 0."""
         used = self.killable_kb + self.immune_kb
         return 100 * self.killable_kb // used if used else 100
 
@@ -111,9 +111,9 @@ def parse_targets(options: Mapping[str, Any]) -> List[Pin]:
 
 
 def parse_target(options: Mapping[str, Any], force: bool = False) -> Pin:
-    """Return one target; C(force) holds for it in addition to its own option.
+    """Return one target; C(force) applies in addition to the target's own option.
 
-    Raises InputError where no selector is set.
+    Raises InputError if no selector is set.
     """
     selector = next((name for name in SELECTORS if options[name] is not None), None)
     if selector is None:

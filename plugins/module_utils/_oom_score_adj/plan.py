@@ -80,7 +80,10 @@ class TargetFinder:
         return self._units[pin.value]
 
     def find_selector(self, pin: Pin) -> Optional[Selector]:
-        """Return the selector; None where the target does not exist or no process of it runs."""
+        """Return the selector; None if the target does not exist or no process of it runs.
+
+        Raises NotFoundError if it does not exist but must, InputError if it cannot be pinned.
+        """
         if pin not in self._selectors:
             try:
                 self._selectors[pin] = self._make_selector(pin)
@@ -136,9 +139,9 @@ class TargetFinder:
         return self._read_processes(pin, candidates, selector)
 
     def _read_processes(self, pin: Pin, pids: Iterable[int], selector: Optional[Selector]) -> Tuple[List[_Found], int]:
-        """Return those of these processes that the selector matches, and how many pids were gone.
+        """Return the processes that the selector matches, and the number of pids that were gone.
 
-        Without a selector, return those that are still the same as in the table.
+        Without a selector, return the processes that are still the same as in the table.
         """
         found, gone = [], 0
         for pid in sorted(pids):
@@ -181,14 +184,14 @@ class TargetFinder:
     # --- what a process has without a pin ----------------------------------------------
 
     def _find_unpinned_score(self, pin: Pin, one: _Found, after: Dict[int, int]) -> int:
-        """Return the score that a process has without our pin: from its unit, or else its parent.
+        """Return the score of a process without our pin: that of its unit, else of its parent.
 
         C(after) are the scores of processes that started earlier, by pid.
         """
         unit = self._find_unit(one.unit)
         if unit is None:
             return after[one.process.parent] if one.process.parent in after else self._read_parent_score(one)
-        if not pin.persistent:  # the drop-in stays, and so does the score that it gives
+        if not pin.persistent:  # the drop-in stays, and so does its score
             return find_score_after_restart(self._systemd, unit, None, self._table)
         removal = plan_removal(self._systemd, unit)
         if find_self_managing([unit.id, *unit.names]) or self._systemd.pinned_by(removal) != one.score:
@@ -209,9 +212,9 @@ class TargetFinder:
     # --- what inherited ----------------------------------------------------------------
 
     def _find_inherited(self, pin: Pin, changes: List[Change]) -> List[Change]:
-        """Return processes that have the old or new score of a selected one from it.
+        """Return processes that inherited the old or new score of a selected process.
 
-        These are descendants of the selected processes, or run in the target's cgroup.
+        They descend from the selected processes, or run in the target's cgroup.
         """
         selector = self.find_selector(pin)
         handed_on = self._handed_on.setdefault(pin, set())
@@ -298,7 +301,10 @@ def plan_pins(procfs: Procfs, systemd: Systemd, pins: Iterable[Pin], least_killa
 
 
 def _normalize(pin: Pin) -> Pin:
-    """Return the pin with its unit's full name; InputError for options that cannot be."""
+    """Return the pin with its unit's full name.
+
+    Raises InputError for contradicting options, and for a name that no service can have.
+    """
     refuse_contradictions(pin)
     return pin._replace(value=service_name(pin.value)) if pin.selector == "unit" else pin
 
