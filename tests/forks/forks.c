@@ -129,7 +129,7 @@ static pid_t fork_one(const struct storm *storm)
 /*
  * A chain does not end by itself: all successors of a process with the wrong
  * score have it too, and sooner or later one is counted. Some processes live a
- * little longer, so that readers of /proc find any alive.
+ * little longer, so that readers of /proc find some alive.
  */
 static void live(const struct storm *storm)
 {
