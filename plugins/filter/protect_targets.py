@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The filter of the role oom_protect: from its variables to the targets of the module oom_score_adj."""
+"""Turn the variables of the role oom_protect into targets of the module oom_score_adj."""
 
 from __future__ import annotations
 
@@ -15,38 +15,39 @@ from ansible.module_utils.common.validation import check_type_list
 
 DOCUMENTATION = r"""
 name: protect_targets
-short_description: Put profiles and targets together for oom_score_adj
+short_description: Combine profiles and targets for oom_score_adj
 version_added: 0.1.0
 description:
-  - Gives O(oomguard.linux.oom_score_adj#module:targets) from the variables of the role P(oomguard.linux.oom_protect#role).
-  - The entries of the chosen profiles come first, each unit once and with the lowest of its scores, then the targets.
-  - A target replaces the entries whose unit, by any of its names, or process it selects.
-  - A daemon that is in a profile and not on the host is no failure.
+  - Returns O(oomguard.linux.oom_score_adj#module:targets) for the variables of the role
+    P(oomguard.linux.oom_protect#role).
+  - The entries of the chosen profiles come first, each unit once with the lowest of its scores. The targets follow.
+  - A target replaces every entry whose unit, by any of its names, or process it selects.
+  - A daemon of a profile may be missing on the host.
 positional: profiles, chosen
 options:
   _input:
-    description: Targets beside those of the profiles, see O(oomguard.linux.oom_score_adj#module:targets).
+    description: Targets in addition to those of the profiles, see O(oomguard.linux.oom_score_adj#module:targets).
     type: list
     elements: dict
     required: true
   profiles:
     description:
-      - Lists of entries by the name of the profile.
-      - An entry has C(unit), C(process) and C(score), may have C(aliases), other names of the unit, and C(source), where the score
-        comes from. What else it has is passed to the module.
+      - A list of entries for each profile, by the name of the profile.
+      - An entry has C(unit), C(process) and C(score). It may have C(aliases), which are other names of the unit, and
+        C(source), which says where the score comes from. All other keys are passed to the module.
     type: dict
     required: true
   chosen:
-    description: Names of profiles. An empty one is none.
+    description: Names of profiles. Empty names are ignored.
     type: list
     elements: str
     required: true
   persistent:
-    description: Whether to pin entries by C(unit), which lasts. If not they are pinned by C(process).
+    description: Whether to pin entries by C(unit), which lasts. Otherwise they are pinned by C(process).
     type: bool
     default: true
   state:
-    description: With V(absent) all of them are taken back.
+    description: With V(absent) all pins are removed.
     type: str
     choices: [present, absent]
     default: present
@@ -68,7 +69,8 @@ EXAMPLES = r"""
           process: mariadbd
           score: -600
           source: A comment in its unit file.
-  # gives [{unit: mariadb, score: -600, missing: ignore, state: present}, {unit: haproxy, score: -500, persistent: true, state: present}]
+  # returns [{unit: mariadb, score: -600, missing: ignore, state: present},
+  #          {unit: haproxy, score: -500, persistent: true, state: present}]
 """
 
 RETURN = r"""
@@ -78,31 +80,38 @@ _value:
   elements: dict
 """
 
-# What an entry tells of itself and the module is not told, what only a unit has, and what there is to take back.
-_OF_ENTRY = {"unit", "process", "aliases", "source"}
-_OF_UNIT = {"oom_policy"}
-_TAKEN_BACK = {"score", "oom_policy"}
+# Keys of an entry that are not passed to the module.
+_ENTRY_KEYS = {"unit", "process", "aliases", "source"}
+# Keys that only a unit may have.
+_UNIT_KEYS = {"oom_policy"}
+# Keys that a removed pin may not have.
+_PIN_KEYS = {"score", "oom_policy"}
 
 
-def _unit(name: str) -> str:
-    return name.removesuffix(".service")
+def _strip_suffix(unit: str) -> str:
+    """Return a unit's name without C(.service)."""
+    return unit.removesuffix(".service")
 
 
-def _names(target: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """By what a target or an entry can be meant: the unit under each of its names, the process."""
+def _list_names(target: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return every name of a target or entry: those of its unit, and its process."""
     units = [target["unit"], *target.get("aliases", [])] if target.get("unit") else []
     processes = [target["process"]] if target.get("process") else []
-    return {("unit", _unit(name)) for name in units} | {("process", name) for name in processes}
+    return {("unit", _strip_suffix(name)) for name in units} | {("process", name) for name in processes}
 
 
-def _without(keys: set[str], target: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_keys(keys: set[str], target: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a target without these keys."""
     return {key: value for key, value in target.items() if key not in keys}
 
 
-def _with_state(target: dict[str, Any], state: str) -> dict[str, Any]:
-    """A target can be absent by itself. Neither a score nor a policy goes with that."""
+def _set_state(target: dict[str, Any], state: str) -> dict[str, Any]:
+    """Return a target with its state: absent if the role or the target itself says so.
+
+    An absent target has neither a score nor a policy.
+    """
     state = "absent" if state == "absent" else target.get("state", state)
-    return dict(_without(_TAKEN_BACK, target) if state == "absent" else target, state=state)
+    return dict(_drop_keys(_PIN_KEYS, target) if state == "absent" else target, state=state)
 
 
 def protect_targets(
@@ -112,33 +121,38 @@ def protect_targets(
     persistent: bool = True,
     state: str = "present",
 ) -> list[dict[str, Any]]:
-    """See DOCUMENTATION. Raises AnsibleFilterError for a profile that does not exist."""
-    # As the role's argument spec does: -e oom_protect_profiles=a,b is text. An answer that was left out is empty text.
+    """Return targets for the module, as DOCUMENTATION describes.
+
+    Raises AnsibleFilterError for a profile that does not exist.
+    """
+    # The role's argument spec accepts text too: -e oom_protect_profiles=a,b. An unanswered survey
+    # question is empty text.
     names = [name for name in check_type_list(chosen) if name]
     unknown = [name for name in names if name not in profiles]
     if unknown:
-        raise AnsibleFilterError(f"there is no profile {', '.join(unknown)}: choose from {', '.join(profiles)}")
+        raise AnsibleFilterError(f"profile {', '.join(unknown)} does not exist: choose from {', '.join(profiles)}")
 
-    selector, dropped = ("unit", _OF_ENTRY) if persistent else ("process", _OF_ENTRY | _OF_UNIT)
+    selector, dropped = ("unit", _ENTRY_KEYS) if persistent else ("process", _ENTRY_KEYS | _UNIT_KEYS)
     entries = list(chain.from_iterable(profiles[name] for name in names))
-    replaced = {name for target in targets for name in _names(target)}
-    # A unit that has several names on some hosts is one daemon there: what replaces one of its entries replaces all.
-    replaced.update(*(_names(entry) for entry in entries if replaced & _names(entry)))
+    replaced = {name for target in targets for name in _list_names(target)}
+    # Entries with a common name are one daemon on some hosts: what replaces one replaces all.
+    replaced.update(*(_list_names(entry) for entry in entries if replaced & _list_names(entry)))
     lowest: dict[str, Mapping[str, Any]] = {}
     for entry in entries:
         selected = entry[selector]
-        if not replaced & _names(entry) and (selected not in lowest or entry["score"] < lowest[selected]["score"]):
+        if not replaced & _list_names(entry) and (selected not in lowest or entry["score"] < lowest[selected]["score"]):
             lowest[selected] = entry
 
     of_profiles = [
-        {selector: selected, **_without(dropped, entry), "missing": "ignore"} for selected, entry in lowest.items()
+        {selector: selected, **_drop_keys(dropped, entry), "missing": "ignore"} for selected, entry in lowest.items()
     ]
     own = [{"persistent": persistent, **target} if target.get("unit") else dict(target) for target in targets]
-    return [_with_state(target, state) for target in of_profiles + own]
+    return [_set_state(target, state) for target in of_profiles + own]
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The class that Ansible loads filters from."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
         return {"protect_targets": protect_targets}

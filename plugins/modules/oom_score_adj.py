@@ -3,61 +3,68 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Pin processes and services against the OOM killer: documentation, argument spec, one call."""
+
 DOCUMENTATION = r"""
 module: oom_score_adj
 short_description: Pin processes and services against the OOM killer, now and after a restart
 version_added: 0.1.0
 description:
-  - Sets C(/proc/PID/oom_score_adj), by which the kernel's OOM killer prefers or spares a process, and reads it back.
-  - Of a unit it also writes a drop-in, so that the next process of the unit has the score from its start.
-  - The write is safe against pid reuse. A process is looked up, checked and written through one open C(/proc/PID) directory,
-    so that a process that took over the pid of one that ended is never touched.
-  - All targets are looked up before anything is written. When one write fails, those already done are put back.
-  - A moment after the last write the scores are looked at again. A process that has set its own by then is named in a warning.
-  - Children that a process forks later inherit its score. See O(children).
+  - Sets C(/proc/PID/oom_score_adj), which makes the kernel's OOM killer prefer or spare a process, and reads it back.
+  - For a unit it also writes a drop-in, so that the unit's next process has the score from its start.
+  - The write is safe against pid reuse. A process is looked up, checked and written through one open C(/proc/PID)
+    directory, so a process that took over the pid of another one is never touched.
+  - All targets are looked up before anything is written. If one write fails, all earlier writes are put back.
+  - The scores are read again a moment after the last write. A process that has changed its own score by then is named
+    in a warning.
+  - Processes forked later inherit the score. See O(children).
 options:
   unit:
     description:
-      - A service of systemd, by its name or an alias, with or without C(.service). Its main process is pinned, see O(children).
-      - A unit that exists and does not run gets its drop-in.
+      - A systemd service, by its name or an alias, with or without C(.service). Its main process is pinned, see
+        O(children).
+      - A unit that exists but does not run gets its drop-in.
     type: str
   process:
     description:
-      - Every process with exactly this name (the C(comm) of proc(5), at most 15 bytes), or that runs a program with this base name.
+      - Every process with exactly this name (the C(comm) of proc(5), at most 15 bytes), or with an executable of this
+        base name.
     type: str
   pattern:
     description:
-      - Every process whose command line, arguments joined by blanks, this regular expression finds somewhere.
-      - Never the module itself or the processes that started it.
+      - Every process whose command line matches this regular expression anywhere. Arguments are joined by blanks.
+      - The module itself and the processes that started it never match.
     type: str
   pid:
     description:
-      - One process, by its number.
+      - One process, by its pid.
     type: int
   pidfile:
     description:
-      - One process, by the number that this file holds.
+      - One process, by the pid in this file.
     type: path
   cgroup:
     description:
-      - Every process in this control group and in the ones below it, as a path from the root of the hierarchy
+      - Every process in this control group and in the groups below it. Write the path from the root of the hierarchy,
         such as V(/system.slice/docker.service).
-      - The group is looked at again until no process with another score is left, so that forks in between are not missed.
+      - The group is read again until every process has the score, so forks in between are not missed.
     type: str
   container:
     description:
-      - Every process in a running container of Docker, podman or a CRI runtime, by its id, of which 12 digits are enough, or its name.
-      - Names are known for Docker, where its socket answers, and podman. Nothing of either has to be installed.
+      - Every process in a running container of Docker, podman or a CRI runtime, by the container's id or name.
+        The first 12 digits of the id are enough.
+      - Names work for Docker, if its socket answers, and for podman. Neither client has to be installed.
     type: str
   score:
     description:
       - From V(-1000), never chosen, to V(1000), chosen first. Required unless O(state=absent).
-      - Lowering needs CAP_SYS_RESOURCE on the host itself. Being root in a container is not enough.
+      - Lowering a score needs CAP_SYS_RESOURCE on the host itself. Being root in a container is not enough.
     type: int
   state:
     description:
-      - V(absent) removes our part of the drop-in and gives a process back the score that its unit, or else its parent in the same
-        cgroup, gives, or 0. Of a unit only a process is touched that has the score of the drop-in. One that set its own keeps it.
+      - V(absent) removes our part of the drop-in and the score of the processes. Each gets the score that its unit
+        gives, or else the score of its parent in the same cgroup, or V(0).
+      - Of a unit, only processes with the drop-in's score are changed. A process that set its own score keeps it.
     type: str
     choices: [present, absent]
     default: present
@@ -67,38 +74,40 @@ options:
     type: bool
   oom_policy:
     description:
-      - C(OOMPolicy) of the unit, in the same drop-in. With V(stop), which most services have, systemd stops the whole unit when
-        any process in it is killed, the pinned one included. V(kill) lets the kernel kill all of them together.
-      - systemd before 243 always continues, and V(stop) and V(kill) are refused.
+      - C(OOMPolicy) of the unit, in the same drop-in.
+      - With V(stop), the policy of most services, systemd stops the whole unit when any process in it is killed, the
+        pinned one included. With V(kill) the kernel kills all of them together.
+      - systemd before 243 always continues, so V(stop) and V(kill) are refused there.
     type: str
     choices: [continue, stop, kill]
   children:
     description:
       - What to do with processes that the selected ones started, or that run in the cgroup of the unit.
-      - V(report) lists those that inherited the score. V(reset) sets these back to 0, or to the score of their own unit. It does
-        not last, what is started later inherits again.
-        V(pin) gives all of them the same score.
+      - V(report) lists those that inherited the score.
+      - V(reset) sets these back to V(0), or to the score of their own unit. This does not last, because processes
+        started later inherit the score again.
+      - V(pin) gives all of them the same score.
       - V(reset) and V(pin) are repeated until no process with another score is left.
     type: str
     choices: [report, reset, pin]
     default: report
   missing:
     description:
-      - What to do when the unit does not exist or is masked, or no process matches.
+      - What to do if the unit does not exist or is masked, or no process matches.
     type: str
     choices: [fail, warn, ignore]
     default: fail
   force:
     description:
-      - Do what is refused otherwise. To pin a daemon that manages its own score, such as sshd; to make one immune that starts the work of
-        others, such as cron; to go below O(min_killable_percent).
+      - Override a refusal. The module refuses to pin a daemon that manages its own score, such as sshd; to make a
+        daemon immune that starts jobs, such as cron; and to go below O(min_killable_percent).
     type: bool
     default: false
   targets:
     description:
       - Many targets in one call, each with the same options as above.
-      - A process that two targets select with different scores is refused.
-      - O(force) beside it goes for all of them.
+      - The module refuses two targets that select the same process with different scores.
+      - O(force) next to O(targets) applies to all of them.
     type: list
     elements: dict
     suboptions:
@@ -154,8 +163,8 @@ options:
         default: false
   min_killable_percent:
     description:
-      - Refuse to make a process immune (V(-1000)) when processes that stay killable would then hold less than this share of the
-        used memory. Without a process to kill the kernel panics, and a memory cgroup hangs at its limit.
+      - Refuse to make a process immune (V(-1000)) if killable processes would then hold less than this share of the
+        used memory. Without a killable process the kernel panics, and a memory cgroup hangs at its limit.
     type: int
     default: 10
 extends_documentation_fragment:
@@ -167,11 +176,13 @@ attributes:
     support: full
 notes:
   - The kernel copies a write to other processes that share the address space of the target (C(CLONE_VM)).
-  - The drop-in is C(/etc/systemd/system/UNIT.d/60-oomguard.conf). Of it the module owns C(OOMScoreAdjust) and C(OOMPolicy), every
-    other line stays. Drop-ins of others are never touched. The folder is removed with the drop-in if nothing else is in it.
-  - systemd is asked once for all units, and reloaded once if a drop-in changed. No unit is restarted.
-  - Where systemd does not manage the host, units cannot be selected. Pin what runs with another selector, and let the init script
-    or the container engine set the score at the next start.
+  - The drop-in is C(/etc/systemd/system/UNIT.d/60-oomguard.conf). The module owns its C(OOMScoreAdjust) and
+    C(OOMPolicy) and keeps every other line. Other drop-ins are never touched. The folder is removed with the drop-in
+    if nothing else is in it.
+  - The module reads all units from systemd in one call, and reloads systemd once if a drop-in changed. No unit is
+    restarted.
+  - On a host without systemd, units cannot be selected. Pin running processes with another selector, and let the init
+    script or the container engine set the score at the next start.
 seealso:
   - module: oomguard.linux.oom_trial
   - name: proc(5)
@@ -185,12 +196,12 @@ author:
 """
 
 EXAMPLES = r"""
-- name: The container engine dies late, also after its next restart
+- name: Pin the container engine, also after its next restart
   oomguard.linux.oom_score_adj:
     unit: docker
     score: -500
 
-- name: Several daemons in one round trip, some of them not on every host
+- name: Pin several daemons in one round trip, some of them not on every host
   oomguard.linux.oom_score_adj:
     targets:
       - unit: containerd
@@ -204,14 +215,14 @@ EXAMPLES = r"""
       - container: batch
         score: 500
 
-- name: Cron lives on when one of its jobs is killed, and jobs that run now do not keep its score
+- name: Keep cron running when one of its jobs is killed, and unpin the jobs that run now
   oomguard.linux.oom_score_adj:
     unit: cron
     score: -300
     oom_policy: continue
     children: reset
 
-- name: Take the pin of the container engine back
+- name: Remove the pin of the container engine
   oomguard.linux.oom_score_adj:
     unit: docker
     state: absent
@@ -219,129 +230,169 @@ EXAMPLES = r"""
 
 RETURN = r"""
 targets:
-  description: One entry for each target, in the order they were given.
+  description: One entry for each target, in the order of the call.
   returned: success
   type: list
   elements: dict
   contains:
     target:
       description: The selector and its value.
+      returned: success
       type: str
       sample: unit=docker.service
     unit:
-      description: The service that the target is, or that all selected processes run in. Null for none or several.
+      description: The selected service, or the one that all selected processes run in. Null for none or several.
+      returned: success
       type: str
       sample: docker.service
     found:
       description: Whether the unit exists or any process matched.
+      returned: success
       type: bool
       sample: true
     changed:
       description: Whether any score or the drop-in changed, or would change in check mode.
+      returned: success
       type: bool
       sample: true
     vanished:
-      description: How many matching processes ended before their score could be written.
+      description: Number of matching processes that ended before their score could be written.
+      returned: success
       type: int
       sample: 0
     processes:
-      description: The processes that are pinned.
+      description: The pinned processes.
+      returned: success
       type: list
       elements: dict
       contains:
         pid:
-          description: Process number.
+          description: Process id.
+          returned: success
           type: int
           sample: 956
         name:
-          description: Name of the process, C(comm).
+          description: Name of the process, its C(comm).
+          returned: success
           type: str
           sample: dockerd
         start_time:
-          description: When it started, in clock ticks after boot. Together with the pid it identifies the process.
+          description: Start of the process in clock ticks after boot. Together with the pid it identifies the process.
+          returned: success
           type: int
           sample: 2301
         before:
           description: Score before.
+          returned: success
           type: int
           sample: 0
         after:
-          description: Score after, read back from the kernel.
+          description: Score after, read back from the kernel. In check mode the score that would be written.
+          returned: success
           type: int
           sample: -500
     inherited:
       description:
-        - Processes that were started by a pinned one, or run in the cgroup of the unit, and have the score from it, before or after.
-        - With O(children=pin) what was started is among RV(targets[].processes), of a unit what runs in its cgroup.
+        - Processes that have the old or new score from a pinned one, because it started them or because they run in
+          the cgroup of the unit.
+        - With O(children=pin) such processes are in RV(targets[].processes) instead. For a unit these are the
+          processes in its cgroup.
+      returned: success
       type: list
       elements: dict
       contains:
         pid:
-          description: Process number.
+          description: Process id.
+          returned: success
           type: int
           sample: 4711
         name:
-          description: Name of the process, C(comm).
+          description: Name of the process, its C(comm).
+          returned: success
           type: str
           sample: bash
         start_time:
-          description: When it started, in clock ticks after boot.
+          description: Start of the process in clock ticks after boot.
+          returned: success
           type: int
           sample: 99120
         score:
-          description: The score that it had.
+          description: Score before.
+          returned: success
           type: int
           sample: -500
         after:
-          description: The score that it has. Another one only with O(children=reset).
+          description: Score after. It differs only with O(children=reset).
+          returned: success
           type: int
           sample: -500
     drop_in:
       description: The drop-in of the unit. Null for other selectors, and with O(persistent=false).
+      returned: success
       type: dict
       contains:
         path:
-          description: Where it is.
+          description: Path of the file.
+          returned: when there is a drop-in
           type: str
           sample: /etc/systemd/system/docker.service.d/60-oomguard.conf
         before:
-          description: Its text before, null for none.
+          description: Text before. Null if there was no file.
+          returned: when there is a drop-in
           type: str
+          sample: "[Service]\nOOMScoreAdjust=-300\n"
         after:
-          description: Its text after, null for none.
+          description: Text after. Null if there is no file.
+          returned: when there is a drop-in
           type: str
+          sample: "[Service]\nOOMScoreAdjust=-500\n"
     effective_after_restart:
       description:
-        - The score that the unit's files give to its next main process, whoever wrote them. Null for other selectors.
-        - A drop-in of somebody else with a later name wins over ours. Then this differs from O(score), and a warning tells it.
+        - The score that all files of the unit give to its next main process. Null for other selectors.
+        - A drop-in with a later name overrides ours. This value then differs from O(score), and a warning reports it.
+      returned: success
       type: int
       sample: -500
     restart_required:
       description:
-        - Whether the unit runs, and only its next start brings what was asked for, as it has no process that could be written to.
+        - Whether the pin takes effect only at the next start of the unit, which runs but has no process to write to.
         - A new O(oom_policy) needs no restart. systemd applies it when it reloads.
+      returned: success
       type: bool
       sample: false
 killable:
-  description:
-    - Resident memory of all processes by whether the killer may take them, in KiB, once this is done.
-    - C(percent) is the share of C(killable_kb) in both. A process at V(-1000) and pid 1 are immune.
+  description: Resident memory of all processes once this is done, by whether the killer may choose them.
   returned: success
   type: dict
-  sample: {"percent": 98, "killable_kb": 812000, "immune_kb": 13000}
+  contains:
+    percent:
+      description: Share of C(killable_kb) in the sum of both. 100 if the sum is 0.
+      returned: success
+      type: int
+      sample: 98
+    killable_kb:
+      description: Memory of the processes that the killer may choose, in KiB.
+      returned: success
+      type: int
+      sample: 812000
+    immune_kb:
+      description: Memory of the processes at V(-1000) and of pid 1, in KiB.
+      returned: success
+      type: int
+      sample: 13000
 """
-
-from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, result
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
+    SELECTORS,
+    parse_targets,
+    pin_results,
+)
 
-# The selectors, one of which a target has.
-SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container"]
 TARGET_OPTIONS = dict(
     unit=dict(type="str"),
     process=dict(type="str"),
@@ -360,36 +411,8 @@ TARGET_OPTIONS = dict(
 )
 
 
-def pin(options: dict, force: bool) -> Pin:
-    """The one selector that is given, with what goes with it."""
-    selector = next((name for name in SELECTORS if options[name] is not None), None)
-    if selector is None:
-        raise InputError(f"a target says not what to pin: give one of {', '.join(SELECTORS)}")
-    persistent = options["persistent"]
-    return Pin(
-        selector=selector,
-        value=str(options[selector]),
-        score=options["score"],
-        state=options["state"],
-        persistent=selector == "unit" if persistent is None else persistent,
-        oom_policy=options["oom_policy"],
-        children=options["children"],
-        missing=options["missing"],
-        force=force or options["force"],
-    )
-
-
-def pins(options: dict) -> List[Pin]:
-    """The one target of the top level, or those of C(targets)."""
-    if options["targets"] is None:
-        return [pin(options, False)]
-    for name in ("state", "children", "missing"):
-        if options[name] != TARGET_OPTIONS[name]["default"]:
-            raise InputError(f"{name}={options[name]} beside targets goes for none of them: put it into each")
-    return [pin(target, options["force"]) for target in options["targets"]]
-
-
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=dict(
             TARGET_OPTIONS,
@@ -413,22 +436,24 @@ def main() -> None:
     )
     procfs, systemd = Procfs(), Systemd()
     try:
-        asked = pins(module.params)
-        systemd.ask_for(service_name(one.value) for one in asked if one.selector == "unit")
-        # Each host compiles what a module imports, in each run: what looks while systemd prepares its answer, what writes where that is to be done.
-        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
+        pins = parse_targets(module.params)
+        systemd.ask_for(service_name(pin.value) for pin in pins if pin.selector == "unit")
+        # A host compiles what a module imports, in every run. So the code that plans is imported
+        # while systemd prepares its answer, and the code that writes only if there is work to do.
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
-        plan = Plan(procfs, systemd, asked, module.params["min_killable_percent"])
-        outcomes = plan.outcomes
+        plan = plan_pins(procfs, systemd, pins, module.params["min_killable_percent"])
+        outcomes, warnings = plan.outcomes, plan.warnings
         if plan.changed and not module.check_mode:
-            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import Application
+            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_plan
 
-            outcomes = Application(procfs, systemd, plan).run()
+            applied = apply_plan(procfs, systemd, plan)
+            outcomes, warnings = applied.outcomes, plan.warnings + applied.warnings
     except OomError as error:
         module.fail_json(msg=str(error))
-    for warning in plan.warnings:
+    for warning in warnings:
         module.warn(warning)
-    module.exit_json(**result(outcomes, plan.killable))
+    module.exit_json(**pin_results(outcomes, plan.killable))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What it costs to plan many pins on a host with thousands of processes.
+"""Measure what it costs to plan many pins on a host with thousands of processes.
 
-Measured against ps, which every operator knows, and against psutil, which a
-module could be written with. How long something takes depends on the machine
-and on what else runs there, ratios from one interleaved run hardly: so there
-are bounds for these, and still no test fails because of them.
+The plan is compared with ps, which every operator knows, and with psutil, on
+which a module could be built. Times depend on the machine and on what else runs
+there; ratios from one interleaved run hardly do. So the ratios have bounds, but
+no test fails because of them.
 """
 
 import contextlib
@@ -26,16 +26,16 @@ import psutil
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "processes.c")
 
 PROCESSES = 5000
-NAMES = [f"bench{os.getpid()}-{number}" for number in range(20)]  # of this run alone, and at most 15 bytes
+NAMES = [f"bench{os.getpid()}-{number}" for number in range(20)]  # unique to this run, at most 15 bytes
 SCORE = 300
 REPETITIONS = 9
 
-# What must hold: see the table that is printed.
+# Upper bounds: see the table that is printed.
 OURS_BY_PS = 2.0
 OURS_BY_PSUTIL = 0.3
 MIB_OVER_BARE = 40
@@ -43,7 +43,7 @@ MIB_OVER_BARE = 40
 
 @contextlib.contextmanager
 def full_host():
-    """Thousands of processes that sleep, a few of them under each name."""
+    """Run thousands of processes that sleep, a few of them under each name."""
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "sleeper")
         subprocess.run(["cc", "-std=c99", "-O2", "-static", "-o", program, SOURCE], check=True)
@@ -54,15 +54,15 @@ def full_host():
                 yield
             finally:
                 running.kill()
-                running.stdout.read()  # every one of them has it open: this waits for the last
+                running.stdout.read()  # each process has it open: this waits for the last
 
 
-# --- the same question in three ways ---------------------------------------------
+# --- the same answer in three ways ----------------------------------------------
 
 
 def plan():
-    """Ours, as the module calls it. Pids of what would be pinned."""
-    outcomes = Plan(Procfs(), Systemd(), [Pin("process", name, SCORE) for name in NAMES], 10).outcomes
+    """Plan as the module does, and return the pids that would be pinned."""
+    outcomes = plan_pins(Procfs(), Systemd(), [Pin("process", name, SCORE) for name in NAMES], 10).outcomes
     return {change.process.pid for outcome in outcomes for change in outcome.changes}
 
 
@@ -71,7 +71,7 @@ def ps():
 
 
 def scan():
-    """What a module that uses psutil would do."""
+    """Find and read the same processes as a module that uses psutil would."""
     psutil.process_iter.cache_clear()  # a module runs once
     found = set()
     for process in psutil.process_iter(["name", "exe", "ppid", "create_time"]):
@@ -104,21 +104,22 @@ except SystemExit:
     pass
 """
 
-# Not ru_maxrss: that begins with what the parent had when it forked (fs/exec.c:exec_mmap), and this parent has more than the child.
+# Not ru_maxrss: it starts with the memory of the parent at the fork (fs/exec.c:exec_mmap), and
+# this parent has more than the child.
 PEAK = """
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")))
 """
 
 
 def peak_kib(program):
-    """Most memory that a program in this interpreter ever held, and the last line that it printed, if any."""
+    """Return the peak memory in KiB of a program in this interpreter, and its last line or None."""
     done = subprocess.run([sys.executable, "-c", program + PEAK], check=True, stdout=subprocess.PIPE, text=True)
-    *said, peak = done.stdout.split("\n")[:-1]
-    return int(peak), said[-1] if said else None
+    *lines, peak = done.stdout.split("\n")[:-1]
+    return int(peak), lines[-1] if lines else None
 
 
 def module():
-    """A whole run of the module in check mode, up to its answer."""
+    """Run the whole module in check mode, and return its peak memory in KiB."""
     targets = [{"process": name, "score": SCORE} for name in NAMES]
     arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {"targets": targets, "_ansible_check_mode": True}}).encode()
     peak, answer = peak_kib(MODULE.format(arguments=arguments))
@@ -128,7 +129,7 @@ def module():
     return peak
 
 
-# --- words -----------------------------------------------------------------------
+# --- report ----------------------------------------------------------------------
 
 
 def verdict(what, value, bound):
@@ -141,7 +142,7 @@ def main():
             sys.exit(f"{program} is missing: install it (Debian: procps, gcc, libc6-dev)")
     with full_host():
         if plan() != scan():
-            sys.exit("ours and psutil do not find the same processes: there is nothing to compare")
+            sys.exit("ours and psutil find different processes: there is nothing to compare")
         took = {call: [] for call in (plan, ps, scan)}
         for _repetition in range(REPETITIONS):
             for call, times in took.items():

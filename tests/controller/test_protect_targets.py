@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From the variables of the role oom_protect to the targets of the module."""
+"""Turn the variables of the role oom_protect into targets of the module."""
 
 import pytest
 from ansible.errors import AnsibleFilterError
@@ -41,17 +41,17 @@ def own(**target):
 
 
 CASES = {
-    "nothing asked for": ([], [], {}, []),
+    "no profile and no target": ([], [], {}, []),
     "a profile": ([], ["containers"], {}, [DOCKER, CRIO]),
     "profiles as text, as from the command line": ([], "containers,observers", {}, [DOCKER, CRIO, OBSERVER]),
-    "an answer that was left out": ([], "", {}, []),
+    "an unanswered survey question": ([], "", {}, []),
     "an empty name among others": ([], ["", "containers"], {}, [DOCKER, CRIO]),
     "a profile twice": ([], ["containers", "containers"], {}, [DOCKER, CRIO]),
     "the lower score wins": ([], ["observers", "node"], {}, [EXPORTER, AGENT, SNAP]),
     "the lower score wins, whatever the order": ([], ["node", "observers"], {}, [EXPORTER, AGENT, SNAP]),
     "targets alone": ([{"pid": 7, "score": 0}], [], {}, [own(pid=7, score=0)]),
     "targets come last": ([{"process": "x", "score": 1}], ["observers"], {}, [OBSERVER, own(process="x", score=1)]),
-    "a unit that no profile has": ([{"unit": "x", "score": 1}], [], {}, [own(unit="x", score=1, persistent=True)]),
+    "a unit of no profile": ([{"unit": "x", "score": 1}], [], {}, [own(unit="x", score=1, persistent=True)]),
     "a unit replaces": (
         [{"unit": "docker", "score": -900, "missing": "fail"}],
         ["containers"],
@@ -88,19 +88,19 @@ CASES = {
         {},
         [DOCKER, CRIO, own(container="docker", score=0)],
     ),
-    "selectors without a value are none": (
+    "selectors without a value select nothing": (
         [{"unit": None, "process": None, "pid": 7, "score": 0}],
         ["containers"],
         {},
         [DOCKER, CRIO, own(unit=None, process=None, pid=7, score=0)],
     ),
-    "a target of its own state takes an entry back": (
+    "an absent target removes an entry": (
         [{"unit": "docker", "state": "absent"}],
         ["containers"],
         {},
         [CRIO, {"unit": "docker", "persistent": True, "state": "absent"}],
     ),
-    "not persistent: by process, without what only units have": (
+    "not persistent: by process, without keys of units": (
         [],
         ["node"],
         {"persistent": False},
@@ -109,13 +109,13 @@ CASES = {
             {"process": "agent", "score": -999, "missing": "ignore", "state": "present"},
         ],
     ),
-    "not persistent: units too, unless they say otherwise": (
+    "not persistent: units too, unless they set it themselves": (
         [{"unit": "x", "score": 1}, {"unit": "y", "score": 1, "persistent": True}, {"process": "z", "score": 1}],
         [],
         {"persistent": False},
         [own(unit="x", score=1, persistent=False), own(unit="y", score=1, persistent=True), own(process="z", score=1)],
     ),
-    "not persistent: a unit replaces what would be pinned by process": (
+    "not persistent: a unit replaces an entry that is pinned by process": (
         [{"unit": "docker", "score": 1}],
         ["containers"],
         {"persistent": False},
@@ -124,7 +124,7 @@ CASES = {
             own(unit="docker", score=1, persistent=False),
         ],
     ),
-    "absent: nothing is set": (
+    "absent: no score and no policy": (
         [
             {"unit": "x", "score": 1, "oom_policy": "kill", "children": "reset"},
             {"pid": 7, "score": 0, "state": "present"},
@@ -142,24 +142,24 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("targets, chosen, options, wanted", CASES.values(), ids=list(CASES))
-def test_profiles_and_targets_become_targets(targets, chosen, options, wanted):
-    assert protect_targets(targets, PROFILES, chosen, **options) == wanted
+@pytest.mark.parametrize("targets, chosen, options, expected", CASES.values(), ids=list(CASES))
+def test_combine_profiles_and_targets(targets, chosen, options, expected):
+    assert protect_targets(targets, PROFILES, chosen, **options) == expected
 
 
-def test_what_came_in_stays_as_it_is():
+def test_input_is_not_changed():
     targets = [{"unit": "x", "score": 1}]
     protect_targets(targets, PROFILES, ["containers"], state="absent")
     assert targets == [{"unit": "x", "score": 1}]
     assert PROFILES["containers"][0] == {"unit": "docker", "process": "dockerd", "score": -500, "source": "its unit"}
 
 
-def test_an_unknown_profile_is_named():
+def test_refuse_unknown_profile():
     with pytest.raises(
-        AnsibleFilterError, match="there is no profile nodes, db: choose from containers, node, database, observers"
+        AnsibleFilterError, match="profile nodes, db does not exist: choose from containers, node, database, observers"
     ):
         protect_targets([], PROFILES, ["nodes", "containers", "db"])
 
 
-def test_ansible_finds_it():
+def test_ansible_finds_the_filter():
     assert FilterModule().filters() == {"protect_targets": protect_targets}

@@ -3,12 +3,12 @@
  * GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * forks: a storm of short-lived processes, each of which tells at its end
- * what oom_score_adj it has.
+ * forks: a storm of short-lived processes. Each counts its oom_score_adj when
+ * it ends.
  *
- * They live in chains: a process forks its successor, reads its own score and
- * ends. So what a list of pids names is soon gone, and what was forked
- * meanwhile is not on the list: as hard as it gets for who must reach them all.
+ * The processes form chains: each forks its successor, reads its own score and
+ * ends. So the processes of a list of pids soon end, and their successors are
+ * not on the list: the hardest case for a program that must reach them all.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, PR_SET_CHILD_SUBREAPER */
 
@@ -32,21 +32,21 @@ static const char usage[] =
 	"usage: forks COUNT [WIDTH] [EXPECT]\n"
 	"\n"
 	"Fork COUNT processes in all, about WIDTH (8) of them alive at a time, and\n"
-	"count the scores with which they end. EXPECT are the scores that are in\n"
-	"order (the own one), such as 0,300. At SIGUSR1 the first of them is over:\n"
-	"what reads it from then on was missed. At SIGTERM it is enough, however few\n"
-	"there were.\n"
+	"count the scores with which they end. EXPECT lists the expected scores, such\n"
+	"as 0,300; default: the score of forks itself. Each SIGUSR1 ends the first of\n"
+	"them: a process that reads it afterwards was missed. SIGTERM ends the storm\n"
+	"early.\n"
 	"\n"
-	"exit codes: 0 all scores were in order, 1 some were not, 2 usage\n";
+	"exit codes: 0 all scores were expected, 1 some were not, 2 usage\n";
 
-/* What all processes of the storm count together. */
+/* Counters that all processes of the storm share. */
 struct tally {
-	long count; /* how many are enough */
+	long count; /* processes to fork in all */
 	long forked;
 	long missed;
-	long settled; /* how many of the expected scores are over */
+	long settled; /* number of expected scores that are over */
 	long ended[SCORES];
-	long after[SCORES]; /* those of them that ended when only the last expected score was in order */
+	long after[SCORES]; /* those that ended when only the last score was still expected */
 };
 
 static struct tally *tally;
@@ -57,7 +57,7 @@ struct storm {
 };
 
 static long expected[SCORES];
-static long places; /* how many scores are expected */
+static long places; /* number of expected scores */
 
 static long add(long *count, long number)
 {
@@ -87,7 +87,7 @@ static long own_score(void)
 	return strtol(text, NULL, 10);
 }
 
-/* Place of a score among the expected ones, -1 when it is none of them. */
+/* Returns the index of a score in expected[], or -1. */
 static long place_of(long score)
 {
 	for (long place = 0; place < places; place++)
@@ -96,10 +96,10 @@ static long place_of(long score)
 	return -1;
 }
 
-/* Whether the score with which this process ends is in order. */
-static int last_words(void)
+/* Counts the score of this process, and returns its exit code. */
+static int count_own_score(void)
 {
-	long settled = now(&tally->settled); /* first: what is settled before the score is read must show in it */
+	long settled = now(&tally->settled); /* read first: a score settled before own_score() must not show */
 	long score = own_score();
 	long place = place_of(score);
 
@@ -112,8 +112,8 @@ static int last_words(void)
 }
 
 /*
- * As fork(), and -1 as well when there are enough, or when the storm itself
- * was killed: then its chains have to end, too.
+ * Like fork(), but also returns -1 when enough processes were forked, or when
+ * the storm itself was killed, so that its chains end, too.
  */
 static pid_t fork_one(const struct storm *storm)
 {
@@ -127,42 +127,42 @@ static pid_t fork_one(const struct storm *storm)
 }
 
 /*
- * A chain does not end by itself: a process with the wrong score has nothing
- * but successors with the wrong score, which sooner or later are told. Some
- * last a little, so that somebody is still there when others look.
+ * A chain does not end by itself: all successors of a process with the wrong
+ * score have it too, and sooner or later one is counted. Some processes live a
+ * little longer, so that readers of /proc find some alive.
  */
 static void live(const struct storm *storm)
 {
 	do {
 		if (getpid() % 8 == 0)
 			pause_for_a_millisecond();
-	} while (fork_one(storm) == 0); /* the successor goes round, its parent leaves */
-	_exit(last_words());
+	} while (fork_one(storm) == 0); /* the successor loops, its parent ends */
+	_exit(count_own_score());
 }
 
 /* --- the storm -------------------------------------------------------------- */
 
 /*
- * Starts chains and buries the dead, the orphans too: a subreaper is the
- * parent of every descendant that has lost its own. How many scores were not
- * in order comes back.
+ * Starts chains and reaps all processes, orphans too: a subreaper becomes the
+ * parent of every descendant whose parent has ended. Returns the number of
+ * unexpected scores.
  */
-static long rage(const struct storm *storm)
+static long run_storm(const struct storm *storm)
 {
-	long buried = 0, unexpected = 0;
+	long reaped = 0, unexpected = 0;
 	int status;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	while (true) {
 		pid_t pid = 0;
-		while (pid >= 0 && now(&tally->forked) - buried < storm->width)
+		while (pid >= 0 && now(&tally->forked) - reaped < storm->width)
 			if ((pid = fork_one(storm)) == 0)
 				live(storm);
 		if (wait(&status) > 0) {
-			buried++;
-			unexpected += status != EXPECTED; /* killed is not in order either */
+			reaped++;
+			unexpected += status != EXPECTED; /* a killed process is unexpected, too */
 		} else if (now(&tally->forked) < now(&tally->count)) {
-			pause_for_a_millisecond(); /* nobody left, and fork() refused: EAGAIN, no pid is free */
+			pause_for_a_millisecond(); /* no child is left and fork() failed: EAGAIN, no free pid */
 		} else {
 			return unexpected;
 		}
@@ -182,7 +182,7 @@ static void end(int signal_number)
 	__atomic_store_n(&tally->count, 0, __ATOMIC_SEQ_CST);
 }
 
-/* --- words ------------------------------------------------------------------ */
+/* --- arguments and output --------------------------------------------------- */
 
 static void print_scores(const char *name, const long *counts)
 {
@@ -199,38 +199,38 @@ static void print_scores(const char *name, const long *counts)
 }
 
 __attribute__((noreturn))
-static void refuse(void)
+static void exit_with_usage(void)
 {
 	fputs(usage, stderr);
 	exit(USAGE);
 }
 
-static long number(const char *text, long least, long most)
+static long parse_number(const char *text, long least, long most)
 {
 	char *end;
 	long value = strtol(text, &end, 10);
 
 	if (end == text || *end || value < least || value > most)
-		refuse();
+		exit_with_usage();
 	return value;
 }
 
-int main(int words, char **word)
+int main(int argc, char **argv)
 {
-	if (words < 2 || words > 4)
-		refuse();
-	long count = number(word[1], 1, 100000000);
+	if (argc < 2 || argc > 4)
+		exit_with_usage();
+	long count = parse_number(argv[1], 1, 100000000);
 	struct storm storm = {
 		.pid = getpid(),
-		.width = words > 2 ? number(word[2], 1, 10000) : 8,
+		.width = argc > 2 ? parse_number(argv[2], 1, 10000) : 8,
 	};
-	if (words < 4)
+	if (argc < 4)
 		expected[places++] = own_score();
 	else
-		for (char *score = strtok(word[3], ","); score && places < SCORES; score = strtok(NULL, ","))
-			expected[places++] = number(score, LEAST, MOST);
+		for (char *score = strtok(argv[3], ","); score && places < SCORES; score = strtok(NULL, ","))
+			expected[places++] = parse_number(score, LEAST, MOST);
 	if (!places)
-		refuse();
+		exit_with_usage();
 	tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (tally == MAP_FAILED) {
 		perror("forks: mmap");
@@ -240,7 +240,7 @@ int main(int words, char **word)
 	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = end, .sa_flags = SA_RESTART }, NULL);
 	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = settle, .sa_flags = SA_RESTART }, NULL);
 
-	long unexpected = rage(&storm);
+	long unexpected = run_storm(&storm);
 	printf("{\"forked\": %ld, \"unexpected\": %ld, \"missed\": %ld, ", tally->forked, unexpected, tally->missed);
 	print_scores("scores", tally->ended);
 	printf(", ");

@@ -1,9 +1,10 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One storm of forks in a unit that is pinned, one outside, and so few pids that each takes over those of the other.
+"""Pin a unit in which a storm of forks runs, while a second storm runs outside.
 
-Prints what both storms counted: see tests/forks/forks.c.
+There are so few pids that each storm takes over those of the other. Prints what
+both storms counted: see tests/forks/forks.c.
 """
 
 import json
@@ -14,20 +15,20 @@ import time
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply as _pin_apply
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_plan
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
 PID_MAX = 450
-PIDS = PID_MAX - 300  # where pids begin again (kernel/pid.c:RESERVED_PIDS)
-FORKS = 8000  # of the storm outside, in any case
-STEPS = 30  # in any case, however slow the machine is: the storm inside goes on until both are done
+PIDS = PID_MAX - 300  # pids start again at 300 (kernel/pid.c:RESERVED_PIDS)
+FORKS = 8000  # at least, of the storm outside
+STEPS = 30  # at least, even on a slow machine: the storm inside goes on until both are done
 ENDLESS = 100000000
 SCORES = list(range(0, -1000, -1))
 
 
 def start(unit, count, scores):
-    """A storm with these scores in order, and its pid."""
+    """Start a storm that expects these scores, and return it with its pid."""
     words = ["/root/forks", str(count), "8", ",".join(map(str, scores))]
     storm = subprocess.Popen(
         ["systemd-run", "--quiet", "--wait", "--pipe", "--unit=" + unit, *words], stdout=subprocess.PIPE
@@ -40,8 +41,8 @@ def start(unit, count, scores):
 
 
 def pin(unit, score):
-    plan = Plan(Procfs(), Systemd(), [Pin("unit", unit, score, children="pin")], 10)
-    _pin_apply.Application(Procfs(), Systemd(), plan).run()
+    plan = plan_pins(Procfs(), Systemd(), [Pin("unit", unit, score, children="pin")], 10)
+    apply_plan(Procfs(), Systemd(), plan)
 
 
 def main():
@@ -57,8 +58,8 @@ def main():
         if steps >= STEPS and outside.poll() is not None:
             break
     os.kill(pid, signal.SIGTERM)
-    told = {name: json.loads(storm.communicate()[0]) for name, storm in (("inside", inside), ("outside", outside))}
-    print(json.dumps(dict(told, steps=steps, pids=PIDS)))
+    counts = {name: json.loads(storm.communicate()[0]) for name, storm in (("inside", inside), ("outside", outside))}
+    print(json.dumps(dict(counts, steps=steps, pids=PIDS)))
 
 
 main()

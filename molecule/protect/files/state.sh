@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Writes into a file what pins may change: all that lies where units and drop-ins do, and the scores of the daemons.
+# Write all that pins may change to a file: the folders of units and drop-ins, and the scores of the daemons.
 set -eu
 {
 	find /etc/systemd /run/systemd/system /usr/lib/systemd/system -ls | awk '{ print $3, $5, $6, $7, $11, $12, $13 }'

@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Carries a plan out: write, re-read, look again, and undo all on any failure."""
+"""Apply a plan: write, read back, check again a moment later, and undo all on any failure."""
 
 import os
 import time
@@ -14,20 +14,61 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn, Systemd
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import Forking
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import ForkWatch
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
+    refuse_missing,
+    warnings_for_missing,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome, Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import Plan
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan, TargetFinder
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import Selector
 
-# A selection that still changes after so long forks faster than it can be pinned.
+# A selection that still changes after this time forks faster than it can be pinned.
 STABLE_SECONDS = 30
-# A process that ends before its score is read may have left a child with the old one. Where that happens all the time, so many
-# looks in a row must find nothing.
+# A process that ends before its score is read may have left a child with the old score. Where
+# processes end all the time, this many looks in a row must find nothing.
 QUIET_LOOKS = 20
-# A program that does not want another's score sets its own again soon; those that take minutes are known by name (_guards).
+# A program that manages its own score sets it again soon. Those that take minutes are known by
+# name (guards.py).
 SECOND_LOOK_SECONDS = 0.2
-# It may even do so before the score is read back, but hardly so many times in a row: then it is the kernel that did not take it.
+# A program may set its score before ours is read back, but hardly that often in a row: then the
+# kernel did not accept the write.
 ATTEMPTS = 3
+
+
+class AppliedPins(NamedTuple):
+    """What was done, and warnings beyond those of the plan."""
+
+    outcomes: List[Outcome]
+    warnings: List[str]
+
+
+def apply_plan(procfs: Procfs, systemd: Systemd, plan: PinPlan) -> AppliedPins:
+    """Write a plan to the host and return what really happened.
+
+    On any failure every score and drop-in that was already written is put back,
+    and the failure is raised; an OomError then also names what could not be put back.
+    """
+    scores = ScoreWriter(procfs, plan.finder)
+    drop_ins = DropInWriter(systemd, plan.finder)
+    try:
+        outcomes = scores.write(plan.outcomes)
+        refuse_missing(outcomes, plan.finder.missing)
+        changed_warnings = drop_ins.write(outcomes)
+    except BaseException as error:
+        failures = scores.undo() + drop_ins.undo()
+        if failures:
+            raise OomError(f"{error}; this could not be put back: {'; '.join(failures)}") from error
+        raise
+    resets = scores.find_resets()
+    missing = warnings_for_missing(outcomes, plan.finder.missing)
+    return AppliedPins(
+        [_add_resets(outcome, resets) for outcome in outcomes],
+        [one for one in missing if one not in plan.warnings] + changed_warnings + warnings_for_resets(resets),
+    )
+
+
+# --- scores -----------------------------------------------------------------------
 
 
 class _Step(NamedTuple):
@@ -35,101 +76,81 @@ class _Step(NamedTuple):
 
     pin: Pin
     change: Change
-    selector: Optional[Selector]  # which it must still match; None where being the same process is enough
+    selector: Optional[Selector]  # must still match; None if being the same process is enough
 
 
-class Application:
-    """One plan that is carried out."""
+class ScoreWriter:
+    """Writes the scores of a plan, and remembers them for the way back."""
 
-    def __init__(self, procfs: Procfs, systemd: Systemd, plan: Plan) -> None:
+    def __init__(self, procfs: Procfs, finder: TargetFinder) -> None:
         self._procfs = procfs
-        self._systemd = systemd
-        self._plan = plan
-        self._scores: List[Change] = []  # what was written so far
-        self._drop_ins: List[DropIn] = []
-        self._forking = Forking(procfs)
+        self._finder = finder
+        self._written: List[Change] = []
+        self._forks = ForkWatch(procfs)
 
-    def run(self) -> List[Outcome]:
-        """What really happened. Processes that ended since the look are counted.
-
-        On any failure every score and drop-in that was already written is put
-        back, and the failure is raised.
-        """
-        try:
-            outcomes = self._write_scores()
-            self._plan.check_missing(outcomes)
-            self._write_drop_ins(outcomes)
-        except BaseException as error:
-            left = self._undo()
-            if left:
-                raise OomError(f"{error}; this could not be put back: {'; '.join(left)}") from error
-            raise
-        return self._look_again(outcomes)
-
-    # --- scores --------------------------------------------------------------------
-
-    def _write_scores(self) -> List[Outcome]:
-        todo: List[_Step] = []
-        for outcome in self._plan.outcomes:
-            todo.extend(self._steps(outcome))
-        # Lowering is what the kernel may deny: first, so that a denial comes before anything else changed.
-        gone = {
-            (step.pin, step.change)
-            for step in sorted(todo, key=lambda step: step.change.after - step.change.before)
-            if not self._write(step)
-        }
+    def write(self, outcomes: List[Outcome]) -> List[Outcome]:
+        """Write all scores, and return the outcomes; processes that have ended are only counted."""
+        steps = [step for outcome in outcomes for step in self._list_steps(outcome)]
+        # The kernel may deny to lower a score: this comes first, before anything else has changed.
+        steps.sort(key=lambda step: step.change.after - step.change.before)
+        gone = {(step.pin, step.change) for step in steps if not self._write_step(step)}
         kept = [
             outcome._replace(
                 changes=[change for change in outcome.changes if (outcome.pin, change) not in gone],
                 inherited=[change for change in outcome.inherited if (outcome.pin, change) not in gone],
                 vanished=sum((outcome.pin, change) in gone for change in outcome.changes),
             )
-            for outcome in self._plan.outcomes
+            for outcome in outcomes
         ]
-        return [self._until_stable(outcome) for outcome in kept]
+        return [self._write_until_stable(outcome) for outcome in kept]
 
-    def _steps(self, outcome: Outcome) -> List[_Step]:
-        selector = self._plan.selector(outcome.pin)
+    def _list_steps(self, outcome: Outcome) -> List[_Step]:
+        selector = self._finder.find_selector(outcome.pin)
         selected = [_Step(outcome.pin, change, selector) for change in outcome.changes]
         inherited = [_Step(outcome.pin, change, None) for change in outcome.inherited]
         return [step for step in selected + inherited if step.change.before != step.change.after]
 
-    def _until_stable(self, outcome: Outcome) -> Outcome:
-        """A fork between look and write keeps the old score: look again until nothing is left to do."""
+    def _write_until_stable(self, outcome: Outcome) -> Outcome:
+        """Find the target again until no process has the old score.
+
+        A process that was forked between look and write keeps it.
+        """
         pin = outcome.pin
-        selector = self._plan.selector(pin)
+        selector = self._finder.find_selector(pin)
         if selector is None or not (selector.grows or pin.children == "reset"):
             return outcome
         changes, inherited, vanished = list(outcome.changes), list(outcome.inherited), outcome.vanished
         deadline = time.monotonic() + STABLE_SECONDS
         quiet = 0
         while time.monotonic() < deadline:
-            settled = self._forking.none()  # before the list is read, which then has what was forked
-            complete, late = self._late(pin, selector)
+            settled = self._forks.all_ended()  # before the list is read, which then has all their children
+            complete, late = self._find_late(pin, selector)
             quiet = quiet + 1 if settled and not late else 0
             if quiet and (complete or quiet >= QUIET_LOOKS):
                 return outcome._replace(changes=changes, inherited=inherited, vanished=vanished)
             for step in late:
-                if not self._write(step):
+                if not self._write_step(step):
                     vanished += 1
                 else:
                     (inherited if step.selector is None else changes).append(step.change)
         raise OomError(
-            f"{pin.target}: after {STABLE_SECONDS} seconds processes still appear with another score, or fork faster than they can be looked at"
+            f"{pin.target}: after {STABLE_SECONDS} seconds processes still appear with another score,"
+            " or fork too fast to be checked"
         )
 
-    def _late(self, pin: Pin, selector: Selector) -> Tuple[bool, List[_Step]]:
-        """Whether everything that is listed was seen to have its score, and what has another one."""
+    def _find_late(self, pin: Pin, selector: Selector) -> Tuple[bool, List[_Step]]:
+        """Return whether all listed processes were seen with the score, and what is left to do."""
         members = [] if pin.score is None or pin.children == "reset" else selector.members()
-        scores = self._procfs.scores(members)  # these alone are read before most of those end that end soon
+        # Scores alone are read faster than most short-lived processes end.
+        scores = self._procfs.scores(members)
         if members and set(scores.values()) == {pin.score}:
             return len(scores) == len(members), []
-        seen = self._plan.look(pin)
-        late = self._steps(seen)
+        seen = self._finder.find_again(pin)
+        late = self._list_steps(seen)
         return not members and not seen.vanished and not late, late
 
-    def _write(self, step: _Step) -> bool:
-        """False when the process that was looked up is no more, or no longer what was asked for."""
+    def _write_step(self, step: _Step) -> bool:
+        """Write one score; return False if the process has ended, or no longer matches."""
         change = step.change
         try:
             with self._procfs.open(change.process.pid) as directory:
@@ -141,43 +162,14 @@ class Application:
                 _set_score(directory, change)
         except GONE:
             return False
-        self._scores.append(change)
-        self._forking.add(change.process)
+        self._written.append(change)
+        self._forks.add(change.process)
         return True
 
-    # --- drop-ins --------------------------------------------------------------------
-
-    def _write_drop_ins(self, outcomes: List[Outcome]) -> None:
-        todo = {outcome.drop_in.path: outcome for outcome in outcomes if outcome.drop_in is not None and outcome.reload}
-        if not todo:
-            return
-        for outcome in todo.values():
-            drop_in = outcome.drop_in
-            if drop_in is not None and drop_in.before != drop_in.after:
-                self._drop_ins.append(drop_in)
-                self._systemd.write(drop_in.path, drop_in.after)
-        self._systemd.reload()
-        now = self._systemd.units(outcome.pin.value for outcome in todo.values())
-        for outcome in todo.values():
-            unit = now[outcome.pin.value]
-            read = (
-                ("OOMScoreAdjust", unit.score, outcome.effective_after_restart),
-                ("OOMPolicy", unit.oom_policy, outcome.oom_policy),
-            )
-            for key, shown, expected in read:
-                if unit.load_state == "loaded" and shown != expected:
-                    raise ReadBackError(
-                        f"unit {unit.id}: systemd shows {key}={shown} after its files say {expected}: look at systemctl cat {unit.id}"
-                    )
-            if unit.main_pid not in (0, self._plan.main_pid(outcome.pin)):
-                self._plan.warnings.append(f"unit {unit.id} was started meanwhile: run again to see its score")
-
-    # --- the way back ------------------------------------------------------------------
-
-    def _undo(self) -> List[str]:
-        """Put everything back; what cannot be is told."""
-        left = []
-        for change in reversed(self._scores):
+    def undo(self) -> List[str]:
+        """Put every written score back, and return what failed."""
+        failures = []
+        for change in reversed(self._written):
             try:
                 with self._procfs.open(change.process.pid) as directory:
                     if directory.process().start_time == change.process.start_time:
@@ -185,69 +177,129 @@ class Application:
             except GONE:
                 continue
             except OomError as error:
-                left.append(str(error))
-        for drop_in in reversed(self._drop_ins):
-            try:
-                self._systemd.write(drop_in.path, drop_in.before)
-            except OomError as error:
-                left.append(str(error))
-        try:
-            if self._drop_ins:
-                self._systemd.reload()
-        except OomError as error:
-            left.append(str(error))
-        return left
+                failures.append(str(error))
+        return failures
 
-    # --- the second look ---------------------------------------------------------------
-
-    def _look_again(self, outcomes: List[Outcome]) -> List[Outcome]:
-        """Whether what was written is still there a moment later."""
-        if not self._scores:
-            return outcomes
+    def find_resets(self) -> Dict[Change, int]:
+        """Wait a moment, and return each written score that a program has replaced since."""
+        if not self._written:
+            return {}
         time.sleep(SECOND_LOOK_SECONDS)
-        reset: Dict[Change, Change] = {}
-        for change in self._scores:
+        resets: Dict[Change, int] = {}
+        for change in self._written:
             try:
                 with self._procfs.open(change.process.pid) as directory:
                     now = directory.score()
                     if directory.process().start_time == change.process.start_time and now != change.after:
-                        reset[change] = change._replace(after=now)
+                        resets[change] = now
             except GONE:
                 continue
-        for change, seen in reset.items():
-            self._plan.warnings.append(
-                f"{change.process} set its score to {seen.after} right after it was set to {change.after}: it manages its own, look for an option of it"
-            )
-        return [
-            outcome._replace(
-                changes=[reset.get(change, change) for change in outcome.changes],
-                inherited=[reset.get(change, change) for change in outcome.inherited],
-            )
-            for outcome in outcomes
-        ]
+        return resets
+
+
+def _add_resets(outcome: Outcome, resets: Dict[Change, int]) -> Outcome:
+    return outcome._replace(
+        changes=[change._replace(after=resets.get(change, change.after)) for change in outcome.changes],
+        inherited=[change._replace(after=resets.get(change, change.after)) for change in outcome.inherited],
+    )
+
+
+def warnings_for_resets(resets: Dict[Change, int]) -> List[str]:
+    """Return a warning for each process that set its own score after ours."""
+    return [
+        f"{change.process} set its score to {now} right after it was set to {change.after}:"
+        " it manages its own score; look for a setting of the program"
+        for change, now in resets.items()
+    ]
 
 
 def _set_score(directory: ProcessDir, change: Change) -> None:
+    """Write a score and read it back.
+
+    Raises AccessError if the kernel denies it, ReadBackError if it shows another score.
+    """
     for _attempt in range(ATTEMPTS):
         try:
             directory.set_score(change.after)
-        except PermissionError:
-            raise AccessError(_denied(change))
+        except PermissionError as error:
+            raise AccessError(_explain_denial(change)) from error
         except GONE:
             raise
         except OSError as error:
-            raise AccessError(f"the score of {change.process} cannot be set: {error.strerror}")
+            raise AccessError(f"the score of {change.process} cannot be set: {error.strerror}") from error
         now = directory.score()
         if now == change.after:
             return
     raise ReadBackError(f"{change.process} shows score {now} after {change.after} was written")
 
 
-def _denied(change: Change) -> str:
-    what = f"setting the score of {change.process} from {change.before} to {change.after} was denied"
+def _explain_denial(change: Change) -> str:
+    denied = f"setting the score of {change.process} from {change.before} to {change.after} was denied"
     if change.after < change.before:
         return (
-            what
-            + f": lowering a score needs CAP_SYS_RESOURCE in the initial user namespace, which this process (uid {os.geteuid()}) lacks; run as root on the host itself, not in a container"
+            f"{denied}: lowering a score needs CAP_SYS_RESOURCE in the initial user namespace,"
+            f" which this process (uid {os.geteuid()}) lacks; run as root on the host itself, not in a container"
         )
-    return what + ": only its owner and root may do that; use become"
+    return f"{denied}: only its owner and root may do that; use become"
+
+
+# --- drop-ins ---------------------------------------------------------------------
+
+
+class DropInWriter:
+    """Writes the drop-ins of a plan, and remembers them for the way back."""
+
+    def __init__(self, systemd: Systemd, finder: TargetFinder) -> None:
+        self._systemd = systemd
+        self._finder = finder
+        self._written: List[DropIn] = []
+
+    def write(self, outcomes: List[Outcome]) -> List[str]:
+        """Write all drop-ins, reload systemd once, and return warnings for units started meanwhile.
+
+        Raises ReadBackError if systemd then shows other values than its files set.
+        """
+        by_path = {one.drop_in.path: one for one in outcomes if one.drop_in is not None and one.reload}
+        if not by_path:
+            return []
+        for outcome in by_path.values():
+            drop_in = outcome.drop_in
+            if drop_in is not None and drop_in.before != drop_in.after:
+                self._written.append(drop_in)
+                self._systemd.write(drop_in.path, drop_in.after)
+        self._systemd.reload()
+        return self._read_back(list(by_path.values()))
+
+    def _read_back(self, outcomes: List[Outcome]) -> List[str]:
+        warnings = []
+        units = self._systemd.units(outcome.pin.value for outcome in outcomes)
+        for outcome in outcomes:
+            unit = units[outcome.pin.value]
+            read = (
+                ("OOMScoreAdjust", unit.score, outcome.effective_after_restart),
+                ("OOMPolicy", unit.oom_policy, outcome.oom_policy),
+            )
+            for key, shown, expected in read:
+                if unit.load_state == "loaded" and shown != expected:
+                    raise ReadBackError(
+                        f"unit {unit.id}: systemd shows {key}={shown}, but its files set {expected}:"
+                        f" check systemctl cat {unit.id}"
+                    )
+            if unit.main_pid not in (0, self._finder.get_unit(outcome.pin).main_pid):
+                warnings.append(f"unit {unit.id} was started during this run: run again to see its score")
+        return warnings
+
+    def undo(self) -> List[str]:
+        """Put every written drop-in back, and return what failed."""
+        failures = []
+        for drop_in in reversed(self._written):
+            try:
+                self._systemd.write(drop_in.path, drop_in.before)
+            except OomError as error:
+                failures.append(str(error))
+        try:
+            if self._written:
+                self._systemd.reload()
+        except OomError as error:
+            failures.append(str(error))
+        return failures

@@ -5,13 +5,13 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Forks that may still be under way with the score of before.
+"""Detect forks that may still give a child its parent's old score.
 
 fork() copies the score early and lists the child late
-(kernel/fork.c:copy_process, copy_signal to cgroup_post_fork). In between, which
-lasts as long as copying the page tables, the child is on no list, and what is
-written to the parent does not reach it. So after a write the parent must be
-seen outside of any fork before a list can be trusted.
+(kernel/fork.c:copy_process, copy_signal to cgroup_post_fork). In between, while
+the page tables are copied, no list shows the child, and a write to the parent
+does not reach it. So after a write, a list of processes can be trusted only
+once the parent was seen outside any fork.
 """
 
 import os
@@ -19,31 +19,34 @@ from typing import Dict
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Process, Procfs
 
-# fork() sleeps for memory and for locks, and never so that a signal could wake it: what it shows then is D.
+# fork() sleeps for memory and for locks, but no signal can wake it: its state is then D.
 _IN_KERNEL = ("R", "D")
-# More time of a processor than a fork takes, which is 10 to 20 ms for each GiB whose page tables are copied.
+# More processor time than a fork takes: copying page tables takes 10 to 20 ms for each GiB.
 _FORK_SECONDS = 0.1
 _FORK_SECONDS_PER_GIB = 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Forking:
-    """Processes whose score was written, until their threads were all seen outside of a fork."""
+class ForkWatch:
+    """Watches written processes until each of their threads was seen outside a fork."""
 
     def __init__(self, procfs: Procfs) -> None:
         self._procfs = procfs
-        self._since: Dict[Process, Dict[int, int]] = {}  # processor time by thread
+        self._since: Dict[Process, Dict[int, int]] = {}  # processor ticks at the write, by thread
 
     def add(self, process: Process) -> None:
-        """Its score was just written."""
-        busy = self._busy(process)
+        """Watch a process whose score was just written."""
+        busy = self._read_busy_threads(process)
         if busy:
             self._since[process] = busy
 
-    def none(self) -> bool:
-        """Whether whatever they were forking at the write has ended, and is on the next list that is read."""
+    def all_ended(self) -> bool:
+        """Return whether all forks of the time of the writes have ended.
+
+        Their children are then on the next list of processes that is read.
+        """
         for process, since in list(self._since.items()):
-            now = self._busy(process)
+            now = self._read_busy_threads(process)
             longest = _TICKS * (_FORK_SECONDS + _FORK_SECONDS_PER_GIB * process.resident_kb / (1 << 20))
             since = {tid: ticks for tid, ticks in since.items() if tid in now and now[tid] - ticks <= longest}
             if since:
@@ -52,8 +55,8 @@ class Forking:
                 del self._since[process]
         return not self._since
 
-    def _busy(self, process: Process) -> Dict[int, int]:
-        """Threads that may be forking now, with the processor time that they have had."""
+    def _read_busy_threads(self, process: Process) -> Dict[int, int]:
+        """Return the processor ticks of each thread that may be forking now, by thread id."""
         try:
             with self._procfs.open(process.pid) as directory:
                 if directory.process().start_time != process.start_time:

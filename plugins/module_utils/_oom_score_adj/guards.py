@@ -5,28 +5,32 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Pins that would do harm, or nothing, and why.
+"""Refuse pins that make no sense or would do harm, and warn of pins without effect.
 
-Pure: what is asked for and what is known of it in, sentences out. Every
-refusal names the option that overrides it.
+Pure: the request and the facts in, sentences out. Every refusal of harm names
+the option that overrides it.
 """
 
-from typing import Dict, Iterable, List, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MIN
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MAX, SCORE_MIN
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Killable, Outcome, Pin
 
-# Who sets its own score, by the name of its program or unit, and what to do instead. Any other score is overwritten, or handed on to
-# what must not have it.
+ACCEPT_MISSING = " (missing=ignore or missing=warn accepts that)"
+
+# Daemons that set their own score, by the name of the program or unit, and what to do instead.
+# The daemon overwrites any other score, or hands it on to processes that must not have it.
 SELF_MANAGING: Dict[str, str] = {
     # mm/oom_kill.c:oom_unkillable_task, and kernel/fork.c:copy_signal.
-    "init": "the kernel never kills init, and every daemon without a score of its own would be started with this one: leave it alone",
-    # openssh-portable:openbsd-compat/port-linux.c restores the score that sshd was started with in every session.
-    "sshd": "sshd makes itself immune and gives every login the score that it was started with itself, so that a pinned one makes all"
-    " sessions and what runs in them as hard to kill: leave it alone",
+    "init": "the kernel never kills init, and every daemon without a score of its own would start with this one:"
+    " leave it alone",
+    # openssh-portable:openbsd-compat/port-linux.c: each session gets the score sshd started with.
+    "sshd": "sshd makes itself immune and gives every login the score that it was started with,"
+    " so a pinned sshd makes all sessions as hard to kill: leave it alone",
     # systemd:src/udev/udevd.c and units/systemd-udevd.service.in
-    "systemd-udevd": "systemd-udevd is immune by its own unit and sets its workers back to 0: leave it alone",
-    # kubernetes:pkg/kubelet/cm/container_manager_linux.go writes its --oom-score-adj again every few minutes.
+    "systemd-udevd": "systemd-udevd is immune by its own unit and resets its workers to 0: leave it alone",
+    # kubernetes:pkg/kubelet/cm/container_manager_linux.go writes --oom-score-adj every few minutes.
     "kubelet": "kubelet writes its own score every few minutes: set oomScoreAdj in its configuration",
     "slurmd": "slurmd sets its own score and that of its jobs: use SLURMD_OOM_ADJ and SLURMSTEPD_OOM_ADJ",
     "slurmstepd": "slurmstepd sets its own score and that of its jobs: use SLURMSTEPD_OOM_ADJ",
@@ -35,7 +39,7 @@ SELF_MANAGING: Dict[str, str] = {
 }
 _ALIASES = {"ssh": "sshd", "sshd-session": "sshd", "udevd": "systemd-udevd"}
 
-# What starts the work of others, which inherits the score: at -1000 nothing of that could ever be killed.
+# Programs that start jobs, which inherit the score: at -1000 no job could ever be killed.
 JOB_RUNNERS = {
     "cron",
     "crond",
@@ -64,78 +68,178 @@ JOB_RUNNERS = {
     "su",
     "login",
 }
-# containerd:docs/ops.md: its shims start with its own score + 1; dockerd and crio start helpers likewise.
+# containerd:docs/ops.md: its shims start with its own score + 1. dockerd and crio start helpers
+# likewise.
 RUNTIMES = {"containerd", "dockerd", "docker", "crio", "podman"}
 
 
-class Killable(NamedTuple):
-    """How much memory of processes the killer may free, and how much it may not touch."""
-
-    killable_kb: int
-    immune_kb: int
-
-    @property
-    def percent(self) -> int:
-        used = self.killable_kb + self.immune_kb
-        return 100 * self.killable_kb // used if used else 100
+# --- targets that make no sense ---------------------------------------------------
 
 
-def program(comm: str, is_init: bool) -> str:
-    """The name of a program by what its process is called: the first word of C(tmux: server), and init whichever it is."""
+def refuse_contradictions(pin: Pin) -> None:
+    """Raise InputError for options of one target that contradict each other."""
+    if pin.state == "present" and pin.score is None:
+        raise InputError(f"{pin.target}: score is missing: set it, or use state=absent")
+    if pin.state == "absent" and (pin.score is not None or pin.oom_policy is not None):
+        raise InputError(f"{pin.target}: state=absent removes the pin: leave out score and oom_policy")
+    if pin.score is not None and not SCORE_MIN <= pin.score <= SCORE_MAX:
+        raise InputError(f"{pin.target}: score {pin.score} is out of range, {SCORE_MIN} to {SCORE_MAX}")
+    if pin.selector != "unit" and pin.persistent:
+        raise InputError(
+            f"{pin.target}: only a unit can be pinned persistently: select by unit, or leave out persistent"
+        )
+    if pin.oom_policy is not None and not pin.persistent:
+        raise InputError(
+            f"{pin.target}: oom_policy needs the drop-in of a unit: select by unit, without persistent=false"
+        )
+
+
+def refuse_conflicts(outcomes: List[Outcome]) -> None:
+    """Raise InputError if two targets ask for different things of one process or unit."""
+    requests: Dict[Any, Tuple[Pin, str]] = {}
+    for outcome in outcomes:
+        for change in outcome.changes:
+            process = change.process
+            _add_request(requests, process.pid, str(process), outcome.pin, f"score {change.after}")
+        if outcome.drop_in is not None:
+            _add_request(
+                requests, outcome.drop_in.path, f"unit {outcome.unit}", outcome.pin, _describe_request(outcome.pin)
+            )
+
+
+def _describe_request(pin: Pin) -> str:
+    if pin.score is None:
+        return "no score"
+    return f"score {pin.score}" + (f" and oom_policy {pin.oom_policy}" if pin.oom_policy else "")
+
+
+def _add_request(requests: Dict[Any, Tuple[Pin, str]], key: Any, name: str, pin: Pin, request: str) -> None:
+    other, other_request = requests.setdefault(key, (pin, request))
+    if other_request != request:
+        raise InputError(
+            f"{name} is selected twice: {other.target} asks for {other_request}, {pin.target} asks for {request}"
+        )
+
+
+# --- targets that are not there ---------------------------------------------------
+
+
+def refuse_missing(outcomes: List[Outcome], reasons: Mapping[Pin, str]) -> None:
+    """Raise NotFoundError for the first missing target with C(missing=fail).
+
+    C(reasons) says why a target has no selector; others have no matching process.
+    """
+    for outcome in outcomes:
+        if _is_missing(outcome, "fail"):
+            raise NotFoundError(_explain_missing(outcome.pin, reasons) + ACCEPT_MISSING)
+
+
+def warnings_for_missing(outcomes: List[Outcome], reasons: Mapping[Pin, str]) -> List[str]:
+    """Return a warning for each missing target with C(missing=warn), no warning twice."""
+    warnings = [_explain_missing(outcome.pin, reasons) for outcome in outcomes if _is_missing(outcome, "warn")]
+    return list(dict.fromkeys(warnings))
+
+
+def _is_missing(outcome: Outcome, reaction: str) -> bool:
+    return not outcome.found and outcome.pin.state == "present" and outcome.pin.missing == reaction
+
+
+def _explain_missing(pin: Pin, reasons: Mapping[Pin, str]) -> str:
+    return reasons.get(pin) or f"{pin.target}: no such process"
+
+
+def warnings_for_inherited(outcomes: List[Outcome]) -> List[str]:
+    """Return a warning for each removed pin that descendants of its processes keep."""
+    warnings = []
+    for outcome in outcomes:
+        removed = {change.before for change in outcome.changes if change.before != change.after}
+        keeping = [
+            str(change.process)
+            for change in outcome.inherited
+            if change.before == change.after and change.before in removed
+        ]
+        if outcome.pin.state == "absent" and keeping:
+            names = ", ".join(keeping[:5]) + (", ..." if len(keeping) > 5 else "")
+            warnings.append(
+                f"{outcome.pin.target}: processes started since the pin keep the score that they inherited:"
+                f" use children=reset, or restart them: {names}"
+            )
+    return warnings
+
+
+# --- pins that would do harm, or have no effect -------------------------------------
+
+
+def name_program(comm: str, is_init: bool) -> str:
+    """Return a program's name: the first word of a title such as C(tmux: server), or C(init)."""
     return "init" if is_init and comm == "systemd" else comm.partition(":")[0]
 
 
-def short_name(name: str) -> str:
-    """How the tables above have it: no suffix, no instance, no alias."""
+def shorten_name(name: str) -> str:
+    """Return a name as the tables above have it: without suffix or instance, aliases resolved."""
     name = name[: -len(".service")] if name.endswith(".service") else name
     template, at, _instance = name.partition("@")
     name = template + at if template + at in JOB_RUNNERS else template
     return _ALIASES.get(name, name)
 
 
-def manages_itself(names: Iterable[str]) -> Optional[str]:
-    """Which of these names is one of a daemon that sets its own score."""
-    return next((name for name in sorted(map(short_name, names)) if name in SELF_MANAGING), None)
+def find_self_managing(names: Iterable[str]) -> Optional[str]:
+    """Return the first of these names in alphabetical order that sets its own score, or None."""
+    return next((name for name in sorted(map(shorten_name, names)) if name in SELF_MANAGING), None)
 
 
-def refuse(target: str, score: Optional[int], names: Iterable[str]) -> None:
+def refuse_pin(target: str, score: Optional[int], names: Iterable[str]) -> None:
     """Raise InputError for a target that manages its own score, or would hand immunity on.
 
-    The names are all by which it may be known: of its unit and of the programs that it selects.
+    C(names) are all names of the target: of its unit, and of the programs that it selects.
     """
-    own = manages_itself(names)
-    if own:
-        wish = "state=absent" if score is None else f"score={score}"
-        raise InputError(f"{target} with {wish}: {SELF_MANAGING[own]} (force=true overrides)")
+    daemon = find_self_managing(names)
+    if daemon:
+        request = "state=absent" if score is None else f"score={score}"
+        raise InputError(f"{target} with {request}: {SELF_MANAGING[daemon]} (force=true overrides)")
     if score != SCORE_MIN:
         return
-    for name in sorted(map(short_name, names)):
+    for name in sorted(map(shorten_name, names)):
         if name in JOB_RUNNERS:
             raise InputError(
-                f"{target} at -1000: {name} starts the work of others, which would be immune as well, so that the killer has nobody left: use -999 or higher, and oom_policy=continue (force=true overrides)"
+                f"{target} at -1000: {name} starts jobs, which would inherit immunity and leave the killer no victim:"
+                " use -999 or higher, and oom_policy=continue (force=true overrides)"
             )
         if name in RUNTIMES:
             raise InputError(
-                f"{target} at -1000: {name} starts helpers for every container with its own score or one above: use -999 or higher (force=true overrides)"
+                f"{target} at -1000: {name} starts helpers for every container with its own score or one higher:"
+                " use -999 or higher (force=true overrides)"
             )
 
 
-def refuse_too_few(killable: Killable, least_percent: int) -> None:
-    """Raise InputError where too little of the used memory would stay killable: the kernel then panics, or a cgroup hangs at its limit."""
+def refuse_few_killable(killable: Killable, least_percent: int) -> None:
+    """Raise InputError if too little of the used memory would stay killable.
+
+    Without a victim the kernel panics, and a memory cgroup hangs at its limit.
+    """
     if killable.percent < least_percent:
         raise InputError(
-            f"processes that stay killable would hold {killable.percent} % of the used memory ({killable.killable_kb} KiB, immune {killable.immune_kb} KiB), less than min_killable_percent {least_percent}: when memory runs out the kernel would find nobody to kill and panic; pin fewer at -1000 (force=true overrides)"
+            f"killable processes would hold {killable.percent} % of the used memory"
+            f" ({killable.killable_kb} KiB, immune {killable.immune_kb} KiB),"
+            f" less than min_killable_percent={least_percent}:"
+            " out of memory, the kernel would find no victim and panic;"
+            " pin fewer processes at -1000 (force=true overrides)"
         )
 
 
-def doubts(target: str, score: int, names: Iterable[str], oom_policy: Optional[str], others_in_unit: int) -> List[str]:
-    """What makes a pin worth less than it seems, for the user to decide."""
-    if not others_in_unit and not any(short_name(name) in JOB_RUNNERS for name in names):
+def warnings_for_policy(
+    target: str, score: int, names: Iterable[str], oom_policy: Optional[str], others_in_unit: int
+) -> List[str]:
+    """Return a warning if the unit's OOMPolicy undoes the pin of its main process, else none."""
+    if not others_in_unit and not any(shorten_name(name) in JOB_RUNNERS for name in names):
         return []
     if score < 0 and oom_policy == "stop":
-        undone = "systemd stops the whole unit, the pinned process included, when any process in it is killed"
+        effect = "systemd stops the whole unit, the pinned process included, when any process in it is killed"
     elif SCORE_MIN < score < 0 and oom_policy == "kill":
-        undone = "the kernel kills all of the unit that is not at -1000, the pinned process included, when it kills any process in it"
+        effect = (
+            "the kernel kills every process of the unit that is not at -1000, the pinned one included,"
+            " when it kills any of them"
+        )
     else:
         return []
-    return [f"{target}: with OOMPolicy={oom_policy} {undone}: set oom_policy=continue"]
+    return [f"{target}: with OOMPolicy={oom_policy} {effect}: set oom_policy=continue"]

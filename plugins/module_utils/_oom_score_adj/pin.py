@@ -5,27 +5,31 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Pins: who dies last, or first. What is asked for, what becomes of it, what is told.
+"""Read targets from a module's options, and build its result.
 
-A pin is the value of /proc/PID/oom_score_adj, -1000 (never chosen) to 1000
-(chosen first), one for each process (fs/proc/base.c:__set_oom_adj). It lives in
-the process; what gives it to the next one is the drop-in of a unit.
+A pin is the value of /proc/PID/oom_score_adj, from -1000 (never chosen) to 1000
+(chosen first), one for each process (fs/proc/base.c:__set_oom_adj). A pin ends
+with its process; the drop-in of a unit gives it to the next one.
+
+Pure: options and facts in, values out.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MAX, SCORE_MIN, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import Killable
+
+# The options that select processes; a target has exactly one of them.
+SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container"]
 
 
 class Pin(NamedTuple):
-    """What the user asked for, one target."""
+    """One target as the user wrote it."""
 
-    selector: str  # one of _selectors.NAMES
+    selector: str  # one of SELECTORS
     value: str
-    score: Optional[int]  # None goes with state absent
+    score: Optional[int]  # None with state=absent
     state: str = "present"
     persistent: bool = False
     oom_policy: Optional[str] = None
@@ -35,11 +39,12 @@ class Pin(NamedTuple):
 
     @property
     def target(self) -> str:
+        """Return the selector and its value as messages and results show them."""
         return f"{self.selector}={self.value}"
 
 
 class Change(NamedTuple):
-    """One process and its score before and after; both are the same where nothing is to do."""
+    """One process and its score before and after; both are equal if nothing changes."""
 
     process: Process
     before: int
@@ -47,84 +52,100 @@ class Change(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became, or in check mode would become, of one target."""
+    """What happened to one target, or would happen in check mode."""
 
     pin: Pin
     unit: Optional[str]
-    services: Set[str]  # whose main processes it selects: init started them
-    changes: List[Change]  # of the processes that it selects, and with children=pin of those that they started
-    inherited: List[Change]  # of processes started by them that have their score
-    vanished: int  # processes that matched and ended before the write
+    services: Set[str]  # units whose main process is selected: init started it
+    changes: List[Change]  # of selected processes, and with children=pin of their descendants
+    inherited: List[Change]  # of processes that have the score from a selected one
+    vanished: int  # processes that matched, but ended before the write
     drop_in: Optional[DropIn] = None
     effective_after_restart: Optional[int] = None
-    oom_policy: Optional[str] = None  # of the unit, once systemd read its files
+    oom_policy: Optional[str] = None  # of the unit, once systemd has read its files
     restart_required: bool = False
     reload: bool = False  # whether systemd has to read the unit again
 
     @property
     def found(self) -> bool:
+        """Return whether the unit exists or any process matched."""
         return bool(self.changes) or self.effective_after_restart is not None
 
     def all_changes(self) -> List[Change]:
+        """Return the changes of selected processes, then those of processes that inherited."""
         return self.changes + self.inherited
 
     @property
     def changed(self) -> bool:
+        """Return whether any score differs or systemd has to read the unit again."""
         return self.reload or any(change.before != change.after for change in self.all_changes())
 
 
-def check(pin: Pin) -> None:
-    """Raise InputError for options that contradict each other, whatever the host is like."""
-    if pin.state == "present" and pin.score is None:
-        raise InputError(f"{pin.target}: score is missing; only state=absent goes without")
-    if pin.state == "absent" and (pin.score is not None or pin.oom_policy is not None):
-        raise InputError(f"{pin.target}: state=absent takes away what was set: give neither score nor oom_policy")
-    if pin.score is not None and not SCORE_MIN <= pin.score <= SCORE_MAX:
-        raise InputError(f"{pin.target}: score {pin.score} is out of range, {SCORE_MIN} to {SCORE_MAX}")
-    if pin.selector != "unit" and pin.persistent:
-        raise InputError(f"{pin.target}: only a unit outlives its processes: select by unit, or leave persistent out")
-    if pin.oom_policy is not None and not pin.persistent:
-        raise InputError(
-            f"{pin.target}: oom_policy is an assignment of a unit: select by unit, and not with persistent=false"
-        )
+class Killable(NamedTuple):
+    """Resident memory that the killer may free, and that of immune processes, in KiB."""
+
+    killable_kb: int
+    immune_kb: int
+
+    @property
+    def percent(self) -> int:
+        """Return the killable share of both; 100 if both are 0."""
+        used = self.killable_kb + self.immune_kb
+        return 100 * self.killable_kb // used if used else 100
 
 
-def check_conflicts(outcomes: List[Outcome]) -> None:
-    """Raise InputError where two targets select the same process, or unit, and want different things."""
-    wanted: Dict[Any, Tuple[Pin, str]] = {}
-    for outcome in outcomes:
-        for change in outcome.changes:
-            _claim(wanted, change.process.pid, str(change.process), outcome.pin, str(change.after))
-        if outcome.drop_in is not None:
-            _claim(wanted, outcome.drop_in.path, f"unit {outcome.unit}", outcome.pin, _wish(outcome.pin))
+# --- from options to pins ---------------------------------------------------------
 
 
-def _wish(pin: Pin) -> str:
-    if pin.score is None:
-        return "none"
-    return f"{pin.score} with oom_policy {pin.oom_policy}" if pin.oom_policy else str(pin.score)
+def parse_targets(options: Mapping[str, Any]) -> List[Pin]:
+    """Return the target of the top-level options, or those of C(targets).
+
+    Raises InputError for top-level options that no entry of C(targets) would see.
+    """
+    if options["targets"] is None:
+        return [parse_target(options)]
+    for name in ("state", "children", "missing"):
+        if options[name] != Pin._field_defaults[name]:
+            raise InputError(f"{name}={options[name]} next to targets has no effect; set it in each target")
+    return [parse_target(target, options["force"]) for target in options["targets"]]
 
 
-def _claim(wanted: Dict[Any, Tuple[Pin, str]], key: Any, what: str, pin: Pin, wish: str) -> None:
-    other, other_wish = wanted.setdefault(key, (pin, wish))
-    if other_wish != wish:
-        raise InputError(f"{what} is selected twice: {other.target} wants {other_wish}, {pin.target} wants {wish}")
+def parse_target(options: Mapping[str, Any], force: bool = False) -> Pin:
+    """Return one target; C(force) applies in addition to the target's own option.
 
-
-# --- what the user gets back ------------------------------------------------
-
-
-def result(outcomes: List[Outcome], killable: Killable) -> Dict[str, Any]:
-    """C(changed), C(targets), C(killable) and C(diff), computed from the plan or from what was done, in one place."""
-    return dict(
-        changed=any(outcome.changed for outcome in outcomes),
-        targets=[_told(outcome) for outcome in outcomes],
-        killable=dict(killable._asdict(), percent=killable.percent),
-        diff=dict(before=_state(outcomes, "before"), after=_state(outcomes, "after")),
+    Raises InputError if no selector is set.
+    """
+    selector = next((name for name in SELECTORS if options[name] is not None), None)
+    if selector is None:
+        raise InputError(f"target selects nothing: set one of {', '.join(SELECTORS)}")
+    persistent = options["persistent"]
+    return Pin(
+        selector=selector,
+        value=str(options[selector]),
+        score=options["score"],
+        state=options["state"],
+        persistent=selector == "unit" if persistent is None else persistent,
+        oom_policy=options["oom_policy"],
+        children=options["children"],
+        missing=options["missing"],
+        force=force or options["force"],
     )
 
 
-def _told(outcome: Outcome) -> Dict[str, Any]:
+# --- what the user gets back ------------------------------------------------------
+
+
+def pin_results(outcomes: List[Outcome], killable: Killable) -> Dict[str, Any]:
+    """Return C(changed), C(targets), C(killable) and C(diff), of a plan or of what was done."""
+    return dict(
+        changed=any(outcome.changed for outcome in outcomes),
+        targets=[_make_target_result(outcome) for outcome in outcomes],
+        killable=dict(killable._asdict(), percent=killable.percent),
+        diff=dict(before=_format_state(outcomes, "before"), after=_format_state(outcomes, "after")),
+    )
+
+
+def _make_target_result(outcome: Outcome) -> Dict[str, Any]:
     return dict(
         target=outcome.pin.target,
         unit=outcome.unit,
@@ -132,10 +153,10 @@ def _told(outcome: Outcome) -> Dict[str, Any]:
         changed=outcome.changed,
         vanished=outcome.vanished,
         processes=[
-            dict(_identity(change.process), before=change.before, after=change.after) for change in outcome.changes
+            dict(_identify(change.process), before=change.before, after=change.after) for change in outcome.changes
         ],
         inherited=[
-            dict(_identity(change.process), score=change.before, after=change.after) for change in outcome.inherited
+            dict(_identify(change.process), score=change.before, after=change.after) for change in outcome.inherited
         ],
         drop_in=None if outcome.drop_in is None else dict(outcome.drop_in._asdict()),
         effective_after_restart=outcome.effective_after_restart,
@@ -143,12 +164,12 @@ def _told(outcome: Outcome) -> Dict[str, Any]:
     )
 
 
-def _identity(process: Process) -> Dict[str, Any]:
+def _identify(process: Process) -> Dict[str, Any]:
     return dict(pid=process.pid, name=process.name, start_time=process.start_time)
 
 
-def _state(outcomes: List[Outcome], when: str) -> str:
-    """All scores and drop-ins as text, before or after."""
+def _format_state(outcomes: List[Outcome], when: str) -> str:
+    """Return all scores and drop-ins as text for the diff, before or after."""
     scores = {
         f"{change.process.pid} {change.process.name} oom_score_adj {getattr(change, when)}\n": None
         for outcome in outcomes

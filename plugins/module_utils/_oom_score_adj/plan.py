@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""From targets to what would change: looks at the host, writes nothing.
+"""Plan what one call would change: read the host, refuse, warn, write nothing.
 
 Everything that may be refused is refused here.
 """
@@ -16,24 +16,37 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Acce
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, SCORE_MIN, Process, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn, Systemd, Unit, service_name
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import guards as _guards
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import selectors as _selectors
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
-    Change,
-    Outcome,
-    Pin,
-    check,
-    check_conflicts,
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
+    INIT,
+    add_drop_in,
+    find_score_after_restart,
+    plan_removal,
+    warnings_for_drop_in,
 )
-
-INIT = 1
-
-_ACCEPT_MISSING = " (missing=ignore or missing=warn accepts that)"
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
+    ACCEPT_MISSING,
+    find_self_managing,
+    name_program,
+    refuse_conflicts,
+    refuse_contradictions,
+    refuse_few_killable,
+    refuse_missing,
+    refuse_pin,
+    warnings_for_inherited,
+    warnings_for_missing,
+    warnings_for_policy,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import (
+    ByUnit,
+    Selector,
+    make_selector,
+)
 
 
 class _Found(NamedTuple):
-    """A process that is meant, as its own directory shows it."""
+    """A selected process, as its own directory shows it."""
 
     process: Process
     score: int
@@ -41,116 +54,94 @@ class _Found(NamedTuple):
 
     @property
     def unit(self) -> Optional[str]:
-        """The service that it runs in."""
+        """Return the service that it runs in."""
         return unit_of(self.cgroups)
 
 
-class Plan:
-    """All targets of one call, each look at the host shared by all of them."""
+class TargetFinder:
+    """Finds the processes of all targets of one call, which share each look at the host."""
 
-    def __init__(self, procfs: Procfs, systemd: Systemd, pins: Iterable[Pin], least_killable_percent: int) -> None:
+    def __init__(self, procfs: Procfs, systemd: Systemd, table: ProcessTable, units: Dict[str, Unit]) -> None:
         self._procfs = procfs
         self._systemd = systemd
-        self._least_killable_percent = least_killable_percent
-        self._pins: List[Pin] = []
-        for pin in pins:
-            check(pin)
-            self._pins.append(pin._replace(value=service_name(pin.value)) if pin.selector == "unit" else pin)
-        self._table = ProcessTable(procfs)
-        self._units = systemd.units(pin.value for pin in self._pins if pin.selector == "unit")
-        self._selectors: Dict[Pin, Optional[_selectors.Selector]] = {}
-        self._missing: Dict[Pin, str] = {}  # why there is no selector
-        self._pinned: Set[Tuple[int, int]] = set()  # pid and start of all that any target selected: nobody's heirs
-        self._handed_on: Dict[Pin, Set[int]] = {}  # scores that the selected ever had, which their children may have
-        self.warnings: List[str] = []  # for the user, not errors
-        self.outcomes = self._plan()
-        self.killable = self._killable()
-        self._guard()
-        if procfs.hidden:
-            self.warnings.append(
-                f"{len(procfs.hidden)} processes of others are hidden (hidepid): run as root to see all"
-            )
+        self._table = table
+        self._units = units  # by the name that systemd was asked for
+        self._selectors: Dict[Pin, Optional[Selector]] = {}
+        # Pid and start time of each process that a target selects: it does not count as inherited.
+        self._pinned: Set[Tuple[int, int]] = set()
+        # All scores that selected processes ever had, which their children may have.
+        self._handed_on: Dict[Pin, Set[int]] = {}
+        self.missing: Dict[Pin, str] = {}  # why a target has no selector
 
-    @property
-    def changed(self) -> bool:
-        return any(outcome.changed for outcome in self.outcomes)
+    # --- what selects ----------------------------------------------------------------
 
-    # --- which processes -----------------------------------------------------------
+    def get_unit(self, pin: Pin) -> Unit:
+        """Return the unit of a target as it was when the plan was made."""
+        return self._units[pin.value]
 
-    def look(self, pin: Pin) -> Outcome:
-        """The same target, as it is now. Of what it selects C(vanished) ended while it was looked at."""
-        selector = self.selector(pin)
-        if pin.children == "reset" or (selector is not None and selector.by_descent):
-            self._table = ProcessTable(self._procfs)
-        found, gone = self._examine(pin, self._candidates(pin), selector)
-        self._know_units_of({pin: found})
-        return self._outcome(pin, found)._replace(vanished=gone)
+    def find_selector(self, pin: Pin) -> Optional[Selector]:
+        """Return the selector; None if the target does not exist or no process of it runs.
 
-    def selector(self, pin: Pin) -> Optional[_selectors.Selector]:
-        """None where the target is not there, or nothing of it runs."""
+        Raises NotFoundError if it does not exist but must, InputError if it cannot be pinned.
+        """
         if pin not in self._selectors:
             try:
                 self._selectors[pin] = self._make_selector(pin)
             except NotFoundError as error:
                 if pin.missing == "fail" and pin.state == "present":
-                    raise NotFoundError(str(error) + _ACCEPT_MISSING)
-                self._selectors[pin], self._missing[pin] = None, str(error)
+                    raise NotFoundError(str(error) + ACCEPT_MISSING) from error
+                self._selectors[pin], self.missing[pin] = None, str(error)
         return self._selectors[pin]
 
-    def _make_selector(self, pin: Pin) -> Optional[_selectors.Selector]:
+    def _make_selector(self, pin: Pin) -> Optional[Selector]:
         whole = pin.children == "pin"
         if pin.selector != "unit":
-            return _selectors.select(pin.selector, pin.value, self._procfs, whole)
-        unit = self._units[pin.value]
+            return make_selector(pin.selector, pin.value, self._procfs, whole)
+        unit = self.get_unit(pin)
         missing = self._systemd.why_missing(pin.value, unit)
         if missing:
             raise NotFoundError(missing)
         if not unit.running:
             return None
         if unit.control_group and (unit.main_pid or whole):
-            return _selectors.ByUnit(unit.main_pid, unit.control_group, self._procfs, whole)
+            return ByUnit(unit.main_pid, unit.control_group, self._procfs, whole)
         if not unit.main_pid and pin.state == "present" and pin.missing == "fail":
-            advice = f"select what runs in it by cgroup={unit.control_group}, or use children=pin"
-            raise InputError(
-                f"{pin.target} is {unit.active_state} without a main process (Type={unit.type}): {advice if unit.control_group else 'nothing of it runs that could be pinned'}"
-            )
+            advice = "no process of it runs that could be pinned"
+            if unit.control_group:
+                advice = f"select what runs in it by cgroup={unit.control_group}, or use children=pin"
+            raise InputError(f"{pin.target} is {unit.active_state} without a main process (Type={unit.type}): {advice}")
         return None
 
-    def _look(self, pins: List[Pin]) -> List[Outcome]:
-        found = {pin: self._examine(pin, self._candidates(pin), self.selector(pin))[0] for pin in pins}
-        self._know_units_of(found)
+    # --- what is selected ------------------------------------------------------------
+
+    def find(self, pins: List[Pin]) -> List[Outcome]:
+        """Return one outcome for each target, still without drop-ins."""
+        found = {pin: self._find_selected(pin, self.find_selector(pin))[0] for pin in pins}
+        self._read_units_of_unpinned(found)
         for pin in pins:
             self._pinned.update((one.process.pid, one.process.start_time) for one in found[pin])
-        return [self._outcome(pin, found[pin]) for pin in pins]
+        return [self._make_outcome(pin, found[pin]) for pin in pins]
 
-    def _know_units_of(self, found: Dict[Pin, List[_Found]]) -> None:
-        """What their units give is what the targets are left with that go."""
-        if self._systemd.runs():
-            self._know(one.unit for pin in found if pin.state == "absent" for one in found[pin])
+    def find_again(self, pin: Pin) -> Outcome:
+        """Return the target's outcome as the host is now.
 
-    def main_pid(self, pin: Pin) -> int:
-        """Of a unit, as it was when the plan was made."""
-        return self._units[pin.value].main_pid
+        C(vanished) counts the selected processes that ended while they were read.
+        """
+        selector = self.find_selector(pin)
+        if pin.children == "reset" or (selector is not None and selector.by_descent):
+            self._table = ProcessTable(self._procfs)
+        found, gone = self._find_selected(pin, selector)
+        self._read_units_of_unpinned({pin: found})
+        return self._make_outcome(pin, found)._replace(vanished=gone)
 
-    def _know(self, names: Iterable[Optional[str]]) -> None:
-        known = {unit.id for unit in self._units.values()}
-        self._units.update(
-            self._systemd.units(name for name in names if name and name not in known and name not in self._units)
-        )
+    def _find_selected(self, pin: Pin, selector: Optional[Selector]) -> Tuple[List[_Found], int]:
+        candidates = set() if selector is None else set(selector.candidates(self._table))
+        return self._read_processes(pin, candidates, selector)
 
-    def _unit(self, name: Optional[str]) -> Optional[Unit]:
-        return next((unit for asked, unit in self._units.items() if name in (asked, unit.id)), None)
+    def _read_processes(self, pin: Pin, pids: Iterable[int], selector: Optional[Selector]) -> Tuple[List[_Found], int]:
+        """Return the processes that the selector matches, and the number of pids that were gone.
 
-    def _candidates(self, pin: Pin) -> Set[int]:
-        selector = self.selector(pin)
-        return set() if selector is None else set(selector.candidates(self._table))
-
-    def _examine(
-        self, pin: Pin, pids: Iterable[int], selector: Optional[_selectors.Selector]
-    ) -> Tuple[List[_Found], int]:
-        """These processes through their own directories, without those that are not meant, and how many were gone.
-
-        Without a selector those are meant that are still the same as in the table.
+        Without a selector, return the processes that are still the same as in the table.
         """
         found, gone = [], 0
         for pid in sorted(pids):
@@ -161,222 +152,198 @@ class Plan:
                         raise InputError(
                             f"{pin.target}: {process.name} is a kernel thread, which the OOM killer never chooses"
                         )
-                    meant = selector.matches(process, directory) if selector else self._is_in_table(process)
-                    if meant and not process.kernel_thread:
+                    matches = selector.matches(process, directory) if selector else self._is_in_table(process)
+                    if matches and not process.kernel_thread:
                         found.append(_Found(process, directory.score(), directory.cgroups()))
             except GONE:
                 gone += 1
-            except PermissionError:
-                raise AccessError(f"{pin.target}: process {pid} may not be looked at: use become")
+            except PermissionError as error:
+                raise AccessError(f"{pin.target}: process {pid} cannot be read: use become") from error
         return found, gone
 
     def _is_in_table(self, process: Process) -> bool:
         known = self._table.by_pid.get(process.pid)
         return known is not None and known.start_time == process.start_time
 
-    def _outcome(self, pin: Pin, selected: List[_Found]) -> Outcome:
+    def _make_outcome(self, pin: Pin, selected: List[_Found]) -> Outcome:
         after: Dict[int, int] = {}
         for one in sorted(selected, key=lambda one: one.process.start_time):  # parents first
-            after[one.process.pid] = self._unpinned(pin, one, after) if pin.score is None else pin.score
+            after[one.process.pid] = self._find_unpinned_score(pin, one, after) if pin.score is None else pin.score
         changes = [Change(one.process, one.score, after[one.process.pid]) for one in selected]
         units = {one.unit for one in selected}
+        common_unit = units.pop() if len(units) == 1 else None
         return Outcome(
             pin=pin,
-            unit=self._units[pin.value].id if pin.selector == "unit" else units.pop() if len(units) == 1 else None,
+            unit=self.get_unit(pin).id if pin.selector == "unit" else common_unit,
             services={one.unit for one in selected if one.unit and one.process.parent == INIT},
             changes=changes,
-            inherited=self._inherited(pin, changes),
+            inherited=self._find_inherited(pin, changes),
             vanished=0,
         )
 
-    def _unpinned(self, pin: Pin, one: _Found, after: Dict[int, int]) -> int:
-        """The score that a process has without us: what its unit gives, or else its parent."""
-        unit = self._unit(one.unit)
-        if unit is None:
-            return after[one.process.parent] if one.process.parent in after else self._score_of_parent(one)
-        if not pin.persistent:  # the drop-in stays, and so what it gives
-            return self._after_restart(unit, None)
-        ours = self._absent_drop_in(unit)
-        if _guards.manages_itself([unit.id, *unit.names]) or self._systemd.pinned_by(ours) != one.score:
-            return one.score  # not from us: a daemon that sets its own score has it from itself
-        return self._after_restart(unit, ours)
+    # --- what a process has without a pin ----------------------------------------------
 
-    def _score_of_parent(self, one: _Found) -> int:
-        """What a process was forked with. A parent elsewhere, such as the monitor of a container, has a score of its own: then 0."""
+    def _find_unpinned_score(self, pin: Pin, one: _Found, after: Dict[int, int]) -> int:
+        """Return the score of a process without our pin: that of its unit, else of its parent.
+
+        C(after) are the scores of processes that started earlier, by pid.
+        """
+        unit = self._find_unit(one.unit)
+        if unit is None:
+            return after[one.process.parent] if one.process.parent in after else self._read_parent_score(one)
+        if not pin.persistent:  # the drop-in stays, and so does its score
+            return find_score_after_restart(self._systemd, unit, None, self._table)
+        removal = plan_removal(self._systemd, unit)
+        if find_self_managing([unit.id, *unit.names]) or self._systemd.pinned_by(removal) != one.score:
+            return one.score  # not our pin: a daemon that manages its score has set it itself
+        return find_score_after_restart(self._systemd, unit, removal, self._table)
+
+    def _read_parent_score(self, one: _Found) -> int:
+        """Return the score that a process was forked with.
+
+        0 for a parent in another cgroup, such as a container's monitor: it has a score of its own.
+        """
         try:
             with self._procfs.open(one.process.parent) as directory:
                 return directory.score() if directory.cgroups() == one.cgroups else 0
         except GONE:
             return 0
 
-    def _inherited(self, pin: Pin, changes: List[Change]) -> List[Change]:
-        """What the selected processes started, or runs in the same cgroup, and has the score of one of them, old or new."""
-        selector = self.selector(pin)
+    # --- what inherited ----------------------------------------------------------------
+
+    def _find_inherited(self, pin: Pin, changes: List[Change]) -> List[Change]:
+        """Return processes that inherited the old or new score of a selected process.
+
+        They descend from the selected processes, or run in the target's cgroup.
+        """
+        selector = self.find_selector(pin)
         handed_on = self._handed_on.setdefault(pin, set())
         handed_on.update(score for change in changes for score in (change.before, change.after) if score != 0)
         if selector is None or not handed_on:
             return []
         below = self._table.descendants(change.process.pid for change in changes) | set(selector.members())
-        heirs, _gone = self._examine(pin, [pid for pid in below if self._table.scores.get(pid) in handed_on], None)
-        found = [
+        heirs = self._read_processes(pin, [pid for pid in below if self._table.scores.get(pid) in handed_on], None)[0]
+        inherited = [
             one
             for one in heirs
             if one.score in handed_on and (one.process.pid, one.process.start_time) not in self._pinned
         ]
         if pin.children != "reset":
-            return [Change(one.process, one.score, one.score) for one in found]
+            return [Change(one.process, one.score, one.score) for one in inherited]
         if self._systemd.runs():
-            self._know(one.unit for one in found)
-        return [Change(one.process, one.score, self._own_score(pin, one.unit)) for one in found]
+            self._read_units(one.unit for one in inherited)
+        return [Change(one.process, one.score, self._find_own_score(pin, one.unit)) for one in inherited]
 
-    def _own_score(self, pin: Pin, name: Optional[str]) -> int:
-        """What a process has that inherited nothing: the score of its unit where that is not the pinned one, else 0."""
-        unit = self._unit(name)
-        return 0 if unit is None or (pin.selector == "unit" and unit.id == self._units[pin.value].id) else unit.score
+    def _find_own_score(self, pin: Pin, name: Optional[str]) -> int:
+        """Return the score of a process's own unit; 0 without one, or if it is the pinned unit."""
+        unit = self._find_unit(name)
+        return 0 if unit is None or (pin.selector == "unit" and unit.id == self.get_unit(pin).id) else unit.score
 
-    # --- which drop-ins --------------------------------------------------------------
+    # --- units ---------------------------------------------------------------------------
 
-    def _plan(self) -> List[Outcome]:
-        outcomes = [self._with_drop_in(outcome) for outcome in self._look(self._pins)]
-        self.check_missing(outcomes)
-        check_conflicts(outcomes)
-        self._warn_of_what_stays(outcomes)
-        lowered = any(change.after < change.before for outcome in outcomes for change in outcome.all_changes())
-        if lowered and not self._procfs.has_cap_sys_resource():
-            self.warnings.append(
-                "lowering a score without CAP_SYS_RESOURCE is denied below the lowest value that a privileged process ever gave to it"
-            )
-        return outcomes
+    def _read_units_of_unpinned(self, found: Dict[Pin, List[_Found]]) -> None:
+        """Read the units of processes whose pin is removed: these get the score of their unit."""
+        if self._systemd.runs():
+            self._read_units(one.unit for pin in found if pin.state == "absent" for one in found[pin])
 
-    def _with_drop_in(self, outcome: Outcome) -> Outcome:
-        pin = outcome.pin
-        if pin.selector != "unit":
-            return outcome
-        unit = self._units[pin.value]
-        if self._systemd.why_missing(pin.value, unit) and not (
-            pin.state == "absent" and self._systemd.has_drop_in(unit.id)
-        ):
-            return outcome
-        if not pin.persistent:
-            drop_in = None
-        elif pin.state == "absent":
-            drop_in = self._absent_drop_in(unit)
-        else:
-            drop_in = self._systemd.drop_in(
-                unit, {"OOMScoreAdjust": str(pin.score), "OOMPolicy": self._policy(pin, unit)}
-            )
-        effective, policy = self._after_restart(unit, drop_in), self._systemd.policy_after(unit, drop_in)
-        self._warn(outcome, unit, drop_in, effective, policy)
-        changes = [change for change in outcome.changes if change.before != change.after or pin.state == "present"]
-        return outcome._replace(
-            drop_in=drop_in,
-            effective_after_restart=effective,
-            oom_policy=policy,
-            restart_required=drop_in is not None and unit.running and not changes and effective != unit.score,
-            # A file that systemd has not read yet is one of a run that was killed, or of an image.
-            reload=drop_in is not None
-            and (
-                drop_in.before != drop_in.after
-                or (unit.load_state == "loaded" and (unit.score, unit.oom_policy) != (effective, policy))
-            ),
+    def _read_units(self, names: Iterable[Optional[str]]) -> None:
+        known = {unit.id for unit in self._units.values()}
+        self._units.update(
+            self._systemd.units(name for name in names if name and name not in known and name not in self._units)
         )
 
-    def _warn(
-        self, outcome: Outcome, unit: Unit, drop_in: Optional[DropIn], effective: int, policy: Optional[str]
-    ) -> None:
-        pin = outcome.pin
-        if pin.state == "absent":
-            return
-        if drop_in is not None and effective != pin.score:
-            self.warnings.append(
-                f"{pin.target}: from its next start on the score is {effective} and not {pin.score}: another drop-in comes later than {drop_in.path} and wins"
-            )
-        if drop_in is not None and policy and pin.oom_policy not in (None, policy):
-            self.warnings.append(
-                f"{pin.target}: OOMPolicy is {policy} and not {pin.oom_policy}: another drop-in comes later than {drop_in.path} and wins"
-            )
-        if not outcome.changes and unit.active_state not in ("inactive", "failed"):
-            self.warnings.append(
-                f"{pin.target} is {unit.active_state} and has no main process in {unit.control_group or 'any cgroup'}: nothing that runs was pinned"
-            )
+    def _find_unit(self, name: Optional[str]) -> Optional[Unit]:
+        return next((unit for asked, unit in self._units.items() if name in (asked, unit.id)), None)
 
-    def _warn_of_what_stays(self, outcomes: List[Outcome]) -> None:
-        """The score goes, but what was forked meanwhile has it."""
-        for outcome in outcomes:
-            taken = {change.before for change in outcome.changes if change.before != change.after}
-            staying = [
-                change for change in outcome.inherited if change.before == change.after and change.before in taken
-            ]
-            if outcome.pin.state == "absent" and staying:
-                self.warnings.append(
-                    f"{outcome.pin.target}: processes that were started meanwhile keep the score that they inherited: use children=reset, or restart them: {', '.join(str(change.process) for change in staying[:5]) + (', ...' if len(staying) > 5 else '')}"
-                )
 
-    @staticmethod
-    def _policy(pin: Pin, unit: Unit) -> Optional[str]:
-        """Before 243 systemd has no OOMPolicy= and goes on whatever is killed."""
-        if unit.oom_policy is not None:
-            return pin.oom_policy
-        if pin.oom_policy in ("stop", "kill"):
-            raise InputError(
-                f"{pin.target}: oom_policy={pin.oom_policy} takes systemd 243, this one is older and always continues: leave it out"
-            )
-        return None
+class PinPlan(NamedTuple):
+    """What one call would change."""
 
-    def _absent_drop_in(self, unit: Unit) -> DropIn:
-        return self._systemd.drop_in(unit, {"OOMScoreAdjust": None, "OOMPolicy": None})
+    outcomes: List[Outcome]
+    killable: Killable  # once the plan is applied
+    warnings: List[str]
+    finder: TargetFinder  # to find the targets again while the plan is applied
 
-    def _after_restart(self, unit: Unit, drop_in: Optional[DropIn]) -> int:
-        """What the unit's files give, or else what every child of init has where systemd is not told otherwise."""
-        given = self._systemd.score_after(unit, drop_in)
-        if given is not None:
-            return given
-        inherited = self._table.scores.get(INIT, 0)
-        return inherited if unit.score == inherited else int(self._systemd.default("OOMScoreAdjust") or inherited)
+    @property
+    def changed(self) -> bool:
+        """Return whether anything has to be written."""
+        return any(outcome.changed for outcome in self.outcomes)
 
-    # --- what is refused ---------------------------------------------------------------
 
-    def check_missing(self, outcomes: List[Outcome]) -> None:
-        for outcome in outcomes:
-            if outcome.found or outcome.pin.state == "absent":
-                continue
-            sentence = self._missing.get(outcome.pin) or f"{outcome.pin.target}: no such process"
-            if outcome.pin.missing == "fail":
-                raise NotFoundError(sentence + _ACCEPT_MISSING)
-            if outcome.pin.missing == "warn" and sentence not in self.warnings:
-                self.warnings.append(sentence)
+def plan_pins(procfs: Procfs, systemd: Systemd, pins: Iterable[Pin], least_killable_percent: int) -> PinPlan:
+    """Return what would change on this host, with warnings for the user.
 
-    def _guard(self) -> None:
-        for outcome in self.outcomes:
-            pin = outcome.pin
-            if not outcome.found or (pin.selector == "unit" and pin.state == "absent"):
-                continue
-            names = {
-                _guards.program(change.process.name, change.process.pid == INIT) for change in outcome.changes
-            } | outcome.services
-            if pin.selector == "unit":
-                unit = self._units[pin.value]
-                names.update([unit.id, *unit.names])
-                selector = self.selector(pin)
-                others = len(selector.members()) - len(outcome.changes) if selector else 0
-                self.warnings.extend(
-                    _guards.doubts(pin.target, pin.score or 0, sorted(names), outcome.oom_policy, others)
-                )
-            if pin.force:
-                continue
-            _guards.refuse(pin.target, pin.score, names)
-            if pin.score == SCORE_MIN and outcome.changed:
-                _guards.refuse_too_few(self.killable, self._least_killable_percent)
+    Raises an OomError for whatever is refused, or cannot be read.
+    """
+    pins = [_normalize(pin) for pin in pins]
+    table = ProcessTable(procfs)
+    units = systemd.units(pin.value for pin in pins if pin.selector == "unit")
+    finder = TargetFinder(procfs, systemd, table, units)
+    outcomes: List[Outcome] = []
+    warnings: List[str] = []
+    for outcome in finder.find(pins):
+        if outcome.pin.selector == "unit":
+            unit = finder.get_unit(outcome.pin)
+            outcome = add_drop_in(systemd, outcome, unit, table)
+            warnings += warnings_for_drop_in(outcome, unit)
+        outcomes.append(outcome)
+    refuse_missing(outcomes, finder.missing)
+    warnings += warnings_for_missing(outcomes, finder.missing)
+    refuse_conflicts(outcomes)
+    warnings += warnings_for_inherited(outcomes)
+    warnings += _warnings_for_capability(procfs, outcomes)
+    killable = _measure_killable(table, outcomes)
+    for outcome in outcomes:
+        warnings += _guard(finder, outcome, killable, least_killable_percent)
+    if procfs.hidden:
+        warnings.append(f"{len(procfs.hidden)} processes of other users are hidden (hidepid): run as root to see all")
+    return PinPlan(outcomes, killable, warnings, finder)
 
-    def _killable(self) -> _guards.Killable:
-        """Memory of all processes by whether the killer may take them once the plan is carried out."""
-        scores = dict(self._table.scores)
-        scores.update(
-            (change.process.pid, change.after) for outcome in self.outcomes for change in outcome.all_changes()
-        )
-        scores[INIT] = SCORE_MIN  # mm/oom_kill.c:oom_unkillable_task
-        all_kb = sum(process.resident_kb for process in self._table.by_pid.values())
-        immune_kb = sum(
-            process.resident_kb for pid, process in self._table.by_pid.items() if scores.get(pid) == SCORE_MIN
-        )
-        return _guards.Killable(all_kb - immune_kb, immune_kb)
+
+def _normalize(pin: Pin) -> Pin:
+    """Return the pin with its unit's full name.
+
+    Raises InputError for contradicting options, and for a name that no service can have.
+    """
+    refuse_contradictions(pin)
+    return pin._replace(value=service_name(pin.value)) if pin.selector == "unit" else pin
+
+
+def _warnings_for_capability(procfs: Procfs, outcomes: List[Outcome]) -> List[str]:
+    lowered = any(change.after < change.before for outcome in outcomes for change in outcome.all_changes())
+    if not lowered or procfs.has_cap_sys_resource():
+        return []
+    return [
+        "without CAP_SYS_RESOURCE the kernel denies a process any score"
+        " below the lowest one that a privileged process ever gave it"
+    ]
+
+
+def _measure_killable(table: ProcessTable, outcomes: List[Outcome]) -> Killable:
+    """Return how much resident memory the killer may free once the plan is applied."""
+    scores = dict(table.scores)
+    scores.update((change.process.pid, change.after) for outcome in outcomes for change in outcome.all_changes())
+    scores[INIT] = SCORE_MIN  # mm/oom_kill.c:oom_unkillable_task
+    all_kb = sum(process.resident_kb for process in table.by_pid.values())
+    immune_kb = sum(process.resident_kb for pid, process in table.by_pid.items() if scores.get(pid) == SCORE_MIN)
+    return Killable(all_kb - immune_kb, immune_kb)
+
+
+def _guard(finder: TargetFinder, outcome: Outcome, killable: Killable, least_killable_percent: int) -> List[str]:
+    """Return warnings for a pin without effect; raise InputError for one that would do harm."""
+    pin = outcome.pin
+    if not outcome.found or (pin.selector == "unit" and pin.state == "absent"):
+        return []
+    programs = {name_program(change.process.name, change.process.pid == INIT) for change in outcome.changes}
+    names = programs | outcome.services
+    warnings: List[str] = []
+    if pin.selector == "unit":
+        unit, selector = finder.get_unit(pin), finder.find_selector(pin)
+        names.update([unit.id, *unit.names])
+        others = len(selector.members()) - len(outcome.changes) if selector else 0
+        warnings = warnings_for_policy(pin.target, pin.score or 0, names, outcome.oom_policy, others)
+    if not pin.force:
+        refuse_pin(pin.target, pin.score, names)
+        if pin.score == SCORE_MIN and outcome.changed:
+            refuse_few_killable(killable, least_killable_percent)
+    return warnings

@@ -5,11 +5,11 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""From a target's selector to processes.
+"""Select the processes that a target names.
 
-A selector answers two questions: who may be meant, from the table of all
-processes, and whether one process is meant, through its open directory. The
-second is asked again right before the write, when the table is old.
+A selector answers two questions. candidates() returns pids from the table of
+all processes. matches() checks one process through its open directory, and
+checks it again right before the write, because the table may be old by then.
 """
 
 import os
@@ -23,24 +23,26 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import
 
 
 class Selector:
-    """What all of them have."""
+    """The interface of all selectors."""
 
-    grows = False  # whether a process may be forked into the selection
-    by_descent = False  # whether it takes a new table to see that
+    grows = False  # whether a process that is forked later may belong to the selection
+    by_descent = False  # whether only a new table of processes shows that
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
+        """Return pids of processes that may be selected."""
         raise NotImplementedError
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
+        """Return whether the process in this open directory is selected."""
         raise NotImplementedError
 
     def members(self) -> List[int]:
-        """Pids in the cgroup that belongs to the target, if there is one."""
+        """Return the pids in the target's cgroup; none for a target without one."""
         return []
 
 
 class ByPid(Selector):
-    """One process by its number."""
+    """One process by its pid."""
 
     def __init__(self, value: str) -> None:
         if not value.isdigit() or int(value) < 1:
@@ -48,50 +50,53 @@ class ByPid(Selector):
         self.pid = int(value)
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
+        """Return the pid, whether or not it exists."""
         return [self.pid]
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
+        """Return whether this is the pid."""
         return process.pid == self.pid
 
 
 class ByPidfile(ByPid):
-    """One process by the number that a file holds."""
+    """One process by the pid in the first line of a file."""
 
     def __init__(self, value: str) -> None:
         try:
             with open(value, errors="replace") as stream:
-                text = stream.readline(
-                    64
-                ).strip()  # as systemd reads it: what follows is the daemon's own, as in postmaster.pid
+                # As systemd reads it: further lines are the daemon's own, as in postmaster.pid.
+                text = stream.readline(64).strip()
         except FileNotFoundError:
-            raise NotFoundError(f"pidfile {value} does not exist")
+            raise NotFoundError(f"pidfile {value} does not exist") from None
         except OSError as error:
-            raise InputError(f"pidfile {value} cannot be read: {error.strerror}")
+            raise InputError(f"pidfile {value} cannot be read: {error.strerror}") from error
         try:
             super().__init__(text)
         except InputError:
-            raise InputError(f"pidfile {value} holds {text[:32]!r}, not a process number")
+            raise InputError(f"pidfile {value} holds {text[:32]!r}, not a process number") from None
 
 
 class ByProcess(Selector):
-    """Every process with this name, or running a program of this name."""
+    """Every process with this name, or with an executable of this name."""
 
     def __init__(self, value: str) -> None:
         if not value or "/" in value:
-            raise InputError(f"process {value!r} is not a name: give the comm or the base name of the program")
+            raise InputError(f"process {value!r} is not a name: set the comm or the base name of the executable")
         self.name = value
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
-        return table.named(self.name) - {os.getpid()}  # a module is a python3, too
+        """Return the pids with this name, without this process: a module is a python3, too."""
+        return table.named(self.name) - {os.getpid()}
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
+        """Return whether the comm or the executable has this name."""
         return process.name == self.name or directory.executable() == self.name
 
 
 class ByPattern(Selector):
-    """Every process whose command line a regular expression finds.
+    """Every process whose command line matches a regular expression.
 
-    Never the caller or what started it: their command lines may well hold the
+    Never this process or its ancestors: their command lines may hold the
     pattern itself, as that of C(ansible -a pattern=...) does.
     """
 
@@ -99,15 +104,17 @@ class ByPattern(Selector):
         try:
             self.pattern = re.compile(value)
         except re.error as error:
-            raise InputError(f"pattern {value!r} is not a regular expression: {error}")
+            raise InputError(f"pattern {value!r} is not a regular expression: {error}") from error
         if self.pattern.search(""):
-            raise InputError(f"pattern {value!r} finds every process: say more")
+            raise InputError(f"pattern {value!r} matches every process: make it more specific")
         self._ours = set(procfs.ancestors(os.getpid()))
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
+        """Return the pids whose command line matches, without this process and its ancestors."""
         return [pid for pid, line in table.command_lines.items() if pid not in self._ours and self.pattern.search(line)]
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
+        """Return whether the command line matches."""
         return self.pattern.search(directory.command_line()) is not None
 
 
@@ -121,17 +128,20 @@ class ByCgroup(Selector):
         self._inside = path.rstrip("/") + "/"
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
+        """Return the pids in the cgroup."""
         return self.members()
 
     def members(self) -> List[int]:
+        """Return the pids in the cgroup and below."""
         return pids_in_cgroup(self._directory)
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
+        """Return whether the process is in the cgroup or below."""
         return any((path + "/").startswith(self._inside) for path in directory.cgroups())
 
 
 class ByUnit(ByCgroup):
-    """The main process of a service, or all that run in it."""
+    """The main process of a service, or with C(whole) every process in its cgroup."""
 
     def __init__(self, main_pid: int, path: str, procfs: Procfs, whole: bool) -> None:
         super().__init__(path, procfs)
@@ -139,39 +149,47 @@ class ByUnit(ByCgroup):
         self.grows = whole
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
+        """Return the main pid, or with C(whole) the pids in the cgroup."""
         return self.members() if self.grows else [self._main_pid]
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
+        """Return whether it is in the cgroup, and is the main process or C(whole) is set."""
         return (self.grows or process.pid == self._main_pid) and super().matches(process, directory)
 
 
 class WithDescendants(Selector):
-    """What another selector means, and all that was started by it."""
+    """The processes of another selector, and all their descendants."""
 
     grows = by_descent = True
 
     def __init__(self, selector: Selector) -> None:
         self._selector = selector
-        self._below: Dict[int, int] = {}  # pid and when it started
+        self._start_times: Dict[int, int] = {}  # of descendants, by pid
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
+        """Return the pids of the other selector and of its descendants in the table."""
         chosen = set(self._selector.candidates(table))
-        self._below = {pid: table.by_pid[pid].start_time for pid in table.descendants(chosen)}
-        return chosen.union(self._below)
+        self._start_times = {pid: table.by_pid[pid].start_time for pid in table.descendants(chosen)}
+        return chosen.union(self._start_times)
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
-        return self._below.get(process.pid) == process.start_time or self._selector.matches(process, directory)
+        """Return whether it is a known descendant, or the other selector matches."""
+        return self._start_times.get(process.pid) == process.start_time or self._selector.matches(process, directory)
 
 
-def select(name: str, value: str, procfs: Procfs, whole: bool) -> Selector:
-    """The selector of a target, with what it started where the whole is meant. For C(unit) systemd must be asked first: C(ByUnit)."""
+def make_selector(name: str, value: str, procfs: Procfs, whole: bool) -> Selector:
+    """Return the selector of a target other than C(unit), for which see C(ByUnit).
+
+    C(whole) adds the descendants of the selected processes. Raises InputError
+    for a value that is malformed, NotFoundError for one that does not exist.
+    """
     if name == "container":
-        # Only who names a container pays for http.client, which is a third of what there is to load.
+        # Imported only here: http.client is a third of everything that the module loads.
         from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_cgroup
 
         return ByCgroup(find_container_cgroup(procfs, value), procfs)
     if name == "cgroup":
         return ByCgroup(value, procfs)
     kinds: Dict[str, Callable[[str], Selector]] = {"pid": ByPid, "pidfile": ByPidfile, "process": ByProcess}
-    found = ByPattern(value, procfs) if name == "pattern" else kinds[name](value)
-    return WithDescendants(found) if whole else found
+    selector = ByPattern(value, procfs) if name == "pattern" else kinds[name](value)
+    return WithDescendants(selector) if whole else selector

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Plan a unit's drop-in, and work out what the unit gives to its next main process.
+
+Reads unit files, writes nothing. Sources: systemd.exec(5), systemd.service(5).
+"""
+
+from typing import List, Optional
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn, Systemd, Unit
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Outcome, Pin
+
+INIT = 1  # the pid of init, which starts every service
+
+
+def add_drop_in(systemd: Systemd, outcome: Outcome, unit: Unit, table: ProcessTable) -> Outcome:
+    """Return the outcome of a unit with its drop-in, and with what follows from it.
+
+    A unit that does not exist keeps its outcome, but for state=absent with a
+    drop-in of ours, such as that of a removed package.
+    """
+    pin = outcome.pin
+    if systemd.why_missing(pin.value, unit) and not (pin.state == "absent" and systemd.has_drop_in(unit.id)):
+        return outcome
+    drop_in = _plan_drop_in(systemd, pin, unit)
+    score = find_score_after_restart(systemd, unit, drop_in, table)
+    policy = systemd.policy_after(unit, drop_in)
+    pinned = [change for change in outcome.changes if pin.state == "present" or change.before != change.after]
+    return outcome._replace(
+        drop_in=drop_in,
+        effective_after_restart=score,
+        oom_policy=policy,
+        restart_required=drop_in is not None and unit.running and not pinned and score != unit.score,
+        reload=drop_in is not None and _needs_reload(unit, drop_in, score, policy),
+    )
+
+
+def _plan_drop_in(systemd: Systemd, pin: Pin, unit: Unit) -> Optional[DropIn]:
+    """Return the drop-in before and after; None with persistent=false, which leaves it."""
+    if not pin.persistent:
+        return None
+    if pin.state == "absent":
+        return plan_removal(systemd, unit)
+    return systemd.drop_in(unit, {"OOMScoreAdjust": str(pin.score), "OOMPolicy": _choose_policy(pin, unit)})
+
+
+def plan_removal(systemd: Systemd, unit: Unit) -> DropIn:
+    """Return the unit's drop-in before and after our assignments are removed."""
+    return systemd.drop_in(unit, {"OOMScoreAdjust": None, "OOMPolicy": None})
+
+
+def _choose_policy(pin: Pin, unit: Unit) -> Optional[str]:
+    """Return the policy, or None if there is none to write.
+
+    systemd before 243 has no OOMPolicy= and always continues. Raises InputError there for any
+    other policy.
+    """
+    if unit.oom_policy is not None:
+        return pin.oom_policy
+    if pin.oom_policy in ("stop", "kill"):
+        raise InputError(
+            f"{pin.target}: oom_policy={pin.oom_policy} needs systemd 243; this one is older and always continues:"
+            " leave it out"
+        )
+    return None
+
+
+def _needs_reload(unit: Unit, drop_in: DropIn, score: int, policy: Optional[str]) -> bool:
+    """Return whether the file changes, or systemd has not read it yet.
+
+    An unread file comes from a run that was killed, or from an image.
+    """
+    loaded = (unit.score, unit.oom_policy)
+    return drop_in.before != drop_in.after or (unit.load_state == "loaded" and loaded != (score, policy))
+
+
+def find_score_after_restart(systemd: Systemd, unit: Unit, drop_in: Optional[DropIn], table: ProcessTable) -> int:
+    """Return the score that the unit's next main process starts with.
+
+    The unit's files set it, with this drop-in if there is one; else systemd's
+    default; else it is the score of init, which every child of init inherits.
+    """
+    assigned = systemd.score_after(unit, drop_in)
+    if assigned is not None:
+        return assigned
+    inherited = table.scores.get(INIT, 0)
+    return inherited if unit.score == inherited else int(systemd.default("OOMScoreAdjust") or inherited)
+
+
+def warnings_for_drop_in(outcome: Outcome, unit: Unit) -> List[str]:
+    """Return warnings for drop-ins that override ours, and for a unit without a main process."""
+    pin, drop_in = outcome.pin, outcome.drop_in
+    if pin.state == "absent" or outcome.effective_after_restart is None:
+        return []
+    warnings = []
+    if drop_in is not None and outcome.effective_after_restart != pin.score:
+        warnings.append(
+            f"{pin.target}: at its next start the score will be {outcome.effective_after_restart}, not {pin.score}:"
+            f" another drop-in comes later than {drop_in.path} and wins"
+        )
+    if drop_in is not None and outcome.oom_policy and pin.oom_policy not in (None, outcome.oom_policy):
+        warnings.append(
+            f"{pin.target}: OOMPolicy will be {outcome.oom_policy}, not {pin.oom_policy}:"
+            f" another drop-in comes later than {drop_in.path} and wins"
+        )
+    if not outcome.changes and unit.active_state not in ("inactive", "failed"):
+        warnings.append(
+            f"{pin.target} is {unit.active_state} and has no main process in {unit.control_group or 'any cgroup'}:"
+            " no running process was pinned"
+        )
+    return warnings

@@ -1,0 +1,248 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which pins are refused or warned of, from requests and facts alone."""
+
+import re
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
+    find_self_managing,
+    name_program,
+    refuse_conflicts,
+    refuse_contradictions,
+    refuse_few_killable,
+    refuse_missing,
+    refuse_pin,
+    shorten_name,
+    warnings_for_inherited,
+    warnings_for_missing,
+    warnings_for_policy,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome, Pin
+
+
+def change(pid, before, after, name="x"):
+    return Change(Process(pid, name, 100, 1, False, 0), before, after)
+
+
+def outcome(pin, changes=(), inherited=(), **facts):
+    facts = dict(dict(unit=None, services=set(), vanished=0), **facts)
+    return Outcome(pin, changes=list(changes), inherited=list(inherited), **facts)
+
+
+# --- targets that make no sense ---------------------------------------------------
+
+CONTRADICTIONS = {
+    "no score": (Pin("pid", "7", None), "pid=7: score is missing: set it, or use state=absent"),
+    "a score to remove": (Pin("pid", "7", 1, state="absent"), "state=absent removes the pin: leave out score"),
+    "a policy to remove": (Pin("unit", "x", None, state="absent", oom_policy="kill"), "leave out score and oom_policy"),
+    "score above": (Pin("pid", "7", 1001), "pid=7: score 1001 is out of range, -1000 to 1000"),
+    "score below": (Pin("pid", "7", -1001), "pid=7: score -1001 is out of range, -1000 to 1000"),
+    "a process that lasts": (Pin("pid", "7", 1, persistent=True), "only a unit can be pinned persistently"),
+    "a policy without a drop-in": (Pin("unit", "x", 1, oom_policy="kill"), "oom_policy needs the drop-in of a unit"),
+}
+
+
+@pytest.mark.parametrize("pin, words", CONTRADICTIONS.values(), ids=list(CONTRADICTIONS))
+def test_refuse_contradictions(pin, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        refuse_contradictions(pin)
+
+
+@pytest.mark.parametrize("score", [-1000, 0, 1000])
+def test_accept_any_score_in_range(score):
+    refuse_contradictions(Pin("pid", "7", score))
+
+
+def drop_in_outcome(score, **options):
+    return outcome(Pin("unit", "x.service", score, **options), unit="x.service", drop_in=DropIn("/x.conf", None, ""))
+
+
+CONFLICTS = {
+    "a process": (
+        [outcome(Pin("process", "x", -5), [change(7, 0, -5)]), outcome(Pin("pid", "7", 0), [change(7, 0, 0)])],
+        "process 7 (x) is selected twice: process=x asks for score -5, pid=7 asks for score 0",
+    ),
+    "a unit": (
+        [drop_in_outcome(1), drop_in_outcome(2)],
+        "unit x.service is selected twice: unit=x.service asks for score 1, unit=x.service asks for score 2",
+    ),
+    "two policies": (
+        [drop_in_outcome(1, oom_policy="kill"), drop_in_outcome(1)],
+        "unit=x.service asks for score 1 and oom_policy kill, unit=x.service asks for score 1",
+    ),
+    "present and absent": (
+        [drop_in_outcome(1), drop_in_outcome(None)],
+        "unit=x.service asks for score 1, unit=x.service asks for no score",
+    ),
+}
+
+
+@pytest.mark.parametrize("outcomes, words", CONFLICTS.values(), ids=list(CONFLICTS))
+def test_refuse_conflicts(outcomes, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        refuse_conflicts(outcomes)
+
+
+def test_accept_two_targets_that_agree():
+    refuse_conflicts(
+        [outcome(Pin("process", "x", 5), [change(7, 0, 5)]), outcome(Pin("pid", "7", 5), [change(7, 0, 5)])]
+    )
+    refuse_conflicts([drop_in_outcome(1), drop_in_outcome(1)])
+
+
+# --- targets that are not there ---------------------------------------------------
+
+
+def test_refuse_missing_target():
+    refuse_missing([outcome(Pin("pid", "7", 1), [change(7, 0, 1)])], {})
+    with pytest.raises(
+        NotFoundError, match=r"^pid=8: no such process \(missing=ignore or missing=warn accepts that\)$"
+    ):
+        refuse_missing([outcome(Pin("pid", "8", 1))], {})
+    pin = Pin("unit", "x", 1)
+    with pytest.raises(NotFoundError, match=r"^unit x does not exist \(missing"):
+        refuse_missing([outcome(pin)], {pin: "unit x does not exist"})
+
+
+MAY_BE_MISSING = {
+    "ignored": (Pin("pid", "8", 1, missing="ignore"), []),
+    "warned of": (Pin("pid", "8", 1, missing="warn"), ["pid=8: no such process"]),
+    "absent anyway": (Pin("pid", "8", None, state="absent"), []),
+    "absent and warned of": (Pin("pid", "8", None, state="absent", missing="warn"), []),
+}
+
+
+@pytest.mark.parametrize("pin, warnings", MAY_BE_MISSING.values(), ids=list(MAY_BE_MISSING))
+def test_accept_missing_target(pin, warnings):
+    refuse_missing([outcome(pin)], {})
+    assert warnings_for_missing([outcome(pin), outcome(pin)], {}) == warnings
+
+
+def test_unit_without_process_is_found():
+    found = outcome(Pin("unit", "x", 1), effective_after_restart=0)
+    assert (found.found, found.changed, found._replace(reload=True).changed) == (True, False, True)
+    refuse_missing([found], {})
+
+
+def test_warn_of_processes_that_keep_a_removed_pin():
+    heirs = [change(pid, -5, -5) for pid in range(10, 16)]
+    removed = outcome(Pin("unit", "x", None, state="absent"), [change(7, -5, 0)], heirs)
+    [warning] = warnings_for_inherited([removed])
+    assert warning.startswith(
+        "unit=x: processes started since the pin keep the score that they inherited: use children"
+    )
+    assert warning.endswith("process 13 (x), process 14 (x), ...")
+    assert warnings_for_inherited([removed._replace(inherited=[change(10, -5, 0), change(11, -9, -9)])]) == []
+    assert warnings_for_inherited([removed._replace(pin=Pin("unit", "x", 0))]) == []
+
+
+# --- pins that would do harm, or have no effect -------------------------------------
+
+PROGRAMS = {
+    "a plain name": ("cron", False, "cron"),
+    "a title": ("tmux: server", False, "tmux"),
+    "init": ("systemd", True, "init"),
+    "the manager of a user": ("systemd", False, "systemd"),
+}
+
+
+@pytest.mark.parametrize("comm, is_init, name", PROGRAMS.values(), ids=list(PROGRAMS))
+def test_name_program(comm, is_init, name):
+    assert name_program(comm, is_init) == name
+
+
+NAMES = {
+    "docker": "docker",
+    "docker.service": "docker",
+    "ssh.service": "sshd",
+    "sshd@1.service": "sshd",
+    "postgresql@15-main": "postgresql",
+    "user@1000.service": "user@",
+    "udevd": "systemd-udevd",
+}
+
+
+@pytest.mark.parametrize("name, short", NAMES.items())
+def test_shorten_name(name, short):
+    assert shorten_name(name) == short
+
+
+@pytest.mark.parametrize(
+    "names, found", [([], None), (["docker.service", "dockerd"], None), (["ssh.service", "cron"], "sshd")]
+)
+def test_find_self_managing(names, found):
+    assert find_self_managing(names) == found
+
+
+REFUSED = {
+    "its own manager": (-900, {"kubelet"}, "x with score=-900: kubelet writes its own score every few minutes"),
+    "its own manager, unpinned": (None, {"iscsid"}, "x with state=absent: iscsid makes itself immune: leave it alone"),
+    "a job runner, immune": (-1000, {"cron.service"}, "x at -1000: cron starts jobs, which would inherit immunity"),
+    "a runtime, immune": (-1000, {"crio"}, "x at -1000: crio starts helpers for every container with its own score"),
+}
+
+
+@pytest.mark.parametrize("score, names, words", REFUSED.values(), ids=list(REFUSED))
+def test_refuse_pin(score, names, words):
+    with pytest.raises(InputError, match=re.escape(words) + r".* \(force=true overrides\)$"):
+        refuse_pin("x", score, names)
+
+
+ACCEPTED = {
+    "a job runner above -1000": (-999, {"cron"}),
+    "a runtime above -1000": (-999, {"crio"}),
+    "another program, immune": (-1000, {"mariadbd"}),
+    "no score": (None, {"cron"}),
+}
+
+
+@pytest.mark.parametrize("score, names", ACCEPTED.values(), ids=list(ACCEPTED))
+def test_accept_pin(score, names):
+    refuse_pin("x", score, names)
+
+
+def test_refuse_few_killable():
+    refuse_few_killable(Killable(2, 1), 66)
+    with pytest.raises(InputError, match=r"hold 66 % of the used memory \(2 KiB, immune 1 KiB\).*force=true overrides"):
+        refuse_few_killable(Killable(2, 1), 67)
+
+
+UNDONE = {
+    "stop": (
+        -300,
+        {"x"},
+        "stop",
+        1,
+        "x: with OOMPolicy=stop systemd stops the whole unit, the pinned process included",
+    ),
+    "stop, immune": (-1000, {"x"}, "stop", 1, "systemd stops the whole unit"),
+    "kill": (-300, {"x"}, "kill", 1, "x: with OOMPolicy=kill the kernel kills every process of the unit that is not"),
+    "a job runner without a job yet": (-300, {"cron.service"}, "stop", 0, "set oom_policy=continue"),
+}
+
+
+@pytest.mark.parametrize("score, names, policy, others, words", UNDONE.values(), ids=list(UNDONE))
+def test_warn_where_policy_undoes_pin(score, names, policy, others, words):
+    [warning] = warnings_for_policy("x", score, names, policy, others)
+    assert words in warning
+
+
+KEPT = {
+    "kill spares immune processes": (-1000, {"x"}, "kill", 1),
+    "no other process in the unit": (-300, {"x"}, "stop", 0),
+    "continue": (-300, {"x"}, "continue", 1),
+    "systemd before 243": (-300, {"x"}, None, 1),
+    "raised": (300, {"x"}, "stop", 1),
+}
+
+
+@pytest.mark.parametrize("score, names, policy, others", KEPT.values(), ids=list(KEPT))
+def test_no_warning_where_policy_keeps_pin(score, names, policy, others):
+    assert warnings_for_policy("x", score, names, policy, others) == []
