@@ -301,12 +301,12 @@ runs:
           sample: false
         asked_kb:
           description: Memory that it requested, in KiB.
-          returned: O(scope=overcommit)
+          returned: success with O(scope=overcommit)
           type: int
           sample: 400000
         got_kb:
           description: Memory that it got, in KiB.
-          returned: O(scope=overcommit)
+          returned: success with O(scope=overcommit)
           type: int
           sample: 250000
     event:

@@ -145,7 +145,7 @@ def _sysctl(procfs: Procfs, name: str) -> str:
 
 
 def _candidates(procfs: Procfs) -> List[Candidate]:
-    """Return every process that the killer of the whole host could choose, with its score and memory."""
+    """Return the processes that a host-wide killer could choose, with score and memory."""
     found = []
     for process in _other_processes(procfs):
         try:
@@ -211,7 +211,8 @@ class KillTrial:
     def run(self) -> Dict[str, Any]:
         """Run the trial, clean up, and return the module's answer.
 
-        Raises Interrupted after a signal that ends the module, and OomError if the trial cannot be carried out.
+        Raises Interrupted after a signal that ends the module, and OomError if the trial
+        cannot be carried out.
         """
         started_at = time.monotonic()
         deadline = started_at + self._request.timeout
@@ -254,7 +255,7 @@ class KillTrial:
         cgroup: MemoryCgroup,
         deadline: float,
     ) -> ObservedRun:
-        """Start the decoy, let it take its memory, start the hog, and observe which one the kernel kills."""
+        """Start the decoy, then the hog, and observe which one the kernel kills."""
         since, kills_before = self._watch.position(), self._launcher.oom_kills()
         problems = []
         decoy = self._start("decoy", self._design.decoy_kb, scores.decoy, deadline)
@@ -306,7 +307,7 @@ class KillTrial:
         return self._launcher.start(role, command, score)
 
     def _score_of(self, program: StartedProgram) -> Optional[int]:
-        """Return the score that the kernel holds, or what the program read back if it has ended since."""
+        """Return the kernel's score, or what the program read back if it has ended."""
         try:
             with self._procfs.open(program.pid) as directory:
                 return directory.score()

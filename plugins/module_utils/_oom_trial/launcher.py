@@ -128,7 +128,7 @@ class Launcher(abc.ABC):
 
     @abc.abstractmethod
     def headroom_kb(self) -> Optional[int]:
-        """Return what the cgroups above still allow, in KiB; None if none of them has a limit."""
+        """Return what the cgroups above still allow, in KiB; None if none has a limit."""
 
     @abc.abstractmethod
     def start(self, role: str, command: List[str], score: int) -> StartedProgram:
@@ -144,7 +144,7 @@ class Launcher(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> List[str]:
-        """Kill the programs, remove the cgroup, and return the folders that could not be removed."""
+        """Kill the programs, remove the cgroup, and return the folders that remain."""
 
     @abc.abstractmethod
     def sweep(self) -> List[str]:

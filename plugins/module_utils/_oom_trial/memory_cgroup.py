@@ -10,6 +10,7 @@
 Sources: Documentation/admin-guide/cgroup-v1/memory.rst and cgroup-v2.rst.
 """
 
+import contextlib
 import errno
 import os
 import signal
@@ -30,10 +31,7 @@ REMOVE_SECONDS = 5.0
 
 
 def headroom_kb(hierarchy: Hierarchy, directory: str) -> Optional[int]:
-    """Return how much a cgroup in this folder may use until one above it is at its limit, in KiB.
-
-    None if none of them has a limit.
-    """
+    """Return the KiB that this cgroup and those above it leave free; None without a limit."""
     rooms = []
     while directory.startswith(hierarchy.mount):
         if os.path.exists(os.path.join(directory, FILES[hierarchy.version]["limit"])):
@@ -112,13 +110,11 @@ class MemoryCgroup:
             self._write_if_present("cgroup.kill", "1")
             return
         for pid in self.processes():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def remove(self) -> bool:
-        """Kill every process inside, remove the cgroup and those below it, and return whether it is gone."""
+        """Kill every process inside, remove the cgroup, and return whether it is gone."""
         deadline = time.monotonic() + REMOVE_SECONDS
         while self.exists():
             for folder, _folders, _files in os.walk(self.directory, topdown=False):

@@ -64,7 +64,8 @@ def prepare_overcommit_trial(
 ) -> "OvercommitTrial":
     """Check the host and return a trial that may run on it.
 
-    Raises InputError or UnsupportedError with the reason, if the trial cannot work here or could harm the host.
+    Raises InputError or UnsupportedError with the reason, if the trial cannot work here
+    or could harm the host.
     """
     procfs = procfs or Procfs()
     limit_kb = procfs.memory_kb("CommitLimit")
