@@ -196,7 +196,7 @@ def decide_overcommit_verdict(
     ]
     kills = [f"the kernel killed process {pid} ({name})" for pid, name in victims.items()]
     if counted and not victims:
-        kills.append(f"/proc/vmstat counted {counted} kills, the kernel log names 0")
+        kills.append(f"/proc/vmstat counted {counted} kills")
     if kills or attempts[0].observed() == "granted":
         return "refuted", objections + kills
     if counted is None and log_error:

@@ -20,8 +20,9 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import prepare_kill_trial
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import Systemd, choose_launcher
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import choose_launcher
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest
 
@@ -306,9 +307,9 @@ def in_a_process(hog, prefix=(), user=0, **changes):
         "import json, os, sys\n"
         "from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import prepare_kill_trial\n"
         "from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest\n"
-        "os.setuid({0})\n"
+        f"os.setuid({user})\n"
         "print(json.dumps(prepare_kill_trial(TrialRequest(**json.loads(sys.argv[1]))).run()))\n"
-    ).replace("{0}", str(user))
+    )
     return subprocess.Popen(
         [*list(prefix), sys.executable, "-c", code, json.dumps(request(hog, **changes)._asdict())],
         stdout=subprocess.PIPE,

@@ -14,10 +14,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import kill_watch
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_watch import KillWatch
 
-KILL = (
-    "Memory cgroup out of memory: Killed process {0} (hog) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB,"
-    " UID:0 pgtables:96kB oom_score_adj:0"
-)
+
+def kill_text(pid):
+    return (
+        f"Memory cgroup out of memory: Killed process {pid} (hog) total-vm:4kB, anon-rss:3kB, file-rss:2kB,"
+        " shmem-rss:0kB, UID:0 pgtables:96kB oom_score_adj:0"
+    )
 
 
 class Log:
@@ -44,12 +46,12 @@ class Log:
 
 
 def kernel_line(pid):
-    return f"3,{pid},{pid},-;{KILL}".replace("{0}", str(pid))
+    return f"3,{pid},{pid},-;{kill_text(pid)}"
 
 
 def user_line(pid):
     """Return a line that a program wrote to /dev/kmsg: facility 1."""
-    return f"11,{pid},{pid},-;{KILL}".replace("{0}", str(pid))
+    return f"11,{pid},{pid},-;{kill_text(pid)}"
 
 
 def watch_of(log):
@@ -82,7 +84,7 @@ def test_ignore_a_forged_record_of_the_running_kernel():
     watch.start()
     since = watch.position()
     with open("/dev/kmsg", "w") as kmsg:
-        kmsg.write("<3>" + KILL.replace("{0}", "1") + "\n")
+        kmsg.write(f"<3>{kill_text(1)}\n")
     assert watch.kills(since) == []
     assert watch.position() > since
     watch.close()
