@@ -3,76 +3,86 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Test whether the running kernel honours an OOM score: the module oom_trial."""
+
 DOCUMENTATION = r"""
 module: oom_trial
-short_description: Try on the running kernel whether an OOM score pin, or a limit of promises, binds
+short_description: Test whether the running kernel honours an OOM score, or an overcommit limit
 version_added: 0.1.0
 description:
-  - Starts a memory hog and a decoy in a private memory cgroup, lets the kernel's OOM killer choose, reads the kernel's own
-    account, and gives a verdict.
-  - The decoy stands for a pinned daemon and holds more memory than the hog ever gets. In the first run, the treatment, it is
-    pinned and must outlive the hog. In the second, the control, it is not, and must die. Only the pair shows that the pin made
-    the difference.
-  - Where scores cannot be lowered, for want of CAP_SYS_RESOURCE, the pair is mirrored. Instead of the decoy being lowered, the
-    hog is raised by the same difference. RV(method) says which of the two was done.
-  - Unless O(scope=host), nothing outside the private cgroup can be chosen by the killer. The cgroup's limit must be at most half
-    of the free memory. The programs end by themselves after a deadline. What a killed trial left behind is removed by the next one.
+  - Starts a memory hog and a decoy in a private memory cgroup and lets the OOM killer of the kernel choose between
+    them. Then it reads the kernel log and the kernel's counters, and returns a verdict.
+  - The decoy stands for a pinned daemon and holds more memory than the hog ever gets. In the first run, the
+    treatment, the decoy is pinned and must outlive the hog. In the second run, the control, it is not pinned and must
+    die. Only the pair shows that the pin made the difference.
+  - The trial shows that this kernel honours a difference between two scores. It does not show that a daemon has its
+    score. Check that with M(oomguard.linux.oom_score_adj) in check mode, or read C(/proc/PID/oom_score_adj).
+  - Without CAP_SYS_RESOURCE no score can be lowered, and the pair is mirrored. The hog is raised by the same
+    difference instead of lowering the decoy. RV(method) returns which one was done.
+  - Unless O(scope=host), the killer cannot choose a process outside the private cgroup. The limit of the cgroup must
+    be at most half of the free memory. The programs end themselves after a deadline. The next trial removes what a
+    killed one left behind.
 options:
   hog:
-    description: Path, on the host, of the built C(oom_hog) of this collection. See the role P(oomguard.linux.oom_verify#role).
+    description:
+      - Path of the program C(oom_hog) on the host, built for it. The role P(oomguard.linux.oom_verify#role) builds and
+        copies it.
     type: path
     required: true
   scope:
     description:
-      - Where the killer is called.
-      - V(cgroup) means in a private memory cgroup, which is safe on a production host.
-      - V(host) means that the whole host runs out of memory. It needs O(allow_host_oom=true), stalls the host for a while, and
-        is refused where the kernel could take another process than the hog. Only the treatment is tried.
-      - V(overcommit) means nowhere. With C(vm.overcommit_memory=2) the hog asks for more than may be promised, and must be refused
-        (C(ENOMEM)) without anybody being killed. In the control it asks for a little, and must get it. There is no decoy.
-        It needs O(allow_host_oom=true), as for a moment others are refused as well.
+      - Which memory runs out.
+      - V(cgroup) fills a private memory cgroup. It is safe on a production host.
+      - V(host) fills the whole host. It needs O(allow_host_oom=true) and stalls the host for a while. It is refused
+        if the kernel could kill another process instead of the hog. Only the treatment runs.
+      - V(overcommit) causes no OOM. It needs C(vm.overcommit_memory=2) and O(allow_host_oom=true). In the treatment
+        the hog requests more memory than the kernel may commit. It must be refused (C(ENOMEM)), and no process may be
+        killed. In the control it requests a little and must get it. There is no decoy. For a moment the kernel
+        refuses memory to other processes, too.
     type: str
     choices: [cgroup, host, overcommit]
     default: cgroup
   allow_host_oom:
     description:
-      - Whether the whole host may run out of memory, or of promises. O(scope=host) and O(scope=overcommit) are refused without it.
+      - Allow the whole host to run out of memory, or of memory that may be committed. O(scope=host) and
+        O(scope=overcommit) are refused without it.
     type: bool
     default: false
   memory_limit:
     description:
       - Size of the private memory cgroup, in bytes or with a unit such as V(64M). At least V(8M).
-      - With O(scope=host) there is none, and the two share the free memory and swap of the host. With O(scope=overcommit) it is not used,
-        nor are the scores.
+      - Not used with O(scope=host), where both processes share the free memory and swap of the host.
+      - Not used with O(scope=overcommit). The same holds for O(pinned_score) and O(hog_score).
     type: bytes
     default: 64M
   pinned_score:
-    description: The score of the pinned decoy. At least 50 below O(hog_score).
+    description: Score of the pinned decoy. At least 50 below O(hog_score).
     type: int
     default: -900
   hog_score:
-    description: The score of the hog, and of the decoy when it is not pinned.
+    description: Score of the hog, and of the decoy when it is not pinned.
     type: int
     default: 0
   timeout:
     description:
-      - Seconds after which the trial gives up.
-      - With O(scope=host) the kernel first gives up all its caches, which can take minutes where there is much swap.
+      - Seconds until the trial gives up.
+      - With O(scope=host) the kernel drops all its caches first, which can take minutes on a host with much swap.
     type: int
     default: 60
   manager:
     description:
-      - Who makes the cgroup and sets the scores.
-      - V(systemd) starts transient services in a transient slice, and the scores are those that systemd sets.
-      - V(cgroupfs) makes the cgroup by hand.
-      - V(auto) takes V(systemd) where it manages the host and the module runs as root, else V(cgroupfs).
+      - What creates the cgroup and sets the scores.
+      - V(systemd) starts transient services in a transient slice. systemd sets their scores.
+      - V(cgroupfs) creates the cgroup by hand. The programs set their own scores.
+      - V(auto) selects V(systemd) if it manages the host and the module runs as root without O(cgroup_parent), else
+        V(cgroupfs).
     type: str
     choices: [auto, systemd, cgroupfs]
     default: auto
   cgroup_parent:
     description:
-      - Folder of a delegated cgroup below which the private one is made, for users who are not root.
-      - Without it the root of the hierarchy is tried first, then the module's own cgroup and the ones above it.
+      - Folder of a delegated cgroup in which the private one is created, for users other than root.
+      - Without it the module tries the root of the hierarchy, then its own cgroup and the ones above it.
     type: path
 extends_documentation_fragment:
   - oomguard.linux.attributes
@@ -80,13 +90,13 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode all requirements are checked and nothing is started. RV(verdict) is then null.
+      - In check mode the module checks all requirements and starts nothing. RV(verdict) is then null.
   diff_mode:
     support: N/A
     details:
-      - The trial leaves nothing changed.
+      - The trial changes nothing that lasts.
 notes:
-  - The verdict V(refuted) is a result, not an error. The module fails only when the trial cannot be carried out.
+  - The verdict V(refuted) is a result, not an error. The module fails only if the trial cannot be carried out.
 seealso:
   - module: oomguard.linux.oom_events
   - module: oomguard.linux.oom_score_adj
@@ -95,17 +105,17 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Does a score of -900 save a daemon on this host
+- name: Test whether this kernel honours a score of -900
   oomguard.linux.oom_trial:
     hog: /root/oom_hog
   register: trial
 
-- name: It must
+- name: Fail unless it does
   ansible.builtin.assert:
     that: trial.verdict == 'proven'
     fail_msg: "{{ trial.reasons }}"
 
-- name: The same when a whole test machine runs out of memory
+- name: Run the trial with the memory of a whole test machine
   oomguard.linux.oom_trial:
     hog: /root/oom_hog
     scope: host
@@ -116,37 +126,43 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description:
-    - V(proven) when every run took the course that the pin predicts, the kernel log names the victims and nothing else died.
-    - V(refuted) when the kernel killed the pinned decoy, or with O(scope=overcommit) gave the hog all it wanted, or killed anybody.
-    - V(inconclusive) for everything else.
+    - V(proven) if every run took the course that the pin predicts, the kernel log names the victims, and no other
+      process died.
+    - V(refuted) if the kernel killed the pinned decoy. With O(scope=overcommit), if the kernel granted the large
+      request or killed a process.
+    - V(inconclusive) in every other case.
     - Null in check mode.
   returned: success
   type: str
   sample: proven
 reasons:
-  description: What the verdict rests on, or what is in the way of a better one.
+  description: What the verdict is based on, or what prevents a better one.
   returned: success
   type: list
   elements: str
-  sample: ["the kernel took the hog in the treatment", "the kernel took the decoy in the control"]
+  sample: ["the kernel killed the hog in the treatment", "the kernel killed the decoy in the control"]
 report:
-  description: The same in five lines for a person.
+  description: The result in at most five lines of text. Empty in check mode.
   returned: success
   type: list
   elements: str
-  sample: ["proven: a score difference of 900 binds (a decoy at -900 against a hog at 0, in 64 MiB)"]
+  sample:
+    - "proven: this kernel honours a score difference of 900 (decoy at -900, hog at 0, in 64 MiB)"
+    - "bystanders: 84 checked, 0 lost; kills counted by the kernel: 2; nothing was left behind"
 scope:
-  description: Where the killer was called, V(cgroup) or V(host), or V(overcommit).
+  description: The option O(scope).
   returned: success
   type: str
   sample: cgroup
 method:
-  description: V(lowered) when the decoy was pinned, V(mirrored) when the hog was raised instead, V(refused) with O(scope=overcommit).
+  description:
+    - V(lowered) if the decoy was pinned, V(mirrored) if the hog was raised instead, V(refused) with
+      O(scope=overcommit).
   returned: success
   type: str
   sample: lowered
 manager:
-  description: Who made the cgroup, V(systemd) or V(cgroupfs). Null with O(scope=overcommit).
+  description: What created the cgroup, V(systemd) or V(cgroupfs). Null with O(scope=overcommit).
   returned: success
   type: str
   sample: systemd
@@ -156,114 +172,477 @@ cgroup_version:
   type: int
   sample: 2
 kernel:
-  description: Release of the kernel that chose.
+  description: Release of the running kernel.
   returned: success
   type: str
   sample: 6.1.0-50-amd64
 memory_limit_kb:
-  description: What the two shared, in KiB. The size of the private memory cgroup, or the free memory and swap of the host, or C(CommitLimit).
+  description:
+    - Memory that both processes shared, in KiB. The size of the private memory cgroup, the free memory and swap of
+      the host, or C(CommitLimit).
   returned: success
   type: int
   sample: 65536
 runs:
-  description: The treatment and the control. With O(scope=host) only the treatment.
+  description: The treatment and the control. Only the treatment with O(scope=host). Empty in check mode.
   returned: success
   type: list
   elements: dict
   contains:
     name:
       description: V(treatment) or V(control).
+      returned: success
       type: str
       sample: treatment
     expected:
-      description: Who had to die, V(hog) or V(decoy). With O(scope=overcommit) what had to become of the request, V(refused) or V(granted).
+      description:
+        - Process that had to die, V(hog) or V(decoy). With O(scope=overcommit) the expected outcome of the
+          request, V(refused) or V(granted).
+      returned: success
       type: str
       sample: hog
     observed:
-      description: Whom the kernel took first, V(hog), V(decoy), V(other), or null for nobody. Or what became of the request.
+      description:
+        - Process that the kernel killed first, V(hog), V(decoy) or V(other). Null if it killed none.
+        - With O(scope=overcommit) the outcome of the request, such as V(refused), V(granted), V(killed) or V(exit
+          3).
+      returned: success
       type: str
       sample: hog
     decoy:
-      description: The decoy. Its keys are those of RV(runs[].hog). Null with O(scope=overcommit).
-      type: dict
-    hog:
-      description: The hog. With O(scope=overcommit) it also has C(asked_kb) and C(got_kb).
+      description: The decoy. Null with O(scope=overcommit).
+      returned: success
       type: dict
       contains:
         role:
-          description: V(decoy) or V(hog).
+          description: V(decoy).
+          returned: success
           type: str
-          sample: hog
+          sample: decoy
         pid:
           description: Process number.
+          returned: success
           type: int
           sample: 4711
         name:
           description: Name of the process, C(comm).
+          returned: success
           type: str
-          sample: oomguard-hog
+          sample: oomguard-decoy
         wanted_score:
-          description: The score that it should have.
+          description: Score that it should have.
+          returned: success
           type: int
-          sample: 0
+          sample: -900
         score:
-          description: The score that the kernel held for it, null when it ended before it could be read.
+          description: Score that the kernel held for it. Null if it could not be read.
+          returned: success
           type: int
-          sample: 0
+          sample: -900
         exit:
-          description: Exit code, null when it ended by a signal or outlived the run.
+          description: Exit code. Null if a signal ended the process, or if it outlived the run.
+          returned: success
           type: int
           sample: null
         signal:
-          description: Signal that ended it, null when it exited or outlived the run.
+          description: Signal that ended the process. Null if it exited, or if it outlived the run.
+          returned: success
+          type: int
+          sample: null
+        outlived:
+          description: Whether it was still alive after the kills of the run.
+          returned: success
+          type: bool
+          sample: true
+    hog:
+      description: The hog.
+      returned: success
+      type: dict
+      contains:
+        role:
+          description: V(hog).
+          returned: success
+          type: str
+          sample: hog
+        pid:
+          description: Process number.
+          returned: success
+          type: int
+          sample: 4711
+        name:
+          description: Name of the process, C(comm).
+          returned: success
+          type: str
+          sample: oomguard-hog
+        wanted_score:
+          description: Score that it should have.
+          returned: success
+          type: int
+          sample: 0
+        score:
+          description: Score that the kernel held for it. Null if it could not be read, and with O(scope=overcommit).
+          returned: success
+          type: int
+          sample: 0
+        exit:
+          description: Exit code. Null if a signal ended the process, or if it outlived the run.
+          returned: success
+          type: int
+          sample: null
+        signal:
+          description: Signal that ended the process. Null if it exited, or if it outlived the run.
+          returned: success
           type: int
           sample: 9
         outlived:
-          description: Whether it was still alive when the killing was over.
+          description: Whether it was still alive after the kills of the run.
+          returned: success
           type: bool
           sample: false
+        asked_kb:
+          description: Memory that it requested, in KiB.
+          returned: success with O(scope=overcommit)
+          type: int
+          sample: 400000
+        got_kb:
+          description: Memory that it got, in KiB.
+          returned: success with O(scope=overcommit)
+          type: int
+          sample: 250000
     event:
-      description: The first kill in this run, as in M(oomguard.linux.oom_events), null when there was none.
+      description:
+        - The first kill in this run, an event as M(oomguard.linux.oom_events) returns it. Null if there was none,
+          and with O(scope=overcommit).
+      returned: success
       type: dict
+      contains:
+        id:
+          description: See RV(oomguard.linux.oom_events#module:events[].id).
+          returned: success
+          type: str
+          sample: 3a69ac34-60f8c0a53a1b2c4d
+        source:
+          description: See RV(oomguard.linux.oom_events#module:events[].source).
+          returned: success
+          type: str
+          sample: kmsg
+        time:
+          description: See RV(oomguard.linux.oom_events#module:events[].time).
+          returned: success
+          type: str
+          sample: null
+        monotonic:
+          description: See RV(oomguard.linux.oom_events#module:events[].monotonic).
+          returned: success
+          type: float
+          sample: 53.649722
+        boot_id:
+          description: See RV(oomguard.linux.oom_events#module:events[].boot_id).
+          returned: success
+          type: str
+          sample: null
+        boot_index:
+          description: See RV(oomguard.linux.oom_events#module:events[].boot_index).
+          returned: success
+          type: int
+          sample: null
+        trusted:
+          description: Always V(true). See RV(oomguard.linux.oom_events#module:events[].trusted).
+          returned: success
+          type: bool
+          sample: true
+        killer:
+          description: See RV(oomguard.linux.oom_events#module:events[].killer).
+          returned: success
+          type: str
+          sample: kernel
+        reason:
+          description: See RV(oomguard.linux.oom_events#module:events[].reason).
+          returned: success
+          type: str
+          sample: null
+        signal:
+          description: See RV(oomguard.linux.oom_events#module:events[].signal).
+          returned: success
+          type: str
+          sample: null
+        escalated:
+          description: See RV(oomguard.linux.oom_events#module:events[].escalated).
+          returned: success
+          type: bool
+          sample: false
+        killed_count:
+          description: See RV(oomguard.linux.oom_events#module:events[].killed_count).
+          returned: success
+          type: int
+          sample: null
+        outcome:
+          description: See RV(oomguard.linux.oom_events#module:events[].outcome).
+          returned: success
+          type: str
+          sample: kill
+        constraint:
+          description: See RV(oomguard.linux.oom_events#module:events[].constraint).
+          returned: success
+          type: str
+          sample: memcg
+        sysrq:
+          description: See RV(oomguard.linux.oom_events#module:events[].sysrq).
+          returned: success
+          type: bool
+          sample: false
+        allocating_task:
+          description: See RV(oomguard.linux.oom_events#module:events[].allocating_task).
+          returned: success
+          type: bool
+          sample: false
+        trigger:
+          description: See RV(oomguard.linux.oom_events#module:events[].trigger).
+          returned: success
+          type: dict
+          contains:
+            name:
+              description: See RV(oomguard.linux.oom_events#module:events[].trigger.name).
+              returned: success
+              type: str
+              sample: oomguard-hog
+            pid:
+              description: See RV(oomguard.linux.oom_events#module:events[].trigger.pid).
+              returned: success
+              type: int
+              sample: 4711
+            oom_score_adj:
+              description: See RV(oomguard.linux.oom_events#module:events[].trigger.oom_score_adj).
+              returned: success
+              type: int
+              sample: 0
+            gfp_mask:
+              description: See RV(oomguard.linux.oom_events#module:events[].trigger.gfp_mask).
+              returned: success
+              type: str
+              sample: "0xcc0"
+            order:
+              description: See RV(oomguard.linux.oom_events#module:events[].trigger.order).
+              returned: success
+              type: int
+              sample: 0
+        memcg:
+          description: See RV(oomguard.linux.oom_events#module:events[].memcg).
+          returned: success
+          type: dict
+          contains:
+            path:
+              description: See RV(oomguard.linux.oom_events#module:events[].memcg.path).
+              returned: success
+              type: str
+              sample: /oomguardtrial_4700_5364
+            usage_kb:
+              description: See RV(oomguard.linux.oom_events#module:events[].memcg.usage_kb).
+              returned: success
+              type: int
+              sample: 65536
+            limit_kb:
+              description: See RV(oomguard.linux.oom_events#module:events[].memcg.limit_kb).
+              returned: success
+              type: int
+              sample: 65536
+            failcnt:
+              description: See RV(oomguard.linux.oom_events#module:events[].memcg.failcnt).
+              returned: success
+              type: int
+              sample: 12
+        announced:
+          description: See RV(oomguard.linux.oom_events#module:events[].announced).
+          returned: success
+          type: dict
+          contains:
+            pid:
+              description: See RV(oomguard.linux.oom_events#module:events[].announced.pid).
+              returned: success
+              type: int
+              sample: 4711
+            name:
+              description: See RV(oomguard.linux.oom_events#module:events[].announced.name).
+              returned: success
+              type: str
+              sample: oomguard-hog
+            score:
+              description: See RV(oomguard.linux.oom_events#module:events[].announced.score).
+              returned: success
+              type: int
+              sample: 400
+        victims:
+          description: See RV(oomguard.linux.oom_events#module:events[].victims).
+          returned: success
+          type: list
+          elements: dict
+          contains:
+            pid:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].pid).
+              returned: success
+              type: int
+              sample: 4711
+            name:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].name).
+              returned: success
+              type: str
+              sample: oomguard-hog
+            uid:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].uid).
+              returned: success
+              type: int
+              sample: 0
+            score:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].score).
+              returned: success
+              type: int
+              sample: null
+            oom_score_adj:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].oom_score_adj).
+              returned: success
+              type: int
+              sample: 0
+            total_vm_kb:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].total_vm_kb).
+              returned: success
+              type: int
+              sample: 29108
+            anon_rss_kb:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].anon_rss_kb).
+              returned: success
+              type: int
+              sample: 25728
+            file_rss_kb:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].file_rss_kb).
+              returned: success
+              type: int
+              sample: 1532
+            shmem_rss_kb:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].shmem_rss_kb).
+              returned: success
+              type: int
+              sample: 0
+            rss_kb:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].rss_kb).
+              returned: success
+              type: int
+              sample: 27260
+            pgtables_kb:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].pgtables_kb).
+              returned: success
+              type: int
+              sample: 96
+            cgroup:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].cgroup).
+              returned: success
+              type: str
+              sample: /oomguardtrial_4700_5364
+            unit:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].unit).
+              returned: success
+              type: str
+              sample: null
+            container_id:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].container_id).
+              returned: success
+              type: str
+              sample: null
+            pod_uid:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].pod_uid).
+              returned: success
+              type: str
+              sample: null
+        skipped_pids:
+          description: See RV(oomguard.linux.oom_events#module:events[].skipped_pids).
+          returned: success
+          type: list
+          elements: int
+          sample: []
+        panic_policy:
+          description: See RV(oomguard.linux.oom_events#module:events[].panic_policy).
+          returned: success
+          type: str
+          sample: null
+        tasks_count:
+          description: See RV(oomguard.linux.oom_events#module:events[].tasks_count).
+          returned: success
+          type: int
+          sample: 2
+        complete:
+          description: See RV(oomguard.linux.oom_events#module:events[].complete).
+          returned: success
+          type: bool
+          sample: true
     log:
-      description: The kernel's own words on the victims.
+      description: The kernel's own log lines on the victims.
+      returned: success
       type: list
       elements: str
+      sample: ["Memory cgroup out of memory: Killed process 4711 (oomguard-hog) ..."]
     counters:
-      description: How far the counters of the private cgroup moved. Null with O(scope=overcommit).
+      description: Counters of the private cgroup. Null with O(scope=overcommit).
+      returned: success
       type: dict
-      sample: {"cgroup_oom_kill": 1}
+      contains:
+        cgroup_oom_kill:
+          description: Kills that the cgroup counted during the run. Null if the cgroup has no such counter.
+          returned: success
+          type: int
+          sample: 1
 bystanders:
   description: The other processes of the host. Null in check mode.
   returned: success
   type: dict
   contains:
     checked:
-      description: How many were alive before the trial.
+      description: Number of processes that were alive before the trial.
+      returned: success
       type: int
       sample: 84
     lost:
-      description: Those that the killer took, or may have taken, meanwhile, each with C(pid), C(name) and C(start_time).
+      description: Processes that the killer killed, or may have killed, during the trial.
+      returned: success
       type: list
       elements: dict
+      contains:
+        pid:
+          description: Process number.
+          returned: success
+          type: int
+          sample: 812
+        name:
+          description: Name of the process, C(comm).
+          returned: success
+          type: str
+          sample: sshd
+        start_time:
+          description: Start of the process, in clock ticks after boot.
+          returned: success
+          type: int
+          sample: 5364
 counters:
-  description: How far C(oom_kill) of C(/proc/vmstat) moved during the trial. Null in check mode.
+  description: Counters of the host. Null in check mode.
   returned: success
   type: dict
-  sample: {"vmstat_oom_kill": 2}
+  contains:
+    vmstat_oom_kill:
+      description: How far C(oom_kill) of C(/proc/vmstat) rose during the trial. Null before kernel 4.13.
+      returned: success
+      type: int
+      sample: 2
 clean:
-  description: Whether nothing was left behind.
+  description: Whether the trial left nothing behind.
   returned: success
   type: bool
   sample: true
 left_behind:
-  description: What was left behind.
+  description: Folders of cgroups that could not be removed.
   returned: success
   type: list
   elements: str
   sample: []
 duration_s:
-  description: Seconds from the first to the last step.
+  description: Duration of the trial in seconds. V(0.0) in check mode.
   returned: success
   type: float
   sample: 0.412
@@ -272,11 +651,13 @@ duration_s:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import Request, Trial
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import Refusal
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import prepare_kill_trial
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import prepare_overcommit_trial
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=dict(
             hog=dict(type="path", required=True),
@@ -292,7 +673,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = module.params
-    request = Request(
+    request = TrialRequest(
         hog=options["hog"],
         scope=options["scope"],
         allow_host_oom=options["allow_host_oom"],
@@ -304,11 +685,12 @@ def main() -> None:
         cgroup_parent=options["cgroup_parent"],
     )
     try:
-        trial = Refusal(request) if request.scope == "overcommit" else Trial(request)
-        outcome = trial.check() if module.check_mode else trial.run()
+        prepare = prepare_overcommit_trial if request.scope == "overcommit" else prepare_kill_trial
+        trial = prepare(request)
+        answer = trial.preview() if module.check_mode else trial.run()
     except OomError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **outcome)
+    module.exit_json(changed=False, **answer)
 
 
 if __name__ == "__main__":

@@ -185,5 +185,5 @@ def test_the_evidence_is_an_event(project, templates, inventory):
     assert all(run["event"] for run in evidence["runs"])
     assert "censored" not in json.dumps(job.events)
     assert job.artifacts["oomguard_verify_1_hosts"]["web1"].startswith(
-        "proven: the kernel took the hog in the treatment"
+        "proven: the kernel killed the hog in the treatment"
     )

@@ -161,7 +161,7 @@ GUARDS = {
     "oom_overcommit_admin_reserve_kbytes": lambda value: _overcommit.wanted(None, None, None, value, None),
     "oom_overcommit_user_reserve_kbytes": lambda value: _overcommit.wanted(None, None, None, None, value),
     "oom_overcommit_headroom_percent": _overcommit.check_percent,
-    "oom_verify_pinned_score": lambda value: _experiment.design(value, 0, 65536, 0, can_lower=False),
+    "oom_verify_pinned_score": lambda value: _experiment.design_trial(value, 0, 65536, 0, can_lower=False),
 }
 # The module has no guard of its own for these, or it is in the middle of something that touches the host.
 BOUNDS = {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The C allocator is built once for each way it is tried."""
+"""Build the C allocator, and a small memory cgroup to run it in."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
 
 SOURCE = os.path.join(os.path.dirname(__file__), "../../roles/oom_verify/files/oom_hog.c")
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -20,7 +20,7 @@ STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory):
-    """Compile with these options and give the program's path."""
+    """Return a function that compiles with its options and returns the path of the program."""
 
     def compiled(*options):
         program = tmp_path_factory.mktemp("hog") / "oom_hog"
@@ -40,13 +40,13 @@ def hog(build):
 
 @pytest.fixture
 def small_domain():
-    """A private memory cgroup of 32 MiB, on cgroup version 1 or 2."""
+    """Yield a private memory cgroup of 32 MiB, of cgroup version 1 or 2."""
     try:
         hierarchy = memory_hierarchy(Procfs())
-        cgroup = _memory_cgroup.MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguard-test-{os.getpid()}"))
+        cgroup = MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguard-test-{os.getpid()}"))
         cgroup.create()
     except OomError as error:
-        pytest.fail(f"a real kill needs a memory cgroup that can be written, as root: {error}")
+        pytest.fail(f"a real kill needs root and a writable memory cgroup: {error}")
     try:
         cgroup.set_limit(32 * 1024)
         yield cgroup

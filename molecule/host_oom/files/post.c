@@ -2,8 +2,8 @@
  * GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What the post on the OOM killer does: 1 GiB in pieces of 4096 bytes, one byte of each touched. It has no limit, no
- * deadline and no way back: never run it outside a guest. oom_hog is the same made safe.
+ * The program of the blog post that this collection started from. It allocates 1 GiB in pieces of 4096 bytes and
+ * touches one byte of each. It has no limit and no deadline: never run it outside a guest. oom_hog is the safe version.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,11 +5,12 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""A memory cgroup of our own, in which something may be killed, and where it can be.
+"""A private memory cgroup for the kills of a trial, and the room that the cgroups above it leave.
 
 Sources: Documentation/admin-guide/cgroup-v1/memory.rst and cgroup-v2.rst.
 """
 
+import contextlib
 import errno
 import os
 import signal
@@ -25,12 +26,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
     read_oom_kills,
 )
 
-# How long a cgroup may stay busy after the last process in it was killed.
+# A cgroup can stay busy this long after the last process in it was killed.
 REMOVE_SECONDS = 5.0
 
 
 def headroom_kb(hierarchy: Hierarchy, directory: str) -> Optional[int]:
-    """How much a cgroup below this folder may still use before one above it is at its limit."""
+    """Return the KiB that this cgroup and those above it leave free; None without a limit."""
     rooms = []
     while directory.startswith(hierarchy.mount):
         if os.path.exists(os.path.join(directory, FILES[hierarchy.version]["limit"])):
@@ -43,7 +44,7 @@ def headroom_kb(hierarchy: Hierarchy, directory: str) -> Optional[int]:
 
 
 class MemoryCgroup:
-    """One private memory cgroup: limited, filled, emptied, removed."""
+    """One private memory cgroup: create, limit, empty and remove it."""
 
     def __init__(self, hierarchy: Hierarchy, directory: str) -> None:
         self.version = hierarchy.version
@@ -51,58 +52,69 @@ class MemoryCgroup:
         self.path = hierarchy.path(directory)
 
     def create(self) -> None:
+        """Make the cgroup.
+
+        Raises AccessError if the folder cannot be made, and UnsupportedError if the
+        parent does not enable the memory controller.
+        """
         try:
             os.mkdir(self.directory)
         except OSError as error:
-            raise AccessError(f"{os.path.dirname(self.directory)}: {error.strerror}")
+            raise AccessError(f"{os.path.dirname(self.directory)}: {error.strerror}") from error
         if not os.path.exists(self._file("limit")):
             self.remove()
             raise UnsupportedError(
-                f"{os.path.dirname(self.directory)}: its cgroup.subtree_control does not hand on the memory controller"
+                f"{os.path.dirname(self.directory)}: its cgroup.subtree_control does not enable the memory controller"
             )
 
     def exists(self) -> bool:
+        """Return whether the folder is there."""
         return os.path.isdir(self.directory)
 
     def set_limit(self, limit_kb: int) -> None:
-        """Limit memory and leave no way into swap; the kernel's killer stays on, for single processes."""
+        """Limit memory and allow no swap, with the OOM killer on and set to kill single processes.
+
+        Raises AccessError, or ReadBackError if the kernel shows another limit afterwards.
+        """
         limit = str(limit_kb * 1024)
         self._write("limit", limit)
         if self.version == 1:
-            self._write_if_there("memory.memsw.limit_in_bytes", limit)
-            self._write_if_there("memory.swappiness", "0")
-            self._write_if_there("memory.oom_control", "0")
+            self._write_if_present("memory.memsw.limit_in_bytes", limit)
+            self._write_if_present("memory.swappiness", "0")
+            self._write_if_present("memory.oom_control", "0")
         else:
-            self._write_if_there("memory.swap.max", "0")
-            self._write_if_there("memory.zswap.max", "0")
-            self._write_if_there("memory.oom.group", "0")
+            self._write_if_present("memory.swap.max", "0")
+            self._write_if_present("memory.zswap.max", "0")
+            self._write_if_present("memory.oom.group", "0")
         if self.limit_kb() != limit_kb:
             raise ReadBackError(f"{self._file('limit')} shows {self.limit_kb()} KiB after {limit_kb} KiB was written")
 
     def limit_kb(self) -> Optional[int]:
-        """The cgroup's own limit; None when there is none."""
+        """Return the cgroup's own limit in KiB, or None."""
         return cgroup_limit_kb(self.directory, self.version)
 
     def oom_kills(self) -> Optional[int]:
-        """Kills inside since it exists (memory.events, memory.oom_control); None before kernel 4.13."""
+        """Return the kills since the cgroup was made; None before kernel 4.13.
+
+        Source: memory.events with version 2, memory.oom_control with version 1.
+        """
         return read_oom_kills(self.directory, "memory.events" if self.version == 2 else "memory.oom_control")
 
     def processes(self) -> List[int]:
+        """Return the pids in the cgroup and in those below it."""
         return pids_in_cgroup(self.directory)
 
     def kill(self) -> None:
-        """SIGKILL to everything inside. The kernel does it at once where it can (cgroup.kill, 5.14)."""
+        """Send SIGKILL to every process inside, in one write where there is cgroup.kill (5.14)."""
         if os.path.exists(os.path.join(self.directory, "cgroup.kill")):
-            self._write_if_there("cgroup.kill", "1")
+            self._write_if_present("cgroup.kill", "1")
             return
         for pid in self.processes():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def remove(self) -> bool:
-        """Kill what is inside and remove it, also the cgroups below; whether it is gone."""
+        """Kill every process inside, remove the cgroup, and return whether it is gone."""
         deadline = time.monotonic() + REMOVE_SECONDS
         while self.exists():
             for folder, _folders, _files in os.walk(self.directory, topdown=False):
@@ -127,9 +139,9 @@ class MemoryCgroup:
             with open(path, "w") as stream:
                 stream.write(value)
         except OSError as error:
-            raise AccessError(f"{path} cannot be set to {value}: {error.strerror}")
+            raise AccessError(f"{path} cannot be set to {value}: {error.strerror}") from error
 
-    def _write_if_there(self, name: str, value: str) -> None:
+    def _write_if_present(self, name: str, value: str) -> None:
         path = os.path.join(self.directory, name)
         if os.path.exists(path):  # swap accounting and zswap are optional parts of a kernel
             with open(path, "w") as stream:

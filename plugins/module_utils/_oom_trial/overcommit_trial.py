@@ -5,11 +5,11 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""The trial of vm.overcommit_memory=2: who asks for too much is refused, and nobody is killed.
+"""Run the trial of vm.overcommit_memory=2: too large a request fails, and no process is killed.
 
-In the treatment the hog asks for as much as may be promised in all, and must
-be refused (ENOMEM). In the control it asks for a little, and must get it: so
-it was the limit that stopped it.
+In the treatment the hog requests as much memory as the kernel may commit in all
+(CommitLimit), and must be refused with ENOMEM. In the control it requests a
+little and must get it. So it was the limit that stopped the first request.
 """
 
 import json
@@ -19,24 +19,28 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MAX, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MAX, Process, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_watch import KillWatch
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import (
+    ACTOR_NAMES,
     DEADLINE_SECONDS,
-    NAMES,
-    KernelLog,
-    Request,
+    TrialRequest,
     check_hog,
+    count_kills,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict import build_unrun_answer
 
 ENOMEM_EXIT = 12  # of oom_hog
 
-# The control asks for this part of what is still free to be promised, and not for more than so much.
-CONTROL_PART, CONTROL_MOST_KB = 8, 32 * 1024
+# The control requests this fraction of what may still be committed, up to this size.
+CONTROL_FRACTION, CONTROL_MAX_KB = 8, 32 * 1024
+
+_OUTCOMES: Dict[Optional[int], str] = {0: "granted", ENOMEM_EXIT: "refused"}
 
 
 class Attempt(NamedTuple):
-    """One run of the hog."""
+    """One run of the hog: its request, and how it ended."""
 
     name: str
     expected: str  # refused or granted
@@ -47,98 +51,91 @@ class Attempt(NamedTuple):
     got_kb: int
 
     def observed(self) -> str:
+        """Return refused, granted, killed, or how else the hog ended."""
         if self.signal is not None:
             return "killed" if self.signal == 9 else f"ended by signal {self.signal}"
-        return {0: "granted", ENOMEM_EXIT: "refused"}.get(self.exit, f"exit {self.exit}")  # type: ignore[arg-type]
+        return _OUTCOMES.get(self.exit, f"exit {self.exit}")
 
 
-class Refusal:
-    """One trial on this host."""
+def prepare_overcommit_trial(
+    request: TrialRequest,
+    procfs: Optional[Procfs] = None,
+    open_log: Callable[[], Kmsg] = Kmsg,
+) -> "OvercommitTrial":
+    """Check the host and return a trial that may run on it.
+
+    Raises InputError or UnsupportedError with the reason, if the trial cannot work here
+    or could harm the host.
+    """
+    procfs = procfs or Procfs()
+    limit_kb = procfs.memory_kb("CommitLimit")
+    headroom_kb = limit_kb - procfs.memory_kb("Committed_AS")
+    check_hog(request.hog)
+    if not request.allow_host_oom:
+        raise InputError(
+            "scope=overcommit takes all memory that the kernel may still commit, so other processes are refused memory"
+            " for a moment, too; set allow_host_oom=true to accept that"
+        )
+    mode = procfs.read("sys/vm/overcommit_memory").strip()
+    if mode != "2":
+        raise UnsupportedError(
+            f"vm.overcommit_memory is {mode}: the kernel would kill a process instead of refusing memory;"
+            " set it to 2 first"
+        )
+    free_kb = procfs.memory_kb("MemAvailable", "SwapFree")
+    if headroom_kb > free_kb:
+        raise UnsupportedError(
+            f"the kernel may still commit {headroom_kb} KiB, more than the free memory and swap, {free_kb} KiB:"
+            " the OOM killer would act before the limit does; lower vm.overcommit_ratio or vm.overcommit_kbytes"
+        )
+    return OvercommitTrial(request, limit_kb, headroom_kb, procfs, KillWatch(open_log))
+
+
+class OvercommitTrial:
+    """A trial that may run on this host; C(prepare_overcommit_trial) makes one."""
 
     def __init__(
         self,
-        request: Request,
-        procfs: Optional[Procfs] = None,
-        open_log: Callable[[], Kmsg] = Kmsg,
+        request: TrialRequest,
+        limit_kb: int,
+        headroom_kb: int,
+        procfs: Procfs,
+        watch: KillWatch,
     ) -> None:
         self._request = request
-        self._procfs = procfs or Procfs()
-        self._open_log = open_log
-        self._limit_kb = self._procfs.memory_kb("CommitLimit")
-        self._headroom_kb = self._limit_kb - self._procfs.memory_kb("Committed_AS")
-        self._check()
+        self._limit_kb = limit_kb  # CommitLimit
+        self._headroom_kb = headroom_kb  # what may still be committed
+        self._procfs = procfs
+        self._watch = watch
 
-    def _check(self) -> None:
-        """Refuse what cannot work or could hurt, with the reason."""
-        check_hog(self._request.hog)
-        if not self._request.allow_host_oom:
-            raise InputError(
-                "scope=overcommit takes all that may still be promised, so that for a moment other processes are refused memory as well:"
-                " set allow_host_oom=true if that may happen here"
-            )
-        mode = self._procfs.read("sys/vm/overcommit_memory").strip()
-        if mode != "2":
-            raise UnsupportedError(
-                f"vm.overcommit_memory is {mode}: nobody would be refused memory, but killed; set it to 2 first"
-            )
-        free_kb = self._procfs.memory_kb("MemAvailable", "SwapFree")
-        if self._headroom_kb > free_kb:
-            raise UnsupportedError(
-                f"{self._headroom_kb} KiB may still be promised, more than the free memory and swap, {free_kb} KiB: the OOM killer would come first; lower vm.overcommit_ratio or kbytes"
-            )
-
-    def check(self) -> Dict[str, Any]:
-        """What a run would find out; nothing is started."""
-        return dict(
-            self._facts(),
-            verdict=None,
-            reasons=["check mode: nothing was tried"],
-            runs=[],
-            report=[],
-            bystanders=None,
-            counters=None,
-            duration_s=0.0,
-        )
+    def preview(self) -> Dict[str, Any]:
+        """Return the answer of check mode; start nothing."""
+        return dict(self._facts(), **build_unrun_answer())
 
     def run(self) -> Dict[str, Any]:
+        """Run the trial and return the module's answer."""
         started_at = time.monotonic()
-        log = KernelLog(self._open_log)
-        before, counted_before = self._procfs.processes(), self._procfs.oom_kills()
+        self._watch.start()
+        before, kills_before = self._procfs.processes(), self._procfs.oom_kills()
         attempts = [
-            self._ask("treatment", "refused", self._limit_kb),
-            self._ask("control", "granted", min(self._headroom_kb // CONTROL_PART, CONTROL_MOST_KB)),
+            self._attempt("treatment", "refused", self._limit_kb),
+            self._attempt("control", "granted", min(self._headroom_kb // CONTROL_FRACTION, CONTROL_MAX_KB)),
         ]
-        events = log.kills()
-        log.close()
-        counted_after = self._procfs.oom_kills()
-        counted = None if counted_after is None or counted_before is None else counted_after - counted_before
+        events = self._watch.kills()
+        self._watch.close()
+        counted = count_kills(kills_before, self._procfs.oom_kills())
         victims = {victim["pid"]: victim["name"] for event in events for victim in event["victims"]}
-        verdict, reasons = judge(attempts, victims, counted, log.error)
+        verdict, reasons = decide_overcommit_verdict(attempts, victims, counted, self._watch.error)
         return dict(
             self._facts(),
             verdict=verdict,
             reasons=reasons,
-            report=_report(verdict, self._limit_kb, attempts, counted, len(victims)),
-            runs=[
-                dict(
-                    name=one.name,
-                    expected=one.expected,
-                    observed=one.observed(),
-                    decoy=None,
-                    hog=_hog(one),
-                    event=None,
-                    log=[],
-                    counters=None,
-                )
-                for one in attempts
-            ],
-            bystanders=dict(
-                checked=len(before),
-                lost=[
-                    dict(pid=one.pid, name=one.name, start_time=one.start_time) for one in before if one.pid in victims
-                ],
-            ),
+            report=_describe_trial(verdict, self._limit_kb, attempts, counted, len(victims)),
+            runs=[_attempt_answer(one) for one in attempts],
+            bystanders=_bystanders_answer(before, victims),
             counters=dict(vmstat_oom_kill=counted),
+            clean=True,
+            left_behind=[],
             duration_s=round(time.monotonic() - started_at, 3),
         )
 
@@ -150,30 +147,28 @@ class Refusal:
             cgroup_version=None,
             kernel=os.uname().release,
             memory_limit_kb=self._limit_kb,
-            clean=True,
-            left_behind=[],
         )
 
-    def _ask(self, name: str, expected: str, kilobytes: int) -> Attempt:
+    def _attempt(self, name: str, expected: str, size_kb: int) -> Attempt:
         command = [
             self._request.hog,
             "--host",
             "--name",
-            NAMES["hog"],
+            ACTOR_NAMES["hog"],
             "--size",
-            f"{kilobytes}K",
+            f"{size_kb}K",
             "--step",
             "256K",
             "--score",
-            str(SCORE_MAX),  # if the killer comes all the same, it takes the hog
+            str(SCORE_MAX),  # if the killer acts after all, it kills the hog
             "--deadline",
             str(self._request.timeout),
         ]
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as hog:
-            said = hog.communicate(timeout=self._request.timeout + DEADLINE_SECONDS)[0]
-        phases = [json.loads(line.decode("utf-8", "replace")) for line in said.splitlines()]
+            output = hog.communicate(timeout=self._request.timeout + DEADLINE_SECONDS)[0]
+        phases = [json.loads(line.decode("utf-8", "replace")) for line in output.splitlines()]
         code = hog.returncode
         return Attempt(
             name,
@@ -181,56 +176,68 @@ class Refusal:
             hog.pid,
             code if code >= 0 else None,
             -code if code < 0 else None,
-            kilobytes,
+            size_kb,
             next((phase["kb"] for phase in reversed(phases) if "kb" in phase), 0),
         )
 
 
-def judge(
+def decide_overcommit_verdict(
     attempts: List[Attempt], victims: Dict[int, str], counted: Optional[int], log_error: Optional[str]
 ) -> Tuple[str, List[str]]:
-    """Verdict and its reasons. refuted: the hog got it all, or the killer came. proven: refused and granted as expected, and no kill."""
-    wrong = [
-        f"{one.name}: {one.asked_kb} KiB were {one.observed()}, not {one.expected}"
+    """Return the verdict and its reasons.
+
+    refuted: the large request was granted, or the kernel killed a process.
+    proven: refused and granted as expected, and no kill. inconclusive: everything else.
+    """
+    objections = [
+        f"{one.name}: expected the request for {one.asked_kb} KiB to be {one.expected}; observed: {one.observed()}"
         for one in attempts
         if one.observed() != one.expected
     ]
     kills = [f"the kernel killed process {pid} ({name})" for pid, name in victims.items()]
     if counted and not victims:
-        kills.append(f"/proc/vmstat counts {counted} kills")
+        kills.append(f"/proc/vmstat counted {counted} kills")
     if kills or attempts[0].observed() == "granted":
-        return "refuted", wrong + kills
+        return "refuted", objections + kills
     if counted is None and log_error:
-        wrong.append(f"whether anybody was killed cannot be told: {log_error}")
-    if wrong:
-        return "inconclusive", wrong
-    return "proven", [f"{one.asked_kb} KiB were {one.observed()} in the {one.name}" for one in attempts] + [
-        "nobody was killed"
-    ]
+        objections.append(f"kills cannot be ruled out: {log_error}")
+    if objections:
+        return "inconclusive", objections
+    granted = [f"the request for {one.asked_kb} KiB was {one.observed()} in the {one.name}" for one in attempts]
+    return "proven", [*granted, "no process was killed"]
 
 
-def _report(verdict: str, limit_kb: int, attempts: List[Attempt], counted: Optional[int], victims: int) -> List[str]:
-    claim = {
-        "proven": "who asks for more than CommitLimit ({0} KiB) is refused, and nobody is killed",
-        "refuted": "the limit of {0} KiB does not keep the killer away",
-        "inconclusive": "nothing is shown about the limit of {0} KiB",
-    }
-    stories = [
-        f"{one.name}: {one.asked_kb} KiB asked for, {one.got_kb} KiB given, {one.observed()}; expected {one.expected}. hog {one.pid}, {(f'signal {one.signal}' if one.exit is None else f'exit {one.exit}')}"
-        for one in attempts
-    ]
+def _describe_trial(
+    verdict: str, limit_kb: int, attempts: List[Attempt], counted: Optional[int], logged: int
+) -> List[str]:
     return [
-        f"{verdict}: {claim[verdict].format(limit_kb)}",
-        *stories,
-        f"kills: {'unknown' if counted is None else counted} counted, {victims} in the kernel log",
+        f"{verdict}: {_describe_limit(verdict, limit_kb)}",
+        *[_describe_attempt(one) for one in attempts],
+        f"kills: {'unknown' if counted is None else counted} counted, {logged} in the kernel log",
     ]
 
 
-def _hog(one: Attempt) -> Dict[str, Any]:
-    return dict(
+def _describe_limit(verdict: str, limit_kb: int) -> str:
+    return {
+        "proven": f"a request above CommitLimit ({limit_kb} KiB) is refused, and no process is killed",
+        "refuted": f"CommitLimit ({limit_kb} KiB) does not prevent OOM kills",
+        "inconclusive": f"the trial did not show whether CommitLimit ({limit_kb} KiB) holds",
+    }[verdict]
+
+
+def _describe_attempt(one: Attempt) -> str:
+    end = f"signal {one.signal}" if one.exit is None else f"exit {one.exit}"
+    return (
+        f"{one.name}: hog {one.pid} requested {one.asked_kb} KiB and got {one.got_kb} KiB:"
+        f" {one.observed()} ({end}); expected {one.expected}"
+    )
+
+
+def _attempt_answer(one: Attempt) -> Dict[str, Any]:
+    hog = dict(
         role="hog",
         pid=one.pid,
-        name=NAMES["hog"],
+        name=ACTOR_NAMES["hog"],
         wanted_score=SCORE_MAX,
         score=None,
         exit=one.exit,
@@ -238,4 +245,22 @@ def _hog(one: Attempt) -> Dict[str, Any]:
         outlived=False,
         asked_kb=one.asked_kb,
         got_kb=one.got_kb,
+    )
+    return dict(
+        name=one.name,
+        expected=one.expected,
+        observed=one.observed(),
+        decoy=None,
+        hog=hog,
+        event=None,
+        log=[],
+        counters=None,
+    )
+
+
+def _bystanders_answer(before: List[Process], victims: Dict[int, str]) -> Dict[str, Any]:
+    lost = [one for one in before if one.pid in victims]
+    return dict(
+        checked=len(before),
+        lost=[dict(pid=one.pid, name=one.name, start_time=one.start_time) for one in lost],
     )

@@ -3,12 +3,12 @@
  * GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * oom_hog: takes memory step by step and touches every page of it, until the
- * OOM killer comes, the size is reached, or the deadline passes.
+ * oom_hog: allocate memory step by step and touch every page, until the OOM
+ * killer acts, the size is reached, or the deadline passes.
  *
- * It is meant to be killed, so it is careful about whom else that could hurt:
- * it starts only where a memory cgroup keeps the damage small, unless --host
- * says otherwise, and it ends by itself whatever happens to its parent.
+ * It is meant to be killed, so it must not harm other processes: it starts only
+ * where a memory cgroup keeps the damage small, unless --host is given, and it
+ * ends at its deadline even if its parent is gone.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, madvise(), getopt_long() */
 
@@ -45,15 +45,15 @@ struct options {
 static const char usage[] =
 	"usage: oom_hog --size SIZE [options]\n"
 	"\n"
-	"Take memory step by step and touch every page of it.\n"
+	"Allocate memory step by step and touch every page.\n"
 	"\n"
-	"  --size SIZE        how much to take; bytes, or with K, M or G\n"
-	"  --step SIZE        how much at a time (1M)\n"
+	"  --size SIZE        how much to allocate, in bytes or with K, M or G\n"
+	"  --step SIZE        how much in each step (1M)\n"
 	"  --pause MS         milliseconds between two steps (0)\n"
-	"  --hold SECONDS     keep it so long, then end (0)\n"
+	"  --hold SECONDS     hold the memory for this time, then exit (0)\n"
 	"  --score N          set oom_score_adj, -1000 to 1000, and read it back\n"
 	"  --name NAME        name of the process, at most 15 bytes\n"
-	"  --deadline SECONDS end by SIGALRM after so long at the latest (30)\n"
+	"  --deadline SECONDS end by SIGALRM after this time (30)\n"
 	"  --max-domain SIZE  refuse to start in a larger memory domain (256M)\n"
 	"  --host             accept the whole host as the memory domain\n"
 	"  --help             this text\n"
@@ -62,11 +62,11 @@ static const char usage[] =
 	"exit codes: 0 survived, 12 out of memory (ENOMEM), 2 usage, 3 refused to\n"
 	"start, 4 score not set; killed by signal 9 is the expected end\n";
 
-/* --- words: one JSON line for each phase ---------------------------------- */
+/* --- output: one JSON line for each phase --------------------------------- */
 
 /*
- * One write() for each line: it is whole even if the next page is the last.
- * Where nobody listens any more the deadline still ends us.
+ * Write each line with one write(), so that it is complete even if the next
+ * page brings the kill. If the reader is gone, the deadline still ends us.
  */
 __attribute__((format(printf, 1, 2)))
 static void say(const char *format, ...)
@@ -81,7 +81,7 @@ static void say(const char *format, ...)
 		return;
 }
 
-/* Bytes of the UTF-8 character that starts here, 0 when it is none (RFC 3629). */
+/* Return the bytes of the UTF-8 character that starts here, 0 if it is not valid (RFC 3629). */
 static size_t utf8_bytes(const unsigned char *at)
 {
 	size_t bytes = at[0] < 0x80 ? 1
@@ -99,7 +99,7 @@ static size_t utf8_bytes(const unsigned char *at)
 	return overlong || no_character ? 0 : bytes;
 }
 
-/* A string as JSON wants it; a byte that is not UTF-8 becomes U+FFFD. */
+/* Return a string escaped for JSON; a byte that is not UTF-8 becomes U+FFFD. */
 static const char *quoted(const char *text)
 {
 	static char json[6 * LINE / 8];
@@ -146,7 +146,7 @@ static long number(const char *option, const char *text, long least, long most)
 
 	errno = 0;
 	long value = strtol(text, &end, 10);
-	/* strtol() takes a plus and blanks as well: we do not. */
+	/* strtol() also accepts a plus sign and blanks. */
 	if (errno || *digits < '0' || *digits > '9' || *end || value < least || value > most)
 		end_with(USAGE, "--%s '%s': must be a whole number from %ld to %ld", option, text, least, most);
 	return value;
@@ -167,7 +167,7 @@ static unsigned long long size(const char *option, const char *text)
 		shift = 30;
 	if (shift)
 		end++;
-	/* strtoull() takes a sign and blanks: a size has neither. */
+	/* strtoull() also accepts a sign and blanks. */
 	if (errno || text[0] < '0' || text[0] > '9' || *end || value == 0 || value > (NO_LIMIT >> 1 >> shift))
 		end_with(USAGE, "--%s '%s': must be a size such as 64M, in bytes or with K, M or G", option, text);
 	return value << shift;
@@ -195,7 +195,7 @@ static struct options parse(int count, char **words)
 
 	while ((found = getopt_long(count, words, "", known, &which)) != -1) {
 		if (found == '?')
-			exit(USAGE); /* getopt has said what it did not understand */
+			exit(USAGE); /* getopt has printed the error */
 		const char *option = known[which].name;
 		switch (which) {
 		case SIZE:
@@ -237,15 +237,15 @@ static struct options parse(int count, char **words)
 		}
 	}
 	if (optind < count)
-		end_with(USAGE, "'%s': there are only options, see --help", words[optind]);
+		end_with(USAGE, "'%s': only options are allowed, see --help", words[optind]);
 	if (!wanted.size)
 		end_with(USAGE, "--size is missing, see --help");
 	return wanted;
 }
 
-/* --- the memory domain: how much could run out together with us -------------- */
+/* --- the memory domain: the memory that this program can exhaust -------------- */
 
-/* First number of a file, NO_LIMIT for "max" or where there is none. */
+/* Return the first number in a file; NO_LIMIT for "max", and if there is no number or no file. */
 static unsigned long long number_in(const char *folder, const char *name)
 {
 	char path[3 * LINE];
@@ -272,8 +272,8 @@ static bool has_word(const char *list, const char *word)
 }
 
 /*
- * Our cgroup in the hierarchy that limits memory: version 1 lists the memory
- * controller by name, version 2 is hierarchy 0 (cgroups(7)).
+ * Find our cgroup in the hierarchy that limits memory. Version 1 lists the
+ * memory controller by name, version 2 is hierarchy 0 (cgroups(7)).
  */
 static bool own_cgroup(int version, char *path)
 {
@@ -314,7 +314,7 @@ static void unescape(char *text)
 	*out = '\0';
 }
 
-/* Whether a line of mountinfo mounts that hierarchy: where, and which cgroup is seen there. */
+/* Return whether a line of mountinfo mounts this hierarchy, with the mount point and the cgroup it shows. */
 static bool mounts(const char *line, int version, char *mount, char *shown)
 {
 	char kind[32], options[LINE];
@@ -335,8 +335,8 @@ static bool has_prefix(const char *path, const char *prefix, size_t length)
 }
 
 /*
- * The rest of a cgroup's path below the one that a mount shows. NULL when it is
- * not below: a bind mount of another cgroup, or "/.." outside our namespace.
+ * Return a cgroup's path below the one that a mount shows, or NULL if it is not
+ * below: a bind mount of another cgroup, or "/.." outside our namespace.
  */
 static const char *path_below(const char *cgroup, const char *shown)
 {
@@ -347,7 +347,7 @@ static const char *path_below(const char *cgroup, const char *shown)
 	return strcmp(cgroup + length, "/") ? cgroup + length : "";
 }
 
-/* The smallest limit of a cgroup's folder and of those above it, up to the mount point. */
+/* Return the smallest limit of this cgroup and of those above it, up to the mount point. */
 static unsigned long long smallest_limit(int version, const char *mount, char *folder)
 {
 	unsigned long long smallest = NO_LIMIT;
@@ -359,17 +359,17 @@ static unsigned long long smallest_limit(int version, const char *mount, char *f
 		if (strlen(folder) <= strlen(mount))
 			return smallest;
 		*strrchr(folder, '/') = '\0';
-		/* Version 1 before kernel 5.11: without this a cgroup's limit does not hold for those below it. */
+		/* Version 1 before kernel 5.11: with 0 here, the limit does not apply to cgroups below. */
 		if (version == 1 && number_in(folder, "memory.use_hierarchy") == 0)
 			return smallest;
 	}
 }
 
 /*
- * Bytes that can run out together with us; NO_LIMIT when it is the whole host.
- * False when no mount shows our cgroup. Hybrid hosts mount version 2 as well,
- * without the memory controller, so version 1 is looked for first. A cgroup
- * above the mounts cannot be seen: then the domain is smaller than we say.
+ * Find the size of our memory domain in bytes; NO_LIMIT is the whole host.
+ * Return false if no mount shows our cgroup. Hybrid hosts also mount version 2,
+ * without the memory controller, so version 1 comes first. A cgroup above the
+ * mount point is invisible: its limit may make the domain smaller.
  */
 static bool find_domain(unsigned long long *domain)
 {
@@ -401,7 +401,7 @@ static bool find_domain(unsigned long long *domain)
 	return found;
 }
 
-/* The memory domain, if it is one that we may fill. */
+/* Return the size of the memory domain, or exit if we must not fill it. */
 static unsigned long long allowed_domain(const struct options *wanted)
 {
 	unsigned long long domain;
@@ -410,23 +410,23 @@ static unsigned long long allowed_domain(const struct options *wanted)
 	if (wanted->host)
 		return domain;
 	if (!found)
-		end_with(REFUSED, "the memory cgroup of this process cannot be found below any mount point, so nothing says"
-				  " how much could run out: mount it, or say --host");
+		end_with(REFUSED, "the memory cgroup of this process cannot be found below any mount point, so its limit"
+				  " is unknown: mount it, or use --host");
 	if (domain == NO_LIMIT)
 		end_with(REFUSED, "no memory cgroup limits this process, so the whole host would run out of memory:"
-				  " start it in a limited cgroup, or say --host");
+				  " start it in a limited cgroup, or use --host");
 	if (domain > wanted->max_domain)
 		end_with(REFUSED, "the memory domain of %llu KiB is larger than --max-domain %llu KiB", domain / KIB,
 			 wanted->max_domain / KIB);
 	return domain;
 }
 
-/* --- our own end ---------------------------------------------------------------- */
+/* --- deadline and score ---------------------------------------------------------- */
 
 /*
  * SIGALRM with its default action is fatal, and the kernel delivers a fatal
- * signal even to a task that waits at the limit of its cgroup. It cannot be
- * mistaken for the killer's signal 9.
+ * signal even to a task that waits at the limit of its cgroup. Its number
+ * differs from the killer's signal 9.
  */
 static void set_deadline(long seconds)
 {
@@ -473,8 +473,9 @@ static void pause_for(long seconds, long milliseconds)
 }
 
 /*
- * Each page gets another value, so that no two can be merged, and small pages
- * are asked for, so that one touch is one page. Only our end gives it back.
+ * Allocate memory and touch it. Every page gets another value, so that the
+ * kernel cannot merge pages. Huge pages are switched off, so that one touch
+ * takes one page. The memory is freed only at exit.
  */
 static bool take(unsigned long long bytes)
 {
@@ -486,17 +487,17 @@ static bool take(unsigned long long bytes)
 	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return false;
-	(void)madvise(memory, bytes, MADV_NOHUGEPAGE); /* kernels without huge pages refuse, which is as good */
+	(void)madvise(memory, bytes, MADV_NOHUGEPAGE); /* fails on kernels without huge pages, which is fine */
 	for (unsigned long long at = 0; at < bytes; at += page) {
 		pages++;
-		memcpy(memory + at, &pages, sizeof(pages)); /* a mapping ends with a whole page */
+		memcpy(memory + at, &pages, sizeof(pages)); /* a mapping consists of whole pages */
 	}
 	return true;
 }
 
 int main(int count, char **words)
 {
-	signal(SIGPIPE, SIG_IGN); /* our end, not our reader's, is what counts */
+	signal(SIGPIPE, SIG_IGN); /* go on if the reader ends */
 
 	struct options wanted = parse(count, words);
 	unsigned long long domain = allowed_domain(&wanted);

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Memory cgroups of our own: trees of ordinary files, then a real one of this machine."""
+"""Private memory cgroups: trees of ordinary files, then a real one of this machine."""
 
 import os
 import subprocess
@@ -12,11 +12,10 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, ReadBackError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy, memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import memory_cgroup as _memory_cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup, headroom_kb
 
 
-def test_headroom_is_what_the_tightest_cgroup_above_leaves(tmp_path):
+def test_headroom_below_the_tightest_cgroup(tmp_path):
     inner = tmp_path / "outer/inner"
     inner.mkdir(parents=True)
     for folder, limit, usage in (
@@ -27,11 +26,11 @@ def test_headroom_is_what_the_tightest_cgroup_above_leaves(tmp_path):
         (folder / "memory.max").write_text(limit)
         (folder / "memory.current").write_text(usage)
     hierarchy = Hierarchy(2, [], str(tmp_path), "/")
-    assert _memory_cgroup.headroom_kb(hierarchy, str(inner)) == 5 * 1024
-    assert _memory_cgroup.headroom_kb(hierarchy, str(tmp_path)) is None
+    assert headroom_kb(hierarchy, str(inner)) == 5 * 1024
+    assert headroom_kb(hierarchy, str(tmp_path)) is None
 
 
-def test_a_limit_that_the_kernel_did_not_take_is_not_believed(tmp_path):
+def test_fail_if_the_kernel_shows_another_limit(tmp_path):
     (tmp_path / "memory.max").write_text("4096")
     cgroup = MemoryCgroup(Hierarchy(2, [], str(tmp_path), "/"), str(tmp_path))
     cgroup._write = lambda _what, _value: None
@@ -39,20 +38,20 @@ def test_a_limit_that_the_kernel_did_not_take_is_not_believed(tmp_path):
         cgroup.set_limit(1024)
 
 
-def test_version_2_counts_kills_in_memory_events(tmp_path):
+def test_read_kills_of_version_2(tmp_path):
     (tmp_path / "memory.events").write_text("low 0\noom 2\noom_kill 1\noom_group_kill 0\n")
     assert MemoryCgroup(Hierarchy(2, [], str(tmp_path), "/"), str(tmp_path)).oom_kills() == 1
 
 
-def test_kernels_before_4_13_do_not_count(tmp_path):
+def test_read_no_kills_before_4_13(tmp_path):
     (tmp_path / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\n")
     assert MemoryCgroup(Hierarchy(1, [], str(tmp_path), "/"), str(tmp_path)).oom_kills() is None
 
 
-def test_a_parent_that_does_not_hand_on_the_controller_is_named(tmp_path):
-    """As on version 2 where cgroup.subtree_control lacks memory: the folder is made, the files are not there."""
+def test_name_a_parent_without_the_controller(tmp_path):
+    """Without memory in cgroup.subtree_control (version 2) the folder is made without the files."""
     cgroup = MemoryCgroup(Hierarchy(2, [], str(tmp_path), "/"), str(tmp_path / "x"))
-    with pytest.raises(UnsupportedError, match="cgroup.subtree_control does not hand on the memory controller"):
+    with pytest.raises(UnsupportedError, match=r"cgroup\.subtree_control does not enable the memory controller"):
         cgroup.create()
     assert not cgroup.exists()
 
@@ -69,7 +68,7 @@ def cgroup():
     assert one.remove()
 
 
-def test_a_real_cgroup_is_limited_filled_emptied_and_removed(cgroup):
+def test_limit_fill_empty_and_remove_a_cgroup(cgroup):
     assert cgroup.limit_kb() is None
     cgroup.set_limit(16 * 1024)
     assert cgroup.limit_kb() == 16 * 1024
@@ -84,7 +83,7 @@ def test_a_real_cgroup_is_limited_filled_emptied_and_removed(cgroup):
     assert not cgroup.exists()
 
 
-def test_what_the_kernel_refuses_is_named(cgroup):
+def test_name_what_the_kernel_refuses(cgroup):
     with pytest.raises(AccessError, match="File exists"):
         cgroup.create()
     with pytest.raises(AccessError, match="cannot be set to -1024: Invalid argument"):

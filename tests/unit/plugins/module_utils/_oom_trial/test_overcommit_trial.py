@@ -2,17 +2,20 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The trial of a limit of promises, with programs that tell what a hog would tell.
+"""The trial of vm.overcommit_memory=2, with scripts that print what oom_hog would print.
 
-No host here may get such a limit, so that the real one is tried in a guest
-(molecule/overcommit).
+This host must not get such a limit, so molecule/overcommit runs the real trial in a guest.
 """
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import Request
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import Attempt, Refusal, judge
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import (
+    Attempt,
+    decide_overcommit_verdict,
+    prepare_overcommit_trial,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest
 
 LIMIT_KB, COMMITTED_KB = 400000, 100000
 
@@ -23,11 +26,13 @@ def unreadable():
 
 @pytest.fixture
 def trial(proc, tmp_path):
-    """A trial with a program that does this for the size that it is asked for."""
+    """Return a trial with a script as its program; $size is the requested size."""
     proc.write("sys/vm/overcommit_memory", "2\n")
     proc.write("vmstat", "oom_kill 3\n")
-    meminfo = "MemAvailable: {0} kB\nSwapFree: 0 kB\nCommitLimit: {1} kB\nCommitted_AS: {2} kB\n"
-    proc.write("meminfo", meminfo.format(350000, LIMIT_KB, COMMITTED_KB))
+    proc.write(
+        "meminfo",
+        f"MemAvailable: 350000 kB\nSwapFree: 0 kB\nCommitLimit: {LIMIT_KB} kB\nCommitted_AS: {COMMITTED_KB} kB\n",
+    )
 
     def make(script, **options):
         program = tmp_path / "hog"
@@ -44,7 +49,7 @@ def trial(proc, tmp_path):
             manager="auto",
             cgroup_parent=None,
         )
-        return Refusal(Request(**dict(usual, **options)), proc.procfs, unreadable)
+        return prepare_overcommit_trial(TrialRequest(**dict(usual, **options)), proc.procfs, unreadable)
 
     return make
 
@@ -54,48 +59,52 @@ REFUSED = """echo '{"phase": "start", "pid": 7}'
 echo '{"phase": "allocated", "kb": 32768}'"""
 
 
-def test_refused_and_granted_is_proven(trial):
-    told = trial(REFUSED).run()
-    assert (told["verdict"], told["method"], told["counters"]) == ("proven", "refused", {"vmstat_oom_kill": 0})
+def test_prove_the_limit(trial):
+    answer = trial(REFUSED).run()
+    assert (answer["verdict"], answer["method"], answer["counters"]) == ("proven", "refused", {"vmstat_oom_kill": 0})
     assert [
         (run["name"], run["observed"], run["hog"]["exit"], run["hog"]["asked_kb"], run["hog"]["got_kb"])
-        for run in told["runs"]
+        for run in answer["runs"]
     ] == [
         ("treatment", "refused", 12, 400000, 250000),
         ("control", "granted", 0, 32768, 32768),
     ]
     assert (
-        told["report"][0] == "proven: who asks for more than CommitLimit (400000 KiB) is refused, and nobody is killed"
+        answer["report"][0] == "proven: a request above CommitLimit (400000 KiB) is refused, and no process is killed"
     )
 
 
 @pytest.mark.parametrize(
     "script, verdict, words",
     [
-        ("exit 0", "refuted", "treatment: 400000 KiB were granted, not refused"),
-        ("exit 12", "inconclusive", "control: 32768 KiB were refused, not granted"),
-        ("[ $size = 400000K ] && exit 3; exit 0", "inconclusive", "treatment: 400000 KiB were exit 3, not refused"),
+        ("exit 0", "refuted", "treatment: expected the request for 400000 KiB to be refused; observed: granted"),
+        ("exit 12", "inconclusive", "control: expected the request for 32768 KiB to be granted; observed: refused"),
+        (
+            "[ $size = 400000K ] && exit 3; exit 0",
+            "inconclusive",
+            "treatment: expected the request for 400000 KiB to be refused; observed: exit 3",
+        ),
         (
             "[ $size = 400000K ] && kill -TERM $$; exit 0",
             "inconclusive",
-            "treatment: 400000 KiB were ended by signal 15, not refused",
+            "treatment: expected the request for 400000 KiB to be refused; observed: ended by signal 15",
         ),
         (
             "[ $size = 400000K ] && { echo 'oom_kill 4' > $vmstat; kill -KILL $$; }; exit 0",
             "refuted",
-            "/proc/vmstat counts 1 kills",
+            "/proc/vmstat counted 1 kills",
         ),
     ],
 )
-def test_anything_else_is_not(trial, script, verdict, words):
-    told = trial(script).run()
-    assert told["verdict"] == verdict
-    assert words in told["reasons"]
-    assert told["report"][0].startswith(verdict)
+def test_anything_else_is_no_proof(trial, script, verdict, words):
+    answer = trial(script).run()
+    assert answer["verdict"] == verdict
+    assert words in answer["reasons"]
+    assert answer["report"][0].startswith(verdict)
 
 
-def test_check_mode_starts_nothing(trial, tmp_path):
-    assert trial(f"touch {tmp_path / 'started'}").check()["verdict"] is None
+def test_preview_starts_nothing(trial, tmp_path):
+    assert trial(f"touch {tmp_path / 'started'}").preview()["verdict"] is None
     assert not (tmp_path / "started").exists()
 
 
@@ -108,17 +117,18 @@ def test_check_mode_starts_nothing(trial, tmp_path):
             {"sys/vm/overcommit_memory": "0\n"},
             {},
             UnsupportedError,
-            "vm.overcommit_memory is 0: nobody would be refused memory, but killed",
+            "vm.overcommit_memory is 0: the kernel would kill a process instead of refusing memory",
         ),
         (
             {"meminfo": "MemAvailable: 1000 kB\nSwapFree: 0 kB\nCommitLimit: 400000 kB\nCommitted_AS: 100000 kB\n"},
             {},
             UnsupportedError,
-            "300000 KiB may still be promised, more than the free memory and swap, 1000 KiB: the OOM killer would come first",
+            "the kernel may still commit 300000 KiB, more than the free memory and swap, 1000 KiB:"
+            " the OOM killer would act before the limit does",
         ),
     ],
 )
-def test_what_cannot_work_or_could_hurt_is_refused(trial, proc, files, options, error, words):
+def test_refuse_a_useless_or_harmful_trial(trial, proc, files, options, error, words):
     trial("exit 0")
     for name, text in files.items():
         proc.write(name, text)
@@ -127,13 +137,16 @@ def test_what_cannot_work_or_could_hurt_is_refused(trial, proc, files, options, 
     assert words in str(raised.value)
 
 
-def test_a_kill_that_only_the_log_tells_counts():
+def test_a_kill_in_the_log_refutes():
     attempts = [
         Attempt("treatment", "refused", 7, 12, None, 400000, 1),
         Attempt("control", "granted", 8, 0, None, 100, 100),
     ]
-    assert judge(attempts, {9: "mysqld"}, None, None) == ("refuted", ["the kernel killed process 9 (mysqld)"])
-    assert judge(attempts, {}, None, "no log") == (
+    assert decide_overcommit_verdict(attempts, {9: "mysqld"}, None, None) == (
+        "refuted",
+        ["the kernel killed process 9 (mysqld)"],
+    )
+    assert decide_overcommit_verdict(attempts, {}, None, "no log") == (
         "inconclusive",
-        ["whether anybody was killed cannot be told: no log"],
+        ["kills cannot be ruled out: no log"],
     )
