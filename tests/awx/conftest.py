@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A synced project, this machine as three hosts with a daemon each, and the data of awx/."""
+"""Fixtures: the data of awx/, a synced project, and this machine as three hosts with daemons."""
 
 import subprocess
 import sys
@@ -14,24 +14,27 @@ import pytest
 
 @pytest.fixture(scope="session")
 def data():
-    return controller.data()
+    return controller.load_data()
 
 
 @pytest.fixture(scope="session")
 def templates(data):
-    """By the last word of their names."""
+    """Return the templates by the last word of their names."""
     return {template["name"].split()[-1].lower(): template for template in data["controller_templates"]}
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory):
-    """This repository as the project."""
-    return jobs.Project(str(tmp_path_factory.mktemp("project")), jobs.files()).sync()
+    """Return this repository as a synced project."""
+    return jobs.Project(str(tmp_path_factory.mktemp("project")), jobs.list_files()).sync()
 
 
 @pytest.fixture
 def inventory(tmp_path):
-    """This machine, contained: scores are only raised, and only those of the daemons."""
+    """Return this machine as three hosts.
+
+    Jobs stay contained: they only raise scores, and only the scores of the daemons.
+    """
     daemons = {name: subprocess.Popen(["sleep", "600"]) for name in ("web1", "web2", "web3")}
     hosts = {}
     for name, daemon in daemons.items():

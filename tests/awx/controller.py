@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What AWX does before a job runs, restated: which playbooks it lists, which surveys and answers it takes, what it makes of them.
+"""Restate what AWX does before a job runs: list playbooks, store surveys, check answers.
 
-The rules are those of AWX 24.6: awx/main/utils/ansible.py, awx/api/views/__init__.py and awx/main/models/mixins.py.
+The rules are those of AWX 24.6: awx/main/utils/ansible.py, awx/api/views/__init__.py and
+awx/main/models/mixins.py.
 """
 
 import json
@@ -17,16 +18,16 @@ from ansible.template import Templar
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-MULTI = ("multiplechoice", "multiselect")
-TEXT = ("text", "textarea", "password")
-NUMBERS = {"integer": int, "float": float}
+CHOICE_TYPES = ("multiplechoice", "multiselect")
+TEXT_TYPES = ("text", "textarea", "password")
+NUMBER_TYPES = {"integer": int, "float": float}
 
 PLAYBOOK = re.compile(r"^\s*-?\s*(hosts|(ansible\.builtin\.)?import_playbook|(ansible\.builtin\.)?include):")
-NOT_SEARCHED = {"roles", "tasks", "group_vars", "host_vars"}
+SKIPPED_FOLDERS = {"roles", "tasks", "group_vars", "host_vars"}
 
 
-def data(**settings):
-    """All variables of awx/, rendered, with other settings where given."""
+def load_data(**settings):
+    """Return all variables of awx/, rendered with these settings."""
     loader = DataLoader()
     folder = os.path.join(CHECKOUT, "awx")
     found = {}
@@ -34,15 +35,15 @@ def data(**settings):
         if name.startswith("controller_"):
             found.update(loader.load_from_file(os.path.join(folder, name), trusted_as_template=True))
     found.update(settings)
-    # As AWX gets it: plain, without what Ansible remembers of each value.
+    # AWX gets plain values, without the tags that Ansible keeps on each one.
     return json.loads(json.dumps(Templar(loader=loader, variables=found).template(found)))
 
 
-def playbooks(project):
-    """The playbooks that a template can have, as AWX finds them in a project."""
+def find_playbooks(project):
+    """Return the playbooks that AWX finds in a project and offers to templates."""
     found = []
     for folder, folders, files in os.walk(project):
-        folders[:] = [name for name in folders if name not in NOT_SEARCHED and not name.startswith(".")]
+        folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS and not name.startswith(".")]
         for name in files:
             path = os.path.join(folder, name)
             if name.endswith((".yml", ".yaml")) and os.path.isfile(path):
@@ -57,80 +58,87 @@ def choices(question):
     return [line for line in listed.splitlines() if line.strip()] if isinstance(listed, str) else listed
 
 
-def objections(survey):
-    """Why AWX would not store this survey, or not as it is written."""
-    found = [f"{key} is missing" for key in ("name", "description", "spec") if key not in survey]
+def survey_errors(survey):
+    """Return why AWX would reject this survey, or store it with changes."""
     questions = survey.get("spec") or []
+    variables = [question.get("variable") for question in questions]
+    found = [f"{key} is missing" for key in ("name", "description", "spec") if key not in survey]
     if not questions:
         found.append("no question")
-    variables = [question.get("variable") for question in questions]
     for question in questions:
         name = question.get("variable")
-
-        def say(what, name=name):
-            found.append(f"{name}: {what}")
-
-        if question.get("type") not in (*TEXT, *NUMBERS, *MULTI):
-            say(f"type {question.get('type')}")
-            continue
-        for key in ("question_name", "question_description", "variable"):
-            if not isinstance(question.get(key), str) or not question[key]:
-                say(f"{key} is no text")
+        found += [f"{name}: {error}" for error in question_errors(question)]
         if variables.count(name) > 1:
-            say("asked twice")
-        if not isinstance(question.get("required"), bool):
-            say("required is no boolean")
-        for key in ("min", "max"):
-            if question.get(key) is not None and not is_of(question[key], int):
-                say(f"{key} is no integer")
-        # Some web forms break without a default. Null is refused, and what fails its own question dropped silently.
-        if question.get("default") is None:
-            say("no default")
-        elif question["default"] != "" and refusals(question, question["default"]):
-            say("its default is no answer to it")
-        if question["type"] in MULTI:
-            listed = question.get("choices")
-            if not listed or not all(isinstance(choice, str) for choice in choices(question)):
-                say("choices are not all text")
-            # AWX stores them without blank lines: with one the survey would be changed at every import.
-            elif (isinstance(listed, str) and listed.splitlines() != choices(question)) or listed[-1] == "\n":
-                say("a blank line, or a line break at the end (write |-)")
-        elif "choices" in question:
-            say(f"choices, which no {question['type']} has")
+            found.append(f"{name}: asked twice")
     return found
 
 
-def is_of(value, kind):
-    """Whether a value is a number of this kind; to Python true is one, to AWX it is not."""
+def question_errors(question):
+    """Return why AWX would reject this question, or store it with changes."""
+    if question.get("type") not in (*TEXT_TYPES, *NUMBER_TYPES, *CHOICE_TYPES):
+        return [f"type {question.get('type')}"]
+    found = [
+        f"{key} is no text"
+        for key in ("question_name", "question_description", "variable")
+        if not isinstance(question.get(key), str) or not question[key]
+    ]
+    if not isinstance(question.get("required"), bool):
+        found.append("required is no boolean")
+    found += [
+        f"{key} is no integer"
+        for key in ("min", "max")
+        if question.get(key) is not None and not is_number(question[key], int)
+    ]
+    # Some web forms break without a default. AWX rejects null, and silently drops a default that
+    # is no answer to its own question.
+    if question.get("default") is None:
+        found.append("no default")
+    elif question["default"] != "" and answer_errors(question, question["default"]):
+        found.append("its default is no answer to it")
+    return found + choices_errors(question)
+
+
+def choices_errors(question):
+    """Return why AWX would reject the choices of this question, or store them with changes."""
+    if question["type"] not in CHOICE_TYPES:
+        return [f"choices, which no {question['type']} has"] if "choices" in question else []
+    listed = question.get("choices")
+    if not listed or not all(isinstance(choice, str) for choice in choices(question)):
+        return ["choices are not all text"]
+    # AWX drops blank lines from choices, so a blank line would change the survey at each import.
+    if (isinstance(listed, str) and listed.splitlines() != choices(question)) or listed[-1] == "\n":
+        return ["a blank line, or a line break at the end (write |-)"]
+    return []
+
+
+def is_number(value, kind):
+    """Return whether a value is a number of this kind. AWX does not count true as a number."""
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def refusals(question, answer):
-    """Why AWX does not take this answer."""
+def answer_errors(question, answer):
+    """Return why AWX would refuse this answer."""
     name, kind = question["variable"], question["type"]
-    low, high = question.get("min"), question.get("max")
-    if kind == "multiplechoice":
-        return (
-            []
-            if answer in choices(question)
-            else [f"Value {answer} for '{name}' expected to be one of {choices(question)}."]
-        )
-    if kind == "multiselect":
-        if not isinstance(answer, list):
+    if kind in CHOICE_TYPES:
+        if kind == "multiselect" and not isinstance(answer, list):
             return [f"'{name}' value is expected to be a list."]
         return [
             f"Value {one} for '{name}' expected to be one of {choices(question)}."
-            for one in answer
+            for one in (answer if kind == "multiselect" else [answer])
             if one not in choices(question)
         ]
-    if kind in TEXT:
+    if kind in TEXT_TYPES:
         if not isinstance(answer, str):
             return [f"Value {answer} for '{name}' expected to be a string."]
-        size = len(answer)
-    else:
-        if not is_of(answer, NUMBERS[kind]):
-            return [f"Value {answer} for '{name}' expected to be of type {kind}."]
-        size = answer
+        return size_errors(question, len(answer))
+    if not is_number(answer, NUMBER_TYPES[kind]):
+        return [f"Value {answer} for '{name}' expected to be of type {kind}."]
+    return size_errors(question, answer)
+
+
+def size_errors(question, size):
+    """Return why AWX would refuse a number, or a text of this length."""
+    name, low, high = question["variable"], question.get("min"), question.get("max")
     found = []
     if low is not None and size < low:
         found.append(f"'{name}' value {size} is too small (must be at least {low}).")
@@ -140,16 +148,21 @@ def refusals(question, answer):
 
 
 class Refused(Exception):
-    """AWX answers 400."""
+    """AWX refuses the launch with status 400."""
 
 
 def extra_vars(template, answers):
-    """What a launch with these answers gives to the job: of the template, then defaults, then answers. Raises Refused."""
+    """Return the extra variables that a launch with these answers gives to the job.
+
+    Answers override defaults, which override the variables of the template. Raises Refused.
+    """
     questions = {question["variable"]: question for question in template["survey_spec"]["spec"]}
     found = []
     for name, answer in answers.items():
         found += (
-            refusals(questions[name], answer) if name in questions else [f"Variables {name} are not allowed on launch."]
+            answer_errors(questions[name], answer)
+            if name in questions
+            else [f"Variables {name} are not allowed on launch."]
         )
     found += [
         f"'{name}' value missing"
@@ -159,13 +172,15 @@ def extra_vars(template, answers):
     if found:
         raise Refused("; ".join(found))
     defaults = {
-        name: question["default"] for name, question in questions.items() if not refusals(question, question["default"])
+        name: question["default"]
+        for name, question in questions.items()
+        if not answer_errors(question, question["default"])
     }
     return {**template.get("extra_vars", {}), **defaults, **answers}
 
 
-def sliced(inventory, number, count):
-    """The hosts that slice number of count has: those of others are gone, also from the groups."""
+def slice_inventory(inventory, number, count):
+    """Return the inventory of one slice, without the hosts of the others, also in groups."""
     hosts = set(sorted(inventory["_meta"]["hostvars"])[number - 1 :: count])
     groups = {
         name: dict(group, hosts=[host for host in group.get("hosts", []) if host in hosts])
@@ -179,7 +194,7 @@ def sliced(inventory, number, count):
 
 
 class _Unsafe(str):
-    """An answer: literal text, whatever braces it has."""
+    """An answer, which is literal text even with braces in it."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -189,18 +204,18 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(_Unsafe, lambda dumper, value: dumper.represent_scalar("!unsafe", str(value), style="'"))
 
 
-def _marked(value):
+def _mark_unsafe(value):
     if isinstance(value, str):
         return _Unsafe(value)
     if isinstance(value, list):
-        return [_marked(item) for item in value]
+        return [_mark_unsafe(item) for item in value]
     if isinstance(value, dict):
-        return {_Unsafe(key): _marked(item) for key, item in value.items()}
+        return {_Unsafe(key): _mark_unsafe(item) for key, item in value.items()}
     return value
 
 
-def dumped(given, trusted=()):
-    """Extra variables as AWX writes them: only those of the template itself may hold templates."""
+def dump_extra_vars(variables, trusted=()):
+    """Return extra variables as AWX writes them: only trusted ones may hold templates."""
     return yaml.dump(
-        {name: value if name in trusted else _marked(value) for name, value in given.items()}, Dumper=_Dumper
+        {name: value if name in trusted else _mark_unsafe(value) for name, value in variables.items()}, Dumper=_Dumper
     )

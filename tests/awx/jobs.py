@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Jobs as AWX runs them: a private data directory, and ansible-runner transmit, worker and process."""
+"""Run jobs as AWX does: with ansible-runner's transmit, worker and process."""
 
 import json
 import os
@@ -13,10 +13,10 @@ import tempfile
 from typing import Any, NamedTuple
 
 import ansible_runner
-from controller import CHECKOUT, dumped, extra_vars
+from controller import CHECKOUT, dump_extra_vars, extra_vars
 
 BIN = os.path.dirname(sys.executable)
-# An execution environment knows nothing of what started it.
+# An execution environment inherits no settings from what started it.
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
@@ -26,7 +26,7 @@ ENVIRONMENT["PATH"] = BIN + ":" + os.environ["PATH"]
 
 
 class Job(NamedTuple):
-    """What AWX has of it afterwards."""
+    """What AWX stores of a finished job."""
 
     status: str
     events: list[dict[str, Any]]
@@ -36,11 +36,11 @@ class Job(NamedTuple):
         return self._stats().get("artifact_data", {})
 
     def hosts(self, what):
-        """Numbers of tasks by host: ok, changed, failures, dark."""
+        """Return the number of tasks by host. what is ok, changed, failures or dark."""
         return self._stats()[what]
 
     def results(self, host=None):
-        """(task, event, result) of each task that ran on a host."""
+        """Return (task, event, result) of each task that ran on a host."""
         return [
             (event["event_data"]["task"], event["event"], event["event_data"]["res"])
             for event in self.events
@@ -50,7 +50,7 @@ class Job(NamedTuple):
         ]
 
     def changes(self, host):
-        """What has changed, by task, with the difference as it is shown."""
+        """Return the diff of each task that changed something."""
         return {task: result.get("diff") for task, event, result in self.results(host) if result.get("changed")}
 
     def stdout(self):
@@ -61,7 +61,7 @@ class Job(NamedTuple):
 
 
 class Project:
-    """A project after its sync: its files, and beside them the collections that its requirements name."""
+    """A project with its files, and next to it the collections that its requirements name."""
 
     def __init__(self, folder, files):
         self.path, self.collections = os.path.join(folder, "project"), os.path.join(folder, "requirements_collections")
@@ -83,8 +83,8 @@ class Project:
         return self
 
 
-def files(*below):
-    """What git has, or would have, of the checkout."""
+def list_files(*below):
+    """Return the checkout's files that git tracks, or would track."""
     command = ["git", "-C", CHECKOUT, "ls-files", "-co", "--exclude-standard", *below]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n")
     return [name for name in listed if os.path.lexists(os.path.join(CHECKOUT, name)) and name]
@@ -104,7 +104,7 @@ def launch(project, template, inventory, answers=None, job_type=None, limit="", 
 
 
 def run(project, template, inventory, variables, job_type, limit="", number=1):
-    """The job itself, whatever the survey says."""
+    """Run the job with these variables, without checking them against the survey."""
     with tempfile.TemporaryDirectory(prefix="awx.") as folder:
         data, worker, output = (os.path.join(folder, name) for name in ("data", "worker", "output"))
         for name in ("inventory", "env"):
@@ -114,14 +114,14 @@ def run(project, template, inventory, variables, job_type, limit="", number=1):
         _write(
             os.path.join(data, "inventory", "hosts"), f"#!{sys.executable}\nprint({json.dumps(inventory)!r})\n", 0o700
         )
-        given = dict(
+        extra = dict(
             variables,
             awx_job_id=number,
             tower_job_id=number,
             awx_job_template_name=template["name"],
             awx_user_name="admin",
         )
-        _write(os.path.join(data, "env", "extravars"), dumped(given, template.get("extra_vars", {})), 0o600)
+        _write(os.path.join(data, "env", "extravars"), dump_extra_vars(extra, template.get("extra_vars", {})), 0o600)
         flags = (
             ["--check"] * (job_type == "check")
             + ["-u root", "--become", "--diff", "--forks=5"]
@@ -150,7 +150,7 @@ def run(project, template, inventory, variables, job_type, limit="", number=1):
                 [os.path.join(BIN, "ansible-runner"), "worker", "--private-data-dir", worker],
                 stdin=transmitted,
                 stdout=processed,
-                check=False,  # it is that of the job
+                check=False,  # the exit code is the job's
                 env=ENVIRONMENT,
                 timeout=1800,
             )

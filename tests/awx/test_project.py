@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Projects as AWX sees them, and the execution environment."""
+"""Test the projects that AWX can use, and the execution environment."""
 
 import os
 import subprocess
@@ -10,12 +10,12 @@ import subprocess
 import jobs
 import pytest
 import yaml
-from controller import CHECKOUT, playbooks
+from controller import CHECKOUT, find_playbooks
 
-WANTED = {f"playbooks/{name}.yml" for name in ("protect", "panic", "overcommit", "site", "verify")}
+PLAYBOOKS = {f"playbooks/{name}.yml" for name in ("protect", "panic", "overcommit", "site", "verify")}
 
 
-def builder(*arguments, cwd):
+def run_builder(*arguments, cwd):
     return subprocess.run(
         [os.path.join(jobs.BIN, "ansible-builder"), *arguments],
         cwd=cwd,
@@ -28,11 +28,11 @@ def builder(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def wrapped(project, tmp_path_factory):
-    """A project of a fleet's own: what is in awx/project, and the collection from elsewhere."""
+    """Return a project made from awx/project, with the collection installed next to it."""
     below = "awx/project/"
     folder = tmp_path_factory.mktemp("wrapped")
     wrapped = jobs.Project(str(folder), [])
-    for name in jobs.files(below):
+    for name in jobs.list_files(below):
         target = os.path.join(wrapped.path, name[len(below) :])
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with (
@@ -44,27 +44,27 @@ def wrapped(project, tmp_path_factory):
     return wrapped
 
 
-def test_awx_lists_the_playbooks_of_this_repository(project):
-    assert set(playbooks(project.path)) >= WANTED
+def test_awx_finds_the_playbooks_of_this_repository(project):
+    assert set(find_playbooks(project.path)) >= PLAYBOOKS
 
 
-def test_awx_lists_the_wrappers_and_nothing_else(wrapped):
-    assert set(playbooks(wrapped.path)) == WANTED
+def test_awx_finds_only_the_wrappers(wrapped):
+    assert set(find_playbooks(wrapped.path)) == PLAYBOOKS
 
 
-def test_the_wrappers_come_with_the_collection():
+def test_wrappers_require_the_collection():
     with open(os.path.join(CHECKOUT, "awx", "project", "collections", "requirements.yml"), encoding="utf-8") as stream:
-        assert [wanted["name"] for wanted in yaml.safe_load(stream)["collections"]] == ["oomguard.linux"]
+        assert [required["name"] for required in yaml.safe_load(stream)["collections"]] == ["oomguard.linux"]
 
 
-def test_a_template_runs_through_a_wrapper(wrapped, templates, inventory):
+def test_template_runs_through_a_wrapper(wrapped, templates, inventory):
     job = jobs.launch(wrapped, templates["site"], inventory)
     assert job.status == "successful", job.stdout()
     assert job.artifacts["oomguard_site_1_would_change"] == 3
 
 
-def test_the_execution_environment_can_be_made(tmp_path):
-    made = builder(
+def test_execution_environment_can_be_built(tmp_path):
+    made = run_builder(
         "create",
         "-f",
         os.path.join(CHECKOUT, "execution-environment.yml"),
@@ -79,16 +79,16 @@ def test_the_execution_environment_can_be_made(tmp_path):
     assert "ansible-core~=2.16.0" in (tmp_path / "Containerfile").read_text()
 
 
-def test_the_collection_asks_nothing_of_an_execution_environment(project, tmp_path):
-    found = builder("introspect", project.collections, cwd=tmp_path)
+def test_collection_needs_nothing_in_an_execution_environment(project, tmp_path):
+    found = run_builder("introspect", project.collections, cwd=tmp_path)
     assert found.returncode == 0, found.stderr
-    told = yaml.safe_load(found.stdout)
-    assert [line for what in ("python", "system") for line in told.get(what) or []] == []
+    needed = yaml.safe_load(found.stdout)
+    assert [line for kind in ("python", "system") for line in needed.get(kind) or []] == []
     assert "warn" not in found.stderr.lower()
 
 
-def test_that_is_because_it_says_so(project):
-    """An empty list of its own is found before any requirements.txt that happens to be there."""
+def test_collection_declares_that_it_needs_nothing(project):
+    """Its own empty lists take precedence over any requirements.txt in the collection."""
     folder = os.path.join(project.collections, "ansible_collections", "oomguard", "linux")
     with open(os.path.join(folder, "meta", "execution-environment.yml"), encoding="utf-8") as stream:
         lists = yaml.safe_load(stream)["dependencies"]

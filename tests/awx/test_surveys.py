@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Surveys against AWX's rules, against the roles, and against the guards of the modules."""
+"""Compare the surveys with the rules of AWX, with the roles and with the guards of the modules."""
 
 import functools
 import json
@@ -12,14 +12,12 @@ import subprocess
 
 import pytest
 import yaml
-from controller import CHECKOUT, Refused, choices, data, extra_vars, objections
+from controller import CHECKOUT, Refused, choices, extra_vars, load_data, survey_errors
 from jobs import BIN
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import design as _experiment
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host as _sysctls
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import design
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host, oom_policy, overcommit
 
 ROLES = {
     "protect": ["oom_protect"],
@@ -28,13 +26,13 @@ ROLES = {
     "site": ["oom_protect", "oom_panic", "oom_overcommit"],
     "verify": ["oom_verify"],
 }
-TEMPLATES = {template["name"].split()[-1].lower(): template for template in data()["controller_templates"]}
+TEMPLATES = {template["name"].split()[-1].lower(): template for template in load_data()["controller_templates"]}
 QUESTIONS = [(name, question) for name, template in TEMPLATES.items() for question in template["survey_spec"]["spec"]]
 each_question = pytest.mark.parametrize(
     "name, question", QUESTIONS, ids=["{} {[variable]}".format(*pair) for pair in QUESTIONS]
 )
 each_template = pytest.mark.parametrize("name", TEMPLATES)
-EXACT_IN_FORMS = 2**53 - 1  # numbers of a web form are those of JavaScript
+FORM_INTEGER_MAX = 2**53 - 1  # a web form has JavaScript's numbers
 
 
 def options_of(name):
@@ -45,8 +43,8 @@ def options_of(name):
     return found
 
 
-def of_module(option):
-    """The option of a module that an option of a role says that it is, or nothing."""
+def linked_option(option):
+    """Return the module option that the description of a role option links to, or {}."""
     named = re.search(
         r"See O\(oomguard\.linux\.(\w+)#module:(\w+)\)|see O\(oomguard\.linux\.(\w+)#module:(\w+)\)",
         str(option["description"]),
@@ -54,20 +52,20 @@ def of_module(option):
     if named is None:
         return {}
     module, key = [part for part in named.groups() if part]
-    return documented("oomguard.linux." + module)[key]
+    return documented_options("oomguard.linux." + module)[key]
 
 
 @functools.cache
-def documented(module):
-    """Its options, also those that are in a fragment."""
+def documented_options(module):
+    """Return the options of a module, including those from fragments."""
     command = [os.path.join(BIN, "ansible-doc"), "--json", module]
     environment = dict(os.environ, ANSIBLE_COLLECTIONS_PATH=os.environ["PYTHONPATH"])
     shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=environment).stdout
     return json.loads(shown)[module]["doc"]["options"]
 
 
-def not_asked():
-    """Options that are in no survey, from the table of the documentation, which says why."""
+def options_without_question():
+    """Return the options that are in no survey, from the table with reasons in docs/awx.md."""
     with open(os.path.join(CHECKOUT, "docs", "awx.md"), encoding="utf-8") as stream:
         text = stream.read().split("## What is in no survey")[1].split("\n## ")[0]
     return {name for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
@@ -77,13 +75,13 @@ def not_asked():
 
 
 @each_template
-def test_awx_stores_it_as_it_is(name):
+def test_awx_stores_surveys_unchanged(name):
     assert TEMPLATES[name]["survey_enabled"] is True
-    assert objections(TEMPLATES[name]["survey_spec"]) == []
+    assert survey_errors(TEMPLATES[name]["survey_spec"]) == []
 
 
 @pytest.mark.parametrize(
-    "changed, objection",
+    "changed, error",
     [
         ({"type": "boolean"}, "type boolean"),
         ({"required": "no"}, "required is no boolean"),
@@ -96,37 +94,39 @@ def test_awx_stores_it_as_it_is(name):
         ({"type": "integer"}, "choices, which no integer has"),
     ],
 )
-def test_what_awx_would_not_store_is_seen(changed, objection):
+def test_survey_errors(changed, error):
     question = dict(
         next(question for _name, question in QUESTIONS if question["variable"] == "oom_panic_persistent"), **changed
     )
-    assert objection in "".join(objections({"name": "", "description": "", "spec": [question]}))
+    assert error in "".join(survey_errors({"name": "", "description": "", "spec": [question]}))
 
 
 # --- what the roles have ------------------------------------------------------------
 
 
 @each_template
-def test_every_option_is_asked_for_or_has_a_reason(name):
+def test_every_option_has_a_question_or_a_reason(name):
     asked = [question["variable"] for question in TEMPLATES[name]["survey_spec"]["spec"]]
-    left_out = set(options_of(name)) & not_asked()
+    left_out = set(options_of(name)) & options_without_question()
     assert set(asked) & left_out == set()
     assert set(asked) | left_out == set(options_of(name))
 
 
-def test_a_reason_is_for_an_option():
-    assert not_asked() == not_asked() & {option for name in ROLES for option in options_of(name)}
+def test_reasons_are_for_options_of_roles():
+    assert options_without_question() == options_without_question() & {
+        option for name in ROLES for option in options_of(name)
+    }
 
 
 @each_question
-def test_type_and_choices_are_those_of_the_role(name, question):
+def test_type_and_choices_match_the_role(name, question):
     option = options_of(name)[question["variable"]]
-    module = of_module(option)
+    linked = linked_option(option)
     listed = [choice for choice in option.get("choices", []) if choice]
-    kind = module.get("type", option["type"])
+    kind = linked.get("type", option["type"])
     if listed:
         assert question["type"] == ("multiselect" if option["type"] == "list" else "multiplechoice")
-        assert choices(question) == listed == module.get("choices", listed)
+        assert choices(question) == listed == linked.get("choices", listed)
     elif kind == "bool":
         assert (question["type"], choices(question)) == ("multiplechoice", ["true", "false"])
     else:
@@ -134,45 +134,45 @@ def test_type_and_choices_are_those_of_the_role(name, question):
 
 
 @each_question
-def test_left_empty_it_is_as_the_inventory_says(name, question):
-    """A default, or the empty text of a text question, would overrule the inventory at every launch."""
+def test_unanswered_question_leaves_the_inventory_in_force(name, question):
+    """A default or an empty text answer would override the inventory at every launch."""
     assert (question["required"], question["default"]) == (False, "")
     assert question["type"] not in ("text", "textarea", "password")
     assert options_of(name)[question["variable"]]["default"] in ("", [])
 
 
 @each_question
-def test_the_default_of_the_module_is_told(name, question):
-    default = of_module(options_of(name)[question["variable"]]).get("default")
-    told = re.search(r"(\S+) if left empty", question["question_description"])
-    assert (told and told.group(1)) == (None if default is None else yaml.safe_dump(default).split("\n")[0])
+def test_question_names_the_default_of_the_module(name, question):
+    default = linked_option(options_of(name)[question["variable"]]).get("default")
+    named = re.search(r"(\S+) if left empty", question["question_description"])
+    assert (named and named.group(1)) == (None if default is None else yaml.safe_dump(default).split("\n")[0])
 
 
 @each_template
-def test_nothing_is_sent_without_answers(name):
+def test_launch_without_answers_sends_nothing(name):
     assert extra_vars(TEMPLATES[name], {}) == TEMPLATES[name].get("extra_vars", {})
 
 
-# --- what the guards of the modules say -----------------------------------------------
+# --- what the guards of the modules accept -----------------------------------------------
 
 GUARDS = {
-    "oom_panic_reboot_after": lambda value: _oom_policy.wanted(None, value, None, None, None),
-    "oom_overcommit_ratio": lambda value: _overcommit.wanted(None, value, None, None, None),
-    "oom_overcommit_admin_reserve_kbytes": lambda value: _overcommit.wanted(None, None, None, value, None),
-    "oom_overcommit_user_reserve_kbytes": lambda value: _overcommit.wanted(None, None, None, None, value),
-    "oom_overcommit_headroom_percent": _overcommit.check_percent,
-    "oom_verify_pinned_score": lambda value: _experiment.design_trial(value, 0, 65536, 0, can_lower=False),
+    "oom_panic_reboot_after": lambda value: oom_policy.wanted(None, value, None, None, None),
+    "oom_overcommit_ratio": lambda value: overcommit.wanted(None, value, None, None, None),
+    "oom_overcommit_admin_reserve_kbytes": lambda value: overcommit.wanted(None, None, None, value, None),
+    "oom_overcommit_user_reserve_kbytes": lambda value: overcommit.wanted(None, None, None, None, value),
+    "oom_overcommit_headroom_percent": overcommit.check_percent,
+    "oom_verify_pinned_score": lambda value: design.design_trial(value, 0, 65536, 0, can_lower=False),
 }
-# The module has no guard of its own for these, or it is in the middle of something that touches the host.
+# For these the module has no guard, or none that can be called without touching the host.
 BOUNDS = {
     "oom_protect_min_killable_percent": (0, 100),
-    "oom_panic_rollback_seconds": (1, _sysctls.ROLLBACK_SECONDS_MAX),
-    "oom_overcommit_rollback_seconds": (1, _sysctls.ROLLBACK_SECONDS_MAX),
+    "oom_panic_rollback_seconds": (1, host.ROLLBACK_SECONDS_MAX),
+    "oom_overcommit_rollback_seconds": (1, host.ROLLBACK_SECONDS_MAX),
     "oom_verify_timeout": (1, 3600),
 }
 
 
-def taken(guard, value):
+def accepts(guard, value):
     try:
         guard(value)
     except OomError:
@@ -184,21 +184,21 @@ def taken(guard, value):
     "question",
     {question["variable"]: question for _name, question in QUESTIONS if question["type"] == "integer"}.values(),
 )
-def test_bounds_are_those_of_the_guards(question):
+def test_bounds_match_the_guards(question):
     variable, low, high = question["variable"], question["min"], question["max"]
     if variable in BOUNDS:
         assert (low, high) == BOUNDS[variable]
         return
-    assert taken(GUARDS[variable], low) and taken(GUARDS[variable], high)
-    assert not taken(GUARDS[variable], low - 1)
-    assert high == EXACT_IN_FORMS or not taken(GUARDS[variable], high + 1)
+    assert accepts(GUARDS[variable], low) and accepts(GUARDS[variable], high)
+    assert not accepts(GUARDS[variable], low - 1)
+    assert high == FORM_INTEGER_MAX or not accepts(GUARDS[variable], high + 1)
 
 
-# --- what people answer -----------------------------------------------------------------
+# --- answers -----------------------------------------------------------------
 
 
 @each_question
-def test_wrong_answers_are_refused_by_name(name, question):
+def test_wrong_answers_are_refused_with_the_variable(name, question):
     wrong = {
         "integer": ["", "7", True, None, 1.5, question.get("min", 0) - 1, question.get("max", 0) + 1],
         "multiplechoice": ["", "no such", True, 0, []],
@@ -210,7 +210,7 @@ def test_wrong_answers_are_refused_by_name(name, question):
 
 
 @each_question
-def test_answers_at_the_bounds_are_taken(name, question):
+def test_answers_at_the_bounds_are_accepted(name, question):
     right = {
         "integer": lambda: [question["min"], question["max"]],
         "multiplechoice": lambda: choices(question),
@@ -220,7 +220,7 @@ def test_answers_at_the_bounds_are_taken(name, question):
         assert extra_vars(TEMPLATES[name], {question["variable"]: answer})[question["variable"]] == answer
 
 
-def test_nobody_can_disturb_a_host_by_an_answer():
+def test_no_answer_can_allow_disruption():
     fixed = {"oom_verify_scope": "cgroup", "oom_verify_allow_disruption": False}
     assert {name: TEMPLATES["verify"]["extra_vars"][name] for name in fixed} == fixed
     for template in TEMPLATES.values():

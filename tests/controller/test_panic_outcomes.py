@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What oom_verify makes of what its tasks saw when a host ran out of memory: its variables are evaluated as Ansible does."""
+"""Test the verdicts of oom_verify for a host that ran out of memory.
+
+The variables of the role are evaluated by Ansible's own templar.
+"""
 
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from ansible.template import Templar
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "oom_verify"
 
-SEEN = {
+RESULTS = {
     "oom_verify_scope": "panic",
     "oom_verify_timeout": "60",
     "__oom_verify_policy": {"stdout_lines": ["1", "0", "10", "0"]},
@@ -31,78 +34,79 @@ SEEN = {
 TIMED_OUT = {"elapsed": 97, "rebooted": True, "msg": "Timed out waiting for last boot time check (timeout=60)"}
 
 
-def evaluate(template, seen):
+def evaluate(template, results):
     loader = DataLoader()
     role = loader.load_from_file(str(ROLE / "vars" / "main.yml"), trusted_as_template=True)
-    return Templar(loader=loader, variables={**role, **seen}).template(role[template])
+    return Templar(loader=loader, variables={**role, **results}).template(role[template])
 
 
 def pstore(name, outcome="panic"):
     return {"pstore_backend": "ramoops", "events": [{"outcome": outcome, "tasks": [{"name": name}]}]}
 
 
-def trial(**seen):
-    """What is stored as evidence, when tasks saw something else than SEEN."""
-    seen = {**SEEN, **{"__oom_" + name: value for name, value in seen.items()}}
-    outcome = evaluate("__oom_verify_panic_outcome", seen)
+def evidence_for(**results):
+    """Return the stored evidence for results that differ from RESULTS."""
+    results = {**RESULTS, **{"__oom_" + name: value for name, value in results.items()}}
+    outcome = evaluate("__oom_verify_panic_outcome", results)
     return {
         "outcome": outcome,
-        **evaluate("__oom_verify_panic_facts", seen),
-        **evaluate("__oom_verify_panic_verdicts", seen)[outcome],
+        **evaluate("__oom_verify_panic_facts", results),
+        **evaluate("__oom_verify_panic_verdicts", results)[outcome],
     }
 
 
-def told(**seen):
-    """The outcome, the verdict and its reasons."""
-    judged = trial(**seen)
-    assert judged["report"] == judged["reasons"]
-    return judged["outcome"], judged["verdict"], "; ".join(judged["reasons"])
+def verdict_for(**results):
+    """Return the outcome, the verdict and the joined reasons."""
+    evidence = evidence_for(**results)
+    assert evidence["report"] == evidence["reasons"]
+    return evidence["outcome"], evidence["verdict"], "; ".join(evidence["reasons"])
 
 
-def test_a_panic_that_pstore_has_is_proven():
-    hog = evaluate("__oom_verify_panic_hog", SEEN)
+def test_panic_in_pstore_is_proven():
+    hog = evaluate("__oom_verify_panic_hog", RESULTS)
     assert len(hog.encode()) <= 15
-    outcome, verdict, reasons = told(verify_pstore=pstore(hog))
+    outcome, verdict, reasons = verdict_for(verify_pstore=pstore(hog))
     assert (outcome, verdict) == ("panic", "proven")
-    assert "back after 42 s" in reasons and "pstore has the panic" in reasons and hog in reasons
-    evidence = trial(verify_pstore=pstore(hog))
+    assert "back after 42 s" in reasons and "pstore has the record of the panic" in reasons and hog in reasons
+    evidence = evidence_for(verify_pstore=pstore(hog))
     assert evidence["event"]["tasks"] == [{"name": hog}]
     assert evidence["boot_id"] == {"before": "first", "after": "second"}
     assert evidence["back_after_s"] == 42
     assert evidence["policy"] == {"vm.panic_on_oom": 1, "vm.overcommit_memory": 0, "kernel.panic": 10}
 
 
-def test_without_pstore_the_boot_id_is_evidence_and_that_is_said():
-    outcome, verdict, reasons = told()
+def test_boot_id_is_evidence_without_pstore():
+    outcome, verdict, reasons = verdict_for()
     assert (outcome, verdict) == ("no_pstore", "proven")
-    assert "there is no pstore on this host" in reasons
-    assert trial()["event"] is None
+    assert "this host has no pstore" in reasons
+    assert evidence_for()["event"] is None
 
 
 @pytest.mark.parametrize(
-    "seen",
+    "found",
     [pstore("oomguard-other"), {"pstore_backend": "efi_pstore", "events": []}],
-    ids=["of another panic", "of nothing"],
+    ids=["another panic", "empty"],
 )
-def test_a_pstore_that_tells_of_something_else_is_inconclusive(seen):
-    outcome, verdict, reasons = told(verify_pstore=seen)
+def test_pstore_without_this_panic_is_inconclusive(found):
+    outcome, verdict, reasons = verdict_for(verify_pstore=found)
     assert (outcome, verdict) == ("no_evidence", "inconclusive")
-    assert seen["pstore_backend"] in reasons
+    assert found["pstore_backend"] in reasons
 
 
-def test_a_kill_is_no_panic():
-    assert told(verify_pstore=pstore(evaluate("__oom_verify_panic_hog", SEEN), outcome="kill"))[0] == "no_evidence"
+def test_kill_is_not_a_panic():
+    hog = evaluate("__oom_verify_panic_hog", RESULTS)
+    assert verdict_for(verify_pstore=pstore(hog, outcome="kill"))[0] == "no_evidence"
 
 
-@pytest.mark.parametrize("reboot", [TIMED_OUT, {"elapsed": 60}, {}], ids=["timed out", "waited", "nothing known"])
-def test_the_same_boot_is_refuted(reboot):
-    outcome, verdict, reasons = told(verify_boot_after={"stdout": "first"}, verify_reboot=reboot)
+@pytest.mark.parametrize("reboot", [TIMED_OUT, {"elapsed": 60}, {}], ids=["timed out", "waited", "no reason"])
+def test_same_boot_is_refuted(reboot):
+    outcome, verdict, reasons = verdict_for(verify_boot_after={"stdout": "first"}, verify_reboot=reboot)
     assert (outcome, verdict) == ("no_reboot", "refuted")
-    assert "did not reboot within 60 s" in reasons and reboot.get("msg", "nothing else is known") in reasons
+    assert "did not reboot within 60 s" in reasons and reboot.get("msg", "no reason was reported") in reasons
 
 
 @pytest.mark.parametrize(
-    "reboot, why",
+    "reboot, reason",
     [
         (TIMED_OUT, TIMED_OUT["msg"]),
         (
@@ -112,18 +116,18 @@ def test_the_same_boot_is_refuted(reboot):
         ({"elapsed": 61}, "it took 61 s"),
         ({"msg": "the wait itself broke"}, "the wait itself broke"),
     ],
-    ids=["timed out", "timed out at the bound", "took longer", "no time is known"],
+    ids=["timed out", "timed out at the bound", "took longer", "no time"],
 )
-@pytest.mark.parametrize("evidence", [True, False])
-def test_a_host_that_is_back_too_late_is_refuted(reboot, why, evidence):
-    seen = pstore(evaluate("__oom_verify_panic_hog", SEEN)) if evidence else SEEN["__oom_verify_pstore"]
-    outcome, verdict, reasons = told(verify_reboot=reboot, verify_pstore=seen)
+@pytest.mark.parametrize("in_pstore", [True, False])
+def test_late_host_is_refuted(reboot, reason, in_pstore):
+    found = pstore(evaluate("__oom_verify_panic_hog", RESULTS)) if in_pstore else RESULTS["__oom_verify_pstore"]
+    outcome, verdict, reasons = verdict_for(verify_reboot=reboot, verify_pstore=found)
     assert (outcome, verdict) == ("late", "refuted")
-    assert "not back within 60 s" in reasons and why in reasons
+    assert "not back within 60 s" in reasons and reason in reasons
 
 
-def test_a_host_that_is_back_just_in_time_is_proven():
-    assert told(verify_reboot={"elapsed": 60})[1] == "proven"
+def test_host_back_at_the_timeout_is_proven():
+    assert verdict_for(verify_reboot={"elapsed": 60})[1] == "proven"
 
 
 def sysctls(before, after):
@@ -140,7 +144,7 @@ REFUSED = {"failed": True, "changed": False, "msg": "the host would hang"}
 
 
 @pytest.mark.parametrize(
-    "asked, differs",
+    "results, differs",
     [
         ({"protect_result": PINS}, ["oom_protect", "unit=docker.service"]),
         ({"panic_result": SET}, ["oom_panic", "vm.panic_on_oom"]),
@@ -153,27 +157,31 @@ REFUSED = {"failed": True, "changed": False, "msg": "the host would hang"}
     ],
     ids=["pins", "sysctls", "only a file", "refused", "both"],
 )
-@pytest.mark.parametrize("evidence", [True, False])
-def test_a_host_that_came_back_changed_is_refuted_by_name(asked, differs, evidence):
-    seen = pstore(evaluate("__oom_verify_panic_hog", SEEN)) if evidence else SEEN["__oom_verify_pstore"]
-    outcome, verdict, reasons = told(verify_pstore=seen, **asked)
+@pytest.mark.parametrize("in_pstore", [True, False])
+def test_changed_host_is_refuted_with_names(results, differs, in_pstore):
+    found = pstore(evaluate("__oom_verify_panic_hog", RESULTS)) if in_pstore else RESULTS["__oom_verify_pstore"]
+    outcome, verdict, reasons = verdict_for(verify_pstore=found, **results)
     assert (outcome, verdict) == ("not_as_declared", "refuted")
     assert ", ".join(differs) in reasons
-    assert trial(**asked)["not_as_declared"] == differs
+    assert evidence_for(**results)["not_as_declared"] == differs
 
 
-def test_a_host_of_which_nothing_is_declared_is_as_declared():
+def test_host_without_declarations_is_as_declared():
     skipped = {"changed": False, "skipped": True}
-    evidence = trial(protect_result={"changed": False, "targets": []}, panic_result=skipped)
+    evidence = evidence_for(protect_result={"changed": False, "targets": []}, panic_result=skipped)
     assert (evidence["verdict"], evidence["not_as_declared"]) == ("proven", [])
 
 
-def test_a_host_that_stays_away_is_refuted_and_has_evidence():
+def test_unreachable_host_is_refuted_with_evidence():
     away = {"unreachable": True, "changed": False, "msg": "Failed to connect to the host via ssh: No route to host"}
-    seen = {"verify_boot_after": away, "verify_reboot": TIMED_OUT, "verify_pstore": {"changed": False, "skipped": True}}
-    outcome, verdict, reasons = told(**seen)
+    results = {
+        "verify_boot_after": away,
+        "verify_reboot": TIMED_OUT,
+        "verify_pstore": {"changed": False, "skipped": True},
+    }
+    outcome, verdict, reasons = verdict_for(**results)
     assert (outcome, verdict) == ("not_back", "refuted")
     assert "did not come back within 60 s" in reasons and "No route to host" in reasons
-    evidence = trial(**seen)
+    evidence = evidence_for(**results)
     assert evidence["boot_id"] == {"before": "first", "after": None}
     assert [evidence[name] for name in ("not_as_declared", "pstore_backend", "event")] == [None] * 3

@@ -2,19 +2,21 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the files of a role say of each other, of the module and of the documentation."""
+"""Compare the files of each role with each other, with the modules and with the documentation."""
 
 import itertools
+import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.oomguard.linux.plugins.doc_fragments import sysctls
 from ansible_collections.oomguard.linux.plugins.filter.protect_targets import protect_targets
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import guards as _guards
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import pin as _pins
-from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import guards, pin
+from ansible_collections.oomguard.linux.plugins.modules import oom_policy, oom_score_adj, oom_trial, overcommit
 
 COLLECTION = Path(__file__).resolve().parents[2]
 ROLES = sorted(folder.name for folder in (COLLECTION / "roles").iterdir())
@@ -52,23 +54,46 @@ def test_public_variables_have_the_prefix_of_the_role(role):
     assert [name for name in options_of(role) if not name.startswith(role + "_")] == []
 
 
+MODULES = {"oom_policy": oom_policy, "oom_score_adj": oom_score_adj, "oom_trial": oom_trial, "overcommit": overcommit}
+
+
+def module_default(module, option):
+    """Return the documented default of an option, from the module or else its fragment."""
+    fragment = yaml.safe_load(sysctls.ModuleDocFragment.DOCUMENTATION)["options"]
+    own = yaml.safe_load(MODULES[module].DOCUMENTATION)["options"]
+    return {**fragment.get(option, {}), **own.get(option, {})}.get("default")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_descriptions_name_the_defaults_of_the_module(role):
+    checked = 0
+    for name, option in options_of(role).items():
+        text = " ".join(option["description"])
+        linked = re.search(r"see O\(oomguard\.linux\.(\w+)#module:(\w+)\)", text)
+        default = module_default(*linked.groups()) if linked else None
+        if default is not None:
+            assert f"Empty means V({json.dumps(default) if isinstance(default, bool) else default})" in text, name
+            checked += 1
+    assert checked > 0
+
+
 # --- the profiles of oom_protect --------------------------------------------------
 
 
-def test_the_argument_spec_knows_the_profiles():
+def test_argument_spec_lists_all_profiles():
     assert options_of("oom_protect")["oom_protect_profiles"]["choices"] == ["", *PROFILES]
 
 
-def test_the_argument_spec_knows_the_options_of_a_target():
+def test_argument_spec_lists_all_options_of_a_target():
     documented = yaml.safe_load(oom_score_adj.DOCUMENTATION)["options"]["targets"]["suboptions"]
-    told = options_of("oom_protect")["oom_protect_targets"]["options"]
-    assert {name: dict(option, description=None) for name, option in told.items()} == {
+    options = options_of("oom_protect")["oom_protect_targets"]["options"]
+    assert {name: dict(option, description=None) for name, option in options.items()} == {
         name: dict(option, description=None) for name, option in documented.items()
     }
 
 
 @each_entry
-def test_an_entry_says_what_it_pins_and_why(profile, entry):
+def test_entry_has_its_keys_and_a_source(profile, entry):
     assert {"unit", "process", "score", "source"} <= set(entry)
     assert set(entry) <= {"unit", "process", "score", "source", "aliases", "oom_policy"}
     assert -1000 < entry["score"] < 0
@@ -76,13 +101,13 @@ def test_an_entry_says_what_it_pins_and_why(profile, entry):
 
 
 @each_entry
-def test_an_entry_manages_neither_itself_nor_the_work_of_others(profile, entry):
-    names = {_guards.short_name(name) for name in [entry["unit"], entry["process"], *entry.get("aliases", [])]}
-    assert not names & (set(_guards.SELF_MANAGING) | _guards.JOB_RUNNERS | {"postgres", "postgresql"})
+def test_entry_is_no_self_managing_daemon_and_no_job_runner(profile, entry):
+    names = {guards.short_name(name) for name in [entry["unit"], entry["process"], *entry.get("aliases", [])]}
+    assert not names & (set(guards.SELF_MANAGING) | guards.JOB_RUNNERS | {"postgres", "postgresql"})
 
 
-def test_names_of_one_unit_are_known_from_each_side():
-    """Two entries may be the same unit on some host: they must not want two things of it, and must be replaced together."""
+def test_aliases_are_mutual():
+    """Entries that may be the same unit need the same score, and are replaced together."""
     for one, other in itertools.permutations([entry for _profile, entry in ENTRIES], 2):
         if other["unit"] in one.get("aliases", []):
             assert one["unit"] in other.get("aliases", [])
@@ -91,22 +116,22 @@ def test_names_of_one_unit_are_known_from_each_side():
 
 @pytest.mark.parametrize("persistent", [True, False])
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_the_module_takes_what_the_filter_gives(persistent, state):
+def test_module_accepts_what_the_filter_returns(persistent, state):
     own = [{"unit": "x", "score": -1}, {"pid": 7, "score": 0}]
     for target in protect_targets(own, PROFILES, list(PROFILES), persistent, state):
         validated = ArgumentSpecValidator(oom_score_adj.TARGET_OPTIONS, [oom_score_adj.SELECTORS]).validate(target)
         assert validated.error_messages == []
-        _pins.check(oom_score_adj.pin(validated.validated_parameters, False))
+        pin.check(oom_score_adj.pin(validated.validated_parameters, False))
 
 
 def table(path):
-    """The rows of the first table in a document, a dictionary each."""
+    """Return the rows of the first table in a document, a dictionary each."""
     lines = (COLLECTION / path).read_text(encoding="utf-8").splitlines()
     rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     return [dict(zip(rows[0], row)) for row in rows[2:]]
 
 
-def test_the_documentation_lists_the_profiles():
+def test_documentation_lists_all_profiles():
     listed = [
         (
             row["profile"],

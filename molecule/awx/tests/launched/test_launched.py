@@ -1,7 +1,7 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Site and Verify on a server: what check says, what run does, and what AWX gets back of it."""
+"""Launch Site and Verify on a server, and compare check, run and what AWX gets back."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 
 testinfra_hosts = ["ansible://all"]
 
-# What a group of the inventory would say.
+# Variables as a group of the inventory would set them.
 POLICY = {
     "oom_protect_profiles": ["containers"],
     "oom_protect_targets": [{"unit": "cron", "score": -300, "oom_policy": "continue"}],
@@ -21,22 +21,24 @@ POLICY = {
     "oom_panic_reboot_after": 30,
     "oom_overcommit_ratio": 80,
 }
-RESULT_OF_A_HOST = 20 * 1024
+RESULT_BYTES_MAX = 20 * 1024
 
 
 @pytest.fixture(scope="module")
 def templates():
-    return {template["name"].split()[-1].lower(): template for template in controller.data()["controller_templates"]}
+    return {
+        template["name"].split()[-1].lower(): template for template in controller.load_data()["controller_templates"]
+    }
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    return jobs.Project(str(tmp_path_factory.mktemp("project")), jobs.files()).sync()
+    return jobs.Project(str(tmp_path_factory.mktemp("project")), jobs.list_files()).sync()
 
 
 @pytest.fixture(scope="module")
 def inventory():
-    """The guest of molecule, and a policy for it."""
+    """Return the inventory of molecule's guest, with a policy for it."""
     folder = os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory")
     command = [os.path.join(jobs.BIN, "ansible-inventory"), "--inventory", folder, "--list"]
     listed = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
@@ -46,7 +48,7 @@ def inventory():
 
 @pytest.fixture(scope="module")
 def site(project, templates, inventory):
-    """Audit, apply, audit; two answers beside what the inventory says."""
+    """Audit, apply, and audit again, with two answers on top of the inventory."""
     answers = {"oom_panic_dump_tasks": "true", "oom_protect_persistent": "true"}
     return [
         jobs.launch(project, templates["site"], inventory, answers, job_type=job_type, number=number)
@@ -54,11 +56,11 @@ def site(project, templates, inventory):
     ]
 
 
-def test_they_are_successful(site):
+def test_jobs_succeed(site):
     assert [job.status for job in site] == ["successful"] * 3, "\n".join(job.stdout() for job in site)
 
 
-def test_check_on_the_untouched_server_tells_exactly_what_run_does(site):
+def test_check_on_an_untouched_server_reports_what_run_changes(site):
     audit, applied, audited_again = site
     assert audit.changes("server") == applied.changes("server")
     assert len(applied.changes("server")) == 3
@@ -69,7 +71,7 @@ def test_check_on_the_untouched_server_tells_exactly_what_run_does(site):
     assert audited_again.artifacts == {"oomguard_site_3_ok": 1}
 
 
-def test_the_server_is_as_the_policy_says(host, site):
+def test_server_follows_the_policy(host, site):
     assert host.file(f"/proc/{host.process.get(comm='dockerd').pid}/oom_score_adj").content_string.strip() == "-500"
     assert (
         host.file(f"/proc/{host.process.get(comm='cron', ppid=1).pid}/oom_score_adj").content_string.strip() == "-300"
@@ -84,15 +86,15 @@ def test_the_server_is_as_the_policy_says(host, site):
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_the_result_of_a_host_is_small(site, number):
+def test_result_of_a_host_is_small(site, number):
     results = [result for _task, _event, result in site[number].results("server")]
-    assert 0 < len(json.dumps(results)) < RESULT_OF_A_HOST, {
+    assert 0 < len(json.dumps(results)) < RESULT_BYTES_MAX, {
         task: len(json.dumps(result)) for task, _event, result in site[number].results("server")
     }
 
 
-def test_the_pin_is_proven(project, templates, inventory, site):
-    """The templates are launched in the order of the workflow: the policy is in place."""
+def test_pin_is_proven(project, templates, inventory, site):
+    """Launch Verify after Site, as the workflow does, so that the policy is in place."""
     answers = {"oom_verify_manager": "systemd", "oom_verify_pinned_score": -500}
     job = jobs.launch(project, templates["verify"], inventory, answers, job_type="run", number=4)
     assert job.status == "successful", job.stdout()

@@ -227,6 +227,7 @@ def test_deep_trees_have_an_end(tmp_path):
     finally:  # pytest's own clean-up recurses
         for _level in range(levels):
             os.chdir("..")
+            os.unlink("cgroup.procs")
             os.rmdir("deep")
         os.chdir(above)
 
