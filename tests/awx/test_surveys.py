@@ -17,9 +17,12 @@ from jobs import BIN
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import design as _experiment
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host as _sysctls
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy import oom_policy_sysctls
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
+    check_headroom_percent,
+    overcommit_sysctls,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import ROLLBACK_SECONDS_MAX
 
 ROLES = {
     "protect": ["oom_protect"],
@@ -156,18 +159,18 @@ def test_nothing_is_sent_without_answers(name):
 # --- what the guards of the modules say -----------------------------------------------
 
 GUARDS = {
-    "oom_panic_reboot_after": lambda value: _oom_policy.wanted(None, value, None, None, None),
-    "oom_overcommit_ratio": lambda value: _overcommit.wanted(None, value, None, None, None),
-    "oom_overcommit_admin_reserve_kbytes": lambda value: _overcommit.wanted(None, None, None, value, None),
-    "oom_overcommit_user_reserve_kbytes": lambda value: _overcommit.wanted(None, None, None, None, value),
-    "oom_overcommit_headroom_percent": _overcommit.check_percent,
+    "oom_panic_reboot_after": lambda value: oom_policy_sysctls(None, value, None, None, None),
+    "oom_overcommit_ratio": lambda value: overcommit_sysctls(None, value, None, None, None),
+    "oom_overcommit_admin_reserve_kbytes": lambda value: overcommit_sysctls(None, None, None, value, None),
+    "oom_overcommit_user_reserve_kbytes": lambda value: overcommit_sysctls(None, None, None, None, value),
+    "oom_overcommit_headroom_percent": check_headroom_percent,
     "oom_verify_pinned_score": lambda value: _experiment.design(value, 0, 65536, 0, can_lower=False),
 }
 # The module has no guard of its own for these, or it is in the middle of something that touches the host.
 BOUNDS = {
     "oom_protect_min_killable_percent": (0, 100),
-    "oom_panic_rollback_seconds": (1, _sysctls.ROLLBACK_SECONDS_MAX),
-    "oom_overcommit_rollback_seconds": (1, _sysctls.ROLLBACK_SECONDS_MAX),
+    "oom_panic_rollback_seconds": (1, ROLLBACK_SECONDS_MAX),
+    "oom_overcommit_rollback_seconds": (1, ROLLBACK_SECONDS_MAX),
     "oom_verify_timeout": (1, 3600),
 }
 
