@@ -169,8 +169,8 @@ boot_value_from:
       sample: /etc/sysctl.d/60-oomguard-policy.conf line 3
 reboot_safe:
   description:
-    - Whether the next boot sets the values that were asked for. If not, a warning names the file and line that sets
-      another value.
+    - Whether the next boot sets the requested values. If not, a warning names the file and line that sets another
+      value.
   returned: success
   type: bool
   sample: true

@@ -44,31 +44,31 @@ MOMENTS = ["before the proof", "after the proof", "helper as well", "helper only
 pwrite, RollbackHelper = os.pwrite, apply.RollbackHelper
 
 
-def request(policy):
+def build_request(policy):
     return SysctlRequest(policy, persistent=True, file=FILE, rollback_seconds=ROLLBACK_SECONDS)
 
 
 def overcommit(**wanted):
     host = Host()
     memory = parse_commit_memory(host.text("/proc/meminfo"), os.sysconf("SC_PAGE_SIZE") // 1024)
-    return request(OvercommitPolicy(wanted, memory, headroom_percent=0))
+    return build_request(OvercommitPolicy(wanted, memory, headroom_percent=0))
 
 
 def oom_policy(**wanted):
     host = Host()
-    return request(OomPolicy(wanted, HostQueries(host.crash_kernel, host.limited_cgroups, host.pinned)))
+    return build_request(OomPolicy(wanted, HostQueries(host.crash_kernel, host.limited_cgroups, host.pinned)))
 
 
-def read_state(asked):
-    found = read_and_plan(Host(), asked).before
+def read_state(request):
+    found = read_and_plan(Host(), request).before
     return found.live, found.file
 
 
-def change(asked):
-    apply.apply_sysctls(Host(), read_and_plan(Host(), asked), apply.prove_new_process)
+def change(request):
+    apply.apply_sysctls(Host(), read_and_plan(Host(), request), apply.prove_new_process)
 
 
-def change_and_die(asked, moment):
+def change_and_die(request, moment):
     """Do what the module does, up to a moment: a number of writes, or one of MOMENTS."""
     module = os.getpid()
     writes, helpers = [], []
@@ -86,7 +86,7 @@ def change_and_die(asked, moment):
         return helper
 
     os.pwrite, apply.RollbackHelper = write, start_helper
-    apply.apply_sysctls(Host(), read_and_plan(Host(), asked), lambda: prove_and_die(moment, helpers[0]))
+    apply.apply_sysctls(Host(), read_and_plan(Host(), request), lambda: prove_and_die(moment, helpers[0]))
 
 
 def prove_and_die(moment, helper):
@@ -101,14 +101,14 @@ def prove_and_die(moment, helper):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def attempt(way, asked, moment):
-    old = read_state(asked)
-    plan = read_and_plan(Host(), asked)
+def attempt(way, request, moment):
+    old = read_state(request)
+    plan = read_and_plan(Host(), request)
     new = plan.after.live, plan.after.file
     child = os.fork()
     if child == 0:
         try:
-            change_and_die(asked, moment)
+            change_and_die(request, moment)
         finally:
             os._exit(0)
     _pid, status = os.waitpid(child, os.WUNTRACED)
@@ -120,11 +120,11 @@ def attempt(way, asked, moment):
             os.wait()  # for the helper as well, which is our child now
     except ChildProcessError:
         pass
-    now = read_state(asked)
+    now = read_state(request)
     entry = dict(way=way, moment=moment, end="old" if now == old else "new" if now == new else str(now), next=None)
     if entry["end"] != "new":
-        change(asked)
-        entry["next"] = "new" if read_state(asked) == new else str(read_state(asked))
+        change(request)
+        entry["next"] = "new" if read_state(request) == new else str(read_state(request))
     entry["left"] = [name for name in os.listdir(os.path.dirname(FILE)) if name.startswith(".")]
     return entry
 
@@ -134,12 +134,12 @@ def lock_out():
 
     Only the helper can restore the host then.
     """
-    asked = overcommit(**{KBYTES: 4096, MODE: 2})
-    old = read_state(asked)
+    request = overcommit(**{KBYTES: 4096, MODE: 2})
+    old = read_state(request)
     child = os.fork()
     if child == 0:
         try:
-            change_and_die(asked, "stopped")
+            change_and_die(request, "stopped")
         finally:
             os._exit(0)
     os.waitpid(child, os.WUNTRACED)
@@ -150,7 +150,7 @@ def lock_out():
     except OSError as error:
         forked = os.strerror(error.errno)
     time.sleep(ROLLBACK_SECONDS + 1)
-    now = read_state(asked)
+    now = read_state(request)
     os.kill(child, signal.SIGKILL)
     return dict(forked=forked, end="old" if now == old else str(now))
 

@@ -23,9 +23,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import SysctlPlan, SysctlValues
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import RollbackHelper
 
-# What an ssh login with a module run needs on Debian 12: Committed_AS rose by 18 MiB meanwhile.
+# What an ssh login that runs a module needs. On Debian 12 it raises Committed_AS by 18 MiB.
 LOGIN_BYTES = 20 << 20
-NOBODY = 65534  # a user without capabilities, as the kernel's reserve for root must not count
+NOBODY = 65534  # a user without capabilities: the kernel's reserve for root must not count
 
 
 def apply_sysctls(host: Host, plan: SysctlPlan, prove: Callable[[], None], lock: Sequence[int] = ()) -> None:

@@ -83,7 +83,7 @@ class Host:
             return None
         value = parse_value(key, text)
         if value is None:
-            raise OomError(f"{path} contains {text.strip()!r}, which is not a value that this module knows")
+            raise OomError(f"{path} contains {text.strip()!r}, which is not a valid value")
         return value
 
     def boot_sources(self) -> BootSources:

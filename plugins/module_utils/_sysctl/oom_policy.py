@@ -112,7 +112,7 @@ class OomPolicy(SysctlPolicy):
         if concerned and live[ON_OOM] and live[REBOOT_AFTER] == 0 and not self._queries.crash_kernel():
             raise InputError(
                 f"{ON_OOM}={live[ON_OOM]} with {REBOOT_AFTER}=0 and no crash kernel loaded: a host that runs out of"
-                " memory would hang until somebody resets it; set reboot_after, such as 10 (force=true overrides)"
+                " memory would hang until it is reset; set reboot_after, such as 10 (force=true overrides)"
             )
 
     def refuse_worse(self, changes: Sequence[Tuple[SysctlValues, SysctlValues]]) -> None:

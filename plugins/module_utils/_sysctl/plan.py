@@ -61,7 +61,7 @@ class SysctlPolicy(abc.ABC):
 
 
 class SysctlRequest(NamedTuple):
-    """What the user asked for."""
+    """What the user wants, with the rules of the module."""
 
     policy: SysctlPolicy
     persistent: bool
@@ -168,8 +168,8 @@ def plan_sysctls(request: SysctlRequest, reading: SysctlReading) -> SysctlPlan:
 def _refuse_foreign_file(request: SysctlRequest, text: Optional[str]) -> None:
     if text and not text.startswith(file_header(request.policy.manager)):
         raise InputError(
-            f"file={request.file} was not written by oomguard.linux.{request.policy.manager} (its first line is"
-            " another one) and is left alone; name another file"
+            f"file={request.file} was not written by oomguard.linux.{request.policy.manager} (it does not begin with"
+            " the header of that module) and is left alone; name another file"
         )
 
 

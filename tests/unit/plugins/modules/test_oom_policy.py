@@ -31,7 +31,7 @@ def run_oom_policy(sysctl_tree, run_module, monkeypatch):
         dict(on_oom="panic", reboot_after=30, dump_tasks=False, panic_on_oops=True, kill_allocating_task=True),
         dict(dump_tasks=False, persistent=False),
     ],
-    ids=lambda options: " ".join(options),
+    ids=" ".join,
 )
 def test_every_returned_key_is_documented(run_oom_policy, undocumented, options):
     answer = run_oom_policy(**options)

@@ -34,7 +34,7 @@ def run_overcommit(sysctl_tree, run_module, monkeypatch):
         dict(mode="always", persistent=False),
         dict(kbytes=400000),
     ],
-    ids=lambda options: " ".join(options),
+    ids=" ".join,
 )
 def test_every_returned_key_is_documented(run_overcommit, undocumented, options):
     answer = run_overcommit(**options)

@@ -61,6 +61,18 @@ def test_file_mode_ignores_umask(sysctl_tree, apply_wanted):
     assert (sysctl_tree.root / "etc/sysctl.d").stat().st_mode & 0o777 == 0o755
 
 
+def test_write_nothing_without_a_helper(sysctl_tree, apply_wanted, monkeypatch):
+    def cannot_start(*_words):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    before = sysctl_tree.get(*WANTED)
+    monkeypatch.setattr(apply, "RollbackHelper", cannot_start)
+    with pytest.raises(OomError, match=r"nothing was changed: the rollback helper cannot be started .*Cannot allocate"):
+        apply_wanted()
+    assert sysctl_tree.get(*WANTED) == before
+    assert has_no_file_of_ours(sysctl_tree)
+
+
 def test_undo_when_proof_fails(sysctl_tree, apply_wanted):
     before = sysctl_tree.get(*WANTED)
 

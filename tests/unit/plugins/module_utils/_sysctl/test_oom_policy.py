@@ -85,7 +85,7 @@ def refuse(wanted, before=None, boot=None, **found):
     [
         ({ON_OOM: 1}, {}, "vm.panic_on_oom=1 with kernel.panic=0 and no crash kernel loaded"),
         ({ON_OOM: 1, REBOOT_AFTER: 0}, dict(before={REBOOT_AFTER: 10}), "set reboot_after, such as 10"),
-        ({REBOOT_AFTER: 0}, dict(before={REBOOT_AFTER: 10, ON_OOM: 1}), "would hang until somebody resets it"),
+        ({REBOOT_AFTER: 0}, dict(before={REBOOT_AFTER: 10, ON_OOM: 1}), "would hang until it is reset"),
         ({ON_OOM: 2, REBOOT_AFTER: 9}, dict(limited=["/a", "/b", "/c", "/d"]), "have a limit (/a, /b, /c and 1 more)"),
         ({ON_OOM: 2, REBOOT_AFTER: 9}, dict(limited=["/a"]), "on_oom=panic_always: memory cgroups have a limit (/a)"),
         (
