@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every module of the collection says of itself under C(attributes)."""
+"""Document the attributes that every module of the collection has."""
 
 
 class ModuleDocFragment:
+    """Shared attributes. A module adds its support for check mode and diff mode."""
+
     DOCUMENTATION = r"""
 options: {}
 attributes:
@@ -14,7 +16,7 @@ attributes:
   diff_mode:
     description: Returns details on what has changed (or would change in C(check_mode)) when in diff mode.
   idempotent:
-    description: A second run with the same options, on a host that did not change in between, changes nothing.
+    description: A second run with the same options changes nothing, if the host did not change in between.
     support: full
   platform:
     description: Where the module can run.

@@ -3,51 +3,59 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Set what the kernel does when memory runs out."""
+
 DOCUMENTATION = r"""
 module: oom_policy
 short_description: Set what the kernel does when memory runs out
 version_added: 0.1.0
 description:
-  - Sets C(vm.panic_on_oom), C(kernel.panic) and what goes with them, in the kernel and for the next boot, and reads it back.
-  - Refuses what would leave a host hanging, or take it down because a single container reached its limit.
+  - Sets C(vm.panic_on_oom), C(kernel.panic) and the sysctls that belong to them, in the kernel and for the next boot,
+    and reads them back.
+  - Refuses a policy that would hang the host, or panic it because a single container reached its limit.
 options:
   on_oom:
     description:
-      - C(vm.panic_on_oom). With V(kill), the default of the kernel, the OOM killer ends a process.
-      - With V(panic) the kernel panics when the whole host is out of memory, and still kills where a memory cgroup, a cpuset or a memory
-        policy is.
-      - With V(panic_always) it panics on any of them.
+      - C(vm.panic_on_oom). With V(kill), the kernel's default, the OOM killer ends a process.
+      - With V(panic) the kernel panics when the whole host is out of memory. It still kills where a memory cgroup, a
+        cpuset or a memory policy is the constraint.
+      - With V(panic_always) the kernel panics in each of these cases.
     type: str
     choices: [kill, panic, panic_always]
   reboot_after:
     description:
-      - C(kernel.panic). So many seconds after a panic the host reboots. With V(0) it stays dead, with a number below 0 it reboots at once.
-      - It is in place before O(on_oom) is raised, and stays until it is lowered.
+      - C(kernel.panic). The host reboots this many seconds after a panic. With V(0) it hangs. With a negative number it
+        reboots at once.
+      - It is written before O(on_oom) is raised, and after O(on_oom) is lowered.
     type: int
   kill_allocating_task:
     description:
-      - C(vm.oom_kill_allocating_task). Kill whoever asks for memory when there is none left, instead of choosing by score.
-      - That makes pins worthless, all but V(-1000). It does not go for memory cgroups.
-      - It is refused while there are pins, also those that a distribution brings, as systemd-journald and dbus have them.
+      - C(vm.oom_kill_allocating_task). Kill the process that asks for memory when none is left, instead of choosing by
+        score.
+      - That makes every pin worthless except V(-1000). It does not apply to memory cgroups.
+      - The module refuses it while there are pins. Those that a distribution sets count as well, such as for
+        systemd-journald and dbus.
     type: bool
   dump_tasks:
-    description: C(vm.oom_dump_tasks). Write the list of all processes to the kernel log at each kill, without which a choice cannot be explained.
+    description:
+      - C(vm.oom_dump_tasks). Write the list of all processes to the kernel log at each kill. Without it the choice of a
+        victim cannot be explained.
     type: bool
   panic_on_oops:
-    description: C(kernel.panic_on_oops). Panic when the kernel has found a fault of its own, instead of going on.
+    description: C(kernel.panic_on_oops). Panic when the kernel finds a fault of its own, instead of continuing.
     type: bool
   file:
     default: /etc/sysctl.d/60-oomguard-policy.conf
   force:
     description:
-      - Do what is refused otherwise. To panic with O(reboot_after=0); O(on_oom=panic_always) while memory cgroups have a limit;
-        O(kill_allocating_task=true) while there are pins; to set what the kubelet of this host sets otherwise; to change the host from
-        inside a container.
+      - Override a refusal. The module refuses a panic with O(reboot_after=0), O(on_oom=panic_always) while memory
+        cgroups have a limit, and O(kill_allocating_task=true) while there are pins. It also refuses to set a value that
+        this host's kubelet overwrites, and to change the host from inside a container.
 extends_documentation_fragment:
   - oomguard.linux.attributes
   - oomguard.linux.sysctls
 notes:
-  - SysRq does not test O(on_oom). A kill by hand never panics.
+  - SysRq does not test O(on_oom). A kill by SysRq never panics.
 seealso:
   - module: oomguard.linux.overcommit
   - module: oomguard.linux.oom_score_adj
@@ -59,17 +67,17 @@ author:
 """
 
 EXAMPLES = r"""
-- name: A member of a cluster reboots, so that another takes over
+- name: Reboot a cluster member, so that another one takes over
   oomguard.linux.oom_policy:
     on_oom: panic
     reboot_after: 30
 
-- name: The way back
+- name: Return to the kernel's default
   oomguard.linux.oom_policy:
     on_oom: kill
     reboot_after: 0
 
-- name: Every kill can be explained
+- name: Log what explains each kill
   oomguard.linux.oom_policy:
     kill_allocating_task: false
     dump_tasks: true
@@ -77,25 +85,92 @@ EXAMPLES = r"""
 
 RETURN = r"""
 before:
-  description:
-    - Every sysctl of this module before, by name, at three places. C(live) in the kernel, null where this kernel has none. C(file) in
-      O(file), null where it is not there. C(boot) what the next boot would have made of it, null where that is up to the kernel.
+  description: Every sysctl of this module before the change, at three places.
   returned: success
   type: dict
-  sample: {"live": {"vm.panic_on_oom": 0}, "file": {"vm.panic_on_oom": null}, "boot": {"vm.panic_on_oom": 0}}
+  contains: &places
+    live:
+      description: The values in the kernel. Null where this kernel does not have the sysctl.
+      returned: success
+      type: dict
+      contains: &sysctls
+        kernel.panic:
+          description: Seconds from a panic to the reboot. 0 hangs, a negative number reboots at once.
+          returned: success
+          type: int
+          sample: 30
+        kernel.panic_on_oops:
+          description: 1 if the kernel panics when it finds a fault of its own, else 0.
+          returned: success
+          type: int
+          sample: 0
+        vm.oom_dump_tasks:
+          description: 1 if each kill writes the list of processes to the kernel log, else 0.
+          returned: success
+          type: int
+          sample: 1
+        vm.oom_kill_allocating_task:
+          description: 1 if the process that asks for memory is killed, else 0.
+          returned: success
+          type: int
+          sample: 0
+        vm.panic_on_oom:
+          description: The answer as a number, 0 for V(kill), 1 for V(panic), 2 for V(panic_always).
+          returned: success
+          type: int
+          sample: 1
+    file:
+      description: The values in O(file). Null where the file does not set the sysctl.
+      returned: success
+      type: dict
+      contains: *sysctls
+    boot:
+      description: The values that the next boot sets. Null where the value depends on the kernel's configuration or on
+        the host's memory.
+      returned: success
+      type: dict
+      contains: *sysctls
 after:
-  description: The same afterwards, the live values as read back. In check mode what they would be.
+  description: The same sysctls after the change. The live values are read back. In check mode they are what a run would
+    set.
   returned: success
   type: dict
-  sample: {"live": {"vm.panic_on_oom": 1}, "file": {"vm.panic_on_oom": 1}, "boot": {"vm.panic_on_oom": 1}}
+  contains: *places
 boot_value_from:
-  description: For each sysctl the file and line that wins at the next boot, or C(/proc/cmdline). Null for what the kernel starts with.
+  description: The file and line that sets each sysctl at the next boot, or C(/proc/cmdline). Null where nothing sets
+    it.
   returned: success
   type: dict
-  sample: {"vm.panic_on_oom": "/etc/sysctl.d/60-oomguard-policy.conf line 3"}
+  contains:
+    kernel.panic:
+      description: What sets C(kernel.panic).
+      returned: success
+      type: str
+      sample: /etc/sysctl.d/60-oomguard-policy.conf line 2
+    kernel.panic_on_oops:
+      description: What sets C(kernel.panic_on_oops).
+      returned: success
+      type: str
+      sample: /proc/cmdline
+    vm.oom_dump_tasks:
+      description: What sets C(vm.oom_dump_tasks).
+      returned: success
+      type: str
+      sample: /etc/sysctl.d/99-local.conf line 1
+    vm.oom_kill_allocating_task:
+      description: What sets C(vm.oom_kill_allocating_task).
+      returned: success
+      type: str
+      sample: /usr/lib/sysctl.d/50-vendor.conf line 3
+    vm.panic_on_oom:
+      description: What sets C(vm.panic_on_oom).
+      returned: success
+      type: str
+      sample: /etc/sysctl.d/60-oomguard-policy.conf line 3
 reboot_safe:
   description:
-    - Whether the next boot sets the values that were asked for. If not, a warning tells which file and line is against it.
+    - Whether the next boot sets the requested values. If not, a warning names the file and line that sets another
+      value.
   returned: success
   type: bool
   sample: true
@@ -104,31 +179,19 @@ reboot_safe:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import (
-    Host,
-    Plan,
-    Request,
-    cause,
-    remedy,
-    result,
-    values,
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy import (
+    HostQueries,
+    OomPolicy,
+    oom_policy_sysctls,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run
-
-
-def refuse(plan: Plan, facts: _oom_policy.Facts) -> None:
-    """Now, and as the next boot will be."""
-    before, after = values(plan.before.boot), values(plan.after.boot)
-    _oom_policy.refuse(plan.request.wanted, plan.after.live, facts)
-    _oom_policy.refuse_harm([(plan.before.live, plan.after.live), (before, after)], facts)
-    reboot_after = _oom_policy.REBOOT_AFTER
-    _oom_policy.refuse_next_boot(
-        before, after, cause(plan, reboot_after), remedy(plan, reboot_after, "reboot_after"), facts
-    )
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import build_request, shared_options
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import sysctl_results
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=dict(
             on_oom=dict(type="str", choices=["kill", "panic", "panic_always"]),
@@ -136,44 +199,27 @@ def main() -> None:
             kill_allocating_task=dict(type="bool"),
             dump_tasks=dict(type="bool"),
             panic_on_oops=dict(type="bool"),
-            persistent=dict(type="bool", default=True),
-            file=dict(type="str", default="/etc/sysctl.d/60-oomguard-policy.conf"),
-            rollback_seconds=dict(type="int", default=30),
-            force=dict(type="bool", default=False),
+            **shared_options(file="/etc/sysctl.d/60-oomguard-policy.conf"),
         ),
         supports_check_mode=True,
     )
-    options = module.params
+    params = module.params
     host = Host()
-    facts = _oom_policy.Facts(
-        crash_kernel=host.crash_kernel,
-        limited_cgroups=host.limited_cgroups,
-        pinned=host.pinned,
-    )
     try:
-        request = Request(
-            manager="oom_policy",
-            keys=_oom_policy.KEYS,
-            wanted=_oom_policy.wanted(
-                options["on_oom"],
-                options["reboot_after"],
-                options["kill_allocating_task"],
-                options["dump_tasks"],
-                options["panic_on_oops"],
-            ),
-            order=_oom_policy.order,
-            leans_on=_oom_policy.leans_on,
-            persistent=options["persistent"],
-            file=options["file"],
-            rollback_seconds=options["rollback_seconds"],
-            force=options["force"],
+        wanted = oom_policy_sysctls(
+            params["on_oom"],
+            params["reboot_after"],
+            params["kill_allocating_task"],
+            params["dump_tasks"],
+            params["panic_on_oops"],
         )
-        done = run(host, request, lambda plan: refuse(plan, facts), module.check_mode)
+        policy = OomPolicy(wanted, HostQueries(host.crash_kernel, host.limited_cgroups, host.pinned))
+        plan = run_sysctls(host, build_request(policy, params), module.check_mode)
     except OomError as error:
         module.fail_json(msg=str(error))
-    for doubt in done.doubts + _oom_policy.doubts(request.wanted, done.after.live):
-        module.warn(doubt)
-    module.exit_json(**result(done))
+    for warning in plan.warnings:
+        module.warn(warning)
+    module.exit_json(**sysctl_results(plan))
 
 
 if __name__ == "__main__":

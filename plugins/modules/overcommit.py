@@ -3,53 +3,61 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Set how much memory the kernel promises."""
+
 DOCUMENTATION = r"""
 module: overcommit
 short_description: Set how much memory the kernel promises, without locking anybody out
 version_added: 0.1.0
 description:
-  - Sets C(vm.overcommit_memory) and what goes with it, in the kernel and for the next boot, and reads it back.
-  - With O(mode=never) a process that asks for more than the limit is refused (C(ENOMEM)), whoever it is. Where the limit is below what
-    is already promised nothing can be started any more, no shell and no Ansible. So the limit is worked out first, and a helper puts the
-    old values back when it turns out that new processes cannot be started.
+  - Sets C(vm.overcommit_memory) and the sysctls that belong to it, in the kernel and for the next boot, and reads them
+    back.
+  - With O(mode=never) the kernel refuses memory to any process that would exceed the limit (C(ENOMEM)). If the limit is
+    below what is already promised, no process can start any more, neither a shell nor Ansible. So the module calculates
+    the limit first. A helper also restores the old values if new processes turn out not to start.
 options:
   mode:
     description:
-      - V(heuristic), the default of the kernel, refuses only what is larger than memory and swap together. V(always) refuses nothing.
-        V(never) promises no more than the limit, C(CommitLimit) of C(/proc/meminfo). The numbers are those of the kernel.
-      - V(never) does not switch the OOM killer off. Memory cgroups have their own limits, and not all memory is promised first.
+      - V(heuristic), the kernel's default, refuses only a request that is larger than memory and swap together.
+        V(always) refuses nothing. V(never) promises no more than the limit, C(CommitLimit) in C(/proc/meminfo). V(0),
+        V(1) and V(2) are the kernel's numbers for them.
+      - V(never) does not switch the OOM killer off. Memory cgroups have their own limits, and some memory is used
+        without being promised first.
     type: str
     choices: [heuristic, always, never, "0", "1", "2"]
   ratio:
     description:
-      - The limit as a share of memory without huge pages, in percent, to which swap is added. 1 or more.
-      - The kernel knows this or O(kbytes). Setting one makes the other zero.
+      - The limit, in percent of the memory without huge pages. Swap is added to it. 1 or more.
+      - Mutually exclusive with O(kbytes). When one is written, the kernel sets the other to 0.
     type: int
   kbytes:
-    description: The limit in KiB, to which swap is added. 1 or more.
+    description: The limit in KiB. Swap is added to it. 1 or more.
     type: int
   admin_reserve_kbytes:
     description:
-      - What only root may still be promised, in KiB. With O(mode=never) the kernel's documentation advises 131072, so that root can log in.
+      - Memory that is promised only to root, in KiB. For O(mode=never) the kernel's documentation advises 131072, so
+        that root can log in.
     type: int
   user_reserve_kbytes:
-    description: With O(mode=never) a process may not be promised the last so many KiB, so that its user can still end it.
+    description: With O(mode=never), memory in KiB that no single process gets, so that its user can still end it.
     type: int
   headroom_percent:
-    description: Refuse O(mode=never) when less than this share of the limit would be left, beyond what is promised already.
+    description: Refuse O(mode=never) if less than this share of the limit would be left beyond what is already
+      promised.
     type: int
     default: 10
   file:
     default: /etc/sysctl.d/60-oomguard-overcommit.conf
   force:
     description:
-      - Do what is refused otherwise. To go below O(headroom_percent); to set what the kubelet of this host sets otherwise; to change the host
-        from inside a container.
+      - Override a refusal. The module refuses to go below O(headroom_percent), to set a value that this host's kubelet
+        overwrites, and to change the host from inside a container.
 extends_documentation_fragment:
   - oomguard.linux.attributes
   - oomguard.linux.sysctls
 notes:
-  - The order is reserves, then O(ratio) or O(kbytes), then O(mode). When V(never) is left, O(mode) comes first.
+  - The reserves are written first, then O(ratio) or O(kbytes), then O(mode). A change away from V(never) writes O(mode)
+    first.
 seealso:
   - module: oomguard.linux.oom_policy
   - name: Overcommit accounting
@@ -66,11 +74,11 @@ EXAMPLES = r"""
     ratio: 80
     admin_reserve_kbytes: 131072
 
-- name: What Redis wants, so that it can fork for a snapshot
+- name: Let Redis fork for a snapshot
   oomguard.linux.overcommit:
     mode: always
 
-- name: Try it until the next boot
+- name: Try a limit until the next boot
   oomguard.linux.overcommit:
     mode: never
     kbytes: 12582912
@@ -79,78 +87,132 @@ EXAMPLES = r"""
 
 RETURN = r"""
 before:
-  description:
-    - Every sysctl of this module before, by name, at three places. C(live) in the kernel, null where this kernel has none. C(file) in
-      O(file), null where it is not there. C(boot) what the next boot would have made of it, null where that is up to the kernel.
+  description: Every sysctl of this module before the change, at three places.
   returned: success
   type: dict
-  sample: {"live": {"vm.overcommit_memory": 0}, "file": {"vm.overcommit_memory": null}, "boot": {"vm.overcommit_memory": 0}}
+  contains: &places
+    live:
+      description: The values in the kernel. Null where this kernel does not have the sysctl.
+      returned: success
+      type: dict
+      contains: &sysctls
+        vm.admin_reserve_kbytes:
+          description: Memory that is promised only to root, in KiB.
+          returned: success
+          type: int
+          sample: 131072
+        vm.user_reserve_kbytes:
+          description: Memory that no single process gets, in KiB.
+          returned: success
+          type: int
+          sample: 131072
+        vm.overcommit_ratio:
+          description: The limit in percent of memory. 0 if C(vm.overcommit_kbytes) is set.
+          returned: success
+          type: int
+          sample: 80
+        vm.overcommit_kbytes:
+          description: The limit in KiB. 0 if C(vm.overcommit_ratio) is set.
+          returned: success
+          type: int
+          sample: 0
+        vm.overcommit_memory:
+          description: The mode as a number, 0 for V(heuristic), 1 for V(always), 2 for V(never).
+          returned: success
+          type: int
+          sample: 2
+    file:
+      description: The values in O(file). Null where the file does not set the sysctl.
+      returned: success
+      type: dict
+      contains: *sysctls
+    boot:
+      description: The values that the next boot sets. Null where the value depends on the kernel's configuration or on
+        the host's memory.
+      returned: success
+      type: dict
+      contains: *sysctls
 after:
-  description: The same afterwards, the live values as read back. In check mode what they would be.
+  description: The same sysctls after the change. The live values are read back. In check mode they are what a run would
+    set.
   returned: success
   type: dict
-  sample: {"live": {"vm.overcommit_memory": 2}, "file": {"vm.overcommit_memory": 2}, "boot": {"vm.overcommit_memory": 2}}
+  contains: *places
 boot_value_from:
-  description: For each sysctl the file and line that wins at the next boot, or C(/proc/cmdline). Null for what the kernel starts with.
+  description: The file and line that sets each sysctl at the next boot, or C(/proc/cmdline). Null where nothing sets
+    it.
   returned: success
   type: dict
-  sample: {"vm.overcommit_memory": "/etc/sysctl.d/60-oomguard-overcommit.conf line 4"}
+  contains:
+    vm.admin_reserve_kbytes:
+      description: What sets C(vm.admin_reserve_kbytes).
+      returned: success
+      type: str
+      sample: /etc/sysctl.d/60-oomguard-overcommit.conf line 2
+    vm.user_reserve_kbytes:
+      description: What sets C(vm.user_reserve_kbytes).
+      returned: success
+      type: str
+      sample: /etc/sysctl.d/99-local.conf line 1
+    vm.overcommit_ratio:
+      description: What sets C(vm.overcommit_ratio). A line that sets C(vm.overcommit_kbytes) sets this to 0.
+      returned: success
+      type: str
+      sample: /etc/sysctl.d/60-oomguard-overcommit.conf line 3
+    vm.overcommit_kbytes:
+      description: What sets C(vm.overcommit_kbytes). A line that sets C(vm.overcommit_ratio) sets this to 0.
+      returned: success
+      type: str
+      sample: /etc/sysctl.d/60-oomguard-overcommit.conf line 3
+    vm.overcommit_memory:
+      description: What sets C(vm.overcommit_memory).
+      returned: success
+      type: str
+      sample: /etc/sysctl.d/60-oomguard-overcommit.conf line 4
 reboot_safe:
   description:
-    - Whether the next boot sets the values that were asked for. If not, a warning tells which file and line is against it.
+    - Whether the next boot sets the requested values. If not, a warning names the file and line that sets another
+      value.
   returned: success
   type: bool
   sample: true
 commit_limit_kb:
-  description: What may be promised in all with O(mode=never), C(CommitLimit), afterwards.
+  description: The limit after the change, in KiB. It is C(CommitLimit), which O(mode=never) enforces.
   returned: success
   type: int
   sample: 13107200
 committed_as_kb:
-  description: What is promised, C(Committed_AS), before the change.
+  description: What is promised before the change, in KiB. It is C(Committed_AS).
   returned: success
   type: int
   sample: 3276800
 headroom_kb:
-  description: RV(commit_limit_kb) less RV(committed_as_kb).
+  description: RV(commit_limit_kb) minus RV(committed_as_kb).
   returned: success
   type: int
   sample: 9830400
 """
 
 import os
-from typing import Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import (
-    Host,
-    Plan,
-    Request,
-    cause,
-    remedy,
-    result,
-    values,
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import build_request, shared_options
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
+    OvercommitPolicy,
+    check_headroom_percent,
+    commit_limit_kb,
+    overcommit_sysctls,
+    parse_commit_memory,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run
-
-
-def refuse(plan: Plan, found: _overcommit.Memory, headroom_percent: int) -> None:
-    """Now, and as the next boot will be."""
-    _overcommit.refuse(plan.before.live, plan.after.live, found, headroom_percent)
-
-    def at_boot(key: str) -> Tuple[str, str]:
-        option = "admin_reserve_kbytes" if key == _overcommit.ADMIN_RESERVE else "ratio or kbytes"
-        return f"mode=never after the next boot ({cause(plan, _overcommit.MODE)}; {cause(plan, key)})", remedy(
-            plan, key, option
-        )
-
-    _overcommit.refuse(values(plan.before.boot), values(plan.after.boot), found, headroom_percent, at_boot)
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import sysctl_results
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=dict(
             mode=dict(type="str", choices=["heuristic", "always", "never", "0", "1", "2"]),
@@ -159,47 +221,34 @@ def main() -> None:
             admin_reserve_kbytes=dict(type="int"),
             user_reserve_kbytes=dict(type="int"),
             headroom_percent=dict(type="int", default=10),
-            persistent=dict(type="bool", default=True),
-            file=dict(type="str", default="/etc/sysctl.d/60-oomguard-overcommit.conf"),
-            rollback_seconds=dict(type="int", default=30),
-            force=dict(type="bool", default=False),
+            **shared_options(file="/etc/sysctl.d/60-oomguard-overcommit.conf"),
         ),
         supports_check_mode=True,
     )
-    options = module.params
+    params = module.params
     host = Host()
     try:
-        request = Request(
-            manager="overcommit",
-            keys=_overcommit.KEYS,
-            wanted=_overcommit.wanted(
-                options["mode"],
-                options["ratio"],
-                options["kbytes"],
-                options["admin_reserve_kbytes"],
-                options["user_reserve_kbytes"],
-            ),
-            order=_overcommit.order,
-            leans_on=_overcommit.leans_on,
-            persistent=options["persistent"],
-            file=options["file"],
-            rollback_seconds=options["rollback_seconds"],
-            force=options["force"],
+        wanted = overcommit_sysctls(
+            params["mode"],
+            params["ratio"],
+            params["kbytes"],
+            params["admin_reserve_kbytes"],
+            params["user_reserve_kbytes"],
         )
-        _overcommit.check_percent(options["headroom_percent"])
-        found = _overcommit.memory(host.text("/proc/meminfo") or "", os.sysconf("SC_PAGE_SIZE") // 1024)
-        done = run(host, request, lambda plan: refuse(plan, found, options["headroom_percent"]), module.check_mode)
+        check_headroom_percent(params["headroom_percent"])
+        memory = parse_commit_memory(host.text("/proc/meminfo") or "", os.sysconf("SC_PAGE_SIZE") // 1024)
+        policy = OvercommitPolicy(wanted, memory, params["headroom_percent"])
+        plan = run_sysctls(host, build_request(policy, params), module.check_mode)
     except OomError as error:
         module.fail_json(msg=str(error))
-    live = done.after.live
-    for doubt in done.doubts + _overcommit.doubts(live, found):
-        module.warn(doubt)
-    limit = _overcommit.commit_limit_kb(found, live[_overcommit.RATIO], live[_overcommit.KBYTES])
+    for warning in plan.warnings:
+        module.warn(warning)
+    limit = commit_limit_kb(memory, plan.after.live)
     module.exit_json(
         commit_limit_kb=limit,
-        committed_as_kb=found.committed_kb,
-        headroom_kb=limit - found.committed_kb,
-        **result(done),
+        committed_as_kb=memory.committed_kb,
+        headroom_kb=limit - memory.committed_kb,
+        **sysctl_results(plan),
     )
 
 

@@ -169,7 +169,7 @@ def test_answer_is_not_a_template(project, templates, inventory):
             "value of oom_panic_on_oom must be one of: , kill, panic, panic_always, got: kil",
         ),
         ("panic", "oom_panic_reboot_after", "soon", "argument 'reboot_after' is of type"),
-        ("overcommit", "oom_overcommit_ratio", "0", "give 1 or more"),
+        ("overcommit", "oom_overcommit_ratio", "0", "set 1 or more"),
         ("protect", "oom_protect_profiles", "contaners", "value of oom_protect_profiles must be one or more of"),
         (
             "site",

@@ -17,7 +17,12 @@ from jobs import BIN
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import design
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host, oom_policy, overcommit
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy import oom_policy_sysctls
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
+    check_headroom_percent,
+    overcommit_sysctls,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import ROLLBACK_SECONDS_MAX
 
 ROLES = {
     "protect": ["oom_protect"],
@@ -156,18 +161,18 @@ def test_launch_without_answers_sends_nothing(name):
 # --- what the guards of the modules accept -----------------------------------------------
 
 GUARDS = {
-    "oom_panic_reboot_after": lambda value: oom_policy.wanted(None, value, None, None, None),
-    "oom_overcommit_ratio": lambda value: overcommit.wanted(None, value, None, None, None),
-    "oom_overcommit_admin_reserve_kbytes": lambda value: overcommit.wanted(None, None, None, value, None),
-    "oom_overcommit_user_reserve_kbytes": lambda value: overcommit.wanted(None, None, None, None, value),
-    "oom_overcommit_headroom_percent": overcommit.check_percent,
+    "oom_panic_reboot_after": lambda value: oom_policy_sysctls(None, value, None, None, None),
+    "oom_overcommit_ratio": lambda value: overcommit_sysctls(None, value, None, None, None),
+    "oom_overcommit_admin_reserve_kbytes": lambda value: overcommit_sysctls(None, None, None, value, None),
+    "oom_overcommit_user_reserve_kbytes": lambda value: overcommit_sysctls(None, None, None, None, value),
+    "oom_overcommit_headroom_percent": check_headroom_percent,
     "oom_verify_pinned_score": lambda value: design.design_trial(value, 0, 65536, 0, can_lower=False),
 }
 # For these the module has no guard, or none that can be called without touching the host.
 BOUNDS = {
     "oom_protect_min_killable_percent": (0, 100),
-    "oom_panic_rollback_seconds": (1, host.ROLLBACK_SECONDS_MAX),
-    "oom_overcommit_rollback_seconds": (1, host.ROLLBACK_SECONDS_MAX),
+    "oom_panic_rollback_seconds": (1, ROLLBACK_SECONDS_MAX),
+    "oom_overcommit_rollback_seconds": (1, ROLLBACK_SECONDS_MAX),
     "oom_verify_timeout": (1, 3600),
 }
 

@@ -1,11 +1,12 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kill a change of sysctls at every moment, and tell how the host ends each time.
+"""Kill a change of sysctls at every moment, and report in which state the host ends.
 
-Prints a list. Of each try it has the way, the moment, the state at the end
-(old, new or what it is), what the next run made of it if that was not new, and
-what was left beside our file.
+Prints a JSON object. C(killed) has an entry for each attempt: the way, the moment, the state at the
+end (old, new, or the values), the state after the next run if the end was not new, and the hidden
+files that were left in the folder of our file. C(locked_out) is about a host where no process can
+start.
 """
 
 import ctypes
@@ -14,44 +15,61 @@ import os
 import signal
 import time
 
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import apply as _sysctl_apply
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host as _sysctls
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import overcommit as _overcommit
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import apply
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy import (
+    ON_OOM,
+    ON_OOPS,
+    REBOOT_AFTER,
+    HostQueries,
+    OomPolicy,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
+    ADMIN_RESERVE,
+    KBYTES,
+    MODE,
+    RATIO,
+    OvercommitPolicy,
+    parse_commit_memory,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import SysctlRequest
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import read_and_plan
 
+FILE = "/etc/sysctl.d/60-oomguard-killed.conf"
 ROLLBACK_SECONDS = 5
 PR_SET_CHILD_SUBREAPER = 36
 
 MOMENTS = ["before the proof", "after the proof", "helper as well", "helper only", "stopped"]
 
-pwrite, DeadMan = os.pwrite, _sysctl_apply.DeadMan
+pwrite, RollbackHelper = os.pwrite, apply.RollbackHelper
 
 
-def request(manager, policy, **values):
-    return _sysctls.Request(
-        manager,
-        policy.KEYS,
-        values,
-        policy.order,
-        policy.leans_on,
-        True,
-        "/etc/sysctl.d/60-oomguard-killed.conf",
-        ROLLBACK_SECONDS,
-    )
+def build_request(policy):
+    return SysctlRequest(policy, persistent=True, file=FILE, rollback_seconds=ROLLBACK_SECONDS)
 
 
-def state(asked):
-    host = _sysctls.Host()
-    found = host.look(asked.keys, host.text(asked.file), asked.file)
+def overcommit(**wanted):
+    host = Host()
+    memory = parse_commit_memory(host.text("/proc/meminfo"), os.sysconf("SC_PAGE_SIZE") // 1024)
+    return build_request(OvercommitPolicy(wanted, memory, headroom_percent=0))
+
+
+def oom_policy(**wanted):
+    host = Host()
+    return build_request(OomPolicy(wanted, HostQueries(host.crash_kernel, host.limited_cgroups, host.pinned)))
+
+
+def read_state(request):
+    found = read_and_plan(Host(), request).before
     return found.live, found.file
 
 
-def change(asked):
-    _sysctl_apply.apply(_sysctls.Host(), _sysctls.plan(_sysctls.Host(), asked), _sysctl_apply.prove_new_process)
+def change(request):
+    apply.apply_sysctls(Host(), read_and_plan(Host(), request), apply.prove_new_process)
 
 
-def change_and_die(asked, moment):
-    """What the module does, up to a moment: so many writes, or one of MOMENTS."""
+def change_and_die(request, moment):
+    """Do what the module does, up to a moment: a number of writes, or one of MOMENTS."""
     module = os.getpid()
     writes, helpers = [], []
 
@@ -62,62 +80,66 @@ def change_and_die(asked, moment):
             writes.append(words)
         return pwrite(*words)
 
-    def armed(*words):
-        helper = DeadMan(*words)
-        helpers.append(helper._pid)
+    def start_helper(*words):
+        helper = RollbackHelper(*words)
+        helpers.append(helper.pid)
         return helper
 
-    def prove():
-        if moment in ("helper as well", "helper only"):
-            os.kill(helpers[0], signal.SIGKILL)
-        if moment in ("before the proof", "helper as well"):
-            os.kill(module, signal.SIGKILL)
-        if moment == "stopped":
-            os.kill(module, signal.SIGSTOP)
-        _sysctl_apply.prove_new_process()
-        if moment == "after the proof":
-            os.kill(module, signal.SIGKILL)
-
-    os.pwrite, _sysctl_apply.DeadMan = write, armed
-    _sysctl_apply.apply(_sysctls.Host(), _sysctls.plan(_sysctls.Host(), asked), prove)
+    os.pwrite, apply.RollbackHelper = write, start_helper
+    apply.apply_sysctls(Host(), read_and_plan(Host(), request), lambda: prove_and_die(moment, helpers[0]))
 
 
-def attempt(way, asked, moment):
-    old = state(asked)
-    made = _sysctls.plan(_sysctls.Host(), asked)
-    new = made.after.live, made.after.file
+def prove_and_die(moment, helper):
+    if moment in ("helper as well", "helper only"):
+        os.kill(helper, signal.SIGKILL)
+    if moment in ("before the proof", "helper as well"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if moment == "stopped":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    apply.prove_new_process()
+    if moment == "after the proof":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def attempt(way, request, moment):
+    old = read_state(request)
+    plan = read_and_plan(Host(), request)
+    new = plan.after.live, plan.after.file
     child = os.fork()
     if child == 0:
         try:
-            change_and_die(asked, moment)
+            change_and_die(request, moment)
         finally:
             os._exit(0)
     _pid, status = os.waitpid(child, os.WUNTRACED)
     if os.WIFSTOPPED(status):
-        time.sleep(ROLLBACK_SECONDS + 1)  # the helper does it alone
+        time.sleep(ROLLBACK_SECONDS + 1)  # the helper restores everything alone
         os.kill(child, signal.SIGKILL)
     try:
         while True:
-            os.wait()  # for the helper, too, which is ours now
+            os.wait()  # for the helper as well, which is our child now
     except ChildProcessError:
         pass
-    now = state(asked)
-    told = dict(way=way, moment=moment, end="old" if now == old else "new" if now == new else str(now), next=None)
-    if told["end"] != "new":
-        change(asked)
-        told["next"] = "new" if state(asked) == new else str(state(asked))
-    told["left"] = [name for name in os.listdir("/etc/sysctl.d") if name.startswith(".")]
-    return told
+    now = read_state(request)
+    entry = dict(way=way, moment=moment, end="old" if now == old else "new" if now == new else str(now), next=None)
+    if entry["end"] != "new":
+        change(request)
+        entry["next"] = "new" if read_state(request) == new else str(read_state(request))
+    entry["left"] = [name for name in os.listdir(os.path.dirname(FILE)) if name.startswith(".")]
+    return entry
 
 
 def lock_out():
-    """Nobody can start a process any more, and the module is stopped: the helper alone brings the host back."""
-    asked = request("overcommit", _overcommit, **{_overcommit.KBYTES: 4096, _overcommit.MODE: 2})
-    old = state(asked)
+    """Set a limit under which no process can start, and stop the module.
+
+    Only the helper can restore the host then.
+    """
+    request = overcommit(**{KBYTES: 4096, MODE: 2})
+    old = read_state(request)
     child = os.fork()
     if child == 0:
         try:
-            change_and_die(asked, "stopped")
+            change_and_die(request, "stopped")
         finally:
             os._exit(0)
     os.waitpid(child, os.WUNTRACED)
@@ -128,55 +150,25 @@ def lock_out():
     except OSError as error:
         forked = os.strerror(error.errno)
     time.sleep(ROLLBACK_SECONDS + 1)
-    now = state(asked)
+    now = read_state(request)
     os.kill(child, signal.SIGKILL)
     return dict(forked=forked, end="old" if now == old else str(now))
 
 
 def main():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    ways = [
-        (
-            "into a limit",
-            request(
-                "overcommit",
-                _overcommit,
-                **{_overcommit.ADMIN_RESERVE: 20000, _overcommit.KBYTES: 450000, _overcommit.MODE: 2},
-            ),
-        ),
-        (
-            "out of it",
-            request(
-                "overcommit",
-                _overcommit,
-                **{_overcommit.ADMIN_RESERVE: 8192, _overcommit.RATIO: 50, _overcommit.MODE: 0},
-            ),
-        ),
-        (
-            "into a panic",
-            request(
-                "oom_policy",
-                _oom_policy,
-                **{_oom_policy.REBOOT_AFTER: 30, _oom_policy.ON_OOPS: 1, _oom_policy.ON_OOM: 1},
-            ),
-        ),
-        (
-            "out of it",
-            request(
-                "oom_policy",
-                _oom_policy,
-                **{_oom_policy.REBOOT_AFTER: 0, _oom_policy.ON_OOPS: 0, _oom_policy.ON_OOM: 0},
-            ),
-        ),
-    ]
-    told = []
-    for there, back in (ways[:2], ways[2:]):
-        change(back[1])
+    into_limit = overcommit(**{ADMIN_RESERVE: 20000, KBYTES: 450000, MODE: 2})
+    out_of_limit = overcommit(**{ADMIN_RESERVE: 8192, RATIO: 50, MODE: 0})
+    into_panic = oom_policy(**{REBOOT_AFTER: 30, ON_OOPS: 1, ON_OOM: 1})
+    out_of_panic = oom_policy(**{REBOOT_AFTER: 0, ON_OOPS: 0, ON_OOM: 0})
+    killed = []
+    for name, there, back in (("a limit", into_limit, out_of_limit), ("a panic", into_panic, out_of_panic)):
+        change(back)
         for moment in [0, 1, 2, *MOMENTS]:
-            told.append(attempt(*there, moment))
-            told.append(attempt(*back, moment))
-        os.unlink(back[1].file)
-    print(json.dumps(dict(killed=told, locked_out=lock_out())))
+            killed.append(attempt(f"into {name}", there, moment))
+            killed.append(attempt(f"out of {name}", back, moment))
+        os.unlink(FILE)
+    print(json.dumps(dict(killed=killed, locked_out=lock_out())))
 
 
 main()

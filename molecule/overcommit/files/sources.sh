@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Sets sysctls in every place that a boot may read, each in another one. Two more come from the kernel's command line, see molecule.yml.
+# Sets each sysctl in another place that a boot may read. The kernel's command line in molecule.yml sets more.
 set -eu
 mkdir -p /run/sysctl.d /usr/local/lib/sysctl.d
 echo 'vm.overcommit_memory = 0' > /etc/sysctl.d/10-early.conf

@@ -5,134 +5,149 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Carries a plan for sysctls out: all or nothing.
+"""Carry out a plan for sysctls: all or nothing.
 
-The live values and the file change together, or neither does, even if the
-module is killed in between (_dead_man).
+The live values and the file change together, or neither does. That holds even
+if the module is killed in between (rollback.py).
 """
 
 import contextlib
 import errno
+import functools
 import mmap
 import os
-from typing import Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host, Live, Plan, proc_path
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import DeadMan
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host, proc_path
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import SysctlPlan, SysctlValues
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import RollbackHelper
 
-# What a login by ssh with a module in it was promised on Debian 12: Committed_AS rose by 18 MiB meanwhile.
-ROOM = 20 << 20  # bytes
-NOBODY = 65534  # a user without capabilities: what the kernel keeps for root alone does not count
+# What an ssh login that runs a module needs. On Debian 12 it raises Committed_AS by 18 MiB.
+LOGIN_BYTES = 20 << 20
+NOBODY = 65534  # a user without capabilities: the kernel's reserve for root must not count
 
 
-def apply(host: Host, made: Plan, prove: Callable[[], None], lock: Sequence[int] = ()) -> None:
-    """Carry a plan out. Raises OomError when anything fails, and then everything is as it was.
+def apply_sysctls(host: Host, plan: SysctlPlan, prove: Callable[[], None], lock: Sequence[int] = ()) -> None:
+    """Carry out a plan. Raises OomError if anything fails; everything is then as before.
 
-    C(prove) is called once the live values are written, and raises OomError
-    when they are not to stay. C(lock) is what the helper holds on to, too.
+    C(prove) is called once the live values are written. It raises OomError if they
+    must not stay. C(lock) are descriptors that the helper keeps open as well.
     """
-    undo = made.undo()
-    path = host.path(made.request.file)
+    path = host.path(plan.request.file)
+    new_text = plan.new_text
     with contextlib.ExitStack() as stack:
-        files = stack.enter_context(_opened(host, made))
-        new = stack.enter_context(_unfinished(path, made.text_after)) if made.file_changes else None
-        back = [(files[key], _bytes(value)) for key, value in undo]
-
-        def finish() -> None:
-            if new is not None:
-                os.rename(new, path)
-
-        def put_back() -> None:
-            failed = []
-            for fd, value in back:
-                try:
-                    os.pwrite(fd, value, 0)
-                except (OSError, MemoryError) as error:
-                    failed.append(error)  # the others all the same
-            if new is not None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(new)
-            if failed:
-                raise failed[0]
-
+        fds = stack.enter_context(_open_sysctls(host, plan))
+        new_file = None if new_text is None else stack.enter_context(_prepare_file(path, new_text))
+        keep = functools.partial(_replace_file, new_file, path)
+        undo = functools.partial(_undo, [(fds[key], _to_bytes(value)) for key, value in plan.undo_writes()], new_file)
         try:
-            dead_man = DeadMan(made.request.rollback_seconds, finish, put_back, [*files.values(), *lock])
+            helper = RollbackHelper(plan.request.rollback_seconds, keep, undo, [*fds.values(), *lock])
         except OSError as error:
-            raise OomError(
-                f"the helper that would restore the values before cannot be started ({error}), so nothing was changed"
-            )
+            raise OomError(f"nothing was changed: the rollback helper cannot be started ({error})") from error
         try:
-            _write(host, made, files, dead_man)
+            _write_sysctls(host, plan, fds, helper)
             prove()
-            if not dead_man.keep():
+            if not helper.confirm():
                 raise OomError(
-                    f"the helper did not finish it: that all is well was not shown within rollback_seconds={made.request.rollback_seconds}, or {made.request.file} could not be replaced, or it was killed"
+                    "the rollback helper did not keep the change: the module did not confirm it within"
+                    f" rollback_seconds={plan.request.rollback_seconds}, or {plan.request.file} could not be replaced,"
+                    " or the helper was killed"
                 )
         except BaseException as error:
-            dead_man.undo()
-            left = _back(host, made, put_back)
-            how = "all is as before" if not left else f"this could not be put back: {'; '.join(left)}"
-            raise OomError(f"{_words(error)}; {how}") from error
+            helper.roll_back()
+            left = _finish_undo(host, plan, undo)
+            state = f"this could not be restored: {'; '.join(left)}" if left else "everything is as before"
+            raise OomError(f"{_describe(error)}; {state}") from error
 
 
-def _back(host: Host, made: Plan, put_back: Callable[[], None]) -> List[str]:
-    """What the helper has left to do: nothing, unless it was killed, or we were stopped while it worked. What cannot be done is told.
+def _replace_file(new_file: Optional[str], path: str) -> None:
+    """Put the prepared file in the place of ours. Without one, our file stays as it is."""
+    if new_file is not None:
+        os.rename(new_file, path)
 
-    Done again it is the same, so that nothing has to be looked at first, which may fail for lack of memory.
+
+def _undo(old_values: Sequence[Tuple[int, bytes]], new_file: Optional[str]) -> None:
+    """Write the old values to their descriptors and remove the prepared file.
+
+    Tries everything, then raises the first error.
+    """
+    errors = []
+    for fd, value in old_values:
+        try:
+            os.pwrite(fd, value, 0)
+        except (OSError, MemoryError) as error:
+            errors.append(error)  # restore the others all the same
+    if new_file is not None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new_file)
+    if errors:
+        raise errors[0]
+
+
+def _finish_undo(host: Host, plan: SysctlPlan, undo: Callable[[], None]) -> List[str]:
+    """Undo what the helper did not undo, and return what cannot be undone.
+
+    The helper leaves nothing, unless it was killed, or this process was stopped
+    while the helper worked. Undoing twice has the same result, so nothing is
+    read first: a read may fail for lack of memory.
     """
     left: List[str] = []
     for step in (
-        put_back,
-        lambda: _restore_file(host, made),
-        lambda: left.extend(_differences(host, made.before.live)),
+        undo,
+        lambda: _restore_file(host, plan),
+        lambda: left.extend(_find_differences(host, plan.before.live)),
     ):
         try:
             step()
         except (OSError, OomError, MemoryError) as error:
-            left.append(_words(error))
+            left.append(_describe(error))
     return left
 
 
-def _words(error: BaseException) -> str:
-    """Python has none for a lack of memory."""
-    return "this module got no more memory" if isinstance(error, MemoryError) else str(error)
+def _describe(error: BaseException) -> str:
+    """Return the text of an error. Python has none for a lack of memory."""
+    return "this module ran out of memory" if isinstance(error, MemoryError) else str(error)
 
 
-def _restore_file(host: Host, made: Plan) -> None:
-    if host.text(made.request.file) == made.text_before:
+def _restore_file(host: Host, plan: SysctlPlan) -> None:
+    if host.text(plan.request.file) == plan.text_before:
         return
-    path = host.path(made.request.file)
-    if made.text_before is None:
+    path = host.path(plan.request.file)
+    if plan.text_before is None:
         os.unlink(path)
         return
-    with _unfinished(path, made.text_before) as old:
-        os.rename(old, path)
+    with _prepare_file(path, plan.text_before) as old_file:
+        os.rename(old_file, path)
+
+
+# --- proof ------------------------------------------------------------------------
 
 
 def prove_new_process() -> None:
-    """Raise OomError unless an ordinary user can start a process that starts another, with some memory."""
+    """Raise OomError unless an ordinary user can start a process, take some memory and fork."""
     try:
         child = os.fork()
         if child == 0:
-            os._exit(_live_as_nobody())
+            os._exit(_act_as_login())
     except OSError as error:
-        raise OomError(f"no new process can be started (fork: {error.strerror})")
+        raise OomError(f"no new process can be started (fork: {error.strerror})") from error
     status = os.waitpid(child, 0)[1]
     if status != 0:
         why = os.strerror(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else f"signal {os.WTERMSIG(status)}"
         raise OomError(
-            f"a process of an ordinary user does not get the {ROOM // 1024} KiB and the fork that a login takes ({why})"
+            f"a process of an ordinary user cannot take {LOGIN_BYTES // 1024} KiB of memory and fork, as a login does"
+            f" ({why})"
         )
 
 
-def _live_as_nobody() -> int:
-    """0, or the number of the error."""
+def _act_as_login() -> int:
+    """Take memory and fork as a user without capabilities. Return 0 or the number of the error."""
     try:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
-        mmap.mmap(-1, ROOM, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        mmap.mmap(-1, LOGIN_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if os.fork() == 0:
             os._exit(0)
         return errno.ECHILD if os.wait()[1] else 0
@@ -142,86 +157,93 @@ def _live_as_nobody() -> int:
         return errno.ENOMEM
 
 
-def _write(host: Host, made: Plan, files: Dict[str, int], dead_man: DeadMan) -> None:
-    for step in made.steps:
-        if not dead_man.holds():
+# --- live values ------------------------------------------------------------------
+
+
+def _write_sysctls(host: Host, plan: SysctlPlan, fds: Dict[str, int], helper: RollbackHelper) -> None:
+    """Write the values one by one as long as the helper waits, and read them back."""
+    for write in plan.writes:
+        if not helper.is_waiting():
             raise OomError(
-                f"the helper gave up before all was written: rollback_seconds={made.request.rollback_seconds} were over, or it was killed"
+                "the rollback helper ended before all values were written:"
+                f" rollback_seconds={plan.request.rollback_seconds} had passed, or it was killed"
             )
         try:
-            os.pwrite(files[step.key], _bytes(step.after), 0)
+            os.pwrite(fds[write.key], _to_bytes(write.after), 0)
         except OSError as error:
-            raise AccessError(f"{step.key} cannot be set to {step.after}: {error.strerror}")
-    different = _differences(host, made.after.live)
-    if different:
-        raise ReadBackError(f"after the write {'; '.join(different)}")
+            raise AccessError(f"{write.key} cannot be set to {write.after}: {error.strerror}") from error
+    differences = _find_differences(host, plan.after.live)
+    if differences:
+        raise ReadBackError(f"after the write {'; '.join(differences)}")
 
 
-def _differences(host: Host, expected: Live) -> List[str]:
+def _find_differences(host: Host, expected: SysctlValues) -> List[str]:
     found = {key: host.live(key) for key in expected}
-    return [f"{key} shows {found[key]} and not {value}" for key, value in expected.items() if found[key] != value]
+    return [f"{key} is {found[key]} instead of {value}" for key, value in expected.items() if found[key] != value]
 
 
-def _bytes(value: int) -> bytes:
+def _to_bytes(value: int) -> bytes:
     return f"{value}\n".encode()
 
 
-def unwritable(host: Host, made: Plan) -> Optional[str]:
-    """Why a run would fail."""
+def why_unwritable(host: Host, plan: SysctlPlan) -> Optional[str]:
+    """Return why the sysctls of a plan cannot be opened for writing, or None."""
     try:
-        with _opened(host, made):
+        with _open_sysctls(host, plan):
             return None
     except AccessError as error:
         return str(error)
 
 
 @contextlib.contextmanager
-def _opened(host: Host, made: Plan) -> Iterator[Dict[str, int]]:
-    """Before anything is written: what cannot be written is refused here."""
+def _open_sysctls(host: Host, plan: SysctlPlan) -> Iterator[Dict[str, int]]:
+    """Yield a descriptor for each sysctl to write. Raises AccessError if one cannot be opened."""
+    keys = {key for key, _value in plan.undo_writes()} | {write.key for write in plan.writes}
     with contextlib.ExitStack() as stack:
-        yield {
-            key: stack.enter_context(_opened_one(host, key))
-            for key in {key for key, _value in made.undo()} | {step.key for step in made.steps}
-        }
+        yield {key: stack.enter_context(_open_sysctl(host, key)) for key in keys}
 
 
 @contextlib.contextmanager
-def _opened_one(host: Host, key: str) -> Iterator[int]:
+def _open_sysctl(host: Host, key: str) -> Iterator[int]:
     path = proc_path(key)
     try:
         fd = os.open(host.path(path), os.O_WRONLY | os.O_CLOEXEC)
     except OSError as error:
         if error.errno == errno.EROFS:
-            raise AccessError(f"{path} cannot be written: it is read-only here")
-        raise AccessError(f"{path} cannot be written: {error.strerror}; use become")
+            raise AccessError(f"{path} cannot be written: it is read-only here") from error
+        raise AccessError(f"{path} cannot be written: {error.strerror}; use become") from error
     try:
         yield fd
     finally:
         os.close(fd)
 
 
-@contextlib.contextmanager
-def _unfinished(path: str, text: str) -> Iterator[str]:
-    """A file beside this one with the text and on disk, to be renamed; removed if it is still there in the end.
+# --- our file ---------------------------------------------------------------------
 
-    Its name is always the same: what a killed module and helper left is overwritten.
+
+@contextlib.contextmanager
+def _prepare_file(path: str, text: str) -> Iterator[str]:
+    """Write the text to a hidden file next to C(path), on disk, and yield its name for a rename.
+
+    It is removed at the end unless it was renamed. Its name is always the same, so
+    that a run overwrites what a killed module and helper left.
     """
     folder, name = os.path.split(path)
-    unfinished = os.path.join(folder, "." + name + ".new")
+    prepared = os.path.join(folder, "." + name + ".new")
     try:
         if not os.path.isdir(folder):
             os.makedirs(folder)
             os.chmod(folder, 0o755)  # whatever the umask
-        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        fd = os.open(prepared, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         with open(fd, "w", encoding="utf-8") as stream:
             os.fchmod(fd, 0o644)
             stream.write(text)
             stream.flush()
             os.fsync(fd)
     except OSError as error:
-        raise AccessError(f"{path} cannot be written: {error.strerror}")
+        raise AccessError(f"{path} cannot be written: {error.strerror}") from error
     try:
-        yield unfinished
+        yield prepared
     finally:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
+            os.unlink(prepared)

@@ -5,32 +5,37 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""What sets a sysctl at boot, and which of them wins.
+"""Find out which file and line sets a sysctl at boot.
 
-Pure: the text of files and of the kernel's command line in, assignments out.
+Pure: the text of files and of the kernel's command line goes in, values come out.
 Names are written with dots, as C(vm.panic_on_oom).
 Sources: sysctl.d(5), systemd:src/sysctl/sysctl.c, procps:src/sysctl.c,
 fs/proc/proc_sysctl.c:process_sysctl_arg, kernel/panic.c.
 """
 
 import fnmatch
-import os
+import posixpath
 import re
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 COMMAND_LINE = "/proc/cmdline"
+COMMAND_LINE_SINCE = (5, 8)  # the first kernel that reads sysctl.NAME=VALUE there
 
-# Files of the same name: the first folder wins (sysctl.d(5)).
+# Of files with the same name, the one in the first folder counts (sysctl.d(5)).
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
+VOLATILE = "/run/sysctl.d"  # empty after a boot, unless something fills it again
+SYSCTL_CONF = "/etc/sysctl.conf"  # procps reads it last, systemd only through a link in a folder
 
-# mm/util.c:overcommit_ratio_handler, overcommit_kbytes_handler: a write to one makes the other zero.
+# mm/util.c:overcommit_ratio_handler, overcommit_kbytes_handler: a write to one zeroes the other.
 EXCLUSIVE = {"vm.overcommit_ratio": "vm.overcommit_kbytes", "vm.overcommit_kbytes": "vm.overcommit_ratio"}
 
-# What the kernel takes (kernel/sysctl.c, mm/util.c, mm/oom_kill.c); it refuses the rest, and the value before stays.
+# What the kernel accepts (kernel/sysctl.c, mm/util.c, mm/oom_kill.c). It refuses any other value
+# and keeps the old one.
 RANGES = {"vm.overcommit_memory": (0, 2), "vm.panic_on_oom": (0, 2)}
 _NUMBER = re.compile(r"(-?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))\Z")  # lib/kstrtox.c: base 0
 
-# What a kernel starts with where nothing says otherwise; the rest depends on its configuration or on the memory of the host.
+# What every kernel starts with. The other sysctls start with a value that depends on the kernel's
+# configuration or on the host's memory.
 DEFAULTS = {
     "vm.overcommit_memory": 0,
     "vm.overcommit_ratio": 50,
@@ -42,10 +47,10 @@ DEFAULTS = {
 
 
 class Assignment(NamedTuple):
-    """One line that sets a sysctl, or sysctls that match a pattern."""
+    """One line that sets a sysctl, or every sysctl that matches a pattern."""
 
     key: str
-    value: Optional[str]  # None: a line that takes the key out of all patterns, and sets nothing
+    value: Optional[str]  # None: the line sets nothing and excludes the key from all patterns
     path: str
     line: int
 
@@ -53,26 +58,45 @@ class Assignment(NamedTuple):
         return self.path if self.path == COMMAND_LINE else f"{self.path} line {self.line}"
 
 
-class Found(NamedTuple):
-    """A value at boot and the assignment that decides on it; None for what the kernel starts with."""
+class BootValue(NamedTuple):
+    """The value of a sysctl at boot, and the assignment that decides it."""
 
     value: Optional[int]  # None: depends on the kernel's configuration, or on the host's memory
-    source: Optional[Assignment]  # it may be one that the kernel refuses, or that takes an earlier one back
+    source: Optional[Assignment]  # None: nothing sets it. The kernel may refuse it; it may be an exclusion
 
     def __str__(self) -> str:
-        start = "its own value" if self.value is None else str(self.value)
+        start = "its own default" if self.value is None else str(self.value)
         if self.source is None:
-            return f"nothing sets it, and the kernel starts with {start}"
+            return f"nothing sets it, so the kernel starts with {start}"
         if self.source.value is None:
-            return f"{self.source} keeps it from being set, and the kernel starts with {start}"
-        word = (self.source.value.split() or ["nothing"])[0]
-        if number(self.source.key, self.source.value) is None:
-            return f"{self.source} sets it to {word}, which the kernel refuses, so that it stays {start}"
+            return f"{self.source} excludes it, so the kernel starts with {start}"
+        word = (self.source.value.split() or ["an empty value"])[0]
+        if parse_value(self.source.key, self.source.value) is None:
+            return f"{self.source} sets it to {word}, which the kernel refuses, so it stays {start}"
         return f"{self.source} sets {self.source.key} to {word}"
 
 
-def normalize(name: str) -> str:
-    """With dots between the parts, whichever way it was written: with slashes a dot is part of a name, and the other way round."""
+class BootSources(NamedTuple):
+    """Everything that sets sysctls when one host boots."""
+
+    files: Dict[str, str]  # text by path: the *.conf files of FOLDERS, and SYSCTL_CONF
+    command_line: str
+    kernel_release: str  # as uname -r prints it
+    systemd: bool  # systemd-sysctl reads the files; without systemd, sysctl --system of procps does
+
+    def with_file(self, path: str, text: Optional[str]) -> "BootSources":
+        """Return the sources with this text in a file. None changes nothing."""
+        return self if text is None else self._replace(files={**self.files, path: text})
+
+
+# --- one line ---------------------------------------------------------------------
+
+
+def normalize_key(name: str) -> str:
+    """Return the name of a sysctl with dots between its parts.
+
+    The first separator decides: after a slash a dot is part of a name, after a dot a slash is.
+    """
     name = name.strip()
     first = re.search(r"[./]", name)
     if first and first.group() == "/":
@@ -80,8 +104,8 @@ def normalize(name: str) -> str:
     return ".".join(part for part in name.split(".") if part)
 
 
-def number(key: str, text: Optional[str]) -> Optional[int]:
-    """The value that the kernel makes of a text; None where it refuses."""
+def parse_value(key: str, text: Optional[str]) -> Optional[int]:
+    """Return the number that the kernel reads in a text, or None if the kernel refuses it."""
     match = _NUMBER.match(((text or "").split() or [""])[0])
     if match is None:
         return None
@@ -92,20 +116,24 @@ def number(key: str, text: Optional[str]) -> Optional[int]:
     return value if low <= value <= high else None
 
 
-def assignments(text: str, path: str) -> Iterator[Assignment]:
-    """The assignments of a file in the format of sysctl.d(5), in order."""
+def parse_assignments(text: str, path: str) -> Iterator[Assignment]:
+    """Yield the assignments of a file in the format of sysctl.d(5), in order."""
     for line, content in enumerate(text.split("\n"), 1):
         content = content.strip()
         if not content or content[0] in "#;":
             continue
         name, equals, value = content.partition("=")
-        quiet = name.startswith("-")  # errors are no errors; without a value it is an exception from patterns
-        if equals or quiet:
-            yield Assignment(normalize(name[1:] if quiet else name), value.strip() if equals else None, path, line)
+        # A minus makes errors harmless. Without a value it excludes the key from patterns.
+        minus = name.startswith("-")
+        if equals or minus:
+            yield Assignment(normalize_key(name[1:] if minus else name), value.strip() if equals else None, path, line)
 
 
-def command_line(text: str, sysctls: bool = True) -> Iterator[Assignment]:
-    """The assignments of the kernel's command line, in the order in which they count. Before 5.8 it knew no C(sysctls) there."""
+def parse_command_line(text: str, sysctls: bool = True) -> List[Assignment]:
+    """Return the assignments of the kernel's command line, in the order in which they are applied.
+
+    C(sysctls) is false for a kernel before 5.8, which does not read C(sysctl.NAME=VALUE).
+    """
     early, late = [], []
     for word in text.split():
         name, equals, value = word.partition("=")
@@ -115,73 +143,115 @@ def command_line(text: str, sysctls: bool = True) -> Iterator[Assignment]:
             early.append(Assignment("kernel.panic_on_oops", "1", COMMAND_LINE, 1))
         elif sysctls and re.match(r"sysctl[./]", name) and equals:
             late.append(Assignment(name[len("sysctl.") :].replace("/", "."), value, COMMAND_LINE, 1))
-    return iter(early + late)
+    return early + late
 
 
-def in_order(paths: Iterable[str]) -> List[str]:
-    """Which of these files count, in the order in which they are read: by name, whatever their folder."""
+# --- the next boot ----------------------------------------------------------------
+
+
+def values_at_boot(
+    keys: Iterable[str], sources: BootSources, volatile: bool = False, procps: bool = False
+) -> Dict[str, BootValue]:
+    """Return what the next boot sets, by sysctl.
+
+    C(volatile) includes the present files in /run. C(procps) reads the files as
+    C(sysctl --system) does, even on a host with systemd.
+    """
+    texts = {
+        path: content
+        for path, content in sources.files.items()
+        if path != SYSCTL_CONF and (volatile or not path.startswith(VOLATILE))
+    }
+    procps = procps or not sources.systemd
+    order = [path for path in order_files(texts) if procps or not posixpath.basename(path).startswith(".")]
+    if procps:
+        texts[SYSCTL_CONF] = sources.files.get(SYSCTL_CONF, "")
+        order.append(SYSCTL_CONF)
+    kernel = tuple(int(part) for part in re.findall(r"\d+", sources.kernel_release)[:2])
+    return resolve_assignments(
+        keys,
+        parse_command_line(sources.command_line, kernel >= COMMAND_LINE_SINCE),
+        (assignment for path in order for assignment in parse_assignments(texts[path], path)),
+        procps,
+    )
+
+
+def order_files(paths: Iterable[str]) -> List[str]:
+    """Return the files that count in the order of their names, whatever their folders."""
     chosen: Dict[str, str] = {}
-    for path in sorted(paths, key=lambda path: FOLDERS.index(os.path.dirname(path))):
-        chosen.setdefault(os.path.basename(path), path)
+    for path in sorted(paths, key=lambda path: FOLDERS.index(posixpath.dirname(path))):
+        chosen.setdefault(posixpath.basename(path), path)
     return [chosen[name] for name in sorted(chosen)]
 
 
-def at_boot(
-    keys: Iterable[str], first: Iterable[Assignment], then: Iterable[Assignment], procps: bool = False
-) -> Dict[str, Found]:
-    """What these sysctls will be, from the command line and then from all files in order.
+def resolve_assignments(
+    keys: Iterable[str], kernel: Iterable[Assignment], files: Iterable[Assignment], procps: bool = False
+) -> Dict[str, BootValue]:
+    """Return the values after the kernel's assignments and then those of all files, each in order.
 
-    Of several assignments to one name the last counts. One to a pattern counts
-    for the names that have none of their own, wherever it stands. An exception
-    from patterns also takes back what the name was assigned before, but not
-    for C(procps).
+    An assignment to a name beats any pattern, wherever the pattern stands.
     """
-    values = {key: Found(DEFAULTS.get(key), None) for key in keys}
-    for assignment in first:
-        _set(values, assignment.key, assignment)
-    last: Dict[str, Assignment] = {}
-    for assignment in then:
-        if procps and assignment.value is None and assignment.key in last:
-            continue
-        if assignment.key in last and last[assignment.key].value != assignment.value:
-            del last[assignment.key]  # said again it keeps its place, which matters to those that make another zero
-        last[assignment.key] = assignment
+    values = {key: BootValue(DEFAULTS.get(key), None) for key in keys}
+    for assignment in kernel:
+        _assign(values, assignment.key, assignment)
+    last = _last_assignments(files, procps)
     for assignment in last.values():
         if not set("*?[") & set(assignment.key):
-            _set(values, assignment.key, assignment)
+            _assign(values, assignment.key, assignment)
             continue
-        for key in sorted({*values, *EXCLUSIVE}):  # as a folder is read: of a pair the second is written last
+        # A pattern is expanded in sorted order: of a pair, the second is written last.
+        for key in sorted({*values, *EXCLUSIVE}):
             if key not in last and _matches(key, assignment.key):
-                _set(values, key, assignment)
+                _assign(values, key, assignment)
     return {key: values[key] for key in keys}
 
 
+def _last_assignments(assignments: Iterable[Assignment], procps: bool) -> Dict[str, Assignment]:
+    """Return the last assignment to each name or pattern, in the order in which they are written.
+
+    An exclusion also withdraws what the name was assigned before, but not with procps.
+    """
+    last: Dict[str, Assignment] = {}
+    for assignment in assignments:
+        if procps and assignment.value is None and assignment.key in last:
+            continue
+        if assignment.key in last and last[assignment.key].value != assignment.value:
+            # Only a new value moves to the end. That matters for two that zero each other.
+            del last[assignment.key]
+        last[assignment.key] = assignment
+    return last
+
+
 def _matches(key: str, pattern: str) -> bool:
-    """As glob(7) matches paths: no wildcard reaches over a separator."""
+    """Match like glob(7) does for paths: no wildcard crosses a separator."""
     parts, patterns = key.split("."), pattern.split(".")
     return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
 
 
-def _set(values: Dict[str, Found], key: str, assignment: Assignment) -> None:
-    value = number(key, assignment.value)
+def _assign(values: Dict[str, BootValue], key: str, assignment: Assignment) -> None:
+    value = parse_value(key, assignment.value)
     if value is None:
         if key in values:
             values[key] = values[key]._replace(source=assignment)
         return
     if key in values:
-        values[key] = Found(value, assignment)
+        values[key] = BootValue(value, assignment)
     other = EXCLUSIVE.get(key)
     if other in values:
-        values[other] = Found(0, assignment)
+        values[other] = BootValue(0, assignment)
 
 
-# --- our own file ---------------------------------------------------------------
+# --- our own file -----------------------------------------------------------------
 
 
-def header(manager: str) -> str:
+def file_header(manager: str) -> str:
+    """Return the first line of a file that the module C(manager) writes.
+
+    It must not change: a module recognises the files on a host by it.
+    """
     return f"# Managed by oomguard.linux.{manager}, which keeps nothing else that is written here.\n"
 
 
-def render(manager: str, values: Dict[str, int]) -> str:
-    """A file of ours: values by name, in the order in which they are to be set."""
-    return header(manager) + "".join(f"{key} = {value}\n" for key, value in values.items())
+def render_file(manager: str, values: Dict[str, int]) -> str:
+    """Return the text of our file. The boot sets the values in the order of the dictionary."""
+    return file_header(manager) + "".join(f"{key} = {value}\n" for key, value in values.items())

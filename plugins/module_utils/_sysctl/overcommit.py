@@ -5,15 +5,23 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""How much memory the kernel promises: the arithmetic, the order of the writes, and what would lock everybody out.
+"""Limit how much memory the kernel promises, and refuse a limit under which no process could start.
 
-Pure. Sources: Documentation/mm/overcommit-accounting.rst, mm/util.c:vm_commit_limit, __vm_enough_memory.
+Pure. Sources: Documentation/mm/overcommit-accounting.rst, mm/util.c:vm_commit_limit,
+__vm_enough_memory.
 """
 
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
+    SysctlPlan,
+    SysctlPolicy,
+    SysctlValues,
+    explain_boot_value,
+    suggest_boot_fix,
+)
 
 ADMIN_RESERVE, USER_RESERVE = "vm.admin_reserve_kbytes", "vm.user_reserve_kbytes"
 RATIO, KBYTES, MODE = "vm.overcommit_ratio", "vm.overcommit_kbytes", "vm.overcommit_memory"
@@ -31,49 +39,31 @@ LARGEST = {
 }
 
 
-class Memory(NamedTuple):
-    """What /proc/meminfo says, in KiB."""
-
-    total_kb: int
-    huge_kb: int  # the pool of huge pages, used or not
-    swap_kb: int
-    committed_kb: int  # Committed_AS
-    page_kb: int = 4
+# --- options ----------------------------------------------------------------------
 
 
-def memory(meminfo: str, page_kb: int) -> Memory:
-    """The text of /proc/meminfo. Raises UnsupportedError where a line of it is missing that every kernel of today has."""
-    found = Meminfo(meminfo)
-    # Before kernel 4.17 only the pool of the default size is told.
-    huge_kb = found.get("Hugetlb", found.get("HugePages_Total", 0) * found.get("Hugepagesize", 0))
-    return Memory(found["MemTotal"], huge_kb, found["SwapTotal"], found["Committed_AS"], page_kb)
-
-
-def wanted(
+def overcommit_sysctls(
     mode: Optional[str],
     ratio: Optional[int],
     kbytes: Optional[int],
     admin_reserve: Optional[int],
     user_reserve: Optional[int],
 ) -> Dict[str, int]:
-    """Sysctls by name. Raises InputError for what no host should have."""
+    """Return the sysctls that these options set.
+
+    Raises InputError if no option is set, and for values that no host should have.
+    """
     if ratio is not None and kbytes is not None:
         raise InputError(
-            f"ratio={ratio} and kbytes={kbytes}: the kernel makes one zero when the other is set; give one of them"
+            f"ratio={ratio} and kbytes={kbytes} exclude each other: a write to one makes the kernel set the other"
+            " to 0; set only one of them"
         )
-    for name, value in (("ratio", ratio), ("kbytes", kbytes)):
-        if value is not None and value < 1:
-            raise InputError(
-                f"{name}={value}: then only swap could be promised, on a host without swap nothing at all, and no process could start; give 1 or more"
-            )
-    for name, value in (
-        ("ratio", ratio),
-        ("kbytes", kbytes),
-        ("admin_reserve_kbytes", admin_reserve),
-        ("user_reserve_kbytes", user_reserve),
-    ):
-        if value is not None and not 0 <= value <= LARGEST[name]:
-            raise InputError(f"{name}={value} is out of range, up to {LARGEST[name]}")
+    _check_limit("ratio", ratio)
+    _check_limit("kbytes", kbytes)
+    _check_range("ratio", ratio)
+    _check_range("kbytes", kbytes)
+    _check_range("admin_reserve_kbytes", admin_reserve)
+    _check_range("user_reserve_kbytes", user_reserve)
     given = {
         ADMIN_RESERVE: admin_reserve,
         USER_RESERVE: user_reserve,
@@ -83,76 +73,146 @@ def wanted(
     }
     found = {key: value for key, value in given.items() if value is not None}
     if not found:
-        raise InputError(
-            "nothing is asked for: give mode, ratio or kbytes, admin_reserve_kbytes or user_reserve_kbytes"
-        )
+        raise InputError("no option is set; set mode, ratio, kbytes, admin_reserve_kbytes or user_reserve_kbytes")
     return found
 
 
-def order(live: Dict[str, Optional[int]], asked: Dict[str, int]) -> List[str]:
-    """The limit stands before it binds, and binds no more before it falls."""
-    leaves_never = live[MODE] == NEVER and asked.get(MODE, NEVER) != NEVER
-    return sorted(KEYS, key=lambda key: key != MODE) if leaves_never else list(KEYS)
+def _check_limit(option: str, value: Optional[int]) -> None:
+    if value is not None and value < 1:
+        raise InputError(
+            f"{option}={value} lets the kernel promise only swap: on a host without swap no process could start;"
+            " set 1 or more"
+        )
 
 
-def leans_on(asked: Dict[str, int]) -> List[str]:
-    """A limit that is asked for has to be the same at the next boot, whoever sets it."""
-    return [RATIO, KBYTES] if asked.get(MODE) == NEVER else []
+def _check_range(option: str, value: Optional[int]) -> None:
+    if value is not None and not 0 <= value <= LARGEST[option]:
+        raise InputError(f"{option}={value} is out of range, up to {LARGEST[option]}")
 
 
-def check_percent(headroom_percent: int) -> None:
+def check_headroom_percent(headroom_percent: int) -> None:
+    """Raise InputError unless this is a percentage."""
     if not 0 <= headroom_percent <= 100:
         raise InputError(f"headroom_percent={headroom_percent} is out of range, 0 to 100")
 
 
-def commit_limit_kb(memory: Memory, ratio: Optional[int], kbytes: Optional[int]) -> int:
-    """CommitLimit, as the kernel works it out in whole pages."""
-    page = memory.page_kb
+# --- arithmetic -------------------------------------------------------------------
+
+
+class CommitMemory(NamedTuple):
+    """The numbers of /proc/meminfo that decide the limit, in KiB."""
+
+    total_kb: int
+    huge_kb: int  # the pool of huge pages, used or not
+    swap_kb: int
+    committed_kb: int  # Committed_AS
+    page_kb: int = 4
+
+
+def parse_commit_memory(meminfo: str, page_kb: int) -> CommitMemory:
+    """Return the numbers in the text of /proc/meminfo.
+
+    Raises UnsupportedError if it lacks a line that every kernel of today has.
+    """
+    found = Meminfo(meminfo)
+    # Before kernel 4.17 /proc/meminfo has only the pool of the default huge page size.
+    huge_kb = found.get("Hugetlb", found.get("HugePages_Total", 0) * found.get("Hugepagesize", 0))
+    return CommitMemory(found["MemTotal"], huge_kb, found["SwapTotal"], found["Committed_AS"], page_kb)
+
+
+def commit_limit_kb(memory: CommitMemory, values: SysctlValues) -> int:
+    """Return CommitLimit for these sysctls in KiB. The kernel calculates in whole pages."""
+    page, kbytes = memory.page_kb, values[KBYTES]
     if kbytes:
         return kbytes // page * page + memory.swap_kb
-    return (memory.total_kb - memory.huge_kb) // page * (ratio or 0) // 100 * page + memory.swap_kb
+    return (memory.total_kb - memory.huge_kb) // page * (values[RATIO] or 0) // 100 * page + memory.swap_kb
 
 
-def now(_key: str) -> Tuple[str, str]:
-    return "mode=never", "raise ratio or kbytes, or add swap"
+class Lockout(NamedTuple):
+    """Why no process could start."""
+
+    key: str  # the sysctl that is the cause
+    reason: str
 
 
-def refuse(
-    before: Mapping[str, Optional[int]],
-    after: Mapping[str, Optional[int]],
-    memory: Memory,
-    headroom_percent: int,
-    told: Callable[[str], Tuple[str, str]] = now,
-) -> None:
-    """Raise InputError where promises that are already made would leave too little for anybody to start a process.
+def find_lockout(
+    before: SysctlValues, after: SysctlValues, memory: CommitMemory, headroom_percent: int
+) -> Optional[Lockout]:
+    """Return why no process could start after the change; None if one could, or nothing changes.
 
-    Asked once for the live values, and once for those of the next boot.
-    C(told) has when that is and what to do about it, from the sysctl that is the cause.
+    The memory that is already promised counts against the new limit.
     """
-    binding = (MODE, RATIO, KBYTES, ADMIN_RESERVE)
-    if after[MODE] != NEVER or all(before[key] == after[key] for key in binding):
-        return
-    limit = commit_limit_kb(memory, after[RATIO], after[KBYTES])
+    if after[MODE] != NEVER or all(before[key] == after[key] for key in (MODE, RATIO, KBYTES, ADMIN_RESERVE)):
+        return None
+    limit = commit_limit_kb(memory, after)
     headroom = limit - memory.committed_kb
-    figures = f"CommitLimit would be {limit} KiB, and {memory.committed_kb} KiB are promised already (Committed_AS)"
+    figures = f"CommitLimit would be {limit} KiB, and {memory.committed_kb} KiB are already promised (Committed_AS)"
     if headroom < 0 or headroom * 100 < limit * headroom_percent:
-        when, remedy = told(KBYTES if after[KBYTES] else RATIO)
-        raise InputError(
-            f"{when}: {figures}, which {(f'is {-headroom} KiB more' if headroom < 0 else f'leaves {headroom} KiB, less than headroom_percent={headroom_percent}')}: processes would fail to start, sshd and Ansible among them; {remedy} (force=true overrides)"
+        size = (
+            f"{-headroom} KiB too much"
+            if headroom < 0
+            else f"which leaves {headroom} KiB, less than headroom_percent={headroom_percent}"
+        )
+        return Lockout(
+            KBYTES if after[KBYTES] else RATIO,
+            f"{figures}, {size}: processes would fail to start, sshd and Ansible among them",
         )
     reserve = after[ADMIN_RESERVE] or 0
     if headroom < reserve:
-        when, remedy = told(ADMIN_RESERVE)
-        raise InputError(
-            f"{when}: {figures}, and admin_reserve_kbytes={reserve} keeps the {headroom} KiB that are left from everybody but root; {remedy} (force=true overrides)"
+        return Lockout(
+            ADMIN_RESERVE, f"{figures}, and admin_reserve_kbytes={reserve} keeps the remaining {headroom} KiB for root"
         )
+    return None
 
 
-def doubts(after: Dict[str, Optional[int]], memory: Memory) -> List[str]:
-    """What the limit does not do, for the user to know."""
-    limit = commit_limit_kb(memory, after[RATIO], after[KBYTES])
-    if after[MODE] == NEVER and limit > memory.total_kb + memory.swap_kb:
-        return [
-            f"mode=never: CommitLimit {limit} KiB is more than memory and swap, {memory.total_kb + memory.swap_kb} KiB: the OOM killer will still be called"
-        ]
-    return []
+# --- the policy -------------------------------------------------------------------
+
+
+class OvercommitPolicy(SysctlPolicy):
+    """The rules of the module overcommit."""
+
+    manager = "overcommit"
+    keys = KEYS
+
+    def __init__(self, wanted: Dict[str, int], memory: CommitMemory, headroom_percent: int) -> None:
+        self.wanted = wanted
+        self.memory = memory
+        self.headroom_percent = headroom_percent
+
+    def write_order(self, live: SysctlValues) -> List[str]:
+        """Return an order in which no moment has a stricter limit than the end.
+
+        The limit comes before the mode that enforces it, and after the mode when
+        the change ends the enforcement.
+        """
+        leaves_never = live[MODE] == NEVER and self.wanted.get(MODE, NEVER) != NEVER
+        return sorted(KEYS, key=lambda key: key != MODE) if leaves_never else list(KEYS)
+
+    def related_keys(self) -> List[str]:
+        """Return what makes the limit, which the next boot must set to the same size."""
+        return [RATIO, KBYTES] if self.wanted.get(MODE) == NEVER else []
+
+    def refuse_harm(self, plan: SysctlPlan) -> None:
+        """Raise InputError if no process could start, at once or after the next boot."""
+        lockout = find_lockout(plan.before.live, plan.after.live, self.memory, self.headroom_percent)
+        if lockout is not None:
+            raise InputError(f"mode=never: {lockout.reason}; raise ratio or kbytes, or add swap (force=true overrides)")
+        lockout = find_lockout(plan.before.boot_values, plan.after.boot_values, self.memory, self.headroom_percent)
+        if lockout is not None:
+            option = "admin_reserve_kbytes" if lockout.key == ADMIN_RESERVE else "ratio or kbytes"
+            sources = f"{explain_boot_value(plan, MODE)}; {explain_boot_value(plan, lockout.key)}"
+            raise InputError(
+                f"mode=never after the next boot ({sources}): {lockout.reason};"
+                f" {suggest_boot_fix(plan, lockout.key, option)} (force=true overrides)"
+            )
+
+    def warnings_for(self, live: SysctlValues) -> List[str]:
+        """Return a warning if the limit is too high to prevent a kill."""
+        limit = commit_limit_kb(self.memory, live)
+        most = self.memory.total_kb + self.memory.swap_kb
+        if live[MODE] == NEVER and limit > most:
+            return [
+                f"mode=never: CommitLimit is {limit} KiB, more than memory and swap together ({most} KiB):"
+                " the OOM killer will still be called"
+            ]
+        return []

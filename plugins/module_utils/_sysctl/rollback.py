@@ -5,10 +5,11 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""A dead man's switch: a helper that undoes a change unless it is told in time that all is well.
+"""Roll a change back unless it is confirmed in time, with a helper process (a dead man's switch).
 
-It is forked before the change, as afterwards a fork may be what fails. It
-needs nothing of the process that it watches, nor of its terminal or session.
+The helper is forked before the change, because afterwards a fork may be what
+fails. It needs nothing of the process that it watches: neither its terminal nor
+its session.
 """
 
 import contextlib
@@ -20,100 +21,104 @@ import sys
 import time
 from typing import Callable, Iterable, Optional, Set
 
-ARMED, KEEP, GIVING_UP = b"a", b"k", b"u"
-KEPT, UNDONE, FAILED = 0, 3, 1  # exit codes of the helper
+READY, CONFIRMED, ROLLING_BACK = b"a", b"k", b"u"  # messages between the two processes
+KEPT, ROLLED_BACK, FAILED = 0, 3, 1  # exit codes of the helper
 
-# What cannot be put back at once, for lack of memory, say, is tried again for so long.
+# How long to retry an old value that cannot be written at once, for example for lack of memory.
 RETRY_SECONDS = 60
 RETRY_PAUSE_SECONDS = 0.1
 
-ARM_SECONDS = 30
+READY_SECONDS = 30
 
 
-class DeadMan:
-    """Armed as soon as it exists. Ends by C(keep) or C(undo), by the death of this process, or after so many seconds.
+class RollbackHelper:
+    """A helper that calls C(keep) or C(undo), and always one of them, even if this process dies.
 
-    C(keep) finishes the change and C(undo) takes it back; both are done by the
-    helper, so that whenever this process dies it is one or the other. They may
-    raise OSError. C(files) are the descriptors that they need.
+    It waits as soon as the object exists, until C(confirm) or C(roll_back) is
+    called, this process dies or C(seconds) have passed. Both functions may raise
+    OSError. C(files) are the descriptors that they need. Raises OSError if the
+    helper cannot be started.
     """
 
     def __init__(
         self, seconds: float, keep: Callable[[], None], undo: Callable[[], None], files: Iterable[int] = ()
     ) -> None:
-        self._code: Optional[int] = None
-        self._mine, his = socket.socketpair()
-        self._pid = os.fork()
-        if self._pid == 0:
+        self._exit_code: Optional[int] = None
+        self._socket, helper_socket = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
             try:
-                self._mine.close()
-                code = _watch(his, seconds, keep, undo, files)
+                self._socket.close()
+                code = _watch(helper_socket, seconds, keep, undo, files)
             except BaseException:  # pylint: disable=broad-except
                 code = FAILED
             os._exit(code)
-        his.close()
-        self._mine.settimeout(ARM_SECONDS)
-        if self._mine.recv(1) != ARMED:
+        helper_socket.close()
+        self._socket.settimeout(READY_SECONDS)
+        if self._socket.recv(1) != READY:
             raise OSError("it ended at once")
 
-    def holds(self) -> bool:
-        """Whether it is still there, and has taken nothing back."""
-        return not select.select([self._mine], [], [], 0)[0]
+    def is_waiting(self) -> bool:
+        """Whether the helper still runs and has not begun to roll back."""
+        return not select.select([self._socket], [], [], 0)[0]
 
-    def keep(self) -> bool:
-        """Finish the change. False when it was taken back instead, as the time was over or it could not be finished."""
-        try:
-            self._mine.sendall(KEEP)
-        except OSError:  # it has ended
-            pass
-        return self._end() == KEPT
+    def confirm(self) -> bool:
+        """Have the helper keep the change. Return False if it rolled back instead.
 
-    def undo(self) -> bool:
-        """Take the change back, if that is not done already. False when the helper did not."""
-        return self._end() == UNDONE
+        It does so when the time is over or C(keep) fails.
+        """
+        with contextlib.suppress(OSError):  # the helper has ended
+            self._socket.sendall(CONFIRMED)
+        return self._wait() == KEPT
 
-    def _end(self) -> int:
-        if self._code is None:
-            self._mine.close()
-            _pid, status = os.waitpid(self._pid, 0)
-            self._code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else FAILED
-        return self._code
+    def roll_back(self) -> bool:
+        """Have the helper undo the change unless it already did. Return False if it could not."""
+        return self._wait() == ROLLED_BACK
+
+    def _wait(self) -> int:
+        if self._exit_code is None:
+            self._socket.close()
+            _pid, status = os.waitpid(self.pid, 0)
+            self._exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else FAILED
+        return self._exit_code
 
 
 def _watch(
-    his: socket.socket, seconds: float, keep: Callable[[], None], undo: Callable[[], None], files: Iterable[int]
+    watched: socket.socket, seconds: float, keep: Callable[[], None], undo: Callable[[], None], files: Iterable[int]
 ) -> int:
-    os.setsid()  # what ends the session, or the group, of the process that we watch does not end us
+    """Wait for the confirmation, then keep or undo the change. Return the helper's exit code."""
+    os.setsid()  # a signal to the watched process's session or group must not reach the helper
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    _let_go({his.fileno(), *files})
-    his.sendall(ARMED)
-    told = bool(select.select([his], [], [], seconds)[0]) and his.recv(1) == KEEP
-    if told:
-        try:
+    _close_files_except({watched.fileno(), *files})
+    watched.sendall(READY)
+    confirmed = bool(select.select([watched], [], [], seconds)[0]) and watched.recv(1) == CONFIRMED
+    if confirmed:
+        with contextlib.suppress(OSError):
             keep()
             return KEPT
-        except OSError:
-            pass
     with contextlib.suppress(OSError):
-        his.sendall(GIVING_UP)  # before the first value is back: from now on nobody else may write
+        watched.sendall(ROLLING_BACK)  # before the first old value: from now on the module may not write
     deadline = time.monotonic() + RETRY_SECONDS
     while time.monotonic() < deadline:
         try:
             undo()
-            return UNDONE
+            return ROLLED_BACK
         except (OSError, MemoryError):
             time.sleep(RETRY_PAUSE_SECONDS)
     return FAILED
 
 
-def _let_go(needed: Set[int]) -> None:
-    """Close everything else: whoever reads what the watched process writes must not wait for us."""
+def _close_files_except(needed: Set[int]) -> None:
+    """Close all other descriptors.
+
+    A program that reads the watched process's output must see its end while the helper still runs.
+    """
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
         if standard is not None and not standard.closed:
             os.dup2(null, standard.fileno())
     for fd in map(int, os.listdir("/proc/self/fd")):
         if fd > 2 and fd not in needed:
-            with contextlib.suppress(OSError):  # that of the listing itself
+            with contextlib.suppress(OSError):  # the descriptor of the listing itself
                 os.close(fd)

@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""One run of a module that sets sysctls: look, refuse, and carry out what is left to do.
+"""Run a module that sets sysctls: read the host, plan, refuse harm, and carry the plan out.
 
 Two runs on one host wait for each other.
 """
@@ -14,57 +14,78 @@ import contextlib
 import fcntl
 import os
 import time
-from typing import Callable, Iterator
+from typing import Iterator, List, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import guards as _sysctl_guards
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import PROC_SYS, Host, Plan, Request, plan
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.guards import refuse_kubelet_values, why_not_here
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import PROC_SYS, Host
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
+    SysctlPlan,
+    SysctlRequest,
+    check_request,
+    plan_sysctls,
+)
 
-# A run that hangs holds the lock for its rollback_seconds, 30 usually, and while its helper tries to put back what it cannot, 60.
+# A run that hangs holds the lock for its rollback_seconds, 30 by default, and for another 60 while
+# its helper tries to restore a value that cannot be written.
 LOCK_SECONDS = 100
 LOCK_PAUSE_SECONDS = 0.1
 
 
-def run(host: Host, request: Request, refuse: Callable[[Plan], None], check_mode: bool) -> Plan:
-    """What was done, or in check mode would be. C(refuse) has the module's own reasons against a plan."""
-    with contextlib.ExitStack() as stack:
-        lock = [] if check_mode else [stack.enter_context(_alone(host))]
-        made = plan(host, request)
-        if not request.force:
-            refuse(made)
-            _sysctl_guards.refuse_kubelet(made.steps, lambda: host.runs("kubelet"))
-        if not made.changed:
-            return made
-        # What writes is loaded where something is to be written, as in Host.
-        from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.apply import (
-            apply,
-            prove_new_process,
-            unwritable,
-        )
+def run_sysctls(host: Host, request: SysctlRequest, check_mode: bool) -> SysctlPlan:
+    """Return the plan that was carried out, or in check mode would be, with all warnings.
 
-        reason = _sysctl_guards.why_not_here(host.container(), host.read_only(), request.force)
-        if check_mode:
-            reason = reason or unwritable(host, made)
-            return made if reason is None else made._replace(doubts=[*made.doubts, reason])
-        if reason is not None:
-            raise AccessError(reason)
-        apply(host, made, prove_new_process, lock)
-        return made
+    Raises OomError if the change is refused or fails. Nothing is changed then.
+    """
+    with contextlib.ExitStack() as stack:
+        lock = [] if check_mode else [stack.enter_context(_lock_out_other_runs(host))]
+        plan = read_and_plan(host, request)
+        if not request.force:
+            request.policy.refuse_harm(plan)
+            refuse_kubelet_values(plan.writes, lambda: host.runs("kubelet"))
+        warnings = _carry_out(host, plan, check_mode, lock) if plan.changed else []
+    return plan._replace(warnings=[*plan.warnings, *warnings, *request.policy.warnings_for(plan.after.live)])
+
+
+def read_and_plan(host: Host, request: SysctlRequest) -> SysctlPlan:
+    """Return the plan for this host. Changes nothing; raises OomError if there can be no plan."""
+    check_request(request)
+    return plan_sysctls(request, host.read(request))
+
+
+def _carry_out(host: Host, plan: SysctlPlan, check_mode: bool, lock: Sequence[int]) -> List[str]:
+    """Apply the plan. In check mode return why that would fail instead, as a warning."""
+    # What writes is imported only where something has to be written, for the reason given in Host.
+    from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.apply import (
+        apply_sysctls,
+        prove_new_process,
+        why_unwritable,
+    )
+
+    reason = why_not_here(host.container(), host.read_only(), plan.request.force)
+    if check_mode:
+        reason = reason or why_unwritable(host, plan)
+        return [] if reason is None else [reason]
+    if reason is not None:
+        raise AccessError(reason)
+    apply_sysctls(host, plan, prove_new_process, lock)
+    return []
 
 
 @contextlib.contextmanager
-def _alone(host: Host) -> Iterator[int]:
-    """One module at a time: of two that change the same, each would take back what the other did.
+def _lock_out_other_runs(host: Host) -> Iterator[int]:
+    """Yield a lock on /proc/sys: two runs at once would undo what the other did.
 
-    Everybody may read the folder, and so hold its lock: nobody waits for it without end.
+    Every user can open the folder and so lock it. That is why the wait ends after LOCK_SECONDS.
     """
     fd = os.open(host.path(PROC_SYS), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         deadline = time.monotonic() + LOCK_SECONDS
-        while not _locked(fd):
+        while not _try_lock(fd):
             if time.monotonic() > deadline:
                 raise OomError(
-                    f"nothing was changed, as for {LOCK_SECONDS} seconds another run of overcommit or oom_policy on this host has held the lock on {PROC_SYS}, or somebody else has: see lslocks, and try again when it is free"
+                    f"nothing was changed: another process has held the lock on {PROC_SYS} for {LOCK_SECONDS} seconds,"
+                    " probably another run of overcommit or oom_policy; find it with lslocks, and try again"
                 )
             time.sleep(LOCK_PAUSE_SECONDS)
         yield fd
@@ -72,7 +93,7 @@ def _alone(host: Host) -> Iterator[int]:
         os.close(fd)
 
 
-def _locked(fd: int) -> bool:
+def _try_lock(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The limit is in place, in the kernel and for the next boot, and nothing else was touched."""
+"""The limit is set, in the kernel and for the next boot, and no other file changed."""
 
 import re
 
@@ -28,24 +28,24 @@ def meminfo(host):
         ("vm.admin_reserve_kbytes", 16384),
     ],
 )
-def test_the_kernel_has_it(host, key, value):
+def test_live_value(host, key, value):
     assert host.sysctl(key) == value
 
 
-def test_the_limit_is_the_one_that_was_worked_out(host):
+def test_commit_limit_is_the_calculated_one(host):
     memory = meminfo(host)
     assert memory["CommitLimit"] == memory["MemTotal"] // 4 * 90 // 100 * 4 + memory["SwapTotal"]
     assert memory["Committed_AS"] < memory["CommitLimit"]
 
 
-def test_the_file_says_whose_it_is_and_what_it_sets_in_this_order(host):
+def test_file_has_header_and_values_in_order(host):
     assert host.file(FILE).mode == 0o644
     lines = host.file(FILE).content_string.splitlines()
     assert lines[0].startswith("# Managed by oomguard.linux.overcommit")
     assert lines[1:] == ["vm.admin_reserve_kbytes = 16384", "vm.overcommit_ratio = 90", "vm.overcommit_memory = 2"]
 
 
-def test_nothing_of_ours_is_left_beside_it(host):
+def test_no_other_file_changed(host):
     assert host.check_output("find /etc/sysctl.d -name '.*oomguard*'") == ""
     changed = host.run("find /etc/sysctl.d /etc/sysctl.conf /usr/lib/sysctl.d -newer /root/oom_hog").stdout.split()
     assert changed == ["/etc/sysctl.d", FILE]

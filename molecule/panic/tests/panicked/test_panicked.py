@@ -1,7 +1,7 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host that panicked and came back: another boot, the panic in pstore, everything as declared."""
+"""The host panicked and rebooted: another boot, the panic in pstore, everything as declared."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def evidence():
         return json.load(stream)
 
 
-def test_it_is_another_boot(host, evidence):
+def test_boot_id_changed(host, evidence):
     assert evidence["verdict"] == "proven"
     assert (
         host.file("/proc/sys/kernel/random/boot_id").content_string.strip()
@@ -26,12 +26,12 @@ def test_it_is_another_boot(host, evidence):
     )
 
 
-def test_it_was_back_in_time_and_as_declared(evidence):
+def test_back_in_time_and_as_declared(evidence):
     assert 0 < evidence["back_after_s"] <= 400
     assert evidence["not_as_declared"] == []
 
 
-def test_pstore_tells_of_the_panic_and_of_who_was_there(host, evidence):
+def test_pstore_has_panic_and_processes(host, evidence):
     event = evidence["event"]
     assert (evidence["pstore_backend"], event["outcome"], event["panic_policy"]) == ("ramoops", "panic", "system-wide")
     assert event["victims"] == []
@@ -51,20 +51,20 @@ def test_pstore_tells_of_the_panic_and_of_who_was_there(host, evidence):
         ("vm.overcommit_ratio", 50),
     ],
 )
-def test_the_sysctls_are_as_declared(host, key, value):
+def test_sysctl_as_declared(host, key, value):
     assert host.sysctl(key) == value
 
 
 @pytest.mark.parametrize("unit, score", [("docker", -500), ("containerd", -999), ("cron", -300)])
-def test_the_pins_are_as_declared(host, unit, score):
+def test_pin_as_declared(host, unit, score):
     pid = host.check_output("systemctl show --property=MainPID --value %s", unit)
     assert int(host.file(f"/proc/{pid}/oom_score_adj").content_string) == score
 
 
-def test_the_container_runs_again(host):
+def test_container_runs_again(host):
     assert json.loads(host.check_output("docker inspect box"))[0]["State"]["Running"]
 
 
-def test_nothing_is_left_of_the_trial(host):
+def test_trial_left_nothing(host):
     assert host.run("pgrep -l oomguard").stdout == ""
     assert host.run("find /tmp -maxdepth 1 -name 'oom_verify.*'").stdout == ""

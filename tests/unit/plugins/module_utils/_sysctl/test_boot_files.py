@@ -6,8 +6,20 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import boot_files as _sysctl_files
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import COMMAND_LINE, Assignment, at_boot
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import (
+    COMMAND_LINE,
+    SYSCTL_CONF,
+    Assignment,
+    BootSources,
+    normalize_key,
+    order_files,
+    parse_assignments,
+    parse_command_line,
+    parse_value,
+    render_file,
+    resolve_assignments,
+    values_at_boot,
+)
 
 OOM, PANIC = "vm.panic_on_oom", "kernel.panic"
 RATIO, KBYTES, MODE = "vm.overcommit_ratio", "vm.overcommit_kbytes", "vm.overcommit_memory"
@@ -25,8 +37,8 @@ RATIO, KBYTES, MODE = "vm.overcommit_ratio", "vm.overcommit_kbytes", "vm.overcom
         ("net.ipv4.conf.eth0/1.forwarding", "net.ipv4.conf.eth0/1.forwarding"),
     ],
 )
-def test_names_are_written_with_dots(name, normal):
-    assert _sysctl_files.normalize(name) == normal
+def test_normalize_key(name, normal):
+    assert normalize_key(name) == normal
 
 
 @pytest.mark.parametrize(
@@ -50,12 +62,12 @@ def test_names_are_written_with_dots(name, normal):
         (MODE, "-1", None),
     ],
 )
-def test_what_the_kernel_makes_of_a_text(key, text, value):
-    assert _sysctl_files.number(key, text) == value
+def test_parse_value(key, text, value):
+    assert parse_value(key, text) == value
 
 
 def read(text, path="f"):
-    return [(one.key, one.value, one.line) for one in _sysctl_files.assignments(text, path)]
+    return [(one.key, one.value, one.line) for one in parse_assignments(text, path)]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +87,7 @@ def read(text, path="f"):
         ("# page\x0cvm.panic_on_oom = 1\r\nvm.panic_on_oom = 2\r\n", [(OOM, "2", 2)]),
     ],
 )
-def test_the_lines_of_a_file(text, found):
+def test_parse_assignments(text, found):
     assert read(text) == found
 
 
@@ -92,9 +104,9 @@ def test_the_lines_of_a_file(text, found):
         ("panic", []),
     ],
 )
-def test_the_command_line(text, found):
-    assert [(one.key, one.value) for one in _sysctl_files.command_line(text)] == found
-    assert all(str(one) == COMMAND_LINE for one in _sysctl_files.command_line(text))
+def test_parse_command_line(text, found):
+    assert [(one.key, one.value) for one in parse_command_line(text)] == found
+    assert all(str(one) == COMMAND_LINE for one in parse_command_line(text))
 
 
 @pytest.mark.parametrize(
@@ -113,12 +125,12 @@ def test_the_command_line(text, found):
         (["/usr/lib/sysctl.d/a.conf", "/usr/local/lib/sysctl.d/a.conf"], ["/usr/local/lib/sysctl.d/a.conf"]),
     ],
 )
-def test_files_are_read_by_name_whatever_their_folder(paths, order):
-    assert _sysctl_files.in_order(paths) == order
+def test_order_files(paths, order):
+    assert order_files(paths) == order
 
 
 def boot(text, first="", keys=(OOM, PANIC, RATIO, KBYTES, MODE)):
-    found = at_boot(keys, _sysctl_files.command_line(first), _sysctl_files.assignments(text, "f"))
+    found = resolve_assignments(keys, parse_command_line(first), parse_assignments(text, "f"))
     return {key: (value, source and source.line) for key, (value, source) in found.items() if source}
 
 
@@ -130,7 +142,7 @@ def boot(text, first="", keys=(OOM, PANIC, RATIO, KBYTES, MODE)):
         ("vm.panic_on_oom = 1\nvm.panic_on_oom = 1", "", {OOM: (1, 2)}),
         ("vm.panic_on_oom = 2", "sysctl.vm.panic_on_oom=1", {OOM: (2, 1)}),
         ("", "sysctl.vm.panic_on_oom=1 panic=5", {OOM: (1, 1), PANIC: (5, 1)}),
-        # the kernel refuses it, and has what it had: the line before is not read any more
+        # the kernel refuses the last line and keeps its value: the line before is not applied
         ("vm.panic_on_oom = 1\nvm.panic_on_oom = 7", "", {OOM: (0, 2)}),
         ("\nvm.panic_on_oom = 7", "sysctl.vm.panic_on_oom=1", {OOM: (1, 2)}),
         # patterns
@@ -141,15 +153,15 @@ def boot(text, first="", keys=(OOM, PANIC, RATIO, KBYTES, MODE)):
         ("vm.panic_on_oom = 2\n-vm.panic_on_oom", "", {OOM: (0, 2)}),
         ("* = 1", "", {}),
         ("vm.* = 1", "", {OOM: (1, 1), MODE: (1, 1), KBYTES: (0, 1), RATIO: (1, 1)}),
-        # a wildcard does not reach over a dot
+        # a wildcard does not cross a dot
         ("v*.panic_on_oom = 1", "", {OOM: (1, 1)}),
-        # one makes the other zero, and the last one stays
+        # a write to one zeroes the other, so the last one stays
         ("vm.overcommit_ratio = 80", "", {RATIO: (80, 1), KBYTES: (0, 1)}),
         ("vm.overcommit_ratio = 80\nvm.overcommit_kbytes = 9", "", {RATIO: (0, 2), KBYTES: (9, 2)}),
         ("vm.overcommit_kbytes = 9\nvm.overcommit_ratio = 80", "", {RATIO: (80, 2), KBYTES: (0, 2)}),
         ("vm.overcommit_ratio = 80\nvm.overcommit_kbytes = 0", "", {RATIO: (0, 2), KBYTES: (0, 2)}),
         ("vm.overcommit_kb* = 0", "", {RATIO: (0, 1), KBYTES: (0, 1)}),
-        # said twice, it is written where it stood first
+        # the same value again does not move to the end
         (
             "vm.overcommit_ratio = 80\nvm.overcommit_kbytes = 9\nvm.overcommit_ratio = 80",
             "",
@@ -163,45 +175,67 @@ def boot(text, first="", keys=(OOM, PANIC, RATIO, KBYTES, MODE)):
         ("net.ipv4.ip_forward = 1", "", {}),
     ],
 )
-def test_what_wins(text, first, found):
+def test_resolve_assignments(text, first, found):
     assert boot(text, first) == found
 
 
-def test_a_value_that_nobody_sets_is_what_the_kernel_starts_with():
-    found = at_boot([RATIO, "vm.admin_reserve_kbytes"], [], [])
+def test_kernel_default_where_nothing_sets_it():
+    found = resolve_assignments([RATIO, "vm.admin_reserve_kbytes"], [], [])
     assert found[RATIO] == (50, None)
     assert found["vm.admin_reserve_kbytes"] == (None, None)
 
 
-def test_what_is_not_asked_for_is_not_told_but_counts():
+def test_other_half_of_a_pair_counts_without_its_key():
     assert boot("vm.overcommit_kbytes = 9", keys=[RATIO]) == {RATIO: (0, 1)}
 
 
-def test_procps_takes_nothing_back():
+def test_exclusion_withdraws_nothing_with_procps():
     text = "vm.panic_on_oom = 2\n-vm.panic_on_oom\nvm.panic* = 1"
-    assert at_boot([OOM], [], _sysctl_files.assignments(text, "f"), procps=True)[OOM].value == 2
+    assert resolve_assignments([OOM], [], parse_assignments(text, "f"), procps=True)[OOM].value == 2
 
 
-def test_a_kernel_before_5_8_knows_no_sysctls_on_its_command_line():
-    assert [one.key for one in _sysctl_files.command_line("panic=5 sysctl.vm.panic_on_oom=1", sysctls=False)] == [PANIC]
+def test_command_line_before_kernel_5_8():
+    assert [one.key for one in parse_command_line("panic=5 sysctl.vm.panic_on_oom=1", sysctls=False)] == [PANIC]
 
 
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("", "nothing sets it, and the kernel starts with 0"),
+        ("", "nothing sets it, so the kernel starts with 0"),
         ("vm.panic_on_oom = 2 # why", "f line 1 sets vm.panic_on_oom to 2"),
-        ("vm.panic_on_oom = 7", "f line 1 sets it to 7, which the kernel refuses, so that it stays 0"),
-        ("vm.panic_on_oom =", "f line 1 sets it to nothing, which the kernel refuses, so that it stays 0"),
-        ("-vm.panic_on_oom", "f line 1 keeps it from being set, and the kernel starts with 0"),
+        ("vm.panic_on_oom = 7", "f line 1 sets it to 7, which the kernel refuses, so it stays 0"),
+        ("vm.panic_on_oom =", "f line 1 sets it to an empty value, which the kernel refuses, so it stays 0"),
+        ("-vm.panic_on_oom", "f line 1 excludes it, so the kernel starts with 0"),
     ],
 )
-def test_why_it_is_so(text, words):
-    assert str(at_boot([OOM], [], _sysctl_files.assignments(text, "f"))[OOM]) == words
+def test_boot_value_as_text(text, words):
+    assert str(resolve_assignments([OOM], [], parse_assignments(text, "f"))[OOM]) == words
 
 
-def test_our_file_says_whose_it_is_and_reads_back():
-    text = _sysctl_files.render("overcommit", {RATIO: 80, MODE: 2})
+def test_render_file():
+    text = render_file("overcommit", {RATIO: 80, MODE: 2})
     assert text.startswith("# Managed by oomguard.linux.overcommit")
     assert read(text) == [(RATIO, "80", 2), (MODE, "2", 3)]
     assert str(Assignment(RATIO, "80", "/etc/sysctl.d/x.conf", 2)) == "/etc/sysctl.d/x.conf line 2"
+
+
+SOURCES = BootSources({"/etc/sysctl.d/50-a.conf": "vm.panic_on_oom = 1", SYSCTL_CONF: ""}, "", "6.1.0", True)
+
+
+@pytest.mark.parametrize(
+    "path, systemd, options, value",
+    [
+        (None, True, {}, 1),
+        ("/etc/sysctl.d/60-b.conf", True, {}, 2),
+        ("/etc/sysctl.d/.60-b.conf", True, {}, 1),
+        ("/etc/sysctl.d/.60-b.conf", False, {}, 1),
+        ("/run/sysctl.d/60-b.conf", True, {}, 1),
+        ("/run/sysctl.d/60-b.conf", True, dict(volatile=True), 2),
+        (SYSCTL_CONF, True, {}, 1),
+        (SYSCTL_CONF, True, dict(procps=True), 2),
+        (SYSCTL_CONF, False, {}, 2),
+    ],
+)
+def test_values_at_boot(path, systemd, options, value):
+    sources = SOURCES._replace(systemd=systemd).with_file(path, path and "vm.panic_on_oom = 2")
+    assert values_at_boot([OOM], sources, **options)[OOM].value == value

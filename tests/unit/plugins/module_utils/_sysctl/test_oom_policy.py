@@ -9,25 +9,31 @@ import os
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import boot_files as _sysctl_files
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host as _sysctls
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy as _oom_policy
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import BootValue, render_file
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy import (
     ALLOCATING_TASK,
     DUMP_TASKS,
+    KEYS,
     ON_OOM,
     ON_OOPS,
     REBOOT_AFTER,
-    Facts,
+    HostQueries,
+    OomPolicy,
+    oom_policy_sysctls,
 )
-from ansible_collections.oomguard.linux.plugins.modules import oom_policy
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import SysctlPlan, SysctlRequest, SysctlState
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import read_and_plan
 
 FILE = "/etc/sysctl.d/60-oomguard-policy.conf"
 LIVE = {REBOOT_AFTER: 0, ON_OOPS: 0, DUMP_TASKS: 1, ALLOCATING_TASK: 0, ON_OOM: 0}
 
 
-def asked(on_oom=None, reboot_after=None, kill_allocating_task=None, dump_tasks=None, panic_on_oops=None):
-    return _oom_policy.wanted(on_oom, reboot_after, kill_allocating_task, dump_tasks, panic_on_oops)
+def sysctls(on_oom=None, reboot_after=None, kill_allocating_task=None, dump_tasks=None, panic_on_oops=None):
+    return oom_policy_sysctls(on_oom, reboot_after, kill_allocating_task, dump_tasks, panic_on_oops)
+
+
+def policy(wanted, crash_kernel=False, limited=(), pinned=()):
+    return OomPolicy(wanted, HostQueries(lambda: crash_kernel, lambda: list(limited), lambda: list(pinned)))
 
 
 @pytest.mark.parametrize(
@@ -42,13 +48,13 @@ def asked(on_oom=None, reboot_after=None, kill_allocating_task=None, dump_tasks=
         ),
     ],
 )
-def test_what_is_asked_for_in_the_order_of_the_file(options, found):
-    assert list(asked(**options).items()) == list(found.items())
+def test_sysctls_in_the_order_of_the_file(options, found):
+    assert list(sysctls(**options).items()) == list(found.items())
 
 
-def test_nothing_is_refused():
-    with pytest.raises(InputError, match="nothing is asked for"):
-        asked()
+def test_refuse_no_option():
+    with pytest.raises(InputError, match="no option is set"):
+        sysctls()
 
 
 @pytest.mark.parametrize(
@@ -61,26 +67,25 @@ def test_nothing_is_refused():
         (2, {ON_OOM: 1, REBOOT_AFTER: 10}, ON_OOM),
     ],
 )
-def test_a_host_that_panics_comes_back_at_any_moment(live, wanted, first):
-    order = _oom_policy.order(dict(LIVE, **{ON_OOM: live}), wanted)
-    assert sorted(order) == sorted(_oom_policy.KEYS)
+def test_host_can_reboot_between_any_two_writes(live, wanted, first):
+    order = policy(wanted).write_order(dict(LIVE, **{ON_OOM: live}))
+    assert sorted(order) == sorted(KEYS)
     assert order[0] == first
 
 
-def refuse(wanted, before=None, boot=None, crash_kernel=False, limited=(), pinned=()):
-    """C(boot) is what the next boot would have made of it, if not what is live."""
+def refuse(wanted, before=None, boot=None, **found):
+    """C(boot) is what the next boot would have set, if not the live values."""
     live, boot = dict(LIVE, **(before or {})), dict(LIVE, **(before if boot is None else boot) or {})
-    facts = Facts(crash_kernel=lambda: crash_kernel, limited_cgroups=lambda: list(limited), pinned=lambda: list(pinned))
-    _oom_policy.refuse(wanted, dict(live, **wanted), facts)
-    _oom_policy.refuse_harm([(live, dict(live, **wanted)), (boot, dict(boot, **wanted))], facts)
+    policy(wanted, **found).refuse_hang(dict(live, **wanted))
+    policy(wanted, **found).refuse_worse([(live, dict(live, **wanted)), (boot, dict(boot, **wanted))])
 
 
 @pytest.mark.parametrize(
     "wanted, facts, words",
     [
-        ({ON_OOM: 1}, {}, "vm.panic_on_oom=1 or 2 with kernel.panic=0, and no crash kernel is loaded"),
+        ({ON_OOM: 1}, {}, "vm.panic_on_oom=1 with kernel.panic=0 and no crash kernel loaded"),
         ({ON_OOM: 1, REBOOT_AFTER: 0}, dict(before={REBOOT_AFTER: 10}), "set reboot_after, such as 10"),
-        ({REBOOT_AFTER: 0}, dict(before={REBOOT_AFTER: 10, ON_OOM: 1}), "would stay dead"),
+        ({REBOOT_AFTER: 0}, dict(before={REBOOT_AFTER: 10, ON_OOM: 1}), "would hang until it is reset"),
         ({ON_OOM: 2, REBOOT_AFTER: 9}, dict(limited=["/a", "/b", "/c", "/d"]), "have a limit (/a, /b, /c and 1 more)"),
         ({ON_OOM: 2, REBOOT_AFTER: 9}, dict(limited=["/a"]), "on_oom=panic_always: memory cgroups have a limit (/a)"),
         (
@@ -96,7 +101,7 @@ def refuse(wanted, before=None, boot=None, crash_kernel=False, limited=(), pinne
         ({ALLOCATING_TASK: 1}, dict(before={ALLOCATING_TASK: 1}, boot={}, pinned=["x"]), "there are pins (x)"),
     ],
 )
-def test_what_hangs_or_harms_is_refused_with_the_reason(wanted, facts, words):
+def test_refuse_hang_and_harm(wanted, facts, words):
     with pytest.raises(InputError) as error:
         refuse(wanted, **facts)
     assert words in str(error.value)
@@ -110,36 +115,38 @@ def test_what_hangs_or_harms_is_refused_with_the_reason(wanted, facts, words):
         ({ON_OOM: 1}, dict(crash_kernel=True)),
         ({ON_OOM: 1}, dict(before={REBOOT_AFTER: -1})),
         ({ON_OOM: 0, REBOOT_AFTER: 0}, {}),
-        ({DUMP_TASKS: 0}, dict(before={ON_OOM: 1})),  # a host that hangs already, and is not asked about
-        ({ON_OOM: 2}, dict(before={ON_OOM: 2, REBOOT_AFTER: 9}, limited=["/a"])),  # is so already
+        ({DUMP_TASKS: 0}, dict(before={ON_OOM: 1})),  # the host hangs already, and the task sets neither sysctl
+        ({ON_OOM: 2}, dict(before={ON_OOM: 2, REBOOT_AFTER: 9}, limited=["/a"])),  # already so
         ({ON_OOM: 2, REBOOT_AFTER: 9}, {}),
         ({ALLOCATING_TASK: 1}, {}),
         ({ALLOCATING_TASK: 0}, dict(pinned=["x"])),
         ({ALLOCATING_TASK: 1}, dict(before={ALLOCATING_TASK: 1}, pinned=["x"])),
     ],
 )
-def test_the_rest_is_not(wanted, facts):
+def test_refuse_only_hang_and_harm(wanted, facts):
     refuse(wanted, **facts)
 
 
-def test_the_host_is_asked_only_what_matters():
+def test_read_only_what_is_needed():
     def never():
-        raise AssertionError("asked")
+        raise AssertionError("read")
 
-    _oom_policy.refuse({DUMP_TASKS: 1}, LIVE, Facts(never, never, never))
-    _oom_policy.refuse_harm([(LIVE, LIVE)], Facts(never, never, never))
+    harmless = OomPolicy({DUMP_TASKS: 1}, HostQueries(never, never, never))
+    harmless.refuse_hang(LIVE)
+    harmless.refuse_worse([(LIVE, LIVE)])
 
 
-@pytest.mark.parametrize("on_oom, reboot_after, told", [(1, 3, 1), (1, 10, 0), (1, -1, 1), (0, 3, 0)])
-def test_a_loop_of_reboots_is_told(on_oom, reboot_after, told):
-    assert len(_oom_policy.doubts({}, dict(LIVE, **{ON_OOM: on_oom, REBOOT_AFTER: reboot_after}))) == told
+@pytest.mark.parametrize("on_oom, reboot_after, warnings", [(1, 3, 1), (1, 10, 0), (1, -1, 1), (0, 3, 0)])
+def test_warn_about_reboot_loop(on_oom, reboot_after, warnings):
+    live = dict(LIVE, **{ON_OOM: on_oom, REBOOT_AFTER: reboot_after})
+    assert len(policy({}).warnings_for(live)) == warnings
 
 
 @pytest.mark.parametrize(
-    "asked, reboot_after, told", [({ON_OOPS: 1}, 0, 1), ({ON_OOPS: 1}, 9, 0), ({ON_OOPS: 0}, 0, 0), ({}, 0, 0)]
+    "wanted, reboot_after, warnings", [({ON_OOPS: 1}, 0, 1), ({ON_OOPS: 1}, 9, 0), ({ON_OOPS: 0}, 0, 0), ({}, 0, 0)]
 )
-def test_a_fault_of_the_kernel_that_nobody_ends_is_told(asked, reboot_after, told):
-    assert len(_oom_policy.doubts(asked, dict(LIVE, **{REBOOT_AFTER: reboot_after}))) == told
+def test_warn_about_hang_after_kernel_fault(wanted, reboot_after, warnings):
+    assert len(policy(wanted).warnings_for(dict(LIVE, **{REBOOT_AFTER: reboot_after}))) == warnings
 
 
 @pytest.mark.parametrize(
@@ -153,38 +160,46 @@ def test_a_fault_of_the_kernel_that_nobody_ends_is_told(asked, reboot_after, tol
         ((1, 0), (1, 0), False),
     ],
 )
-def test_a_next_boot_that_would_hang_is_refused(before, after, refused):
-    before, after = dict(zip((ON_OOM, REBOOT_AFTER), before)), dict(zip((ON_OOM, REBOOT_AFTER), after))
-    _oom_policy.refuse_next_boot(before, after, "why", "do this", Facts(lambda: True, list, list))
+def test_refuse_hang_at_boot_only_on_change(before, after, refused):
+    states = [SysctlState(LIVE, {}, boot_values(*values)) for values in (before, after)]
+
+    def refuse_boot(crash_kernel):
+        request = SysctlRequest(policy({DUMP_TASKS: 1}, crash_kernel=crash_kernel), True, FILE)
+        request.policy.refuse_harm(SysctlPlan(request, *states, [], None, None, [], True))
+
+    refuse_boot(crash_kernel=True)
     if not refused:
-        _oom_policy.refuse_next_boot(before, after, "why", "do this", Facts(lambda: False, list, list))
-    else:
-        with pytest.raises(
-            InputError,
-            match="after the next boot vm.panic_on_oom would be 1 without a way back, as of why; do this .force=true",
-        ):
-            _oom_policy.refuse_next_boot(before, after, "why", "do this", Facts(lambda: False, list, list))
+        refuse_boot(crash_kernel=False)
+        return
+    with pytest.raises(
+        InputError,
+        match=r"after the next boot vm\.panic_on_oom would be 1, and a host that runs out of memory would hang"
+        r" \(kernel\.panic: nothing sets it, .*\); set reboot_after as well .*force=true",
+    ):
+        refuse_boot(crash_kernel=False)
 
 
-def test_what_no_kernel_takes_is_refused():
+def boot_values(on_oom, reboot_after):
+    return {key: BootValue({ON_OOM: on_oom, REBOOT_AFTER: reboot_after}.get(key, 0), None) for key in KEYS}
+
+
+def test_refuse_value_that_no_kernel_accepts():
     with pytest.raises(InputError, match="reboot_after=3000000000 is out of range"):
-        asked(reboot_after=3000000000)
+        sysctls(reboot_after=3000000000)
 
 
-def test_a_kernel_without_the_sysctl_has_an_order_too():
-    assert _oom_policy.order(dict(LIVE, **{ON_OOM: None}), {DUMP_TASKS: 1})[0] == REBOOT_AFTER
+def test_write_order_without_the_sysctl():
+    assert policy({DUMP_TASKS: 1}).write_order(dict(LIVE, **{ON_OOM: None}))[0] == REBOOT_AFTER
 
 
 @pytest.mark.parametrize("wanted, keys", [({ON_OOM: 1}, [REBOOT_AFTER]), ({ON_OOM: 0}, []), ({DUMP_TASKS: 1}, [])])
-def test_a_panic_leans_on_its_way_back(wanted, keys):
-    assert _oom_policy.leans_on(wanted) == keys
+def test_related_keys(wanted, keys):
+    assert policy(wanted).related_keys() == keys
 
 
-def plan(tree, persistent=True, **options):
-    request = _sysctls.Request(
-        "oom_policy", _oom_policy.KEYS, asked(**options), _oom_policy.order, _oom_policy.leans_on, persistent, FILE
-    )
-    return _sysctls.plan(tree.host, request)
+def refuse_on(tree, options, persistent=True, **found):
+    request = SysctlRequest(policy(sysctls(**options), **found), persistent, FILE)
+    request.policy.refuse_harm(read_and_plan(tree.host, request))
 
 
 @pytest.mark.parametrize(
@@ -194,14 +209,15 @@ def plan(tree, persistent=True, **options):
         ({ALLOCATING_TASK: 1}, dict(kill_allocating_task=True), "there are pins"),
     ],
 )
-def test_what_is_so_now_is_not_made_permanent_and_what_is_permanent_is_not_refused(sysctl_tree, live, options, words):
-    facts = Facts(lambda: False, lambda: ["/a"], lambda: ["x"])
+def test_refuse_harm_only_on_change(sysctl_tree, live, options, words):
+    """What is live already may not become permanent. What is permanent already is not refused."""
+    found = dict(limited=["/a"], pinned=["x"])
     sysctl_tree.set(**live)
-    oom_policy.refuse(plan(sysctl_tree, persistent=False, **options), facts)
+    refuse_on(sysctl_tree, options, persistent=False, **found)
     with pytest.raises(InputError, match=words):
-        oom_policy.refuse(plan(sysctl_tree, **options), facts)
-    sysctl_tree.write(FILE, _sysctl_files.render("oom_policy", live))
-    oom_policy.refuse(plan(sysctl_tree, **options), facts)
+        refuse_on(sysctl_tree, options, **found)
+    sysctl_tree.write(FILE, render_file("oom_policy", live))
+    refuse_on(sysctl_tree, options, **found)
 
 
 @pytest.mark.parametrize(
@@ -210,31 +226,33 @@ def test_what_is_so_now_is_not_made_permanent_and_what_is_permanent_is_not_refus
         (
             "/dev/null",
             {},
-            "kernel.panic: nothing sets it, and the kernel starts with its own value; give reboot_after as well, which makes it permanent",
+            "kernel.panic: nothing sets it, so the kernel starts with its own default);"
+            " set reboot_after as well to make it permanent",
         ),
-        (FILE, {}, "{0} line 2 sets kernel.panic to 0; give reboot_after as well, which makes it permanent"),
+        (FILE, {}, "{0} line 2 sets kernel.panic to 0); set reboot_after as well to make it permanent"),
         (
             "/etc/sysctl.d/99-x.conf",
             {},
-            "{0} line 2 sets kernel.panic to 0; change {0} line 2, or give reboot_after as well and file a name that sorts later",
+            "{0} line 2 sets kernel.panic to 0); change {0} line 2, or set reboot_after as well and file to a name that"
+            " sorts later",
         ),
         (
             "/etc/sysctl.d/99-x.conf",
             dict(reboot_after=9),
-            "kernel.panic: {0} line 2 sets kernel.panic to 0; change {0} line 2, or give file a name that",
+            "kernel.panic: {0} line 2 sets kernel.panic to 0); change {0} line 2, or set file to a name that",
         ),
         (
             "/etc/sysctl.conf",
             dict(reboot_after=9),
-            "{0} line 2 sets kernel.panic to 0; change {0} line 2 (force=true overrides)",
+            "{0} line 2 sets kernel.panic to 0); change {0} line 2 (force=true overrides)",
         ),
     ],
 )
-def test_a_next_boot_that_would_hang_is_refused_with_the_line_that_does_it(sysctl_tree, path, options, words):
+def test_refuse_hang_at_boot_with_file_and_line(sysctl_tree, path, options, words):
     if path == "/etc/sysctl.conf":
         os.rmdir(str(sysctl_tree.root / "run/systemd/system"))
     sysctl_tree.set(**{REBOOT_AFTER: 9})
-    sysctl_tree.write(path, _sysctl_files.render("oom_policy", {REBOOT_AFTER: 0}))
+    sysctl_tree.write(path, render_file("oom_policy", {REBOOT_AFTER: 0}))
     with pytest.raises(InputError) as error:
-        oom_policy.refuse(plan(sysctl_tree, on_oom="panic", **options), Facts(lambda: False, list, list))
+        refuse_on(sysctl_tree, dict(on_oom="panic", **options))
     assert words.format(path) in str(error.value)
