@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Programs that end with the run that started them, however it ends.
 
-Each has a folder and a guard, its parent. The guard holds a lock in the folder,
-so that the kernel itself tells who must be ended: no pid is ever remembered.
-The program ends with its guard, and the guard ends with the run that LAB_RUN
-names, if it names one.
+Each program has a folder, and a guard as its parent process. The guard holds a
+lock on a file in the folder, so the kernel itself reports which process to end:
+no pid is ever stored. The program ends with its guard. The guard ends with the
+run, the process whose pid is in LAB_RUN, if that is set.
 """
 
 import contextlib
@@ -23,11 +23,15 @@ import threading
 
 import lab
 
-GRACE = 20  # seconds from SIGTERM to SIGKILL; dockerd gives its containers 10
+GRACE_SECONDS = 20  # from SIGTERM to SIGKILL; dockerd gives its containers 10
 
 
 def start(folder, command):
-    """Run the command in its folder, which is made if need be, under a guard, which is returned; what it says is in FOLDER/log."""
+    """Start a command under a guard and return the guard as a Popen.
+
+    The command runs in the folder, which is made if it does not exist. Its output
+    goes to FOLDER/log.
+    """
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "log"), "wb") as log:
         return subprocess.Popen(
@@ -40,7 +44,10 @@ def start(folder, command):
 
 
 def run(folder, *command):
-    """A step of work in a folder, under no guard; when it fails its last words are the message."""
+    """Run a command in a folder to its end, without a guard.
+
+    Raise LabError with the last lines of its output if it fails.
+    """
     done = subprocess.run(
         command,
         check=False,
@@ -54,48 +61,53 @@ def run(folder, *command):
         preexec_fn=end_with_parent,
     )
     if done.returncode != 0:
-        words = "\n".join(done.stdout.splitlines()[-15:])
-        raise lab.LabError(f"{os.path.basename(command[0])} failed with {done.returncode}:\n{words}")
+        last_lines = "\n".join(done.stdout.splitlines()[-15:])
+        raise lab.LabError(f"{os.path.basename(command[0])} failed with {done.returncode}:\n{last_lines}")
 
 
-def words(folder):
-    """What the program said so far."""
+def read_log(folder):
+    """Return what the program has written so far, for a message."""
     with open(os.path.join(folder, "log"), errors="replace") as log:
-        return log.read().strip() or "it says nothing"
+        return log.read().strip() or "(no output)"
 
 
 def end(folder):
-    """End the program and its guard, remove the folder. It need not be there."""
+    """End the program and its guard and remove the folder, if they exist.
+
+    Raise LabError if the guard does not end.
+    """
     try:
         with open(os.path.join(folder, "lock"), "a") as lock:
-            fcntl.flock(
-                lock, fcntl.LOCK_EX
-            )  # one at a time, as the one that removes the folder would be taken for its guard
+            # One process at a time: a second one would take this one, which holds the lock below,
+            # for the guard and end it.
+            fcntl.flock(lock, fcntl.LOCK_EX)
             if os.fstat(lock.fileno()).st_nlink == 0:
-                return  # the other one did it
+                return  # another process has removed the folder
             _end_guard(folder)
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # from here on no guard can begin
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # from here on no guard can start
             shutil.rmtree(folder)
     except FileNotFoundError:
         pass
     except BlockingIOError:
-        raise lab.LabError(f"the program in {folder} does not end: look at its guard, pid {holder(folder)}") from None
+        raise lab.LabError(
+            f"the program in {folder} does not end: look at its guard, pid {find_guard(folder)}"
+        ) from None
 
 
 def _end_guard(folder):
     for number in (signal.SIGTERM, signal.SIGKILL):
-        guard = holder(folder)
+        guard = find_guard(folder)
         if guard:
             with contextlib.suppress(ProcessLookupError):
                 descriptor = os.pidfd_open(guard)
-                if guard == holder(folder):  # still the one that we have a descriptor of
+                if guard == find_guard(folder):  # the pid was not reused before it was opened
                     signal.pidfd_send_signal(descriptor, number)
-                    _wait_for_one([descriptor], GRACE + 10)
+                    _wait_until_readable([descriptor], GRACE_SECONDS + 10)
                 os.close(descriptor)
 
 
 def end_all(folder):
-    """The same for every folder in this one."""
+    """End the programs of all folders in this one, then remove it."""
     with contextlib.suppress(FileNotFoundError):
         for name in sorted(os.listdir(folder)):
             end(os.path.join(folder, name))
@@ -103,16 +115,23 @@ def end_all(folder):
 
 
 def end_with_run():
-    """Be ended as by a signal when the run ends that we belong to."""
-    run = _run_of_ours()
-    if run is not None:
-        threading.Thread(
-            target=lambda: (_wait_for_one([run]), os.kill(os.getpid(), signal.SIGTERM)), daemon=True
-        ).start()
+    """Make this process receive SIGTERM when the run in LAB_RUN ends."""
+    run_descriptor = _open_run()
+    if run_descriptor is None:
+        return
+
+    def end_after_run():
+        _wait_until_readable([run_descriptor])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=end_after_run, daemon=True).start()
 
 
 def end_with_parent():
-    """In a child, before exec: a program must not outlive the one that waits for it (prctl(2))."""
+    """Make this process receive SIGTERM when its parent ends. Source: prctl(2).
+
+    For a child before exec: a program must not outlive the process that waits for it.
+    """
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
@@ -120,8 +139,11 @@ def end_with_parent():
 _FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid
 
 
-def holder(folder):
-    """Pid of the guard, as the kernel tells who holds its lock (F_GETLK of fcntl(2)), or None."""
+def find_guard(folder):
+    """Return the guard's pid, or None if there is no guard.
+
+    It is the holder of the folder's lock, as the kernel reports it: F_GETLK of fcntl(2).
+    """
     try:
         with open(os.path.join(folder, "lock"), "r+b") as lock:
             answer = fcntl.fcntl(lock, fcntl.F_GETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
@@ -131,38 +153,45 @@ def holder(folder):
     return None if kind == fcntl.F_UNLCK else pid
 
 
-def _run_of_ours():
-    """A file descriptor that becomes readable when the run ends (pidfd_open(2)), or None."""
+def _open_run():
+    """Return a pidfd of the run in LAB_RUN, or None if that is not set.
+
+    The pidfd becomes readable when the run ends (pidfd_open(2)). If the run has
+    ended already, exit.
+    """
     pid = os.environ.get("LAB_RUN")
     if not pid:
         return None
     try:
         return os.pidfd_open(int(pid))
     except ProcessLookupError:
-        sys.exit(f"the run {pid} that this belongs to has ended")
+        sys.exit(f"the run with pid {pid} (LAB_RUN) has already ended: start another run, or unset LAB_RUN")
 
 
-def _wait_for_one(descriptors, seconds=None):
-    return bool(select.select(descriptors, [], [], seconds)[0])
+def _wait_until_readable(descriptors, seconds=None):
+    select.select(descriptors, [], [], seconds)
 
 
 def main(folder, *command):
-    """Be the guard: run the command until it, this process or the run ends."""
+    """Act as the guard: run the command until it, this process or the run ends."""
     lab.exit_on_signals()
     with open(os.path.join(folder, "lock"), "w") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(lock.fileno()).st_nlink == 0:
-            sys.exit(f"{folder} was removed before the program began")
-        run = _run_of_ours()
+            sys.exit(f"{folder} was removed before its program started")
+        run_descriptor = _open_run()
         with subprocess.Popen(
             command, cwd=folder, env=dict(os.environ, TMPDIR=folder), preexec_fn=end_with_parent
         ) as program:
             try:
-                _wait_for_one([one for one in (os.pidfd_open(program.pid), run) if one is not None])
+                ends = [os.pidfd_open(program.pid)]
+                if run_descriptor is not None:
+                    ends.append(run_descriptor)
+                _wait_until_readable(ends)
             finally:
                 program.terminate()
                 try:
-                    program.wait(GRACE)
+                    program.wait(GRACE_SECONDS)
                 finally:
                     program.kill()
 

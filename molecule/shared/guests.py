@@ -1,31 +1,30 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""QEMU guests for molecule's default driver: up and down."""
+"""Start and stop QEMU guests for molecule's default driver."""
 
 import contextlib
 import os
 import subprocess
 import time
 
+import cache
 import guard
 import images
-import kept
 import lab
 import monitor
 import states
-from lab import LabError
 
-BOOT_SECONDS = 600  # the newest kernel took 150 under emulation, with a busy neighbour more
+BOOT_SECONDS = 600  # the newest kernel took 150 under emulation, and more on a busy machine
 ADDRESS = "127.0.0.1"
 
-# qemu64 without cx16: with it Linux 6.12 crashes under the emulation of QEMU 7.2.
+# qemu64 without cx16, because with it Linux 6.12 crashes under the emulation of QEMU 7.2.
 ACCELERATORS = {"kvm": ["-accel", "kvm", "-cpu", "host"], "tcg": ["-accel", "tcg,thread=multi", "-cpu", "qemu64,-cx16"]}
 
-# How root first logs in. A boot is over when nothing is left to start, even if something failed; a guest that goes on from a kept state asks
-# its hardware clock how late it is.
-BOOTED = "systemctl is-system-running --wait; true"
-GOES_ON = "date --set=@$(cat /sys/class/rtc/rtc0/since_epoch)"
+# The commands of root's first login. A boot is over when systemd has nothing left to start, even if
+# something failed. A guest that resumes from a saved state sets its time by its hardware clock.
+WAIT_FOR_BOOT = "systemctl is-system-running --wait; true"
+SET_TIME = "date --set=@$(cat /sys/class/rtc/rtc0/since_epoch)"
 
 SSH_OPTIONS = (
     "BatchMode=yes",
@@ -38,7 +37,7 @@ SSH_OPTIONS = (
 
 
 class Guest:
-    """One guest: its platform as molecule.yml has it, its image, and its folder."""
+    """A guest: its platform from molecule.yml, its image, and its folder."""
 
     def __init__(self, run_folder, platform, image):
         self.name = platform["name"]
@@ -47,11 +46,14 @@ class Guest:
         self.memory = platform.get("memory", 512)  # MiB
         self.folder = os.path.join(run_folder, "guests", self.name)
         self.disk = os.path.join(self.folder, "disk")
-        # Not in the folder, which goes away with the guest: this is what tells afterwards why something failed.
-        self.console = os.path.join(lab.cache(), "consoles", f"{os.path.basename(run_folder)}.{self.name}.log")
+        # Not in the guest's folder, which is removed with it: the console still shows what failed.
+        self.console = os.path.join(cache.find_folder(), "consoles", f"{os.path.basename(run_folder)}.{self.name}.log")
+        self.state = None
+        self.is_resumed = False
+        self.port = None
 
-    def _nodes(self):
-        """Memory in so many NUMA nodes, where the platform asks for them."""
+    def _numa_options(self):
+        """Return the options that divide the memory among the platform's number of NUMA nodes."""
         nodes = self.platform.get("nodes", 0)
         size = self.memory // nodes if nodes else 0
         return [
@@ -66,18 +68,20 @@ class Guest:
         ]
 
     def start(self, accelerator):
-        """Start QEMU, from where a guest like this once had booted if that was kept; returns once the guest's port is known."""
+        """Start QEMU and return once the guest's port is known.
+
+        The guest resumes from a saved state of its kind if there is one; else it boots.
+        """
         os.makedirs(os.path.dirname(self.console), exist_ok=True)
-        machine = self._machine(accelerator)
-        self.state = (
-            states.State(self.image, machine) if accelerator == "tcg" else None
-        )  # with KVM a boot takes seconds
-        self.resumed = self.state is not None and self.state.is_kept
+        command = self._machine_command(accelerator)
+        if accelerator == "tcg":  # with KVM a boot takes seconds
+            self.state = states.SavedState(self.image, command)
+            self.is_resumed = self.state.exists
         self._make_disk()
-        running = guard.start(
+        qemu_guard = guard.start(
             self.folder,
             [
-                *machine,
+                *command,
                 "-name",
                 self.name,
                 "-serial",
@@ -86,41 +90,45 @@ class Guest:
                 f"file={self.disk},format=qcow2,if=virtio,werror=report",
                 "-qmp",
                 f"unix:{monitor.SOCKET},server=on,wait=off",
-                *(self.state.resume if self.resumed else ()),
+                *(self.state.resume_options if self.is_resumed else ()),
             ],
         )
-        while running.poll() is None:
-            self.port = monitor.forwarded_port(self.folder)
+        while qemu_guard.poll() is None:
+            self.port = monitor.find_forwarded_port(self.folder)
             if self.port:
                 return
             time.sleep(0.1)
-        raise LabError(f"QEMU did not start {self.name}{self._origin()}: {guard.words(self.folder)}")
+        raise lab.LabError(
+            f"QEMU did not start the guest {self.name}{self._describe_state()}: {guard.read_log(self.folder)}"
+        )
 
-    def _origin(self):
-        """What else may be at fault."""
-        return f" from {self.state.folder}, without which it boots" if self.resumed else ""
+    def _describe_state(self):
+        """Return the part of a message about the saved state, which may be at fault."""
+        return f" from the saved state {self.state.folder} (remove it to let the guest boot)" if self.is_resumed else ""
 
     def _make_disk(self):
-        """A disk over that of the image or of the kept state, which stay as they are."""
+        """Make a disk on top of the image's or the saved state's disk, which is not written to."""
         os.makedirs(self.folder)
-        below = (
+        backing_file = (
             ("-F", "qcow2", "-b", self.state.disk)
-            if self.resumed
+            if self.is_resumed
             else ("-F", "raw", "-b", os.path.join(self.image, "root.img"))
         )
-        guard.run(self.folder, lab.program("qemu-img", "qemu-utils"), "create", "-q", "-f", "qcow2", *below, self.disk)
+        qemu_img = lab.find_program("qemu-img", "qemu-utils")
+        guard.run(self.folder, qemu_img, "create", "-q", "-f", "qcow2", *backing_file, self.disk)
 
-    def _machine(self, accelerator):
-        """All that makes it another machine: a state is that of exactly one."""
-        # Emulated on a machine with much else to do, ticks come so late that the kernel takes its timer for broken, and panics.
+    def _machine_command(self, accelerator):
+        """Return the part of QEMU's command line that a saved state depends on."""
+        # Under emulation on a busy machine, ticks come so late that the kernel takes its timer for
+        # broken and panics.
         timer = "no_timer_check " if accelerator == "tcg" else ""
         kernel_arguments = "root=/dev/vda rw console=ttyS0 " + timer + self.platform.get("cmdline", "")
         return [
-            lab.program("qemu-system-x86_64", "qemu-system-x86"),
+            lab.find_program("qemu-system-x86_64", "qemu-system-x86"),
             *ACCELERATORS[accelerator],
             "-m",
             str(self.memory),
-            *self._nodes(),
+            *self._numa_options(),
             "-smp",
             str(self.platform.get("cpus", 2)),
             "-display",
@@ -134,113 +142,133 @@ class Guest:
             "-nic",
             f"user,model=virtio,hostfwd=tcp:{ADDRESS}:0-:22",
             "-global",
-            "migration.store-global-state=off",  # that it stood still when its state was kept is no part of it
+            "migration.store-global-state=off",  # else a state saved from a stopped guest resumes stopped
         ]
 
-    def wait(self, deadline):
-        """Until root can log in, which is later than the port answers."""
+    def wait_for_login(self, deadline):
+        """Wait until root can log in, some time after the port answers.
+
+        Raise LabError if QEMU ends, or at the deadline (monotonic seconds).
+        """
         while True:
-            if not guard.holder(self.folder):
-                said = guard.words(self.folder)
-                raise LabError(
-                    f"the guest {self.name} ended while it booted{self._origin()}: {said}.{self.last_words()}"
+            if not guard.find_guard(self.folder):
+                raise lab.LabError(
+                    f"the guest {self.name} ended while it booted{self._describe_state()}: "
+                    f"{guard.read_log(self.folder)}.{self._console_tail()}"
                 )
-            if self._ssh(GOES_ON if self.resumed else BOOTED):
+            if self._run_over_ssh(SET_TIME if self.is_resumed else WAIT_FOR_BOOT):
                 return
             if time.monotonic() > deadline:
-                raise LabError(
-                    f"the guest {self.name} did not let us in within {_boot_seconds()} s.{self.last_words()}"
+                raise lab.LabError(
+                    f"root could not log in to the guest {self.name} within {_read_boot_limit()} s "
+                    f"(LAB_BOOT_SECONDS).{self._console_tail()}"
                 )
             time.sleep(1)
 
-    def keep(self):
-        """Keep the state of a guest that has just booted, for the next time."""
-        if self.state is not None and not self.resumed:
-            self.state.keep(self.folder, self.disk)
+    def save_state(self):
+        """Save the state of a guest that has just booted, for the next one of its kind."""
+        if self.state is not None and not self.is_resumed:
+            self.state.save(self.folder, self.disk)
 
-    def _ssh(self, command):
+    def _run_over_ssh(self, command):
+        """Return whether the command, run by root in the guest, succeeded within 60 seconds."""
         options = [word for option in SSH_OPTIONS for word in ("-o", option)]
         login = [
-            lab.program("ssh", "openssh-client"),
+            lab.find_program("ssh", "openssh-client"),
             *options,
             "-i",
-            self.key,
+            self.key_file,
             "-p",
             str(self.port),
             "root@" + ADDRESS,
             command,
         ]
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return (
-                subprocess.run(login, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=60).returncode
-                == 0
-            )
+            done = subprocess.run(login, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+            return done.returncode == 0
         return False
 
     @property
-    def key(self):
+    def key_file(self):
         return os.path.join(self.image, "key")
 
-    def last_words(self):
+    def _console_tail(self):
+        """Return the part of a message with the console's last 15 lines that are not blank."""
         try:
             with open(self.console, errors="replace") as console:
                 lines = [line.rstrip() for line in console if line.strip()]
         except OSError:
             lines = []
-        return " Last lines of {}:\n{}".format(self.console, "\n".join(lines[-15:]) or "(nothing)")
+        tail = "\n".join(lines[-15:]) or "(nothing)"
+        return f" Last lines of {self.console}:\n{tail}"
 
-    def instance_config(self):
-        """What molecule and its inventory need to reach the guest."""
-        return {"instance": self.name, "address": ADDRESS, "port": self.port, "user": "root", "identity_file": self.key}
+    def make_instance_config(self):
+        """Return how molecule and its inventory reach the guest."""
+        return {
+            "instance": self.name,
+            "address": ADDRESS,
+            "port": self.port,
+            "user": "root",
+            "identity_file": self.key_file,
+        }
 
 
 def up(run_folder, platforms):
-    """Build what is not cached, start all guests at once, wait for each."""
+    """Build the images that are not cached, start all guests at once and wait for each.
+
+    Return molecule's instance config.
+    """
     guard.end_with_run()
     guests = [
-        Guest(run_folder, platform, images.machine(platform["suite"], platform.get("packages", ())))
+        Guest(run_folder, platform, images.make_machine(platform["suite"], platform.get("packages", ())))
         for platform in platforms
     ]
-    accelerator = _accelerator(guests[0].image)
+    accelerator = _choose_accelerator(guests[0].image)
     for guest in guests:
         guest.start(accelerator)
-    deadline = time.monotonic() + _boot_seconds()
+    deadline = time.monotonic() + _read_boot_limit()
     for guest in guests:
-        guest.wait(deadline)
+        guest.wait_for_login(deadline)
     for guest in guests:
-        guest.keep()
-    return [guest.instance_config() for guest in guests]
+        guest.save_state()
+    return [guest.make_instance_config() for guest in guests]
 
 
 def down(run_folder):
-    """End all guests of a run and remove their folders. None is no error."""
+    """End all guests of a run, if it has any, and remove their folders."""
     guard.end_all(os.path.join(run_folder, "guests"))
 
 
-def _boot_seconds():
+def _read_boot_limit():
     return int(os.environ.get("LAB_BOOT_SECONDS") or BOOT_SECONDS)
 
 
-def _accelerator(image):
-    """KVM where it starts a guest. That is tried once in every boot of this machine, as trying takes seconds where it does not."""
+def _choose_accelerator(image):
+    """Return "kvm" if KVM starts a guest on this machine, else "tcg", which is emulation.
+
+    An attempt that fails takes seconds, so the answer is kept until this machine's next boot.
+    """
     with open("/proc/sys/kernel/random/boot_id") as boot_id:
-        entry = kept.place("accelerators", "kvm", boot_id.read())
+        entry = cache.locate_entry("accelerators", "kvm", boot_id.read())
 
     def fill(folder):
         with open(os.path.join(folder, "name"), "w") as name:
-            name.write("kvm" if _kvm_starts_a_guest(image) else "tcg")
+            name.write("kvm" if _can_kvm_boot(image) else "tcg")
 
-    kept.make(entry, fill)
+    cache.make_entry(entry, fill)
     with open(os.path.join(entry, "name")) as name:
         return name.read()
 
 
-def _kvm_starts_a_guest(image):
-    """Tried, as the device may be there and a guest hang all the same."""
+def _can_kvm_boot(image):
+    """Return whether KVM boots this image's kernel.
+
+    Only a boot shows it: a guest may hang although /dev/kvm exists.
+    """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     command = [
-        lab.program("qemu-system-x86_64", "qemu-system-x86"),
+        lab.find_program("qemu-system-x86_64", "qemu-system-x86"),
         *ACCELERATORS["kvm"],
         "-m",
         "256",
@@ -256,7 +284,7 @@ def _kvm_starts_a_guest(image):
         "console=ttyS0 panic=-1",
     ]
     with contextlib.suppress(subprocess.TimeoutExpired):
-        tried = subprocess.run(
+        done = subprocess.run(
             command,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -264,7 +292,7 @@ def _kvm_starts_a_guest(image):
             timeout=5,
             preexec_fn=guard.end_with_parent,
         )
-        return b"Linux version" in tried.stdout
+        return b"Linux version" in done.stdout
     return False
 
 

@@ -1,23 +1,26 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Debian root file systems for guests and containers, built from packages."""
+"""Debian root file systems for guests and containers, built from packages.
+
+The text of this file is part of each image's hash: any change here makes new images.
+"""
 
 import os
+import pathlib
 import shutil
 import subprocess
 
+import cache
 import guard
-import kept
 import lab
-from lab import LabError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-ROOM = 6 << 30  # bytes that a build takes at its height
-DISK = "4G"  # what a guest sees; the file is sparse
+BUILD_BYTES = 6 << 30  # the most that a build takes at any moment
+DISK_SIZE = "4G"  # as the guest sees it; the file is sparse
 
-MACHINE = (
+MACHINE_PACKAGES = (
     "systemd",
     "systemd-sysv",
     "dbus",
@@ -30,41 +33,46 @@ MACHINE = (
     "procps",
     "iproute2",
 )
-CONTAINER = ("python3", "procps")
+CONTAINER_PACKAGES = ("python3", "procps")
 
 
-def machine(suite, packages=()):
-    """Folder with the disk, kernel and key of a guest of this Debian suite."""
+def make_machine(suite, packages=()):
+    """Return the folder of a guest's image of this Debian suite; build it if it is not cached.
+
+    The folder has root.img, vmlinuz, initrd and key, the ssh key of root.
+    """
     hooks = ["customize.sh", "initramfs.sh"]
-    return _entry("machine", suite, sorted({*MACHINE, *packages}), hooks, _build_machine)
+    return _make_image("machine", suite, sorted({*MACHINE_PACKAGES, *packages}), hooks, _build_machine)
 
 
-def container(suite, packages=()):
-    """Folder with a root file system, root.tar, as docker import takes it."""
-    return _entry("container", suite, sorted({*CONTAINER, *packages}), [], _build_container)
+def make_container(suite, packages=()):
+    """Return the folder of a container's image; build it if it is not cached.
+
+    The folder has root.tar, a root file system for docker import.
+    """
+    return _make_image("container", suite, sorted({*CONTAINER_PACKAGES, *packages}), [], _build_container)
 
 
-def _entry(kind, suite, packages, hooks, build):
-    made_by = [open(os.path.join(HERE, name)).read() for name in [os.path.basename(__file__), *hooks]]
-    entry = kept.place("images", f"{kind}-{suite}", packages, made_by)
+def _make_image(kind, suite, packages, hooks, build):
+    sources = [pathlib.Path(HERE, name).read_text() for name in [os.path.basename(__file__), *hooks]]
+    entry = cache.locate_entry("images", f"{kind}-{suite}", packages, sources)
 
     def fill(folder):
-        kept.refuse_full_disk(folder, ROOM)
+        cache.check_free_space(folder, BUILD_BYTES)
         build(folder, suite, packages)
 
     try:
-        kept.make(entry, fill)
-    except (OSError, LabError) as error:
-        raise LabError(f"the image of {suite} cannot be built in {os.path.dirname(entry)}: {error}") from error
+        cache.make_entry(entry, fill)
+    except (OSError, lab.LabError) as error:
+        raise lab.LabError(f"the image of {suite} cannot be built in {os.path.dirname(entry)}: {error}") from error
     return entry
 
 
 def _build_machine(folder, suite, packages):
     if os.geteuid() != 0:
-        raise LabError("that takes root, as the files in it belong to others: run make as root")
-    guard.run(
-        folder, lab.program("ssh-keygen", "openssh-client"), "-q", "-t", "ed25519", "-N", "", "-C", "guest", "-f", "key"
-    )
+        raise lab.LabError("it takes root, because the image's files belong to several users: run make as root")
+    ssh_keygen = lab.find_program("ssh-keygen", "openssh-client")
+    guard.run(folder, ssh_keygen, "-q", "-t", "ed25519", "-N", "", "-C", "guest", "-f", "key")
     _bootstrap(
         folder,
         suite,
@@ -73,7 +81,8 @@ def _build_machine(folder, suite, packages):
         "--essential-hook=" + os.path.join(HERE, "initramfs.sh"),
         "--customize-hook=" + os.path.join(HERE, "customize.sh"),
     )
-    guard.run(folder, lab.program("mke2fs", "e2fsprogs"), "-q", "-t", "ext4", "-d", "root", "root.img", DISK)
+    mke2fs = lab.find_program("mke2fs", "e2fsprogs")
+    guard.run(folder, mke2fs, "-q", "-t", "ext4", "-d", "root", "root.img", DISK_SIZE)
     shutil.rmtree(os.path.join(folder, "root"))
 
 
@@ -84,25 +93,29 @@ def _build_container(folder, suite, packages):
 def _bootstrap(folder, suite, packages, target, *hooks):
     guard.run(
         folder,
-        lab.program("mmdebstrap", "mmdebstrap"),
+        lab.find_program("mmdebstrap", "mmdebstrap"),
         "--variant=minbase",
         "--include=" + ",".join(packages),
-        '--aptopt=Acquire::Check-Valid-Until "false"',  # the snapshot of a suite may be older than it says
+        # A snapshot of a suite may be older than its Release file allows.
+        '--aptopt=Acquire::Check-Valid-Until "false"',
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
         "--dpkgopt=path-exclude=/usr/share/man/*",
         *hooks,
         suite,
         target,
-        _mirror(),
+        _find_mirror(),
     )
 
 
-def _mirror():
-    """The archive that this machine itself uses; any other may be out of reach."""
-    listed = subprocess.run(
+def _find_mirror():
+    """Return the URL of the Debian archive that this machine's apt uses.
+
+    Another archive may be out of reach.
+    """
+    targets = subprocess.run(
         [
-            lab.program("apt-get", "apt"),
+            lab.find_program("apt-get", "apt"),
             "indextargets",
             "--format",
             "$(SITE) $(COMPONENT)",
@@ -113,9 +126,9 @@ def _mirror():
         capture_output=True,
         text=True,
     )
-    sites = [line.split()[0] for line in listed.stdout.splitlines() if line.endswith(" main")]
+    sites = [line.split()[0] for line in targets.stdout.splitlines() if line.endswith(" main")]
     if not sites:
-        raise LabError(
-            "no Debian archive is among the sources of apt: list one in /etc/apt/sources.list.d and run apt-get update"
+        raise lab.LabError(
+            "apt has no Debian archive among its sources: add one in /etc/apt/sources.list.d and run apt-get update"
         )
     return sites[0]

@@ -3,8 +3,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Before the kernel's package makes an initramfs: three modules are enough here, and unpacking all of them takes an
-# emulated processor many seconds.
+# Runs before the kernel's package builds an initramfs. Three modules are enough here, and an emulated processor needs
+# many seconds to unpack all modules.
 set -eu
 root=$1
 

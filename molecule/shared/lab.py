@@ -1,7 +1,7 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What guests and containers share: their command line, their errors, where things are kept."""
+"""What guests.py and containers.py share: command line, error class and search for programs."""
 
 import argparse
 import json
@@ -14,18 +14,14 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class LabError(Exception):
-    """What, where, and what to do."""
+    """A failure whose message says what failed, where, and what to do about it."""
 
 
-def cache():
-    """Folder of everything that outlives a run, outside the checkout."""
-    return os.environ.get("OOMGUARD_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "oomguard"
-    )
+def find_program(name, package):
+    """Return a program's path.
 
-
-def program(name, package):
-    """Path of a program, or what to install."""
+    Raise LabError with the Debian package to install if the program is missing.
+    """
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not path:
         raise LabError(
@@ -35,21 +31,26 @@ def program(name, package):
 
 
 def exit_on_signals():
-    """So that the way out is the usual one, which cleans up."""
+    """Turn each of SIGNALS into SystemExit, so that cleanup runs as on a normal exit."""
     for number in SIGNALS:
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
 
 
-def main(about, up, down):
-    """Create and destroy of a scenario: up(run_folder, platforms) returns molecule's instance config, down(run_folder) ends all."""
-    parser = argparse.ArgumentParser(description=about)
+def main(description, up, down):
+    """Run the command line of a scenario's create and destroy.
+
+    up(run_folder, platforms) starts everything and returns molecule's instance
+    config; down(run_folder) ends everything. The run folder is molecule's
+    ephemeral folder. A failed or interrupted up is followed by down.
+    """
+    parser = argparse.ArgumentParser(description=description)
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("up", "down"):
-        one = commands.add_parser(name)
-        one.add_argument("run_folder", type=os.path.abspath)
+        command = commands.add_parser(name)
+        command.add_argument("run_folder", type=os.path.abspath)
         if name == "up":
-            one.add_argument("instance_config")
-            one.add_argument("platforms", type=json.loads)
+            command.add_argument("instance_config")
+            command.add_argument("platforms", type=json.loads)
     options = parser.parse_args()
     exit_on_signals()
     try:

@@ -3,8 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Gives a guest something to lose: a container, of an image with a single program. Leaves in /root/daemons which
-# daemons run and since when.
+# Starts a container whose image holds a single program, and records in /root/daemons which daemons run and since when.
 set -eu
 tar -C / -c usr/bin/busybox | docker import - box
 docker run --detach --name box --restart always box /usr/bin/busybox sleep 100000

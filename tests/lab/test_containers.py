@@ -1,19 +1,23 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An engine of our own that does not come up: what is said, and that nothing of it is left. What works, the scenario docker shows."""
+"""Test an engine of our own that fails: the message, and that nothing of it is left.
+
+The scenario docker tests an engine that works.
+"""
 
 import os
+import re
 
 import containers
 import lab
 import pytest
-from conftest import processes_of
+from conftest import find_processes
 
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A machine whose dockerd and docker are these scripts."""
+    """Replace dockerd and docker by scripts, and return the function that writes one."""
     monkeypatch.setattr(containers, "MACHINE_SOCKET", str(tmp_path / "machine.sock"))
     monkeypatch.setattr(containers, "ENGINE_SECONDS", 1)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
@@ -33,21 +37,21 @@ def machine(tmp_path, monkeypatch):
     ["echo no storage driver >&2; exit 1\n", "echo no storage driver >&2; exec sleep 100\n"],
     ids=["ends", "hangs"],
 )
-def test_an_engine_that_does_not_answer_is_told_and_ended(machine, tmp_path, script):
+def test_report_and_end_engine_that_does_not_answer(machine, tmp_path, script):
     machine("dockerd", script)
     with pytest.raises(
         lab.LabError,
-        match="(?s)no engine answers at .*machine.sock, and one of our own did not start and answer:.*no storage driver",
+        match=r"(?s)no engine answers at .*machine\.sock, and our own dockerd did not come up\. "
+        r"Its last output:.*no storage driver",
     ):
         containers._start_engine(str(tmp_path / "run"))
     containers.down(str(tmp_path / "run"))
-    assert processes_of(tmp_path / "run") == []
+    assert find_processes(tmp_path / "run") == []
 
 
-def test_an_engine_that_hangs_in_a_command_is_named(machine, tmp_path, monkeypatch):
+def test_name_engine_that_hangs_in_a_command(machine, tmp_path, monkeypatch):
     monkeypatch.setattr(containers, "COMMAND_SECONDS", 0.5)
     machine("docker", "exec sleep 100\n")
-    with pytest.raises(
-        lab.LabError, match=f"docker ps did not end within 0.5 s: look at the engine behind {tmp_path}/docker.sock"
-    ):
-        containers._docker(str(tmp_path), "ps")
+    message = f"docker ps did not end within 0.5 s: look at the engine behind {tmp_path}/docker.sock"
+    with pytest.raises(lab.LabError, match=re.escape(message)):
+        containers._run_docker(str(tmp_path), "ps")

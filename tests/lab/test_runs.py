@@ -1,7 +1,7 @@
 # Copyright (c) 2026, oomguard.linux contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run of molecule that is killed: after the next destroy no guest, no port and no file is left."""
+"""Test a killed run of molecule: after the next destroy no guest, port or file is left."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import processes_of, wait_for
+from conftest import find_processes, wait_for
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARED = os.path.join(CHECKOUT, "molecule", "shared")
@@ -31,7 +31,7 @@ CONVERGE = [
 
 
 class Run:
-    """One make vm-killed: a scenario of the usual kind that takes as long as we like."""
+    """A make vm-killed, which runs an ordinary scenario for as long as a test needs it."""
 
     def __init__(self, folder):
         self.scenarios = folder
@@ -41,7 +41,8 @@ class Run:
         (scenario / "molecule.yml").write_text(json.dumps(MOLECULE))
         (scenario / "converge.yml").write_text(json.dumps(CONVERGE))
         self.log = folder / "log"
-        # Of the make that runs us: it is not to be asked for more jobs, nor told what to do.
+        # Without the variables of the make that runs this test: the inner make must not take its
+        # options or ask it for jobs.
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
         }
@@ -55,40 +56,40 @@ class Run:
                 env=self.environment,
             )
 
-    def molecule(self):
+    def find_molecule(self):
         return next(
             (
                 pid
-                for pid, words in self._processes()
+                for pid, words in self._list_processes()
                 if words[1:3] and words[1].endswith("/molecule") and words[2] == "test"
             ),
             None,
         )
 
-    def guest(self):
+    def find_guest(self):
         return next(
-            (pid for pid, words in self._processes() if os.path.basename(words[0]).startswith("qemu-system")), None
+            (pid for pid, words in self._list_processes() if os.path.basename(words[0]).startswith("qemu-system")), None
         )
 
-    def _processes(self):
-        return [(pid, os.fsdecode(command).split("\0")) for pid, command in processes_of(self.scenarios)]
+    def _list_processes(self):
+        return [(pid, os.fsdecode(command).split("\0")) for pid, command in find_processes(self.scenarios)]
 
-    def said(self, words):
-        return words in self.log.read_text(errors="replace")
+    def has_logged(self, text):
+        return text in self.log.read_text(errors="replace")
 
 
-def environment_of(pid):
+def read_environment(pid):
     with open(f"/proc/{pid}/environ") as stream:
         return dict(entry.split("=", 1) for entry in stream.read().split("\0") if entry)
 
 
-def ports_of(pid):
-    """TCP ports that this process listens on; of one that is not there, or no longer, none."""
+def find_ports(pid):
+    """Return the TCP ports that a process listens on: none if it does not exist, or no longer."""
     folder, opened, sockets = f"/proc/{pid}/fd", [], set()
     with contextlib.suppress(FileNotFoundError):
         opened = os.listdir(folder)
     for fd in opened:
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+        with contextlib.suppress(FileNotFoundError):  # closed in the meantime
             sockets.add(os.readlink(os.path.join(folder, fd)))
     with open("/proc/net/tcp") as stream:
         rows = [line.split() for line in stream.readlines()[1:]]
@@ -98,16 +99,16 @@ def ports_of(pid):
 
 @pytest.fixture
 def run(tmp_path):
-    one = Run(tmp_path)
-    yield one
-    if one.molecule():  # it outlives make
-        os.kill(one.molecule(), signal.SIGKILL)
-    one.make.wait()
-    wait_for(lambda: processes_of(tmp_path) == [])  # what molecule had started ends when it notices
+    run = Run(tmp_path)
+    yield run
+    if run.find_molecule():  # it outlives make
+        os.kill(run.find_molecule(), signal.SIGKILL)
+    run.make.wait()
+    wait_for(lambda: find_processes(tmp_path) == [])  # what molecule started ends soon after it
 
 
-def checkout():
-    """Every file of the checkout but those that make builds."""
+def list_changed_files():
+    """Return git's list of the checkout's changed and new files, without those that make builds."""
     return subprocess.run(
         ["git", "status", "--porcelain", "--untracked-files=all"], cwd=CHECKOUT, check=True, stdout=subprocess.PIPE
     ).stdout
@@ -115,22 +116,25 @@ def checkout():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("moment", ["create", "converge"])
-def test_a_run_that_is_killed_leaves_nothing_after_the_next_destroy(run, moment, number):
-    before = checkout()
-    wait_for(lambda: ports_of(run.guest()) and (moment == "create" or run.said("TASK [Take long]")), seconds=300)
-    (port,) = ports_of(run.guest())
-    environment = environment_of(run.molecule())
-    folder = environment_of(run.guest())["MOLECULE_EPHEMERAL_DIRECTORY"]
+def test_destroy_after_killed_run_leaves_nothing(run, moment, number):
+    before = list_changed_files()
+    wait_for(
+        lambda: find_ports(run.find_guest()) and (moment == "create" or run.has_logged("TASK [Take long]")),
+        seconds=300,
+    )
+    (port,) = find_ports(run.find_guest())
+    environment = read_environment(run.find_molecule())
+    folder = read_environment(run.find_guest())["MOLECULE_EPHEMERAL_DIRECTORY"]
 
-    os.kill(run.molecule(), number)
+    os.kill(run.find_molecule(), number)
     run.make.wait(timeout=60)
-    del environment["LAB_RUN"]  # what a person types belongs to no run
+    del environment["LAB_RUN"]  # a command that a person types belongs to no run
     subprocess.run(
         ["molecule", "destroy", "--scenario-name", "killed"], cwd=CHECKOUT, env=environment, check=True, timeout=120
     )
 
-    assert run.guest() is None
+    assert run.find_guest() is None
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=10)
     assert not os.path.exists(os.path.join(folder, "guests"))
-    assert checkout() == before
+    assert list_changed_files() == before

@@ -5,10 +5,11 @@
 """Link every Python from 3.6 on that really runs into a folder.
 
 Usage: python tests/tools/real_pythons.py FOLDER
+Prints the versions, oldest first.
 
-A version manager puts a shim for each version that it knows into the search
-path, and a shim of a version that is not selected fails. What is linked has
-been started once. Prints the versions found, oldest first.
+A version manager puts a shim for each of its versions into PATH, and the shim of
+a version that is not selected fails. So each Python is started once before it is
+linked.
 """
 
 import glob
@@ -18,8 +19,8 @@ import subprocess
 import sys
 
 
-def candidates():
-    """Programs named python3.N, those of version managers first."""
+def find_candidates():
+    """Yield (N, path) of each program named python3.N, version managers first."""
     roots = [os.environ.get("PYENV_ROOT", ""), os.path.expanduser("~/.pyenv")]
     folders = [
         folder for root in roots if root for folder in sorted(glob.glob(os.path.join(root, "versions", "*", "bin")))
@@ -31,7 +32,8 @@ def candidates():
                 yield int(match.group(1)), path
 
 
-def runs(path, minor):
+def can_run(path, minor):
+    """Return whether this is Python 3.minor, with all that the tests' environments need."""
     command = [path, "-c", "import sys, venv, ensurepip; print(sys.version_info[1])"]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return done.returncode == 0 and done.stdout.decode().strip() == str(minor)
@@ -40,8 +42,8 @@ def runs(path, minor):
 def main(folder):
     os.makedirs(folder, exist_ok=True)
     found = {}
-    for minor, path in candidates():
-        if minor not in found and runs(path, minor):
+    for minor, path in find_candidates():
+        if minor not in found and can_run(path, minor):
             found[minor] = os.path.realpath(path)
     for minor, path in found.items():
         link = os.path.join(folder, f"python3.{minor}")
