@@ -22,12 +22,19 @@ DOCKER := $(call venv,docker)
 BENCH := $(call venv,bench)
 FUZZ := $(call venv,fuzz)
 AWX := $(call venv,awx)
+DOCS := $(call venv,docs)
 PYTHONS := $(CACHE)/pythons
 
 # The collection as users install it: built, installed, and without all that a collection must work without.
 ARTIFACT := $(BUILD)/artifact
 ansible_env = ANSIBLE_COLLECTIONS_PATH=$(ARTIFACT) ANSIBLE_HOME=$(BUILD)/home ANSIBLE_LOCALHOST_WARNING=false \
 	ANSIBLE_INVENTORY_UNPARSED_WARNING=false PATH=$(1)/bin:$$PATH
+
+# Tests import the checkout itself under the collection's name. Those of controller code run apart: a process is a
+# controller or a host, and ansible-core remembers which.
+LINK := $(BUILD)/link
+$(LINK)/$(COLLECTION):
+	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
 
 say = @printf '\n== %s\n' '$(1)'
 
@@ -69,11 +76,20 @@ test-fast: packages $(MAIN)/.done $(PYTHONS)/.done ## Run the tests that need no
 	@$(steps) --phase 2 '$(TRIALS)' '$(CHECKS)'
 
 .PHONY: lint
-lint: $(MAIN)/.done ## ansible-lint at production profile, changelog
-	$(call say,ansible-lint and changelog)
+lint: $(MAIN)/.done $(DOCS)/.done $(LINK)/$(COLLECTION) ## ansible-lint (production), ruff, mypy, generated files, and the artifact as Galaxy checks it
+	$(call say,lint)
 	$(call stage,$(MAIN))
+	$(MAIN)/bin/ruff check .
+	$(MAIN)/bin/ruff format --check .
+	MYPYPATH=$(LINK) $(MAIN)/bin/mypy --package ansible_collections.oomguard.linux.plugins
 	$(call ansible_env,$(MAIN)) ansible-lint --strict
 	$(MAIN)/bin/antsibull-changelog lint
+	$(MAIN)/bin/python tests/tools/role_readmes.py --check
+	$(DOCS)/bin/python tests/tools/check_artifact.py $(BUILD)/oomguard-linux-*.tar.gz
+
+.PHONY: readmes
+readmes: $(MAIN)/.done ## Write the READMEs of the roles from their argument specs
+	$(MAIN)/bin/python tests/tools/role_readmes.py
 
 # ansible-test wants a folder of the collection's name, brings its own
 # requirements, and would fetch a script for pip from elsewhere: it finds ours.
@@ -86,12 +102,6 @@ sanity: packages $(MAIN)/.done $(PYTHONS)/.done ## ansible-test sanity, nothing 
 	@git -C $(SANITY) init --quiet # else ansible-test asks this repository, which ignores .build, and skips all
 	@cp tests/tools/get_pip.py $(CACHE)/home/.ansible/test/cache/get_pip_24_2.py
 	cd $(SANITY) && HOME=$(CACHE)/home PATH=$(MAIN)/bin:$(PYTHONS):$$PATH ansible-test sanity --local --requirements
-
-# Tests import the checkout itself under the collection's name. Those of controller code run apart: a process is a
-# controller or a host, and ansible-core remembers which.
-LINK := $(BUILD)/link
-$(LINK)/$(COLLECTION):
-	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
 
 .PHONY: units
 units: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Unit tests with coverage
