@@ -41,7 +41,8 @@ def main(description, up, down):
 
     up(run_folder, platforms) starts everything and returns molecule's instance
     config; down(run_folder) ends everything. The run folder is molecule's
-    ephemeral folder. A failed or interrupted up is followed by down.
+    ephemeral folder. down also runs before up, and after an up that fails or is
+    interrupted.
     """
     parser = argparse.ArgumentParser(description=description)
     commands = parser.add_subparsers(dest="command", required=True)

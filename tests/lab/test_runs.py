@@ -60,15 +60,20 @@ class Run:
         return next(
             (
                 pid
-                for pid, words in self._list_processes()
-                if words[1:3] and words[1].endswith("/molecule") and words[2] == "test"
+                for pid, arguments in self._list_processes()
+                if arguments[1:3] and arguments[1].endswith("/molecule") and arguments[2] == "test"
             ),
             None,
         )
 
     def find_guest(self):
         return next(
-            (pid for pid, words in self._list_processes() if os.path.basename(words[0]).startswith("qemu-system")), None
+            (
+                pid
+                for pid, arguments in self._list_processes()
+                if os.path.basename(arguments[0]).startswith("qemu-system")
+            ),
+            None,
         )
 
     def _list_processes(self):
