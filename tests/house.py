@@ -43,6 +43,8 @@ PURE = [
     "module_utils/_errors.py",
     "module_utils/_host/cgroup_names.py",
     "module_utils/_host/meminfo.py",
+    "module_utils/_host/process.py",
+    "module_utils/_host/text.py",
     "module_utils/_host/unit_files.py",
     "module_utils/_kernel_log/formats.py",
     "module_utils/_kernel_log/journal_format.py",
@@ -60,13 +62,16 @@ PURE = [
     "module_utils/_sysctl/guards.py",
     "module_utils/_sysctl/oom_policy.py",
     "module_utils/_sysctl/overcommit.py",
+    "module_utils/_sysctl/plan.py",
 ]
 
 # What a pure file may import of Python itself: nothing here opens, waits, or asks the host.
 PURE_LIBRARY = {
+    "abc",
     "calendar",
     "collections",
     "datetime",
+    "fnmatch",
     "functools",
     "heapq",
     "hashlib",

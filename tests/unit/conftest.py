@@ -12,7 +12,8 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import PF_KTHREAD, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import PF_KTHREAD
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

@@ -14,7 +14,8 @@ when first needed, then kept. Hundreds of targets therefore cost as much as one.
 
 from typing import Dict, Iterable, List, Optional, Set
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MIN, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
 
 def pinned_processes(procfs: Procfs) -> List[str]:

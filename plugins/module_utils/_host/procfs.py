@@ -19,42 +19,23 @@ Sources: proc(5), fs/proc/base.c, fs/proc/array.c.
 
 import contextlib
 import os
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Dict, Iterable, Iterator, List, Optional, Set, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import lines_of, printable_name, text_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import (
+    Process,
+    Thread,
+    parse_process,
+    parse_thread,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import lines_of, text_of
 
 # The errors of a process that ended: ENOENT when its directory is looked up,
 # ESRCH when a file below an already open directory is used.
 GONE = (FileNotFoundError, ProcessLookupError)
 
-SCORE_MIN, SCORE_MAX = -1000, 1000  # OOM_SCORE_ADJ_MIN, _MAX of include/uapi/linux/oom.h
-
 CAP_SYS_RESOURCE = 24
-PF_KTHREAD = 0x00200000
-
-
-class Process(NamedTuple):
-    """The identity of a process, and what else /proc/PID/stat holds at no extra cost."""
-
-    pid: int
-    name: str  # comm, at most 15 bytes
-    start_time: int  # clock ticks after boot; pid and start time together identify one process for ever
-    parent: int
-    kernel_thread: bool
-    resident_kb: int
-
-    def __str__(self) -> str:
-        return f"process {self.pid} ({self.name})"
-
-
-class Thread(NamedTuple):
-    """The state and CPU time of a thread, from /proc/PID/task/TID/stat."""
-
-    tid: int
-    state: str  # R running or ready, S asleep, D asleep and ignoring signals, T or t stopped, Z and X ended
-    cpu_ticks: int  # user and system time in clock ticks
 
 
 MAX_FILE_BYTES = 16 << 20  # mountinfo and cgroup.procs of the largest hosts have some MiB
@@ -65,29 +46,6 @@ _CHUNK_BYTES = 4096
 _LONG_CHUNK_BYTES = 1 << 16
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
-
-
-def _parse_process(stat: bytes) -> Process:
-    # The name may hold blanks and brackets: it ends at the last ")".
-    head, _bracket, tail = stat.rpartition(b")")
-    pid, _blank, name = head.partition(b" (")
-    fields = tail.split(None, 22)
-    flags = int(fields[6])
-    # Without keywords, which would cost more than all the rest, thousands of times.
-    return Process(
-        int(pid),
-        printable_name(text_of(name)),
-        int(fields[19]),
-        int(fields[1]),
-        bool(flags & PF_KTHREAD),
-        int(fields[21]) * _PAGE_KB,
-    )
-
-
-def _parse_thread(stat: bytes) -> Thread:
-    head, _bracket, tail = stat.rpartition(b")")
-    fields = tail.split(None, 14)
-    return Thread(int(head.partition(b" ")[0]), fields[0].decode(), int(fields[11]) + int(fields[12]))
 
 
 def _join_arguments(cmdline: bytes) -> str:
@@ -159,7 +117,7 @@ class ProcessDir:
 
     def process(self) -> Process:
         """Return its identity and the other fields of Process, from /proc/PID/stat."""
-        return _parse_process(self._read("stat"))
+        return parse_process(self._read("stat"), _PAGE_KB)
 
     def executable(self) -> Optional[str]:
         """Return the base name of its program, from /proc/PID/exe.
@@ -189,7 +147,7 @@ class ProcessDir:
         with _open_directory("task", self._fd) as task:
             for name in os.listdir(task):
                 try:
-                    threads.append(_parse_thread(read_bytes(name + "/stat", task)))
+                    threads.append(parse_thread(read_bytes(name + "/stat", task)))
                 except GONE:
                     continue
         return threads
@@ -242,7 +200,7 @@ class Procfs:
         """Return every process except kernel threads."""
         processes = []
         for _pid, stat in self._read_all("stat"):
-            process = _parse_process(stat)
+            process = parse_process(stat, _PAGE_KB)
             if not process.kernel_thread:
                 processes.append(process)
         return processes

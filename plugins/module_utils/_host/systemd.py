@@ -14,12 +14,13 @@ Sources: systemctl(1), systemd.unit(5), systemd.service(5), org.freedesktop.syst
 """
 
 import os
-import subprocess
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
+from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import start_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
+    DropIn,
     change_assignments,
     is_policy,
     is_score,
@@ -70,14 +71,6 @@ class Unit(NamedTuple):
         return self.active_state in ("active", "reloading")
 
 
-class DropIn(NamedTuple):
-    """Our drop-in of a unit, its text now and as planned; None stands for no file."""
-
-    path: str
-    before: Optional[str]
-    after: Optional[str]
-
-
 def service_name(value: str) -> str:
     """Return the full name of a service, with .service.
 
@@ -95,37 +88,6 @@ def service_name(value: str) -> str:
         instance = f"{name[: -len('.service')]}NAME.service"
         raise InputError(f"unit {name} is a template, which never runs itself: name an instance, such as {instance}")
     return name
-
-
-def start_program(*command: str) -> Callable[[], str]:
-    """Start a program of systemd, and return a function that waits for its end.
-
-    The function returns the program's output, or raises OomError with its error output.
-    Raises UnsupportedError if the program cannot be started.
-    """
-    environment = dict(os.environ, LC_ALL="C")
-    try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-        )
-    except OSError as error:
-        raise UnsupportedError(f"{command[0]} cannot be started: {error.strerror}") from error
-
-    def wait_for_output() -> str:
-        output, errors = process.communicate()
-        if process.returncode != 0:
-            raise OomError(f"{' '.join(command[:2])} failed: {errors.decode('utf-8', 'replace').strip()}")
-        return output.decode("utf-8", "replace")
-
-    return wait_for_output
-
-
-def run_program(*command: str) -> str:
-    """Return the output of a program of systemd.
-
-    Raises UnsupportedError if it cannot be started, OomError with its error output if it fails.
-    """
-    return start_program(*command)()
 
 
 class Systemd:

@@ -22,6 +22,14 @@ HEADER = (
 SECTION = "Service"
 
 
+class DropIn(NamedTuple):
+    """Our drop-in of a unit, its text now and as planned; None stands for no file."""
+
+    path: str
+    before: Optional[str]
+    after: Optional[str]
+
+
 class _Statement(NamedTuple):
     """One statement of a unit file, or a comment or blank line between two."""
 

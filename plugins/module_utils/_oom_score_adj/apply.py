@@ -13,7 +13,8 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn, Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import ForkWatch
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     refuse_missing,

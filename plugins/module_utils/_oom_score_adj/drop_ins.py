@@ -14,7 +14,8 @@ from typing import List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn, Systemd, Unit
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Outcome, Pin
 
 INIT = 1  # the pid of init, which starts every service

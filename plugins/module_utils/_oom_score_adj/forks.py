@@ -17,7 +17,8 @@ once the parent was seen outside any fork.
 import os
 from typing import Dict
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Process, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 
 # fork() sleeps for memory and for locks, but no signal can wake it: its state is then D.
 _IN_KERNEL = ("R", "D")

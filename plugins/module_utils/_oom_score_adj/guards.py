@@ -14,7 +14,7 @@ the option that overrides it.
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MAX, SCORE_MIN
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Killable, Outcome, Pin
 
 ACCEPT_MISSING = " (missing=ignore or missing=warn accepts that)"

@@ -17,8 +17,8 @@ Pure: options and facts in, values out.
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 
 # The options that select processes; a target has exactly one of them.
 SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container"]

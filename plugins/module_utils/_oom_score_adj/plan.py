@@ -14,8 +14,9 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, SCORE_MIN, Process, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit, service_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
     INIT,

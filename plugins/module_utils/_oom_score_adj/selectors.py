@@ -18,8 +18,9 @@ from typing import Callable, Dict, Iterable, List
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import find_cgroup, pids_in_cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process, ProcessDir, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir, Procfs
 
 
 class Selector:

@@ -20,7 +20,7 @@ harm, and the contained pair already shows that the larger process dies without 
 from typing import List, NamedTuple, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MAX, SCORE_MIN, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN, Process
 
 # Two ordinary processes differ in stack, page tables and libraries.
 # A pin below this difference could weigh less than those pages.

@@ -23,7 +23,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     OomError,
     UnsupportedError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Process, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import (

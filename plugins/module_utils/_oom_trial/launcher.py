@@ -31,8 +31,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     UnsupportedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy, memory_hierarchy, own_cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Process, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, run_program
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import run_program
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import (
     REMOVE_SECONDS,
     MemoryCgroup,

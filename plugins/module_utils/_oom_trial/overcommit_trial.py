@@ -19,7 +19,8 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import SCORE_MAX, Process, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_watch import KillWatch
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import (

@@ -12,7 +12,7 @@ Pure: facts in, the module's answer out.
 
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import TrialDesign
 

@@ -11,13 +11,8 @@ import sys
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import (
-    GONE,
-    MAX_ARGUMENTS_BYTES,
-    Process,
-    Procfs,
-    Thread,
-)
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process, Thread
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, MAX_ARGUMENTS_BYTES, Procfs
 
 NAMES = {
     "plain": (b"sshd", "sshd"),

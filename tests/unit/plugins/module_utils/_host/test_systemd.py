@@ -9,16 +9,9 @@ import re
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import (
-    DROP_IN,
-    DropIn,
-    Systemd,
-    Unit,
-    run_program,
-    service_name,
-    start_program,
-)
-from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER
+from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import run_program, start_program
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, Unit, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER, DropIn
 
 # Answers of systemctl show. It prints the properties in its own order, not as requested.
 DOCKER = """\

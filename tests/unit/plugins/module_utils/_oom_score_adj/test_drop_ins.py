@@ -10,11 +10,8 @@ import os
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import (
-    Systemd,
-    run_program,
-    service_name,
-)
+from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import run_program
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 
 HEADER = (

@@ -9,8 +9,8 @@ import re
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DropIn
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     find_self_managing,
     name_program,

@@ -53,7 +53,7 @@ REFUSED = {
     "masked": (
         [unit_pin("firewalld")],
         NotFoundError,
-        "unit firewalld.service is masked, it cannot be started: unmask it first",
+        "unit firewalld.service is masked and cannot start: unmask it first",
     ),
     "without a main process": (
         [unit_pin("postgresql")],
@@ -68,7 +68,7 @@ REFUSED = {
     "a template": (
         [unit_pin("getty@")],
         InputError,
-        "unit getty@.service is a template, of which nothing runs: name an instance",
+        "unit getty@.service is a template, which never runs itself: name an instance",
     ),
     "a path": ([unit_pin("../x")], InputError, "is not a name of a unit"),
     "an absolute path": ([unit_pin("/etc/passwd")], InputError, "is not a name of a unit"),
@@ -210,7 +210,7 @@ def test_accept_immune_process_that_is_immune_already(host):
 def test_refuse_unit_of_users_with_a_reason_of_its_own(host):
     host.write("usr/lib/systemd/user/pipewire.service", "[Service]\n")
     with pytest.raises(
-        NotFoundError, match=r"unit pipewire\.service is a unit of users' own managers, which is not supported"
+        NotFoundError, match=r"unit pipewire\.service is a unit of users' service managers, which are not supported"
     ):
         host.plan(unit_pin("pipewire"))
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import (
     Candidate,
     Scores,

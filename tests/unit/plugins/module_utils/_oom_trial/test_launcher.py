@@ -13,7 +13,8 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy, memory_hierarchy
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import launcher as launcher_file
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import (
     CgroupLauncher,

@@ -6,7 +6,7 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import design_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict import (
     Actor,
