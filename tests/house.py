@@ -62,6 +62,7 @@ PURE = [
     "module_utils/_sysctl/guards.py",
     "module_utils/_sysctl/oom_policy.py",
     "module_utils/_sysctl/overcommit.py",
+    "module_utils/_sysctl/options.py",
     "module_utils/_sysctl/plan.py",
 ]
 

@@ -102,7 +102,7 @@ def test_entry_has_its_keys_and_a_source(profile, entry):
 
 @each_entry
 def test_entry_is_no_self_managing_daemon_and_no_job_runner(profile, entry):
-    names = {guards.short_name(name) for name in [entry["unit"], entry["process"], *entry.get("aliases", [])]}
+    names = {guards.shorten_name(name) for name in [entry["unit"], entry["process"], *entry.get("aliases", [])]}
     assert not names & (set(guards.SELF_MANAGING) | guards.JOB_RUNNERS | {"postgres", "postgresql"})
 
 
@@ -121,7 +121,7 @@ def test_module_accepts_what_the_filter_returns(persistent, state):
     for target in protect_targets(own, PROFILES, list(PROFILES), persistent, state):
         validated = ArgumentSpecValidator(oom_score_adj.TARGET_OPTIONS, [oom_score_adj.SELECTORS]).validate(target)
         assert validated.error_messages == []
-        pin.check(oom_score_adj.pin(validated.validated_parameters, False))
+        guards.refuse_contradictions(pin.parse_target(validated.validated_parameters))
 
 
 def table(path):
