@@ -22,8 +22,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Acce
 
 FOLDER = "/run/oomguard"
 
-# A run of overcommit or oom_policy that hangs holds the lock for its rollback_seconds, usually 30, and while its helper
-# retries to restore the values, 60.
+# A run of overcommit or oom_policy that hangs holds the lock for its rollback_seconds, usually 30,
+# and then while its helper retries to restore the values, 60.
 LOCK_SECONDS = 100.0
 _PAUSE_SECONDS = 0.1
 
