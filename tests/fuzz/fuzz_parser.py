@@ -22,31 +22,36 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["ansible_collections"]):
-    from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import formats as _log_forms
+    from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import (
+        parse_dmesg_json,
+        parse_lines,
+    )
+    from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
+        parse_journal_entry,
+        read_export_entries,
+    )
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import whole_messages
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded")
 
 KEYS = set(
-    parse_events(
-        _log_forms.parse_lines(["Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"])
-    )[0]
+    parse_events(parse_lines(["Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))[0]
 )
 
 
 def records(form, data):
     """What a file with this in it would be read as."""
     if form == 0:
-        entries = (_log_forms.journal_record(fields) for _taken, fields in _log_forms.export_entries(io.BytesIO(data)))
+        entries = (parse_journal_entry(fields) for _length, fields in read_export_entries(io.BytesIO(data)))
         return [record for record in entries if record is not None]
     text = data.decode("utf-8", "backslashreplace")
     if form == 1:
         try:
-            return list(_log_forms.dmesg_records(text))
+            return list(parse_dmesg_json(text))
         except (ValueError, RecursionError):
             return []
-    return list(_log_forms.parse_lines(text.split("\n")))
+    return list(parse_lines(text.split("\n")))
 
 
 def try_one(data):

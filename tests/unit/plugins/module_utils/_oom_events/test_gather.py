@@ -231,7 +231,7 @@ def test_of_a_damaged_file_the_rest_is_named(story):
     packed = gzip.compress(("begun\n" + KILL.format(7, "x") + "\n" + os.urandom(1 << 20).hex() + "\n").encode())
     (story.log.parent / "kern.log.2.gz").write_bytes(packed[: len(packed) // 2])
     assert story.read() == [("kill", [7]), ("kill", [1])]
-    assert "kern.log.2.gz is cut or damaged" in story.lost["files"][0]
+    assert "kern.log.2.gz is truncated or damaged" in story.lost["files"][0]
 
 
 def test_the_ring_buffer_is_read_on_and_a_reboot_is_a_gap(monkeypatch):
@@ -351,7 +351,7 @@ def test_a_thousand_events_stay_below_a_mebibyte(tmp_path):
         (dict(source="kmsg", paths=["/x"]), "does not take"),
         (dict(limit=0), "limit 0"),
         (dict(source="kmsg", boot="previous"), "boot=previous needs the journal"),
-        (dict(since="1h"), "since=1h is no moment"),
+        (dict(since="1h"), "since=1h is not a time"),
         (dict(since="-1h", until="-2h"), "since=-1h is not before until=-2h"),
         (dict(source="kmsg", cursor="x", since="-1h"), "cursor says where to begin"),
         (dict(source="journal", cursor="x", boot="previous"), "cursor says where to begin"),
