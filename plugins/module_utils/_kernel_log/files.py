@@ -22,7 +22,7 @@ import re
 import stat
 import sys
 import zlib
-from typing import IO, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type
+from typing import IO, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, cast
 
 try:
     import lzma
@@ -250,7 +250,7 @@ class LogFile:
         with open(self.path, "rb") as stream:
             start = stream.read(len(_XZ))
         if start.startswith(_GZIP):
-            return gzip.open(self.path)  # type: ignore[return-value]
+            return cast(IO[bytes], gzip.open(self.path))
         if start != _XZ:
             return open(self.path, "rb")
         if lzma is None:

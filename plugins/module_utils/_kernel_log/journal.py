@@ -11,7 +11,7 @@ import glob
 import json
 import os
 import subprocess
-from typing import Iterator, List, Optional
+from typing import IO, Iterator, List, Optional, cast
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
@@ -99,8 +99,10 @@ class Journal:
                 f"the journal cannot be read: {self._program} cannot be started: {error.strerror}"
             ) from error
         self.gap = self.end is not None
+        # With PIPE, Popen sets both streams.
+        stdout, stderr = cast(IO[bytes], reader.stdout), cast(IO[bytes], reader.stderr)
         with reader:
-            for line in reader.stdout:  # type: ignore[union-attr]
+            for line in stdout:
                 fields = json.loads(line.decode("utf-8", "replace"))
                 if self.gap and fields.get("__CURSOR") == self.end:
                     self.gap = False
@@ -110,6 +112,6 @@ class Journal:
                     yield record._replace(place=Place("journal", self.end or ""))
                 self.end = fields.get("__CURSOR")
                 self.written = int(fields.get("__REALTIME_TIMESTAMP", "0")) / 1e6
-            message = reader.stderr.read().decode("utf-8", "replace").strip()  # type: ignore[union-attr]
+            message = stderr.read().decode("utf-8", "replace").strip()
         if reader.returncode != 0:
             raise AccessError(f"the journal cannot be read ({self._selection}): {message or f'{self._program} failed'}")

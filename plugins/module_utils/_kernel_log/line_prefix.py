@@ -155,22 +155,26 @@ _UPTIME_TAGS = (_TAG_UPTIME,)
 
 
 class _Prefixes:
-    """What the prefixes of a line hold that were stripped so far, and which ones may follow.
+    """What the prefixes that were stripped so far hold, and which ones may follow.
 
-    Each method reads one kind of prefix. It takes the match and the text after it, and returns
-    the text that is left. The defaults belong to the class, as most lines change few of them.
+    Each C(read_) method handles one kind of prefix. It takes the match and the text after it,
+    and returns the text that is left.
     """
 
     __slots__ = ("clock", "line", "monotonic", "program", "table", "time", "trusted")
 
+    line: str  # as it was before the first prefix was stripped
+    table: "_Table"  # which prefixes may follow
+    monotonic: Optional[float]
+    clock: Optional[float]
+    time: Optional[str]
+    trusted: Optional[bool]
+    program: Optional[str]
+
     def __init__(self, line: str) -> None:
         self.line = line
         self.table = _ANYTHING
-        self.monotonic: Optional[float] = None
-        self.clock: Optional[float] = None
-        self.time: Optional[str] = None
-        self.trusted: Optional[bool] = None
-        self.program: Optional[str] = None
+        self.monotonic = self.clock = self.time = self.trusted = self.program = None
 
     def read_uptime(self, match: "re.Match[str]", text: str) -> str:
         self.monotonic, self.table = float(match.group("uptime")), _AFTER_UPTIME

@@ -51,6 +51,10 @@ _ENDS = (b"oom-kill:constraint=", b"illed process ")
 _BEFORE_END = 1 << 20
 
 
+# memmem(3): the haystack's address and size, the needle and its size
+_Memmem = Callable[[int, int, bytes, int], Optional[int]]
+
+
 class Range(NamedTuple):
     """A part of a file, in bytes. It may begin and end within a line."""
 
@@ -65,12 +69,14 @@ def find_ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
     messages are searched for.
     """
     size = os.fstat(descriptor).st_size
-    if _memmem is None:
+    words = _KERNEL_WORDS + (_PROGRAM_WORDS if programs else ())
+    memmem = _memmem
+    if memmem is None:
         yield Range(start, size)
         return
     part = Range(start, start + _AFTER)
     begun: Optional[int] = None  # where the report before this word began
-    for at, word in _find_words(descriptor, start, size, _KERNEL_WORDS + (_PROGRAM_WORDS if programs else ())):
+    for at, word in _find_words(memmem, descriptor, start, size, words):
         if begun is not None:
             part = part._replace(end=max(part.end, min(at, begun + _LONGEST_REPORT)))
         before = _BEFORE_END if word in _ENDS else _BEFORE
@@ -87,13 +93,17 @@ def find_ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
     yield part._replace(end=max(part.end, size))
 
 
-def _find_words(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]) -> Iterator[Tuple[int, bytes]]:
+def _find_words(
+    memmem: _Memmem, descriptor: int, start: int, size: int, words: Tuple[bytes, ...]
+) -> Iterator[Tuple[int, bytes]]:
     """Yield the offset of each word, in order. A word across two blocks is found in the first."""
     overlap = max(len(word) for word in words) - 1
 
     def search(at: int) -> List[Tuple[int, bytes]]:
         block = os.pread(descriptor, _BLOCK + overlap, at)
-        return sorted((at + place, word) for word in words for place in _find_in_block(block, word) if place < _BLOCK)
+        return sorted(
+            (at + place, word) for word in words for place in _find_in_block(memmem, block, word) if place < _BLOCK
+        )
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -105,18 +115,18 @@ def _find_words(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]
         sys.setswitchinterval(interval)
 
 
-def _find_in_block(block: bytes, word: bytes) -> Iterator[int]:
+def _find_in_block(memmem: _Memmem, block: bytes, word: bytes) -> Iterator[int]:
     first = ctypes.cast(ctypes.c_char_p(block), ctypes.c_void_p).value or 0
     at = first
     while True:
-        found = _memmem(at, first + len(block) - at, word, len(word))  # type: ignore[misc]
+        found = memmem(at, first + len(block) - at, word, len(word))
         if not found:
             return
         yield found - first
         at = found + 1
 
 
-def _load_memmem() -> Optional[Callable[[int, int, bytes, int], Optional[int]]]:
+def _load_memmem() -> Optional[_Memmem]:
     """Return memmem(3) of glibc or musl, or None.
 
     It is three times as fast as Python's search, and runs without Python's lock.
