@@ -31,7 +31,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timesta
 _FRAME = re.compile("^(?:\ufeff|\x1e|data: (?={))+")
 _FRAME_STARTS = "\ufeff\x1ed"
 
-# What the kernel prints after the name of a task.
+# What the kernel prints after the name of a task. Nothing follows a name at the end of a line.
 _AFTER_NAMES = (" invoked oom-killer: ", " Not tainted ", " Tainted: ")
 
 # Two lines without the line end between them:

@@ -42,7 +42,8 @@ _MONTH = r"(?:[^\W\d]{2,12}\.?|\d{1,2}[^\W\d])"
 _DELTA = r"(?:\s{1,20}|\s?<\s*\d{1,12}\.\d{1,9}[ *]?>)?"
 # dmesg, with uptime: "[  123.456789] "
 _UPTIME = re.compile(r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})" + _DELTA + r"\](?:\s|$|(?=\[\s*[TC]\d))")
-# An uptime as the kernel writes it has at least 14 bytes: too long for the end of a task's name.
+# An uptime as the kernel writes it has at least 14 bytes. With its prefix it is longer than any
+# task's name.
 _LONG_UPTIME = r"\[[ \d]{5,12}\.\d{6}\](?:\s|$)"
 _BEFORE_UPTIME = r"(?=" + _LONG_UPTIME + r")"
 # The console adds the caller after the uptime: "[T1] ", "[   C0] "
