@@ -8,9 +8,9 @@
 """Find the cgroup of a running container by id or name.
 
 Strategy: every runtime puts the container's id into the name of its cgroup, so
-an id is looked up there. Only the engine knows names: Docker answers on its
-socket, and podman's monitor has the name on its command line. Neither client
-needs to be installed.
+an id is looked up there. A name is looked up at the engine: Docker returns the id
+through its socket, and podman's monitor has the name on its command line. Neither
+client needs to be installed.
 Sources: runc and crun (cgroup drivers cgroupfs and systemd), conmon(8),
 Docker Engine API, GET /containers/{id}/json.
 """
@@ -45,8 +45,8 @@ class Container(NamedTuple):
 def find_container_cgroup(procfs: Procfs, value: str) -> str:
     """Return the cgroup path of the running container with this id or name.
 
-    The first 12 digits of an id are enough. Raises InputError if the value can be neither an id
-    nor a name, or matches more than one cgroup; NotFoundError if no running container matches.
+    The first 12 digits of an id are enough. Raises InputError if the value is not a valid id or
+    name, or matches more than one cgroup. Raises NotFoundError if no running container matches.
     """
     if not _NAME.match(value):
         raise InputError(
@@ -61,7 +61,7 @@ def find_container_cgroup(procfs: Procfs, value: str) -> str:
     if not found:
         raise NotFoundError(f"no running container has the id or name {value}")
     # A container has the same path in all hierarchies. A user with a delegated part of the tree
-    # can create a cgroup there whose name is that of another container.
+    # can create a cgroup there with the id of another container in its name.
     paths = sorted({container.path for container in found})
     if len(paths) > 1:
         raise InputError(f"container {value} matches more than one cgroup ({', '.join(paths)}): select one with cgroup")
@@ -69,7 +69,7 @@ def find_container_cgroup(procfs: Procfs, value: str) -> str:
 
 
 def _running_containers(procfs: Procfs) -> Iterator[Container]:
-    """Yield each container's topmost cgroup, once for every hierarchy that has it."""
+    """Yield the topmost cgroup of each container in each hierarchy."""
     for hierarchy in cgroup_hierarchies(procfs):
         # The container itself chooses the names below its cgroup.
         for folder, names in walk_cgroups(hierarchy.mount, lambda name: container_id(name) is None):
@@ -80,10 +80,10 @@ def _running_containers(procfs: Procfs) -> Iterator[Container]:
 
 
 def _find_podman_containers(procfs: Procfs, name: str, running: List[Container]) -> List[Container]:
-    """Return the running containers whose monitor, conmon -c ID -n NAME, has this name.
+    """Return the running containers with a monitor (conmon -c ID -n NAME) of this name.
 
-    A monitor runs as long as its container. Anybody can run a program called conmon, so one
-    that belongs to a user counts only for containers in that user's own slice.
+    A monitor runs as long as its container. Any user can run a program called conmon. So a
+    user's monitor counts only for containers in the slice of that user.
     """
     found: List[Container] = []
     for pid, line in procfs.command_lines().items():
@@ -114,7 +114,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _ask_docker(name: str) -> Optional[str]:
-    """Return the id that Docker has for this name; None without Docker or such a container."""
+    """Return Docker's id for a container name; None without Docker or such a container."""
     for path in DOCKER_SOCKETS:
         connection = _UnixConnection(path)
         try:

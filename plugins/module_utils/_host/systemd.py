@@ -7,9 +7,9 @@
 
 """Query systemd for units, and plan and write our drop-ins.
 
-Strategy: one call of systemctl show returns all units, and may run in the
-background while the caller does something else. A drop-in is one file of ours in
-the unit's own folder in /etc, and of that file only our assignments.
+Strategy: one call of systemctl show returns all units. It can run in the background
+while the caller does other work. Our drop-in is one file in the unit's folder in
+/etc. We change only our own assignments in it.
 Sources: systemctl(1), systemd.unit(5), systemd.service(5), org.freedesktop.systemd1(5).
 """
 
@@ -50,7 +50,7 @@ _OTHER_SUFFIXES = ("socket", "device", "mount", "automount", "swap", "target", "
 
 
 class Unit(NamedTuple):
-    """A service as systemd has it loaded."""
+    """A service, as systemd has loaded it."""
 
     id: str  # its own name, even if an alias was given
     names: List[str]
@@ -67,14 +67,14 @@ class Unit(NamedTuple):
 
     @property
     def running(self) -> bool:
-        """Whether it is active, also while it reloads its configuration."""
+        """Return whether it is active or reloading."""
         return self.active_state in ("active", "reloading")
 
 
 def service_name(value: str) -> str:
     """Return the full name of a service, with .service.
 
-    Raises InputError if it is not a valid name, or names a unit that has no main process.
+    Raises InputError for an invalid name, and for a unit that has no main process.
     """
     name = value if value.endswith(".service") else value + ".service"
     if not UNIT_NAME.match(value) or len(name) > _NAME_BYTES or name.startswith("."):
@@ -108,9 +108,9 @@ class Systemd:
         return os.path.isdir(self._folders.locate("/run/systemd/system"))
 
     def ask_for(self, names: Iterable[str]) -> None:
-        """Start the query for these services; units() with the same names returns its answer.
+        """Start the query for these services; units() with the same names returns its result.
 
-        systemctl takes some time, in which the caller can do other things.
+        systemctl takes some time. The caller can do other work until then.
         Raises UnsupportedError if it cannot be started.
         """
         names = tuple(dict.fromkeys(names))
@@ -136,10 +136,10 @@ class Systemd:
         return {name: _parse_unit(block) for name, block in zip(names, blocks)}
 
     def default(self, key: str) -> Optional[str]:
-        """Return the value of OOMScoreAdjust or OOMPolicy for units whose files do not set it.
+        """Return systemd's default of OOMScoreAdjust or OOMPolicy, for units that do not set it.
 
-        None if systemd is too old to have such a setting: DefaultOOMScoreAdjust= came with
-        version 250, DefaultOOMPolicy= with 243 (systemd-system.conf(5)).
+        Returns None if systemd is too old: DefaultOOMScoreAdjust= came with version 250,
+        DefaultOOMPolicy= with 243 (systemd-system.conf(5)).
         Raises OomError if systemctl fails.
         """
         if not self._defaults:
@@ -159,9 +159,9 @@ class Systemd:
         )
 
     def why_missing(self, name: str, unit: Unit) -> Optional[str]:
-        """Return why a service is masked or does not exist, as an error message; None otherwise.
+        """Return an error message for a masked or missing service; None for any other.
 
-        name is the one that was given to units().
+        C(name) is the name that was passed to units().
         """
         if unit.load_state == "masked":
             return f"unit {unit.id} is masked and cannot start: unmask it first"
@@ -177,7 +177,7 @@ class Systemd:
     # --- drop-ins -----------------------------------------------------------------
 
     def drop_in(self, unit: Unit, assignments: Dict[str, Optional[str]]) -> DropIn:
-        """Return our drop-in of a unit, planned to have these values by key; None removes a key.
+        """Plan our drop-in of a unit with these values by key, and return it; None removes a key.
 
         Nothing is written. Raises AccessError if the drop-in cannot be read.
         """
@@ -191,7 +191,7 @@ class Systemd:
 
     @staticmethod
     def pinned_by(drop_in: DropIn) -> Optional[int]:
-        """Return the score that our drop-in gives before the change; None if it gives none."""
+        """Return the score that our drop-in sets before the change, or None."""
         value = read_assignment(drop_in.before or "", "OOMScoreAdjust")
         return int(value) if value and is_score(value) else None
 
@@ -200,18 +200,18 @@ class Systemd:
         return self._folders.read(self._drop_in_path(unit_id)) is not None
 
     def score_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[int]:
-        """Return the OOMScoreAdjust that a unit starts with next, given the planned drop-in.
+        """Return the OOMScoreAdjust of a unit's next start, with the planned drop-in.
 
-        It comes from the unit's files; None if they do not set it. Without a planned drop-in the
-        files count as they are. Raises AccessError if one cannot be read.
+        Returns None if no file of the unit sets it. Without a planned drop-in the files count as
+        they are. Raises AccessError if one cannot be read.
         """
         value = self._resolve(unit, "OOMScoreAdjust", planned, is_score)
         return int(value) if value else None
 
     def policy_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[str]:
-        """Return the OOMPolicy of a unit, given the planned drop-in; None before systemd 243.
+        """Return the OOMPolicy of a unit, with the planned drop-in; None before systemd 243.
 
-        If the unit's files do not set it, it is systemd's default for the unit. Raises AccessError
+        Returns systemd's default for this unit if no file sets it. Raises AccessError
         if a file cannot be read, OomError if systemctl fails.
         """
         if unit.oom_policy is None:
@@ -238,8 +238,8 @@ class Systemd:
         """Return the text of the unit file, and those of its drop-ins by file name.
 
         systemd reads drop-ins in the order of their file names. Of files with the same name it
-        reads only the one in the first folder. Those that it has not loaded yet are included,
-        because our daemon-reload will load them.
+        reads only the one in the first folder. Drop-ins that systemd has not loaded yet are
+        included, because our daemon-reload will load them.
         """
         paths = self._folders.find_drop_ins(unit.id)
         paths += [path for path in unit.drop_ins if path not in paths]  # of generators, or for several units
@@ -250,9 +250,9 @@ class Systemd:
         return fragment or "", texts
 
     def write(self, path: str, text: Optional[str]) -> None:
-        """Replace a drop-in with this text, all or nothing.
+        """Replace a drop-in with this text, completely or not at all.
 
-        None removes it, and its folder if nothing else is in it. Raises AccessError if that fails.
+        None removes the file, and its folder if that is then empty. Raises AccessError on failure.
         """
         if text is None:
             self._folders.remove(path)
@@ -260,7 +260,7 @@ class Systemd:
             self._folders.write(path, text)
 
     def reload(self) -> None:
-        """Run systemctl daemon-reload, which restarts nothing; raises OomError if it fails."""
+        """Run systemctl daemon-reload, which restarts no unit. Raises OomError if it fails."""
         self._start("systemctl", "daemon-reload")()
 
 

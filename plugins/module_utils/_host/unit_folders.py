@@ -7,9 +7,9 @@
 
 """Read and write unit files and drop-ins in systemd's folders.
 
-Strategy: every path starts at "/", as systemd prints it, and is looked up below a
-root folder, so that tests can pass a tree of ordinary files. A drop-in is written
-to a temporary file and renamed, so that systemd never reads half of one.
+Strategy: every path starts at "/", as systemd prints it. It is looked up below a root
+folder, so that tests can pass a tree of ordinary files. A drop-in is written to a
+temporary file and renamed, so that systemd never reads an incomplete one.
 Source: systemd.unit(5), unit file load path.
 """
 
@@ -19,7 +19,7 @@ from typing import List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
 
-# Where systemd looks for units and their drop-ins: of files with the same name the first wins.
+# The folders where systemd searches units and drop-ins. Of files with the same name the first wins.
 UNIT_FOLDERS = (
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -77,13 +77,13 @@ class UnitFolders:
         return paths
 
     def has_user_unit(self, name: str) -> bool:
-        """Return whether there is a unit of this name for the service managers of users."""
+        """Return whether users' service managers have a unit of this name."""
         return any(os.path.lexists(self.locate(os.path.join(folder, name))) for folder in USER_UNIT_FOLDERS)
 
     def write(self, path: str, text: str) -> None:
-        """Replace a file with this text, all or nothing; its folder is made if missing.
+        """Replace a file with this text, completely or not at all; create its folder if missing.
 
-        Raises AccessError if that fails.
+        Raises AccessError on failure.
         """
         real_path = self.locate(path)
         folder = os.path.dirname(real_path)
@@ -106,9 +106,9 @@ class UnitFolders:
             raise AccessError(f"{path} cannot be written: {error.strerror}") from error
 
     def remove(self, path: str) -> None:
-        """Remove a file if it exists, and its folder if that is empty then.
+        """Remove a file if it exists, and its folder if that is then empty.
 
-        Raises AccessError if that fails.
+        Raises AccessError on failure.
         """
         real_path = self.locate(path)
         folder = os.path.dirname(real_path)

@@ -8,8 +8,8 @@
 """Find log files, order and decompress them, and continue where the last run stopped.
 
 The files of a rotated log are one log: kern.log continues where kern.log.1 ends. A file is
-recognised by its first bytes, as rotation changes its name, its inode, and, once it is
-compressed, its size.
+recognised by its first bytes, because rotation changes its name and its inode, and compression
+changes its size.
 """
 
 import contextlib
@@ -45,16 +45,16 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.search import find_ranges
 
-# How much of a file is checked for being text.
+# How much of a file is checked for binary data.
 _SAMPLE_BYTES = 65536
 
-# How many of its first bytes identify a file: the first lines contain their timestamps.
+# How many first bytes identify a file. They differ between files, because lines have timestamps.
 _MARK_BYTES = 1024
 
 # A file of this size or more is searched first. Reading all of a smaller one takes about a second.
 _SEARCHED_BYTES = 8 << 20
 
-# No kernel's buffer is larger. dmesg's JSON has to be read as a whole.
+# No kernel's buffer is larger. dmesg's JSON must be read as a whole.
 _LARGEST_DMESG = 1 << 24
 
 _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"  # the first bytes of compressed files, whatever their names
@@ -69,7 +69,7 @@ _ROTATED = re.compile(r"(?P<stem>.+?)(?:\.(?P<number>\d{1,4})|-(?P<date>\d{8}(?:
 
 
 def expand_paths(patterns: Iterable[str]) -> List[str]:
-    """Return the files that paths and globs name, each once, in the order given.
+    """Return the files that match paths and globs, each once, in the order given.
 
     The files of a glob are ordered by log, and within a log from old to new. Raises
     NotFoundError for a glob that matches nothing.
@@ -109,10 +109,10 @@ def _age_key(path: str) -> Tuple[str, int, int, str]:
 
 
 class Mark(NamedTuple):
-    """How far a file was read; as text C(DIGEST:LENGTH:OFFSET)."""
+    """The offset up to which a file was read; as text C(DIGEST:LENGTH:OFFSET)."""
 
-    digest: str  # of its first bytes
-    length: int  # how many first bytes
+    digest: str  # of the file's first bytes
+    length: int  # number of these first bytes
     offset: int  # in bytes, decompressed
 
     def __str__(self) -> str:
@@ -120,19 +120,19 @@ class Mark(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Mark":
-        """Return the mark that C(str) wrote as this text."""
+        """Parse the text of a mark, as C(str) writes it."""
         digest, length, offset = text.split(":")
         return cls(digest, int(length), int(offset))
 
 
 class LogFile:
-    """A log file, read from where the last run stopped."""
+    """A log file, read from the place where the last run stopped."""
 
     def __init__(self, path: str, marks: Iterable[Mark] = (), whole_lines: bool = False, programs: bool = True) -> None:
         """Open the file and find the mark of the last run that belongs to it.
 
-        C(whole_lines) leaves a last line without a line end for the next run. Without
-        C(programs) a large file is searched for the kernel's messages only. Raises
+        With C(whole_lines), a last line without a line end is left for the next run. Without
+        C(programs), a large file is searched only for the kernel's messages. Raises
         NotFoundError, AccessError, or InputError for a file that is not a log.
         """
         self.path = path
@@ -155,9 +155,9 @@ class LogFile:
         return 0 < mark.length <= len(self._sample) and _digest(self._sample[: mark.length]) == mark.digest
 
     def mark(self, offset: Optional[int] = None) -> Optional[Mark]:
-        """Return the mark for C(offset), by default for where reading stopped.
+        """Return the mark for C(offset), by default for the place where reading stopped.
 
-        Returns None for an empty file, which could not be recognised again.
+        Returns None for an empty file, because it could not be recognised again.
         """
         length = min(len(self._sample), _MARK_BYTES)
         return Mark(_digest(self._sample[:length]), length, self._end if offset is None else offset) if length else None
@@ -184,7 +184,7 @@ class LogFile:
             self.damage = str(error)
 
     def _read_lines(self, stream: IO[bytes]) -> Iterator[str]:
-        """Yield all lines, or those of a large file that may matter."""
+        """Yield all lines, or only those of a large file that may belong to an event."""
         if self._is_compressed or os.fstat(stream.fileno()).st_size - self.start < _SEARCHED_BYTES:
             yield from self._read_range(stream, self.start, None)
             return
@@ -194,8 +194,8 @@ class LogFile:
     def _read_range(self, stream: IO[bytes], begin: int, end: Optional[int]) -> Iterator[str]:
         """Yield the lines that begin in this range, from the first whole one on."""
         stream.seek(begin)
-        # The rest of a line is skipped: of the one that a range begins in, and of one that is
-        # longer than any real line.
+        # Skip the rest of the line in which the range begins, and of a line that is longer than any
+        # real one.
         in_rest = begin > self.start
         self._end = begin
         while end is None or self._end < end:
@@ -272,7 +272,7 @@ if lzma is not None:
 
 @contextlib.contextmanager
 def _translate_errors(path: str) -> Iterator[None]:
-    """Turn errors of reading into errors that name the file."""
+    """Turn read errors into errors that name the file."""
     try:
         yield
     except FileNotFoundError:
@@ -301,7 +301,7 @@ def _digest(data: bytes) -> str:
 
 
 def _refuse_binary(path: str, sample: bytes) -> None:
-    """Raise InputError if over 5 % of the sample are control characters.
+    """Raise InputError if more than 5 % of the sample are control characters.
 
     Text has hardly any, but a crash may leave a line or two of them.
     """

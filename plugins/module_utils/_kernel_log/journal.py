@@ -24,8 +24,8 @@ JOURNALS = ("/run/log/journal", "/var/log/journal")
 
 BOOTS = {"current": "0", "previous": "-1"}  # as journalctl counts them; any other value is a boot id
 
-# What to read, by fields that only journald writes: the kernel, the services of killers, and
-# systemd's message about what systemd-oomd killed.
+# Matches on fields that only journald writes. They select the kernel, the services of killers, and
+# systemd's message about the kills of systemd-oomd.
 _MATCHES = (
     ["_TRANSPORT=kernel", "+"]
     + ["_SYSTEMD_UNIT=" + unit for unit in sorted(KILLER_UNITS)]
@@ -34,7 +34,7 @@ _MATCHES = (
 
 
 def has_journal(root: str = "/") -> bool:
-    """Return whether journald keeps a log here, as a folder alone may be left over."""
+    """Return whether journald has log files here; an empty folder is not enough."""
     return bool(_find_journal_files(root))
 
 
@@ -49,7 +49,7 @@ def _find_journal_files(root: str) -> List[str]:
 class Journal:
     """The messages of the kernel and of killers, oldest first, read with journalctl(1).
 
-    Those of one boot, of all boots, or since a cursor.
+    It selects one boot, all boots, or the messages after a cursor.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Journal:
     ) -> None:
         """Build the command, but do not run it yet.
 
-        C(since) and C(until) are seconds since 1970. C(cursor) is the cursor of the last record
-        that was read before; that record is not read again.
+        C(since) and C(until) are seconds since 1970. C(cursor) is the cursor of the last record of
+        the run before. That record is not read again.
         """
         self._program = program
         self._command = [program, "--quiet", "--no-pager", "--all", "--output=json"]
@@ -75,8 +75,8 @@ class Journal:
         for option, moment in (("--since", since), ("--until", until)):
             if moment is not None:
                 self._command.append(f"{option}=@{moment:.0f}")
-        self.end = cursor  # of the last record that was read
-        self.gap = False  # whether the record at the cursor is gone
+        self.end = cursor  # cursor of the last record that was read
+        self.gap = False  # whether the record at the cursor no longer exists
         self.written = 0.0  # time of the last record, in seconds since 1970
 
     def read(self) -> Iterator[Record]:
@@ -84,7 +84,8 @@ class Journal:
         hidden = [path for path in _find_journal_files("/") if not os.access(path, os.R_OK)]
         if hidden:  # journalctl would silently show only the other files
             raise AccessError(
-                f"the journal cannot be read: no permission for {hidden[0]}: be root, or in the group systemd-journal"
+                f"the journal cannot be read: no permission for {hidden[0]}:"
+                " use become, or join the group systemd-journal"
             )
         try:
             reader = subprocess.Popen(
