@@ -722,7 +722,7 @@ def main() -> None:
     except OomError as error:
         module.fail_json(msg=printable(str(error)))
     except (OSError, MemoryError) as error:
-        module.fail_json(msg=printable(f"the trial failed and was cleaned up: {error or 'not enough memory'}"))
+        module.fail_json(msg=printable(f"the trial failed and was cleaned up: {str(error) or 'not enough memory'}"))
     module.exit_json(changed=False, **printable_values(answer))
 
 

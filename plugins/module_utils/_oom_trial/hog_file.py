@@ -28,8 +28,8 @@ _PT_INTERP = 3
 _MACHINES = {3: "i386", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv"}  # e_machine
 
 
-def check_hog(hog: str) -> None:
-    """Raise InputError unless this path is a file that can be executed."""
+def check_hog(hog: str) -> str:
+    """Return the absolute path of a program; raise InputError unless it can be executed."""
     path = encode_path("hog", hog)
     try:
         mode = os.stat(path).st_mode
@@ -43,6 +43,7 @@ def check_hog(hog: str) -> None:
         noexec = explain_noexec(path) if mode & 0o111 else None
         remedy = "build it for this host and set mode 0755"
         raise InputError(f"hog {hog} is not executable: {noexec or remedy}")
+    return text_of(os.path.abspath(path))
 
 
 def explain_noexec(path: bytes) -> Optional[str]:

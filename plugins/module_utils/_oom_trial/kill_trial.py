@@ -109,7 +109,7 @@ def prepare_kill_trial(
     procfs = procfs or Procfs()
     check_trial_request(request)
     launcher = choose_launcher(procfs, request.manager, request.cgroup_parent)
-    check_hog(request.hog)
+    request = request._replace(hog=check_hog(request.hog))
     host_wide = request.scope == "host"
     if host_wide:
         check_host_wide(request, procfs, launcher)

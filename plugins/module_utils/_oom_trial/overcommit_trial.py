@@ -90,7 +90,7 @@ def prepare_overcommit_trial(
     check_trial_request(request)
     limit_kb = procfs.memory_kb("CommitLimit")
     headroom_kb = limit_kb - procfs.memory_kb("Committed_AS")
-    check_hog(request.hog)
+    request = request._replace(hog=check_hog(request.hog))
     if not request.allow_host_oom:
         raise InputError(
             "scope=overcommit takes all memory that the kernel may still commit, so other processes are refused memory"

@@ -156,6 +156,8 @@ def start_actor(command: List[str], before_exec: Optional[Callable[[], object]] 
         ) from None
     except OSError as error:
         reason = explain_start_failure(words[0]) if b"/" in words[0] else "install it"
-        raise InputError(f"{command[0]} cannot be started: {error.strerror}; {reason}") from error
+        # Python 3.6 adds the path to some texts.
+        strerror = os.strerror(error.errno) if error.errno else str(error)
+        raise InputError(f"{command[0]} cannot be started: {strerror}; {reason}") from error
     assert child.stdout is not None  # stdout=PIPE
     return StartedProgram(child, child.stdout)

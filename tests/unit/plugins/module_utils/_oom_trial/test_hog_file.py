@@ -19,8 +19,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.hog_file
 )
 
 
-def test_accept_a_program():
-    check_hog("/bin/true")
+def test_accept_a_program(tmp_path, monkeypatch):
+    assert check_hog("/bin/true") == "/bin/true"
+    shutil.copy("/bin/true", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert check_hog("./true") == check_hog("true") == str(tmp_path / "true")
 
 
 def test_refuse_what_is_no_program(tmp_path):
@@ -104,6 +107,20 @@ def test_explain_why_a_program_does_not_start(tmp_path, content, words):
     program = tmp_path / "hog"
     program.write_bytes(content)
     assert explain_start_failure(bytes(program)).startswith(words)
+
+
+def test_name_a_folder_that_this_user_cannot_enter(tmp_path):
+    folder = tmp_path / "private"
+    folder.mkdir(0o700)
+    shutil.copy("/bin/true", str(folder / "hog"))
+    code = (
+        "import os\n"
+        "from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.hog_file import check_hog\n"
+        "os.setuid(65534)\n"
+        f"check_hog('{folder}/hog')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.PIPE, universal_newlines=True)
+    assert "hog cannot be reached: a folder above it denies access to this user" in done.stderr
 
 
 def test_explain_a_program_that_is_gone(tmp_path):

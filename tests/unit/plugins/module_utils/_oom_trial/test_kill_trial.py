@@ -23,6 +23,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Acce
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import kill_watch
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import prepare_kill_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import (
     CgroupLauncher,
@@ -332,6 +334,36 @@ def test_stay_in_doubt_without_counters(hog, monkeypatch):
         facts = run(hog, memory_limit_kb=16 * 1024)
     assert facts["verdict"] == "inconclusive"
     assert any("no counter rules out the trial's" in reason for reason in facts["reasons"]), facts["reasons"]
+
+
+def test_lost_records_without_a_kill_are_harmless(hog):
+    """On a host that logs a lot, records are overwritten; by the counter none of them was a kill."""
+
+    class LossyKmsg(Kmsg):
+        def read(self):
+            records = super().read()
+            self.lost = 3
+            return records
+
+    assert prepare_kill_trial(request(hog), open_log=LossyKmsg).run()["verdict"] == "proven"
+
+
+def test_lost_records_of_a_kill_are_not_harmless(hog, monkeypatch):
+    class LossyKmsg(Kmsg):
+        def read(self):
+            self.lost = 1
+            return [record for record in super().read() if "(oomguard-hog)" not in record.text]
+
+    monkeypatch.setattr(kill_watch, "LOG_SECONDS", 0.2)
+    facts = prepare_kill_trial(request(hog), open_log=LossyKmsg).run()
+    assert facts["verdict"] == "inconclusive"
+    assert "1 records of the kernel log were overwritten before they were read" in facts["reasons"]
+
+
+def test_prove_in_a_cgroup_namespace(hog):
+    """There the paths that we see are shorter than those in the log."""
+    out, error = in_a_process(hog, ["unshare", "--cgroup"]).communicate()
+    assert json.loads(out)["verdict"] == "proven", error
 
 
 # --- what is refused, without a kill -------------------------------------------------

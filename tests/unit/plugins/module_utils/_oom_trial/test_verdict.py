@@ -135,6 +135,14 @@ INCONCLUSIVE = {
         treatment(hog=actor("hog", 0, exit=3, outlived=False), kills=[], cgroup_oom_kill=0),
         "refused to start in this memory domain",
     ),
+    "systemd did not start the hog": (
+        treatment(hog=actor("hog", 0, exit=203, outlived=False), kills=[], cgroup_oom_kill=0),
+        "the hog could not be started by systemd (exit 203)",
+    ),
+    "the hog lacks a library": (
+        treatment(hog=actor("hog", 0, exit=127, outlived=False), kills=[], cgroup_oom_kill=0),
+        "the hog found no library that it needs (exit 127)",
+    ),
     "the hog is some other program": (
         treatment(hog=actor("hog", 0, exit=77, outlived=False), kills=[], cgroup_oom_kill=0),
         "the hog ended with exit 77",
@@ -226,6 +234,12 @@ def test_a_disturbed_host_is_inconclusive(surroundings, reason):
     assert reason in reasons[0]
 
 
+def test_unrelated_kills_are_not_held_against_the_proof():
+    other = [kill(number) for number in range(500, 530)]
+    busy = quiet(unrelated=other, counted_kills=32, logged_kills=32)
+    assert decide_verdict([treatment(), control()], busy)[0] == "proven"
+
+
 # --- the answer of the module ----------------------------------------------------
 
 
@@ -285,3 +299,24 @@ def test_a_trial_that_was_not_run_has_the_same_keys():
     unrun = build_unrun_answer()
     assert set(unrun) - {"duration_s"} == set(answer)
     assert (unrun["verdict"], unrun["reasons"]) == (None, ["check mode: no trial was run"])
+
+
+def test_report_unrelated_kills():
+    design = design_trial(-900, 0, LIMIT_KB, own_score=0, can_lower=True)
+    other = [kill(500), dict(kill(501, 502), memcg=None), *[kill(number) for number in range(503, 530)]]
+    facts = build_answer(design, [treatment(), control()], quiet(unrelated=other), [])
+    assert facts["unrelated_count"] == 30
+    assert facts["unrelated"][:2] == [
+        dict(memcg="/trial", pid=500, name="p500"),
+        dict(memcg=None, pid=501, name="p501"),
+    ]
+    assert len(facts["unrelated"]) == 20
+    assert facts["report"][5:] == [
+        "unrelated: 30 killed in other cgroups: 500 (p500) in /trial, 501 (p501) in an unknown one, ..."
+    ]
+
+
+def test_report_one_unrelated_kill():
+    design = design_trial(-900, 0, LIMIT_KB, own_score=0, can_lower=True)
+    facts = build_answer(design, [treatment(), control()], quiet(unrelated=[kill(500)]), [])
+    assert facts["report"][5:] == ["unrelated: 1 killed in other cgroups: 500 (p500) in /trial"]
