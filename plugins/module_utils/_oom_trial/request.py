@@ -51,9 +51,9 @@ def parse_size_kb(option: str, text: str) -> int:
     if not match:
         raise InputError(f"{option} {shorten_value(text)} is not a size: write it in bytes or with a unit, such as 64M")
     whole, fraction, unit = match.groups()
-    factor: int = 1024 ** (_UNITS.index(unit.upper()) + 1) if unit else 1
+    factor = 1024 ** (_UNITS.index(unit.upper()) + 1) if unit else 1
     parts = int(whole + (fraction or "")) * factor
-    return parts // 10 ** len(fraction or "") // 1024
+    return int(parts // 10 ** len(fraction or "") // 1024)
 
 
 def check_trial_request(request: TrialRequest) -> None:

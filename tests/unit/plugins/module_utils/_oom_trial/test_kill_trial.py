@@ -337,7 +337,7 @@ def test_stay_in_doubt_without_counters(hog, monkeypatch):
 
 
 def test_lost_records_without_a_kill_are_harmless(hog):
-    """On a host that logs a lot, records are overwritten; by the counter none of them was a kill."""
+    """Records of a busy log are overwritten. By the counter none of them was a kill."""
 
     class LossyKmsg(Kmsg):
         def read(self):
