@@ -103,7 +103,7 @@ class StartedProgram:
 
 def parse_phase(line: bytes) -> Optional[Dict[str, Any]]:
     """Return the phase and the possible numbers in a line of oom_hog; None for any other line."""
-    if len(line) > _LINE_BYTES:
+    if not line.startswith(b"{") or len(line) > _LINE_BYTES:
         return None
     try:
         values = json.loads(line.decode("utf-8", "replace"))
