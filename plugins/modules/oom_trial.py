@@ -131,7 +131,7 @@ RETURN = r"""
 verdict:
   description:
     - V(proven) if every run took the course that the pin predicts, the kernel log names the victims, and no other
-      process died.
+      process died of an OOM that may have to do with the trial.
     - V(refuted) if the kernel killed the pinned decoy. With O(scope=overcommit), if the kernel granted the large
       request or killed a process.
     - V(inconclusive) in every other case.

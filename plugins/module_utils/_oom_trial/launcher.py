@@ -387,7 +387,7 @@ def _leftovers(procfs: Procfs, parent: str, version: int) -> List[str]:
 def _own_folders(parent: str) -> Iterator[str]:
     with os.scandir(bytes_of(parent)) as entries:
         for entry in entries:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # one that cannot be read is no reason to leave the others
                 if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.geteuid():
                     yield text_of(entry.name)
 
@@ -402,6 +402,8 @@ def _is_abandoned(procfs: Procfs, name: str) -> bool:
             return directory.process().start_time != int(match.group(2))
     except GONE:
         return True
+    except PermissionError:  # mounted with hidepid: it runs, and nothing more is visible
+        return False
 
 
 def _systemd_version() -> int:

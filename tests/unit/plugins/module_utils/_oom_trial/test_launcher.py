@@ -207,6 +207,16 @@ def test_leave_what_another_user_named_like_a_trial(proc, tmp_path, version, own
     assert found == ([folder.name] if is_swept else [])
 
 
+def test_leave_a_trial_that_is_hidden_from_us(proc, monkeypatch):
+    """With the mount option hidepid, another user's process cannot be read."""
+
+    def denied(_self, _pid):
+        raise PermissionError
+
+    monkeypatch.setattr(Procfs, "open", denied)
+    assert not launcher_file._is_abandoned(proc.procfs, "oomguardtrial_9_1")
+
+
 @pytest.mark.parametrize(
     "name", ["oomguardtrial_9_1\n", "oomguardtrial_\u0669_1", "xoomguardtrial_9_1", "oomguardtrial_" + "9" * 99 + "_1"]
 )
