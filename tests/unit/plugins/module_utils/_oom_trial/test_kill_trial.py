@@ -159,6 +159,11 @@ FALSE_HOGS = {
         "inconclusive",
         "another process may have sent the signal",
     ),
+    "it cannot be started, as systemd reports it": (
+        "exit 203",
+        "inconclusive",
+        "false_hog: its file shows no reason; build it for this host",
+    ),
     "the hog takes no memory": (
         "[ $role = oomguard-hog ] && exec sleep 60",
         "inconclusive",
