@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import (
     cut_text,
@@ -75,8 +74,11 @@ def read_version() -> str | None:
     """Return the version of the collection, installed or as a checkout; None without metadata."""
     manifest, galaxy = _COLLECTION / "MANIFEST.json", _COLLECTION / "galaxy.yml"
     if manifest.is_file():
-        return json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"]
-    return yaml.safe_load(galaxy.read_text(encoding="utf-8"))["version"] if galaxy.is_file() else None
+        return str(json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"])
+    found = (
+        re.search(r"^version: (\S+)", galaxy.read_text(encoding="utf-8"), re.MULTILINE) if galaxy.is_file() else None
+    )
+    return found.group(1) if found else None
 
 
 def write_evidence(answer: Any, host: Any, scope: Any, started: Any) -> str:

@@ -37,7 +37,10 @@ _EVIDENCE_LIMITS = ((EVIDENCE_BYTES, EVIDENCE_BYTES, 30), (4096, 1000, 30), (102
 
 def cut_text(value: Any, length: int = TEXT_LENGTH) -> str:
     """Return a value as one escaped line of at most C(length) characters; "" for None."""
-    text = "" if value is None else str(value)
+    try:
+        text = "" if value is None else str(value)
+    except RecursionError:
+        text = "a value with too many levels"
     return _shorten(printable_name(_shorten(text, length)), length)
 
 
@@ -101,7 +104,10 @@ def evidence_text(answer: Any, facts: Mapping[str, Any]) -> str:
     evidence = {**answer, **facts}
     for text, entries, depth in _EVIDENCE_LIMITS:
         scissors = _Scissors(text, entries, depth)
-        kept = scissors.apply(evidence)
+        try:
+            kept = scissors.apply(evidence)
+        except _TooLongError:
+            continue
         if scissors.has_cut:
             kept["cut"] = (
                 f"The host's answer is too long or too deep for this file. Texts are cut to {text} characters,"
@@ -123,17 +129,26 @@ def _render(value: Any) -> str:
     return json.dumps(value, indent=4, sort_keys=True) + "\n"
 
 
+class _TooLongError(Exception):
+    """What is left of an answer does not fit into the file."""
+
+
 class _Scissors:
-    """Cuts long texts, long lists, long mappings and deep levels, and escapes all texts."""
+    """Cuts long texts, long lists, long mappings and deep levels, and escapes all texts.
+
+    It stops as soon as the result is too long for the file: to escape megabytes takes minutes.
+    """
 
     def __init__(self, text: int, entries: int, depth: int) -> None:
+        self._room = EVIDENCE_BYTES
         self._text = text
         self._entries = entries
         self._depth = depth
         self.has_cut = False
 
     def apply(self, value: Any, level: int = 0) -> Any:
-        """Return a value of JSON, cut and escaped."""
+        """Return a value of JSON, cut and escaped. Raises _TooLongError."""
+        self._take(1)
         if value is None or isinstance(value, (bool, int)):
             return value
         if isinstance(value, float):
@@ -156,4 +171,11 @@ class _Scissors:
     def _cut(self, text: str) -> str:
         if len(text) > self._text:
             self.has_cut = True
-        return printable(_shorten(text, self._text))
+        kept = _shorten(text, self._text)
+        self._take(len(kept))
+        return printable(kept)
+
+    def _take(self, characters: int) -> None:
+        self._room -= characters
+        if self._room < 0:
+            raise _TooLongError

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 
 COLLECTION = Path(__file__).resolve().parents[2]
-# The variable runs the tests with another ansible-core, such as the oldest one: it has another template engine.
+# The variable runs these tests with another ansible-core, because template engines differ.
 ANSIBLE_PLAYBOOK = os.environ.get("OOMGUARD_ANSIBLE_PLAYBOOK") or str(
     Path(sys.executable).with_name("ansible-playbook")
 )
@@ -259,7 +259,9 @@ def test_evidence_stays_in_its_folder(answered):
 
 # --- names of hosts ---------------------------------------------------------------
 
-NAMES = ["../../escaped/boot", "web/1", "web%2f1", "web1", "Web1", "..", "\x1b[31mred", "x" * 600]
+# Before 2.19, ansible-core itself evaluates templates in names of hosts, as in its ssh plugin.
+NAMES = [] if "OOMGUARD_ANSIBLE_PLAYBOOK" in os.environ else [MARK]
+NAMES += ["../../escaped/boot", "web/1", "web%2f1", "web1", "Web1", "..", "\x1b[31mred", "x" * 600]
 
 
 @pytest.fixture(scope="module")
@@ -292,6 +294,7 @@ def test_every_host_has_its_own_file(named):
     assert max(map(len, files)) < 200
     assert {path.name for path in (folder / "kept").iterdir()} == {"evidence", "victim", "folder"}
     assert not (folder / "escaped").exists() and not (folder.parent / "escaped").exists()
+    assert list(folder.rglob("executed")) == []
 
 
 def test_links_are_not_followed(named):
