@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import (
     cut_text,
     evidence_text,
+    judge_trial,
     name_key,
 )
 
@@ -64,6 +65,8 @@ _value:
   description:
     - The JSON text. The keys C(host), C(scope), C(started), C(ended) and C(collection_version) are the controller's
       own. All others are what the host returned. C(kernel) and C(boot_id) are null if it did not return them.
+    - If the verdict does not exist, C(verdict), C(reasons) and C(report) are those of
+      P(oomguard.linux.trial_verdict#filter).
   type: str
 """
 
@@ -84,7 +87,10 @@ def read_version() -> str | None:
 def write_evidence(answer: Any, host: Any, scope: Any, started: Any) -> str:
     """Return the JSON text, as DOCUMENTATION describes."""
     answer = {"kernel": None, "boot_id": None, **answer} if isinstance(answer, dict) else answer
+    judged = judge_trial(answer)
+    is_known = isinstance(answer, dict) and answer.get("verdict") == judged["verdict"]
     facts = {
+        **({} if is_known else judged),
         "host": name_key(str(host)),
         "scope": cut_text(scope),
         "started": cut_text(started),

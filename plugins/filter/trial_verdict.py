@@ -47,7 +47,7 @@ _value:
       type: list
       elements: str
     report:
-      description: The report, with the same bounds.
+      description: At most 22 texts, each at most 1000 characters long.
       type: list
       elements: str
 """

@@ -25,6 +25,7 @@ VERDICTS = ("proven", "refuted", "inconclusive")
 OUTCOMES = ("ok", "changed", "would_change", "failed", "checked", *VERDICTS)
 
 TEXT_LENGTH = 300
+LINE_LENGTH = 1000  # a line of a report may quote some lines of the kernel log
 TEXTS = 20
 NAME_LENGTH = 253  # the longest name in DNS
 EVIDENCE_BYTES = 256 * 1024
@@ -44,8 +45,8 @@ def cut_text(value: Any, length: int = TEXT_LENGTH) -> str:
     return _shorten(printable_name(_shorten(text, length)), length)
 
 
-def cut_texts(value: Any) -> List[str]:
-    """Return a list of texts with at most 20 texts, each as cut_text() returns it.
+def cut_texts(value: Any, length: int = TEXT_LENGTH) -> List[str]:
+    """Return the first 20 of a list of texts, each as cut_text() returns it.
 
     Any other value than a list is one text.
     """
@@ -53,7 +54,7 @@ def cut_texts(value: Any) -> List[str]:
         return []
     texts = list(value) if isinstance(value, (list, tuple)) else [value]
     left_out = [f"{len(texts) - TEXTS} more texts are left out"] if len(texts) > TEXTS else []
-    return [cut_text(text) for text in texts[:TEXTS]] + left_out
+    return [cut_text(text, length) for text in texts[:TEXTS]] + left_out
 
 
 def name_key(name: str) -> str:
@@ -78,7 +79,7 @@ def judge_trial(answer: Any) -> Dict[str, Any]:
     answer = answer if isinstance(answer, Mapping) else {}
     verdict, reasons = answer.get("verdict"), cut_texts(answer.get("reasons"))
     if isinstance(verdict, str) and verdict in VERDICTS:
-        return {"verdict": str(verdict), "reasons": reasons, "report": cut_texts(answer.get("report"))}
+        return {"verdict": str(verdict), "reasons": reasons, "report": cut_texts(answer.get("report"), LINE_LENGTH)}
     reasons.insert(0, cut_text(f"the host returned an unknown verdict: {'null' if verdict is None else verdict}"))
     return {"verdict": "inconclusive", "reasons": reasons, "report": reasons}
 
@@ -101,7 +102,7 @@ def evidence_text(answer: Any, facts: Mapping[str, Any]) -> str:
     If the answer is too long, texts, lists and mappings in it are cut, and C(cut) says so.
     """
     answer = answer if isinstance(answer, Mapping) else {"answer": answer}
-    evidence = {**answer, **facts}
+    evidence = {**{key: answer[key] for key in answer if key != "cut"}, **facts}
     for text, entries, depth in _EVIDENCE_LIMITS:
         scissors = _Scissors(text, entries, depth)
         try:

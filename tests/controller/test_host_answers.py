@@ -151,6 +151,7 @@ def test_evidence_of_an_honest_host():
 def test_facts_of_the_controller_win():
     answer = {"host": "another", "scope": "host", "started": "never", "cut": "no", "kernel": "6.1"}
     kept = json.loads(trial_evidence(answer, "web1", "cgroup", "2026-11-28T10:00:00.000000Z"))
+    assert "cut" not in kept and kept["verdict"] == "inconclusive"
     assert (kept["host"], kept["scope"], kept["started"]) == ("web1", "cgroup", "2026-11-28T10:00:00.000000Z")
     assert (kept["kernel"], kept["boot_id"], kept["collection_version"]) == ("6.1", None, read_version())
     assert kept["ended"] > kept["started"]
@@ -194,6 +195,14 @@ def test_as_much_as_possible_is_kept():
 def test_evidence_is_strict_json():
     kept = evidence_text({"a": float("nan"), "b": [float("inf")], "c": None, "d": True, "e": ()}, {})
     assert json.loads(kept, parse_constant=pytest.fail) == {"a": "nan", "b": ["inf"], "c": None, "d": True, "e": []}
+
+
+def test_evidence_has_a_known_verdict():
+    kept = json.loads(trial_evidence({"verdict": "hosts", "reasons": ["a"]}, "web1", "cgroup", "now"))
+    assert kept["verdict"] == "inconclusive"
+    assert kept["reasons"] == ["the host returned an unknown verdict: hosts", "a"]
+    known = {"verdict": "refuted", "reasons": ["a"] * 30, "report": ["b" * 2000]}
+    assert known.items() <= json.loads(trial_evidence(known, "web1", "cgroup", "now")).items()
 
 
 def test_answer_that_is_no_mapping_is_kept():

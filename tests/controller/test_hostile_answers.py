@@ -166,11 +166,19 @@ ANSWERS = {
 }
 
 
+# To store evidence takes most of the time.
+STORED = ["honest", "verdict-long", "reasons-long", "reasons-many", "deep", "escapes", "jinja", "scope-from-facts"]
+
+
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory):
     """Return the folder and the run of the playbook verify on hosts with these answers."""
     folder = tmp_path_factory.mktemp("answers")
-    variables = {"oom_verify_hog_path": "/bin/true", "oom_verify_evidence_dir": str(folder / "kept" / "evidence")}
+    stored = json.dumps([*STORED, "folder-from-facts"])
+    variables = {
+        "oom_verify_hog_path": "/bin/true",
+        "oom_verify_evidence_dir": f"{{{{ '{folder}/kept/evidence' if inventory_hostname in {stored} else '' }}}}",
+    }
     hosts = {name: answers for name, (answers, _word) in ANSWERS.items()}
     hosts["folder-from-facts"] = trial(ansible_facts={"oom_verify_evidence_dir": str(folder / "escaped")})
     # The folder is no extra variable here: that would come before any fact.
@@ -213,7 +221,7 @@ def test_texts_are_bounded_and_printable(answered):
     for host in ANSWERS:
         for task in ("Show the verdict", "Fail unless the verdict is proven"):
             messages = [msg for name, title, msg in run.results if name == host and title.endswith(task)]
-            assert [len(json.dumps(msg)) for msg in messages if len(json.dumps(msg)) > 10_000] == []
+            assert [len(json.dumps(msg)) for msg in messages if len(json.dumps(msg)) > 25_000] == []
             assert all("\x1b" not in json.dumps(msg, ensure_ascii=False) for msg in messages)
 
 
@@ -232,7 +240,7 @@ def read_evidence(folder):
 def test_evidence_is_bounded(answered):
     folder, _run = answered
     evidence = read_evidence(folder / "kept" / "evidence")
-    assert set(evidence) == set(ANSWERS) - {"failed-text"}
+    assert set(evidence) == set(STORED)
     assert max(path.stat().st_size for path, _content in evidence.values()) <= 256 * 1024
     for name in ("verdict-long", "reasons-long", "reasons-many", "deep"):
         assert "too long" in evidence[name][1]["cut"], name
