@@ -48,7 +48,7 @@ prove: packages $(PROVE)/.done ## Prove in a private memory cgroup that the kill
 	$(call ansible_env,$(PROVE)) ansible-playbook oomguard.linux.verify --inventory localhost, \
 		--extra-vars 'ansible_connection=local ansible_become=false oom_verify_evidence_dir=$(BUILD)/evidence' \
 		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}' $(ARGS)
-	@echo "The evidence is in .build/evidence/localhost.json"
+	@echo "The evidence is in .build/evidence"
 
 # Trials look for leftovers of other trials on this machine, so they run one after another. Steps without a kill run at the same time.
 TRIALS := integration units units-oldest units-newest check-hog check-forks vm-default
