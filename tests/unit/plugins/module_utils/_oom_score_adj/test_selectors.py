@@ -68,7 +68,21 @@ BAD = {
     "cgroup tricks": (pin("cgroup", "/a/../b"), InputError, "is not a cgroup path"),
     "the whole host": (pin("cgroup", "/"), InputError, "is the whole host"),
     "no pidfile": (pin("pidfile", "/nonexistent/x.pid"), NotFoundError, "pidfile /nonexistent/x.pid does not exist"),
-    "a folder for a pidfile": (pin("pidfile", "/"), InputError, "pidfile / cannot be read: Is a directory"),
+    "a folder for a pidfile": (pin("pidfile", "/"), InputError, "pidfile / is not a regular file: use pid or unit"),
+    "a pidfile behind a file": (pin("pidfile", "/etc/passwd/x"), InputError, "cannot be read: Not a directory"),
+    "a digit of another script": (pin("pid", "\u00b2"), InputError, "is not a process number"),
+    "a pid beyond 32 bits": (pin("pid", "9" * 30), InputError, "is not a process number"),
+    "NUL in a pidfile": (pin("pidfile", "/x\0y"), InputError, "holds characters that no name on Linux can have"),
+    "NUL in a cgroup": (pin("cgroup", "/x\0y"), InputError, "holds characters that no name on Linux can have"),
+    "half a character": (pin("process", "\ud800"), InputError, "holds characters that no name on Linux can have"),
+    "endless repeats": (pin("pattern", "a{1,99999999999999999999}"), InputError, "is not a regular expression"),
+    "too many brackets": (pin("pattern", "(" * 5000 + ")" * 5000), InputError, "is not a regular expression"),
+    "unknown user": (
+        pin("process", "dockerd", users=("no-such-user",)),
+        InputError,
+        "users: this host has no user 'no-such-user'",
+    ),
+    "NUL in a user": (pin("process", "dockerd", users=("a\0",)), InputError, "users: this host has no user"),
 }
 
 
