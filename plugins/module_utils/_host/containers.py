@@ -114,7 +114,7 @@ def _explain_missing(value: str, found: List[Container]) -> str:
     owners = ", ".join(f"uid {uid}" for uid in sorted({container.owner for container in found})[:_MAX_SHOWN])
     return (
         f"{missing} but below {printable_name(found[0].path)}, where {owners} may create any cgroup:"
-        " name the user in users to select containers of that user"
+        " name the user in users to select containers of that user, or use cgroup"
     )
 
 

@@ -86,6 +86,8 @@ class TargetFinder:
         # All scores that selected processes ever had, which their children may have.
         self._handed_on: Dict[Pin, Set[int]] = {}
         self.missing: Dict[Pin, str] = {}  # why a target has no selector
+        # Processes that a target leaves to another one, by target, pid and start time.
+        self._left: Set[Tuple[Pin, int, int]] = set()
         self.warnings: List[str] = []  # why a target was not used, whatever missing says
         self._identity: Optional[Identity] = None
         self._uids: Dict[Tuple[str, ...], FrozenSet[int]] = {}  # of login names
@@ -119,6 +121,15 @@ class TargetFinder:
     @staticmethod
     def _refuses_immunity(pin: Pin, process: Process) -> bool:
         return pin.score == SCORE_MIN and not pin.force and hands_on_immunity(name_program(process.name, False))
+
+    def _is_foreign(self, process: Process) -> bool:
+        """Return whether a user could have started a process; true if it has ended."""
+        try:
+            with self._procfs.open(process.pid) as directory:
+                is_same = directory.process().start_time == process.start_time
+                return not is_same or self._get_identity().why_foreign(directory) is not None
+        except (*GONE, PermissionError):
+            return True
 
     # --- what selects ----------------------------------------------------------------
 
@@ -183,6 +194,34 @@ class TargetFinder:
         self._read_units_of_unpinned({pin: found})
         return self._make_outcome(pin, found)._replace(vanished=gone)
 
+    def settle(self, outcomes: List[Outcome]) -> List[Outcome]:
+        """Return outcomes in which no process that a user started gets two scores.
+
+        A user could choose a name and a place that fit two targets, and so make them contradict
+        each other. The highest score wins. Contradictions about other processes stay.
+        """
+        wanted: Dict[Process, Set[int]] = {}
+        for outcome in outcomes:
+            for change in outcome.changes:
+                wanted.setdefault(change.process, set()).add(change.after)
+        highest = {
+            process: max(scores) for process, scores in wanted.items() if len(scores) > 1 and self._is_foreign(process)
+        }
+        return [self._leave_to_others(outcome, highest) for outcome in outcomes] if highest else outcomes
+
+    def _leave_to_others(self, outcome: Outcome, highest: Dict[Process, int]) -> Outcome:
+        selector = self.find_selector(outcome.pin)
+        kept = []
+        for change in outcome.changes:
+            process = change.process
+            if selector is None or change.after == highest.get(process, change.after):
+                kept.append(change)
+            else:
+                self._left.add((outcome.pin, process.pid, process.start_time))
+                selector.pass_over(process, None, "a user started it, and another target gives it a higher score")
+        passed_over = tuple(selector.passed_over.values()) if selector is not None else ()
+        return outcome._replace(changes=kept, passed_over=passed_over)
+
     def _find_selected(self, pin: Pin, selector: Optional[Selector]) -> Tuple[List[_Found], int]:
         candidates = set() if selector is None else set(selector.candidates(self._table))
         return self._read_processes(pin, candidates, selector)
@@ -202,7 +241,7 @@ class TargetFinder:
                             f"{pin.target}: {process.name} is a kernel thread, which the OOM killer never chooses"
                         )
                     matches = selector.matches(process, directory) if selector else self._is_in_table(process)
-                    if not matches or process.kernel_thread:
+                    if not matches or process.kernel_thread or (pin, process.pid, process.start_time) in self._left:
                         continue
                     is_claim = selector is not None and self._is_claim(pin, process, directory, selector)
                     if selector is not None and is_claim and self._refuses_immunity(pin, process):
@@ -342,7 +381,7 @@ def plan_pins(procfs: Procfs, systemd: Systemd, pins: Iterable[Pin], least_killa
     finder = TargetFinder(procfs, systemd, table, units)
     outcomes: List[Outcome] = []
     warnings: List[str] = []
-    for outcome in finder.find(pins):
+    for outcome in finder.settle(finder.find(pins)):
         if outcome.pin.selector == "unit":
             unit = finder.get_unit(outcome.pin)
             outcome = add_drop_in(systemd, outcome, unit, table)

@@ -8,12 +8,14 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import identity
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import user_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import (
     Identity,
     find_uids,
@@ -250,28 +252,27 @@ def start():
 
 
 @as_root
-def test_copy_of_a_program_that_a_user_runs(tmp_path_factory, start):
-    folder = tmp_path_factory.mktemp("user", numbered=True)
-    program = str(folder / "containerd")
-    shutil.copy(shutil.which("sleep"), program)
-    os.chown(program, 1234, 1234)
-    real = Identity(Procfs())
-    for parent in (folder, *folder.parents):
-        if not os.stat(str(parent)).st_mode & 0o001:
-            pytest.skip(f"users cannot enter {parent}")
-    with Procfs().open(start(program, 1234)) as directory:
-        assert real.why_foreign(directory) == "it runs as uid 1234"
-        assert real.why_foreign(directory, frozenset([1234])) is None
-    with Procfs().open(start(program)) as directory:  # root runs the user's file
-        assert real.why_foreign(directory) == f"its program {program} belongs to uid 1234"
+def test_copy_of_a_program_that_a_user_runs(start):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        program = os.path.join(folder, "containerd")
+        shutil.copy(shutil.which("sleep"), program)
+        os.chown(program, 1234, 1234)
+        real = Identity(Procfs())
+        with Procfs().open(start(program, 1234)) as directory:
+            assert real.why_foreign(directory) == "it runs as uid 1234"
+            assert real.why_foreign(directory, frozenset([1234])) is None
+        with Procfs().open(start(program)) as directory:  # root runs the user's file
+            assert real.why_foreign(directory) == f"its program {program} belongs to uid 1234"
     with Procfs().open(start(shutil.which("sleep"), 65534)) as directory:
         assert real.why_foreign(directory).startswith("it runs as uid 65534")
 
 
 @as_root
 def test_own_programs(start):
-    if Procfs().open(os.getpid()).cgroups() != Procfs().open(1).cgroups():
-        pytest.skip("the tests run in a login, where every process is a user's")
+    with Procfs().open(os.getpid()) as directory:
+        if user_of(directory.cgroups()) is not None:
+            pytest.skip("the tests run in a login, where every process is a user's")
     with Procfs().open(start(shutil.which("sleep"))) as directory:
         assert Identity(Procfs(), has_systemd=False).why_foreign(directory) is None
     with Procfs().open(start(shutil.which("sleep"), 105)) as directory:

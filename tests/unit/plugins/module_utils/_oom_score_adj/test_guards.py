@@ -206,7 +206,8 @@ def test_shorten_name(name, short):
 
 
 @pytest.mark.parametrize(
-    "name, guarded, starts", [("sshd", True, False), ("bash", True, True), ("crio", True, True), ("nginx", False, False)]
+    "name, guarded, starts",
+    [("sshd", True, False), ("bash", True, True), ("crio", True, True), ("nginx", False, False)],
 )
 def test_guarded_names(name, guarded, starts):
     assert (is_guarded(name), hands_on_immunity(name)) == (guarded, starts)

@@ -130,7 +130,9 @@ def test_pin_results():
         restart_required=True,
     )
     skipped = [dict(pid=9, name="x", uid=1000, why="it runs as uid 1000")] * MAX_PASSED_OVER
-    nothing = dict(unit=None, skipped_foreign=skipped, inherited=[], vanished=0, drop_in=None, effective_after_restart=None)
+    nothing = dict(
+        unit=None, skipped_foreign=skipped, inherited=[], vanished=0, drop_in=None, effective_after_restart=None
+    )
     assert pin_results([unit, process], Killable(2, 1)) == dict(
         changed=True,
         targets=[expected, dict(expected, target="process=x", restart_required=False, **nothing)],
