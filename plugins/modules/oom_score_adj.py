@@ -70,6 +70,8 @@ options:
       - These selectors never lower the score of a process that an ordinary user could have put there. Such a process
         runs as a login user (C(UID_MIN) of C(/etc/login.defs) and above), in the slice or a login of one, or in a
         container; or its executable is not a file of this host that belongs to root and that only root may write.
+      - Any user can run a set-uid program such as sudo under any name. Name V(root) to select a daemon with such a
+        program, such as exim.
       - What was passed over is in RV(targets[].skipped_foreign). A warning reports it if nothing else matched.
       - Select a process in a container by O(container) or O(cgroup). O(unit), O(cgroup) and O(pid) need no O(users).
       - Without root, the caller's own processes can be selected without this option.

@@ -96,7 +96,8 @@ class Identity:
     def why_foreign(self, directory: ProcessDir, users: FrozenSet[int] = frozenset()) -> Optional[str]:
         """Return why an ordinary user could have started a process, or None.
 
-        Processes of C(users), uids, are not foreign. Raises one of GONE if the process ended.
+        Processes of C(users), uids, are not foreign. With 0 in it, nor are root's set-uid programs.
+        Raises one of GONE if the process ended.
         """
         ids = read_ids(directory)
         cgroups = directory.cgroups()
@@ -146,14 +147,16 @@ class Identity:
         writable = stat.S_IWOTH if facts.st_uid != 0 else stat.S_IWOTH | (stat.S_IWGRP if facts.st_gid else 0)
         if facts.st_mode & writable:
             return f"other users may write its program {shown}"
-        if not _is_on_host(path, facts):
+        # Root may not even enter the folder of a user on a network file system.
+        if facts.st_uid in self._own and not _is_on_host(path, facts):
             return f"its program {shown} is not that file of this host"
-        # A set-uid program such as su may run under any name in a job of a user. Without systemd, a
-        # daemon that an administrator restarted by sudo descends from the administrator's login.
-        if self._has_systemd or facts.st_mode & (stat.S_ISUID | stat.S_ISGID):
-            login = directory.login_uid()
-            if login is not None and self._is_ordinary(login, users):
-                return f"it was started in a login of {self._name(login)}"
+        if facts.st_mode & stat.S_ISUID and 0 not in users:
+            return f"its program {shown} is set-uid, so any user may run it under any name"
+        # Without systemd, a daemon that an administrator restarted by sudo descends from the
+        # administrator's login. systemd starts daemons itself.
+        login = directory.login_uid() if self._has_systemd else None
+        if login is not None and self._is_ordinary(login, users):
+            return f"it was started in a login of {self._name(login)}"
         return None
 
     def _name(self, uid: int) -> str:

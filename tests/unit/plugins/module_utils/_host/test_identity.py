@@ -175,7 +175,7 @@ def test_program_of_a_named_user(proc, program):
 
 
 def test_started_in_a_login(proc, monkeypatch):
-    """A job of a user may start su under any name, and programs that sudo allows with any words."""
+    """A job of a user may start what sudo allows, with the user's words."""
     proc.process(7, "dockerd")
     show_program(monkeypatch, b"/bin/sh")
     for login, words in (("4294967295", None), ("0", None), ("1000", "it was started in a login of uid 1000")):
@@ -183,8 +183,14 @@ def test_started_in_a_login(proc, monkeypatch):
         why = judge(proc)
         assert why is words if words is None else why.startswith(words)
     assert judge(proc, has_systemd=False) is None  # an administrator may have restarted it by sudo
+
+
+def test_set_uid_program(proc, monkeypatch):
+    """A user may start sudo under any name; while it asks for a password, all its uids are 0."""
+    proc.process(7, "dockerd")
     show_program(monkeypatch, b"/bin/sh", st_mode=0o104755)
-    assert judge(proc, has_systemd=False).startswith("it was started in a login of uid 1000")
+    assert judge(proc) == "its program /bin/sh is set-uid, so any user may run it under any name"
+    assert judge(proc, users=[0]) is None
 
 
 # --- settings ---------------------------------------------------------------------------
