@@ -21,6 +21,10 @@ class InputError(OomError):
     """An option, or the object that it names, cannot be used as it is."""
 
 
+class UntrustedError(InputError):
+    """The object exists, but a user could have made or changed it."""
+
+
 class AccessError(OomError):
     """The kernel or the file system denied access: a capability or permission is missing."""
 

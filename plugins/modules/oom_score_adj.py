@@ -29,11 +29,15 @@ options:
     description:
       - Every process with exactly this name (the C(comm) of proc(5), at most 15 bytes), or with an executable of this
         base name.
+      - Any user can run a program under any name. So a process that an ordinary user could have put there is passed
+        over, unless its score is raised, see O(users).
     type: str
   pattern:
     description:
       - Every process whose command line matches this regular expression anywhere. Arguments are joined by blanks.
       - The module itself and the processes that started it never match.
+      - A process that an ordinary user could have put there is passed over, as with O(process). So is a process whose
+        command line takes longer than half a second to search.
     type: str
   pid:
     description:
@@ -42,6 +46,10 @@ options:
   pidfile:
     description:
       - One process, by the pid in this file.
+      - The file must be a regular file that no ordinary user could have written, in folders of which the same is true.
+        If it or a folder belongs to a system user, the process must run as that user. A file of a user in O(users)
+        may only name processes of that user.
+      - A process that began after the file was written is passed over, and so is what O(process) passes over.
     type: path
   cgroup:
     description:
@@ -54,7 +62,22 @@ options:
       - Every process in a running container of Docker, podman or a CRI runtime, by the container's id or name.
         The first 12 digits of the id are enough.
       - Names work for Docker, if its socket answers, and for podman. Neither client has to be installed.
+      - A container of an ordinary user (rootless podman) is selected only with that user in O(users).
     type: str
+  users:
+    description:
+      - Login names of users whose processes may be selected too by O(process), O(pattern), O(pidfile) and O(container).
+      - These selectors never lower the score of a process that an ordinary user could have put there. Such a process
+        runs as a login user (C(UID_MIN) of C(/etc/login.defs) and above), in the slice or a login of one, or in a
+        container; or its executable is not a file of this host that belongs to root and that only root may write.
+      - Any user can run a set-uid program such as sudo under any name. Name V(root) to select a daemon with such a
+        program, such as exim.
+      - What was passed over is in RV(targets[].skipped_foreign). A warning reports it if nothing else matched.
+      - Select a process in a container by O(container) or O(cgroup). O(unit), O(cgroup) and O(pid) need no O(users).
+      - Without root, the caller's own processes can be selected without this option.
+      - O(users) next to O(targets) applies to all of them.
+    type: list
+    elements: str
   score:
     description:
       - From V(-1000), never chosen, to V(1000), chosen first. Required unless O(state=absent).
@@ -132,6 +155,10 @@ options:
       container:
         description: See O(container).
         type: str
+      users:
+        description: See O(users).
+        type: list
+        elements: str
       score:
         description: See O(score).
         type: int
@@ -222,6 +249,12 @@ EXAMPLES = r"""
     oom_policy: continue
     children: reset
 
+- name: Pin a program that a login user runs, on purpose
+  oomguard.linux.oom_score_adj:
+    process: batch-server
+    users: [deploy]
+    score: -300
+
 - name: Remove the pin of the container engine
   oomguard.linux.oom_score_adj:
     unit: docker
@@ -291,6 +324,33 @@ targets:
           returned: success
           type: int
           sample: -500
+    skipped_foreign:
+      description:
+        - Processes that matched, but were passed over, because an ordinary user could have put them there. At most 100.
+      returned: success
+      type: list
+      elements: dict
+      contains:
+        pid:
+          description: Process id.
+          returned: success
+          type: int
+          sample: 4712
+        name:
+          description: Name of the process, its C(comm).
+          returned: success
+          type: str
+          sample: containerd
+        uid:
+          description: Effective user id. Null if it was not read.
+          returned: success
+          type: int
+          sample: 1000
+        why:
+          description: What an ordinary user could have done.
+          returned: success
+          type: str
+          sample: it runs as uid 1000 (alice)
     inherited:
       description:
         - Processes that have the old or new score from a pinned one, because it started them or because they run in
@@ -387,6 +447,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
     SELECTORS,
     parse_targets,
@@ -401,6 +462,7 @@ TARGET_OPTIONS = dict(
     pidfile=dict(type="path"),
     cgroup=dict(type="str"),
     container=dict(type="str"),
+    users=dict(type="list", elements="str"),
     score=dict(type="int"),
     state=dict(type="str", choices=["present", "absent"], default="present"),
     persistent=dict(type="bool"),
@@ -450,10 +512,10 @@ def main() -> None:
             applied = apply_plan(procfs, systemd, plan)
             outcomes, warnings = applied.outcomes, plan.warnings + applied.warnings
     except OomError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=printable(str(error)))
     for warning in warnings:
-        module.warn(warning)
-    module.exit_json(**pin_results(outcomes, plan.killable))
+        module.warn(printable(warning))
+    module.exit_json(**printable_values(pin_results(outcomes, plan.killable)))
 
 
 if __name__ == "__main__":

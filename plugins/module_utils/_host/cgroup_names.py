@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Find the systemd service, container or pod that a cgroup's name shows.
+"""Find out from a cgroup's name what it belongs to: a systemd service, a user, a container, a pod.
 
 Pure. Sources: systemd.slice(5), runc and crun (cgroup drivers cgroupfs and
 systemd), kubernetes:pkg/kubelet/cm/cgroup_manager_linux.go.
@@ -31,6 +31,11 @@ _POD = re.compile(
 )
 
 
+# Slices and service managers of users, whose cgroups below belong to the users themselves.
+_USER_PART = re.compile(r"user(?:-([0-9]{1,10})\.slice|@([0-9]{1,10})\.service)\Z")
+UNKNOWN_USER = -1
+
+
 def unit_of(cgroups: Iterable[str]) -> Optional[str]:
     """Return the service of this host's systemd that a process in these cgroups belongs to.
 
@@ -43,6 +48,22 @@ def unit_of(cgroups: Iterable[str]) -> Optional[str]:
             parts.pop(0)
         if parts and parts[0].endswith(".service") and not parts[0].startswith("user@") and UNIT_NAME.match(parts[0]):
             return parts[0]
+    return None
+
+
+def user_of(cgroups: Iterable[str]) -> Optional[int]:
+    """Return the uid of the user in whose slice or service manager one of these cgroups lies.
+
+    UNKNOWN_USER for a cgroup in user.slice whose path has no uid; None for cgroups of the host.
+    A user who may create cgroups elsewhere can choose these names too, but gains nothing by it.
+    """
+    for path in cgroups:
+        parts = path.split("/")[1:]
+        match = next((match for match in map(_USER_PART.match, parts) if match), None)
+        if match:
+            return int(match.group(1) or match.group(2))
+        if parts[:1] == ["user.slice"] and len(parts) > 1:
+            return UNKNOWN_USER
     return None
 
 

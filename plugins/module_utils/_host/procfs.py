@@ -37,6 +37,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import l
 GONE = (FileNotFoundError, ProcessLookupError)
 
 CAP_SYS_RESOURCE = 24
+UNSET_UID = 0xFFFFFFFF
 
 
 MAX_FILE_BYTES = 16 << 20  # mountinfo and cgroup.procs of the largest hosts have some MiB
@@ -115,6 +116,32 @@ class ProcessDir:
 
     def _read(self, name: str) -> bytes:
         return read_bytes(name, self._fd)
+
+    def status(self) -> List[str]:
+        """Return the lines of /proc/PID/status."""
+        return lines_of(self._read("status"))
+
+    def login_uid(self) -> Optional[int]:
+        """Return the uid of the login that it descends from, which survives su and sudo.
+
+        None if it descends from no login, or the kernel keeps no record (CONFIG_AUDIT).
+        Source: kernel/auditsc.c, kernel/audit.c:audit_set_loginuid.
+        """
+        try:
+            uid = int(self._read("loginuid"))
+        except (OSError, ValueError):
+            return None
+        return None if uid == UNSET_UID else uid
+
+    def executable_file(self) -> Optional[Tuple[bytes, os.stat_result]]:
+        """Return the path that /proc/PID/exe shows, and the facts of the file itself.
+
+        None if it has no program, or access is denied. Raises one of GONE if it ended.
+        """
+        try:
+            return os.readlink(b"exe", dir_fd=self._fd), os.stat(b"exe", dir_fd=self._fd)
+        except (FileNotFoundError, PermissionError):  # a zombie; without CAP_SYS_PTRACE
+            return None
 
     def process(self) -> Process:
         """Return the fields of Process, from /proc/PID/stat."""

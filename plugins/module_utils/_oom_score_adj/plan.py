@@ -10,13 +10,18 @@
 Everything that may be refused is refused here.
 """
 
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    InputError,
+    NotFoundError,
+    UntrustedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit, service_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
     INIT,
@@ -28,6 +33,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     ACCEPT_MISSING,
     find_self_managing,
+    hands_on_immunity,
+    is_guarded,
     name_program,
     refuse_conflicts,
     refuse_contradictions,
@@ -45,6 +52,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.sele
     make_selector,
 )
 
+if TYPE_CHECKING:  # a host compiles what it imports, and most targets do without this
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
+
+WHY_NOT_IMMUNE = "a user chose its name, and programs of this name start others, which would inherit immunity"
+
 
 class _Found(NamedTuple):
     """A selected process, as its own directory shows it."""
@@ -52,6 +64,7 @@ class _Found(NamedTuple):
     process: Process
     score: int
     cgroups: List[str]
+    is_claim: bool = False  # its name is one that guards have a rule for, and a user chose it
 
     @property
     def unit(self) -> Optional[str]:
@@ -73,6 +86,50 @@ class TargetFinder:
         # All scores that selected processes ever had, which their children may have.
         self._handed_on: Dict[Pin, Set[int]] = {}
         self.missing: Dict[Pin, str] = {}  # why a target has no selector
+        # Processes that a target leaves to another one, by target, pid and start time.
+        self._left: Set[Tuple[Pin, int, int]] = set()
+        self.warnings: List[str] = []  # why a target was not used, whatever missing says
+        self._identity: Optional[Identity] = None
+        self._uids: Dict[Tuple[str, ...], FrozenSet[int]] = {}  # of login names
+
+    # --- what users could have put there ---------------------------------------------
+
+    def _get_identity(self) -> "Identity":
+        """Return the judge of processes; it is imported at the first use."""
+        if self._identity is None:
+            from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
+
+            self._identity = Identity(self._procfs)
+        return self._identity
+
+    def find_users(self, pin: Pin) -> FrozenSet[int]:
+        """Return the uids of the target's users; raise InputError for an unknown name."""
+        if pin.users and pin.users not in self._uids:
+            from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import find_uids
+
+            self._uids[pin.users] = find_uids(pin.users)
+        return self._uids.get(pin.users, frozenset())
+
+    def _is_claim(self, pin: Pin, process: Process, directory: ProcessDir, selector: Selector) -> bool:
+        """Return whether guards have a rule for the process's name, but a user chose it."""
+        if not is_guarded(name_program(process.name, process.pid == INIT)) or process.pid == INIT:
+            return False
+        if isinstance(selector, ByUnit) and selector.is_main(process.pid):
+            return False
+        return self._get_identity().why_foreign(directory, self.find_users(pin)) is not None
+
+    @staticmethod
+    def _refuses_immunity(pin: Pin, process: Process) -> bool:
+        return pin.score == SCORE_MIN and not pin.force and hands_on_immunity(name_program(process.name, False))
+
+    def _is_foreign(self, process: Process) -> bool:
+        """Return whether a user could have started a process; true if it has ended."""
+        try:
+            with self._procfs.open(process.pid) as directory:
+                is_same = directory.process().start_time == process.start_time
+                return not is_same or self._get_identity().why_foreign(directory) is not None
+        except (*GONE, PermissionError):
+            return True
 
     # --- what selects ----------------------------------------------------------------
 
@@ -88,16 +145,18 @@ class TargetFinder:
         if pin not in self._selectors:
             try:
                 self._selectors[pin] = self._make_selector(pin)
-            except NotFoundError as error:
+            except (NotFoundError, UntrustedError) as error:
                 if pin.missing == "fail" and pin.state == "present":
-                    raise NotFoundError(str(error) + ACCEPT_MISSING) from error
+                    raise type(error)(str(error) + ACCEPT_MISSING) from error
                 self._selectors[pin], self.missing[pin] = None, str(error)
+                if isinstance(error, UntrustedError):
+                    self.warnings.append(str(error))
         return self._selectors[pin]
 
     def _make_selector(self, pin: Pin) -> Optional[Selector]:
         whole = pin.children == "pin"
         if pin.selector != "unit":
-            return make_selector(pin.selector, pin.value, self._procfs, whole)
+            return make_selector(pin, self._procfs, self._get_identity, self.find_users(pin))
         unit = self.get_unit(pin)
         missing = self._systemd.why_missing(pin.value, unit)
         if missing:
@@ -135,6 +194,34 @@ class TargetFinder:
         self._read_units_of_unpinned({pin: found})
         return self._make_outcome(pin, found)._replace(vanished=gone)
 
+    def settle(self, outcomes: List[Outcome]) -> List[Outcome]:
+        """Return outcomes in which no process that a user started gets two scores.
+
+        A user could choose a name and a place that fit two targets, and so make them contradict
+        each other. The highest score wins. Contradictions about other processes stay.
+        """
+        wanted: Dict[Process, Set[int]] = {}
+        for outcome in outcomes:
+            for change in outcome.changes:
+                wanted.setdefault(change.process, set()).add(change.after)
+        highest = {
+            process: max(scores) for process, scores in wanted.items() if len(scores) > 1 and self._is_foreign(process)
+        }
+        return [self._leave_to_others(outcome, highest) for outcome in outcomes] if highest else outcomes
+
+    def _leave_to_others(self, outcome: Outcome, highest: Dict[Process, int]) -> Outcome:
+        selector = self.find_selector(outcome.pin)
+        kept = []
+        for change in outcome.changes:
+            process = change.process
+            if selector is None or change.after == highest.get(process, change.after):
+                kept.append(change)
+            else:
+                self._left.add((outcome.pin, process.pid, process.start_time))
+                selector.pass_over(process, None, "a user started it, and another target gives it a higher score")
+        passed_over = tuple(selector.passed_over.values()) if selector is not None else ()
+        return outcome._replace(changes=kept, passed_over=passed_over)
+
     def _find_selected(self, pin: Pin, selector: Optional[Selector]) -> Tuple[List[_Found], int]:
         candidates = set() if selector is None else set(selector.candidates(self._table))
         return self._read_processes(pin, candidates, selector)
@@ -154,8 +241,13 @@ class TargetFinder:
                             f"{pin.target}: {process.name} is a kernel thread, which the OOM killer never chooses"
                         )
                     matches = selector.matches(process, directory) if selector else self._is_in_table(process)
-                    if matches and not process.kernel_thread:
-                        found.append(_Found(process, directory.score(), directory.cgroups()))
+                    if not matches or process.kernel_thread or (pin, process.pid, process.start_time) in self._left:
+                        continue
+                    is_claim = selector is not None and self._is_claim(pin, process, directory, selector)
+                    if selector is not None and is_claim and self._refuses_immunity(pin, process):
+                        selector.pass_over(process, None, WHY_NOT_IMMUNE)
+                        continue
+                    found.append(_Found(process, directory.score(), directory.cgroups(), is_claim))
             except GONE:
                 gone += 1
             except PermissionError as error:
@@ -167,9 +259,12 @@ class TargetFinder:
         return known is not None and known.start_time == process.start_time
 
     def _make_outcome(self, pin: Pin, selected: List[_Found]) -> Outcome:
+        selector = self.find_selector(pin)
         after: Dict[int, int] = {}
         for one in sorted(selected, key=lambda one: one.process.start_time):  # parents first
             after[one.process.pid] = self._find_unpinned_score(pin, one, after) if pin.score is None else pin.score
+            if selector is not None and (one.process.pid, one.process.start_time) in selector.only_raised:
+                after[one.process.pid] = max(0, after[one.process.pid])
         changes = [Change(one.process, one.score, after[one.process.pid]) for one in selected]
         units = {one.unit for one in selected}
         common_unit = units.pop() if len(units) == 1 else None
@@ -180,6 +275,10 @@ class TargetFinder:
             changes=changes,
             inherited=self._find_inherited(pin, changes),
             vanished=0,
+            passed_over=tuple(selector.passed_over.values()) if selector is not None else (),
+            programs=frozenset(
+                name_program(one.process.name, one.process.pid == INIT) for one in selected if not one.is_claim
+            ),
         )
 
     # --- what a process has without a pin ----------------------------------------------
@@ -282,14 +381,15 @@ def plan_pins(procfs: Procfs, systemd: Systemd, pins: Iterable[Pin], least_killa
     finder = TargetFinder(procfs, systemd, table, units)
     outcomes: List[Outcome] = []
     warnings: List[str] = []
-    for outcome in finder.find(pins):
+    for outcome in finder.settle(finder.find(pins)):
         if outcome.pin.selector == "unit":
             unit = finder.get_unit(outcome.pin)
             outcome = add_drop_in(systemd, outcome, unit, table)
             warnings += warnings_for_drop_in(outcome, unit)
         outcomes.append(outcome)
     refuse_missing(outcomes, finder.missing)
-    warnings += warnings_for_missing(outcomes, finder.missing)
+    warnings += [one for one in warnings_for_missing(outcomes, finder.missing) if one not in finder.warnings]
+    warnings += finder.warnings
     refuse_conflicts(outcomes)
     warnings += warnings_for_inherited(outcomes)
     warnings += _warnings_for_capability(procfs, outcomes)
@@ -335,12 +435,11 @@ def _guard(finder: TargetFinder, outcome: Outcome, killable: Killable, least_kil
     pin = outcome.pin
     if not outcome.found or (pin.selector == "unit" and pin.state == "absent"):
         return []
-    programs = {name_program(change.process.name, change.process.pid == INIT) for change in outcome.changes}
-    names = programs | outcome.services
+    names = outcome.programs | outcome.services
     warnings: List[str] = []
     if pin.selector == "unit":
         unit, selector = finder.get_unit(pin), finder.find_selector(pin)
-        names.update([unit.id, *unit.names])
+        names |= {unit.id, *unit.names}
         others = len(selector.members()) - len(outcome.changes) if selector else 0
         warnings = warnings_for_policy(pin.target, pin.score or 0, names, outcome.oom_policy, others)
     if not pin.force:

@@ -192,8 +192,8 @@ def host(proc):
     proc.process(21, "sh", parent=20, cgroup=cgroup("cron"))
     proc.process(22, "backup", parent=21, cgroup=cgroup("cron"), resident_kb=40000)
     proc.process(30, "sshd", score=-1000, cgroup=cgroup("ssh"))
-    proc.process(31, "sshd", parent=30, cgroup="/user.slice/session-1.scope")
-    proc.process(32, "bash", parent=31, cgroup="/user.slice/session-1.scope")
+    proc.process(31, "sshd", parent=30, cgroup="/user.slice/user-0.slice/session-1.scope")
+    proc.process(32, "bash", parent=31, cgroup="/user.slice/user-0.slice/session-1.scope")
     services.add("docker", 10, children=[11], Delegate="yes")
     services.add("cron", 20, children=[21, 22])
     services.add("ssh", 30, aliases=["sshd"])
@@ -202,6 +202,6 @@ def host(proc):
     services.add("postgresql", children=[99], Type="oneshot")
     services.add("seed", ActiveState="active", Type="oneshot")
     proc.process(70, "java", cgroup=cgroup("jenkins"))
-    proc.process(71, "tmux: server", cgroup="/user.slice/session-1.scope")
+    proc.process(71, "tmux: server", cgroup="/user.slice/user-0.slice/session-1.scope")
     services.add("firewalld", LoadState="masked", fragment=None)
     return services

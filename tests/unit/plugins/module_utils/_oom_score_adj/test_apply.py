@@ -125,7 +125,7 @@ def test_warn_of_process_that_sets_its_own_score(host, monkeypatch):
 
 
 def end_process(proc, pid):
-    for name in ("stat", "oom_score_adj", "cmdline", "cgroup", "exe"):
+    for name in ("stat", "oom_score_adj", "cmdline", "cgroup", "status", "exe"):
         (proc.root / str(pid) / name).unlink()
     (proc.root / str(pid)).rmdir()
 

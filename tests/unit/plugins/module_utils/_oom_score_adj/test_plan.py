@@ -186,6 +186,56 @@ def test_force_overrides_refusals(host):
     assert host.scores(30, 20) == [-900, -1000]
 
 
+USER = dict(uids=(1000,) * 4, cgroup="/system.slice/cron.service")
+
+
+def test_name_that_a_user_chose_is_no_veto(host):
+    host.proc.process(22, "sshd", parent=21, **USER)
+    host.results(Pin("cgroup", "/system.slice/cron.service", -300), unit_pin("docker"))
+    assert host.scores(20, 21, 22, 10) == [-300, -300, -300, -500]
+    host.results(Pin("cgroup", "/system.slice/cron.service", None, "absent"))
+    host.results(Pin("pid", "22", 305))
+    assert host.scores(20, 22) == [0, 305]
+
+
+def test_process_of_a_user_that_fits_two_targets_is_no_veto(host):
+    host.proc.process(22, "batch", parent=21, cmdline=b"hog\0", **USER)
+    targets = [
+        Pin("process", "batch", 200),
+        Pin("pattern", "^hog", 300),
+        Pin("cgroup", "/system.slice/cron.service", 1),
+    ]
+    host.results(targets[1]._replace(missing="ignore"), targets[2]._replace(score=400), unit_pin("docker"))
+    assert host.scores(20, 22, 10) == [400, 400, -500]
+    host.proc.write("22/oom_score_adj", "0\n")
+    results = host.results(*(pin._replace(missing="ignore") for pin in targets))["targets"]
+    assert host.scores(20, 21, 22) == [1, 1, 300]
+    assert [[one["pid"] for one in target["skipped_foreign"]] for target in results] == [[22], [], [22]]
+    assert [target["found"] for target in results] == [False, True, True]
+
+
+def test_immunity_passes_over_a_shell_of_a_user(host):
+    cgroup = "/system.slice/mariadb.service"
+    (host.cgroups / cgroup[1:]).mkdir()
+    (host.cgroups / cgroup[1:] / "cgroup.procs").write_text("40\n22\n")
+    host.proc.process(40, "mariadbd", cgroup=cgroup)
+    host.proc.process(22, "bash", uids=(1000,) * 4, cgroup=cgroup)
+    pin = Pin("cgroup", cgroup, -1000)
+    [target] = host.results(pin)["targets"]
+    assert host.scores(40, 22) == [-1000, 0]
+    assert [one["pid"] for one in target["skipped_foreign"]] == [22]
+    assert "programs of this name start others" in target["skipped_foreign"][0]["why"]
+    host.results(pin._replace(force=True))
+    assert host.scores(22) == [-1000]
+
+
+def test_main_process_keeps_its_name_whoever_runs_it(host):
+    """systemd itself reports it: it is no claim."""
+    host.proc.process(20, "cron", uids=(1000,) * 4, cgroup="/system.slice/cron.service")
+    with pytest.raises(InputError, match="cron starts jobs"):
+        host.plan(unit_pin("cron", -1000))
+
+
 def test_accept_immune_job_of_job_runner(host):
     host.results(Pin("process", "backup", -1000))
     assert host.scores(22) == [-1000]
