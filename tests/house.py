@@ -56,6 +56,7 @@ PURE = [
     "module_utils/_oom_parser",
     "module_utils/_oom_score_adj/guards.py",
     "module_utils/_oom_score_adj/pin.py",
+    "module_utils/_oom_score_adj/writes.py",
     "module_utils/_oom_trial/design.py",
     "module_utils/_oom_trial/verdict.py",
     "module_utils/_sysctl/boot_files.py",

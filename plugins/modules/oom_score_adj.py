@@ -442,12 +442,14 @@ def main() -> None:
         # while systemd prepares its answer, and the code that writes only if there is work to do.
         from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
-        plan = plan_pins(procfs, systemd, pins, module.params["min_killable_percent"])
+        least_percent = module.params["min_killable_percent"]
+        plan = plan_pins(procfs, systemd, pins, least_percent)
         outcomes, warnings = plan.outcomes, plan.warnings
         if plan.changed and not module.check_mode:
-            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_plan
+            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 
-            applied = apply_plan(procfs, systemd, plan)
+            procfs, systemd = Procfs(), Systemd()  # what was read before the lock does not count
+            plan, applied = apply_locked(procfs, systemd, lambda: plan_pins(procfs, systemd, pins, least_percent))
             outcomes, warnings = applied.outcomes, plan.warnings + applied.warnings
     except OomError as error:
         module.fail_json(msg=str(error))
