@@ -181,6 +181,10 @@ notes:
     if nothing else is in it.
   - The module reads all units from systemd in one call, and reloads systemd once if a drop-in changed. No unit is
     restarted.
+  - Only one run of this collection writes on a host at a time; others wait for it. SIGTERM, SIGINT and SIGHUP put back
+    what the run has changed. What a killed run left is removed by the next one.
+  - A single process never costs other targets their pins. If it forks without end or sets its own score, a warning
+    names it.
   - On a host without systemd, units cannot be selected. Pin running processes with another selector, and let the init
     script or the container engine set the score at the next start.
 seealso:

@@ -46,7 +46,7 @@ _PROPERTIES = (
     "DropInPaths",
     "Delegate",
     "OOMScoreAdjust",
-    "OOMPolicy",
+    "OOMPolicy",  # the last one: systemd before 243 does not have it
 )
 # Those that every service has, and never empty; systemctl before 248 leaves out empty properties.
 _REQUIRED = ("Id", "Names", "LoadState", "ActiveState")
@@ -342,9 +342,8 @@ def _parse_unit(name: str, properties: Dict[str, str]) -> Unit:
 def _check_properties(name: str, properties: Dict[str, str]) -> None:
     required = list(_REQUIRED)
     if properties.get("LoadState") == "loaded":
-        required += _REQUIRED_IF_LOADED
-        if properties.get("MainPID", "0") != "0" and properties.get("ActiveState") == "active":
-            required.append("ControlGroup")
+        # One that prints an empty property leaves out none.
+        required += _PROPERTIES[:-1] if "" in properties.values() else _REQUIRED_IF_LOADED
     for key in required:
         if key not in properties:
             raise _incomplete(name, key)

@@ -399,7 +399,8 @@ class DropInWriter:
     def write(self, outcomes: List[Outcome]) -> List[str]:
         """Write all drop-ins, reload systemd once, and return warnings for units started meanwhile.
 
-        Raises ReadBackError if systemd then shows other values than its files set.
+        Raises ReadBackError if systemd then shows other values than its files set, OomError if
+        another program has changed a drop-in since the plan was made.
         """
         by_path = {one.drop_in.path: one for one in outcomes if one.drop_in is not None and one.reload}
         if not by_path:
@@ -407,6 +408,8 @@ class DropInWriter:
         for outcome in by_path.values():
             drop_in = outcome.drop_in
             if drop_in is not None and drop_in.before != drop_in.after:
+                if self._systemd.read(drop_in.path) != drop_in.before:
+                    raise OomError(f"{drop_in.path} was changed by another program during this run: run again")
                 self._written.append(drop_in)
                 self._systemd.write(drop_in.path, drop_in.after)
             elif drop_in is not None:

@@ -30,7 +30,7 @@ _USERS = "/user.slice/"  # below it, users choose the names
 
 
 def runs_in(cgroups: Iterable[str], control_group: str) -> bool:
-    """Return whether a process in these cgroups belongs to the service with this C(ControlGroup)."""
+    """Return whether a process in these cgroups runs in the service with this C(ControlGroup)."""
     if not control_group.strip("/") or (control_group + "/").startswith(_USERS):
         return False
     return any((path + "/").startswith(control_group.rstrip("/") + "/") for path in cgroups)

@@ -33,15 +33,15 @@ def send(number=signal.SIGTERM):
 @pytest.mark.parametrize("number", ENDING_SIGNALS)
 def test_signal_interrupts(number):
     done = []
-    with ending_signals() as signals, pytest.raises(Interrupted, match=f"^the run was ended by {number.name}$"):
-        with signals.interrupt():
-            send(number)
-            done.append("more")
+    interrupted = pytest.raises(Interrupted, match=f"^the run was ended by {number.name}$")
+    with ending_signals() as signals, interrupted, signals.interrupt():
+        send(number)
+        done.append("more")
     assert done == []
 
 
 def test_undo_is_not_interrupted():
-    """A second signal, as from an administrator without patience, comes in the middle of the undo."""
+    """A second signal, of an administrator without patience, comes in the middle of the undo."""
     undone = []
     with ending_signals() as signals:
         with pytest.raises(Interrupted), signals.interrupt():

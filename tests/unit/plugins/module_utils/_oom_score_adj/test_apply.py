@@ -5,6 +5,7 @@
 """What is written, read back, checked again, and put back on any failure."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -221,6 +222,21 @@ def test_forks_that_never_end_cost_no_other_target_its_pin(processes, monkeypatc
     assert processes.scores(10, 11, 100, 12) == [-500, -500, -500, 7]
 
 
+def test_count_late_process_that_ends_before_its_write(processes, monkeypatch):
+    real = apply.ScoreWriter._find_late
+
+    def find_and_end(self, pin, selector):
+        complete, late = real(self, pin, selector)
+        for step in late:
+            shutil.rmtree(str(processes.proc.root / str(step.change.process.pid)))
+        return complete, late
+
+    monkeypatch.setattr(apply.ScoreWriter, "_find_late", find_and_end)
+    fork_on_write(processes, monkeypatch, forks=1)
+    [outcome] = processes.apply(Pin("cgroup", "/system.slice/docker.service", -500))
+    assert ([change.process.pid for change in outcome.changes], outcome.vanished) == ([10, 11], 1)
+
+
 def test_pin_children_forked_meanwhile(host, monkeypatch):
     write = ProcessDir.set_score
     late = iter([60, 61])
@@ -413,6 +429,14 @@ def test_signal_before_the_plan_changes_nothing(host):
         apply_locked(host.proc.procfs, host.systemd(), make_plan)
 
 
+def test_drop_in_that_another_program_changes_after_the_plan_is_not_overwritten(host):
+    plan = host.plan(unit_pin("docker"))
+    host.write("etc/systemd/system/docker.service.d/60-oomguard.conf", "# an administrator's\n")
+    with pytest.raises(OomError, match=r"60-oomguard\.conf was changed by another program during this run: run again"):
+        host.apply_plan(plan)
+    assert (host.drop_in("docker"), host.scores(10)) == ("# an administrator's\n", [0])
+
+
 # --- undo only what is still ours -----------------------------------------------------------------
 
 
@@ -452,6 +476,22 @@ def test_result_has_the_score_of_the_moment_of_the_write(processes):
     processes.proc.write("10/oom_score_adj", "10\n")
     [change] = processes.apply_plan(plan).outcomes[0].changes
     assert (change.before, change.after) == (10, -500)
+
+
+def test_undo_goes_on_where_a_process_cannot_be_read(processes, monkeypatch):
+    def deny():
+        monkeypatch.setattr(ProcessDir, "process", lambda directory: denied(directory, process(directory)))
+
+    def denied(_directory, found):
+        if found.pid == 11:
+            raise PermissionError(13, "Permission denied")
+        return found
+
+    process = ProcessDir.process
+    fail_at(monkeypatch, 300, deny)
+    with pytest.raises(OomError, match=r"put back: the score of process 11 \(exe\) cannot be read: Permission denied"):
+        processes.apply(process_pin("dockerd"), pid_pin(12, 300))
+    assert processes.scores(10, 11) == [0, -500]
 
 
 def test_undo_leaves_drop_in_that_another_program_has_changed(host, monkeypatch):
