@@ -20,6 +20,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.lock import writer_lock
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import (
     EndingSignals,
@@ -34,7 +35,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     warnings_for_missing,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome, Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan, TargetFinder
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import (
+    PinPlan,
+    TargetFinder,
+    measure_killable,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import Selector
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writes import (
     Write,
@@ -274,7 +279,12 @@ class ScoreWriter:
             planned_cgroups=planned_cgroups,
             cgroups=[] if planned_cgroups is None else directory.cgroups(),
         )
-        return refuse_write(write, self._killable, self._least_killable_percent)
+        refusal = refuse_write(write, self._killable, self._least_killable_percent)
+        if refusal is not None and step.is_late and step.change.after == SCORE_MIN:
+            # Many that were made immune may have ended since.
+            self._killable = measure_killable(ProcessTable(self._procfs), [])
+            refusal = refuse_write(write, self._killable, self._least_killable_percent)
+        return refusal
 
     def _note(self, step: _Step, change: Change, process: Process) -> None:
         """Remember a score that was written and read back."""

@@ -316,7 +316,7 @@ def plan_pins(procfs: Procfs, systemd: Systemd, pins: Iterable[Pin], least_killa
     refuse_conflicts(outcomes)
     warnings += warnings_for_inherited(outcomes)
     warnings += _warnings_for_capability(procfs, outcomes)
-    killable = _measure_killable(table, outcomes)
+    killable = measure_killable(table, outcomes)
     for outcome in outcomes:
         warnings += _guard(finder, outcome, killable, least_killable_percent)
     if procfs.hidden:
@@ -343,8 +343,8 @@ def _warnings_for_capability(procfs: Procfs, outcomes: List[Outcome]) -> List[st
     ]
 
 
-def _measure_killable(table: ProcessTable, outcomes: List[Outcome]) -> Killable:
-    """Return how much resident memory the killer may free once the plan is applied."""
+def measure_killable(table: ProcessTable, outcomes: List[Outcome]) -> Killable:
+    """Return how much resident memory the killer may free once these changes are made."""
     scores = dict(table.scores)
     scores.update((change.process.pid, change.after) for outcome in outcomes for change in outcome.all_changes())
     scores[INIT] = SCORE_MIN  # mm/oom_kill.c:oom_unkillable_task

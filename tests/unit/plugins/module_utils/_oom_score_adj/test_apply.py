@@ -24,7 +24,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.signals impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked, apply_plan
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Killable, Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
 HEADER = (
@@ -289,6 +289,22 @@ def test_late_job_runner_is_not_made_immune(processes, monkeypatch):
     assert processes.scores(12, 100, 101) == [-1000, 0, -1000]
     [warning] = applied.warnings
     assert warning.startswith("process 100 (bash) keeps its score 0: cgroup=/app.slice at -1000: bash starts jobs")
+
+
+@pytest.mark.parametrize("resident_kb, score", [(1000, -1000), (5000, 0)])
+def test_late_immunity_counts_what_is_immune_now(processes, monkeypatch, resident_kb, score):
+    """Many processes were made immune and have ended, then one more appears."""
+    processes.proc.process(12, "app", cgroup="/app.slice", resident_kb=1000)
+    processes.proc.process(13, "victim", resident_kb=4000)
+    procs = processes.proc.root.parent / "cgroup/app.slice/cgroup.procs"
+    procs.parent.mkdir()
+    procs.write_text("12\n")
+    plan = processes.plan(Pin("cgroup", "/app.slice", -1000), least=50)
+    processes.proc.process(100, "worker", cgroup="/app.slice", resident_kb=resident_kb)
+    procs.write_text("12\n100\n")
+    applied = processes.apply_plan(plan._replace(killable=Killable(1000, 1000)))
+    assert processes.scores(12, 100) == [-1000, score]
+    assert [one for one in applied.warnings if "less than min_killable_percent=50" not in one] == []
 
 
 def test_heir_that_moves_meanwhile_keeps_its_score(host):
