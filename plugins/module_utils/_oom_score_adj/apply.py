@@ -147,14 +147,14 @@ class ScoreWriter:
         self._latest: Dict[Tuple[int, int], Change] = {}  # the last write that was read back
         self._attempts: Dict[Tuple[int, int], int] = {}
         self._left: Set[Tuple[int, int]] = set()  # processes that are not written to any more
-        self._troubles: List[OomError] = []
+        self._troubles: Dict[Tuple[int, int], OomError] = {}
         self._forks = ForkWatch(procfs)
         self.warnings: List[str] = []
 
     def write(self, outcomes: List[Outcome]) -> List[Outcome]:
         """Write all scores, and return the outcomes; processes that have ended are only counted.
 
-        Raises ReadBackError if no process at all keeps its score; for some it is a warning.
+        Raises ReadBackError if no selected process keeps its score; for some it is a warning.
         """
         steps = [step for outcome in outcomes for step in self._list_steps(outcome)]
         # The kernel may deny to lower a score: this comes first, before anything else has changed.
@@ -169,9 +169,11 @@ class ScoreWriter:
             for outcome in outcomes
         ]
         stable = [self._write_until_stable(outcome) for outcome in kept]
-        if self._troubles and not self._latest:
-            raise self._troubles[0]
-        self.warnings += [str(error) for error in self._troubles] + warnings_for_forks(self._forks.given_up)
+        errors = list(self._troubles.values())
+        selected = {_identify(change.process) for outcome in stable for change in outcome.changes}
+        if selected and selected <= set(self._troubles):
+            raise errors[0]
+        self.warnings += [str(error) for error in errors] + warnings_for_forks(self._forks.given_up)
         return stable
 
     def _list_steps(self, outcome: Outcome, is_late: bool = False) -> List[_Step]:
@@ -257,7 +259,7 @@ class ScoreWriter:
                     _set_score(directory, change)
                 except ReadBackError as error:
                     self._left.add(step.process)
-                    self._troubles.append(error)
+                    self._troubles[step.process] = error
                     return change._replace(after=directory.score())
         except GONE:
             return None
@@ -268,7 +270,8 @@ class ScoreWriter:
         """Return why this score must not be written now, as a warning; None if it may."""
         if self._attempts.get(step.process, 0) >= ATTEMPTS:
             return f"{process} sets its score to {now} again and again: it manages its own score"
-        planned_cgroups = self._finder.find_deciding_cgroups(process)
+        was_asked = step.selector is not None and step.pin.score is not None
+        planned_cgroups = None if was_asked else self._finder.find_deciding_cgroups(process)
         write = Write(
             pin=step.pin,
             process=process,

@@ -117,7 +117,7 @@ class TargetFinder:
         return None
 
     def find_deciding_cgroups(self, process: Process) -> Optional[List[str]]:
-        """Return the cgroups that the planned score follows from; None if a user asked for it."""
+        """Return the cgroups that the planned score of an heir or of a removed pin follows from."""
         return self._deciding_cgroups.get((process.pid, process.start_time))
 
     # --- what is selected ------------------------------------------------------------

@@ -64,9 +64,10 @@ def refuse_write(write: Write, killable: Killable, least_killable_percent: int) 
     """
     pin, process, after = write.pin, write.process, write.planned.after
     start = f"{pin.target}: {process} keeps its score {write.now}"
-    if write.is_heir and write.now != write.planned.before:
+    # A higher score is no gain for anybody: a process must not avoid it by a change in time.
+    if after < write.now and write.is_heir and write.now != write.planned.before:
         return f"{start}: it has changed the score {write.planned.before} that it inherited"
-    if write.planned_cgroups is not None and write.cgroups != write.planned_cgroups:
+    if after < write.now and write.planned_cgroups is not None and write.cgroups != write.planned_cgroups:
         return f"{start}: it has moved to another cgroup during this run"
     if after != SCORE_MIN:
         return None

@@ -307,17 +307,19 @@ def test_late_immunity_counts_what_is_immune_now(processes, monkeypatch, residen
     assert [one for one in applied.warnings if "less than min_killable_percent=50" not in one] == []
 
 
-def test_heir_that_moves_meanwhile_keeps_its_score(host):
+def test_heir_that_changes_meanwhile_gets_no_lower_score(host):
     for pid in (20, 21, 22):
         host.proc.write(f"{pid}/oom_score_adj", "-300\n")
+    host.proc.process(23, "own-unit", parent=22, score=-300, cgroup="/system.slice/containerd.service")
     plan = host.plan(unit_pin("cron", -300, children="reset"))
-    host.proc.write("22/cgroup", "0::/system.slice/containerd.service\n")
     host.proc.write("21/oom_score_adj", "700\n")
+    host.proc.write("22/cgroup", "0::/elsewhere\n")
+    host.proc.write("23/cgroup", "0::/elsewhere\n")
     warnings = host.apply_plan(plan).warnings
-    assert host.scores(21, 22) == [700, -300]
-    assert [one.partition(": ")[2] for one in warnings] == [
+    assert host.scores(21, 22, 23) == [700, 0, -300]
+    assert sorted(one.partition(": ")[2] for one in warnings) == [
         "process 21 (sh) keeps its score 700: it has changed the score -300 that it inherited",
-        "process 22 (backup) keeps its score -300: it has moved to another cgroup during this run",
+        "process 23 (own-unit) keeps its score -300: it has moved to another cgroup during this run",
     ]
 
 
@@ -352,6 +354,13 @@ def test_process_that_sets_its_score_all_the_time_is_left_alone(processes, monke
     assert time.monotonic() - begun < 5
     assert processes.scores(10, 11) == [-500, 300]
     assert "process 11 (exe) sets its score to 300 again and again: it manages its own score" in applied.warnings
+
+
+def test_process_that_does_not_keep_its_score_fails_no_run_that_had_nothing_else_to_do(processes, monkeypatch):
+    processes.apply(process_pin("dockerd"))
+    monkeypatch.setattr(ProcessDir, "set_score", lambda _directory, _score: None)
+    applied = processes.apply_plan(processes.plan(process_pin("dockerd"), pid_pin(12, 7)))
+    assert applied.warnings == ["process 12 (a-name-cut-at-1) shows score 5 after 7 was written"]
 
 
 VFORK = """\

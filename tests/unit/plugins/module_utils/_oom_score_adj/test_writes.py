@@ -65,6 +65,10 @@ ACCEPTED = {
     "what a user asked for": write(),
     "immunity": write(after=-1000),
     "a score that the process has changed meanwhile": write(now=77),
+    "an heir that has raised its score a little": write(before=-500, now=-499, after=0, is_heir=True),
+    "an heir that has moved, but gets a higher score": write(
+        before=-500, after=0, is_heir=True, planned=["/x"], cgroups=["/y"]
+    ),
     "an heir": write(before=-500, after=0, is_heir=True, planned=["/x"], cgroups=["/x"]),
     "a job runner by force": write("cron", after=-1000, force=True),
     "late": write(after=-1000, is_late=True),
@@ -82,7 +86,7 @@ REFUSED = {
         "cgroup=/x: process 7 (x) keeps its score 300: it has changed the score -500 that it inherited",
     ),
     "an heir that has moved": (
-        write(before=-500, after=-300, is_heir=True, planned=["/x"], cgroups=["/y"]),
+        write(before=-500, after=-900, is_heir=True, planned=["/x"], cgroups=["/y"]),
         "cgroup=/x: process 7 (x) keeps its score -500: it has moved to another cgroup during this run",
     ),
     "an immune heir": (
