@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -19,6 +20,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     OomError,
     ReadBackError,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.lock import writer_lock
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
@@ -440,8 +442,7 @@ def test_signal_puts_all_back(host, monkeypatch, number, write):
         Interrupted, match=rf"^the run was ended by {number.name}: all that it had changed was put back$"
     ):
         locked(host, unit_pin("docker"), unit_pin("cron", -300), pid_pin(70, 5))
-    (host.root / "run/oomguard/lock").unlink()
-    (host.root / "run/oomguard").rmdir()
+    shutil.rmtree(str(host.root / "run/oomguard"), ignore_errors=True)
     assert host.files() == before
 
 
@@ -460,6 +461,17 @@ def test_drop_in_that_another_program_changes_after_the_plan_is_not_overwritten(
     with pytest.raises(OomError, match=r"60-oomguard\.conf was changed by another program during this run: run again"):
         host.apply_plan(plan)
     assert (host.drop_in("docker"), host.scores(10)) == ("# an administrator's\n", [0])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the lock is root's")
+def test_signal_ends_the_wait_for_another_run(host):
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    with writer_lock(str(host.root)):
+        timer.start()
+        with pytest.raises(Interrupted):
+            locked(host, unit_pin("docker"))
+    timer.join()
+    assert host.scores(10) == [0]
 
 
 # --- undo only what is still ours -----------------------------------------------------------------
