@@ -51,7 +51,7 @@ prove: packages $(PROVE)/.done ## Prove in a private memory cgroup that the kill
 	@echo "The evidence is in .build/evidence"
 
 # Trials look for leftovers of other trials on this machine, so they run one after another. Steps without a kill run at the same time.
-TRIALS := integration units units-oldest units-newest check-hog check-forks vm-default
+TRIALS := integration units units-oldest units-newest check-hog check-forks check-pairs vm-default
 CHECKS := lint sanity corpus
 # These run every time: a server, the oldest and the newest kernel, and the four answers to OOM. The other guests take too long.
 GUESTS := vm-extremes vm-vm vm-host_oom vm-panic vm-overcommit
@@ -136,6 +136,11 @@ check-hog: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## The C allocator: warn
 check-forks: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Pins in a storm of 100,000 forks
 	$(call say,forks)
 	PYTHONPATH=$(LINK) $(MAIN)/bin/python -m pytest -q tests/forks
+
+.PHONY: check-pairs
+check-pairs: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Two runs at once, some ended by a signal (PAIRS=N, SEED=N)
+	$(call say,pairs)
+	PYTHONPATH=$(LINK) $(MAIN)/bin/python -m pytest -q tests/concurrency
 
 .PHONY: bench
 bench: bench-packages guest-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## Compare the speed with other tools, measured in one run

@@ -58,6 +58,7 @@ PURE = [
     "module_utils/_oom_score_adj/guards.py",
     "module_utils/_oom_score_adj/pin.py",
     "module_utils/_oom_trial/attribution.py",
+    "module_utils/_oom_score_adj/writes.py",
     "module_utils/_oom_trial/design.py",
     "module_utils/_oom_trial/verdict.py",
     "module_utils/_sysctl/boot_files.py",

@@ -208,6 +208,10 @@ notes:
     if nothing else is in it.
   - The module reads all units from systemd in one call, and reloads systemd once if a drop-in changed. No unit is
     restarted.
+  - Only one run of this collection writes on a host at a time; others wait for it. SIGTERM, SIGINT and SIGHUP put back
+    what the run has changed. What a killed run left is removed by the next one.
+  - A single process never costs other targets their pins. If it forks without end or sets its own score, a warning
+    names it.
   - On a host without systemd, units cannot be selected. Pin running processes with another selector, and let the init
     script or the container engine set the score at the next start.
 seealso:
@@ -504,12 +508,14 @@ def main() -> None:
         # while systemd prepares its answer, and the code that writes only if there is work to do.
         from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
-        plan = plan_pins(procfs, systemd, pins, module.params["min_killable_percent"])
+        least_percent = module.params["min_killable_percent"]
+        plan = plan_pins(procfs, systemd, pins, least_percent)
         outcomes, warnings = plan.outcomes, plan.warnings
         if plan.changed and not module.check_mode:
-            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_plan
+            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 
-            applied = apply_plan(procfs, systemd, plan)
+            procfs, systemd = Procfs(), Systemd()  # what was read before the lock does not count
+            plan, applied = apply_locked(procfs, systemd, lambda: plan_pins(procfs, systemd, pins, least_percent))
             outcomes, warnings = applied.outcomes, plan.warnings + applied.warnings
     except OomError as error:
         module.fail_json(msg=printable(str(error)))

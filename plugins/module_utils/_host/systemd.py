@@ -7,18 +7,21 @@
 
 """Query systemd for units, and plan and write our drop-ins.
 
-Strategy: one call of systemctl show returns all units. It can run in the background
-while the caller does other work. Our drop-in is one file in the unit's folder in
-/etc. We change only our own assignments in it.
+Strategy: one call of systemctl show returns all units, and may run in the
+background while the caller does something else. A drop-in is one file of ours in
+the unit's own folder in /etc, and of that file only our assignments. An answer of
+systemctl that may be cut off is an error: a property that is missing there would
+look like an empty one.
 Sources: systemctl(1), systemd.unit(5), systemd.service(5), org.freedesktop.systemd1(5).
 """
 
 import os
+import re
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
-from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import start_program
+from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
     DropIn,
     change_assignments,
@@ -43,8 +46,13 @@ _PROPERTIES = (
     "DropInPaths",
     "Delegate",
     "OOMScoreAdjust",
-    "OOMPolicy",
+    "OOMPolicy",  # the last one: systemd before 243 does not have it
 )
+# Those that every service has, and never empty; systemctl before 248 leaves out empty properties.
+_REQUIRED = ("Id", "Names", "LoadState", "ActiveState")
+_REQUIRED_IF_LOADED = ("Type", "MainPID", "FragmentPath", "Delegate", "OOMScoreAdjust")
+_SHOW_SECONDS = 30.0  # a busy service manager answers within 25 seconds, or not at all (sd-bus's default)
+_RELOAD_SECONDS = 180.0  # systemctl itself waits that long for a manager with thousands of units
 _NAME_BYTES = 255
 _OTHER_SUFFIXES = ("socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope")
 
@@ -90,13 +98,24 @@ def service_name(value: str) -> str:
     return name
 
 
+def start_systemctl(*command: str) -> Callable[[], str]:
+    """Start systemctl, and return a function that waits for its end and returns its output.
+
+    Raises UnsupportedError if it cannot be started. The function raises OomError if it fails,
+    or takes longer than systemd does at its worst.
+    """
+    program = Program(list(command), _SHOW_SECONDS if command[1] == "show" else _RELOAD_SECONDS)
+    return lambda: program.output().decode("utf-8", "surrogateescape")
+
+
 class Systemd:
     """The service manager of this host.
 
-    Tests pass a tree of files as root, and a replacement for start_program().
+    Tests pass a tree of files as root, and a replacement for start_systemctl().
     """
 
-    def __init__(self, root: str = "/", start: Callable[..., Callable[[], str]] = start_program) -> None:
+    def __init__(self, root: str = "/", start: Callable[..., Callable[[], str]] = start_systemctl) -> None:
+        self.root = root
         self._folders = UnitFolders(root)
         self._start = start
         self._pending: Dict[Tuple[str, ...], Callable[[], str]] = {}  # running queries, by names of services
@@ -120,7 +139,8 @@ class Systemd:
     def units(self, names: Iterable[str]) -> Dict[str, Unit]:
         """Return these services by the names given, with one call of systemctl show.
 
-        Raises UnsupportedError if systemd does not manage this host, OomError if systemctl fails.
+        Raises UnsupportedError if systemd does not manage this host, OomError if systemctl fails
+        or its answer is incomplete.
         """
         names = tuple(dict.fromkeys(names))
         if not names:
@@ -129,22 +149,29 @@ class Systemd:
             raise UnsupportedError(self._explain_no_systemd(names[0]))
         if names not in self._pending:
             self.ask_for(names)
-        wait_for_output = self._pending.pop(names)
-        blocks = [block for block in wait_for_output().split("\n\n") if block.strip()]
+        output = _check_end(self._pending.pop(names)())
+        blocks = [block for block in output.split("\n\n") if block.strip("\n")]
         if len(blocks) != len(names):
-            raise OomError(f"systemctl show returned {len(blocks)} units for {len(names)} names: {', '.join(names)}")
-        return {name: _parse_unit(block) for name, block in zip(names, blocks)}
+            raise OomError(f"systemctl show returned {len(blocks)} units for {len(names)} names: {_join_names(names)}")
+        units = {name: _parse_unit(name, _parse_properties(block)) for name, block in zip(names, blocks)}
+        # systemd has OOMPolicy for every loaded service or, before version 243, for none.
+        if len({unit.oom_policy is None for unit in units.values() if unit.load_state == "loaded"}) > 1:
+            raise _incomplete(names[-1], "OOMPolicy")
+        return units
 
     def default(self, key: str) -> Optional[str]:
         """Return systemd's default of OOMScoreAdjust or OOMPolicy, for units that do not set it.
 
-        Returns None if systemd is too old: DefaultOOMScoreAdjust= came with version 250,
-        DefaultOOMPolicy= with 243 (systemd-system.conf(5)).
-        Raises OomError if systemctl fails.
+        None if systemd is too old to have such a setting: DefaultOOMScoreAdjust= came with
+        version 250, DefaultOOMPolicy= with 243 (systemd-system.conf(5)).
+        Raises OomError if systemctl fails or its answer is incomplete.
         """
         if not self._defaults:
             wait_for_output = self._start("systemctl", "show", "--property=DefaultOOMScoreAdjust,DefaultOOMPolicy")
-            self._defaults = _parse_properties(wait_for_output())
+            self._defaults = _parse_properties(_check_end(wait_for_output()))
+            score = self._defaults.get("DefaultOOMScoreAdjust")
+            if score is not None and not is_score(score):
+                raise OomError(f"systemctl show returned DefaultOOMScoreAdjust={score[:32]!r}, which is not a score")
         return self._defaults.get("Default" + key)
 
     def _explain_no_systemd(self, name: str) -> str:
@@ -197,7 +224,25 @@ class Systemd:
 
     def has_drop_in(self, unit_id: str) -> bool:
         """Return whether a unit has a drop-in of ours; raises AccessError if it cannot be read."""
-        return self._folders.read(self._drop_in_path(unit_id)) is not None
+        return self.read(self._drop_in_path(unit_id)) is not None
+
+    def has_leftovers(self, unit_id: str) -> bool:
+        """Return whether a run that was killed left something of our drop-in of a unit."""
+        return self._folders.has_leftovers(self._drop_in_path(unit_id))
+
+    def read(self, path: str) -> Optional[str]:
+        """Return a drop-in's text, None without one; raises AccessError if it cannot be read."""
+        return self._folders.read(path)
+
+    def sweep(self, path: str) -> None:
+        """Remove what a run that was killed left of a drop-in, and its folder if that is empty.
+
+        Raises AccessError if that fails.
+        """
+        if self.read(path) is None:
+            self._folders.remove(path)
+        else:
+            self._folders.sweep(path)
 
     def score_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[int]:
         """Return the OOMScoreAdjust of a unit's next start, with the planned drop-in.
@@ -264,23 +309,59 @@ class Systemd:
         self._start("systemctl", "daemon-reload")()
 
 
+def _check_end(output: str) -> str:
+    """Return the output; raise OomError if its last line is cut off."""
+    if output and not output.endswith("\n"):
+        raise OomError("systemctl show returned an incomplete answer: its last line is cut off; run again")
+    return output
+
+
 def _parse_properties(block: str) -> Dict[str, str]:
-    return dict(line.split("=", 1) for line in block.strip().splitlines() if "=" in line)
+    return dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
 
 
-def _parse_unit(block: str) -> Unit:
-    properties = _parse_properties(block)
+def _parse_unit(name: str, properties: Dict[str, str]) -> Unit:
+    """Return a unit; raise OomError if its properties are incomplete or of another unit."""
+    _check_properties(name, properties)
     return Unit(
         id=properties["Id"],
-        names=properties.get("Names", "").split(),
-        load_state=properties.get("LoadState", ""),
-        active_state=properties.get("ActiveState", ""),
+        names=properties["Names"].split(),
+        load_state=properties["LoadState"],
+        active_state=properties["ActiveState"],
         type=properties.get("Type", ""),
-        main_pid=int(properties.get("MainPID") or 0),
+        main_pid=_parse_number(name, properties, "MainPID"),
         control_group=properties.get("ControlGroup", ""),
         fragment=properties.get("FragmentPath", ""),
         drop_ins=properties.get("DropInPaths", "").split(),
         delegate=properties.get("Delegate") == "yes",
-        score=int(properties.get("OOMScoreAdjust") or 0),
+        score=_parse_number(name, properties, "OOMScoreAdjust"),
         oom_policy=properties.get("OOMPolicy"),
     )
+
+
+def _check_properties(name: str, properties: Dict[str, str]) -> None:
+    required = list(_REQUIRED)
+    if properties.get("LoadState") == "loaded":
+        # One that prints an empty property leaves out none.
+        required += _PROPERTIES[:-1] if "" in properties.values() else _REQUIRED_IF_LOADED
+    for key in required:
+        if key not in properties:
+            raise _incomplete(name, key)
+    unit_id = properties["Id"]
+    if name not in (unit_id, *properties["Names"].split()) or not UNIT_NAME.match(unit_id):
+        raise OomError(f"systemctl show returned the unit {unit_id[:_NAME_BYTES]!r} for the name {name}")
+
+
+def _parse_number(name: str, properties: Dict[str, str], key: str) -> int:
+    value = properties.get(key) or "0"
+    if not re.match(r"-?[0-9]{1,10}\Z", value):
+        raise OomError(f"systemctl show returned {key}={value[:32]!r} for unit {name}, which is not a number")
+    return int(value)
+
+
+def _incomplete(name: str, key: str) -> OomError:
+    return OomError(f"systemctl show returned an incomplete answer: unit {name} lacks {key}; run again")
+
+
+def _join_names(names: Tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -20,6 +20,10 @@ HEADER = (
     "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else."
 )
 SECTION = "Service"
+# systemd:src/basic/fileio.c:read_line_full and src/basic/string-util.h. Other line ends of Unicode
+# are ordinary characters there.
+_LINE = re.compile("[^\n\r]*(?:\r\n|\n|\r)|[^\n\r]+")
+_BLANKS = " \t\n\r"
 
 
 class DropIn(NamedTuple):
@@ -43,8 +47,8 @@ class _Statement(NamedTuple):
 def _split_statements(text: str) -> Iterator[_Statement]:
     section: Optional[str] = None
     lines, joined = "", ""
-    for line in text.splitlines(True):
-        content = line.strip()
+    for line in _LINE.findall(text):
+        content = line.strip(_BLANKS)
         is_comment = content.startswith(("#", ";"))
         is_continuation = bool(lines)
         lines += line
@@ -57,7 +61,9 @@ def _split_statements(text: str) -> Iterator[_Statement]:
         key, equals, value = joined.partition("=")
         if joined.startswith("[") and joined.endswith("]"):
             section, equals = joined[1:-1], ""
-        yield _Statement(lines, section, key.strip() if equals else None, value.strip() if equals else None)
+        yield _Statement(
+            lines, section, key.strip(_BLANKS) if equals else None, value.strip(_BLANKS) if equals else None
+        )
         lines, joined = "", ""
     if lines:
         yield _Statement(lines, section, None, None, is_complete=False)

@@ -51,6 +51,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.sele
     Selector,
     make_selector,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writes import choose_score, runs_in
 
 if TYPE_CHECKING:  # a host compiles what it imports, and most targets do without this
     from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
@@ -85,6 +86,8 @@ class TargetFinder:
         self._pinned: Set[Tuple[int, int]] = set()
         # All scores that selected processes ever had, which their children may have.
         self._handed_on: Dict[Pin, Set[int]] = {}
+        # The cgroups of each process whose score follows from them, by pid and start time.
+        self._deciding_cgroups: Dict[Tuple[int, int], List[str]] = {}
         self.missing: Dict[Pin, str] = {}  # why a target has no selector
         # Processes that a target leaves to another one, by target, pid and start time.
         self._left: Set[Tuple[Pin, int, int]] = set()
@@ -171,6 +174,10 @@ class TargetFinder:
                 advice = f"select what runs in it by cgroup={unit.control_group}, or use children=pin"
             raise InputError(f"{pin.target} is {unit.active_state} without a main process (Type={unit.type}): {advice}")
         return None
+
+    def find_deciding_cgroups(self, process: Process) -> Optional[List[str]]:
+        """Return the cgroups that the planned score of an heir or of a removed pin follows from."""
+        return self._deciding_cgroups.get((process.pid, process.start_time))
 
     # --- what is selected ------------------------------------------------------------
 
@@ -265,6 +272,8 @@ class TargetFinder:
             after[one.process.pid] = self._find_unpinned_score(pin, one, after) if pin.score is None else pin.score
             if selector is not None and (one.process.pid, one.process.start_time) in selector.only_raised:
                 after[one.process.pid] = max(0, after[one.process.pid])
+            if pin.score is None:
+                self._remember_cgroups(one)
         changes = [Change(one.process, one.score, after[one.process.pid]) for one in selected]
         units = {one.unit for one in selected}
         common_unit = units.pop() if len(units) == 1 else None
@@ -288,15 +297,17 @@ class TargetFinder:
 
         C(after) are the scores of processes that started earlier, by pid.
         """
-        unit = self._find_unit(one.unit)
+        unit = self._find_own_unit(one)
         if unit is None:
-            return after[one.process.parent] if one.process.parent in after else self._read_parent_score(one)
+            parent = one.process.parent
+            return choose_score(after[parent] if parent in after else self._read_parent_score(one))
+        is_main = one.process.pid == unit.main_pid
         if not pin.persistent:  # the drop-in stays, and so does its score
-            return find_score_after_restart(self._systemd, unit, None, self._table)
+            return choose_score(find_score_after_restart(self._systemd, unit, None, self._table), is_main)
         removal = plan_removal(self._systemd, unit)
         if find_self_managing([unit.id, *unit.names]) or self._systemd.pinned_by(removal) != one.score:
             return one.score  # not our pin: a daemon that manages its score has set it itself
-        return find_score_after_restart(self._systemd, unit, removal, self._table)
+        return choose_score(find_score_after_restart(self._systemd, unit, removal, self._table), is_main)
 
     def _read_parent_score(self, one: _Found) -> int:
         """Return the score that a process was forked with.
@@ -332,12 +343,23 @@ class TargetFinder:
             return [Change(one.process, one.score, one.score) for one in inherited]
         if self._systemd.runs():
             self._read_units(one.unit for one in inherited)
-        return [Change(one.process, one.score, self._find_own_score(pin, one.unit)) for one in inherited]
+        for one in inherited:
+            self._remember_cgroups(one)
+        return [Change(one.process, one.score, self._find_own_score(pin, one)) for one in inherited]
 
-    def _find_own_score(self, pin: Pin, name: Optional[str]) -> int:
-        """Return the score of a process's own unit; 0 without one, or if it is the pinned unit."""
-        unit = self._find_unit(name)
-        return 0 if unit is None or (pin.selector == "unit" and unit.id == self.get_unit(pin).id) else unit.score
+    def _find_own_score(self, pin: Pin, one: _Found) -> int:
+        """Return the score of an heir's own unit; 0 without one, or if it is the pinned unit."""
+        unit = self._find_own_unit(one)
+        is_pinned = unit is None or (pin.selector == "unit" and unit.id == self.get_unit(pin).id)
+        return 0 if unit is None or is_pinned else choose_score(unit.score)
+
+    def _find_own_unit(self, one: _Found) -> Optional[Unit]:
+        """Return the unit that a process really runs in; None if it only looks like that."""
+        unit = self._find_unit(one.unit)
+        return unit if unit is not None and runs_in(one.cgroups, unit.control_group) else None
+
+    def _remember_cgroups(self, one: _Found) -> None:
+        self._deciding_cgroups[one.process.pid, one.process.start_time] = one.cgroups
 
     # --- units ---------------------------------------------------------------------------
 
@@ -363,6 +385,7 @@ class PinPlan(NamedTuple):
     killable: Killable  # once the plan is applied
     warnings: List[str]
     finder: TargetFinder  # to find the targets again while the plan is applied
+    least_killable_percent: int = 0
 
     @property
     def changed(self) -> bool:
@@ -393,12 +416,12 @@ def plan_pins(procfs: Procfs, systemd: Systemd, pins: Iterable[Pin], least_killa
     refuse_conflicts(outcomes)
     warnings += warnings_for_inherited(outcomes)
     warnings += _warnings_for_capability(procfs, outcomes)
-    killable = _measure_killable(table, outcomes)
+    killable = measure_killable(table, outcomes)
     for outcome in outcomes:
         warnings += _guard(finder, outcome, killable, least_killable_percent)
     if procfs.hidden:
         warnings.append(f"{len(procfs.hidden)} processes of other users are hidden (hidepid): run as root to see all")
-    return PinPlan(outcomes, killable, warnings, finder)
+    return PinPlan(outcomes, killable, warnings, finder, least_killable_percent)
 
 
 def _normalize(pin: Pin) -> Pin:
@@ -420,8 +443,8 @@ def _warnings_for_capability(procfs: Procfs, outcomes: List[Outcome]) -> List[st
     ]
 
 
-def _measure_killable(table: ProcessTable, outcomes: List[Outcome]) -> Killable:
-    """Return how much resident memory the killer may free once the plan is applied."""
+def measure_killable(table: ProcessTable, outcomes: List[Outcome]) -> Killable:
+    """Return how much resident memory the killer may free once these changes are made."""
     scores = dict(table.scores)
     scores.update((change.process.pid, change.after) for outcome in outcomes for change in outcome.all_changes())
     scores[INIT] = SCORE_MIN  # mm/oom_kill.c:oom_unkillable_task
@@ -433,7 +456,10 @@ def _measure_killable(table: ProcessTable, outcomes: List[Outcome]) -> Killable:
 def _guard(finder: TargetFinder, outcome: Outcome, killable: Killable, least_killable_percent: int) -> List[str]:
     """Return warnings for a pin without effect; raise InputError for one that would do harm."""
     pin = outcome.pin
-    if not outcome.found or (pin.selector == "unit" and pin.state == "absent"):
+    # With state=absent too: the files of a unit may give it.
+    writes_immunity = any(change.before != change.after == SCORE_MIN for change in outcome.all_changes())
+    is_absent_unit = pin.selector == "unit" and pin.state == "absent"
+    if not outcome.found or (is_absent_unit and not writes_immunity):
         return []
     names = outcome.programs | outcome.services
     warnings: List[str] = []
@@ -443,7 +469,7 @@ def _guard(finder: TargetFinder, outcome: Outcome, killable: Killable, least_kil
         others = len(selector.members()) - len(outcome.changes) if selector else 0
         warnings = warnings_for_policy(pin.target, pin.score or 0, names, outcome.oom_policy, others)
     if not pin.force:
-        refuse_pin(pin.target, pin.score, names)
-        if pin.score == SCORE_MIN and outcome.changed:
+        refuse_pin(pin.target, SCORE_MIN if writes_immunity else pin.score, names)
+        if writes_immunity or (pin.score == SCORE_MIN and outcome.changed):
             refuse_few_killable(killable, least_killable_percent)
     return warnings

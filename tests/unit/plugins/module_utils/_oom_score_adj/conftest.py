@@ -197,7 +197,7 @@ def host(proc):
     services.add("docker", 10, children=[11], Delegate="yes")
     services.add("cron", 20, children=[21, 22])
     services.add("ssh", 30, aliases=["sshd"])
-    services.add("containerd", fragment="OOMScoreAdjust=-999\n")
+    services.add("containerd", fragment="OOMScoreAdjust=-999\n", ControlGroup=cgroup("containerd"))
     services.add("mariadb")
     services.add("postgresql", children=[99], Type="oneshot")
     services.add("seed", ActiveState="active", Type="oneshot")
