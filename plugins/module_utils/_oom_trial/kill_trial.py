@@ -12,17 +12,14 @@ checked before the first process starts, every wait has a deadline, the programs
 have deadlines of their own, and every way out runs the same clean-up.
 """
 
-import contextlib
 import os
 import signal
 import time
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
-    OomError,
-)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted, ending_signals
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.attribution import (
@@ -85,12 +82,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict 
 
 # The kernel log is read at least this often: its buffer holds the reports of some seconds.
 _READ_SECONDS = 0.5
-
-_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-class Interrupted(OomError):
-    """A signal asked the trial to end; it cleaned up first."""
 
 
 # --- before the trial: nothing here changes the host ---------------------------
@@ -170,18 +161,20 @@ class KillTrial:
         deadline = started_at + self._request.timeout
         runs: List[ObservedRun] = []
         self._watch.start()
-        with _signals_raise():
+        with ending_signals() as signals:
             try:
-                self._launcher.sweep()
-                cgroup = self._launcher.open(None if self._design.scope == "host" else self._design.limit_kb)
-                start = self._look_around()
-                for name, scores, expected in self._design.runs():
-                    runs.append(self._run_once(name, scores, expected, cgroup, deadline))
-                surroundings = self._surroundings(start, runs, cgroup)
+                with signals.interrupt():
+                    self._launcher.sweep()
+                    cgroup = self._launcher.open(None if self._design.scope == "host" else self._design.limit_kb)
+                    start = self._look_around()
+                    for name, scores, expected in self._design.runs():
+                        runs.append(self._run_once(name, scores, expected, cgroup, deadline))
+                    surroundings = self._surroundings(start, runs, cgroup)
+            except Interrupted as error:
+                raise Interrupted(f"{error}: the trial's processes and its cgroup were removed") from None
             finally:
-                with _signals_blocked():
-                    left_behind = self._launcher.close()
-                    self._watch.close()
+                left_behind = self._launcher.close()
+                self._watch.close()
         return dict(
             self._facts(),
             duration_s=round(time.monotonic() - started_at, 3),
@@ -337,28 +330,3 @@ def _has_allocated(program: StartedProgram) -> bool:
 def _actor(role: str, program: StartedProgram, wanted_score: int, score: Optional[int], end: Optional[End]) -> Actor:
     code, number = end or (None, None)
     return Actor(role, program.pid, ACTOR_NAMES[role], wanted_score, score, code, number, outlived=end is None)
-
-
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Turn a signal that ends the module into an exception, so that the usual clean-up runs."""
-
-    def interrupt(number: int, _frame: Any) -> None:
-        raise Interrupted(f"the trial was interrupted by signal {number}; its processes and its cgroup were removed")
-
-    usual = {number: signal.signal(number, interrupt) for number in _ENDING_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Keep signals from interrupting the clean-up."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING_SIGNALS)

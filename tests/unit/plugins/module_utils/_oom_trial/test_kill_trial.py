@@ -521,7 +521,7 @@ def test_clean_up_after_a_signal(false_hog, number):
     wait_for_decoy(trial)
     trial.send_signal(number)
     _out, error = trial.communicate(timeout=20)
-    assert f"the trial was interrupted by signal {int(number)}; its processes and its cgroup were removed" in error
+    assert f"the run was ended by {number.name}: the trial's processes and its cgroup were removed" in error
     assert leftovers() == []
 
 
