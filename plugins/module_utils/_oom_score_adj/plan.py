@@ -236,11 +236,11 @@ class TargetFinder:
             try:
                 with self._procfs.open(pid) as directory:
                     process = directory.process()
-                    if process.kernel_thread and pin.selector in ("pid", "pidfile"):
+                    matches = selector.matches(process, directory) if selector else self._is_in_table(process)
+                    if matches and process.kernel_thread and pin.selector in ("pid", "pidfile"):
                         raise InputError(
                             f"{pin.target}: {process.name} is a kernel thread, which the OOM killer never chooses"
                         )
-                    matches = selector.matches(process, directory) if selector else self._is_in_table(process)
                     if not matches or process.kernel_thread or (pin, process.pid, process.start_time) in self._left:
                         continue
                     is_claim = selector is not None and self._is_claim(pin, process, directory, selector)
