@@ -93,7 +93,9 @@ def find_container_cgroup(procfs: Procfs, value: str, users: FrozenSet[int] = fr
     paths = sorted({container.path for container in trusted})
     if len(paths) > 1:
         shown = ", ".join(printable_name(path) for path in paths[:_MAX_SHOWN])
-        raise InputError(f"container {value} matches more than one cgroup ({shown}): select one with cgroup")
+        # Those of users are no mistake of the caller: that stops no other target.
+        kind = UntrustedError if trusted[0].owner else InputError
+        raise kind(f"container {value} matches more than one cgroup ({shown}): select one with cgroup")
     return paths[0]
 
 

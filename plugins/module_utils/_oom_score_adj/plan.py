@@ -10,7 +10,7 @@
 Everything that may be refused is refused here.
 """
 
-from typing import TYPE_CHECKING, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -21,8 +21,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.claims import WHY_NOT_IMMUNE, Claims
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
     INIT,
     add_drop_in,
@@ -33,8 +34,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     ACCEPT_MISSING,
     find_self_managing,
-    hands_on_immunity,
-    is_guarded,
     name_program,
     refuse_conflicts,
     refuse_contradictions,
@@ -52,11 +51,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.sele
     make_selector,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writes import choose_score, runs_in
-
-if TYPE_CHECKING:  # a host compiles what it imports, and most targets do without this
-    from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
-
-WHY_NOT_IMMUNE = "a user chose its name, and programs of this name start others, which would inherit immunity"
 
 
 class _Found(NamedTuple):
@@ -92,47 +86,7 @@ class TargetFinder:
         # Processes that a target leaves to another one, by target, pid and start time.
         self._left: Set[Tuple[Pin, int, int]] = set()
         self.warnings: List[str] = []  # why a target was not used, whatever missing says
-        self._identity: Optional[Identity] = None
-        self._uids: Dict[Tuple[str, ...], FrozenSet[int]] = {}  # of login names
-
-    # --- what users could have put there ---------------------------------------------
-
-    def _get_identity(self) -> "Identity":
-        """Return the judge of processes; it is imported at the first use."""
-        if self._identity is None:
-            from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
-
-            self._identity = Identity(self._procfs)
-        return self._identity
-
-    def find_users(self, pin: Pin) -> FrozenSet[int]:
-        """Return the uids of the target's users; raise InputError for an unknown name."""
-        if pin.users and pin.users not in self._uids:
-            from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import find_uids
-
-            self._uids[pin.users] = find_uids(pin.users)
-        return self._uids.get(pin.users, frozenset())
-
-    def _is_claim(self, pin: Pin, process: Process, directory: ProcessDir, selector: Selector) -> bool:
-        """Return whether guards have a rule for the process's name, but a user chose it."""
-        if not is_guarded(name_program(process.name, process.pid == INIT)) or process.pid == INIT:
-            return False
-        if isinstance(selector, ByUnit) and selector.is_main(process.pid):
-            return False
-        return self._get_identity().why_foreign(directory, self.find_users(pin)) is not None
-
-    @staticmethod
-    def _refuses_immunity(pin: Pin, process: Process) -> bool:
-        return pin.score == SCORE_MIN and not pin.force and hands_on_immunity(name_program(process.name, False))
-
-    def _is_foreign(self, process: Process) -> bool:
-        """Return whether a user could have started a process; true if it has ended."""
-        try:
-            with self._procfs.open(process.pid) as directory:
-                is_same = directory.process().start_time == process.start_time
-                return not is_same or self._get_identity().why_foreign(directory) is not None
-        except (*GONE, PermissionError):
-            return True
+        self._claims = Claims(procfs)
 
     # --- what selects ----------------------------------------------------------------
 
@@ -159,7 +113,7 @@ class TargetFinder:
     def _make_selector(self, pin: Pin) -> Optional[Selector]:
         whole = pin.children == "pin"
         if pin.selector != "unit":
-            return make_selector(pin, self._procfs, self._get_identity, self.find_users(pin))
+            return make_selector(pin, self._procfs, self._claims.get_identity, self._claims.find_users(pin))
         unit = self.get_unit(pin)
         missing = self._systemd.why_missing(pin.value, unit)
         if missing:
@@ -212,7 +166,9 @@ class TargetFinder:
             for change in outcome.changes:
                 wanted.setdefault(change.process, set()).add(change.after)
         highest = {
-            process: max(scores) for process, scores in wanted.items() if len(scores) > 1 and self._is_foreign(process)
+            process: max(scores)
+            for process, scores in wanted.items()
+            if len(scores) > 1 and self._claims.is_foreign(process)
         }
         return [self._leave_to_others(outcome, highest) for outcome in outcomes] if highest else outcomes
 
@@ -243,15 +199,15 @@ class TargetFinder:
             try:
                 with self._procfs.open(pid) as directory:
                     process = directory.process()
-                    if process.kernel_thread and pin.selector in ("pid", "pidfile"):
+                    matches = selector.matches(process, directory) if selector else self._is_in_table(process)
+                    if matches and process.kernel_thread and pin.selector in ("pid", "pidfile"):
                         raise InputError(
                             f"{pin.target}: {process.name} is a kernel thread, which the OOM killer never chooses"
                         )
-                    matches = selector.matches(process, directory) if selector else self._is_in_table(process)
                     if not matches or process.kernel_thread or (pin, process.pid, process.start_time) in self._left:
                         continue
-                    is_claim = selector is not None and self._is_claim(pin, process, directory, selector)
-                    if selector is not None and is_claim and self._refuses_immunity(pin, process):
+                    is_claim = selector is not None and self._claims.is_claim(pin, process, directory, selector)
+                    if selector is not None and is_claim and self._claims.refuses_immunity(pin, process):
                         selector.pass_over(process, None, WHY_NOT_IMMUNE)
                         continue
                     found.append(_Found(process, directory.score(), directory.cgroups(), is_claim))

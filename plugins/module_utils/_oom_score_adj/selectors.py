@@ -108,7 +108,9 @@ class ByPidfile(ByPid):
         except FileNotFoundError:
             raise NotFoundError(f"pidfile {shown} does not exist") from None
         except OSError as error:
-            raise InputError(f"pidfile {shown} cannot be read: {error.strerror}") from error
+            # A user who is named may have made a circle of links: that stops no other target.
+            kind = UntrustedError if users else InputError
+            raise kind(f"pidfile {shown} cannot be read: {error.strerror}") from error
         except UntrustedError as error:
             raise UntrustedError(f"pidfile {error}: use pid or unit instead") from error
         # As systemd reads it: further lines are the daemon's own, as in postmaster.pid.
@@ -116,7 +118,8 @@ class ByPidfile(ByPid):
         try:
             super().__init__(text)
         except InputError:
-            raise InputError(f"pidfile {shown} holds {text[:32]!r}, not a process number") from None
+            kind = UntrustedError if self._file.uids or self._file.gids else InputError
+            raise kind(f"pidfile {shown} holds {text[:32]!r}, not a process number") from None
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
         """Return whether this is the pid, and the file may be believed."""

@@ -17,7 +17,7 @@ import threading
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError, UntrustedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import containers
 from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_cgroup
 
@@ -75,6 +75,13 @@ def test_same_name_in_the_slice_of_a_user(host, template):
         add_cgroup(host, CGROUPS[name], A)
     for users in (frozenset(), ALICE):
         assert find_container_cgroup(host.procfs, A, users) == "/" + CGROUPS[template].format(A)
+
+
+def test_two_cgroups_of_a_named_user(host):
+    for folder in ("a", "b"):
+        add_cgroup(host, "user.slice/user-1000.slice/" + folder + "/libpod-{0}.scope", A)
+    with pytest.raises(UntrustedError, match="matches more than one cgroup"):
+        find_container_cgroup(host.procfs, A, ALICE)
 
 
 def test_container_of_a_user_only_on_purpose(host):

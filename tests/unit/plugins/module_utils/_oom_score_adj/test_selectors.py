@@ -190,6 +190,13 @@ def test_pidfile_of_a_named_user_selects_processes_of_that_user_only(processes, 
     os.chown(str(pidfile), 65534, 65534)
     [outcome] = processes.plan(pin("pidfile", pidfile, 1000, users=("x",), missing="ignore")).outcomes
     assert [one.why for one in outcome.passed_over] == ["uid 65534 may write the pid file, and it runs as uid 0"]
+    pidfile.write_text("2\n")  # a kernel thread
+    assert not processes.plan(pin("pidfile", pidfile, 1000, users=("x",), missing="ignore")).outcomes[0].found
+    pidfile.write_text("junk\n")
+    with pytest.raises(UntrustedError, match="holds 'junk', not a process number"):
+        processes.plan(pin("pidfile", pidfile, 1000, users=("x",)))
+    [warning] = processes.plan(pin("pidfile", pidfile, 1000, users=("x",), missing="ignore")).warnings
+    assert "holds 'junk'" in warning
     processes.proc.process(13, "batch", uids=(65534,) * 4)
     pidfile.write_text("13\n")
     [outcome] = processes.plan(pin("pidfile", pidfile, -5, users=("x",))).outcomes
