@@ -194,21 +194,37 @@ headroom_kb:
 """
 
 import os
+from typing import Any, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.answer import answer
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import build_request, shared_options
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
     OvercommitPolicy,
     check_headroom_percent,
-    commit_limit_kb,
     overcommit_sysctls,
     parse_commit_memory,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import sysctl_results
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
+
+
+def run(params: Mapping[str, Any], check_mode: bool, progress: Progress) -> SysctlPlan:
+    """Return the plan that was carried out, or in check mode would be."""
+    host = Host()
+    wanted = overcommit_sysctls(
+        params["mode"],
+        params["ratio"],
+        params["kbytes"],
+        params["admin_reserve_kbytes"],
+        params["user_reserve_kbytes"],
+    )
+    check_headroom_percent(params["headroom_percent"])
+    memory = parse_commit_memory(host.meminfo(), os.sysconf("SC_PAGE_SIZE") // 1024)
+    policy = OvercommitPolicy(wanted, memory, params["headroom_percent"], host.run_kb)
+    return run_sysctls(host, build_request(policy, params), check_mode, progress)
 
 
 def main() -> None:
@@ -225,31 +241,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    params = module.params
-    host = Host()
-    try:
-        wanted = overcommit_sysctls(
-            params["mode"],
-            params["ratio"],
-            params["kbytes"],
-            params["admin_reserve_kbytes"],
-            params["user_reserve_kbytes"],
-        )
-        check_headroom_percent(params["headroom_percent"])
-        memory = parse_commit_memory(host.text("/proc/meminfo") or "", os.sysconf("SC_PAGE_SIZE") // 1024)
-        policy = OvercommitPolicy(wanted, memory, params["headroom_percent"])
-        plan = run_sysctls(host, build_request(policy, params), module.check_mode)
-    except OomError as error:
-        module.fail_json(msg=str(error))
-    for warning in plan.warnings:
-        module.warn(warning)
-    limit = commit_limit_kb(memory, plan.after.live)
-    module.exit_json(
-        commit_limit_kb=limit,
-        committed_as_kb=memory.committed_kb,
-        headroom_kb=limit - memory.committed_kb,
-        **sysctl_results(plan),
-    )
+    answer(module, run)
 
 
 if __name__ == "__main__":
