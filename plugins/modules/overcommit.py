@@ -15,6 +15,9 @@ description:
   - With O(mode=never) the kernel refuses memory to any process that would exceed the limit (C(ENOMEM)). If the limit is
     below what is already promised, no process can start any more, neither a shell nor Ansible. So the module calculates
     the limit first. A helper also restores the old values if new processes turn out not to start.
+  - Users may take everything that is promised to them. So the module also measures what a run of it and the login for
+    it take on this host. It refuses O(mode=never) if O(admin_reserve_kbytes) is smaller, because root could not undo it
+    then.
 options:
   mode:
     description:
@@ -36,7 +39,9 @@ options:
   admin_reserve_kbytes:
     description:
       - Memory that is promised only to root, in KiB. For O(mode=never) the kernel's documentation advises 131072, so
-        that root can log in.
+        that root can log in. The kernel's own value is 8192 or less, which is too little for that.
+      - It does not help the login of another user, even one who becomes root, nor what sshd runs as its own user before
+        a login. Keep a connection of root or a console for a host where users take all promises.
     type: int
   user_reserve_kbytes:
     description: With O(mode=never), memory in KiB that no single process gets, so that its user can still end it.
@@ -50,8 +55,10 @@ options:
     default: /etc/sysctl.d/60-oomguard-overcommit.conf
   force:
     description:
-      - Override a refusal. The module refuses to go below O(headroom_percent), to set a value that this host's kubelet
-        overwrites, and to change the host from inside a container.
+      - Override a refusal. The module refuses to go below O(headroom_percent), a limit or an O(admin_reserve_kbytes)
+        that leaves no memory for a login, to set a value that this host's kubelet overwrites, and to change the host
+        from inside a container. A change that is nowhere stricter than the present values is never refused for its
+        limit.
 extends_documentation_fragment:
   - oomguard.linux.attributes
   - oomguard.linux.sysctls
@@ -82,6 +89,7 @@ EXAMPLES = r"""
   oomguard.linux.overcommit:
     mode: never
     kbytes: 12582912
+    admin_reserve_kbytes: 131072
     persistent: false
 """
 

@@ -208,15 +208,16 @@ class Host:
 
         A process that a user could have put there does not count: a name is only a claim.
         """
-        return bool(self._system_processes(name))
+        return bool(self._system_processes([name]))
 
-    def _system_processes(self, name: str, logins: bool = False) -> Set[int]:
+    def _system_processes(self, names: Sequence[str], logins: bool = False) -> Set[int]:
         from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import (
             ProcessTable,
         )
         from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
-        pids = ProcessTable(Procfs(text_of(self.path("/proc")))).named(name)
+        table = ProcessTable(Procfs(text_of(self.path("/proc"))))
+        pids = {pid for name in names for pid in table.named(name)}
         return {pid for pid in pids if self._is_of_the_system(pid, logins)}
 
     def _is_of_the_system(self, pid: int, logins: bool = False) -> bool:
@@ -297,8 +298,7 @@ class Host:
 
     def _smallest_kb(self, names: Sequence[str]) -> int:
         """Return what the smallest of root's processes with one of these names is promised."""
-        pids = {pid for name in names for pid in self._system_processes(name, logins=True)}
-        return min((self._promised_kb(str(pid)) for pid in pids), default=0)
+        return min((self._promised_kb(str(pid)) for pid in self._system_processes(names, logins=True)), default=0)
 
     def _promised_kb(self, pid: str) -> int:
         """Return how much of the limit this process needs, in KiB; 0 if it ended.

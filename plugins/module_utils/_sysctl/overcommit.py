@@ -11,6 +11,7 @@ Pure. Sources: Documentation/mm/overcommit-accounting.rst, mm/util.c:vm_commit_l
 __vm_enough_memory.
 """
 
+import functools
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
@@ -237,7 +238,7 @@ class OvercommitPolicy(SysctlPolicy):
         self.wanted = wanted
         self.memory = memory
         self.headroom_percent = headroom_percent
-        self._run_kb = run_kb
+        self._run_kb = functools.lru_cache(maxsize=None)(run_kb)  # it reads all processes
 
     def write_order(self, live: SysctlValues) -> List[str]:
         """Return an order in which no moment has a stricter limit than the end.

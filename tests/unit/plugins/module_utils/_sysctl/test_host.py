@@ -114,7 +114,7 @@ def kubelet(sysctl_tree):
 @pytest.mark.parametrize(
     "facts, counts",
     [
-        (dict(), True),
+        ({}, True),
         (dict(uids="1000 1000 1000 1000"), False),
         (dict(uids="1000 0 0 0"), False),  # a setuid program, run under this name
         (dict(uids="0 0 0 1000"), False),
@@ -191,7 +191,7 @@ def make_loop(path):
 
 @pytest.mark.parametrize("make", [make_fifo, make_socket, make_endless, make_large, make_sparse, make_loop])
 def test_boot_file_that_cannot_be_read_is_a_warning(sysctl_tree, overcommit_request, make):
-    """A link in /etc/sysctl.d may lead into the folder of a user, who must not stop or hang a run."""
+    """A link in /etc/sysctl.d may lead into the folder of a user, who must not stop a run."""
     home = sysctl_tree.root / "home"
     home.mkdir()
     make(home / "x")
@@ -236,7 +236,7 @@ def test_folder_that_cannot_be_listed_is_an_error(sysctl_tree, overcommit_reques
 
 
 def test_meminfo(sysctl_tree):
-    with pytest.raises(UnsupportedError, match="/proc/meminfo does not exist: .* subset=pid"):
+    with pytest.raises(UnsupportedError, match=r"/proc/meminfo does not exist: .* subset=pid"):
         sysctl_tree.host.meminfo()
     sysctl_tree.write("/proc/meminfo", "MemTotal: 5 kB\n")
     assert sysctl_tree.host.meminfo() == "MemTotal: 5 kB\n"

@@ -197,8 +197,8 @@ GUEST_RUN_KB = 45000  # measured on a guest with Debian 12
         (
             {MODE: 2, RATIO: 90},
             {},
-            "mode=never: users can take every promise that admin_reserve_kbytes=8192 does not keep for root, and on this"
-            " host root needs 47104 KiB to log in and run this module; set admin_reserve_kbytes to 47104 or more"
+            "mode=never: users can take every promise that admin_reserve_kbytes=8192 does not keep for root, and on"
+            " this host root needs 47104 KiB to log in and run this module; set admin_reserve_kbytes to 47104 or more"
             " (force=true overrides)",
         ),
         ({MODE: 2, RATIO: 90, ADMIN_RESERVE: 47103}, {}, "set admin_reserve_kbytes to 47104 or more"),

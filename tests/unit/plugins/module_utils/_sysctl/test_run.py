@@ -146,7 +146,7 @@ def test_lock_that_any_user_can_take(sysctl_tree, run_overcommit):
 
 
 def test_helper_keeps_the_lock(sysctl_tree, run_overcommit, monkeypatch):
-    """The module is killed. Another run must not start before the helper has restored the values."""
+    """The module is killed. Another run waits until the helper has restored the values."""
     before = sysctl_tree.get(*WANTED)
     go = sysctl_tree.root / "go"
     child = os.fork()
