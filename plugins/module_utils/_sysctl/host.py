@@ -26,7 +26,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     bytes_of,
-    lines_of,
     printable_name,
     text_of,
 )
@@ -232,11 +231,8 @@ class Host:
         try:
             status, cgroups = self.text(process + "/status") or "", self.text(process + "/cgroup") or ""
             uids = [line.split()[1:] for line in status.split("\n") if line.startswith("Uid:")]
-            if uids != [["0"] * 4]:
-                return False
-            if not logins and any(
-                "user.slice" in line.split(":", 2)[-1].split("/") for line in lines_of(bytes_of(cgroups))
-            ):
+            in_login = any("user.slice" in line.split(":", 2)[-1].split("/") for line in cgroups.split("\n"))
+            if uids != [["0"] * 4] or (in_login and not logins):
                 return False
             program = os.stat(self.path(process + "/exe"))
             path = os.readlink(self.path(process + "/exe"))
@@ -253,13 +249,15 @@ class Host:
                 if folder.st_uid or folder.st_mode & stat.S_IWOTH:
                     return False
             return True
+        except PermissionError:  # this is a check without root, which cannot see the program
+            return True
         except (OSError, AccessError):  # it ended, or its program is not a file of this host
             return False
 
     def ids_in_use(self) -> Set[int]:
         """Return the ids of every user and group that a process has, or that /etc names.
 
-        A name service is not asked: it may not answer. Raises AccessError without /proc.
+        A name service is not asked: it may not answer.
         """
         found: Set[int] = set()
         for pid in self._list("/proc"):

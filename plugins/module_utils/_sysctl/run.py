@@ -39,7 +39,7 @@ def run_sysctls(
     progress = progress or Progress()
     try:
         return _run(host, request, check_mode, progress)
-    except OSError as error:  # what no reader or writer expects, such as a lack of memory or of descriptors
+    except (OSError, ImportError) as error:  # such as a lack of memory or of descriptors
         raise OomError(f"this module failed ({error}); {progress.state}") from error
 
 

@@ -7,6 +7,8 @@
 import os
 import shutil
 import socket
+import subprocess
+import tempfile
 import time
 from stat import S_ISDIR
 
@@ -18,6 +20,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     OomError,
     UnsupportedError,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import host
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import MODE
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import read_and_plan
@@ -130,6 +134,37 @@ def kubelet(sysctl_tree):
 )
 def test_kubelet_counts_only_if_no_user_can_have_started_it(kubelet, facts, counts):
     assert kubelet(**facts) is counts
+
+
+def test_kubelet_counts_if_its_program_cannot_be_seen(kubelet, monkeypatch):
+    """A check without root reads no link to another user's program."""
+
+    def denied(_path, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "readlink", denied)
+    assert kubelet()
+    assert not kubelet(uids="1000 1000 1000 1000", exe=None)
+
+
+@needs_root
+def test_program_of_a_user_is_no_kubelet():
+    """On this host: a real process of an ordinary user, which the name alone would count."""
+    folder = tempfile.mkdtemp()  # the temporary folders of pytest are closed to other users
+    try:
+        os.chmod(folder, 0o755)
+        program = os.path.join(folder, "kubelet")
+        shutil.copy(shutil.which("sleep"), program)
+        process = subprocess.Popen([program, "60"], preexec_fn=lambda: os.setresuid(65534, 65534, 65534))
+        try:
+            here = host.Host()
+            assert process.pid in ProcessTable(Procfs()).named("kubelet")
+            assert process.pid not in here._system_processes(["kubelet"])
+        finally:
+            process.kill()
+            process.wait()
+    finally:
+        shutil.rmtree(folder)
 
 
 @needs_root

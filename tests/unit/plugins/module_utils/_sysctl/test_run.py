@@ -209,11 +209,14 @@ def test_refuse_host_without_proc_sys(sysctl_tree, run_overcommit, check_mode):
         run_overcommit(check_mode)
 
 
-def test_unexpected_error_is_a_sentence(sysctl_tree, run_overcommit, monkeypatch):
-    def fail(_pid):
-        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOMEM, "Cannot allocate memory"), ImportError("Cannot allocate memory")]
+)
+def test_unexpected_error_is_a_sentence(sysctl_tree, run_overcommit, monkeypatch, error):
+    def fail():
+        raise error
 
-    monkeypatch.setattr(sysctl_tree.host, "container", lambda: fail(1))
+    monkeypatch.setattr(sysctl_tree.host, "container", fail)
     with pytest.raises(OomError, match=r"^this module failed .*Cannot allocate memory.; nothing was changed$"):
         run_overcommit()
 
