@@ -275,3 +275,8 @@ def test_words_of_a_file_are_cut():
     )
     value = BootValue(1, Assignment("vm." + "?" * 5000, "1", "f", 1))
     assert str(value) == f"f line 1 sets vm.{'?' * 57}... to 1"
+
+
+def test_text_for_another_sysctl_changes_nothing():
+    line = Assignment("kernel.core_pattern", "core", "f", 1)
+    assert resolve_assignments([MODE], [], [line]) == {MODE: BootValue(0, None)}

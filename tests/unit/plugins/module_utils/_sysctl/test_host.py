@@ -168,6 +168,36 @@ def test_program_of_a_user_is_no_kubelet():
 
 
 @needs_root
+def test_kubelet_of_a_container_does_not_count(kubelet, monkeypatch):
+    """Its program has the name of one on this host, but is another file."""
+    usual = os.readlink
+    monkeypatch.setattr(os, "readlink", lambda path, **options: usual(path, **options) if options else b"/usr/bin/env")
+    assert not kubelet()
+
+
+@needs_root
+def test_kubelet_counts_after_an_upgrade_of_its_package(tmp_path, monkeypatch):
+    program = tmp_path / "kubelet"
+    shutil.copy(shutil.which("sleep"), str(program))
+    usual = os.stat
+
+    def stat(path, **options):
+        """Hide that the temporary folders of tests are open to all."""
+        found = usual(path, **options)
+        return usual("/") if S_ISDIR(found.st_mode) else found
+
+    process = subprocess.Popen([str(program), "60"])
+    try:
+        program.unlink()
+        monkeypatch.setattr(os, "stat", stat)
+        assert process.pid in host.Host()._system_processes(["kubelet"], logins=True)
+    finally:
+        monkeypatch.undo()
+        process.kill()
+        process.wait()
+
+
+@needs_root
 @pytest.mark.parametrize("spoilt", ["", "program for all", "setuid", "owner", "folder for all"])
 def test_kubelet_counts_only_if_no_user_can_have_chosen_its_program(kubelet, tmp_path, monkeypatch, spoilt):
     folder = tmp_path / "bin"
