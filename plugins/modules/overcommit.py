@@ -55,10 +55,10 @@ options:
     default: /etc/sysctl.d/60-oomguard-overcommit.conf
   force:
     description:
-      - Override a refusal. The module refuses to go below O(headroom_percent), a limit or an O(admin_reserve_kbytes)
-        that leaves no memory for a login, to set a value that this host's kubelet overwrites, and to change the host
-        from inside a container. A change that is nowhere stricter than the present values is never refused for its
-        limit.
+      - Override a refusal. The module refuses a limit that leaves less than O(headroom_percent), or no memory for a
+        login, and an O(admin_reserve_kbytes) that does not hold one. It also refuses to set a value that this host's
+        kubelet overwrites, and to change the host from inside a container.
+      - A change that is nowhere stricter than the present values is not refused for its limit.
 extends_documentation_fragment:
   - oomguard.linux.attributes
   - oomguard.linux.sysctls
