@@ -22,13 +22,14 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar
     find_name_end,
     parse_header,
     parse_memcg_limit,
-    parse_summary,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import MemcgStats, Message
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.summary import parse_summary
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import (
     NAME_BYTES,
+    TASK,
     count_name_bytes,
-    split_task,
+    find_longest_name,
 )
 
 _BEGINNING = re.compile(
@@ -87,19 +88,18 @@ def _find_victim_name(text: str) -> Tuple[Optional[str], bool]:
     if "oom-kill:" in text:
         summary = parse_summary(text)
         if summary is not None:
-            return split_task(summary.rest, None)[1], summary.pid is None
+            return find_longest_name(summary.rest), summary.pid is None
     return None, False
 
 
-def may_go_on_in_next_record(text: str) -> bool:
-    """Return whether a text is a summary without its end.
+def may_go_on_in_next_record(text: str, rest: str) -> bool:
+    """Return whether a text is a summary without its end, and C(rest) can be that end.
 
-    A record holds 1 KiB, and what does not fit begins another one (kernel/printk).
+    A record holds 1 KiB, and what does not fit begins another one (kernel/printk). The cgroup's
+    name may end like a summary, but only the end of a summary begins with the task.
     """
-    if not text.startswith("oom-kill:"):
-        return False
-    summary = parse_summary(text)
-    return summary is not None and summary.pid is None
+    summary = parse_summary(text) if text.startswith("oom-kill:") else None
+    return summary is not None and (summary.pid is None or rest.startswith(TASK))
 
 
 def is_broken_message(first: str, rest: str) -> bool:
@@ -108,7 +108,7 @@ def is_broken_message(first: str, rest: str) -> bool:
     Inside a name a break looks the same as a line end that the name has.
     """
     if first.startswith("oom-kill:"):
-        return may_go_on_in_next_record(first) and not lacks_end_of_name(first) and " " not in rest
+        return may_go_on_in_next_record(first, rest) and not lacks_end_of_name(first) and " " not in rest
     if first.startswith("Task in /"):
         return _is_broken_limit(first, rest)
     match = KILL.match(first)

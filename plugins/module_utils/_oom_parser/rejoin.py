@@ -89,7 +89,8 @@ def _find_glue(last: Line, line: Line, page: "_Page") -> Optional[str]:
     if record.trusted != first.trusted or len(first.text) + len(record.text) > LONGEST_LINE:
         return None
     if not record.bare:
-        is_next = may_go_on_in_next_record(first.text) and seconds_between(first, record) <= RECORD_SECONDS
+        is_near = seconds_between(first, record) <= RECORD_SECONDS
+        is_next = is_near and may_go_on_in_next_record(first.text, record.text)
         return "" if is_next else None
     if not first.bare:
         if not page.is_mail and _measure_width(first) < WIDEST_PAGE - 1:
