@@ -26,10 +26,12 @@ import atheris
 
 with atheris.instrument_imports(include=["ansible_collections"]):
     from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import (
-        dmesg_records,
-        export_entries,
-        journal_record,
+        parse_dmesg_json,
         parse_lines,
+    )
+    from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
+        parse_journal_entry,
+        read_export_entries,
     )
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
@@ -46,12 +48,12 @@ KEYS = set(
 def read_records(form, data):
     """Return the records of a file with this format and content."""
     if form == EXPORT:
-        records = (journal_record(fields) for _taken, fields in export_entries(io.BytesIO(data)))
+        records = (parse_journal_entry(fields) for _taken, fields in read_export_entries(io.BytesIO(data)))
         return [record for record in records if record is not None]
     text = data.decode("utf-8", "backslashreplace")
     if form == DMESG_JSON:
         try:
-            return list(dmesg_records(text))
+            return list(parse_dmesg_json(text))
         except (ValueError, RecursionError):
             return []
     return list(parse_lines(text.split("\n")))

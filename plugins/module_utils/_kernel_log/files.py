@@ -5,11 +5,11 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Log files: which they are, in which order, unpacked, and where to go on the next time.
+"""Find log files, order and decompress them, and continue where the last run stopped.
 
-A log that is rotated is one log: kern.log goes on where kern.log.1 ends. A file
-is known again by how it begins, as rotation changes its name, its inode, and,
-once it is packed, its size.
+The files of a rotated log are one log: kern.log continues where kern.log.1 ends. A file is
+recognised by its first bytes, as rotation changes its name, its inode, and, once it is
+compressed, its size.
 """
 
 import contextlib
@@ -22,11 +22,11 @@ import re
 import stat
 import sys
 import zlib
-from typing import IO, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import IO, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, cast
 
 try:
     import lzma
-except ImportError:  # Python can be built without
+except ImportError:  # Python can be built without it
     lzma = None  # type: ignore[assignment]
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
@@ -35,37 +35,48 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     NotFoundError,
     UnsupportedError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import formats as _log_forms
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import search as _log_search
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_dmesg_json, parse_lines
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
+    LONGEST_ENTRY,
+    parse_journal_entry,
+    parse_json_entry,
+    read_export_entries,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.search import find_ranges
 
-# How much of a file is looked at to tell text from anything else.
+# How much of a file is checked for being text.
 _SAMPLE_BYTES = 65536
 
-# How much of its beginning identifies a file: the first lines have their moment in them.
+# How many of its first bytes identify a file: the first lines contain their timestamps.
 _MARK_BYTES = 1024
 
-# A file from this size on is searched first: a second or so is what it takes to read less.
+# A file of this size or more is searched first. Reading all of a smaller one takes about a second.
 _SEARCHED_BYTES = 8 << 20
 
-# No kernel's buffer is that large; dmesg's JSON has to be read as a whole.
+# No kernel's buffer is larger. dmesg's JSON has to be read as a whole.
 _LARGEST_DMESG = 1 << 24
 
-_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"  # what compressed files begin with, whatever their name
+_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"  # the first bytes of compressed files, whatever their names
 
 _DMESG = re.compile(rb"\s*\{\s*\"dmesg\"\s*:")
 _EXPORT = re.compile(rb"__[A-Z_]+=")
 _PRETTY = re.compile(rb"\{\r?\n\s*\"[A-Z_]+\" : ")  # journalctl --output=json-pretty
 
-# kern.log, kern.log.1, kern.log.2.gz; messages, messages-20261123, messages-20261116.xz (logrotate(8))
+# logrotate(8): kern.log, kern.log.1, kern.log.2.gz;
+# messages, messages-20261123, messages-20261116.xz
 _ROTATED = re.compile(r"(?P<stem>.+?)(?:\.(?P<number>\d{1,4})|-(?P<date>\d{8}(?:-?\d{1,10})?))?(?:\.(?:gz|xz))?$")
 
 
 def expand_paths(patterns: Iterable[str]) -> List[str]:
-    """The files that paths and globs name, each once, in the order given; those of a glob as they were written."""
+    """Return the files that paths and globs name, each once, in the order given.
+
+    The files of a glob are ordered by log, and within a log from old to new. Raises
+    NotFoundError for a glob that matches nothing.
+    """
     found: List[str] = []
     for pattern in patterns:
-        matches = sorted(glob.glob(pattern), key=_age) if glob.has_magic(pattern) else [pattern]
+        matches = sorted(glob.glob(pattern), key=_age_key) if glob.has_magic(pattern) else [pattern]
         if not matches:
             raise NotFoundError(f"{pattern} matches no file")
         found.extend(path for path in matches if path not in found)
@@ -73,18 +84,23 @@ def expand_paths(patterns: Iterable[str]) -> List[str]:
 
 
 def group_rotations(paths: Iterable[str]) -> List[List[str]]:
-    """The same, those together that are one log which was rotated."""
-    together: List[List[str]] = []
+    """Return the paths in groups: files that follow each other in one rotated log share a group."""
+    groups: List[List[str]] = []
     for path in paths:
-        if together and _age(together[-1][-1])[0] == _age(path)[0] and _age(together[-1][-1]) < _age(path):
-            together[-1].append(path)
+        age = _age_key(path)
+        last = _age_key(groups[-1][-1]) if groups else None
+        if last is not None and last[0] == age[0] and last < age:
+            groups[-1].append(path)
         else:
-            together.append([path])
-    return together
+            groups.append([path])
+    return groups
 
 
-def _age(path: str) -> Tuple[str, int, int, str]:
-    """Sorts by log, then oldest first: numbers count down, dates up, and what has neither is still written."""
+def _age_key(path: str) -> Tuple[str, int, int, str]:
+    """Return a sort key: by log, then oldest first.
+
+    Numbers count down, dates count up, and a file with neither is the current one.
+    """
     match = _ROTATED.match(path)
     if match is None:
         return path, 1, 0, ""
@@ -93,169 +109,187 @@ def _age(path: str) -> Tuple[str, int, int, str]:
 
 
 class Mark(NamedTuple):
-    """How far a file was read, C(DIGEST:LENGTH:OFFSET) as text."""
+    """How far a file was read; as text C(DIGEST:LENGTH:OFFSET)."""
 
-    digest: str  # of its beginning
-    length: int  # of that beginning
-    offset: int  # in bytes, unpacked
+    digest: str  # of its first bytes
+    length: int  # how many first bytes
+    offset: int  # in bytes, decompressed
 
     def __str__(self) -> str:
         return ":".join(str(part) for part in self)
 
     @classmethod
     def of(cls, text: str) -> "Mark":
+        """Return the mark that C(str) wrote as this text."""
         digest, length, offset = text.split(":")
         return cls(digest, int(length), int(offset))
 
 
 class LogFile:
-    """A log file, from where it was read up to the last time."""
+    """A log file, read from where the last run stopped."""
 
     def __init__(self, path: str, marks: Iterable[Mark] = (), whole_lines: bool = False, programs: bool = True) -> None:
-        """Raises NotFoundError, AccessError, or InputError for what is no log.
+        """Open the file and find the mark of the last run that belongs to it.
 
-        C(whole_lines) leaves a last line without its end for the next time. Without C(programs) only what the kernel says is looked for.
+        C(whole_lines) leaves a last line without a line end for the next run. Without
+        C(programs) a large file is searched for the kernel's messages only. Raises
+        NotFoundError, AccessError, or InputError for a file that is not a log.
         """
         self.path = path
-        self.damage: Optional[str] = None  # why the rest cannot be read
+        self.damage: Optional[str] = None  # why the rest could not be read
         self._whole_lines = whole_lines
         self._programs = programs
-        with _complaints(path):
-            found = os.stat(path)
-            if not stat.S_ISREG(found.st_mode):
+        with _translate_errors(path):
+            status = os.stat(path)
+            if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"{path} is not a file")
-            self.written = found.st_mtime
-            with self._opened() as stream:
+            self.written = status.st_mtime
+            with self._open() as stream:
                 self._sample = stream.read(_SAMPLE_BYTES)
-                self._is_packed = not isinstance(stream, io.BufferedReader)
-        _refuse_junk(path, self._sample)
+                self._is_compressed = not isinstance(stream, io.BufferedReader)
+        _refuse_binary(path, self._sample)
         self.known = next((mark for mark in marks if self._begins_with(mark)), None)
-        self.start = self._end = self.known.offset if self.known else 0  # in bytes, unpacked
+        self.start = self._end = self.known.offset if self.known else 0  # in bytes, decompressed
 
     def _begins_with(self, mark: Mark) -> bool:
         return 0 < mark.length <= len(self._sample) and _digest(self._sample[: mark.length]) == mark.digest
 
     def mark(self, offset: Optional[int] = None) -> Optional[Mark]:
-        """How far it was read, or that it was read up to there; None for an empty file, which nobody could know again."""
+        """Return the mark for C(offset), by default for where reading stopped.
+
+        Returns None for an empty file, which could not be recognised again.
+        """
         length = min(len(self._sample), _MARK_BYTES)
         return Mark(_digest(self._sample[:length]), length, self._end if offset is None else offset) if length else None
 
     def records(self) -> Iterator[Record]:
-        """What was not read before, each record with its place. Of a file that is cut, what can be read of it: see C(damage)."""
+        """Yield the records that the last run did not read, each with its place.
+
+        A truncated or damaged file ends early, and C(damage) is set.
+        """
         try:
-            with _complaints(self.path), self._opened() as stream:
+            with _translate_errors(self.path), self._open() as stream:
                 if _DMESG.match(self._sample):
-                    yield from self._dmesg(stream)
+                    yield from self._read_dmesg(stream)
                     return
                 stream.seek(self.start)
                 if _EXPORT.match(self._sample):
-                    yield from self._exported(stream)
+                    yield from self._read_export(stream)
                     return
                 if _PRETTY.match(self._sample):
-                    yield from self._pretty(stream)
+                    yield from self._read_pretty(stream)
                     return
-                yield from _log_forms.parse_lines(self._lines(stream), lambda: Place(self.path, self._line))
+                yield from parse_lines(self._read_lines(stream), lambda: Place(self.path, self._line))
         except _DamageError as error:
             self.damage = str(error)
 
-    def _lines(self, stream: IO[bytes]) -> Iterator[str]:
-        """All lines, or of a large file those that may matter."""
-        if self._is_packed or os.fstat(stream.fileno()).st_size - self.start < _SEARCHED_BYTES:
-            yield from self._lines_between(stream, self.start, None)
+    def _read_lines(self, stream: IO[bytes]) -> Iterator[str]:
+        """Yield all lines, or those of a large file that may matter."""
+        if self._is_compressed or os.fstat(stream.fileno()).st_size - self.start < _SEARCHED_BYTES:
+            yield from self._read_range(stream, self.start, None)
             return
-        for part in _log_search.ranges(stream.fileno(), self.start, self._programs):
-            yield from self._lines_between(stream, part.begin, part.end)
+        for part in find_ranges(stream.fileno(), self.start, self._programs):
+            yield from self._read_range(stream, part.begin, part.end)
 
-    def _lines_between(self, stream: IO[bytes], begin: int, end: Optional[int]) -> Iterator[str]:
-        """Lines that begin in this part, from the first whole one on."""
+    def _read_range(self, stream: IO[bytes], begin: int, end: Optional[int]) -> Iterator[str]:
+        """Yield the lines that begin in this range, from the first whole one on."""
         stream.seek(begin)
-        goes_on = (
-            begin > self.start
-        )  # a line of which the rest is not looked at: here, and where it is longer than any real one
+        # The rest of a line is skipped: of the one that a range begins in, and of one that is
+        # longer than any real line.
+        in_rest = begin > self.start
         self._end = begin
         while end is None or self._end < end:
-            line = stream.readline(_log_forms.LONGEST_ENTRY)
+            line = stream.readline(LONGEST_ENTRY)
             if not line:
                 return
             ended = line.endswith(b"\n")
             self._line = self._end
-            if ended or len(line) == _log_forms.LONGEST_ENTRY:
+            if ended or len(line) == LONGEST_ENTRY:
                 self._end += len(line)
             elif self._whole_lines:
                 return
-            if not goes_on:
+            if not in_rest:
                 yield line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-            goes_on = not ended
+            in_rest = not ended
 
-    def _exported(self, stream: IO[bytes]) -> Iterator[Record]:
-        for taken, fields in _log_forms.export_entries(stream):
-            record = _log_forms.journal_record(fields)
+    def _read_export(self, stream: IO[bytes]) -> Iterator[Record]:
+        for length, fields in read_export_entries(stream):
+            record = parse_journal_entry(fields)
             if record is not None:
                 yield record._replace(place=Place(self.path, self._end))
-            self._end += taken
+            self._end += length
 
-    def _pretty(self, stream: IO[bytes]) -> Iterator[Record]:
+    def _read_pretty(self, stream: IO[bytes]) -> Iterator[Record]:
         entry, begin, end = "", self.start, self.start
-        for line in self._lines_between(stream, self.start, None):
+        for line in self._read_range(stream, self.start, None):
             if line == "{":
                 entry, begin = "", self._line
-            if len(entry) <= _log_forms.LONGEST_ENTRY:
+            if len(entry) <= LONGEST_ENTRY:
                 entry += line
             if line == "}":
                 end = self._end
-                record = _log_forms.json_entry(entry)
+                record = parse_json_entry(entry)
                 if record is not None:
                     yield record._replace(place=Place(self.path, begin))
-        self._end = end  # a tail without its end is left
+        self._end = end  # the next run reads an incomplete last entry
 
-    def _dmesg(self, stream: IO[bytes]) -> Iterator[Record]:
+    def _read_dmesg(self, stream: IO[bytes]) -> Iterator[Record]:
         text = stream.read(_LARGEST_DMESG + 1)
         if self.start:
-            return  # nobody adds to it
+            return  # it was read before, and nothing appends to it
         self._end = len(text)
         try:
             if len(text) > _LARGEST_DMESG:
-                raise ValueError("it is longer than any kernel's buffer")
-            for record in _log_forms.dmesg_records(text.decode("utf-8", "backslashreplace")):
+                raise ValueError("it is larger than any kernel's buffer")
+            for record in parse_dmesg_json(text.decode("utf-8", "backslashreplace")):
                 yield record._replace(place=Place(self.path, 0))
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{self.path} is not what dmesg writes as JSON: {error}")
+            raise InputError(f"{self.path} is not JSON from dmesg: {error}") from error
 
-    def _opened(self) -> IO[bytes]:
+    def _open(self) -> IO[bytes]:
         with open(self.path, "rb") as stream:
             start = stream.read(len(_XZ))
         if start.startswith(_GZIP):
-            return gzip.open(self.path)  # type: ignore[return-value]
+            return cast(IO[bytes], gzip.open(self.path))
         if start != _XZ:
             return open(self.path, "rb")
         if lzma is None:
             raise UnsupportedError(
-                f"{self.path} is packed by xz, which the Python of this host ({sys.executable}) cannot read"
+                f"{self.path} is compressed with xz, but Python {sys.executable} has no lzma module: "
+                "decompress the file first"
             )
         return lzma.open(self.path)
 
 
 class _DamageError(InputError):
-    """What is packed cannot be unpacked, from here on."""
+    """A compressed file cannot be decompressed from here on."""
+
+
+_DECOMPRESSION_ERRORS: Tuple[Type[Exception], ...] = (EOFError, zlib.error)
+if lzma is not None:
+    _DECOMPRESSION_ERRORS += (lzma.LZMAError,)
 
 
 @contextlib.contextmanager
-def _complaints(path: str) -> Iterator[None]:
-    """Says which file it was that could not be read."""
+def _translate_errors(path: str) -> Iterator[None]:
+    """Turn errors of reading into errors that name the file."""
     try:
         yield
     except FileNotFoundError:
-        raise NotFoundError(f"{path} does not exist")
-    except (EOFError, zlib.error, *([lzma.LZMAError] if lzma else [])) as error:
-        raise _DamageError(f"{path} is cut or damaged: {error}")
+        raise NotFoundError(f"{path} does not exist") from None
+    except _DECOMPRESSION_ERRORS as error:
+        raise _DamageError(f"{path} is truncated or damaged: {error}") from error
     except OSError as error:
-        if error.errno is None:  # so says gzip
-            raise _DamageError(f"{path} is cut or damaged: {error}")
-        raise AccessError(f"{path} cannot be read: {error.strerror}")
+        if error.errno is None:  # an error of gzip
+            raise _DamageError(f"{path} is truncated or damaged: {error}") from error
+        raise AccessError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def read_log(path: str) -> Iterator[Record]:
-    """Records of a log file. Raises InputError for one that is cut, once what can be read has been."""
+    """Yield the records of a log file.
+
+    A truncated or damaged file raises InputError after its readable records.
+    """
     log = LogFile(path)
     yield from log.records()
     if log.damage:
@@ -266,8 +300,11 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def _refuse_junk(path: str, sample: bytes) -> None:
-    """Text has hardly any control characters; a line or two of a crash may."""
+def _refuse_binary(path: str, sample: bytes) -> None:
+    """Raise InputError if over 5 % of the sample are control characters.
+
+    Text has hardly any, but a crash may leave a line or two of them.
+    """
     controls = sum(sample.count(bytes([code])) for code in range(32) if code not in (7, 8, 9, 10, 12, 13, 27))
     if controls * 20 > len(sample):
         raise InputError(f"{path} is not text: {controls} of its first {len(sample)} bytes are control characters")

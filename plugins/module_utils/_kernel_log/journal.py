@@ -11,17 +11,21 @@ import glob
 import json
 import os
 import subprocess
-from typing import Iterator, List, Optional
+from typing import IO, Iterator, List, Optional, cast
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import KILLER_UNITS, journal_record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
+    KILLER_UNITS,
+    parse_journal_entry,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
 
 JOURNALS = ("/run/log/journal", "/var/log/journal")
 
-BOOTS = {"current": "0", "previous": "-1"}  # as journalctl counts them; another word is a boot id
+BOOTS = {"current": "0", "previous": "-1"}  # as journalctl counts them; any other value is a boot id
 
-# What is asked for, by fields that only journald writes: the kernel, services that kill, and systemd's word on what systemd-oomd killed.
+# What to read, by fields that only journald writes: the kernel, the services of killers, and
+# systemd's message about what systemd-oomd killed.
 _MATCHES = (
     ["_TRANSPORT=kernel", "+"]
     + ["_SYSTEMD_UNIT=" + unit for unit in sorted(KILLER_UNITS)]
@@ -30,11 +34,11 @@ _MATCHES = (
 
 
 def has_journal(root: str = "/") -> bool:
-    """Whether journald keeps a log here: a folder alone may be left from another time."""
-    return bool(_journal_files(root))
+    """Return whether journald keeps a log here, as a folder alone may be left over."""
+    return bool(_find_journal_files(root))
 
 
-def _journal_files(root: str = "/") -> List[str]:
+def _find_journal_files(root: str) -> List[str]:
     return [
         path
         for folder in JOURNALS
@@ -43,7 +47,10 @@ def _journal_files(root: str = "/") -> List[str]:
 
 
 class Journal:
-    """What the kernel, and programs that kill, said in one boot, in all, or since a cursor, oldest first."""
+    """The messages of the kernel and of killers, oldest first, read with journalctl(1).
+
+    Those of one boot, of all boots, or since a cursor.
+    """
 
     def __init__(
         self,
@@ -53,10 +60,14 @@ class Journal:
         cursor: Optional[str] = None,
         program: str = "journalctl",
     ) -> None:
-        """C(since) and C(until) are seconds since 1970; C(cursor) is that of a record which was read, and which is not read again."""
+        """Build the command, but do not run it yet.
+
+        C(since) and C(until) are seconds since 1970. C(cursor) is the cursor of the last record
+        that was read before; that record is not read again.
+        """
         self._program = program
         self._command = [program, "--quiet", "--no-pager", "--all", "--output=json"]
-        self._what = "cursor" if cursor else "boot=" + boot
+        self._selection = "cursor" if cursor else "boot=" + boot
         if cursor:
             self._command.append("--cursor=" + cursor)
         elif boot != "all":
@@ -65,12 +76,13 @@ class Journal:
             if moment is not None:
                 self._command.append(f"{option}=@{moment:.0f}")
         self.end = cursor  # of the last record that was read
-        self.gap = False  # whether the record of the cursor is no longer there
-        self.written = 0.0  # when the last record was, in seconds since 1970
+        self.gap = False  # whether the record at the cursor is gone
+        self.written = 0.0  # time of the last record, in seconds since 1970
 
     def read(self) -> Iterator[Record]:
-        hidden = [path for path in _journal_files() if not os.access(path, os.R_OK)]
-        if hidden:  # journalctl would show what else it finds
+        """Yield the records. Raises AccessError, or UnsupportedError without journalctl."""
+        hidden = [path for path in _find_journal_files("/") if not os.access(path, os.R_OK)]
+        if hidden:  # journalctl would silently show only the other files
             raise AccessError(
                 f"the journal cannot be read: no permission for {hidden[0]}: be root, or in the group systemd-journal"
             )
@@ -83,19 +95,23 @@ class Journal:
                 env=dict(os.environ, LC_ALL="C"),
             )
         except OSError as error:
-            raise UnsupportedError(f"the journal cannot be read: {self._program} cannot be started: {error.strerror}")
+            raise UnsupportedError(
+                f"the journal cannot be read: {self._program} cannot be started: {error.strerror}"
+            ) from error
         self.gap = self.end is not None
+        # With PIPE, Popen sets both streams.
+        stdout, stderr = cast(IO[bytes], reader.stdout), cast(IO[bytes], reader.stderr)
         with reader:
-            for line in reader.stdout:  # type: ignore[union-attr]
+            for line in stdout:
                 fields = json.loads(line.decode("utf-8", "replace"))
                 if self.gap and fields.get("__CURSOR") == self.end:
                     self.gap = False
                     continue
-                found = journal_record(fields)
-                if found is not None:
-                    yield found._replace(place=Place("journal", self.end or ""))
+                record = parse_journal_entry(fields)
+                if record is not None:
+                    yield record._replace(place=Place("journal", self.end or ""))
                 self.end = fields.get("__CURSOR")
                 self.written = int(fields.get("__REALTIME_TIMESTAMP", "0")) / 1e6
-            complaint = reader.stderr.read().decode("utf-8", "replace").strip()  # type: ignore[union-attr]
+            message = stderr.read().decode("utf-8", "replace").strip()
         if reader.returncode != 0:
-            raise AccessError(f"the journal cannot be read ({self._what}): {complaint or f'{self._program} failed'}")
+            raise AccessError(f"the journal cannot be read ({self._selection}): {message or f'{self._program} failed'}")

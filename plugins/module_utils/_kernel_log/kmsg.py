@@ -14,7 +14,8 @@ from typing import List, Optional
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record, parse_kmsg_line
 
-# One read of /dev/kmsg gives one record; a record fits (kernel/printk/printk.c:PRINTKRB_RECORD_MAX and its escapes).
+# One read of /dev/kmsg returns one record, which fits with all its escapes
+# (kernel/printk/printk.c:PRINTKRB_RECORD_MAX).
 _RECORD_BYTES = 16384
 
 
@@ -22,18 +23,22 @@ class Kmsg:
     """The kernel's ring buffer, read through /dev/kmsg."""
 
     def __init__(self, path: str = "/dev/kmsg", start: int = 0) -> None:
-        """C(start) is the number of the first record that is asked for."""
+        """Open the device; C(start) is the number of the first record to return.
+
+        Raises UnsupportedError if there is no such device, and AccessError without permission.
+        """
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise UnsupportedError(f"{path} does not exist: the kernel log cannot be read here")
+            raise UnsupportedError(f"{path} does not exist: the kernel log cannot be read here") from None
         except PermissionError as error:
             raise AccessError(
-                f"{path} cannot be read ({error.strerror}): be root, or have CAP_SYSLOG while kernel.dmesg_restrict is 1"
-            )
+                f"{path} cannot be read ({error.strerror}): "
+                "be root, or have CAP_SYSLOG while kernel.dmesg_restrict is 1"
+            ) from error
         self.lost = 0  # records that were overwritten before they were read
         self._start = start
-        self.next: Optional[int] = start  # number of the record that comes next; None: any
+        self.next: Optional[int] = start  # expected number of the next record; None: any
 
     def __enter__(self) -> "Kmsg":
         return self
@@ -42,28 +47,29 @@ class Kmsg:
         self.close()
 
     def close(self) -> None:
+        """Close the device."""
         os.close(self._fd)
 
     def seek_end(self) -> None:
-        """From now on only new records."""
+        """Skip the records that are there, so that only new ones are read."""
         os.lseek(self._fd, 0, os.SEEK_END)
         self.next = None
 
     def wait(self, seconds: float) -> None:
-        """Until there is a record to read, or the time is over."""
+        """Wait until there is a record to read, or the time is over."""
         select.select([self._fd], [], [], seconds)
 
     def read(self) -> List[Record]:
-        """Every record that is there now; never waits."""
-        records = []
+        """Return every record that is there now, without waiting."""
+        records: List[Record] = []
         while True:
             try:
                 chunk = os.read(self._fd, _RECORD_BYTES)
             except BlockingIOError:
                 return records
-            except BrokenPipeError:  # overwritten while we read: the kernel goes on with the oldest it has
+            except BrokenPipeError:  # overwritten meanwhile: the kernel continues with its oldest
                 continue
-            # Behind the first line stand " KEY=value" lines about the device that spoke.
+            # After the first line come " KEY=value" lines about the device that logged it.
             line = chunk.decode("utf-8", "backslashreplace").split("\n", 1)[0]
             found = parse_kmsg_line(line)
             if found is None:

@@ -5,12 +5,12 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""What stands in front of a kernel message, and what it tells.
+"""Strip the prefixes of a line of kernel text, and read what they hold.
 
-Pure. The same message reaches us from /dev/kmsg, from dmesg in five forms, from
-syslog and journal files of every age, and from pipelines that put their own
-stamps before it. Each line is taken apart by what it holds, never by columns:
-stamps and tags are peeled off the left end, one at a time, until none is left.
+Pure. The same message arrives from /dev/kmsg, from dmesg in five forms, from syslog and journal
+files of every age, and from pipelines that add stamps of their own. A prefix is recognised by
+its content, never by its column: stamps and tags are stripped from the left end, one at a time,
+until none is left.
 """
 
 import functools
@@ -22,38 +22,46 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timesta
     CLOCK,
     DATE,
     ZONE,
+    format_match,
     format_utc,
-    utc_of_match,
 )
 
-# No real line wears more stamps than this.
+# No real line has more prefixes than this.
 MOST_PREFIXES = 12
+
+# --- patterns of stamps and labels ---------------------------------------------------------
 
 _LEVEL = r"(?:emerg|alert|crit|err|warn|warning|notice|info|debug)"
 # In any language, also as a number with its sign: "Nov", "\u043d\u043e\u044f\u0431.", "11\u6708"
 _MONTH = r"(?:[^\W\d]{2,12}\.?|\d{1,2}[^\W\d])"
-# dmesg -d and journalctl -o short-delta: how long after the line before
+# dmesg -d and journalctl -o short-delta: the time since the line before
 _DELTA = r"(?:\s{1,20}|\s?<\s*\d{1,12}\.\d{1,9}[ *]?>)?"
-_UPTIME = r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})" + _DELTA + r"\](?:\s|$|(?=\[\s*[TC]\d))"
-# As the kernel writes it, which is 14 bytes at least: with what stands before it longer than the name of a task can be.
+# dmesg, with uptime: "[  123.456789] "
+_UPTIME = re.compile(r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})" + _DELTA + r"\](?:\s|$|(?=\[\s*[TC]\d))")
+# As the kernel writes it, at least 14 bytes: with its prefix longer than a task's name can be.
 _LONG_UPTIME = r"\[[ \d]{5,12}\.\d{6}\](?:\s|$)"
-_WHOLE_UPTIME = r"(?=" + _LONG_UPTIME + r")"
+_BEFORE_UPTIME = r"(?=" + _LONG_UPTIME + r")"
+# The console adds the caller after the uptime: "[T1] ", "[   C0] "
+_CALLER = re.compile(r"\[\s*[TC]\d+\]\s?")
 
-# IPv6 addresses have colons; a host that nobody shall know has brackets, "<hostname>".
+# IPv6 addresses have colons. A host that was anonymised has brackets, "<hostname>".
 _HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,60}[>\]]) "
 
-# syslog of old, also with the day of the week and the year: "Nov 23 04:43:46 ", "Nov 23 2026 04:43:46 ", "Mon Nov 23 04:43:46 2026 ",
-# "2026 Nov 23 04:43:46 "
+# Traditional syslog, also with the day of the week and the year: "Nov 23 04:43:46 ",
+# "Nov 23 2026 04:43:46 ", "Mon Nov 23 04:43:46 2026 ", "2026 Nov 23 04:43:46 "
 _SYSLOG = re.compile(
     r"(?:[^\W\d]{1,12}\.? +|\d{4} (?=[^\W\d]))?" + _MONTH + r"\s+\d{1,2}(?: \d{4})? " + CLOCK + r"(?: \d{4})?:?\s+"
 )
-# dmesg -T, which is translated, and longer than the name of a task: "[Tue Mar 11 10:16:36 2025] ", "[di. 11. M\u00e4rz 2025, 10:16:36] "
+# dmesg -T, which is translated, and longer than a task's name: "[Tue Mar 11 10:16:36 2025] ",
+# "[di. 11. M\u00e4rz 2025, 10:16:36] "
 _CTIME = re.compile(
-    r"\[(?=[^\[\]]{14,60}\])(?=[^\[\]]{0,40}[^\W\d])[^\[\]]{2,40}?[ ,](?P<clock>\d\d[:.]\d\d[:.]\d\d)(?: \d{4}| [A-Z]{1,5})?"
+    r"\[(?=[^\[\]]{14,60}\])(?=[^\[\]]{0,40}[^\W\d])[^\[\]]{2,40}?[ ,]"
+    + r"(?P<clock>\d\d[:.]\d\d[:.]\d\d)(?: \d{4}| [A-Z]{1,5})?"
     + _DELTA
     + r"\]\s?"
 )
-# dmesg -e and -H, to the minute or after the line before: "[Aug12 10:16] ", "[12. Aug 10:16] ", "[  +0.000012] "
+# dmesg -e and -H, to the minute or since the line before: "[Aug12 10:16] ", "[12. Aug 10:16] ",
+# "[  +0.000012] "
 _DELTA_OR_MINUTE = re.compile(
     r"\[(?:\s*\+\d{1,12}\.\d{1,9}|\s?(?:"
     + _MONTH
@@ -61,103 +69,65 @@ _DELTA_OR_MINUTE = re.compile(
     + _MONTH
     + r")[^\s\d\[\]]? \d\d[:.]\d\d)\](?:\s|$)"
 )
-# talosctl dmesg: "kern:     err: [2025-04-22T10:37:36.727637155Z]: ", with the node before it where several were asked
+_ISO = re.compile(DATE + r"(?: ?" + ZONE + r")?:?(?:\s+|$)")  # Python's logging adds a colon
+# journalctl: "Mon 2026-11-23 04:43:46 UTC ". The name of another zone gives no offset.
+_WEEKDAY_ISO = re.compile(r"[^\W\d]{2,12}\.? " + DATE + r"(?: ?" + ZONE + r"| [A-Z]{3,5}(?= " + _HOST + r"\S+: ))?\s+")
+_TALOS_ISO = re.compile(r"\[" + DATE + ZONE + r"\]: ")  # "[2025-04-22T10:37:36.727637155Z]: "
+_UNIX = re.compile(r"(?P<epoch>\d{9,10}\.\d{6}) (?=\S)")  # journalctl -o short-unix
+
+_PRIORITY = re.compile(r"<(?P<priority>\d{1,3})>(?:1 )?")  # syslog "<4>", and RFC 5424 "<4>1 "
+_FACILITY = re.compile(r"(?P<facility>[a-z]+\d?) *:" + _LEVEL + r" *: ?")  # dmesg -x: "kern  :warn  : "
+# talosctl dmesg: "kern:     err: [2025-04-22T10:37:36.727637155Z]: ", after the node's address
+# if several nodes were asked
 _TALOS = re.compile(r"(?:(?P<node>[^\s\[\]]+): | )?(?P<facility>[a-z]+\d?): {1,7}" + _LEVEL + r": (?=\[\d{4}-)")
-# What people and tools put before whole lines, which have a stamp: their number, the host, the prompt of a console.
-_STAMPED = (
+_CRI = re.compile(r"(?:stdout|stderr) [FP] ")
+_VMWARE = re.compile(r"In\(\d+\) \S+ - Guest: ")
+
+# People and tools put a number, the host or a console's prompt before whole lines with a stamp.
+_BEFORE_STAMP = (
     r"(?="
     + _LONG_UPTIME
     + r"|[^\W\d]{3} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\[[^\[\]]{8,60}\d\d:\d\d:\d\d \d{4}\])"
 )
-_LABEL = re.compile(r"(?:\d{1,9}[:.)]?\s*|(?:[\w.-]+ ){0,2}[\w.-]+(?:: | # ))" + _STAMPED)
+_LABEL = re.compile(r"(?:\d{1,9}[:.)]?\s*|(?:[\w.-]+ ){0,2}[\w.-]+(?:: | # ))" + _BEFORE_STAMP)
+_BLANK = re.compile(r"[ \t]+")
+# A quoted mail, also in HTML; before a stamp also an item of a list, or a column of a table.
+_QUOTE = re.compile(r"(?:>[ \t]*)+")
+_QUOTE_BEFORE_STAMP = re.compile(r"(?:(?:>|&gt;|[:|*#-])[ \t]+)+" + _BEFORE_STAMP)
+# "kernel: " whose stamp somebody removed; "kernel: [  123.456789] ", "host - [  123.456789] "
+_LONE_TAG = re.compile(
+    r"(?:kernel: ?|[^\s\[]+ - )" + _BEFORE_UPTIME + r"|(?P<tag>kernel):(?!\s*invoked oom-killer: ) ?"
+)
 
-# Tried in this order at the left end of what is left of the line, by its first character.
-_PREFIXES = [
-    (" \t", [("talos", _TALOS), ("blank", re.compile(r"[ \t]+"))]),
-    # A quoted mail, also as HTML has it; before a stamp also an item of a list, a column of a table.
-    (">", [("quote", re.compile(r"(?:>[ \t]*)+"))]),
-    ("&:|*#-", [("quote", re.compile(r"(?:(?:>|&gt;|[:|*#-])[ \t]+)+" + _STAMPED))]),
-    (
-        "[",
-        [
-            # dmesg, with uptime: "[  123.456789] "; the console adds the caller: "[T1] ", "[   C0] "
-            ("uptime", re.compile(_UPTIME)),
-            ("caller", re.compile(r"\[\s*[TC]\d+\]\s?")),
-            # Talos: "[2025-04-22T10:37:36.727637155Z]: "
-            ("bracketed", re.compile(r"\[" + DATE + ZONE + r"\]: ")),
-            ("ctime", _CTIME),
-            ("delta", _DELTA_OR_MINUTE),
-        ],
-    ),
-    # syslog priority "<4>", and RFC 5424 "<4>1 "
-    ("<", [("priority", re.compile(r"<(?P<priority>\d{1,3})>(?:1 )?"))]),
-    (
-        "0123456789",
-        [
-            ("iso", re.compile(DATE + r"(?: ?" + ZONE + r")?:?(?:\s+|$)")),  # Python's logging has a colon behind it
-            ("unix", re.compile(r"(?P<epoch>\d{9,10}\.\d{6}) (?=\S)")),  # journalctl -o short-unix
-            ("syslog", _SYSLOG),
-            ("talos", _TALOS),
-            ("label", _LABEL),
-        ],
-    ),
-]
-_WORDS = [
-    # dmesg -x: "kern  :warn  : "
-    ("facility", re.compile(r"(?P<facility>[a-z]+\d?) *:" + _LEVEL + r" *: ?")),
-    ("talos", _TALOS),
-    ("syslog", _SYSLOG),
-    # journalctl: "Mon 2026-11-23 04:43:46 UTC ". The name of another zone tells nothing that could be counted with.
-    ("iso", re.compile(r"[^\W\d]{2,12}\.? " + DATE + r"(?: ?" + ZONE + r"| [A-Z]{3,5}(?= " + _HOST + r"\S+: ))?\s+")),
-    ("cri", re.compile(r"(?:stdout|stderr) [FP] ")),
-    ("vmware", re.compile(r"In\(\d+\) \S+ - Guest: ")),
-    # "kernel: ", of which somebody took off what stood before it; "kernel: [  123.456789] ", "host - [  123.456789] "
-    (
-        "tag",
-        re.compile(r"(?:kernel: ?|[^\s\[]+ - )" + _WHOLE_UPTIME + r"|(?P<tag>kernel):(?!\s*invoked oom-killer: ) ?"),
-    ),
-    ("label", _LABEL),
-]
-_Table = Dict[str, List[Tuple[str, "re.Pattern[str]"]]]  # by the first character; "" is any other
-
-
-def _table(kinds: Callable[[str], bool]) -> _Table:
-    found = {first: patterns for characters, patterns in _PREFIXES for first in characters}
-    found[""] = _WORDS
-    return {first: [(kind, pattern) for kind, pattern in patterns if kinds(kind)] for first, patterns in found.items()}
-
-
-# The name of a task, with which a message may begin, may look like what never stands there.
-_ANYWHERE = _table(lambda kind: True)
-_BEHIND_A_STAMP = _table(lambda kind: kind not in ("quote", "talos", "label"))
-_BEHIND_THE_UPTIME = _table(lambda kind: kind in ("blank", "caller", "facility", "priority", "tag"))
+# --- patterns of tags, which follow a stamp ------------------------------------------------
 
 _WORD = r"[A-Za-z_][\w./@()-]*"
-_TAG_ITSELF = r"(?P<tag>" + _WORD + r"(?:\[\d+\])?)"
+_NAMED_TAG = r"(?P<tag>" + _WORD + r"(?:\[\d+\])?)"
 
-# After a stamp: "host tag: ", "host tag[pid]: "; SONiC "host ERR tag: "; RFC 5424 "host tag - - - "; "host - ". Without a host
-# only "kernel: " and "tag[pid]: " are tags, as messages begin with a word and a colon, too.
+# "host tag: ", "host tag[pid]: "; SONiC "host ERR tag: ". Without a host only "kernel: " and
+# "tag[pid]: " are tags, as a message may begin with a word and a colon too.
 _TAG = re.compile(
     r"(?:"
     + _HOST
     + r"(?:(?:EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG) )?|(?=kernel:|"
     + _WORD
     + r"\[))"
-    + _TAG_ITSELF
+    + _NAMED_TAG
     + r":(?: |$|(?=\[)|(?<= kernel:))"
 )
-# With facility and level, and maybe a host: "host kern.err kernel: "
+# With facility and level, with or without a host: "host kern.err kernel: "
 _TAG_FACILITY = re.compile(
     r"(?:"
     + _HOST
     + r")?(?P<facility>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\."
     + _LEVEL
     + r" "
-    + _TAG_ITSELF
+    + _NAMED_TAG
     + r":(?: |(?=\[))"
 )
-# After the uptime of journalctl -o short-monotonic, also without the host; that of dmesg has a message behind it, which may begin with
-# words and a colon, or with the name of a task, which must not turn the kernel's words into a program's.
+# After the uptime of journalctl -o short-monotonic, with or without a host. After dmesg's uptime
+# comes a message. That may begin with words and a colon, or with the name of a task, which must
+# not turn the kernel's line into a program's.
 _TAG_UPTIME = re.compile(
     r"(?=(?:"
     + _HOST
@@ -167,108 +137,239 @@ _TAG_UPTIME = re.compile(
     + _HOST
     + r")?\S+ "
 )
-_TAG_5424 = re.compile(r"\S+ (?P<tag>\S+) \S+ \S+ (?:-|\[[^\]]*\]) ")
-_BARE_HOST = re.compile(r"[^\s\[]+ - (?=\S)")
-# netconsole, which a syslog server stamped
+_TAG_5424 = re.compile(r"\S+ (?P<tag>\S+) \S+ \S+ (?:-|\[[^\]]*\]) ")  # RFC 5424 "host tag - - - "
+_BARE_HOST = re.compile(r"[^\s\[]+ - (?=\S)")  # "host - "
+# netconsole's lines, stamped by a syslog server
 _UNTAGGED_HOST = re.compile(
     _HOST
     + r"(?:"
-    + _WHOLE_UPTIME
+    + _BEFORE_UPTIME
     + r"|(?=(?:Out of [Mm]emory|Memory cgroup out of memory): |Killed process \d|CPU: \d|Pid: \d))"
 )
 
 _TAGS = (_TAG_FACILITY, _TAG, _TAG_5424, _BARE_HOST)
+_SYSLOG_TAGS = (_UNTAGGED_HOST, *_TAGS)
+_UPTIME_TAGS = (_TAG_UPTIME,)
 
-# What a terminal shows as colours: dmesg --color=always, and programs that take a pipe for one.
+# --- what prefixes hold --------------------------------------------------------------------
+
+
+class _Prefixes:
+    """What the prefixes that were stripped so far hold, and which ones may follow.
+
+    Each C(read_) method handles one kind of prefix. It takes the match and the text after it,
+    and returns the text that is left.
+    """
+
+    __slots__ = ("clock", "line", "monotonic", "program", "table", "time", "trusted")
+
+    line: str  # as it was before the first prefix was stripped
+    table: "_Table"  # which prefixes may follow
+    monotonic: Optional[float]
+    clock: Optional[float]
+    time: Optional[str]
+    trusted: Optional[bool]
+    program: Optional[str]
+
+    def __init__(self, line: str) -> None:
+        self.line = line
+        self.table = _ANYTHING
+        self.monotonic = self.clock = self.time = self.trusted = self.program = None
+
+    def read_uptime(self, match: "re.Match[str]", text: str) -> str:
+        self.monotonic, self.table = float(match.group("uptime")), _AFTER_UPTIME
+        if match.string is self.line and ("kernel: " in text or "]: " in text):  # a tag, which few lines have
+            return self._strip_tag(text, _UPTIME_TAGS)
+        return text
+
+    def read_tag(self, match: "re.Match[str]", text: str) -> str:
+        if match.group("tag"):
+            if self.program is not None:
+                self.table = _NOTHING  # a second tag is part of the message
+                return match.string
+            self.program = match.group("tag")
+        if self.table is _ANYTHING:
+            self.table = _AFTER_STAMP
+        return text
+
+    def read_facility(self, match: "re.Match[str]", text: str) -> str:
+        if match.group("facility") != "kern":
+            self.trusted = False
+        elif match.string is self.line:  # as dmesg writes it; any program can write it after another prefix
+            self.trusted = True
+        return text
+
+    def read_talos(self, match: "re.Match[str]", text: str) -> str:
+        if match.group("node") and match.group("facility") == "kern":
+            return text  # any program can write it after a name and a colon
+        return self.read_facility(match, text)
+
+    def read_priority(self, match: "re.Match[str]", text: str) -> str:
+        if int(match.group("priority")) > 7:
+            self.trusted = False
+        return text
+
+    def read_bracketed_clock(self, match: "re.Match[str]", text: str) -> str:
+        self.table = _AFTER_STAMP
+        self.clock = _parse_clock(match.group("clock"))
+        return text
+
+    def read_talos_iso(self, match: "re.Match[str]", text: str) -> str:
+        self.time = format_match(match)
+        return self.read_bracketed_clock(match, text)
+
+    def read_iso(self, match: "re.Match[str]", text: str) -> str:
+        self.table = _AFTER_STAMP
+        self.clock = _parse_clock(match.group("clock"))
+        if match.group("zone"):
+            self.time = format_match(match)
+        # dmesg writes a comma into the seconds, and no tag after the stamp.
+        return text if "," in match.group() else self._strip_tag(text, _TAGS)
+
+    def read_syslog(self, match: "re.Match[str]", text: str) -> str:
+        self.table = _AFTER_STAMP
+        self.clock = _parse_clock(match.group("clock"))
+        return text if "," in match.group() else self._strip_tag(text, _SYSLOG_TAGS)
+
+    def read_unix(self, match: "re.Match[str]", text: str) -> str:
+        self.table = _AFTER_STAMP
+        epoch = float(match.group("epoch"))
+        self.time, self.clock = format_utc(epoch), epoch % DAY
+        return self._strip_tag(text, _TAGS)
+
+    def _strip_tag(self, text: str, patterns: Tuple["re.Pattern[str]", ...]) -> str:
+        """Set the program that the tag names, and distrust any but the kernel."""
+        for pattern in patterns:
+            match = pattern.match(text)
+            if match:
+                found = match.groupdict()
+                tag = found.get("tag")
+                self.program = tag and tag.partition("[")[0]
+                if tag not in (None, "kernel") or found.get("facility") not in (None, "kern"):
+                    self.trusted = False
+                return text[match.end() :]
+        self.program = None
+        return text
+
+
+@functools.lru_cache(maxsize=16)  # many lines are of one second
+def _parse_clock(stamp: str) -> float:
+    """Return the seconds of the day of a stamp, which in Swedish has points between its parts."""
+    seconds = int(stamp[:2]) * 3600 + int(stamp[3:5]) * 60
+    return seconds + float(stamp[6:].replace(",", "."))
+
+
+# --- which prefix may stand where ----------------------------------------------------------
+
+# What may stand at the left end, by its first character ("" is any other), in the order in which
+# it is tried. A prefix without a method holds nothing.
+_Reader = Callable[[_Prefixes, "re.Match[str]", str], str]
+_Table = Dict[str, List[Tuple["re.Pattern[str]", Optional[_Reader]]]]
+
+_PREFIXES: List[Tuple[str, List[Tuple["re.Pattern[str]", Optional[_Reader]]]]] = [
+    (" \t", [(_TALOS, _Prefixes.read_talos), (_BLANK, None)]),
+    (">", [(_QUOTE, None)]),
+    ("&:|*#-", [(_QUOTE_BEFORE_STAMP, None)]),
+    (
+        "[",
+        [
+            (_UPTIME, _Prefixes.read_uptime),
+            (_CALLER, None),
+            (_TALOS_ISO, _Prefixes.read_talos_iso),
+            (_CTIME, _Prefixes.read_bracketed_clock),
+            (_DELTA_OR_MINUTE, None),
+        ],
+    ),
+    ("<", [(_PRIORITY, _Prefixes.read_priority)]),
+    (
+        "0123456789",
+        [
+            (_ISO, _Prefixes.read_iso),
+            (_UNIX, _Prefixes.read_unix),
+            (_SYSLOG, _Prefixes.read_syslog),
+            (_TALOS, _Prefixes.read_talos),
+            (_LABEL, None),
+        ],
+    ),
+    (
+        "",
+        [
+            (_FACILITY, _Prefixes.read_facility),
+            (_TALOS, _Prefixes.read_talos),
+            (_SYSLOG, _Prefixes.read_syslog),
+            (_WEEKDAY_ISO, _Prefixes.read_iso),
+            (_CRI, None),
+            (_VMWARE, None),
+            (_LONE_TAG, _Prefixes.read_tag),
+            (_LABEL, None),
+        ],
+    ),
+]
+
+
+def _build_table(is_allowed: Callable[["re.Pattern[str]"], bool]) -> _Table:
+    """Return the allowed patterns by the first character of the text."""
+    return {
+        first: [(pattern, reader) for pattern, reader in patterns if is_allowed(pattern)]
+        for characters, patterns in _PREFIXES
+        for first in characters or [""]
+    }
+
+
+# A message may begin with the name of a task, which may look like a prefix that never follows.
+_ANYTHING = _build_table(lambda pattern: True)
+_AFTER_STAMP = _build_table(lambda pattern: pattern not in (_QUOTE, _QUOTE_BEFORE_STAMP, _TALOS, _LABEL))
+_AFTER_UPTIME = _build_table(lambda pattern: pattern in (_BLANK, _CALLER, _FACILITY, _PRIORITY, _LONE_TAG))
+_NOTHING = _build_table(lambda pattern: False)
+
+# --- the way through -----------------------------------------------------------------------
+
+# Colours of a terminal: dmesg --color=always, and programs that take a pipe for a terminal.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-# What most lines of most logs wear, "Nov 23 04:43:46 host kernel: [  123.456789] ", taken off at once. Behind it comes the
-# message, or a row of a task table, which also begins with a bracket.
+# The prefix of most lines of most logs, "Nov 23 04:43:46 host kernel: [  123.456789] ", stripped
+# at once. After it comes the message, or a row of a task table, which also begins with a bracket.
 _USUAL = re.compile(
     r"[A-Z][a-z]{2} [ \d]\d (\d\d:\d\d:\d\d) [^\s\[<:]+ kernel: \[ *(\d{1,12}\.\d{1,9})\] (?=[^\[<> \t]|\[ *\d+\] )"
 )
 
 
 def parse_text_line(line: str, place: Optional[Place] = None) -> Record:
-    """Take a line of a log file apart.
+    """Return the record of a line of a log file.
 
-    A tag of C(kernel) is no proof, as logger(1) writes any tag; a tag with a
-    pid, or any other tag, is a program's, and so is what has a facility of its
-    own. dmesg -x gives that of the kernel. The priority of dmesg -r has lost it,
-    so that only one above 7 tells anything.
+    The tag C(kernel) is no proof, as logger(1) writes any tag. A tag with a pid, any other tag,
+    and any facility but the kernel's show that a program wrote the line. dmesg -x writes the
+    kernel's facility. The priority of dmesg -r has lost it, so only one above 7 is evidence.
     """
-    raw = line
-    line = line[:LONGEST_LINE]
-    if "\x1b" in line:
-        line = _COLOUR.sub("", line)
-    usual = _USUAL.match(line)
+    text = line[:LONGEST_LINE]
+    if "\x1b" in text:
+        text = _COLOUR.sub("", text)
+    usual = _USUAL.match(text)
     if usual:
         stamp, uptime = usual.groups()
-        return Record(line[usual.end() :], float(uptime), None, _clock(stamp), None, raw, None, "kernel", False, place)
-    monotonic: Optional[float] = None
-    clock: Optional[float] = None
-    time: Optional[str] = None
-    trusted: Optional[bool] = None
-    program: Optional[str] = None
-    table = _ANYWHERE
-    for turn in range(MOST_PREFIXES):
-        kind, match = _prefix(line, table)
-        if match is None or (kind == "tag" and program is not None and match.group("tag")):
+        return Record(
+            text[usual.end() :], float(uptime), None, _parse_clock(stamp), None, line, None, "kernel", False, place
+        )
+    prefixes = _Prefixes(text)
+    for _turn in range(MOST_PREFIXES):
+        table = prefixes.table
+        for pattern, read in table.get(text[:1], table[""]):
+            match = pattern.match(text)
+            if match:
+                rest = text[match.end() :]
+                text = rest if read is None else read(prefixes, match, rest)
+                break
+        else:  # no prefix is left
             break
-        line = line[match.end() :]
-        if kind == "uptime":
-            monotonic, table = float(match.group("uptime")), _BEHIND_THE_UPTIME
-            if turn == 0 and ("kernel: " in line or "]: " in line):  # a tag, which few lines have
-                line, program, trusted = _peel_tag(line, _TAG_UPTIME)
-        elif kind == "tag":
-            program, table = match.group("tag") or program, _BEHIND_A_STAMP if table is _ANYWHERE else table
-        elif kind in ("facility", "talos"):
-            if match.group("facility") != "kern":
-                trusted = False
-            elif turn == 0 and not match.groupdict().get(
-                "node"
-            ):  # as dmesg writes it; behind anything else anybody may have written it
-                trusted = True
-        elif kind == "priority" and int(match.group("priority")) > 7:
-            trusted = False
-        elif kind in ("ctime", "bracketed", "iso", "syslog", "unix"):
-            table = _BEHIND_A_STAMP
-            if kind == "unix":
-                epoch = float(match.group("epoch"))
-                time, clock = format_utc(epoch), epoch % DAY
-            else:
-                clock = _clock(match.group("clock"))
-            if kind in ("bracketed", "iso") and match.group("zone"):
-                time = utc_of_match(match)
-            # dmesg writes a comma into the seconds, and no tag behind the stamp.
-            if kind in ("iso", "syslog", "unix") and "," not in match.group():
-                patterns = (_UNTAGGED_HOST, *_TAGS) if kind == "syslog" else _TAGS
-                line, program, tag_trust = _peel_tag(line, *patterns)
-                trusted = tag_trust if tag_trust is not None else trusted
-    return Record(line, monotonic, time, clock, trusted, raw, None, program, False, place)
-
-
-def _prefix(line: str, table: _Table) -> Tuple[str, Optional["re.Match[str]"]]:
-    for kind, pattern in table.get(line[:1], table[""]):
-        match = pattern.match(line)
-        if match:
-            return kind, match
-    return "", None
-
-
-def _peel_tag(line: str, *patterns: "re.Pattern[str]") -> Tuple[str, Optional[str], Optional[bool]]:
-    """The line without its tag, the program that it names, and what that says of trust."""
-    for pattern in patterns:
-        match = pattern.match(line)
-        if match:
-            found = match.groupdict()
-            tag = found.get("tag")
-            by_kernel = tag in (None, "kernel") and found.get("facility") in (None, "kern")
-            return line[match.end() :], tag and tag.partition("[")[0], None if by_kernel else False
-    return line, None, None
-
-
-@functools.lru_cache(maxsize=16)  # many lines are of one second
-def _clock(stamp: str) -> float:
-    seconds = int(stamp[:2]) * 3600 + int(stamp[3:5]) * 60  # dmesg in Swedish has points between them
-    return seconds + float(stamp[6:].replace(",", "."))
+    return Record(
+        text,
+        prefixes.monotonic,
+        prefixes.time,
+        prefixes.clock,
+        prefixes.trusted,
+        line,
+        None,
+        prefixes.program,
+        False,
+        place,
+    )

@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Read kernel logs that pstore kept of a panic."""
+"""Read the kernel logs of panics that pstore kept."""
 
 import os
 import re
@@ -15,25 +15,25 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Acce
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 
-# What a panic left in memory that outlives it: as the kernel shows it, and where systemd-pstore puts it at boot (pstore.conf(5)).
+# What a panic left in persistent storage: as the kernel shows it, and where systemd-pstore moves
+# it at boot (pstore.conf(5)).
 PSTORE = ("/sys/fs/pstore", "/var/lib/systemd/pstore")
 PSTORE_BACKEND = "/sys/module/pstore/parameters/backend"
 
-_DUMP_HEADER = re.compile(
-    r"(?P<reason>\w+)#\d+ Part(?P<part>\d+)$"
-)  # fs/pstore/platform.c:pstore_dump; part 1 has the last lines
+# fs/pstore/platform.c:pstore_dump; part 1 has the last lines
+_DUMP_HEADER = re.compile(r"(?P<reason>\w+)#\d+ Part(?P<part>\d+)$")
 
 
 class _DumpPart(NamedTuple):
     path: str
     folder: str
     written: float
-    part: int  # 0 for all of a dump
+    part: int  # 0: the whole dump
     lines: List[str]
 
 
 def pstore_backend(root: str = "/") -> Optional[str]:
-    """Who keeps what pstore has, such as C(ramoops); None for nobody."""
+    """Return the name of the pstore backend, such as C(ramoops), or None."""
     try:
         with open(os.path.join(root, PSTORE_BACKEND.lstrip("/"))) as stream:
             name = stream.read().strip()
@@ -43,12 +43,13 @@ def pstore_backend(root: str = "/") -> Optional[str]:
 
 
 def pstore_dumps(root: str = "/") -> Iterator[Tuple[str, Iterator[Record]]]:
-    """Kernel logs of panics and oopses, oldest first: the path of each, or of the part with its last lines, and its records.
+    """Yield the kernel logs of panics and oopses, oldest first: the path and the records of each.
 
-    One may come twice: systemd-pstore also puts parts together, but not always
-    those that lie beside it, as its C(dmesg.txt) may be of an earlier boot.
+    The path of a dump in parts is that of the part with the last lines. A dump may come twice:
+    systemd-pstore also joins parts in a C(dmesg.txt). But that may hold the parts of an earlier
+    boot, not those in the same folder, so neither is skipped. Raises AccessError.
     """
-    parts = sorted(_dump_parts(root), key=lambda one: (one.written, one.folder, one.part))
+    parts = sorted(_read_parts(root), key=lambda part: (part.written, part.folder, part.part))
     while parts:
         last = parts.pop(0)
         dump = [last]
@@ -57,28 +58,28 @@ def pstore_dumps(root: str = "/") -> Iterator[Tuple[str, Iterator[Record]]]:
         yield last.path, parse_lines([line for part in reversed(dump) for line in part.lines])
 
 
-def _dump_parts(root: str) -> Iterator[_DumpPart]:
+def _read_parts(root: str) -> Iterator[_DumpPart]:
     for top in PSTORE:
-        for folder, _folders, names in os.walk(os.path.join(root, top.lstrip("/")), onerror=_denied):
+        for folder, _folders, names in os.walk(os.path.join(root, top.lstrip("/")), onerror=_refuse_unreadable):
             for name in names:
-                if name.startswith("dmesg") and not name.endswith(".z"):  # which the kernel could not uncompress
+                if name.startswith("dmesg") and not name.endswith(".z"):  # .z: the kernel could not decompress it
                     path = os.path.join(folder, name)
                     try:
                         with open(path, "rb") as stream:
                             lines = [line.decode("utf-8", "backslashreplace") for line in stream.read().splitlines()]
                     except OSError as error:
-                        raise _unreadable(path, error)
+                        raise _access_error(path, error) from error
                     header = _DUMP_HEADER.match(lines[0]) if lines and name != "dmesg.txt" else None
                     yield _DumpPart(
                         path, folder, os.stat(path).st_mtime, int(header.group("part")) if header else 0, lines
                     )
 
 
-def _denied(error: OSError) -> None:
-    """A folder that may not be read is not an empty one."""
+def _refuse_unreadable(error: OSError) -> None:
+    """Raise AccessError, as an unreadable folder need not be empty; a missing one is."""
     if not isinstance(error, FileNotFoundError):
-        raise _unreadable(error.filename, error)
+        raise _access_error(error.filename, error) from error
 
 
-def _unreadable(path: str, error: OSError) -> AccessError:
+def _access_error(path: str, error: OSError) -> AccessError:
     return AccessError(f"{path} cannot be read ({error.strerror}): be root")

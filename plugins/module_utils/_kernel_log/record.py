@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""A record of a kernel log, and the line of /dev/kmsg that holds one.
+"""A record of a kernel log, and how a line of /dev/kmsg becomes one.
 
 Pure.
 """
@@ -13,9 +13,9 @@ Pure.
 import re
 from typing import NamedTuple, Optional, Union
 
-# A record of the kernel's buffer holds about 1 KiB, four times that when
-# escaped. Longer lines are not its own; the rest of them is not looked at.
-# Nor can a number be longer than Python converts (sys.get_int_max_str_digits).
+# A record of the kernel's buffer holds about 1 KiB, four times that when escaped. A longer line
+# is not the kernel's, so the rest of it is ignored. That also keeps every number shorter than
+# what Python converts (sys.get_int_max_str_digits).
 LONGEST_LINE = 4096
 
 DAY = 86400.0
@@ -24,30 +24,34 @@ DAY = 86400.0
 class Place(NamedTuple):
     """Where a reader finds a record again."""
 
-    source: str  # journal, kmsg or the path of a file
-    at: Union[str, int]  # cursor of the journal, number of the record, offset in bytes
+    source: str  # "journal", "kmsg" or the path of a file
+    at: Union[str, int]  # cursor in the journal, number of the record, or offset in bytes
 
 
 class Record(NamedTuple):
-    """One line of kernel text and what its container said about it."""
+    """One line of kernel text, and what its log format records about it."""
 
     text: str  # the message alone
     monotonic: Optional[float] = None  # seconds since boot
-    time: Optional[str] = None  # ISO 8601 UTC, only where the source gives date, year and zone
-    clock: Optional[float] = None  # seconds of the day, as its stamp shows them: only good for gaps between lines
-    # True: the facility says that the kernel wrote it. False: a program did.
-    # None: this kind of text cannot tell.
+    time: Optional[str] = None  # ISO 8601 UTC, only if the source has date, year and zone
+    clock: Optional[float] = None  # seconds of the day as the stamp shows them, for gaps only
+    # True: the facility proves that the kernel wrote it. False: a program wrote it.
+    # None: this format has no proof.
     trusted: Optional[bool] = None
     raw: str = ""
-    boot: Optional[str] = None  # boot id, where the source knows it
-    program: Optional[str] = None  # who wrote it, as the tag says, which anybody can write
-    vouched: bool = False  # journald itself knows that it was this program
+    boot: Optional[str] = None  # boot id, if the source has it
+    program: Optional[str] = None  # the writer according to the tag, which any program can forge
+    vouched: bool = False  # journald itself recorded that this program wrote it
     place: Optional[Place] = None
-    bare: bool = False  # a line without stamp and tag: it may be the rest of the one before
+    bare: bool = False  # a line without stamp and tag, which may continue the line before it
 
 
 def seconds_between(one: Record, other: Record) -> float:
-    """How far apart two lines are: by their uptimes, else by their stamps, which begin anew at midnight; 0 where they share neither."""
+    """Return the seconds between two records, never negative.
+
+    Their uptimes are compared, or else their clocks, which restart at midnight. Returns 0.0 if
+    they have neither in common.
+    """
     if one.monotonic is not None and other.monotonic is not None:
         return abs(one.monotonic - other.monotonic)
     if one.clock is None or other.clock is None:
@@ -59,20 +63,21 @@ def seconds_between(one: Record, other: Record) -> float:
 # --- records of /dev/kmsg: "prio,seq,usec,flags[,caller=T1];text" ------------
 
 _KMSG = re.compile(r"(\d{1,10}),(\d{1,20}),(\d{1,20}),[^;,]*(?:,[^;]*)?;")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class KmsgRecord(NamedTuple):
-    """A record of /dev/kmsg with its place in the kernel's buffer."""
+    """A record of /dev/kmsg with its number in the kernel's buffer."""
 
     sequence: int
     record: Record
 
 
 def parse_kmsg_line(line: str) -> Optional[KmsgRecord]:
-    """Take a record apart; None when the line is none.
+    """Parse a line of /dev/kmsg; return None if it has another format.
 
-    The kernel never lets user space write with its own facility 0
-    (kernel/printk/printk.c:devkmsg_write), so the facility is proof.
+    Facility 0 proves that the kernel wrote the record, as the kernel never lets user space use
+    it (kernel/printk/printk.c:devkmsg_write).
     """
     match = _KMSG.match(line)
     if not match:
@@ -80,3 +85,8 @@ def parse_kmsg_line(line: str) -> Optional[KmsgRecord]:
     priority, sequence, microseconds = [int(number) for number in match.groups()]
     text = line[match.end() :][:LONGEST_LINE]
     return KmsgRecord(sequence, Record(text, microseconds / 1e6, None, None, priority >> 3 == 0, line))
+
+
+def escape_message(message: str) -> str:
+    r"""Return a message as one line, with control characters escaped as /dev/kmsg does (\x0a)."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", message.rstrip("\n"))[:LONGEST_LINE]

@@ -5,13 +5,12 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Where in a large log something may stand that matters.
+"""Find the ranges of a large log that may hold an event.
 
-A kernel log of a gigabyte has a few hundred reports in it. To take every line
-apart would cost minutes, to look for words costs a second. What stands around
-a word is read: the lines before it, those behind it, and, as the tables of a
-report have none of these words, all between the beginning of a report and the
-next one.
+A kernel log of a gigabyte holds a few hundred reports. Parsing every line would take minutes,
+searching for words takes a second. The ranges around each word are read: the lines before and
+after it. The table of a report has none of these words, so everything between the beginning
+of a report and the next word is read too.
 """
 
 import os
@@ -21,30 +20,39 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 try:
     import ctypes
-except ImportError:  # Python can be built without
+except ImportError:  # Python can be built without it
     ctypes = None  # type: ignore[assignment]
 
 _BLOCK = 4 << 20
-_WORKERS = 3  # the C library searches without Python's lock, while what was found is read
-_SWITCH_SECONDS = 5e-5  # and needs the lock from word to word, for which it would wait 5 ms
+# The C library searches without Python's lock, while this thread parses what was found. Between
+# two words a worker needs the lock, and would wait 5 ms for it (sys.getswitchinterval).
+_WORKERS = 3
+_SWITCH_SECONDS = 5e-5
 
-# A report begins. What follows it belongs to it until the next word, which may be as far away as a table of 65536 rows is long.
+# A report begins, and continues until the next word. That may be as far away as a table of 65536
+# rows is long.
 _BEGIN = b"oom-killer: gfp_mask="
 _LONGEST_REPORT = 8 << 20
 
-# One of these is in every event of the kernel (see _oom_messages), or begins a boot; the longer a word, the faster it is looked for. What
-# is missing here stands near another: "no killable processes" is in a report, "Kill process" is beside "Killed process",
-# "callbacks suppressed" right before a report.
+# Every event of the kernel contains one of these (see _oom_parser/grammar.py), and so does the
+# beginning of a boot. A longer word is found faster. Other messages are near one of these:
+# "no killable processes" is in a report, "Kill process" is next to "Killed process", and
+# "callbacks suppressed" is right before a report.
 _KERNEL_WORDS = (_BEGIN, b"oom-kill:constraint=", b"illed process ", b"Linux version ", b"Kernel panic - not syncing: ")
 
-# And these in every kill by a program (see _user_killers).
+# Every kill by a program contains one of these (see _oom_parser/user_killers.py).
 _PROGRAM_WORDS = (b" to process ", b"illing process", b" due to memory ", b" to the victim", b"oomd kill: ", b".cpp:")
 
-# What is read around a word: who asked for it, or whom it is about, stands some lines before it, and what became of it behind it.
+# Bytes that are read around a word: the trigger or the victim is some lines before it, the
+# outcome after it.
 _BEFORE, _AFTER = 2048, 2048
-# Of a report whose beginning is lost the table stands before the first of these.
+# If the beginning of a report is lost, its table is before the first of these.
 _ENDS = (b"oom-kill:constraint=", b"illed process ")
-_BEFORE_THE_END = 1 << 20
+_BEFORE_END = 1 << 20
+
+
+# memmem(3): the haystack's address and size, the needle and its size
+_Memmem = Callable[[int, int, bytes, int], Optional[int]]
 
 
 class Range(NamedTuple):
@@ -54,18 +62,24 @@ class Range(NamedTuple):
     end: int
 
 
-def ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
-    """Parts of a file that have to be read, in their order, from C(start) on; the first and the last lines always."""
+def find_ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
+    """Yield the ranges of a file to read, in order, from C(start) on.
+
+    The first and the last lines are always among them. Without C(programs) only the kernel's
+    messages are searched for.
+    """
     size = os.fstat(descriptor).st_size
-    if _memmem is None:
+    words = _KERNEL_WORDS + (_PROGRAM_WORDS if programs else ())
+    memmem = _memmem
+    if memmem is None:
         yield Range(start, size)
         return
     part = Range(start, start + _AFTER)
-    begun: Optional[int] = None  # where the last report did
-    for at, word in _hits(descriptor, start, size, _KERNEL_WORDS + (_PROGRAM_WORDS if programs else ())):
+    begun: Optional[int] = None  # where the report before this word began
+    for at, word in _find_words(memmem, descriptor, start, size, words):
         if begun is not None:
             part = part._replace(end=max(part.end, min(at, begun + _LONGEST_REPORT)))
-        before = _BEFORE_THE_END if word in _ENDS else _BEFORE
+        before = _BEFORE_END if word in _ENDS else _BEFORE
         if at - before > part.end:
             yield part
             part = Range(at - before, at)
@@ -79,13 +93,17 @@ def ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
     yield part._replace(end=max(part.end, size))
 
 
-def _hits(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]) -> Iterator[Tuple[int, bytes]]:
-    """Where the words stand, in order. One that stands across two blocks is found in the first."""
+def _find_words(
+    memmem: _Memmem, descriptor: int, start: int, size: int, words: Tuple[bytes, ...]
+) -> Iterator[Tuple[int, bytes]]:
+    """Yield the offset of each word, in order. A word across two blocks is found in the first."""
     overlap = max(len(word) for word in words) - 1
 
     def search(at: int) -> List[Tuple[int, bytes]]:
         block = os.pread(descriptor, _BLOCK + overlap, at)
-        return sorted((at + place, word) for word in words for place in _places(block, word) if place < _BLOCK)
+        return sorted(
+            (at + place, word) for word in words for place in _find_in_block(memmem, block, word) if place < _BLOCK
+        )
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -97,26 +115,29 @@ def _hits(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]) -> I
         sys.setswitchinterval(interval)
 
 
-def _places(block: bytes, word: bytes) -> Iterator[int]:
-    first = ctypes.cast(block, ctypes.c_void_p).value or 0
+def _find_in_block(memmem: _Memmem, block: bytes, word: bytes) -> Iterator[int]:
+    first = ctypes.cast(ctypes.c_char_p(block), ctypes.c_void_p).value or 0
     at = first
     while True:
-        found = _memmem(at, first + len(block) - at, word, len(word))  # type: ignore[misc]
+        found = memmem(at, first + len(block) - at, word, len(word))
         if not found:
             return
         yield found - first
         at = found + 1
 
 
-def _c_function() -> Optional[Callable[[int, int, bytes, int], Optional[int]]]:
-    """memmem(3), which glibc and musl have: three times as fast as Python's own, and without its lock."""
+def _load_memmem() -> Optional[_Memmem]:
+    """Return memmem(3) of glibc or musl, or None.
+
+    It is three times as fast as Python's search, and runs without Python's lock.
+    """
     try:
         memmem = ctypes.CDLL(None).memmem
     except (AttributeError, OSError):  # no ctypes, or no such function
         return None
     memmem.restype = ctypes.c_void_p
     memmem.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
-    return memmem  # type: ignore[no-any-return]
+    return memmem
 
 
-_memmem = _c_function()
+_memmem = _load_memmem()

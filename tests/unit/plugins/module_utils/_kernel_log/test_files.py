@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 
-"""Log files: rotated, packed, cut, half written, and what is none."""
+"""Log files: rotated, compressed, truncated, still growing, and files that are not logs."""
 
 import gzip
 import json
@@ -24,34 +24,34 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files i
 KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
-def test_packed_files_are_read_whatever_their_name(tmp_path, pack):
-    (tmp_path / "kern.log").write_bytes(pack(KILL.format(7, "x").encode()))
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+def test_read_compressed_files_of_any_name(tmp_path, compress):
+    (tmp_path / "kern.log").write_bytes(compress(KILL.format(7, "x").encode()))
     assert [record.text for record in read_log(str(tmp_path / "kern.log"))] == [KILL.format(7, "x")]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
-def test_of_a_packed_file_that_is_cut_the_beginning_is_read(tmp_path, pack):
-    whole = pack((KILL.format(7, "x") + "\n" + os.urandom(1 << 20).hex() + "\n" + KILL.format(8, "y")).encode())
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+def test_read_the_beginning_of_a_truncated_file(tmp_path, compress):
+    whole = compress((KILL.format(7, "x") + "\n" + os.urandom(1 << 20).hex() + "\n" + KILL.format(8, "y")).encode())
     (tmp_path / "kern.log").write_bytes(whole[: len(whole) // 2])
     log = LogFile(str(tmp_path / "kern.log"))
     assert next(log.records()).text == KILL.format(7, "x")
     assert len(list(log.records())) > 0
-    assert "kern.log is cut or damaged" in log.damage
-    with pytest.raises(InputError, match="kern.log is cut or damaged"):
+    assert "kern.log is truncated or damaged" in log.damage
+    with pytest.raises(InputError, match=r"kern\.log is truncated or damaged"):
         list(read_log(str(tmp_path / "kern.log")))
 
 
-def test_a_packed_file_of_which_nothing_can_be_read_is_refused(tmp_path):
+def test_refuse_a_compressed_file_without_any_readable_byte(tmp_path):
     (tmp_path / "kern.log").write_bytes(gzip.compress(b"x")[:12])
-    with pytest.raises(InputError, match="kern.log is cut or damaged"):
+    with pytest.raises(InputError, match=r"kern\.log is truncated or damaged"):
         LogFile(str(tmp_path / "kern.log"))
     (tmp_path / "kern.log").write_bytes(gzip.compress(b"x")[:-8] + b"\0" * 8)
-    with pytest.raises(InputError, match="kern.log is cut or damaged: CRC check failed"):
+    with pytest.raises(InputError, match=r"kern\.log is truncated or damaged: CRC check failed"):
         LogFile(str(tmp_path / "kern.log"))
 
 
-def test_files_of_a_glob_are_read_as_they_were_written(tmp_path):
+def test_order_the_files_of_a_glob_from_old_to_new(tmp_path):
     written = [
         "a.log-20261101.gz",
         "a.log-20261108",
@@ -67,57 +67,55 @@ def test_files_of_a_glob_are_read_as_they_were_written(tmp_path):
     paths = expand_paths([str(tmp_path / "*")])
     assert [os.path.basename(path) for path in paths] == written
     assert [len(log) for log in group_rotations(paths)] == [3, 4, 1]
-    assert [len(log) for log in group_rotations(["/kern.log", "/kern.log.1"])] == [
-        1,
-        1,
-    ]  # so they did not follow each other
+    # Given from new to old, they do not follow each other.
+    assert [len(log) for log in group_rotations(["/kern.log", "/kern.log.1"])] == [1, 1]
 
 
-def read_on(path, marks=(), whole_lines=True):
-    """What is new in a file, and where the next one goes on."""
+def read_new(path, marks=(), whole_lines=True):
+    """Return the new lines of a file, and its marks for the next run."""
     log = LogFile(str(path), marks, whole_lines)
     return [record.text for record in log.records()], [log.mark()] if log.mark() else []
 
 
-def test_a_file_is_read_on_where_it_was_left_whatever_it_is_called_now(tmp_path):
+def test_continue_a_file_under_another_name(tmp_path):
     log = tmp_path / "kern.log"
     log.write_text("one\ntwo\n")
-    told, marks = read_on(log)
-    assert told == ["one", "two"]
+    texts, marks = read_new(log)
+    assert texts == ["one", "two"]
     with log.open("a") as stream:
         stream.write("three\nfo")
-    told, marks = read_on(log, marks)
-    assert told == ["three"]
+    texts, marks = read_new(log, marks)
+    assert texts == ["three"]
     with log.open("a") as stream:
         stream.write("ur\n")
     packed = tmp_path / "kern.log.1.gz"
     packed.write_bytes(gzip.compress(log.read_bytes()))
     log.write_text("other\n")
-    assert read_on(packed, marks)[0] == ["four"]
-    assert read_on(log, marks)[0] == ["other"]
+    assert read_new(packed, marks)[0] == ["four"]
+    assert read_new(log, marks)[0] == ["other"]
     assert [Mark.of(str(mark)) for mark in marks] == marks
 
 
-def test_a_line_that_is_still_written_is_read_again_by_who_reads_on(tmp_path):
+def test_read_an_incomplete_line_again(tmp_path):
     (tmp_path / "kern.log").write_text("one\ntwo")
-    told, marks = read_on(tmp_path / "kern.log", whole_lines=False)
-    assert (told, marks[0].offset) == (["one", "two"], 4)
+    texts, marks = read_new(tmp_path / "kern.log", whole_lines=False)
+    assert (texts, marks[0].offset) == (["one", "two"], 4)
 
 
-def test_an_empty_file_cannot_be_known_again(tmp_path):
+def test_an_empty_file_has_no_mark(tmp_path):
     (tmp_path / "kern.log").write_text("")
-    assert read_on(tmp_path / "kern.log") == ([], [])
-    assert read_on(tmp_path / "kern.log", [Mark("e3b0c44298fc1c14", 0, 9)]) == ([], [])
+    assert read_new(tmp_path / "kern.log") == ([], [])
+    assert read_new(tmp_path / "kern.log", [Mark("e3b0c44298fc1c14", 0, 9)]) == ([], [])
 
 
-def test_of_a_line_without_end_only_the_beginning_is_looked_at(tmp_path):
+def test_read_only_the_beginning_of_a_long_line(tmp_path):
     (tmp_path / "kern.log").write_bytes(b"one\n" + b"x" * 300000 + b"\ntwo\n")
     records = list(LogFile(str(tmp_path / "kern.log")).records())
     assert [record.text[:3] for record in records] == ["one", "xxx", "two"]
     assert [record.place.at for record in records] == [0, 4, 300005]
 
 
-def test_dmesg_in_json_is_read_once_and_refused_when_it_is_cut(tmp_path):
+def test_read_dmesg_json_once_and_refuse_it_truncated(tmp_path):
     path = tmp_path / "dmesg.json"
     entry = (
         '      {\n         "pri": 3,\n         "time":    53.649722,\n         "msg": "'
@@ -125,30 +123,30 @@ def test_dmesg_in_json_is_read_once_and_refused_when_it_is_cut(tmp_path):
         + '"\n      }\n'
     )
     path.write_text('{\n   "dmesg": [\n' + entry + "   ]\n}\n")
-    told, marks = read_on(path)
-    assert told == [KILL.format(7, "x")]
-    assert read_on(path, marks)[0] == []
+    texts, marks = read_new(path)
+    assert texts == [KILL.format(7, "x")]
+    assert read_new(path, marks)[0] == []
     path.write_text(path.read_text()[:60])
-    with pytest.raises(InputError, match="dmesg.json is not what dmesg writes as JSON"):
-        read_on(path)
+    with pytest.raises(InputError, match=r"dmesg\.json is not JSON from dmesg"):
+        read_new(path)
 
 
-def test_the_journals_export_is_read_on_by_entries(tmp_path):
+def test_continue_an_export_after_its_last_whole_entry(tmp_path):
     path = tmp_path / "journal.export"
     entry = "__CURSOR={0}\n_TRANSPORT=kernel\nMESSAGE={0}\n\n"
     path.write_text(entry.format("a") + entry.format("b")[:-20])
-    told, marks = read_on(path)
-    assert told == ["a"]
+    texts, marks = read_new(path)
+    assert texts == ["a"]
     path.write_text(entry.format("a") + entry.format("b"))
-    assert read_on(path, marks)[0] == ["b"]
+    assert read_new(path, marks)[0] == ["b"]
 
 
 def pretty(**fields):
-    """As journalctl --output=json-pretty writes it."""
+    """Return an entry as journalctl --output=json-pretty writes it."""
     return json.dumps(fields, indent="\t", separators=(",", " : ")) + "\n"
 
 
-def test_the_journals_json_on_many_lines_is_read_on_by_entries(tmp_path):
+def test_continue_pretty_json_after_its_last_whole_entry(tmp_path):
     path = tmp_path / "journal.json"
     kernel = pretty(__CURSOR="a", MESSAGE=KILL.format(7, "x"), _TRANSPORT="kernel", SYSLOG_FACILITY="0")
     program = pretty(__CURSOR="b", MESSAGE=[ord(letter) for letter in "hi\n}\n{\n"], _TRANSPORT="syslog")
@@ -162,10 +160,10 @@ def test_the_journals_json_on_many_lines_is_read_on_by_entries(tmp_path):
     assert [record.place.at for record in records] == [0, len(kernel), len(kernel + program)]
     assert [record.text for record in records[:2]] == [KILL.format(7, "x"), "hi\\x0a}\\x0a{"]
     path.write_text(kernel + program + hostile + kernel)
-    assert read_on(path, [log.mark()])[0] == [KILL.format(7, "x")]
+    assert read_new(path, [log.mark()])[0] == [KILL.format(7, "x")]
 
 
-def test_json_on_many_lines_that_is_no_entry_is_left(tmp_path):
+def test_ignore_pretty_json_without_an_entry(tmp_path):
     path = tmp_path / "journal.json"
     path.write_text(
         '{\n\t"A" : "b"\n}\n'
@@ -175,10 +173,10 @@ def test_json_on_many_lines_that_is_no_entry_is_left(tmp_path):
         + "}\n"
         + '{\n\t"MESSAGE" : "c"\n}\n'
     )
-    assert read_on(path)[0] == ["c"]
+    assert read_new(path)[0] == ["c"]
 
 
-def test_what_is_no_log_is_refused(tmp_path):
+def test_refuse_files_that_are_not_logs(tmp_path):
     (tmp_path / "junk").write_bytes(bytes(range(32)) * 100)
     (tmp_path / "odd").write_bytes(KILL.format(1, "caf").encode() + b"\xe9\xff\n")
     assert len(list(read_log(str(tmp_path / "odd")))) == 1

@@ -2,14 +2,15 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stands before a message: stamps, hosts and tags of all kinds."""
+
+"""Prefixes of lines: stamps, tags and labels of all formats, and messages that look like one."""
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, parse_kmsg_line
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import LONGEST_LINE, Place, Record
 
+# Lines, and their uptime, time and trust. The text of each is "text".
 LINES = {
     "[  123.456789] text": (123.456789, None, None),
     "[   37.052923][ T9185] text": (37.052923, None, None),
@@ -94,7 +95,7 @@ LINES = {
         None,
         "2026-11-23T04:43:46.649722Z",
         None,
-    ),  # talosctl logs adds labels, too
+    ),  # talosctl logs labels, too
     "kern:     err: [2026-11-23T04:43:46.649722566Z]: text": (None, "2026-11-23T04:43:46.649722Z", True),
     "[   12.345678] <4>text": (12.345678, None, None),
     "machine # [   12.345678] text": (12.345678, None, None),
@@ -138,8 +139,7 @@ def test_strip_prefix(line):
         ("  ", None),
     ],
 )
-def test_facility_after_prefix(prefix, trusted):
-    """Behind another prefix a facility is no proof: a program may have written it."""
+def test_distrust_facility_after_another_prefix(prefix, trusted):
     assert parse_text_line(prefix + "kern  :err   : text").trusted is trusted
     assert parse_text_line(prefix + "user  :err   : text").trusted is False
 
@@ -165,47 +165,62 @@ def test_facility_after_prefix(prefix, trusted):
         "h a[1]: x invoked oom-killer: gfp_mask=0x0, order=0",
     ],
 )
-def test_keep_start_of_message(text):
+def test_keep_what_a_message_may_begin_with(text):
     assert parse_text_line("[  500.000000] " + text).text == text
 
 
-def test_second_uptime():
-    """Only the first uptime is a prefix; a second one is part of the message."""
+def test_keep_second_uptime():
     record = parse_text_line("[  500.000000] [1.0] x invoked oom-killer: gfp_mask=0x0")
     assert (record.monotonic, record.text) == (500.0, "[1.0] x invoked oom-killer: gfp_mask=0x0")
 
 
-def test_endless_stamps():
+def test_stop_after_many_prefixes():
     assert parse_text_line("<4>" * 40 + "text").text.startswith("<4>")
 
 
-def test_kmsg_facility():
-    """A record of /dev/kmsg proves with its facility whether the kernel wrote it."""
-    assert parse_kmsg_line("6,1,5000000,-,caller=T7;text") == (
-        1,
-        Record("text", 5.0, None, None, True, "6,1,5000000,-,caller=T7;text"),
-    )
-    assert parse_kmsg_line("12,1,5000000,-;text").record.trusted is False
-    assert parse_kmsg_line("text") is None
+@pytest.mark.parametrize(
+    "line, record",
+    [
+        (
+            "Nov 23 04:43:46 host kernel: [  123.456789] text",
+            Record("text", 123.456789, clock=17026.0, program="kernel"),
+        ),
+        (
+            "Nov 23 04:43:46 host kernel: [  123.456789] [ 12]     0    12   100   50 x",
+            Record("[ 12]     0    12   100   50 x", 123.456789, clock=17026.0, program="kernel"),
+        ),
+        (
+            "Nov 23 04:43:46.5 host kernel: [  123.456789] text",
+            Record("text", 123.456789, clock=17026.5, program="kernel"),
+        ),
+        ("Nov 23 04:43:46 host mallory[7]: text", Record("text", clock=17026.0, trusted=False, program="mallory")),
+        ("[tis 12 aug 2025 10.16.36] text", Record("text", clock=36996.0)),
+        (
+            "1795409025.649722 host kernel: text",
+            Record("text", time="2026-11-23T04:43:45.649722Z", clock=17025.649722, program="kernel"),
+        ),
+        (
+            "2024-04-29T14:55:41,678628+02:00 host kernel: text",
+            Record("host kernel: text", time="2024-04-29T12:55:41.678628Z", clock=53741.678628),
+        ),
+        ("kernel: kernel: text", Record("kernel: text", program="kernel")),
+        ("kernel: [  123.456789] text", Record("text", 123.456789)),
+        ("Nov 23 04:43:46 host kernel: kernel: text", Record("kernel: text", clock=17026.0, program="kernel")),
+        (
+            "Nov 23 04:43:46 host kernel: 2026-11-23T04:43:46Z text",
+            Record("text", None, "2026-11-23T04:43:46Z", 17026.0),
+        ),
+        ("", Record("")),
+    ],
+)
+def test_read_all_fields_of_a_prefix(line, record):
+    place = Place("kern.log", 7)
+    found = parse_text_line(line, place)
+    assert found._replace(clock=None) == record._replace(raw=line, place=place, clock=None)
+    assert found.clock == (None if record.clock is None else pytest.approx(record.clock))
 
 
-def test_mixed_forms():
-    lines = [
-        "6,1,5,-;a",
-        " SUBSYSTEM=usb",
-        "b",
-        " c",
-        "was HUPedFeb  9 11:55:27 qa01 kernel: d",
-        "** 2 printk messages dropped ** [    2.500000] e",
-        "** f",
-    ]
-    assert [record.text for record in parse_lines(lines)] == [
-        "a",
-        "b",
-        "c",
-        "was HUPed",
-        "d",
-        "** 2 printk messages dropped **",
-        "e",
-        "** f",
-    ]
+def test_ignore_the_rest_of_a_long_line():
+    line = "[   12.345678] " + "x" * 2 * LONGEST_LINE
+    record = parse_text_line(line)
+    assert (len(record.text), record.raw) == (LONGEST_LINE - 15, line)

@@ -3,15 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 
-"""The search in large logs: what is skipped changes nothing of what is told."""
+"""The search in large logs: skipping lines does not change the events."""
 
 import os
 import random
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import files as _log_files
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import search as _log_search
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import files, search
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import LogFile
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 
@@ -22,7 +21,10 @@ REPORT = [
     "x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0",
     "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
 ] + [f"[{pid:7}]     0 {pid:5}     6785     6324    90112        0             0 worker" for pid in range(100, 400)]
-SUMMARY = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=x,pid={0},uid=0"
+SUMMARY = (
+    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
+    "task_memcg=/,task=x,pid={0},uid=0"
+)
 KILL = "Out of memory: Killed process {0} (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 CASES = {
     "report": lambda pid: [*REPORT, SUMMARY.format(pid), KILL.format(pid)],
@@ -74,7 +76,7 @@ PROGRAMS = {
 
 
 def write(path, seed, cases, fillers):
-    """A log in which these stand somewhere among so many lines of no interest."""
+    """Write a log with these cases, and up to C(fillers) irrelevant lines before each."""
     choose = random.Random(seed)
     seconds = 0.0
     lines = []
@@ -96,7 +98,7 @@ def write(path, seed, cases, fillers):
     path.write_text("\n".join(lines) + "\n")
 
 
-def told(path, programs=True):
+def read_events(path, programs=True):
     log = LogFile(str(path), programs=programs)
     events = parse_events(log.records(), tasks=True)
     assert log.mark().offset == os.path.getsize(str(path))
@@ -108,45 +110,45 @@ def kernel_only(events):
 
 
 @pytest.fixture
-def searched(monkeypatch):
-    """Small parts, so that a small file has many."""
-    for name, size in (("_BLOCK", 4096), ("_BEFORE", 512), ("_BEFORE_THE_END", 1 << 16), ("_AFTER", 1024)):
-        monkeypatch.setattr(_log_search, name, size)
-    return lambda: monkeypatch.setattr(_log_files, "_SEARCHED_BYTES", 0)
+def turn_search_on(monkeypatch):
+    """Make ranges small, so that a small file has many. Return what turns the search on."""
+    for name, size in (("_BLOCK", 4096), ("_BEFORE", 512), ("_BEFORE_END", 1 << 16), ("_AFTER", 1024)):
+        monkeypatch.setattr(search, name, size)
+    return lambda: monkeypatch.setattr(files, "_SEARCHED_BYTES", 0)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_is_skipped_changes_nothing(tmp_path, searched, seed):
+def test_skipping_lines_changes_no_event(tmp_path, turn_search_on, seed):
     cases = random.Random(seed).choices(list(CASES), k=30)
     write(tmp_path / "log", seed, cases, 200)
-    whole = told(tmp_path / "log")
+    whole = read_events(tmp_path / "log")
     assert len(whole) >= 20
-    searched()
-    assert told(tmp_path / "log") == whole
-    assert kernel_only(told(tmp_path / "log", programs=False)) == kernel_only(whole)
+    turn_search_on()
+    assert read_events(tmp_path / "log") == whole
+    assert kernel_only(read_events(tmp_path / "log", programs=False)) == kernel_only(whole)
 
 
 @pytest.mark.parametrize("case", sorted(set(CASES) - {"boot"}))
-def test_each_kind_is_found_alone(tmp_path, searched, case):
+def test_find_each_kind_of_event_alone(tmp_path, turn_search_on, case):
     write(tmp_path / "log", 7, [case], 3000)
-    whole = told(tmp_path / "log")
-    searched()
-    assert told(tmp_path / "log") == whole != []
+    whole = read_events(tmp_path / "log")
+    turn_search_on()
+    assert read_events(tmp_path / "log") == whole != []
 
 
-def test_most_of_a_log_is_skipped(tmp_path, searched):
+def test_skip_most_of_a_log(tmp_path, turn_search_on):
     write(tmp_path / "log", 7, ["report", "report"], 20000)
-    searched()
+    turn_search_on()
     log = LogFile(str(tmp_path / "log"))
     read = sum(len(record.raw) + 1 for record in log.records())
     assert read < os.path.getsize(str(tmp_path / "log")) / 10
 
 
-def test_without_the_function_of_the_c_library_all_is_read(tmp_path, searched, monkeypatch):
+def test_read_everything_without_memmem(tmp_path, turn_search_on, monkeypatch):
     write(tmp_path / "log", 7, ["report"], 100)
-    whole = told(tmp_path / "log")
-    searched()
-    monkeypatch.setattr(_log_search, "_memmem", None)
-    assert told(tmp_path / "log") == whole
-    monkeypatch.setattr(_log_search.ctypes, "CDLL", lambda _name: object())
-    assert _log_search._c_function() is None
+    whole = read_events(tmp_path / "log")
+    turn_search_on()
+    monkeypatch.setattr(search, "_memmem", None)
+    assert read_events(tmp_path / "log") == whole
+    monkeypatch.setattr(search.ctypes, "CDLL", lambda _name: object())
+    assert search._load_memmem() is None

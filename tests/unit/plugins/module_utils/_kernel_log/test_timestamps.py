@@ -3,12 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 
-"""Moments: what people may write, and what is refused."""
+"""Timestamps: what people may write, what is refused, and formatting."""
+
+import re
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import (
+    DATE,
+    ZONE,
+    format_match,
     format_utc,
     parse_moment,
     parse_utc,
@@ -33,7 +38,7 @@ NOW = 1795409025.5
         ("-1w", NOW - 604800),
     ],
 )
-def test_a_moment_is_understood(text, epoch):
+def test_parse_moment(text, epoch):
     assert parse_moment("since", text, NOW) == epoch
 
 
@@ -41,12 +46,27 @@ def test_a_moment_is_understood(text, epoch):
     "text",
     ["2026-11-23T04:43:45", "2026-11-23", "2026-02-30T00:00:00Z", "20261123", "1h", "-1y", "yesterday", "-", " "],
 )
-def test_what_would_have_to_be_guessed_is_refused(text):
-    with pytest.raises(InputError, match=f"since={text} is no moment: give ISO 8601 with a zone"):
+def test_refuse_what_would_have_to_be_guessed(text):
+    with pytest.raises(InputError, match=f"since={text} is not a time: give ISO 8601 with a zone"):
         parse_moment("since", text, NOW)
 
 
 @pytest.mark.parametrize("epoch", [0.0, NOW, 1795409025.123456])
-def test_what_is_written_is_read_back(epoch):
+def test_parse_what_was_formatted(epoch):
     assert parse_utc(format_utc(epoch)) == pytest.approx(epoch, abs=1e-6)
     assert parse_utc("2026-11-23T04:43:45Z") == 1795409025
+
+
+@pytest.mark.parametrize(
+    "text, utc",
+    [
+        ("2026-11-23T04:43:45Z", "2026-11-23T04:43:45Z"),
+        ("2026-11-23 04:43:45.123456789Z", "2026-11-23T04:43:45.123456Z"),
+        ("2026-11-23T04:43:45,5+02", "2026-11-23T02:43:45.5Z"),
+        ("2026-07-11T05:57:14-03:30", "2026-07-11T09:27:14Z"),
+        ("2026-13-41T05:57:14Z", None),
+        ("0001-01-01T00:00:00+01:00", None),
+    ],
+)
+def test_format_match(text, utc):
+    assert format_match(re.match(DATE + ZONE, text)) == utc

@@ -238,7 +238,7 @@ def test_damaged_file_is_named(story):
     packed = gzip.compress(("begun\n" + kill(7, "x") + "\n" + os.urandom(1 << 20).hex() + "\n").encode())
     (story.log.parent / "kern.log.2.gz").write_bytes(packed[: len(packed) // 2])
     assert story.read() == [("kill", [7]), ("kill", [1])]
-    assert "kern.log.2.gz is cut or damaged" in story.lost["files"][0]
+    assert "kern.log.2.gz is truncated or damaged" in story.lost["files"][0]
 
 
 def test_kmsg_cursor_and_gap_after_reboot():
@@ -361,7 +361,7 @@ def test_thousand_events_stay_below_a_mebibyte(tmp_path):
         (dict(source="kmsg", paths=["/x"]), "does not take"),
         (dict(limit=0), "limit 0"),
         (dict(source="kmsg", boot="previous"), "boot=previous needs the journal"),
-        (dict(since="1h"), "since=1h is no moment"),
+        (dict(since="1h"), "since=1h is not a time"),
         (dict(since="-1h", until="-2h"), "since=-1h is not before until=-2h"),
         (dict(source="kmsg", cursor="x", since="-1h"), "cursor already sets where to start"),
         (dict(source="journal", cursor="x", boot="previous"), "cursor already sets where to start"),

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Records from what journald and log shippers write: journal entries, Docker's and Google's JSON.
+
+Pure.
+"""
+
+import json
+import re
+import struct
+from typing import IO, Any, Dict, Iterator, Optional, Tuple
+
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import (
+    DAY,
+    LONGEST_LINE,
+    Record,
+    escape_message,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import (
+    DATE,
+    LATEST,
+    ZONE,
+    format_utc,
+)
+
+# A journal entry of the kernel holds one message and a few dozen short fields. A message that
+# is written as numbers takes up to five characters a byte.
+LONGEST_ENTRY = 16 * LONGEST_LINE
+
+# The services of killers, and the tags under which they log. A user's services run below
+# user@.service, so none of them can pose as one of these.
+KILLER_UNITS = {
+    "earlyoom.service": "earlyoom",
+    "nohang.service": "nohang",
+    "nohang-desktop.service": "nohang",
+    "systemd-oomd.service": "systemd-oomd",
+}
+
+_MICROSECONDS = re.compile(r"\d{1,20}$")
+_ISO_TIME = re.compile(DATE + ZONE + "$")
+
+
+# --- journal entries: systemd.journal-fields(7), "Journal Export Formats" of systemd ------
+
+
+def parse_journal_entry(fields: Dict[str, Any]) -> Optional[Record]:
+    """Return the record of a journal entry, or None if it has no readable message.
+
+    journalctl writes null for a message that is too long. Fields that begin with "_" are
+    journald's own, so no program can pose as the kernel or as another service. What a program
+    writes to /dev/kmsg has the kernel's transport, but never its facility.
+    """
+    message = fields.get("MESSAGE")
+    if isinstance(message, list) and message and all(isinstance(byte, int) and 0 <= byte < 256 for byte in message):
+        message = bytes(message).decode("utf-8", "backslashreplace")  # not UTF-8, or with control characters
+    if not isinstance(message, str):
+        return None
+    text = escape_message(message)
+    by_kernel = fields.get("_TRANSPORT") == "kernel" and fields.get("SYSLOG_FACILITY", "0") == "0"
+    uptime = _read_seconds(fields, "_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
+    written = _read_seconds(fields, "__REALTIME_TIMESTAMP")
+    killer = _find_killer(fields)
+    return Record(
+        text,
+        uptime,
+        None if written is None else format_utc(written),
+        None if written is None else written % DAY,
+        by_kernel,
+        message,
+        _read_text(fields, "_BOOT_ID"),
+        killer or _read_text(fields, "SYSLOG_IDENTIFIER"),
+        killer is not None,
+    )
+
+
+def _find_killer(fields: Dict[str, Any]) -> Optional[str]:
+    """Return the writer's name if journald proves that it is a killer or the service manager."""
+    if fields.get("_PID") == "1":
+        return "systemd"
+    return KILLER_UNITS.get(_read_text(fields, "_SYSTEMD_UNIT") or "")
+
+
+def _read_text(fields: Dict[str, Any], name: str) -> Optional[str]:
+    value = fields.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _read_seconds(fields: Dict[str, Any], *names: str) -> Optional[float]:
+    """Return the first of these fields that holds microseconds, in seconds."""
+    found = next((fields[name] for name in names if _MICROSECONDS.match(str(fields.get(name)))), None)
+    return None if found is None else min(int(found) / 1e6, LATEST)
+
+
+def read_export_entries(stream: IO[bytes]) -> Iterator[Tuple[int, Dict[str, Any]]]:
+    """Yield the length in bytes and the fields of each entry of C(journalctl --output=export).
+
+    An incomplete last entry is left out.
+    """
+    fields: Dict[str, Any] = {}
+    length = 0
+    while True:
+        line = stream.readline(LONGEST_ENTRY)
+        length += len(line)
+        if not line.endswith(b"\n"):
+            return
+        if line == b"\n":
+            if fields:
+                yield length, fields
+            fields, length = {}, 0
+            continue
+        name, has_value, value = line[:-1].partition(b"=")
+        if not has_value:  # a value that is not text follows: its size, its bytes, a line end
+            size = stream.read(8)
+            if len(size) < 8:
+                return
+            (value_length,) = struct.unpack("<Q", size)
+            value = _read_value(stream, value_length)
+            if stream.read(1) != b"\n":
+                return
+            length += 8 + value_length + 1
+        fields[name.decode("ascii", "replace")] = value.decode("utf-8", "backslashreplace")
+
+
+def _read_value(stream: IO[bytes], length: int) -> bytes:
+    """Read a value of this length, and return its first LONGEST_ENTRY bytes.
+
+    No message of the kernel is longer, and a corrupt length must not fill the memory.
+    """
+    kept = stream.read(min(length, LONGEST_ENTRY))
+    left = length - len(kept)
+    while left > 0:
+        skipped = len(stream.read(min(left, LONGEST_ENTRY)))
+        if not skipped:
+            break
+        left -= skipped
+    return kept
+
+
+# --- JSON on one line: the journal's, Docker's, Google's ----------------------------------
+
+
+def parse_json_entry(text: str) -> Optional[Record]:
+    """Return the record in a JSON object, or None if the text is anything else.
+
+    The object is a journal entry, or a line that Docker or Google Cloud Logging wrapped.
+    """
+    try:
+        fields = json.loads(text) if len(text) <= LONGEST_ENTRY else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(fields, dict):
+        return None
+    if "MESSAGE" in fields:
+        return parse_journal_entry(fields)
+    return _parse_docker_line(fields) or _parse_google_entry(fields)
+
+
+def _parse_docker_line(fields: Dict[str, Any]) -> Optional[Record]:
+    """Return the record in a line of Docker's json-file driver, or None.
+
+    Kubernetes writes the same facts as C(2026-11-23T04:43:45Z stdout F text). Neither form
+    proves the writer.
+    """
+    stamp, stream, line = _read_iso_time(fields, "time"), _read_text(fields, "stream"), _read_text(fields, "log")
+    if stamp is None or stream is None or line is None:
+        return None
+    return parse_text_line(f"{stamp} {stream} F {escape_message(line)}")._replace(raw=line.rstrip("\n"))
+
+
+def _parse_google_entry(fields: Dict[str, Any]) -> Optional[Record]:
+    """Return the record in an entry of Google Cloud Logging, or None.
+
+    C(textPayload) is a line of a console or a file, C(jsonPayload) a journal entry. But a
+    container's JSON output is a C(jsonPayload) too, so its fields prove nothing.
+    """
+    stamp, line = _read_iso_time(fields, "timestamp"), _read_text(fields, "textPayload")
+    entry = fields.get("jsonPayload")
+    if stamp is None:
+        return None
+    if line is not None:
+        return parse_text_line(f"{stamp} stdout F {escape_message(line.rstrip())}")._replace(raw=line.rstrip())
+    record = parse_journal_entry(entry) if isinstance(entry, dict) else None
+    when = parse_text_line(stamp)
+    return record and record._replace(
+        time=when.time, clock=when.clock, trusted=None if record.trusted else False, vouched=False, boot=None
+    )
+
+
+def _read_iso_time(fields: Dict[str, Any], name: str) -> Optional[str]:
+    """Return a field that is an ISO 8601 time, and nothing that another prefix could match."""
+    value = _read_text(fields, name)
+    return value if value is not None and _ISO_TIME.match(value) else None
