@@ -652,6 +652,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
 
 
@@ -679,8 +680,8 @@ def main() -> None:
     try:
         facts = gather(Query(**module.params), Procfs())
     except OomError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **facts)
+        module.fail_json(msg=printable(str(error)))
+    module.exit_json(changed=False, **printable_values(facts))
 
 
 if __name__ == "__main__":
