@@ -35,7 +35,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.provena
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.search import find_ranges
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams import (
+    LINE_COST,
     Budget,
+    BudgetError,
     DamageError,
     OpenFile,
     translate_errors,
@@ -155,10 +157,16 @@ class LogFile:
         self._programs = programs
         self._budget = budget or Budget()
         self._proof: Optional[bool] = None
+        self._sample = b""
+        self._is_empty = True
         with translate_errors(path), OpenFile(path, self._budget) as opened:
             self.written = opened.status.st_mtime
-            self._is_empty = opened.status.st_size == 0
-            self._sample = b"" if self._is_empty else opened.stream.read(_SAMPLE_BYTES)
+            try:
+                if opened.status.st_size:
+                    self._sample = opened.stream.read(_SAMPLE_BYTES)
+                    self._is_empty = False
+            except BudgetError as error:
+                self.damage = str(error)
         _refuse_binary(path, self._sample)
         self.known = next((mark for mark in marks if self._begins_with(mark)), None)
         self.start = self._end = self.known.offset if self.known else 0  # in bytes, decompressed
@@ -242,6 +250,8 @@ class LogFile:
             line = stream.readline(LONGEST_ENTRY)
             if not line:
                 return
+            if opened.is_compressed:
+                self._budget.spend(self.path, LINE_COST)
             ended = line.endswith(b"\n")
             self._line = self._end
             if ended or len(line) == LONGEST_ENTRY:

@@ -48,9 +48,16 @@ _SMALLEST_SPARSE = 16 << 20
 
 _CHUNK_BYTES = 1 << 16
 
+# What a line costs besides its bytes, as four gigabytes of line ends would take an hour.
+LINE_COST = 64
+
 
 class DamageError(InputError):
     """A compressed file cannot be decompressed from here on."""
+
+
+class BudgetError(DamageError):
+    """The compressed files of this run unpack to too much."""
 
 
 class Budget:
@@ -58,6 +65,15 @@ class Budget:
 
     def __init__(self, left: int = MAX_UNPACKED_BYTES) -> None:
         self.left = left
+
+    def spend(self, path: str, size: int) -> None:
+        """Take bytes for a file. Raises BudgetError if no more are left."""
+        self.left -= size
+        if self.left < 0:
+            raise BudgetError(
+                f"{printable_name(path)} was not read to its end: compressed files unpack to more than "
+                f"{MAX_UNPACKED_BYTES >> 30} GiB: decompress them first, or name fewer"
+            )
 
 
 _DECOMPRESSION_ERRORS: Tuple[Type[Exception], ...] = (EOFError, zlib.error)
@@ -166,12 +182,7 @@ class _Unpacked(io.RawIOBase):
 
     def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]  # typeshed wants any buffer
         data = self._read(len(buffer))
-        self._budget.left -= len(data)
-        if self._budget.left < 0:
-            raise DamageError(
-                f"{printable_name(self._path)} was not read to its end: the compressed files unpack to more than "
-                f"{MAX_UNPACKED_BYTES >> 30} GiB"
-            )
+        self._budget.spend(self._path, len(data))
         buffer[: len(data)] = data
         return len(data)
 

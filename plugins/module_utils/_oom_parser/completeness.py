@@ -78,6 +78,22 @@ def has_possible_name(text: str) -> bool:
     return not is_cut and name is not None and count_name_bytes(name) <= NAME_BYTES
 
 
+def may_end_in_name(text: str) -> bool:
+    """Return whether a text that looks whole may end inside the victim's name.
+
+    Before its line end a name can hold C(x,pid=1,uid=0), or a bracket.
+    """
+    if text.startswith("oom-kill:"):
+        summary = parse_summary(text)
+        at = text.rfind(TASK) + len(TASK)
+        return summary is not None and summary.pid is not None and count_name_bytes(text[at:]) < NAME_BYTES
+    match = KILL.match(text)
+    end = find_name_end(text, match.end()) if match else None
+    if match is None or end is None or end.group("sizes") is not None:
+        return False
+    return count_name_bytes(text[match.end() :]) < NAME_BYTES
+
+
 def _find_victim_name(text: str) -> Tuple[Optional[str], bool]:
     """Return the victim's name, or None, and whether the text ends inside the message."""
     if "illed process " in text:
@@ -93,11 +109,14 @@ def _find_victim_name(text: str) -> Tuple[Optional[str], bool]:
 
 
 def may_go_on_in_next_record(text: str, rest: str) -> bool:
-    """Return whether a text is a summary without its end, and C(rest) can be that end.
+    """Return whether a text lacks its end, and C(rest) can be that end.
 
-    A record holds 1 KiB, and what does not fit begins another one (kernel/printk). The cgroup's
-    name may end like a summary, but only the end of a summary begins with the task.
+    This is so for a summary, and for the limit up to 4.20. A record holds 1 KiB, and what does not
+    fit begins another one (kernel/printk). The cgroup's name may end like a summary, but only the
+    end of a summary begins with the task.
     """
+    if text.startswith("Task in /"):
+        return text.endswith(LIMIT_OF) and rest.startswith("/")
     summary = parse_summary(text) if text.startswith("oom-kill:") else None
     return summary is not None and (summary.pid is None or rest.startswith(TASK))
 

@@ -59,6 +59,7 @@ _ORIGIN = (
 
 INVOKED = " invoked oom-killer: "
 _HEADER_FIELDS = re.compile(r"gfp_mask=(?P<gfp>0x[0-9a-fA-F]+)")
+_LONGEST_FIELDS = 512  # a path that fills a record can look like a header
 _ORDER = re.compile(r"\border=(-?\d+)")
 _HEADER_ADJ = re.compile(r"\boom_score_adj=(-?\d+)")
 _HEADER_OPENVZ = re.compile(
@@ -106,7 +107,7 @@ _SIZE = re.compile(r"([a-z]+-[a-z]+|vsz):(\d+)kB")
 # Since 5.4. Each part is read if the text was not cut inside it.
 _MORE = re.compile(r", UID:(?P<uid>\d+) (?:pgtables:(?P<pgtables>\d+)kB(?: oom_score_adj:(?P<adj>-?\d+)(?:\D|$))?)?")
 _GROUP_KILL = re.compile(r"Tasks in (/.*) are going to be killed due to memory\.oom\.group set\s*$", re.DOTALL)
-_SKIPPED_VICTIM = re.compile(r"(?:.{0,60}: )?OOM victim (\d+) \(.*\) is already exiting\. Skip killing the task")
+_SKIPPED_VICTIM = re.compile(_ORIGIN + r"OOM victim (?P<pid>\d+) \(.*\) is already exiting\. Skip killing the task")
 _PANIC = re.compile(
     r"(?:Kernel panic - not syncing: )?"
     r"(?:(?P<text>Out of memory: (?P<policy>compulsory|system-wide) panic_on_oom is enabled)"
@@ -149,7 +150,7 @@ def parse_header(text: str) -> Optional[Header]:
     if not invoked:
         name, _none, fields = text.partition("oom-killer: ")
     fields_match = _HEADER_FIELDS.match(fields)
-    if not fields_match or len(name) > LONGEST_NAME or (not invoked and name):
+    if not fields_match or len(fields) > _LONGEST_FIELDS or len(name) > LONGEST_NAME or (not invoked and name):
         return None
     order, adj = _ORDER.search(fields), _HEADER_ADJ.search(fields)
     if count_name_bytes(name) > NAME_BYTES:  # it includes a prefix
@@ -184,15 +185,16 @@ def parse_memcg_limit(text: str) -> Optional[MemcgLimit]:
     places to split the line at.
     """
     if text.startswith(_TASK_IN + "/"):
-        paths = text[len(_TASK_IN) :].rstrip()
+        paths = text[len(_TASK_IN) :]
         if " " + LIMIT_OF not in paths:
             return MemcgLimit(paths, None)
-        split = split_paths(paths, " " + LIMIT_OF, is_inside)
+        is_cut = paths.endswith(LIMIT_OF)
+        split = None if is_cut else split_paths(paths, " " + LIMIT_OF, is_inside)
         return MemcgLimit(*split) if split else MemcgLimit(None, None)
     if text.lstrip().startswith(LIMIT_OF + "/"):
-        return MemcgLimit(None, text.lstrip()[len(LIMIT_OF) :].rstrip())
+        return MemcgLimit(None, text.lstrip()[len(LIMIT_OF) :])
     if text.startswith(_REACHED + "/"):
-        return MemcgLimit(None, text[len(_REACHED) :].rstrip())
+        return MemcgLimit(None, text[len(_REACHED) :])
     return None
 
 
@@ -308,7 +310,7 @@ def _parse_group_kill(text: str) -> Optional[GroupKill]:
 
 def _parse_skipped_victim(text: str) -> Optional[SkippedVictim]:
     match = _SKIPPED_VICTIM.match(text)
-    return SkippedVictim(int(match.group(1))) if match else None
+    return SkippedVictim(int(match.group("pid"))) if match else None
 
 
 def _parse_panic(text: str) -> Optional[Panic]:

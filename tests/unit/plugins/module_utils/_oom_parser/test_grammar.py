@@ -59,7 +59,7 @@ MESSAGES = {
     "Comm: nobody": None,
     "Task in /a b killed as a result of limit of /c": MemcgLimit("/a b", "/c"),
     "Task in /a": MemcgLimit("/a", None),
-    # Only one split leaves the task inside the cgroup that reached its limit; then two do; then none.
+    # One split leaves the task inside the cgroup that reached its limit; then two do; then none.
     "Task in /p/a killed as a result of limit of /p/b killed as a result of limit of /p": MemcgLimit(
         "/p/a killed as a result of limit of /p/b", "/p"
     ),

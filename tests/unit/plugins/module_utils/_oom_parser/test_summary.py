@@ -18,7 +18,7 @@ MYSQL = "/system.slice/mysql.service"
 
 SUMMARIES = {
     EVERYWHERE + "/u,task=x,pid=7,uid=-2": Summary("NONE", True, None, ",task_memcg=/u,task=x", 7, 4294967294),
-    # The reading of an attack that was shown: a delegated cgroup of this name, on a host without memory.
+    # An attack that was shown: a delegated cgroup of this name, on a host without memory.
     EVERYWHERE + f"/a,oom_memcg={MYSQL},task_memcg={MYSQL},task=x" + END: Summary(
         "NONE", True, None, f",task_memcg=/a,oom_memcg={MYSQL},task_memcg={MYSQL},task=x", 7, 0
     ),
