@@ -80,6 +80,7 @@ class Report(NamedTuple):
     name: str
     memcg: str  # None: no limit was reached
     cgroup: str
+    group: str = None  # the cgroup that was killed as a whole
 
 
 def _make_text(choose, max_bytes, words):
@@ -122,7 +123,17 @@ def make_report(choose):
     sizes = "total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB"
     later = f", UID:{uid} pgtables:44kB oom_score_adj:0" if version >= (5, 4) else ""
     lines.append([f"{origin}Killed process {pid} ({name}) {sizes}{later}"])
-    return Report(kernel, lines, constraint, pid, uid, name, memcg, cgroup)
+    group = None
+    if memcg and version >= (4, 19) and choose.random() < 0.2:
+        group = choose.choice([memcg, cgroup])
+        lines.append(["Tasks in ", group, " are going to be killed due to memory.oom.group set"])
+        lines.append(lines[-2])
+    return Report(kernel, lines, constraint, pid, uid, name, memcg, cgroup, group)
+
+
+def drop_messages(report, choose):
+    """Return the report without some of its messages, as after a search with grep."""
+    return report._replace(messages=[one for one in report.messages if choose.random() < 0.5])
 
 
 def _limit_lines(version, memcg, cgroup):
@@ -163,7 +174,7 @@ def _summary(choose, version, constraint, memcg, cgroup, cpuset, name, pid, uid)
 
 
 def _split_records(parts):
-    """Return the records that the kernel makes of a message (kernel/printk: prb_reserve_in_last)."""
+    """Return the records that the kernel makes of a message (printk: prb_reserve_in_last)."""
     records = [""]
     for part in parts:
         part = part.encode()[:RECORD_BYTES].decode("utf-8", "ignore")
@@ -209,19 +220,27 @@ def _fold(name, form):
     return name if form != "klogd" or name is None else re.sub(r"(\\x0a) +", r"\1", name)
 
 
-def find_wrong_values(events, report, form):
-    """Return the name of each value that is neither right nor None, with what was read."""
-    if len(events) != 1:
+def find_wrong_values(events, report, form, is_whole=True):
+    """Return the name of each value that is neither right nor None, with what was read.
+
+    A report that lacks messages may be several events, or one without a victim.
+    """
+    if is_whole and (len(events) != 1 or len(events[0]["victims"]) != 1):
         return [("events", events)]
-    [event] = events
-    wrong = [] if [one["pid"] for one in event["victims"]] == [report.pid] else [("victims", event["victims"])]
+    return [wrong for event in events for wrong in _find_wrong_values(event, report, form)]
+
+
+def _find_wrong_values(event, report, form):
     expected = [("constraint", event["constraint"], report.constraint)]
     if event["memcg"]:
         expected.append(("memcg", event["memcg"]["path"], report.memcg and escape(report.memcg, form)))
     for victim in event["victims"]:
+        if report.group and victim["cgroup"] == escape(report.group, form):
+            victim = dict(victim, cgroup=None)  # the group, which is right, too
         expected += [
+            ("pid", victim["pid"], report.pid),
             ("uid", victim["uid"], report.uid),
             ("name", _fold(victim["name"], form), _fold(escape(report.name, form), form)),
             ("cgroup", victim["cgroup"], escape(report.cgroup, form)),
         ]
-    return wrong + [(what, read, true) for what, read, true in expected if read not in (true, None)]
+    return [(what, read, true) for what, read, true in expected if read not in (true, None)]

@@ -36,6 +36,7 @@ _BEGINNING = re.compile(
     r"Out of(?: [Mm]emory|$)|Memory cgroup out|No available|Kernel panic - not syncing|[Kk]ill(?:ed)? process "
     r"|oom-kill:|oom_reaper: |Tasks? in /|CPU: |Pid: |\[ *(?:\d+|pid) *\] |.{1,60} invoked(?: oom|$)"
 )
+_BEFORE_PATH = "_memcg="  # a record may end there
 _SIZES = (",", "total-vm:", "vsz:")  # how the sizes of a kill begin if they stand on their own line
 
 
@@ -113,12 +114,14 @@ def may_go_on_in_next_record(text: str, rest: str) -> bool:
 
     This is so for a summary, and for the limit up to 4.20. A record holds 1 KiB, and what does not
     fit begins another one (kernel/printk). The cgroup's name may end like a summary, but only the
-    end of a summary begins with the task.
+    end of a summary begins with the task. Within the task's name no record ends.
     """
     if text.startswith("Task in /"):
         return text.endswith(LIMIT_OF) and rest.startswith("/")
     summary = parse_summary(text) if text.startswith("oom-kill:") else None
-    return summary is not None and (summary.pid is None or rest.startswith(TASK))
+    if summary is None or rest.startswith(TASK):
+        return summary is not None
+    return summary.pid is None and (text.endswith(_BEFORE_PATH) or not lacks_end_of_name(text))
 
 
 def is_broken_message(first: str, rest: str) -> bool:

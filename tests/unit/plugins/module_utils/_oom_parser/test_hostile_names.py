@@ -7,7 +7,7 @@
 import random
 
 import pytest
-from hostile_reports import FORMS, KERNELS, find_wrong_values, make_report, render
+from hostile_reports import FORMS, KERNELS, drop_messages, find_wrong_values, make_report, render
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,10 +15,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 
 
-def check(report):
+def check(report, is_whole=True):
     for form in FORMS:
         lines = render(report, form)
-        assert find_wrong_values(parse_events(parse_lines(lines)), report, form) == [], (form, lines)
+        assert find_wrong_values(parse_events(parse_lines(lines)), report, form, is_whole) == [], (form, lines)
 
 
 @settings(deadline=None, max_examples=150)
@@ -26,6 +26,12 @@ def check(report):
 def test_read_a_value_right_or_not_at_all(choose):
     """The constraint, pid, uid, victim, and both cgroups are right or None, and it is one event."""
     check(make_report(choose))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.randoms(use_true_random=False))
+def test_read_a_part_right_or_not_at_all(choose):
+    check(drop_messages(make_report(choose), choose), is_whole=False)
 
 
 @pytest.mark.parametrize("seed", range(60))
