@@ -28,7 +28,7 @@ FOLDERS_OF_MODULES = {
 ARROWS = {
     "module_utils/_errors": set(),
     "module_utils/_host": {"module_utils/_errors"},
-    "module_utils/_kernel_log": {"module_utils/_errors"},
+    "module_utils/_kernel_log": SHARED,
     "module_utils/_oom_parser": SHARED | {"module_utils/_kernel_log"},
     "module_utils/_oom_events": SHARED | LOG,
     "module_utils/_oom_score_adj": SHARED,

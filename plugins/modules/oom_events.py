@@ -44,6 +44,10 @@ options:
       - Files compressed with gzip or xz are decompressed.
       - The module detects the format by the content. It reads text with any common prefix, records of C(/dev/kmsg),
         the output of C(journalctl) with C(--output=json) or C(--output=export), and the output of C(dmesg --json).
+      - A file proves that the kernel wrote its lines only if root alone could have written it, and if each line of it
+        has one form that carries the facility, as after C(dmesg -x > FILE). See RV(events[].trusted).
+      - FIFOs, devices, files in C(/proc), and sparse files that are nearly all holes are refused. Compressed files
+        together may unpack to 4 GiB. The rest is not read, and is listed in RV(lost.files).
     type: list
     elements: str
     default: []
@@ -221,10 +225,12 @@ events:
       sample: 0
     trusted:
       description:
-        - V(true) if the facility proves that the kernel wrote the lines, or if journald vouches for the service of the
-          killer.
+        - V(true) if the source proves that the kernel wrote the lines, or if journald vouches for the service of the
+          killer. C(/dev/kmsg) and the journal do. A file does so only if root alone could have written it, and if each
+          line of it has one form that carries the facility (records of C(/dev/kmsg), C(dmesg -x), the journal in JSON
+          or export format).
         - V(false) if a program wrote lines that only the kernel writes.
-        - Null if the log cannot prove either.
+        - Null if the source cannot prove either.
       returned: always
       type: bool
       sample: true
@@ -509,7 +515,7 @@ events:
           type: int
           sample: 0
     raw:
-      description: The lines of the report, as they were read.
+      description: The lines of the report, as they were read. Control characters are escaped.
       returned: with O(raw=true)
       type: list
       elements: str
@@ -612,7 +618,8 @@ lost:
     records:
       description:
         - Records of the ring buffer that were overwritten before they were read.
-        - Includes the lines that the kernel, journald or rsyslog log as lost.
+        - Includes the lines that the kernel, journald or rsyslog log as lost, and entries of the journal that cannot be
+          read.
       returned: always
       type: int
       sample: 0
@@ -652,6 +659,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
 
 
@@ -679,8 +687,8 @@ def main() -> None:
     try:
         facts = gather(Query(**module.params), Procfs())
     except OomError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **facts)
+        module.fail_json(msg=printable(str(error)))
+    module.exit_json(changed=False, **printable_values(facts))
 
 
 if __name__ == "__main__":

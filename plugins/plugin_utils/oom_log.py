@@ -29,7 +29,8 @@ def parse_log(lines: Iterable[str]) -> List[Dict[str, Any]]:
 
     - C(source) is None, because lines do not name their file.
     - C(tasks) and C(raw) are missing.
-    - Events that a program forged are included. Their C(trusted) is False.
+    - C(trusted) is never True, because lines do not prove where they are from. Events that a
+      program forged are included, and theirs is False.
 
     The function is pure: it reads only C(lines), in one pass, and the same lines give the same
     events. It raises no errors of its own. Text that is not a kernel log has no events. It needs
@@ -39,4 +40,10 @@ def parse_log(lines: Iterable[str]) -> List[Dict[str, Any]]:
     >>> [(event["outcome"], event["victims"][0]["pid"]) for event in parse_log([line])]
     [('kill', 7)]
     """
-    return parse_events(parse_lines(line.rstrip("\r\n") for line in lines))
+    records = parse_lines(line.rstrip("\r\n") for line in lines)
+    return parse_events(
+        record._replace(trusted=None if record.trusted else record.trusted, vouched=False)
+        if record.trusted or record.vouched
+        else record
+        for record in records
+    )

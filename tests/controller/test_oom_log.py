@@ -5,6 +5,7 @@
 """parse_log, the public function that parses a kernel log."""
 
 import doctest
+import json
 import os
 
 import yaml
@@ -16,6 +17,9 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.oom_log import pars
 LOG = os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded/debian12-6.1/dmesg-x.log"
 )
+
+
+KMSG = "3,7,53649722,-;Out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 
 
 def read_lines():
@@ -34,6 +38,12 @@ def test_recorded_log():
         *range(384, 388),
     ]
     assert [event["trusted"] for event in events if event["victims"][0]["pid"] == 4242] == [False]
+
+
+def test_lines_prove_nothing():
+    message = 'sending SIGTERM to process 1 uid 0 "a": badness 3, VmRSS 2 MiB'
+    killer = json.dumps({"MESSAGE": message, "_SYSTEMD_UNIT": "earlyoom.service"})
+    assert [event["trusted"] for event in parse_log([KMSG, killer])] == [None, None]
 
 
 def test_line_ends_do_not_matter():

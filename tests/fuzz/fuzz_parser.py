@@ -8,6 +8,9 @@ FOLDER keeps the inputs that reached new code. At first it is filled with pieces
 logs. The first byte of an input selects its format, so that the journal's export format and dmesg's
 JSON are tried as well.
 
+One format is none: the bytes choose a true report with names that imitate other messages
+(tests/hostile_reports.py), and each value must be right or None.
+
 Beyond raising nothing, the parser has to keep four promises:
 - The pid of every victim stands in the text, after wrapped lines are rejoined.
 - Every event has the same keys.
@@ -24,6 +27,9 @@ import sys
 
 import atheris
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from hostile_reports import FORMS, find_wrong_values, make_report, render
+
 with atheris.instrument_imports(include=["ansible_collections"]):
     from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import (
         parse_dmesg_json,
@@ -38,7 +44,7 @@ with atheris.instrument_imports(include=["ansible_collections"]):
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded")
 
-EXPORT, DMESG_JSON, TEXT = 0, 1, 2  # formats; every other number is text as well
+EXPORT, DMESG_JSON, TEXT, REPORT = 0, 1, 2, 3  # formats; every other number is text as well
 
 KEYS = set(
     parse_events(parse_lines(["Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))[0]
@@ -59,8 +65,33 @@ def read_records(form, data):
     return list(parse_lines(text.split("\n")))
 
 
+class Choices:
+    """Takes its choices from bytes, and the first of all when there are no more."""
+
+    def __init__(self, data):
+        self._bytes = iter(data)
+
+    def choice(self, values):
+        return values[next(self._bytes, 0) % len(values)]
+
+    def random(self):
+        return next(self._bytes, 0) / 256
+
+
+def check_report(data):
+    """Parse the report that the bytes choose, and fail if a value is wrong."""
+    report = make_report(Choices(data))
+    for form in FORMS:
+        lines = render(report, form)
+        wrong = find_wrong_values(parse_events(parse_lines(lines)), report, form)
+        assert not wrong, (wrong, lines)
+
+
 def check_promises(data):
     """Parse one input, and fail if the events break a promise."""
+    if data and data[0] % 8 == REPORT:
+        check_report(data[1:])
+        return
     records = read_records(data[0] % 8 if data else TEXT, data[1:])
     events = parse_events(records, tasks=True, raw=True)
     # Events of nohang may have no pid.
@@ -77,7 +108,10 @@ def check_promises(data):
 
 
 def write_seeds(folder):
-    """Write the recorded logs into the folder, about one report in each file."""
+    """Write the recorded logs into the folder, about one report in each file, and some choices."""
+    for number in range(64):
+        with open(os.path.join(folder, f"report-{number}"), "wb") as stream:
+            stream.write(bytes([REPORT]) + bytes((number * step + step) % 256 for step in range(1, 80)))
     for path in sorted(glob.glob(os.path.join(FIXTURES, "*", "*"))):
         with open(path, "rb") as stream:
             lines = stream.read().split(b"\n")

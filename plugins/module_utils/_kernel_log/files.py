@@ -12,29 +12,13 @@ recognised by its first bytes, because rotation changes its name and its inode, 
 changes its size.
 """
 
-import contextlib
 import glob
-import gzip
 import hashlib
-import io
-import os
 import re
-import stat
-import sys
-import zlib
-from typing import IO, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, cast
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
-try:
-    import lzma
-except ImportError:  # Python can be built without it
-    lzma = None  # type: ignore[assignment]
-
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
-    AccessError,
-    InputError,
-    NotFoundError,
-    UnsupportedError,
-)
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name, text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_dmesg_json, parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
     LONGEST_ENTRY,
@@ -42,8 +26,22 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal
     parse_json_entry,
     read_export_entries,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.provenance import (
+    LARGEST_PROOF,
+    has_field_names,
+    has_one_form,
+    is_roots,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.search import find_ranges
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams import (
+    LINE_COST,
+    Budget,
+    BudgetError,
+    DamageError,
+    OpenFile,
+    translate_errors,
+)
 
 # How much of a file is checked for binary data.
 _SAMPLE_BYTES = 65536
@@ -57,7 +55,8 @@ _SEARCHED_BYTES = 8 << 20
 # No kernel's buffer is larger. dmesg's JSON must be read as a whole.
 _LARGEST_DMESG = 1 << 24
 
-_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"  # the first bytes of compressed files, whatever their names
+# The most files of one run.
+MAX_FILES = 4096
 
 _DMESG = re.compile(rb"\s*\{\s*\"dmesg\"\s*:")
 _EXPORT = re.compile(rb"__[A-Z_]+=")
@@ -72,15 +71,24 @@ def expand_paths(patterns: Iterable[str]) -> List[str]:
     """Return the files that match paths and globs, each once, in the order given.
 
     The files of a glob are ordered by log, and within a log from old to new. Raises
-    NotFoundError for a glob that matches nothing.
+    NotFoundError for a glob that matches nothing, and InputError if there are too many.
     """
-    found: List[str] = []
+    found: Dict[str, None] = {}
     for pattern in patterns:
-        matches = sorted(glob.glob(pattern), key=_age_key) if glob.has_magic(pattern) else [pattern]
+        matches = _expand_glob(pattern) if glob.has_magic(pattern) else [pattern]
         if not matches:
-            raise NotFoundError(f"{pattern} matches no file")
-        found.extend(path for path in matches if path not in found)
-    return found
+            raise NotFoundError(f"{printable_name(pattern)} matches no file")
+        found.update(dict.fromkeys(matches))
+        if len(found) > MAX_FILES:
+            raise InputError(f"paths match more than {MAX_FILES} files: name fewer")
+    return list(found)
+
+
+def _expand_glob(pattern: str) -> List[str]:
+    """Return what a glob matches, whatever the locale; "**" is the same as "*"."""
+    if "\0" in pattern:
+        raise InputError(f"{printable_name(pattern)} is not a path: it holds a NUL byte")
+    return sorted((text_of(path) for path in glob.glob(bytes_of(pattern))), key=_age_key)
 
 
 def group_rotations(paths: Iterable[str]) -> List[List[str]]:
@@ -128,25 +136,37 @@ class Mark(NamedTuple):
 class LogFile:
     """A log file, read from the place where the last run stopped."""
 
-    def __init__(self, path: str, marks: Iterable[Mark] = (), whole_lines: bool = False, programs: bool = True) -> None:
+    def __init__(
+        self,
+        path: str,
+        marks: Iterable[Mark] = (),
+        whole_lines: bool = False,
+        programs: bool = True,
+        budget: Optional[Budget] = None,
+    ) -> None:
         """Open the file and find the mark of the last run that belongs to it.
 
-        With C(whole_lines), a last line without a line end is left for the next run. Without
-        C(programs), a large file is searched only for the kernel's messages. Raises
-        NotFoundError, AccessError, or InputError for a file that is not a log.
+        C(whole_lines) leaves a last line without a line end for the next run. Without
+        C(programs) a large file is searched for the kernel's messages only. C(budget) is what
+        compressed files may unpack to. Raises NotFoundError, AccessError, or InputError for a file
+        that is not a log.
         """
         self.path = path
         self.damage: Optional[str] = None  # why the rest could not be read
         self._whole_lines = whole_lines
         self._programs = programs
-        with _translate_errors(path):
-            status = os.stat(path)
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError(f"{path} is not a file")
-            self.written = status.st_mtime
-            with self._open() as stream:
-                self._sample = stream.read(_SAMPLE_BYTES)
-                self._is_compressed = not isinstance(stream, io.BufferedReader)
+        self._budget = budget or Budget()
+        self._proof: Optional[bool] = None
+        self._sample = b""
+        self._is_empty = True
+        with translate_errors(path), OpenFile(path, self._budget) as opened:
+            self.written = opened.status.st_mtime
+            try:
+                if opened.status.st_size:
+                    self._sample = opened.stream.read(_SAMPLE_BYTES)
+                    self._is_empty = False
+            except BudgetError as error:
+                self.damage = str(error)
         _refuse_binary(path, self._sample)
         self.known = next((mark for mark in marks if self._begins_with(mark)), None)
         self.start = self._end = self.known.offset if self.known else 0  # in bytes, decompressed
@@ -167,41 +187,71 @@ class LogFile:
 
         A truncated or damaged file ends early, and C(damage) is set.
         """
+        if self._is_empty:
+            return
         try:
-            with _translate_errors(self.path), self._open() as stream:
-                if _DMESG.match(self._sample):
-                    yield from self._read_dmesg(stream)
-                    return
-                stream.seek(self.start)
-                if _EXPORT.match(self._sample):
-                    yield from self._read_export(stream)
-                    return
-                if _PRETTY.match(self._sample):
-                    yield from self._read_pretty(stream)
-                    return
-                yield from parse_lines(self._read_lines(stream), lambda: Place(self.path, self._line))
-        except _DamageError as error:
+            with translate_errors(self.path), OpenFile(self.path, self._budget) as opened:
+                for record in self._read_records(opened):
+                    if (record.trusted or record.vouched) and not self._proves_writers():
+                        record = record._replace(trusted=None if record.trusted else record.trusted, vouched=False)
+                    yield record
+        except DamageError as error:
             self.damage = str(error)
 
-    def _read_lines(self, stream: IO[bytes]) -> Iterator[str]:
-        """Yield all lines, or only those of a large file that may belong to an event."""
-        if self._is_compressed or os.fstat(stream.fileno()).st_size - self.start < _SEARCHED_BYTES:
-            yield from self._read_range(stream, self.start, None)
-            return
-        for part in find_ranges(stream.fileno(), self.start, self._programs):
-            yield from self._read_range(stream, part.begin, part.end)
+    def _proves_writers(self) -> bool:
+        """Return whether the whole file is proof of who wrote its lines (provenance.py)."""
+        if self._proof is None:
+            self._proof = is_roots(self.path) and self._has_one_form()
+        return self._proof
 
-    def _read_range(self, stream: IO[bytes], begin: int, end: Optional[int]) -> Iterator[str]:
-        """Yield the lines that begin in this range, from the first whole one on."""
-        stream.seek(begin)
-        # Skip the rest of the line in which the range begins, and of a line that is longer than any
-        # real one.
+    def _has_one_form(self) -> bool:
+        if _DMESG.match(self._sample):
+            return True  # it is read as one JSON object, or not at all
+        with OpenFile(self.path, self._budget) as opened:
+            if not _EXPORT.match(self._sample):
+                return has_one_form(opened.stream)
+            is_small = opened.is_compressed or opened.status.st_size <= LARGEST_PROOF
+            return is_small and has_field_names(fields for _length, fields in read_export_entries(opened.stream))
+
+    def _read_records(self, opened: OpenFile) -> Iterator[Record]:
+        if _DMESG.match(self._sample):
+            yield from self._read_dmesg(opened)
+            return
+        opened.seek(self.start)
+        if _EXPORT.match(self._sample):
+            yield from self._read_export(opened)
+        elif _PRETTY.match(self._sample):
+            yield from self._read_pretty(opened)
+        else:
+            yield from parse_lines(self._read_lines(opened), lambda: Place(self.path, self._line))
+
+    def _read_lines(self, opened: OpenFile) -> Iterator[str]:
+        """Yield all lines, or those of a large file that may matter."""
+        if opened.is_compressed or opened.status.st_size - self.start < _SEARCHED_BYTES:
+            yield from self._read_range(opened, self.start, None)
+            return
+        for part in find_ranges(opened.stream.fileno(), self.start, self._programs):
+            opened.seek(part.begin)
+            yield from self._read_range(opened, part.begin, part.end)
+
+    def _read_range(self, opened: OpenFile, begin: int, end: Optional[int]) -> Iterator[str]:
+        """Yield the lines that begin in this range, from the first whole one on.
+
+        Without C(end) these are the lines that the file had when it was opened.
+        """
+        stream = opened.stream
+        if end is None and not opened.is_compressed:
+            end = opened.status.st_size
+        # The rest of a line is skipped: of the one that a range begins in, and of one that is
+        # longer than any real line.
         in_rest = begin > self.start
         self._end = begin
         while end is None or self._end < end:
             line = stream.readline(LONGEST_ENTRY)
             if not line:
                 return
+            if opened.is_compressed:
+                self._budget.spend(self.path, LINE_COST)
             ended = line.endswith(b"\n")
             self._line = self._end
             if ended or len(line) == LONGEST_ENTRY:
@@ -212,16 +262,18 @@ class LogFile:
                 yield line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
             in_rest = not ended
 
-    def _read_export(self, stream: IO[bytes]) -> Iterator[Record]:
-        for length, fields in read_export_entries(stream):
+    def _read_export(self, opened: OpenFile) -> Iterator[Record]:
+        for length, fields in read_export_entries(opened.stream):
             record = parse_journal_entry(fields)
             if record is not None:
                 yield record._replace(place=Place(self.path, self._end))
             self._end += length
+            if not opened.is_compressed and self._end >= opened.status.st_size:
+                return
 
-    def _read_pretty(self, stream: IO[bytes]) -> Iterator[Record]:
+    def _read_pretty(self, opened: OpenFile) -> Iterator[Record]:
         entry, begin, end = "", self.start, self.start
-        for line in self._read_range(stream, self.start, None):
+        for line in self._read_range(opened, self.start, None):
             if line == "{":
                 entry, begin = "", self._line
             if len(entry) <= LONGEST_ENTRY:
@@ -233,8 +285,8 @@ class LogFile:
                     yield record._replace(place=Place(self.path, begin))
         self._end = end  # the next run reads an incomplete last entry
 
-    def _read_dmesg(self, stream: IO[bytes]) -> Iterator[Record]:
-        text = stream.read(_LARGEST_DMESG + 1)
+    def _read_dmesg(self, opened: OpenFile) -> Iterator[Record]:
+        text = opened.stream.read(_LARGEST_DMESG + 1)
         if self.start:
             return  # it was read before, and nothing appends to it
         self._end = len(text)
@@ -244,45 +296,7 @@ class LogFile:
             for record in parse_dmesg_json(text.decode("utf-8", "backslashreplace")):
                 yield record._replace(place=Place(self.path, 0))
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{self.path} is not JSON from dmesg: {error}") from error
-
-    def _open(self) -> IO[bytes]:
-        with open(self.path, "rb") as stream:
-            start = stream.read(len(_XZ))
-        if start.startswith(_GZIP):
-            return cast(IO[bytes], gzip.open(self.path))
-        if start != _XZ:
-            return open(self.path, "rb")
-        if lzma is None:
-            raise UnsupportedError(
-                f"{self.path} is compressed with xz, but Python {sys.executable} has no lzma module: "
-                "decompress the file first"
-            )
-        return lzma.open(self.path)
-
-
-class _DamageError(InputError):
-    """A compressed file cannot be decompressed from here on."""
-
-
-_DECOMPRESSION_ERRORS: Tuple[Type[Exception], ...] = (EOFError, zlib.error)
-if lzma is not None:
-    _DECOMPRESSION_ERRORS += (lzma.LZMAError,)
-
-
-@contextlib.contextmanager
-def _translate_errors(path: str) -> Iterator[None]:
-    """Turn read errors into errors that name the file."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise NotFoundError(f"{path} does not exist") from None
-    except _DECOMPRESSION_ERRORS as error:
-        raise _DamageError(f"{path} is truncated or damaged: {error}") from error
-    except OSError as error:
-        if error.errno is None:  # an error of gzip
-            raise _DamageError(f"{path} is truncated or damaged: {error}") from error
-        raise AccessError(f"{path} cannot be read: {error.strerror}") from error
+            raise InputError(f"{printable_name(self.path)} is not JSON from dmesg: {error}") from error
 
 
 def read_log(path: str) -> Iterator[Record]:
@@ -307,4 +321,6 @@ def _refuse_binary(path: str, sample: bytes) -> None:
     """
     controls = sum(sample.count(bytes([code])) for code in range(32) if code not in (7, 8, 9, 10, 12, 13, 27))
     if controls * 20 > len(sample):
-        raise InputError(f"{path} is not text: {controls} of its first {len(sample)} bytes are control characters")
+        raise InputError(
+            f"{printable_name(path)} is not text: {controls} of its first {len(sample)} bytes are control characters"
+        )

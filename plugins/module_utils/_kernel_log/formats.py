@@ -34,8 +34,10 @@ _FRAME_STARTS = "\ufeff\x1ed"
 # What the kernel prints after the name of a task. Nothing follows a name at the end of a line.
 _AFTER_NAMES = (" invoked oom-killer: ", " Not tainted ", " Tainted: ")
 
-# Two lines without the line end between them:
-# "...was HUPedFeb  9 11:55:27 qa01 kernel: sshd invoked..."
+# Two lines that lost the line end between them, mostly when rsyslogd rotated the file:
+# "Feb  8 03:53:34 qa01 rsyslogd: ... was HUPedFeb  9 11:55:27 qa01 kernel: sshd invoked..."
+_RSYSLOGD = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ rsyslogd\S*: ")
+_CGROUP_NAME = re.compile(r"/|cpuset=")  # a path, or the name without a path
 _GLUED = re.compile(r"(?<=\S)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ kernel: ")
 _DROPPED = re.compile(r"(\*\* \d{1,18} printk messages dropped \*\*) (?=\[)")
 
@@ -107,6 +109,10 @@ def _split_glued(line: str) -> List[str]:
     if tag < 0 or (stamped and line.count(":", 0, tag) < 4):  # nearly all lines have no second stamp
         return [line]
     cuts = [0] + [match.start() for match in _GLUED.finditer(line[:LONGEST_LINE])] + [len(line)]
+    # Only the kernel's own words end where two lines meet. The name of a cgroup may look like two
+    # lines, so a line that holds one stays whole.
+    if len(cuts) > 2 and _CGROUP_NAME.search(line, 0, cuts[-2]) and not _RSYSLOGD.match(line):
+        return [line]
     return [line[start:end] for start, end in zip(cuts, cuts[1:])]
 
 

@@ -10,13 +10,15 @@
 import glob
 import json
 import os
-import subprocess
-from typing import IO, Iterator, List, Optional, cast
+from typing import Any, Dict, Iterable, Iterator, List, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Program
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
     KILLER_UNITS,
+    LONGEST_ENTRY,
     parse_journal_entry,
+    read_microseconds,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
 
@@ -24,8 +26,13 @@ JOURNALS = ("/run/log/journal", "/var/log/journal")
 
 BOOTS = {"current": "0", "previous": "-1"}  # as journalctl counts them; any other value is a boot id
 
-# Matches on fields that only journald writes. They select the kernel, the services of killers, and
-# systemd's message about the kills of systemd-oomd.
+_LATEST = 1e11  # far in the future
+
+# How long journalctl may be silent in all. A journal of many gigabytes takes it a minute.
+SECONDS = 300.0
+
+# What to read, by fields that only journald writes: the kernel, the services of killers, and
+# systemd's message about what systemd-oomd killed.
 _MATCHES = (
     ["_TRANSPORT=kernel", "+"]
     + ["_SYSTEMD_UNIT=" + unit for unit in sorted(KILLER_UNITS)]
@@ -59,13 +66,16 @@ class Journal:
         until: Optional[float] = None,
         cursor: Optional[str] = None,
         program: str = "journalctl",
+        seconds: float = SECONDS,
     ) -> None:
         """Build the command, but do not run it yet.
 
-        C(since) and C(until) are seconds since 1970. C(cursor) is the cursor of the last record of
-        the run before. That record is not read again.
+        C(since) and C(until) are seconds since 1970. C(cursor) is the cursor of the last record
+        that was read before; that record is not read again. C(seconds) is the time that
+        journalctl may take, without the time that the caller takes.
         """
         self._program = program
+        self._seconds = seconds
         self._command = [program, "--quiet", "--no-pager", "--all", "--output=json"]
         self._selection = "cursor" if cursor else "boot=" + boot
         if cursor:
@@ -74,13 +84,19 @@ class Journal:
             self._command.append("--boot=" + BOOTS.get(boot, boot))
         for option, moment in (("--since", since), ("--until", until)):
             if moment is not None:
-                self._command.append(f"{option}=@{moment:.0f}")
-        self.end = cursor  # cursor of the last record that was read
-        self.gap = False  # whether the record at the cursor no longer exists
+                # systemd parses no moment before 1970, and none after the year 9999.
+                self._command.append(f"{option}=@{min(max(moment, 0.0), _LATEST):.0f}")
+        self.end = cursor  # of the last record that was read
+        self.gap = False  # whether the record at the cursor is gone
+        self.unreadable = 0  # entries that were not JSON, or cut
         self.written = 0.0  # time of the last record, in seconds since 1970
 
     def read(self) -> Iterator[Record]:
-        """Yield the records. Raises AccessError, or UnsupportedError without journalctl."""
+        """Yield the records.
+
+        An entry that cannot be read is counted and left out. Raises AccessError, also if
+        journalctl fails or does not end, and UnsupportedError without journalctl.
+        """
         hidden = [path for path in _find_journal_files("/") if not os.access(path, os.R_OK)]
         if hidden:  # journalctl would silently show only the other files
             raise AccessError(
@@ -88,31 +104,54 @@ class Journal:
                 " use become, or join the group systemd-journal"
             )
         try:
-            reader = subprocess.Popen(
-                self._command + _MATCHES,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=dict(os.environ, LC_ALL="C"),
-            )
-        except OSError as error:
-            raise UnsupportedError(
-                f"the journal cannot be read: {self._program} cannot be started: {error.strerror}"
-            ) from error
+            program = Program(self._command + _MATCHES, self._seconds)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"the journal cannot be read: {error}: install journalctl, or set source") from error
         self.gap = self.end is not None
-        # With PIPE, Popen sets both streams.
-        stdout, stderr = cast(IO[bytes], reader.stdout), cast(IO[bytes], reader.stderr)
-        with reader:
-            for line in stdout:
-                fields = json.loads(line.decode("utf-8", "replace"))
-                if self.gap and fields.get("__CURSOR") == self.end:
-                    self.gap = False
+        chunks = program.chunks()
+        try:
+            for line in _split_lines(chunks):
+                fields = _parse_line(line)
+                if fields is None:
+                    self.unreadable += 1
                     continue
-                record = parse_journal_entry(fields)
-                if record is not None:
-                    yield record._replace(place=Place("journal", self.end or ""))
-                self.end = fields.get("__CURSOR")
-                self.written = int(fields.get("__REALTIME_TIMESTAMP", "0")) / 1e6
-            message = stderr.read().decode("utf-8", "replace").strip()
-        if reader.returncode != 0:
-            raise AccessError(f"the journal cannot be read ({self._selection}): {message or f'{self._program} failed'}")
+                yield from self._take(fields)
+        except OomError as error:
+            raise AccessError(f"the journal cannot be read ({self._selection}): {error}") from error
+        finally:
+            chunks.close()
+
+    def _take(self, fields: Dict[str, Any]) -> Iterator[Record]:
+        """Yield the record of an entry, unless it is the one at the cursor, and note its place."""
+        cursor = fields.get("__CURSOR")
+        if self.gap and cursor == self.end:
+            self.gap = False
+            return
+        record = parse_journal_entry(fields)
+        if record is not None:
+            yield record._replace(place=Place("journal", self.end or ""))
+        if isinstance(cursor, str):
+            self.end = cursor
+        self.written = read_microseconds(fields, "__REALTIME_TIMESTAMP") or 0.0
+
+
+def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines of an output; of a line that is longer than any entry, only the beginning."""
+    rest = b""
+    for chunk in chunks:
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()[: LONGEST_ENTRY + 1]
+        yield from lines
+    if rest:
+        yield rest
+
+
+def _parse_line(line: bytes) -> Optional[Dict[str, Any]]:
+    """Return the fields of an entry; None if the line is not JSON, was cut, or is too long."""
+    if len(line) > LONGEST_ENTRY:
+        return None
+    try:
+        fields = json.loads(line.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None

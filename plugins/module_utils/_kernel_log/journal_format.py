@@ -63,8 +63,8 @@ def parse_journal_entry(fields: Dict[str, Any]) -> Optional[Record]:
         return None
     text = escape_message(message)
     by_kernel = fields.get("_TRANSPORT") == "kernel" and fields.get("SYSLOG_FACILITY", "0") == "0"
-    uptime = _read_seconds(fields, "_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
-    written = _read_seconds(fields, "__REALTIME_TIMESTAMP")
+    uptime = read_microseconds(fields, "_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")
+    written = read_microseconds(fields, "__REALTIME_TIMESTAMP")
     killer = _find_killer(fields)
     return Record(
         text,
@@ -91,8 +91,8 @@ def _read_text(fields: Dict[str, Any], name: str) -> Optional[str]:
     return value if isinstance(value, str) else None
 
 
-def _read_seconds(fields: Dict[str, Any], *names: str) -> Optional[float]:
-    """Return the first of these fields that contains microseconds, converted to seconds."""
+def read_microseconds(fields: Dict[str, Any], *names: str) -> Optional[float]:
+    """Return, in seconds, the first of these fields that holds microseconds."""
     found = next((fields[name] for name in names if _MICROSECONDS.match(str(fields.get(name)))), None)
     return None if found is None else min(int(found) / 1e6, LATEST)
 

@@ -9,6 +9,7 @@
 
 import os
 import re
+import stat
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
@@ -20,7 +21,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record 
 PSTORE = ("/sys/fs/pstore", "/var/lib/systemd/pstore")
 PSTORE_BACKEND = "/sys/module/pstore/parameters/backend"
 
-# fs/pstore/platform.c:pstore_dump; part 1 has the newest lines
+# No kernel's buffer is larger.
+_LARGEST_DUMP = 1 << 24
+
+# fs/pstore/platform.c:pstore_dump; part 1 has the last lines
 _DUMP_HEADER = re.compile(r"(?P<reason>\w+)#\d+ Part(?P<part>\d+)$")
 
 
@@ -65,10 +69,13 @@ def _read_parts(root: str) -> Iterator[_DumpPart]:
                 if name.startswith("dmesg") and not name.endswith(".z"):  # .z: the kernel could not decompress it
                     path = os.path.join(folder, name)
                     try:
+                        if not stat.S_ISREG(os.stat(path).st_mode):
+                            continue
                         with open(path, "rb") as stream:
-                            lines = [line.decode("utf-8", "backslashreplace") for line in stream.read().splitlines()]
+                            text = stream.read(_LARGEST_DUMP).decode("utf-8", "backslashreplace")
                     except OSError as error:
                         raise _access_error(path, error) from error
+                    lines = [line.rstrip("\r") for line in text.rstrip("\n").split("\n")]
                     header = _DUMP_HEADER.match(lines[0]) if lines and name != "dmesg.txt" else None
                     yield _DumpPart(
                         path, folder, os.stat(path).st_mtime, int(header.group("part")) if header else 0, lines

@@ -17,6 +17,7 @@ import time
 from typing import Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 
 CLOCK = r"(?P<clock>\d\d:\d\d:\d\d(?:[.,]\d+)?)"
 DATE = r"(?P<date>\d{4}-\d\d-\d\d)[T ]" + CLOCK
@@ -46,7 +47,7 @@ def format_match(match: "re.Match[str]") -> Optional[str]:
         utc = local - datetime.timedelta(minutes=offset)
     except (ValueError, OverflowError):
         return None
-    return utc.strftime("%Y-%m-%dT%H:%M:%S") + ("." + fraction[:6] if fraction else "") + "Z"
+    return utc.isoformat() + ("." + fraction[:6] if fraction else "") + "Z"
 
 
 def format_utc(epoch: float) -> str:
@@ -76,7 +77,7 @@ def parse_moment(name: str, text: str, now: float) -> float:
     utc = format_match(found) if found else None
     if utc is None:
         raise InputError(
-            f"{name}={text} is not a time: give ISO 8601 with a zone (2026-11-23T04:43:45Z), "
+            f"{name}={printable_name(text[:80])} is not a time: give ISO 8601 with a zone (2026-11-23T04:43:45Z), "
             "seconds since 1970, or a time ago (-30m, -1h, -2d)"
         )
     return parse_utc(utc)

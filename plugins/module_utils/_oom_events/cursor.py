@@ -21,10 +21,11 @@ from typing import List, NamedTuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 
+_MARK = "[0-9a-f]{16}:[0-9]{1,20}:[0-9]{1,20}"
 _POSITIONS = {
     "journal": re.compile(r"\S+"),
-    "kmsg": re.compile(r"[0-9a-f]{32}:\d+"),
-    "file": re.compile(r"[0-9a-f]{16}:\d+:\d+( [0-9a-f]{16}:\d+:\d+)*"),
+    "kmsg": re.compile(r"[0-9a-f]{32}:[0-9]{1,20}"),
+    "file": re.compile(_MARK + "( " + _MARK + ")*"),
 }
 
 

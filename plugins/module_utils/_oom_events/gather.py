@@ -24,6 +24,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.pstore import pstore_backend, pstore_dumps
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams import Budget
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Collector, Window
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.cursor import (
@@ -176,6 +177,7 @@ class _Reading:
         )
         unfinished = self._read(journal.read(), lambda: journal.written)
         self._lost["gap"] = journal.gap
+        self._lost["records"] += journal.unreadable
         if self._cursor or self._query.boot == "all":
             self._read_pstore()
         return str(unfinished.at) if unfinished else journal.end
@@ -216,11 +218,10 @@ class _Reading:
         marks = [Mark.of(text) for text in self._cursor.position.split()] if self._cursor else []
         next_marks: List[Mark] = []
         found: Set[Mark] = set()
+        budget = Budget()
+        is_whole, programs = self._cursor is not None, self._query.killer != "kernel"
         for paths in group_rotations(expand_paths(self._query.paths)):
-            parts = [
-                LogFile(path, marks, whole_lines=self._cursor is not None, programs=self._query.killer != "kernel")
-                for path in paths
-            ]
+            parts = [LogFile(path, marks, is_whole, programs, budget) for path in paths]
 
             def last_write(newest: LogFile = parts[-1]) -> float:
                 return newest.written

@@ -22,19 +22,21 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar
     find_name_end,
     parse_header,
     parse_memcg_limit,
-    parse_summary,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import MemcgStats, Message
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.summary import parse_summary
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import (
     NAME_BYTES,
+    TASK,
     count_name_bytes,
-    split_task,
+    find_longest_name,
 )
 
 _BEGINNING = re.compile(
     r"Out of(?: [Mm]emory|$)|Memory cgroup out|No available|Kernel panic - not syncing|[Kk]ill(?:ed)? process "
     r"|oom-kill:|oom_reaper: |Tasks? in /|CPU: |Pid: |\[ *(?:\d+|pid) *\] |.{1,60} invoked(?: oom|$)"
 )
+_BEFORE_PATH = "_memcg="  # a record may end there
 _SIZES = (",", "total-vm:", "vsz:")  # how the sizes of a kill begin if they stand on their own line
 
 
@@ -77,6 +79,22 @@ def has_possible_name(text: str) -> bool:
     return not is_cut and name is not None and count_name_bytes(name) <= NAME_BYTES
 
 
+def may_end_in_name(text: str) -> bool:
+    """Return whether a text that looks whole may end inside the victim's name.
+
+    Before its line end a name can hold C(x,pid=1,uid=0), or a bracket.
+    """
+    if text.startswith("oom-kill:"):
+        summary = parse_summary(text)
+        at = text.rfind(TASK) + len(TASK)
+        return summary is not None and summary.pid is not None and count_name_bytes(text[at:]) < NAME_BYTES
+    match = KILL.match(text)
+    end = find_name_end(text, match.end()) if match else None
+    if match is None or end is None or end.group("sizes") is not None:
+        return False
+    return count_name_bytes(text[match.end() :]) < NAME_BYTES
+
+
 def _find_victim_name(text: str) -> Tuple[Optional[str], bool]:
     """Return the victim's name, or None, and whether the text ends inside the message."""
     if "illed process " in text:
@@ -87,19 +105,23 @@ def _find_victim_name(text: str) -> Tuple[Optional[str], bool]:
     if "oom-kill:" in text:
         summary = parse_summary(text)
         if summary is not None:
-            return split_task(summary.rest, None)[1], summary.pid is None
+            return find_longest_name(summary.rest), summary.pid is None
     return None, False
 
 
-def may_go_on_in_next_record(text: str) -> bool:
-    """Return whether a text is a summary without its end.
+def may_go_on_in_next_record(text: str, rest: str) -> bool:
+    """Return whether a text lacks its end, and C(rest) can be that end.
 
-    A record holds 1 KiB, and what does not fit begins another one (kernel/printk).
+    This is so for a summary, and for the limit up to 4.20. A record holds 1 KiB, and what does not
+    fit begins another one (kernel/printk). The cgroup's name may end like a summary, but only the
+    end of a summary begins with the task. Within the task's name no record ends.
     """
-    if not text.startswith("oom-kill:"):
-        return False
-    summary = parse_summary(text)
-    return summary is not None and summary.pid is None
+    if text.startswith("Task in /"):
+        return text.endswith(LIMIT_OF) and rest.startswith("/")
+    summary = parse_summary(text) if text.startswith("oom-kill:") else None
+    if summary is None or rest.startswith(TASK):
+        return summary is not None
+    return summary.pid is None and (text.endswith(_BEFORE_PATH) or not lacks_end_of_name(text))
 
 
 def is_broken_message(first: str, rest: str) -> bool:
@@ -108,7 +130,7 @@ def is_broken_message(first: str, rest: str) -> bool:
     Inside a name a break looks the same as a line end that the name has.
     """
     if first.startswith("oom-kill:"):
-        return may_go_on_in_next_record(first) and not lacks_end_of_name(first) and " " not in rest
+        return may_go_on_in_next_record(first, rest) and not lacks_end_of_name(first) and " " not in rest
     if first.startswith("Task in /"):
         return _is_broken_limit(first, rest)
     match = KILL.match(first)

@@ -15,9 +15,9 @@ import re
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, pod_of, unit_of
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import to_unsigned
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import Announcement, Kill
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import Report
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.summary import drop_cut_path, to_unsigned
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import split_task
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import ProgramKill
 
@@ -161,25 +161,34 @@ def _find_outcome(report: Report, victims: List[Dict[str, Any]]) -> str:
 
 
 def _find_constraint(report: Report) -> Optional[str]:
-    """Return the constraint by evidence.
+    """Return the constraint by evidence; None if there is none, or if it contradicts itself.
 
-    5.0 always prints CONSTRAINT_NONE, and earlier kernels do not print the constraint.
+    5.0 to 5.2 always print CONSTRAINT_NONE, and earlier kernels do not print the constraint. But
+    all that print it also print whether a memory cgroup reached its limit.
     """
     by_origin = [_ORIGIN_CONSTRAINTS[one.origin] for one in _list_origins(report) if one.origin in _ORIGIN_CONSTRAINTS]
+    summary = report.summary
+    if summary and summary.is_global is not None:
+        printed = _CONSTRAINTS.get(summary.constraint)
+        if summary.is_global:
+            return None if "memcg" in [printed, *by_origin] else printed
+        return "memcg" if printed in ("memcg", "none") else None
     if by_origin:
         return by_origin[0]
-    if report.limit.memcg or (report.summary and report.summary.memcg):
+    if report.limit.memcg or report.stats:  # if nothing can be killed there is no summary
         return "memcg"
-    if report.summary:
-        return _CONSTRAINTS.get(report.summary.constraint)
-    return "memcg" if report.stats else None  # if nothing can be killed there is no summary
+    return _CONSTRAINTS.get(summary.constraint) if summary else None
 
 
 def _build_memcg(report: Report) -> Dict[str, Any]:
     usage = report.usage
-    of_stats = report.stats.memcg if report.stats else None
+    paths = [
+        report.summary.memcg if report.summary else None,
+        report.limit.memcg,
+        report.stats.memcg if report.stats else None,
+    ]
     return dict(
-        path=report.summary.memcg if report.summary and report.summary.memcg else report.limit.memcg or of_stats,
+        path=drop_cut_path(next(filter(None, paths), None)),
         usage_kb=usage.usage_kb if usage else None,
         limit_kb=usage.limit_kb if usage else None,
         failcnt=usage.failcnt if usage else None,
@@ -213,6 +222,7 @@ def _build_victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, An
         cgroup = split_task(summary.rest, kill.name)[0]
     elif not cgroup and kill is report.kills[0]:
         cgroup = report.limit.task_memcg
+    cgroup = drop_cut_path(cgroup)
     return dict(
         pid=kill.pid,
         name=kill.name,

@@ -14,7 +14,7 @@ texts are those of mm/oom_kill.c and mm/memcontrol.c.
 """
 
 import re
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
     Announcement,
@@ -30,19 +30,19 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     NothingKillable,
     Panic,
     SkippedVictim,
-    Summary,
     SuppressedReports,
     Sysrq,
     TableHeader,
     TableRow,
     TriggerPid,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.summary import parse_summary
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import (
     LONGEST_NAME,
     NAME_BYTES,
     count_name_bytes,
-    find_task_part,
-    split_memcgs,
+    is_inside,
+    split_paths,
 )
 
 # A dozen numbers and a name.
@@ -59,6 +59,7 @@ _ORIGIN = (
 
 INVOKED = " invoked oom-killer: "
 _HEADER_FIELDS = re.compile(r"gfp_mask=(?P<gfp>0x[0-9a-fA-F]+)")
+_LONGEST_FIELDS = 512  # a path that fills a record can look like a header
 _ORDER = re.compile(r"\border=(-?\d+)")
 _HEADER_ADJ = re.compile(r"\boom_score_adj=(-?\d+)")
 _HEADER_OPENVZ = re.compile(
@@ -70,12 +71,15 @@ TRIGGER = re.compile(
 )
 _TRIGGER_S390 = re.compile(r"Process (?P<name>.*) \(pid: (?P<pid>\d+), task: ")
 _USAGE = re.compile(r"memory: usage (\d+)kB, limit (\d+)kB, failcnt (\d+)")
-_STATS_OF = "Memory cgroup stats for "
+_STATS = re.compile(r"Memory cgroup stats for (?P<rest>/.*)", re.DOTALL)
+# What follows the path up to 5.2. From 5.3 to 6.1 the numbers follow on lines of the same record;
+# later kernels print each in its own record. A path has no line end.
+_STATS_ON_LINE = re.compile(r"(?P<memcg>.*): cache:\d+KB(?: [a-z_]+:\d+KB)*\s*$", re.DOTALL)
+_STATS_ON_LINES = re.compile(r"(?P<memcg>.*):(?:\\x0a|#012)anon \d", re.DOTALL)
 LIMIT_OF = "killed as a result of limit of "
+_TASK_IN, _REACHED = "Task in ", "Memory limit reached of cgroup "  # 4.4 has the second one, too
 _TABLE_HEADER = re.compile(r"\[ *pid *\]\s+(uid\s.*name)\s*$")
 _TABLE_ROW = re.compile(r"\[\s*(\d+)\]\s+(-?\d+\s+\d+\s+\d+\s.*)$", re.DOTALL)
-_SUMMARY = re.compile(r"oom-kill:constraint=CONSTRAINT_(\w+),nodemask=")
-_SUMMARY_END = re.compile(r",pid=(\d+),uid=(-?\d+)\s*$")
 _ANNOUNCEMENT = re.compile(
     _ORIGIN + r"[Kk]ill process (?P<pid>\d+) \((?P<name>.*)\) (?:with )?score (?P<score>-?\d+)"
     r" (?:or sacrifice child|or a child|and children)",
@@ -102,8 +106,8 @@ _CUT_KILL_END = re.compile(
 _SIZE = re.compile(r"([a-z]+-[a-z]+|vsz):(\d+)kB")
 # Since 5.4. Each part is read if the text was not cut inside it.
 _MORE = re.compile(r", UID:(?P<uid>\d+) (?:pgtables:(?P<pgtables>\d+)kB(?: oom_score_adj:(?P<adj>-?\d+)(?:\D|$))?)?")
-_GROUP_KILL = re.compile(r"Tasks in (.*) are going to be killed due to memory\.oom\.group set")
-_SKIPPED_VICTIM = re.compile(r"(?:.{0,60}: )?OOM victim (\d+) \(.*\) is already exiting\. Skip killing the task")
+_GROUP_KILL = re.compile(r"Tasks in (/.*) are going to be killed due to memory\.oom\.group set\s*$", re.DOTALL)
+_SKIPPED_VICTIM = re.compile(_ORIGIN + r"OOM victim (?P<pid>\d+) \(.*\) is already exiting\. Skip killing the task")
 _PANIC = re.compile(
     r"(?:Kernel panic - not syncing: )?"
     r"(?:(?P<text>Out of memory: (?P<policy>compulsory|system-wide) panic_on_oom is enabled)"
@@ -113,7 +117,7 @@ _PANIC = re.compile(
 _OLD_POLICIES = {" from page fault": None, "(memcg)": "compulsory"}
 _PANIC_NOTHING_KILLABLE = "Kernel panic - not syncing: Out of memory and no killable processes..."
 _SYSRQ = re.compile(r"(?:sysrq: ?)?(?:SysRq ?: )?Manual OOM execution")
-_VERSION = re.compile(r"Linux version \d")  # a task's name can hold the two words
+_VERSION = re.compile(r"Linux version \d+\.")  # a task's name can hold "Linux version 6"
 _SUPPRESSED = re.compile(r"(?:oom_kill_process|dump_header|out_of_memory|oom_kill_task)\w*: (\d+) callbacks suppressed")
 _LOST = re.compile(
     r"\*\* (\d{1,18}) printk messages dropped \*\*|printk: (\d{1,18}) messages suppressed"
@@ -127,6 +131,10 @@ def parse_message(text: str) -> Optional[Message]:
     row = _parse_table_row(text) if text.startswith("[") else None  # most lines of a report
     if row is not None:
         return row
+    for words, parse in _FIRST_WORDS.get(text[:1], ()):
+        message = parse(text) if text.startswith(words) else None
+        if message is not None:
+            return message
     for word, parsers in _PARSERS:
         if word in text:
             for words, parse in parsers:
@@ -142,7 +150,7 @@ def parse_header(text: str) -> Optional[Header]:
     if not invoked:
         name, _none, fields = text.partition("oom-killer: ")
     fields_match = _HEADER_FIELDS.match(fields)
-    if not fields_match or len(name) > LONGEST_NAME or (not invoked and name):
+    if not fields_match or len(fields) > _LONGEST_FIELDS or len(name) > LONGEST_NAME or (not invoked and name):
         return None
     order, adj = _ORDER.search(fields), _HEADER_ADJ.search(fields)
     if count_name_bytes(name) > NAME_BYTES:  # it includes a prefix
@@ -171,15 +179,29 @@ def _parse_trigger_s390(text: str) -> Optional[TriggerPid]:
 
 
 def parse_memcg_limit(text: str) -> Optional[MemcgLimit]:
-    """Return the limit that was hit; 3.16 writes the two halves into two records."""
-    if text.startswith("Task in /"):
-        task, limit, memcg = text[len("Task in ") :].rpartition(" " + LIMIT_OF)
-        return MemcgLimit(task, memcg.rstrip()) if limit else MemcgLimit(memcg.rstrip(), None)
-    if text.lstrip().startswith(LIMIT_OF):
-        return MemcgLimit(None, text.lstrip()[len(LIMIT_OF) :].rstrip())
-    if text.startswith("Memory limit reached of cgroup "):  # 4.4
-        return MemcgLimit(None, text[len("Memory limit reached of cgroup ") :].rstrip())
+    """Return the limit that was hit; 3.16 writes the two halves into two records.
+
+    The task's cgroup lies in the one that reached its limit. Both are None if that leaves two
+    places to split the line at.
+    """
+    if text.startswith(_TASK_IN + "/"):
+        paths = text[len(_TASK_IN) :]
+        if " " + LIMIT_OF not in paths:
+            return MemcgLimit(paths, None)
+        is_cut = paths.endswith(LIMIT_OF)
+        split = None if is_cut else split_paths(paths, " " + LIMIT_OF, is_inside)
+        return MemcgLimit(*split) if split else MemcgLimit(None, None)
+    if text.lstrip().startswith(LIMIT_OF + "/"):
+        return MemcgLimit(None, text.lstrip()[len(LIMIT_OF) :])
+    if text.startswith(_REACHED + "/"):
+        return MemcgLimit(None, text[len(_REACHED) :])
     return None
+
+
+def _parse_task_in(text: str) -> Union[Header, MemcgLimit, None]:
+    """Return the limit that was hit, or the header of a task that is named like the words."""
+    header = parse_header(text) if INVOKED in text and LIMIT_OF not in text else None
+    return header if header and header.name else parse_memcg_limit(text)
 
 
 def _parse_memcg_usage(text: str) -> Optional[MemcgUsage]:
@@ -191,15 +213,21 @@ def _parse_memcg_usage(text: str) -> Optional[MemcgUsage]:
 
 
 def _parse_memcg_stats(text: str) -> Optional[MemcgStats]:
-    if not text.startswith(_STATS_OF):
+    """Return the cgroup whose numbers follow; the end of the line shows where its path ends.
+
+    If the line was cut, the path is what precedes the only C(: cache:).
+    """
+    match = _STATS.match(text)
+    if not match:
         return None
-    # Up to 5.2 the numbers follow on the same line, from 5.3 to 6.1 on lines of the same record.
-    # Later kernels print each in its own record.
-    for end in (":\\x0aanon ", ": cache:"):
-        path, found, _numbers = text[len(_STATS_OF) :].rpartition(end)
-        if found:
-            return MemcgStats(path)
-    return MemcgStats(text[len(_STATS_OF) :].rstrip().rstrip(":"))
+    rest = match.group("rest").rstrip()
+    if rest.endswith(":"):
+        return MemcgStats(rest[:-1])
+    found = _STATS_ON_LINE.match(rest) or _STATS_ON_LINES.match(rest)
+    if found:
+        return MemcgStats(found.group("memcg"))
+    parts = rest.split(": cache:")
+    return MemcgStats(parts[0] if len(parts) == 2 else None)
 
 
 def _parse_table_header(text: str) -> Optional[TableHeader]:
@@ -209,32 +237,9 @@ def _parse_table_header(text: str) -> Optional[TableHeader]:
 
 def _parse_table_row(text: str) -> Optional[TableRow]:
     match = _TABLE_ROW.match(text)
-    return TableRow(int(match.group(1)), match.group(2)[:_LONGEST_ROW]) if match else None
-
-
-def parse_summary(text: str) -> Optional[Summary]:
-    """Return the summary in a text, also if its end was cut."""
-    match = _SUMMARY.match(text)
-    if not match:
+    if not match or INVOKED in text:  # a task's name can look like the beginning of a row
         return None
-    end = _SUMMARY_END.search(text, max(0, len(text) - 40))
-    pid, uid = (int(end.group(1)), to_unsigned(int(end.group(2)))) if end else (None, None)
-    body = text[match.end() : end.start()] if end else text[match.end() :]
-    # Free text begins after mems_allowed=. A cpuset's name, which comes before, can imitate what
-    # follows it, so the first occurrence counts.
-    _before, in_memcg, after = body.partition(",oom_memcg=")
-    if not in_memcg:
-        _before, found, after = body.partition(",task_memcg=")
-        return Summary(match.group(1), None, found + after if found else find_task_part(body), pid, uid)
-    memcg, task_memcg = split_memcgs(after)
-    if not task_memcg:  # cut inside the path
-        return Summary(match.group(1), None, "", pid, uid)
-    return Summary(match.group(1), memcg, task_memcg, pid, uid)
-
-
-def to_unsigned(uid: int) -> int:
-    """Return the uid that the kernel printed with %d."""
-    return uid + (1 << 32) if uid < 0 else uid
+    return TableRow(int(match.group(1)), match.group(2)[:_LONGEST_ROW])
 
 
 def _parse_announcement(text: str) -> Optional[Announcement]:
@@ -305,7 +310,7 @@ def _parse_group_kill(text: str) -> Optional[GroupKill]:
 
 def _parse_skipped_victim(text: str) -> Optional[SkippedVictim]:
     match = _SKIPPED_VICTIM.match(text)
-    return SkippedVictim(int(match.group(1))) if match else None
+    return SkippedVictim(int(match.group("pid"))) if match else None
 
 
 def _parse_panic(text: str) -> Optional[Panic]:
@@ -345,6 +350,14 @@ def _parse_new_boot(text: str) -> Optional[NewBoot]:
     return NewBoot() if _VERSION.match(text) else None
 
 
+# The messages that begin with words of the kernel and go on with a path, by their first character.
+# They are tried first, because a path can hold every other message.
+_FIRST_WORDS: Dict[str, List[Tuple[str, Callable[[str], Optional[Message]]]]] = {
+    "o": [("oom-kill:", parse_summary)],
+    "T": [("Tasks in /", _parse_group_kill), ("Task in /", _parse_task_in)],
+    "M": [("Memory cgroup stats for /", _parse_memcg_stats), ("Memory limit reached of cgroup /", parse_memcg_limit)],
+}
+
 # The words that a text must hold before its pattern is tried, in two steps: most lines hold none of
 # the first. A task's name can hold any of them, so what one pattern rejects goes on to the next.
 _PARSERS: List[Tuple[str, List[Tuple[str, Callable[[str], Optional[Message]]]]]] = [
@@ -353,14 +366,12 @@ _PARSERS: List[Tuple[str, List[Tuple[str, Callable[[str], Optional[Message]]]]]]
         [
             ("oom-killer: ", parse_header),
             ("oom-killer in ub", _parse_header_openvz),
-            ("oom-kill:", parse_summary),
             ("illed process ", _parse_kill),
             ("OOM killed process ", _parse_kill_openvz),
             ("ill process ", _parse_announcement),
             ("no killable", _parse_panic),
             ("no killable", _parse_nothing_killable),
             ("limit of /", parse_memcg_limit),
-            ("memory.oom.group", _parse_group_kill),
         ],
     ),
     ("OOM ", [("OOM victim ", _parse_skipped_victim), ("Manual OOM", _parse_sysrq), ("OOM request", _parse_sysrq)]),
@@ -375,9 +386,6 @@ _PARSERS: List[Tuple[str, List[Tuple[str, Callable[[str], Optional[Message]]]]]]
     ("callbacks suppressed", [("", _parse_suppressed_reports), ("", _parse_lost_lines)]),
     (" messages", [("", _parse_lost_lines)]),
     ("Linux version ", [("", _parse_new_boot)]),
-    ("Task in /", [("", parse_memcg_limit)]),
-    ("Memory limit reached", [("", parse_memcg_limit)]),
-    ("Memory cgroup stats", [("", _parse_memcg_stats)]),
     ("omm: ", [("", _parse_trigger)]),
     (" (pid: ", [("", _parse_trigger_s390)]),
     ("total_vm", [("", _parse_table_header)]),

@@ -51,7 +51,7 @@ class MemcgUsage(NamedTuple):
 class MemcgStats(NamedTuple):
     """C(Memory cgroup stats for PATH:); the first one is of the cgroup that hit its limit."""
 
-    memcg: str
+    memcg: Optional[str]  # None: the line was cut
 
 
 class TableHeader(NamedTuple):
@@ -78,7 +78,8 @@ class Summary(NamedTuple):
     """C(oom-kill:constraint=...), 5.0 and later."""
 
     constraint: str
-    memcg: Optional[str]
+    is_global: Optional[bool]  # True: ",global_oom", False: ",oom_memcg=", None: the line was cut
+    memcg: Optional[str]  # None: no memory cgroup reached its limit, or two readings are possible
     rest: str  # ",task_memcg=PATH,task=NAME": both can hold any text, see task_names.split_task
     pid: Optional[int]  # None: the line was cut
     uid: Optional[int]

@@ -26,6 +26,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.complet
     lacks_end_of_name,
     may_be_followed,
     may_begin_message,
+    may_end_in_name,
     may_go_on_in_next_record,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import parse_message
@@ -45,6 +46,9 @@ MOST_REJOINED = 2 * LONGEST_LINE
 
 # A message that does not fit goes on in the next record, with a path or the comma before it.
 NEXT_PART = {",", "/"}
+
+# No name of a task can hold these words.
+_LONGER_THAN_NAME = "oom-kill:constraint="
 
 Line = Tuple[Record, Optional[Message]]
 
@@ -89,7 +93,8 @@ def _find_glue(last: Line, line: Line, page: "_Page") -> Optional[str]:
     if record.trusted != first.trusted or len(first.text) + len(record.text) > LONGEST_LINE:
         return None
     if not record.bare:
-        is_next = may_go_on_in_next_record(first.text) and seconds_between(first, record) <= RECORD_SECONDS
+        is_near = seconds_between(first, record) <= RECORD_SECONDS
+        is_next = is_near and may_go_on_in_next_record(first.text, record.text)
         return "" if is_next else None
     if not first.bare:
         if not page.is_mail and _measure_width(first) < WIDEST_PAGE - 1:
@@ -177,23 +182,28 @@ def _join_names(lines: Iterable[Line]) -> Iterator[Line]:
     made up, would hide the messages after it.
     """
     parts: List[Line] = []
-    whole = Record("")
+    joined = Record("")  # all parts
+    best: List[Line] = []  # the parts as far as they were whole, joined, and the parts after them
     for line in lines:
         record, message = line
         if parts:
-            whole = whole._replace(text=whole.text + "\\x0a" + record.text, raw=whole.raw + "\n" + record.raw)
-            if record.trusted == whole.trusted:
-                if has_possible_name(whole.text):
-                    parts = []
-                    yield whole, parse_message(whole.text)
-                    continue
-                if lacks_end_of_name(whole.text) and len(whole.raw) <= MOST_REJOINED:
-                    parts.append(line)
-                    continue
-            yield from parts
-            parts = []
-        if message is not None and lacks_end_of_name(record.text):  # such a line always has a message
-            parts, whole = [line], record
+            joined = joined._replace(text=joined.text + "\\x0a" + record.text, raw=joined.raw + "\n" + record.raw)
+            is_part = record.trusted == joined.trusted and len(joined.raw) <= MOST_REJOINED
+            is_part = is_part and not record.text.startswith(_LONGER_THAN_NAME)
+            is_whole = is_part and has_possible_name(joined.text)
+            if is_part and (is_whole or lacks_end_of_name(joined.text)):
+                parts.append(line)
+                best = [(joined, parse_message(joined.text))] if is_whole else best and [*best, line]
+                if is_whole and not may_end_in_name(joined.text):
+                    yield from best
+                    parts, best = [], []
+                continue
+            yield from best or parts
+            parts, best = [], []
+        # A line without a message has no name.
+        is_whole = message is not None and may_end_in_name(record.text)
+        if is_whole or (message is not None and lacks_end_of_name(record.text)):
+            parts, joined, best = [line], record, [line] if is_whole else []
         else:
             yield line
-    yield from parts
+    yield from best or parts

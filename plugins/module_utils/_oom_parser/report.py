@@ -73,6 +73,7 @@ class Report:
         self.header: Optional[Header] = None
         self.trigger_pid: Optional[int] = None
         self.limit = MemcgLimit(None, None)
+        self._task_in: Optional[str] = None  # half a limit, whose other half has not come yet
         self.usage: Optional[MemcgUsage] = None
         self.stats: Optional[MemcgStats] = None
         self.columns: Optional[List[str]] = None
@@ -106,8 +107,14 @@ class Report:
             self.rows.append(row)
 
     def add_limit(self, limit: MemcgLimit) -> None:
-        """Set the half of the limit that the message has, or both."""
-        self.limit = MemcgLimit(limit.task_memcg or self.limit.task_memcg, limit.memcg or self.limit.memcg)
+        """Set the limit, once both halves are known.
+
+        The first one counts: a task's name that has a line end can look like a half.
+        """
+        if limit.memcg is None:
+            self._task_in = limit.task_memcg
+        elif self.limit.memcg is None:
+            self.limit = MemcgLimit(limit.task_memcg or self._task_in, limit.memcg)
 
     def identify_trigger(self, trigger: TriggerPid) -> None:
         """Set the trigger's pid, and strip a host or tag left in its name.

@@ -11,68 +11,74 @@ Pure. Users choose both, so both can hold any text, also the words that follow t
 """
 
 import re
-from typing import List, Optional
+from typing import Callable, List, Optional, Tuple
 
 NAME_BYTES = 15  # of comm
 LONGEST_NAME = 4 * NAME_BYTES  # each byte can be escaped as four characters (\x0a, #012)
 
 _ESCAPED_BYTE = re.compile("\\\\x[0-9a-f]{2}|#\\d{3}|\ufffd")
-_TASK = ",task="
-_TASK_MEMCG = ",task_memcg="
-
-# Hostile input must not be searched again and again.
-_MOST_TRIES = 8
+TASK = ",task="
+TASK_MEMCG = ",task_memcg="
 
 
 def count_name_bytes(name: str) -> int:
-    r"""Return the length of a name in bytes.
+    r"""Return the length of a name or path in bytes.
 
     What was escaped as \x0a or #012, or was no UTF-8 and was replaced, counts as one byte.
     """
     return len(_ESCAPED_BYTE.sub("?", name).encode("utf-8", "replace"))
 
 
-def find_task_part(text: str) -> str:
-    """Return C(,task=NAME) and what follows; empty if it is not in the text."""
-    at = text.find(_TASK)
-    return text[at:] if at >= 0 else ""
+def split_paths(text: str, words: str, fits: Callable[[str, str], bool]) -> Optional[Tuple[str, str]]:
+    """Split a text at the words between two paths of cgroups, which can hold the words, too.
 
-
-def split_memcgs(text: str) -> List[str]:
-    """Split C(PATH,task_memcg=PATH...) before the second path.
-
-    The victim's cgroup lies in the one that hit its limit, so its path begins with the first.
+    Returns None if what precedes and follows the words fits at more than one place, or at none. A
+    text that has the words once is split there, although its task was moved meanwhile.
     """
-    at = -1
-    fallback: Optional[List[str]] = None
-    for _turn in range(_MOST_TRIES):
-        at = text.find(_TASK_MEMCG, at + 1)
-        if at < 0:
-            break
-        memcg, rest = text[:at], text[at:]
-        fallback = fallback or [memcg, rest]
-        if memcg == "/" or rest.startswith(_TASK_MEMCG + memcg):
-            return [memcg, rest]
-    return fallback or [text, ""]
+    places = [match.start() for match in re.finditer(re.escape(words) + "(?=/)", text)]
+    splits = [(text[:at], text[at + len(words) :]) for at in places]
+    fitting = [split for split in splits if fits(*split)]
+    if len(fitting) == 1:
+        return fitting[0]
+    return splits[0] if len(splits) == 1 else None
+
+
+def is_inside(path: str, other: str) -> bool:
+    """Return whether a cgroup is another one, or lies in it."""
+    return path == other or other == "/" or path.startswith(other + "/")
+
+
+def begins_inside(text: str, other: str) -> bool:
+    """Return whether C(PATH,task=NAME) can begin with the path of a cgroup, or of one inside it."""
+    if other == "/" or text.startswith(other + "/"):
+        return True
+    return text.startswith(other + TASK) and count_name_bytes(text[len(other) + len(TASK) :]) <= NAME_BYTES
+
+
+def _find_names(text: str) -> List[int]:
+    """Return the places of all C(,task=) in a text that only a name can follow, first to last.
+
+    If the last name is too long for a task, it has bytes that were escaped in an unknown way.
+    """
+    places = [match.start() for match in re.finditer(TASK, text) if len(text) - match.end() <= LONGEST_NAME]
+    return [at for at in places if count_name_bytes(text[at + len(TASK) :]) <= NAME_BYTES] or places[-1:]
+
+
+def find_longest_name(text: str) -> Optional[str]:
+    """Return the longest name that can stand at the end of C(PATH,task=NAME); None for none."""
+    return next((text[at + len(TASK) :] for at in _find_names(text)), None)
 
 
 def split_task(rest: str, name: Optional[str]) -> List[Optional[str]]:
-    """Split C(,task_memcg=PATH,task=NAME) into path and name; None for a part that is missing.
+    """Split C(,task_memcg=PATH,task=NAME) into path and name; None for what is unknown.
 
-    Both can hold the words between them. C(name), if another line gives it,
-    decides; otherwise take the longest name that a task can have.
+    Both can hold the words between them. C(name) decides, if another line gives it.
     """
-    body = rest[len(_TASK_MEMCG) :] if rest.startswith(_TASK_MEMCG) else rest
-    if name is not None and body.endswith(_TASK + name):
-        return [body[: -len(_TASK + name)] or None, name]
-    best: Optional[int] = None
-    at = len(body)
-    for _turn in range(_MOST_TRIES):
-        at = body.rfind(_TASK, 0, at)
-        if at < 0 or len(body) - at - len(_TASK) > LONGEST_NAME:
-            break
-        if best is None or count_name_bytes(body[at + len(_TASK) :]) <= NAME_BYTES:
-            best = at
-    if best is None:
-        return [body or None, None]
-    return [body[:best] or None, body[best + len(_TASK) :]]
+    has_path = rest.startswith(TASK_MEMCG)
+    body = rest[len(TASK_MEMCG) :] if has_path else rest
+    if name is not None and body.endswith(TASK + name):
+        return [body[: -len(TASK + name)] if has_path else None, name]
+    places = _find_names(body)
+    if len(places) != 1:
+        return [None, None]
+    return [body[: places[0]] if has_path else None, body[places[0] + len(TASK) :]]

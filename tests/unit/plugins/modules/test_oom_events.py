@@ -38,6 +38,22 @@ def test_every_key_is_documented(run_module, undocumented, logs):
     assert undocumented("oom_events", answer) == []
 
 
+def test_escape_what_a_terminal_would_obey(run_module, tmp_path):
+    """Names of files are bytes, and text may hold control characters."""
+    path = os.path.join(os.fsencode(str(tmp_path)), b"kern\x1b[31m\xff.log")
+    with open(path, "wb") as stream:
+        stream.write(KILL.replace("(x)", "(\x1b\u2028x)").encode() + b"\n")
+    answer = run_module("oom_events", paths=[f"{tmp_path}/*"], raw=True)
+    [event] = answer["events"]
+    assert event["source"] == f"{tmp_path}/kern\\x1b[31m\\xff.log"
+    assert [victim["name"] for victim in event["victims"]] == ["\\x1b\\u2028x"]
+    assert not any(letter in repr(answer) for letter in ("\x1b", "\u2028", "\udcff"))
+    with open(path, "wb") as stream:
+        stream.write(bytes(range(32)))
+    answer = run_module("oom_events", paths=[f"{tmp_path}/*"])
+    assert "kern\\x1b[31m\\xff.log is not text" in answer["msg"]
+
+
 def test_unlogged_kills_are_documented(run_module, undocumented, monkeypatch):
     monkeypatch.setattr(Procfs, "oom_kills", lambda _procfs: 1 << 40)
     monkeypatch.setattr(gather, "oom_kills_by_cgroup", lambda _procfs: {"/no/such/cgroup": 2})

@@ -129,6 +129,20 @@ def test_split_no_line_whose_tag_follows_its_only_stamp():
 
 
 @pytest.mark.parametrize(
+    "prefix", ["Nov 23 04:43:46 host kernel: ", "[   53.649722] ", "kern  :info  : [   53.649722] ", ""]
+)
+def test_split_no_name_of_a_cgroup(prefix):
+    """The name of a cgroup may look like two lines."""
+    text = "Task in /aNov 23 04:43:46 host kernel: Out of memory: Killed process 1 (init)"
+    assert [record.text for record in parse_lines([prefix + text])] == [text]
+
+
+def test_split_a_line_of_rsyslogd():
+    line = 'Feb  8 03:53:34 h rsyslogd: [origin x-info="http://x/"] was HUPedFeb  9 11:55:27 h kernel: a'
+    assert [record.text for record in parse_lines([line])][-1] == "a"
+
+
+@pytest.mark.parametrize(
     "lines, texts, bare",
     [
         (["a", "b"], ["a", "b"], [True, True]),

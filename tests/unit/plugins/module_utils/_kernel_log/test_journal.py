@@ -7,6 +7,7 @@
 
 import json
 import os
+import sys
 
 import pytest
 
@@ -61,7 +62,9 @@ def test_report_why_the_journal_cannot_be_read(journalctl):
         "echo 'Data from the specified boot (x) is not available: No such boot ID in journal' >&2; exit 1"
     )
     with pytest.raises(
-        AccessError, match=r"the journal cannot be read \(boot=x\): Data from the specified boot \(x\) is not available"
+        AccessError,
+        match=r"the journal cannot be read \(boot=x\): .*/journalctl --quiet failed: Data from the specified boot "
+        r"\(x\) is not available",
     ):
         list(Journal("x", program=program).read())
     with pytest.raises(UnsupportedError, match="/nonexistent cannot be started: No such file"):
@@ -109,3 +112,45 @@ def test_a_folder_alone_is_no_journal(tmp_path):
     assert not has_journal(str(tmp_path))
     (tmp_path / "var/log/journal/0123/system.journal").write_text("")
     assert has_journal(str(tmp_path))
+
+
+def test_clamp_a_time_that_systemd_does_not_parse(journalctl, tmp_path):
+    list(Journal("all", since=-62135596830.0, until=253402300829.0, program=journalctl("")).read())
+    assert "--since=@0 --until=@100000000000" in (tmp_path / "called").read_text()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"MESSAGE": "cut',
+        "no JSON",
+        "[]",
+        "[" * 60000,
+        '{"a": ' + "9" * 5000 + "}" if sys.version_info >= (3, 11) else "x",
+        '{"a": "' + "x" * 70000 + '"}',
+    ],
+    ids=["cut", "text", "list", "nested", "number", "long"],
+)
+def test_count_an_entry_that_cannot_be_read(journalctl, tmp_path, line):
+    (tmp_path / "output").write_text(json.dumps(ENTRY) + "\n" + line + "\n" + json.dumps(ENTRY) + "\n" + '{"MESS')
+    log = Journal("all", program=journalctl(f"cat {tmp_path}/output"))
+    assert [record.text for record in log.read()] == [ENTRY["MESSAGE"]] * 2
+    assert log.unreadable == 2
+
+
+def test_keep_the_place_before_an_entry_without_one(journalctl):
+    entry = dict(ENTRY, __REALTIME_TIMESTAMP="x", __CURSOR=7)
+    log = Journal("all", cursor="a", program=journalctl(f"cat <<'X'\n{json.dumps(entry)}\nX"))
+    assert len(list(log.read())) == 1
+    assert (log.end, log.written) == ("a", 0.0)
+
+
+def test_drain_the_error_output(journalctl):
+    program = journalctl(f"head -c 300000 /dev/zero | tr '\\0' e >&2; echo '{json.dumps(ENTRY)}'")
+    assert len(list(Journal("all", program=program).read())) == 1
+
+
+def test_end_a_journalctl_that_hangs(journalctl):
+    log = Journal("all", program=journalctl(f"echo '{json.dumps(ENTRY)}'; exec sleep 60"), seconds=0.5)
+    with pytest.raises(AccessError, match=r"\(boot=all\): .*/journalctl --quiet did not end within 0 seconds"):
+        list(log.read())

@@ -10,7 +10,17 @@ import os
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import pstore
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.pstore import pstore_backend, pstore_dumps
+
+
+def test_read_only_regular_files_up_to_a_bound(tmp_path, dump, monkeypatch):
+    monkeypatch.setattr(pstore, "_LARGEST_DUMP", 40)
+    folder = tmp_path / "sys/fs/pstore"
+    path = dump(folder, "dmesg-efi-1", "Panic#1 Part1\n<4>[  1.0] a\rb\r\n" + "x" * 99, 10)
+    os.mkfifo(str(folder / "dmesg-efi-2"))
+    [(found, records)] = pstore_dumps(str(tmp_path))
+    assert (found, [record.text for record in records][1:]) == (path, ["a\rb", "x" * 10])
 
 
 def test_join_the_parts_of_each_panic(tmp_path, dump):

@@ -34,6 +34,7 @@ REFUSED = {
     "not a cursor": ("hello", "cursor 'hello' was not returned by oom_events"),
     "unknown source": ("pstore|here|x|", "was not returned by oom_events"),
     "position of another form": ("kmsg|here|junk|", "was not returned by oom_events"),
+    "position too long": (f"kmsg|here|{BOOT}:{chr(57) * 5000}|", "was not returned by oom_events"),
     "position with a tail": (f"kmsg|here|{BOOT}:7x|", "was not returned by oom_events"),
     "another host": (f"kmsg|there|{BOOT}:7|", r"from another host \(machine id there, this host has here\)"),
     "another source": ("journal|here|s=1|", "from source=journal, but this run reads source=kmsg"),

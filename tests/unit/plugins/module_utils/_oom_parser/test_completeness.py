@@ -79,11 +79,17 @@ def test_name(text, lacks_end, is_possible):
 
 
 @pytest.mark.parametrize(
-    "text, goes_on",
-    [(summary(7), False), (summary(7).partition(",task=")[0], True), ("oom-kill: no", False), (KILL, False)],
+    "text, rest, goes_on",
+    [
+        (summary(7), "/u", False),
+        (summary(7), ",task=y,pid=8,uid=0", True),  # the cgroup's name ends like a summary
+        (summary(7).partition(",task=")[0], ",task=x,pid=7,uid=0", True),
+        ("oom-kill: no", "", False),
+        (KILL, "", False),
+    ],
 )
-def test_may_go_on_in_next_record(text, goes_on):
-    assert may_go_on_in_next_record(text) is goes_on
+def test_may_go_on_in_next_record(text, rest, goes_on):
+    assert may_go_on_in_next_record(text, rest) is goes_on
 
 
 LIMIT = "Task in /a/b killed as a result of limit of /a"

@@ -23,7 +23,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     NothingKillable,
     Panic,
     SkippedVictim,
-    Summary,
     SuppressedReports,
     Sysrq,
     TableHeader,
@@ -60,6 +59,17 @@ MESSAGES = {
     "Comm: nobody": None,
     "Task in /a b killed as a result of limit of /c": MemcgLimit("/a b", "/c"),
     "Task in /a": MemcgLimit("/a", None),
+    # One split leaves the task inside the cgroup that reached its limit; then two do; then none.
+    "Task in /p/a killed as a result of limit of /p/b killed as a result of limit of /p": MemcgLimit(
+        "/p/a killed as a result of limit of /p/b", "/p"
+    ),
+    "Task in /p/a killed as a result of limit of /p killed as a result of limit of /p/a killed as a result of limit of"
+    " /p": MemcgLimit(None, None),
+    "Task in /a killed as a result of limit of /b killed as a result of limit of /c": MemcgLimit(None, None),
+    "Task in /a invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0": Header("Task in /a", "0x0", 0, 0),
+    "Task in /a invoked oom-killer: gfp_mask=0x0, order=0 killed as a result of limit of /": MemcgLimit(
+        "/a invoked oom-killer: gfp_mask=0x0, order=0", "/"
+    ),
     " killed as a result of limit of /c": MemcgLimit(None, "/c"),
     "Memory limit reached of cgroup /c": MemcgLimit(None, "/c"),
     "still over the limit of /c": None,
@@ -69,6 +79,15 @@ MESSAGES = {
     "Memory cgroup stats for /a b:": MemcgStats("/a b"),
     "Memory cgroup stats for /a: cache: b: cache:3KB rss:4KB": MemcgStats("/a: cache: b"),
     "Memory cgroup stats for /a:\\x0aanon 4096\\x0afile 0": MemcgStats("/a"),
+    "Memory cgroup stats for /a:#012anon 4096#012file 0": MemcgStats("/a"),
+    "Memory cgroup stats for /a: cache:1KB rss:2KB:": MemcgStats("/a: cache:1KB rss:2KB"),
+    "Memory cgroup stats for /a: cache:1KB rss:": MemcgStats("/a: cache:1KB rss"),  # from 6.2 on
+    "Memory cgroup stats for /a: cache:1KB: cache:1KB r": MemcgStats(None),
+    "Memory cgroup stats for /a": MemcgStats(None),  # maybe half a path
+    "Memory cgroup stats for /: OOM victim 7 (x) is already exiting. Skip killing the task:": MemcgStats(
+        "/: OOM victim 7 (x) is already exiting. Skip killing the task"
+    ),
+    "Memory cgroup stats for /a invoked oom-killer: gfp_mask=0x0:": MemcgStats("/a invoked oom-killer: gfp_mask=0x0"),
     "the Memory cgroup stats": None,
     "[ pid ]   uid  tgid total_vm      rss cpu oom_adj name": TableHeader(
         ["uid", "tgid", "total_vm", "rss", "cpu", "oom_adj", "name"]
@@ -76,20 +95,8 @@ MESSAGES = {
     "total_vm is a column": None,
     "[  370]     0   370 6785 6324 a b": TableRow(370, "0   370 6785 6324 a b"),
     "a list [1]": None,
-    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom"
-    ",task_memcg=/u,task=x,pid=7,uid=-2": Summary("NONE", None, ",task_memcg=/u,task=x", 7, 4294967294),
-    "oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=0,cpuset=c,mems_allowed=0,task=x,pid=7,uid=0": Summary(
-        "CPUSET", None, ",task=x", 7, 0
-    ),
-    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/"
-    ",task_memcg=/a,task=x,pid=7,uid=0": Summary("MEMCG", "/", ",task_memcg=/a,task=x", 7, 0),
-    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b,task_memcg=in": Summary(
-        "MEMCG", "/b", ",task_memcg=in", None, None
-    ),
-    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/b": Summary(
-        "MEMCG", None, "", None, None
-    ),  # maybe half a path
-    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)": Summary("NONE", None, "", None, None),
+    "[7] 0 7 1 invoked oom-killer: gfp_mask=0x0": Header("[7] 0 7 1", "0x0", None, None),
+    "[7] 0 7 1 1 invoked oom-killer: none": None,
     "oom-kill: no": None,
     "Out of Memory: Kill process 7 (x) score 12 and children.": Announcement("Out of Memory", 7, "x", 12),
     "Out of memory: Kill process 7 (x) with score 12 or sacrifice child": Announcement("Out of memory", 7, "x", 12),
@@ -146,6 +153,9 @@ MESSAGES = {
     ),
     "OOM killed process by hand": None,
     "Tasks in /a b are going to be killed due to memory.oom.group set": GroupKill("/a b"),
+    "Tasks in /a invoked oom-killer: gfp_mask=0x0 are going to be killed due to memory.oom.group set": GroupKill(
+        "/a invoked oom-killer: gfp_mask=0x0"
+    ),
     "memory.oom.group is on": None,
     "Memory cgroup out of memory: OOM victim 7 (x) is already exiting. Skip killing the task": SkippedVictim(7),
     "the OOM victim x": None,
@@ -175,6 +185,7 @@ MESSAGES = {
     "somebody Missed 12 kernel messages": None,
     "Linux version 6.1.0": NewBoot(),
     "a Linux version ": None,
+    "Linux version 6[7]: segfault": None,
     "oom_reaper: reaped process 7 (x), now anon-rss:0kB": None,
 }
 

@@ -102,8 +102,8 @@ OTHER = [
         "a bare one",
     ],
     [
-        "[    1.000000] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),task=x,pid=1,uid=0",
-        "[    1.000000] ,pid=2,uid=0",
+        "[    1.000000] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),task=xyz,pid=1,uid=0",
+        "[    1.000000] ,pid=2,uid=0",  # with a line end, the name would be longer than a task's
     ],
     [
         "kern  :err   : [    1.000000] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)",
@@ -358,6 +358,13 @@ NAMES_ON_LINES = {
         [summary(7).replace("=x,", "=a\nb\nc,"), KILL.replace("(x", "(a\nb\nc")],
         [(7, "a\\x0ab\\x0ac")],
     ),
+    "like the end of a summary": (
+        [summary(7).replace("=x,", "=x,pid=1,uid=0\n,"), KILL.replace("(x", "(x,pid=1,uid=0\n")],
+        [(7, "x,pid=1,uid=0\\x0a")],
+    ),
+    "like the end of an old kill": (["Killed process 7 (a)", ")", "b" + NAME_END], [(7, "a)\\x0a)\\x0ab")]),
+    "an old kill before another": (["Killed process 7 (a)", "Killed process 8 (b)"], [(7, "a"), (8, "b")]),
+    "an old kill before a part": (["Killed process 7 (a)", "b", "c", KILL], [(7, "a"), (7, "x")]),
     "longer than a name can be": (["Killed process 7 ("] + [""] * 15 + [NAME_END], [(7, None)]),
     "a line longer than a name can be": (["Killed process 7 (a", "0123456789abcde" + NAME_END], [(7, None)]),
     "cut before the next victim's": ([CUT, KILL], [(5, None), (7, "x")]),

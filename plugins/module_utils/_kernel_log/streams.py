@@ -1,0 +1,212 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Open log files and decompress them, within bounds.
+
+Users may name log files and choose what is in them. So a FIFO or a device is refused before it is
+opened, a file that is nearly all holes before it is read, and what compressed files unpack to is
+counted.
+"""
+
+import contextlib
+import gzip
+import io
+import os
+import stat
+import sys
+import zlib
+from typing import IO, Callable, Iterator, Optional, Tuple, Type, cast
+
+try:
+    import lzma
+except ImportError:  # Python can be built without it
+    lzma = None  # type: ignore[assignment]
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    InputError,
+    NotFoundError,
+    UnsupportedError,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name
+
+_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"  # the first bytes of compressed files, whatever their names
+
+# What all compressed files of one run may unpack to.
+MAX_UNPACKED_BYTES = 4 << 30
+# xz -9 needs 65 MiB to decompress; a hostile file can ask for 4 GiB.
+_XZ_MEMORY_BYTES = 256 << 20
+
+# A file with less than this share of its bytes on disk is sparse. File systems that compress keep
+# text at 1/20 or more.
+_SPARSE_RATIO = 64
+_SMALLEST_SPARSE = 16 << 20
+
+_CHUNK_BYTES = 1 << 16
+
+# What a line costs besides its bytes, as four gigabytes of line ends would take an hour.
+LINE_COST = 64
+
+
+class DamageError(InputError):
+    """A compressed file cannot be decompressed from here on."""
+
+
+class BudgetError(DamageError):
+    """The compressed files of this run unpack to too much."""
+
+
+class Budget:
+    """How many bytes compressed files may still unpack to."""
+
+    def __init__(self, left: int = MAX_UNPACKED_BYTES) -> None:
+        self.left = left
+
+    def spend(self, path: str, size: int) -> None:
+        """Take bytes for a file. Raises BudgetError if no more are left."""
+        self.left -= size
+        if self.left < 0:
+            raise BudgetError(
+                f"{printable_name(path)} was not read to its end: compressed files unpack to more than "
+                f"{MAX_UNPACKED_BYTES >> 30} GiB: decompress them first, or name fewer"
+            )
+
+
+_DECOMPRESSION_ERRORS: Tuple[Type[Exception], ...] = (EOFError, zlib.error)
+if lzma is not None:
+    _DECOMPRESSION_ERRORS += (lzma.LZMAError,)
+
+
+@contextlib.contextmanager
+def translate_errors(path: str) -> Iterator[None]:
+    """Turn errors of reading into errors that name the file."""
+    name = printable_name(path)
+    try:
+        yield
+    except FileNotFoundError:
+        raise NotFoundError(f"{name} does not exist") from None
+    except _DECOMPRESSION_ERRORS as error:
+        raise DamageError(f"{name} is truncated or damaged: {error}") from error
+    except OSError as error:
+        if error.errno is None:  # an error of gzip
+            raise DamageError(f"{name} is truncated or damaged: {error}") from error
+        raise AccessError(f"{name} cannot be read: {error.strerror}") from error
+
+
+class OpenFile:
+    """An open log file: its decompressed bytes, its status, and whether it is compressed."""
+
+    def __init__(self, path: str, budget: Budget) -> None:
+        """Open a regular file. Raises OSError, InputError, and UnsupportedError without lzma."""
+        self._raw = _open_regular(path)
+        self.status = os.fstat(self._raw.fileno())
+        try:
+            read = self._find_decompressor(path)
+        except BaseException:
+            self._raw.close()
+            raise
+        self.is_compressed = read is not None
+        self.stream = self._raw if read is None else cast(IO[bytes], io.BufferedReader(_Unpacked(path, read, budget)))
+
+    def __enter__(self) -> "OpenFile":
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        self._raw.close()
+
+    def seek(self, offset: int) -> None:
+        """Go to an offset in the decompressed bytes, from the beginning of the file."""
+        if not self.is_compressed:
+            self.stream.seek(offset)
+            return
+        while offset > 0:
+            skipped = len(self.stream.read(min(offset, _CHUNK_BYTES)))
+            if not skipped:
+                return
+            offset -= skipped
+
+    def _find_decompressor(self, path: str) -> Optional[Callable[[int], bytes]]:
+        start = self._raw.read(len(_XZ)) if self.status.st_size else b""
+        self._raw.seek(0)
+        if start.startswith(_GZIP):
+            return gzip.GzipFile(fileobj=self._raw, mode="rb").read
+        if start != _XZ:
+            return None
+        if lzma is None:
+            raise UnsupportedError(
+                f"{printable_name(path)} is compressed with xz, but Python {sys.executable} has no lzma module: "
+                "decompress the file first"
+            )
+        return _XzReader(self._raw).read
+
+
+def _open_regular(path: str) -> IO[bytes]:
+    """Open a regular file that is not sparse; a FIFO or a device is not even opened."""
+    name, raw_path = printable_name(path), bytes_of(path)
+    if b"\0" in raw_path:
+        raise InputError(f"{name} is not a path: it holds a NUL byte")
+    if os.path.realpath(raw_path).startswith(b"/proc/"):  # reading /proc/kmsg would take its records away
+        raise InputError(f"{name} is in /proc, not a log file: use source=kmsg for the kernel's buffer")
+    if not stat.S_ISREG(os.stat(raw_path).st_mode):
+        raise InputError(f"{name} is not a file")
+    descriptor = os.open(raw_path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):  # replaced meanwhile
+            raise InputError(f"{name} is not a file")
+        if status.st_size >= _SMALLEST_SPARSE and status.st_blocks * 512 * _SPARSE_RATIO < status.st_size:
+            raise InputError(
+                f"{name} is sparse: {status.st_size} bytes, of which {status.st_blocks * 512} are on disk: "
+                "copy what it holds to another file (cp --sparse=never)"
+            )
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+class _Unpacked(io.RawIOBase):
+    """The bytes of a compressed file, counted."""
+
+    def __init__(self, path: str, read: Callable[[int], bytes], budget: Budget) -> None:
+        self._path = path
+        self._read = read
+        self._budget = budget
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]  # typeshed wants any buffer
+        data = self._read(len(buffer))
+        self._budget.spend(self._path, len(data))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _XzReader:
+    """Decompresses xz with a limit for the memory, which lzma.open() does not have."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._decompressor = lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
+
+    def read(self, size: int) -> bytes:
+        """Return at most this many bytes; none at the end."""
+        while True:
+            data = b""
+            if self._decompressor.eof:
+                data = (self._decompressor.unused_data or self._raw.read(_CHUNK_BYTES)).lstrip(b"\0")
+                if not data.startswith(_XZ):  # xz(1), too, ignores what follows the last stream
+                    return b""
+                self._decompressor = lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
+            elif self._decompressor.needs_input:
+                data = self._raw.read(_CHUNK_BYTES)
+                if not data:
+                    raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+            unpacked = self._decompressor.decompress(data, size)
+            if unpacked:
+                return unpacked
