@@ -340,4 +340,4 @@ def test_ids_in_use(sysctl_tree):
     sysctl_tree.proc.process(8)
     sysctl_tree.write("/etc/passwd", "a:x:1000:1001::/:/bin/sh\nb:x:\u00b2:1::/:\n+\n")
     sysctl_tree.write("/etc/group", "a:x:1002:\n")
-    assert sysctl_tree.host.ids_in_use() == {1, 2, 3, 4, 5, 6, 7, 8, 1000, 1002}
+    assert sysctl_tree.host.ids_in_use() == {0, 1, 2, 3, 4, 5, 6, 7, 8, 1000, 1002}
