@@ -7,7 +7,7 @@
 
 DOCUMENTATION = r"""
 module: overcommit
-short_description: Set how much memory the kernel promises, without locking anybody out
+short_description: Set how much memory the kernel promises, without blocking logins
 version_added: 0.1.0
 description:
   - Sets C(vm.overcommit_memory) and the sysctls that belong to it, in the kernel and for the next boot, and reads them

@@ -39,7 +39,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report 
 _CLOCK_BOOTTIME = 7  # time.CLOCK_BOOTTIME came with Python 3.7
 
 # The most bytes of events, as JSON: the controller keeps the result of each host in memory.
-# Without this limit if the user asks for task tables or log lines.
+# The limit does not apply with tasks or raw.
 MAX_BYTES = 1 << 20
 
 
@@ -341,7 +341,7 @@ def _mark_parts(parts: Iterable[LogFile], unfinished: Optional[Place]) -> List[M
 
 
 def _read_machine_id() -> str:
-    """Return the id that tells this host from others (machine-id(5)); a container may have none."""
+    """Return the machine id (machine-id(5)); a container may have none."""
     try:
         with open("/etc/machine-id") as stream:
             return stream.read().strip() or "none"
@@ -352,7 +352,7 @@ def _read_machine_id() -> str:
 def _format_wall_clock(uptime: float, boot_time: float) -> Optional[str]:
     """Return the uptime as ISO 8601 in UTC.
 
-    None if the host was suspended since boot, because the log's clock stood still meanwhile.
+    None if the host was suspended since boot, as the log's clock does not count that time.
     """
     if time.clock_gettime(_CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC) > 1:
         return None

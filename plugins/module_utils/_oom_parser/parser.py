@@ -45,7 +45,7 @@ _LOG_DAEMONS = ("systemd-journald", "rsyslogd")
 
 
 class LogEnd(NamedTuple):
-    """What is known after the last line of a log."""
+    """The totals of a log, known after its last line."""
 
     boots: int  # that the lines are from
     suppressed: int  # reports that the kernel did not print, by its own count
@@ -59,7 +59,7 @@ def read_events(
     """Call C(take) with each event, as soon as no later line can belong to it.
 
     Its first argument is the number of the event's first line, by which events are ordered.
-    C(boot_index) counts from the first boot of the log, as their number is known only at the end.
+    C(boot_index) counts from the first boot of the log: only its end shows how many boots it has.
     """
     parser = _Parser(take, tasks, raw)
     for number, (record, message) in enumerate(rejoin_messages(records)):
@@ -115,7 +115,7 @@ class _Parser:
         unsettled = [
             UnsettledEvent(kill.number, kill.record, NEAR_SECONDS) for kill in self._programs.list_unsettled(self._last)
         ]
-        for trusted in (None, True):  # what a program made up is not worth a second reading
+        for trusted in (None, True):  # forged lines are not read again
             unsettled += self._assemblers[trusted].list_unsettled(self._last)
         self._end_boot()
         return LogEnd(self._boots.current, self._suppressed, self._lost, unsettled)

@@ -41,7 +41,7 @@ MOST_BLANKS = 13
 # The kernel writes the records of one message at once.
 RECORD_SECONDS = 1.0
 
-# Hostile input must not fill the memory, nor be searched again and again.
+# Hostile input must not fill the memory, and must not cause repeated searches.
 MOST_REJOINED = 2 * LONGEST_LINE
 
 # A message that does not fit goes on in the next record, with a path or the comma before it.

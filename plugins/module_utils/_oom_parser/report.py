@@ -145,8 +145,8 @@ class Report:
     def may_include(self, message: Union[Announcement, Kill]) -> bool:
         """Return whether a kill or its announcement can belong here.
 
-        A report that lacks its beginning but shows a memory cgroup's limit cannot end with
-        "Out of memory", as no limit is hit where the whole host runs out.
+        A report that shows a memory cgroup's limit cannot end with "Out of memory": the whole host
+        ran out then, and no limit was hit.
         """
         has_limit = self.limit.memcg or self.usage or self.stats
         return self.is_event() or message.origin != "Out of memory" or not has_limit
@@ -254,14 +254,14 @@ class _State:
         self.open = self.ended = None
 
     def expire(self, record: Record) -> None:
-        """Close or give up the reports that this line comes too late for."""
+        """Close or give up the reports whose last line is too old."""
         if self.open and seconds_between(self.open.last, record) > REPORT_SECONDS:
             self.close()
         if self.waiting:
             self.give_up([report for report in self.waiting if seconds_between(report.last, record) > REPORT_SECONDS])
 
     def give_up(self, reports: List[Report]) -> None:
-        """Let these wait no longer."""
+        """Stop waiting for the end of these reports."""
         self.over += reports
         self.waiting = [report for report in self.waiting if report not in reports]
 
@@ -286,8 +286,8 @@ class _State:
         """Return the report of the group that a kill without its own report belongs to.
 
         The kernel prints the chosen process a second time, somewhere among the others. After that
-        the group goes on only if its own report was printed, as then the next kill would have a
-        report, too. If reports are suppressed, the next kill may be of another group.
+        the group goes on only if its own report was printed, because the next kill then has its own
+        report. If reports are suppressed, the next kill may be of another group.
         """
         report = self.find_just_ended(record)
         if report is None or report.group is None:
@@ -391,7 +391,7 @@ def _take_kill(state: _State, record: Record, number: int, kill: Kill) -> Report
 
 
 def _take_group_kill(state: _State, record: Record, number: int, group: GroupKill) -> Report:
-    """Mark a group, whose first kill stands before this line unless the text lacks it."""
+    """Mark a group kill. Its first kill stands before this line, or is missing."""
     report = state.find_just_ended(record) or state.open or state.begin(record, number)
     report.group = group.memcg
     return state.ended or report  # a late line, too, is noted with the report that has its kill

@@ -130,7 +130,7 @@ class ProgramKills:
         self._open: Dict[str, ProgramKill] = {}  # the last kill of each killer
         # The last unit whose victims systemd counted before systemd-oomd logged the kill.
         self._counted: Dict[str, Tuple[int, Record]] = {}
-        # What nohang logged about its next victim, and the line; apart if journald vouches for it.
+        # What nohang logged about its next victim, and the line, by vouched or not.
         self._next: Dict[bool, Tuple[Record, Dict[str, Any]]] = {}
 
     def take(self, record: Record, number: int) -> Sequence[ProgramKill]:

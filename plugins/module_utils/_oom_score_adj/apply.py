@@ -50,13 +50,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writ
 # A selection that still changes after this time forks faster than it can be pinned.
 STABLE_SECONDS = 30
 # A process that ends before its score is read may have left a child with the old score. Where
-# processes end all the time, this many looks in a row must find nothing.
+# processes end all the time, this many consecutive scans must find nothing.
 QUIET_LOOKS = 20
-# A program that manages its own score sets it again soon. Those that take minutes are known by
-# name (guards.py).
+# A program that manages its own score sets it again soon. guards.py lists those that take minutes.
 SECOND_LOOK_SECONDS = 0.2
-# A program may set its score before ours is read back, but hardly that often in a row: then it
-# does so all the time, or the kernel did not accept the write.
+# A program may set its score before ours is read back. If that happens this many times in a row,
+# the program does so all the time, or the kernel did not accept the write.
 ATTEMPTS = 3
 _WAIT_SECONDS = 0.001
 

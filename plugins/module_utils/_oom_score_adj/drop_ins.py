@@ -86,8 +86,8 @@ def _needs_reload(unit: Unit, drop_in: DropIn, score: int, policy: Optional[str]
 def find_score_after_restart(systemd: Systemd, unit: Unit, drop_in: Optional[DropIn], table: ProcessTable) -> int:
     """Return the score that the unit's next main process starts with.
 
-    The unit's files set it, with this drop-in if there is one; else systemd's
-    default; else it is the score of init, which every child of init inherits.
+    The unit's files set it, with this drop-in if there is one. Otherwise systemd's default sets
+    it. Without a default it is the score of init, which every child of init inherits.
     """
     assigned = systemd.score_after(unit, drop_in)
     if assigned is not None:

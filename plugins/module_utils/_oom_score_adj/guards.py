@@ -28,7 +28,7 @@ SELF_MANAGING: Dict[str, str] = {
     " leave it alone",
     # openssh-portable:openbsd-compat/port-linux.c: each session gets the score sshd started with.
     "sshd": "sshd makes itself immune and gives every login the score that it was started with,"
-    " so a pinned sshd makes all sessions as hard to kill: leave it alone",
+    " so a pinned sshd gives its score to all sessions: leave it alone",
     # systemd:src/udev/udevd.c and units/systemd-udevd.service.in
     "systemd-udevd": "systemd-udevd is immune by its own unit and resets its workers to 0: leave it alone",
     # kubernetes:pkg/kubelet/cm/container_manager_linux.go writes --oom-score-adj every few minutes.
@@ -216,7 +216,7 @@ def find_self_managing(names: Iterable[str]) -> Optional[str]:
 
 
 def refuse_pin(target: str, score: Optional[int], names: Iterable[str]) -> None:
-    """Raise InputError for a target that manages its own score, or would hand immunity on.
+    """Raise InputError for a target that manages its own score, or whose children would be immune.
 
     C(names) are all names of the target: of its unit, and of the programs that it selects.
     """

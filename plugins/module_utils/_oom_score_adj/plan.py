@@ -68,13 +68,13 @@ class _Found(NamedTuple):
 
 
 class TargetFinder:
-    """Finds the processes of all targets of one call, which share each look at the host."""
+    """Finds the processes of all targets of one call, with one read of the host for all."""
 
     def __init__(self, procfs: Procfs, systemd: Systemd, table: ProcessTable, units: Dict[str, Unit]) -> None:
         self._procfs = procfs
         self._systemd = systemd
         self._table = table
-        self._units = units  # by the name that systemd was asked for
+        self._units = units  # by the name that was passed to systemd
         self._selectors: Dict[Pin, Optional[Selector]] = {}
         # Pid and start time of each process that a target selects: it does not count as inherited.
         self._pinned: Set[Tuple[int, int]] = set()

@@ -101,7 +101,7 @@ def _refuse_options(pinned_score: int, hog_score: int, limit_kb: int) -> None:
     if hog_score - pinned_score < SMALLEST_DIFFERENCE:
         raise InputError(
             f"pinned_score {pinned_score} must be at least {SMALLEST_DIFFERENCE} below hog_score {hog_score}:"
-            " two processes of the same size can differ by as much as a smaller difference weighs"
+            " the memory of two equal processes can differ by more than a smaller difference weighs"
         )
     if limit_kb < LIMIT_MIN_KB:
         raise InputError(

@@ -7,9 +7,9 @@
 
 """Run a trial with kills on the running kernel.
 
-A trial must leave nothing behind and must not harm the host. So everything is
-checked before the first process starts, every wait has a deadline, the programs
-have deadlines of their own, and every way out runs the same clean-up.
+A trial must leave nothing behind and must not harm the host. Everything is checked
+before the first process starts. Every wait has a deadline, and so has each program.
+Every way out runs the same clean-up.
 """
 
 import os

@@ -70,7 +70,7 @@ class Surroundings(NamedTuple):
     """What happened on the rest of the host during the trial."""
 
     checked: int  # processes of others that were alive before the trial
-    lost: List[Process]  # those of them that the killer killed, or may have killed
+    lost: List[Process]  # the killer killed them, or may have
     # Trusted kills in the kernel log that the trial may have to do with, each with the reason.
     doubtful: List[Tuple[Event, str]]
     unrelated: List[Event]  # trusted kills at the limits of cgroups in other parts of the tree
@@ -182,7 +182,7 @@ def _ending(actor: Actor) -> str:
 
 
 def _disturbances(surroundings: Surroundings) -> List[str]:
-    """Return what happened around the trial and spoils a proof."""
+    """Return events outside the trial that prevent a proof."""
     found = []
     if surroundings.log_error:
         found.append(surroundings.log_error)

@@ -109,7 +109,7 @@ def _undo(old_values: Sequence[Tuple[int, bytes]], new_file: Optional[bytes]) ->
 def _finish_undo(host: Host, plan: SysctlPlan, undo: Callable[[], None]) -> List[str]:
     """Undo what the helper did not undo, and return what cannot be undone.
 
-    The helper leaves nothing, unless it was killed, or this process was stopped
+    The helper undoes everything, unless it was killed, or this process was stopped
     while the helper worked. Undoing twice has the same result, so nothing is
     read first: a read may fail for lack of memory.
     """

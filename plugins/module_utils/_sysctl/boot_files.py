@@ -236,7 +236,7 @@ def resolve_assignments(
 def _last_assignments(assignments: Iterable[Assignment], procps: bool) -> Dict[str, Assignment]:
     """Return the last assignment to each name or pattern, in the order in which they are written.
 
-    An exclusion also withdraws what the name was assigned before, but not with procps.
+    An exclusion also cancels earlier assignments to that name, but not with procps.
     """
     last: Dict[str, Assignment] = {}
     for assignment in assignments:

@@ -161,7 +161,7 @@ class Host:
         ]
 
     def _refuse_special_file(self, file: str) -> None:
-        """Raise InputError for what somebody put in the place of our file on purpose."""
+        """Raise InputError for a link or a folder in the place of our file."""
         try:
             mode = os.lstat(self.path(file)).st_mode
         except OSError:  # there is no such file, or the reader reports why it cannot be read

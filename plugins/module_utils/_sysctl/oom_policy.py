@@ -121,7 +121,7 @@ class OomPolicy(SysctlPolicy):
         """Raise InputError if from now on a container could stop the host, or pins are ignored.
 
         C(changes) are the values before and after, in the kernel and at the next
-        boot: what is only live must not become permanent unnoticed.
+        boot: a value that is only live must not become permanent unnoticed.
         """
 
         def begins(key: str, value: int) -> bool:

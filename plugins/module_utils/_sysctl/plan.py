@@ -50,7 +50,7 @@ SysctlValues = Mapping[str, Optional[int]]
 
 
 class SysctlPolicy(abc.ABC):
-    """The rules of one module. The engine asks them, and has no rule for a single sysctl itself."""
+    """The rules of one module. The engine calls them, and has no rule for a single sysctl."""
 
     manager: str  # the module's name, as the header of its file has it
     keys: Sequence[str]  # every sysctl of the module, in the order of its file

@@ -8,8 +8,8 @@
 """Roll a change back unless it is confirmed in time, with a helper process (a dead man's switch).
 
 The helper is forked before the change, because afterwards a fork may be what
-fails. It needs nothing of the process that it watches: neither its terminal nor
-its session.
+fails. It does not depend on the terminal or the session of the process that it
+watches.
 """
 
 import contextlib
