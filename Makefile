@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Everything is set up by the targets themselves: Python environments in CACHE,
-# shared by all checkouts and keyed by what goes into them; the rest in .build.
+# Each target sets up what it needs. Python environments are in CACHE: all checkouts
+# share them, and a hash of their requirements is in their names. The rest is in .build.
 
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oomguard
 BUILD := $(CURDIR)/.build
@@ -11,7 +11,7 @@ PYTHON ?= python3
 
 COLLECTION := ansible_collections/oomguard/linux
 
-# Another requirement makes another environment, so a warm one is never stale.
+# A changed requirements file makes a new environment, so an existing one is never stale.
 venv = $(CACHE)/$(1)-$(shell sha256sum tests/requirements/$(1).txt | cut -c1-12)
 MAIN := $(call venv,main)
 FLOOR := $(call venv,floor)
@@ -25,13 +25,13 @@ AWX := $(call venv,awx)
 DOCS := $(call venv,docs)
 PYTHONS := $(CACHE)/pythons
 
-# The collection as users install it: built, installed, and without all that a collection must work without.
+# The collection as users install it: built, installed, and without the files that it must not depend on.
 ARTIFACT := $(BUILD)/artifact
 ansible_env = ANSIBLE_COLLECTIONS_PATH=$(ARTIFACT) ANSIBLE_HOME=$(BUILD)/home ANSIBLE_LOCALHOST_WARNING=false \
 	ANSIBLE_INVENTORY_UNPARSED_WARNING=false PATH=$(1)/bin:$$PATH
 
-# Tests import the checkout itself under the collection's name. Those of controller code run apart: a process is a
-# controller or a host, and ansible-core remembers which.
+# Tests import the checkout itself under the collection's name. Tests of controller code run in a process of their own,
+# because ansible-core remembers whether its process is a controller or a managed host.
 LINK := $(BUILD)/link
 $(LINK)/$(COLLECTION):
 	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
@@ -43,17 +43,17 @@ help: ## This list
 	@sed -n 's/^\([a-z%-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: prove
-prove: packages $(PROVE)/.done ## Prove, contained, that the killer takes the hog and not what is pinned (ARGS='-e ...')
+prove: packages $(PROVE)/.done ## Prove in a private memory cgroup that the killer spares the pinned process (ARGS='-e ...')
 	$(call stage,$(PROVE))
 	$(call ansible_env,$(PROVE)) ansible-playbook oomguard.linux.verify --inventory localhost, \
 		--extra-vars 'ansible_connection=local ansible_become=false oom_verify_evidence_dir=$(BUILD)/evidence' \
 		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}' $(ARGS)
-	@echo "The evidence is in .build/evidence/localhost.json"
+	@echo "The evidence is in .build/evidence"
 
-# Trials look for leftovers of other trials on this machine, so they run one after another. What makes no kill runs beside them.
-TRIALS := integration units units-oldest units-newest check-hog check-forks vm-default
+# Trials look for leftovers of other trials on this machine, so they run one after another. Steps without a kill run at the same time.
+TRIALS := integration units units-oldest units-newest check-hog check-forks check-pairs vm-default
 CHECKS := lint sanity corpus
-# In every run: a server, the oldest and the newest kernel, and the four answers to OOM. The other guests take too long for that.
+# These run every time: a server, the oldest and the newest kernel, and the four answers to OOM. The other guests take too long.
 GUESTS := vm-extremes vm-vm vm-host_oom vm-panic vm-overcommit
 MORE_GUESTS := vm-kernels vm-protect vm-events vm-awx
 # On two processors, two guests at a time save a fifth of the time.
@@ -61,7 +61,7 @@ JOBS ?= 1
 steps = $(PYTHON) tests/tools/run_steps.py
 
 .PHONY: test
-test: packages guest-packages docker-packages $(MAIN)/.done $(PYTHONS)/.done ## Run all tests but the slowest (JOBS=N: N guests at a time)
+test: packages guest-packages docker-packages $(MAIN)/.done $(PYTHONS)/.done ## Run all tests except the slowest (JOBS=N: N guests at a time)
 	$(call stage,$(MAIN))
 	@$(steps) --phase 2 '$(TRIALS) check-awx vm-docker' '$(CHECKS) check-lab fuzz' --phase $(JOBS) $(GUESTS)
 	@printf 'make test-all also runs: $(MORE_GUESTS)\n'
@@ -91,15 +91,15 @@ lint: $(MAIN)/.done $(DOCS)/.done $(LINK)/$(COLLECTION) ## ansible-lint (product
 readmes: $(MAIN)/.done ## Write the READMEs of the roles from their argument specs
 	$(MAIN)/bin/python tests/tools/role_readmes.py
 
-# ansible-test wants a folder of the collection's name, brings its own
-# requirements, and would fetch a script for pip from elsewhere: it finds ours.
+# ansible-test needs a folder with the collection's name, and installs its own requirements.
+# It would download a script for pip: it finds our copy instead.
 SANITY := $(BUILD)/sanity/$(COLLECTION)
 .PHONY: sanity
 sanity: packages $(MAIN)/.done $(PYTHONS)/.done ## ansible-test sanity, nothing ignored
 	$(call say,ansible-test sanity)
 	@rm -rf $(BUILD)/sanity && mkdir -p $(SANITY) $(CACHE)/home/.ansible/test/cache
 	@git ls-files -co --exclude-standard | tar -cf - -T - | tar -xf - -C $(SANITY)
-	@git -C $(SANITY) init --quiet # else ansible-test asks this repository, which ignores .build, and skips all
+	@git -C $(SANITY) init --quiet # without it ansible-test uses this repository, which ignores .build, and skips every file
 	@cp tests/tools/get_pip.py $(CACHE)/home/.ansible/test/cache/get_pip_24_2.py
 	cd $(SANITY) && HOME=$(CACHE)/home PATH=$(MAIN)/bin:$(PYTHONS):$$PATH ansible-test sanity --local --requirements
 
@@ -123,7 +123,7 @@ units-newest: packages $(NEWEST)/.done $(LINK)/$(COLLECTION) ## Unit tests on th
 	PYTHONPATH=$(LINK) $(NEWEST)/bin/python -m pytest -q -p no:cacheprovider tests/unit
 
 .PHONY: corpus
-corpus: $(MAIN)/.done $(LINK)/$(COLLECTION) ## Score the parser on logs whose truth is known (OOMGUARD_KERNEL_LOGS=FOLDER)
+corpus: $(MAIN)/.done $(LINK)/$(COLLECTION) ## Score the parser on logs with known events (OOMGUARD_KERNEL_LOGS=FOLDER)
 	$(call say,corpus)
 	PYTHONPATH=$(LINK) $(MAIN)/bin/python tests/corpus.py $(or $(OOMGUARD_KERNEL_LOGS),tests/unit/fixtures/kernel_logs)
 
@@ -137,8 +137,13 @@ check-forks: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Pins in a storm of 
 	$(call say,forks)
 	PYTHONPATH=$(LINK) $(MAIN)/bin/python -m pytest -q tests/forks
 
+.PHONY: check-pairs
+check-pairs: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Two runs at once, some ended by a signal (PAIRS=N, SEED=N)
+	$(call say,pairs)
+	PYTHONPATH=$(LINK) $(MAIN)/bin/python -m pytest -q tests/concurrency
+
 .PHONY: bench
-bench: bench-packages guest-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## Ratios against other tools, measured in one run
+bench: bench-packages guest-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## Compare the speed with other tools, measured in one run
 	$(call say,benchmarks)
 	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_pins.py
 	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_events.py
@@ -151,25 +156,25 @@ fuzz: $(FUZZ)/.done $(LINK)/$(COLLECTION) ## Look for input that breaks the pars
 	cd $(BUILD)/fuzz && PYTHONPATH=$(LINK) $(FUZZ)/bin/python $(CURDIR)/tests/fuzz/fuzz_parser.py corpus -runs=$(or $(RUNS),50000) -max_len=400
 
 .PHONY: integration
-integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modules and the role through Ansible: newest and oldest
+integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modules and roles through Ansible, on the newest and the oldest version
 	$(call say,integration)
 	$(call stage,$(MAIN))
 	$(call ansible_env,$(MAIN)) ansible-playbook tests/integration/run.yml
 	$(call ansible_env,$(FLOOR)) ansible-playbook tests/integration/run.yml --extra-vars ansible_python_interpreter=$$(ls -v $(PYTHONS)/python3.* | head -n 1)
 
 .PHONY: check-lab
-check-lab: guest-packages $(MAIN)/.done ## The guests when things go wrong
+check-lab: guest-packages $(MAIN)/.done ## Check that failed runs remove their guests and report the error
 	$(call say,lab)
 	OOMGUARD_CACHE=$(CACHE) $(MAIN)/bin/python -m pytest -q -o pythonpath='$(CURDIR)/molecule/shared' tests/lab
 
-# The checkout is found before what ansible brings along.
+# The checkout is found before the collections that the ansible package contains.
 .PHONY: check-awx
 check-awx: packages $(AWX)/.done $(LINK)/$(COLLECTION) ## Surveys, data and execution environment of AWX, and each template through ansible-runner
 	$(call say,AWX)
 	PYTHONPATH=$(LINK) $(AWX)/bin/python -m pytest -q tests/awx
 
 SCENARIOS := molecule/*/molecule.yml
-# What a run started ends with it (LAB_RUN), whatever ends it. KEEP=1 leaves it for a look, see docs/testing.md.
+# LAB_RUN: guests end with the run, even if it is killed. KEEP=1 keeps them for a login, see docs/testing.md.
 define scenario
 $(call say,molecule $(2))
 $(call stage,$(1))
@@ -177,7 +182,7 @@ $(call ansible_env,$(1)) MOLECULE_GLOB='$(SCENARIOS)' OOMGUARD_CACHE=$(CACHE) \
 	sh -c '$(if $(KEEP),,LAB_RUN=$$$$) exec molecule test --scenario-name $(2) $(if $(KEEP),--destroy never)'
 endef
 
-vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-kernels, vm-events, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
+vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-kernels, vm-extremes, vm-events, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
 	$(call scenario,$(MAIN),$*)
 
 vm-default: packages $(MAIN)/.done
@@ -193,7 +198,7 @@ vm-docker: packages docker-packages $(DOCKER)/.done
 clean: ## Remove what was built in this checkout
 	rm -rf $(BUILD)
 
-# --- how things come to be -----------------------------------------------------
+# --- how environments, artifact and packages are made --------------------------
 
 define stage
 $(if $(STAGED),,$(stage_now))
@@ -228,7 +233,7 @@ $(PYTHONS)/.done: tests/tools/real_pythons.py
 	@$(PYTHON) tests/tools/real_pythons.py $(PYTHONS)
 	@touch $@
 
-# What is looked for, a program or a file of the compiler's, and the Debian package that has it.
+# Pairs NAME:PACKAGE: a program or a file of the compiler, and the Debian package that has it.
 PACKAGES := cc:gcc libc.a:libc6-dev valgrind:valgrind shellcheck:shellcheck git:git tar:tar
 GUEST_PACKAGES := $(PACKAGES) qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap mke2fs:e2fsprogs ssh:openssh-client
 BENCH_PACKAGES := ps:procps

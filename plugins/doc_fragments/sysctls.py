@@ -26,8 +26,9 @@ options:
   rollback_seconds:
     description:
       - A helper starts before the first write. It restores everything after this many seconds, unless the module
-        confirms before that the new values are in place and that new processes can start. If the module fails or dies,
-        the helper restores everything at once.
+        confirms before that the new values are in place. With a stricter limit on memory it also confirms that new
+        processes can start. If the module fails or dies, the helper restores everything at once.
+      - 1 to 3600.
     type: int
     default: 30
   force:
@@ -44,10 +45,13 @@ notes:
   - The module writes only the sysctls that are set in the task, one by one. It neither changes nor applies any other
     file.
   - All or nothing. The live values and the file change together or not at all, even if the module is killed in between.
-    If the module and its helper are both killed, the next run completes the change.
+    If the module and its helper are both killed, the next run completes the change and removes what they left.
+  - One run of a module that writes works on a host at a time. The others wait, up to 100 seconds.
   - The module predicts the next boot from C(/etc/sysctl.d), C(/usr/local/lib/sysctl.d) and C(/usr/lib/sysctl.d) by file
     name, and from the kernel's command line. It includes C(/etc/sysctl.conf) where the boot reads it. With systemd only
     a link in C(/etc/sysctl.d) does so. A file in C(/run/sysctl.d) is gone after a boot, so it only makes
     RV(reboot_safe) false. The module does not see what sets sysctls later, such as tuned or the kubelet.
+  - A file there that is not a regular file, or has more than 256 KiB, is not read. A warning names it, and
+    RV(reboot_safe) is false.
   - All containers share the kernel's one value. In a container the module refuses to change it.
 """

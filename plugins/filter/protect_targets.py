@@ -34,7 +34,7 @@ options:
     description:
       - A list of entries for each profile, by the name of the profile.
       - An entry has C(unit), C(process) and C(score). It may have C(aliases), which are other names of the unit, and
-        C(source), which says where the score comes from. All other keys are passed to the module.
+        C(source), which names the origin of the score. All other keys are passed to the module.
     type: dict
     required: true
   chosen:
@@ -43,7 +43,7 @@ options:
     elements: str
     required: true
   persistent:
-    description: Whether to pin entries by C(unit), which lasts. Otherwise they are pinned by C(process).
+    description: Whether to pin entries by C(unit), so that the pin lasts. Otherwise they are pinned by C(process).
     type: bool
     default: true
   state:
@@ -75,7 +75,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Targets as the module oom_score_adj takes them.
+  description: The targets for the module oom_score_adj.
   type: list
   elements: dict
 """
@@ -106,9 +106,9 @@ def _drop_keys(keys: set[str], target: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _set_state(target: dict[str, Any], state: str) -> dict[str, Any]:
-    """Return a target with its state: absent if the role or the target itself says so.
+    """Return a target with its state: absent if the role or the target itself requests it.
 
-    An absent target has neither a score nor a policy.
+    An absent target has no score and no policy.
     """
     state = "absent" if state == "absent" else target.get("state", state)
     return dict(_drop_keys(_PIN_KEYS, target) if state == "absent" else target, state=state)
@@ -135,7 +135,7 @@ def protect_targets(
     selector, dropped = ("unit", _ENTRY_KEYS) if persistent else ("process", _ENTRY_KEYS | _UNIT_KEYS)
     entries = list(chain.from_iterable(profiles[name] for name in names))
     replaced = {name for target in targets for name in _list_names(target)}
-    # Entries with a common name are one daemon on some hosts: what replaces one replaces all.
+    # Entries with a common name are one daemon on some hosts. A target replaces all of them.
     replaced.update(*(_list_names(entry) for entry in entries if replaced & _list_names(entry)))
     lowest: dict[str, Mapping[str, Any]] = {}
     for entry in entries:

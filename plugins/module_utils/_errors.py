@@ -5,20 +5,24 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""The exceptions of this collection: one tree below OomError.
+"""Define the exceptions of this collection, all below OomError.
 
 Utilities raise; only the main() of a module catches and calls fail_json().
-A message says what failed, the value and the remedy, in one sentence that an
-administrator can act on.
+A message names what failed, the value and the remedy, in one sentence for an
+administrator.
 """
 
 
 class OomError(Exception):
-    """Something that this collection refuses or fails to do."""
+    """The collection refused or failed to do something."""
 
 
 class InputError(OomError):
     """An option, or the object that it names, cannot be used as it is."""
+
+
+class UntrustedError(InputError):
+    """The object exists, but a user could have made or changed it."""
 
 
 class AccessError(OomError):

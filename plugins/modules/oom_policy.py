@@ -176,9 +176,11 @@ reboot_safe:
   sample: true
 """
 
+from typing import Any, Mapping
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.answer import answer
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy import (
     HostQueries,
@@ -186,8 +188,22 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy 
     oom_policy_sysctls,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import build_request, shared_options
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import sysctl_results
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
+
+
+def run(params: Mapping[str, Any], check_mode: bool, progress: Progress) -> SysctlPlan:
+    """Return the plan that was carried out, or in check mode would be."""
+    host = Host()
+    wanted = oom_policy_sysctls(
+        params["on_oom"],
+        params["reboot_after"],
+        params["kill_allocating_task"],
+        params["dump_tasks"],
+        params["panic_on_oops"],
+    )
+    policy = OomPolicy(wanted, HostQueries(host.crash_kernel, host.limited_cgroups, host.pinned))
+    return run_sysctls(host, build_request(policy, params), check_mode, progress)
 
 
 def main() -> None:
@@ -203,23 +219,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    params = module.params
-    host = Host()
-    try:
-        wanted = oom_policy_sysctls(
-            params["on_oom"],
-            params["reboot_after"],
-            params["kill_allocating_task"],
-            params["dump_tasks"],
-            params["panic_on_oops"],
-        )
-        policy = OomPolicy(wanted, HostQueries(host.crash_kernel, host.limited_cgroups, host.pinned))
-        plan = run_sysctls(host, build_request(policy, params), module.check_mode)
-    except OomError as error:
-        module.fail_json(msg=str(error))
-    for warning in plan.warnings:
-        module.warn(warning)
-    module.exit_json(**sysctl_results(plan))
+    answer(module, run)
 
 
 if __name__ == "__main__":

@@ -29,11 +29,15 @@ options:
     description:
       - Every process with exactly this name (the C(comm) of proc(5), at most 15 bytes), or with an executable of this
         base name.
+      - Any user can run a program under any name. So a process that an ordinary user could have put there is passed
+        over, unless its score is raised, see O(users).
     type: str
   pattern:
     description:
       - Every process whose command line matches this regular expression anywhere. Arguments are joined by blanks.
       - The module itself and the processes that started it never match.
+      - A process that an ordinary user could have put there is passed over, as with O(process). So is a process whose
+        command line takes longer than half a second to search.
     type: str
   pid:
     description:
@@ -42,6 +46,10 @@ options:
   pidfile:
     description:
       - One process, by the pid in this file.
+      - The file must be a regular file that no ordinary user could have written, in folders of which the same is true.
+        If it or a folder belongs to a system user, the process must run as that user. A file of a user in O(users)
+        may only name processes of that user.
+      - A process that began after the file was written is passed over, and so is what O(process) passes over.
     type: path
   cgroup:
     description:
@@ -54,7 +62,22 @@ options:
       - Every process in a running container of Docker, podman or a CRI runtime, by the container's id or name.
         The first 12 digits of the id are enough.
       - Names work for Docker, if its socket answers, and for podman. Neither client has to be installed.
+      - A container of an ordinary user (rootless podman) is selected only with that user in O(users).
     type: str
+  users:
+    description:
+      - Login names of users whose processes may be selected too by O(process), O(pattern), O(pidfile) and O(container).
+      - These selectors never lower the score of a process that an ordinary user could have put there. Such a process
+        runs as a login user (C(UID_MIN) of C(/etc/login.defs) and above), in the slice or a login of one, or in a
+        container; or its executable is not a file of this host that belongs to root and that only root may write.
+      - Any user can run a set-uid program such as sudo under any name. Name V(root) to select a daemon with such a
+        program, such as exim.
+      - What was passed over is in RV(targets[].skipped_foreign). A warning reports it if nothing else matched.
+      - Select a process in a container by O(container) or O(cgroup). O(unit), O(cgroup) and O(pid) need no O(users).
+      - Without root, the caller's own processes can be selected without this option.
+      - O(users) next to O(targets) applies to all of them.
+    type: list
+    elements: str
   score:
     description:
       - From V(-1000), never chosen, to V(1000), chosen first. Required unless O(state=absent).
@@ -132,6 +155,10 @@ options:
       container:
         description: See O(container).
         type: str
+      users:
+        description: See O(users).
+        type: list
+        elements: str
       score:
         description: See O(score).
         type: int
@@ -181,6 +208,10 @@ notes:
     if nothing else is in it.
   - The module reads all units from systemd in one call, and reloads systemd once if a drop-in changed. No unit is
     restarted.
+  - Only one run of this collection writes on a host at a time; others wait for it. SIGTERM, SIGINT and SIGHUP put back
+    what the run has changed. What a killed run left is removed by the next one.
+  - A single process never costs other targets their pins. If it forks without end or sets its own score, a warning
+    names it.
   - On a host without systemd, units cannot be selected. Pin running processes with another selector, and let the init
     script or the container engine set the score at the next start.
 seealso:
@@ -221,6 +252,12 @@ EXAMPLES = r"""
     score: -300
     oom_policy: continue
     children: reset
+
+- name: Pin a program that a login user runs, on purpose
+  oomguard.linux.oom_score_adj:
+    process: batch-server
+    users: [deploy]
+    score: -300
 
 - name: Remove the pin of the container engine
   oomguard.linux.oom_score_adj:
@@ -291,6 +328,33 @@ targets:
           returned: success
           type: int
           sample: -500
+    skipped_foreign:
+      description:
+        - Processes that matched, but were passed over, because an ordinary user could have put them there. At most 100.
+      returned: success
+      type: list
+      elements: dict
+      contains:
+        pid:
+          description: Process id.
+          returned: success
+          type: int
+          sample: 4712
+        name:
+          description: Name of the process, its C(comm).
+          returned: success
+          type: str
+          sample: containerd
+        uid:
+          description: Effective user id. Null if it was not read.
+          returned: success
+          type: int
+          sample: 1000
+        why:
+          description: What an ordinary user could have done.
+          returned: success
+          type: str
+          sample: it runs as uid 1000 (alice)
     inherited:
       description:
         - Processes that have the old or new score from a pinned one, because it started them or because they run in
@@ -387,6 +451,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
     SELECTORS,
     parse_targets,
@@ -401,6 +466,7 @@ TARGET_OPTIONS = dict(
     pidfile=dict(type="path"),
     cgroup=dict(type="str"),
     container=dict(type="str"),
+    users=dict(type="list", elements="str"),
     score=dict(type="int"),
     state=dict(type="str", choices=["present", "absent"], default="present"),
     persistent=dict(type="bool"),
@@ -442,18 +508,20 @@ def main() -> None:
         # while systemd prepares its answer, and the code that writes only if there is work to do.
         from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
-        plan = plan_pins(procfs, systemd, pins, module.params["min_killable_percent"])
+        least_percent = module.params["min_killable_percent"]
+        plan = plan_pins(procfs, systemd, pins, least_percent)
         outcomes, warnings = plan.outcomes, plan.warnings
         if plan.changed and not module.check_mode:
-            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_plan
+            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 
-            applied = apply_plan(procfs, systemd, plan)
+            procfs, systemd = Procfs(), Systemd()  # what was read before the lock does not count
+            plan, applied = apply_locked(procfs, systemd, lambda: plan_pins(procfs, systemd, pins, least_percent))
             outcomes, warnings = applied.outcomes, plan.warnings + applied.warnings
     except OomError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=printable(str(error)))
     for warning in warnings:
-        module.warn(warning)
-    module.exit_json(**pin_results(outcomes, plan.killable))
+        module.warn(printable(warning))
+    module.exit_json(**printable_values(pin_results(outcomes, plan.killable)))
 
 
 if __name__ == "__main__":

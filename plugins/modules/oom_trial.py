@@ -53,7 +53,7 @@ options:
       - Size of the private memory cgroup, in bytes or with a unit such as V(64M). At least V(8M).
       - Not used with O(scope=host), where both processes share the free memory and swap of the host.
       - Not used with O(scope=overcommit). The same holds for O(pinned_score) and O(hog_score).
-    type: bytes
+    type: str
     default: 64M
   pinned_score:
     description: Score of the pinned decoy. At least 50 below O(hog_score).
@@ -65,7 +65,7 @@ options:
     default: 0
   timeout:
     description:
-      - Seconds until the trial gives up.
+      - Seconds until the trial gives up, from 1 to 3595.
       - With O(scope=host) the kernel drops all its caches first, which can take minutes on a host with much swap.
     type: int
     default: 60
@@ -81,7 +81,8 @@ options:
     default: auto
   cgroup_parent:
     description:
-      - Folder of a delegated cgroup in which the private one is created, for users other than root.
+      - Folder of a delegated cgroup in which the private one is created, for users other than root. It must lie in
+        the mounted hierarchy that limits memory.
       - Without it the module tries the root of the hierarchy, then its own cgroup and the ones above it.
     type: path
 extends_documentation_fragment:
@@ -96,6 +97,9 @@ attributes:
     details:
       - The trial changes nothing that lasts.
 notes:
+  - A kill in another part of the cgroup tree during the trial is returned as RV(unrelated) and does not change the
+    verdict. Kernels before 4.13, and version 1 of cgroups with O(manager=systemd), have no counter that shows where a
+    kill was, so there a kill that the kernel logs without a report makes the verdict V(inconclusive).
   - The verdict V(refuted) is a result, not an error. The module fails only if the trial cannot be carried out.
 seealso:
   - module: oomguard.linux.oom_events
@@ -127,7 +131,7 @@ RETURN = r"""
 verdict:
   description:
     - V(proven) if every run took the course that the pin predicts, the kernel log names the victims, and no other
-      process died.
+      process died of an OOM that may have to do with the trial.
     - V(refuted) if the kernel killed the pinned decoy. With O(scope=overcommit), if the kernel granted the large
       request or killed a process.
     - V(inconclusive) in every other case.
@@ -142,7 +146,8 @@ reasons:
   elements: str
   sample: ["the kernel killed the hog in the treatment", "the kernel killed the decoy in the control"]
 report:
-  description: The result in at most five lines of text. Empty in check mode.
+  description:
+    - The result in at most five lines of text, and a sixth one if RV(unrelated) is not empty. Empty in check mode.
   returned: success
   type: list
   elements: str
@@ -600,7 +605,8 @@ bystanders:
       type: int
       sample: 84
     lost:
-      description: Processes that the killer killed, or may have killed, during the trial.
+      description:
+        - Processes that the killer killed, or may have killed, during the trial. Those in RV(unrelated) are left out.
       returned: success
       type: list
       elements: dict
@@ -620,13 +626,46 @@ bystanders:
           returned: success
           type: int
           sample: 5364
+unrelated:
+  description:
+    - At most 20 processes that the kernel killed during the trial at the limits of memory cgroups in other parts of
+      the tree. They have no effect on the verdict.
+    - A kill that may have to do with the trial is not listed here. It makes the verdict V(inconclusive), and
+      RV(reasons) names it.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    memcg:
+      description:
+        - Memory cgroup that hit its limit, as a path. Null if the kernel logged only the kill. It logs at most ten
+          reports in five seconds. Then the counters of the private cgroup show that the kill was in another one.
+      returned: success
+      type: str
+      sample: /system.slice/batch.service
+    pid:
+      description: Process number.
+      returned: success
+      type: int
+      sample: 812
+    name:
+      description: Name of the process, C(comm). Null if the log does not show it.
+      returned: success
+      type: str
+      sample: convert
+unrelated_count:
+  description: Number of all such processes, also of those that RV(unrelated) leaves out.
+  returned: success
+  type: int
+  sample: 0
 counters:
   description: Counters of the host. Null in check mode.
   returned: success
   type: dict
   contains:
     vmstat_oom_kill:
-      description: How far C(oom_kill) of C(/proc/vmstat) rose during the trial. Null before kernel 4.13.
+      description:
+        - How far C(oom_kill) of C(/proc/vmstat) rose during the trial, by unrelated kills too. Null before kernel 4.13.
       returned: success
       type: int
       sample: 2
@@ -651,9 +690,10 @@ duration_s:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import prepare_kill_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import prepare_overcommit_trial
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest, parse_size_kb
 
 
 def main() -> None:
@@ -663,7 +703,7 @@ def main() -> None:
             hog=dict(type="path", required=True),
             scope=dict(type="str", choices=["cgroup", "host", "overcommit"], default="cgroup"),
             allow_host_oom=dict(type="bool", default=False),
-            memory_limit=dict(type="bytes", default="64M"),
+            memory_limit=dict(type="str", default="64M"),
             pinned_score=dict(type="int", default=-900),
             hog_score=dict(type="int", default=0),
             timeout=dict(type="int", default=60),
@@ -672,25 +712,18 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    options = module.params
-    request = TrialRequest(
-        hog=options["hog"],
-        scope=options["scope"],
-        allow_host_oom=options["allow_host_oom"],
-        memory_limit_kb=options["memory_limit"] // 1024,
-        pinned_score=options["pinned_score"],
-        hog_score=options["hog_score"],
-        timeout=options["timeout"],
-        manager=options["manager"],
-        cgroup_parent=options["cgroup_parent"],
-    )
+    options = dict(module.params)
     try:
+        memory_limit_kb = parse_size_kb("memory_limit", options.pop("memory_limit"))
+        request = TrialRequest(memory_limit_kb=memory_limit_kb, **options)
         prepare = prepare_overcommit_trial if request.scope == "overcommit" else prepare_kill_trial
         trial = prepare(request)
         answer = trial.preview() if module.check_mode else trial.run()
     except OomError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **answer)
+        module.fail_json(msg=printable(str(error)))
+    except (OSError, MemoryError) as error:
+        module.fail_json(msg=printable(f"the trial failed and was cleaned up: {str(error) or 'not enough memory'}"))
+    module.exit_json(changed=False, **printable_values(answer))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ description:
   - With O(mode=never) the kernel refuses memory to any process that would exceed the limit (C(ENOMEM)). If the limit is
     below what is already promised, no process can start any more, neither a shell nor Ansible. So the module calculates
     the limit first. A helper also restores the old values if new processes turn out not to start.
+  - Users may take everything that is promised to them. So the module also measures what a run of it and the login for
+    it take on this host. It refuses O(mode=never) if O(admin_reserve_kbytes) is smaller, because root could not undo it
+    then.
 options:
   mode:
     description:
@@ -36,7 +39,9 @@ options:
   admin_reserve_kbytes:
     description:
       - Memory that is promised only to root, in KiB. For O(mode=never) the kernel's documentation advises 131072, so
-        that root can log in.
+        that root can log in. The kernel's own value is 8192 or less, which is too little for that.
+      - It does not help the login of another user, even one who becomes root, nor what sshd runs as its own user before
+        a login. Keep a connection of root or a console for a host where users take all promises.
     type: int
   user_reserve_kbytes:
     description: With O(mode=never), memory in KiB that no single process gets, so that its user can still end it.
@@ -50,8 +55,10 @@ options:
     default: /etc/sysctl.d/60-oomguard-overcommit.conf
   force:
     description:
-      - Override a refusal. The module refuses to go below O(headroom_percent), to set a value that this host's kubelet
-        overwrites, and to change the host from inside a container.
+      - Override a refusal. The module refuses a limit that leaves less than O(headroom_percent), or no memory for a
+        login, and an O(admin_reserve_kbytes) that does not hold one. It also refuses to set a value that this host's
+        kubelet overwrites, and to change the host from inside a container.
+      - A change that is nowhere stricter than the present values is not refused for its limit.
 extends_documentation_fragment:
   - oomguard.linux.attributes
   - oomguard.linux.sysctls
@@ -82,6 +89,7 @@ EXAMPLES = r"""
   oomguard.linux.overcommit:
     mode: never
     kbytes: 12582912
+    admin_reserve_kbytes: 131072
     persistent: false
 """
 
@@ -194,21 +202,37 @@ headroom_kb:
 """
 
 import os
+from typing import Any, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.answer import answer
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import build_request, shared_options
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
     OvercommitPolicy,
     check_headroom_percent,
-    commit_limit_kb,
     overcommit_sysctls,
     parse_commit_memory,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import sysctl_results
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
+
+
+def run(params: Mapping[str, Any], check_mode: bool, progress: Progress) -> SysctlPlan:
+    """Return the plan that was carried out, or in check mode would be."""
+    host = Host()
+    wanted = overcommit_sysctls(
+        params["mode"],
+        params["ratio"],
+        params["kbytes"],
+        params["admin_reserve_kbytes"],
+        params["user_reserve_kbytes"],
+    )
+    check_headroom_percent(params["headroom_percent"])
+    memory = parse_commit_memory(host.meminfo(), os.sysconf("SC_PAGE_SIZE") // 1024)
+    policy = OvercommitPolicy(wanted, memory, params["headroom_percent"], host.run_kb)
+    return run_sysctls(host, build_request(policy, params), check_mode, progress)
 
 
 def main() -> None:
@@ -225,31 +249,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    params = module.params
-    host = Host()
-    try:
-        wanted = overcommit_sysctls(
-            params["mode"],
-            params["ratio"],
-            params["kbytes"],
-            params["admin_reserve_kbytes"],
-            params["user_reserve_kbytes"],
-        )
-        check_headroom_percent(params["headroom_percent"])
-        memory = parse_commit_memory(host.text("/proc/meminfo") or "", os.sysconf("SC_PAGE_SIZE") // 1024)
-        policy = OvercommitPolicy(wanted, memory, params["headroom_percent"])
-        plan = run_sysctls(host, build_request(policy, params), module.check_mode)
-    except OomError as error:
-        module.fail_json(msg=str(error))
-    for warning in plan.warnings:
-        module.warn(warning)
-    limit = commit_limit_kb(memory, plan.after.live)
-    module.exit_json(
-        commit_limit_kb=limit,
-        committed_as_kb=memory.committed_kb,
-        headroom_kb=limit - memory.committed_kb,
-        **sysctl_results(plan),
-    )
+    answer(module, run)
 
 
 if __name__ == "__main__":

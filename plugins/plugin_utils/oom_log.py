@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Public: name, parameters and result of parse_log are stable from version 1.0.0.
+# Public: the name, the parameter and the result of parse_log are stable from version 1.0.0.
 
 """Parse OOM kills from the lines of a kernel log, for plugins, scripts and tests.
 
-On hosts use the module oom_events instead: it finds the log, reads rotated and compressed files,
-and compares the log with the kernel's counters.
+In playbooks use the module oom_events instead. It finds the log, reads rotated and compressed
+files, and compares the log with the kernel's counters.
 """
 
 from typing import Any, Dict, Iterable, List
@@ -21,9 +21,9 @@ def parse_log(lines: Iterable[str]) -> List[Dict[str, Any]]:
 
     C(lines) are lines of text, with or without line ends, oldest first. They may have any prefix
     that C(dmesg), C(journalctl), syslog or a container runtime writes. Records of /dev/kmsg, and
-    the journal as JSON with one entry a line, are read as well. Not read are C(journalctl) with
-    C(--output=export) or C(--output=json-pretty), and C(dmesg --json), as they span lines.
-    Decode a file with C(errors="backslashreplace"), because names are bytes.
+    the journal as JSON with one entry on each line, are read as well. C(journalctl) with
+    C(--output=export) or C(--output=json-pretty), and C(dmesg --json), are not read, because
+    their entries span lines. Decode a file with C(errors="backslashreplace"): names are bytes.
 
     Each event is a dict as in RV(oomguard.linux.oom_events#module:events), with these differences:
 
@@ -33,7 +33,7 @@ def parse_log(lines: Iterable[str]) -> List[Dict[str, Any]]:
       program forged are included, and theirs is False.
 
     The function is pure: it reads only C(lines), in one pass, and the same lines give the same
-    events. It raises nothing of its own; text that is not a kernel log gives no events. It needs
+    events. It raises no errors of its own. Text that is not a kernel log has no events. It needs
     only the standard library of Python 3.6 or later.
 
     >>> line = "Out of memory: Killed process 7 (hog) total-vm:4kB, anon-rss:3kB, file-rss:2kB"

@@ -126,6 +126,11 @@ def test_late_host_is_refuted(reboot, reason, in_pstore):
     assert "not back within 60 s" in reasons and reason in reasons
 
 
+def test_template_in_a_message_stays_text():
+    reasons = verdict_for(verify_boot_after={"stdout": "first"}, verify_reboot={"msg": "{{ 7 * 7 }}"})[2]
+    assert reasons.endswith(": {{ 7 * 7 }}")
+
+
 def test_host_back_at_the_timeout_is_proven():
     assert verdict_for(verify_reboot={"elapsed": 60})[1] == "proven"
 

@@ -387,6 +387,24 @@ DOMAINS = {
     "removed cgroup": ({"u/" + V2: MIB}, [v2()], ["0::/gone (deleted)"], UNSEEN),
     "nothing mounted": ({}, ["23 1 8:1 / / rw - ext4 /dev/root rw"], ["0::/"], UNSEEN),
     "no cgroups": ({}, [v2()], [], UNSEEN),
+    "a long name that ends like a line": (
+        {"m/" + V1: NO_LIMIT_V1, "m/a/" + V1: MIB},
+        [v1()],
+        ["1:name=systemd:/".ljust(4095, "x") + "4:memory:/a", "4:memory:/"],
+        UNLIMITED,
+    ),
+    "a mount point that ends like a line": (
+        {"m/" + V1: NO_LIMIT_V1, "n/" + V1: MIB},
+        ["39 31 0:39 / /home/user/".ljust(8191, "x") + v1("/", "n"), v1()],
+        ["4:memory:/"],
+        UNLIMITED,
+    ),
+    "a mount of a user with odd characters": (
+        {"m/" + V1: NO_LIMIT_V1, "n/" + V1: MIB},
+        ["39 31 0:39 / /home/user/\x0b{top}/n\x0crw\r-\x0bcgroup\x0bcgroup\x0brw,memory rw - fuse.x x rw", v1()],
+        ["4:memory:/"],
+        UNLIMITED,
+    ),
     "not a number": ({"u/a/" + V2: "soon"}, [v2()], ["0::/a"], UNLIMITED),
 }
 

@@ -44,6 +44,8 @@ class FakeProc:
         cgroup="/",
         kernel_thread=False,
         resident_kb=0,
+        uids=(0, 0, 0, 0),
+        nested=False,
     ):
         comm = name if isinstance(name, bytes) else name.encode()
         flags = PF_KTHREAD if kernel_thread else 0
@@ -54,6 +56,9 @@ class FakeProc:
         self.write(f"{pid}/oom_score_adj", f"{score}\n")
         self.write(f"{pid}/cmdline", cmdline or b"")
         self.write(f"{pid}/cgroup", f"4:memory:{cgroup}\n0::/\n")
+        pids = f"{pid}\t1" if nested else str(pid)
+        shown = "\t".join(str(uid) for uid in uids)
+        self.write(f"{pid}/status", f"Name:\tx\nUid:\t{shown}\nGid:\t{shown}\nNSpid:\t{pids}\n")
         if exe:
             os.symlink(exe, str(self.root / str(pid) / "exe"))
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The code keeps the rules of the house: see docs/architecture.md."""
+"""The code keeps the rules of docs/architecture.md on folders, imports and names."""
 
 import os
 import re
@@ -44,7 +44,7 @@ def test_one_name_has_one_meaning():
 
 @pytest.mark.parametrize("path", FILES)
 def test_the_floor_of_python(path):
-    """Ruff knows no rule for these two: types in comments, and templates where an f-string does."""
+    """Ruff has no rule against type comments, or against str.format() instead of f-strings."""
     with open(os.path.join(house.PLUGINS, path), encoding="utf-8") as stream:
         text = stream.read()
     assert re.findall(r"# type: (?!ignore\[).*|\.format\(", text) == []

@@ -50,8 +50,8 @@ def build_request(policy):
 
 def overcommit(**wanted):
     host = Host()
-    memory = parse_commit_memory(host.text("/proc/meminfo"), os.sysconf("SC_PAGE_SIZE") // 1024)
-    return build_request(OvercommitPolicy(wanted, memory, headroom_percent=0))
+    memory = parse_commit_memory(host.meminfo(), os.sysconf("SC_PAGE_SIZE") // 1024)
+    return build_request(OvercommitPolicy(wanted, memory, 0, host.run_kb))
 
 
 def oom_policy(**wanted):

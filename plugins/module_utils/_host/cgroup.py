@@ -7,13 +7,12 @@
 
 """Read control groups, with one interface for versions 1 and 2.
 
-A cgroup path is written from the root of its hierarchy, as the kernel prints it
-in /proc/PID/cgroup and in its log, such as /system.slice/docker.service. A
-Hierarchy translates it to the folder below the mount point, and back.
+A cgroup path starts at the root of its hierarchy, as the kernel prints it in
+/proc/PID/cgroup and in its log, such as /system.slice/docker.service. A Hierarchy
+translates it to the folder below the mount point, and back.
 
-Users may own a part of the tree and put any name and any depth there. So paths are text made of
-bytes (_host/text.py), a walk is breadth first and has a bound, and trouble with one cgroup never
-ends it.
+Users may own a part of the tree, with any names and any depth. So paths are bytes kept as text
+(_host/text.py). A walk is breadth first and has a limit. An error in one cgroup never ends it.
 Sources: cgroups(7), Documentation/admin-guide/cgroup-v1/memory.rst and cgroup-v2.rst.
 """
 
@@ -43,7 +42,7 @@ class Hierarchy(NamedTuple):
     """One mounted cgroup hierarchy."""
 
     version: int
-    controllers: List[str]  # of version 1, with name=... for named ones; empty for version 2
+    controllers: List[str]  # version 1: the mount options, name=... for a named hierarchy; version 2: empty
     mount: str
     root: str  # the cgroup at the mount point: "/" unless bind-mounted or in a cgroup namespace
 
@@ -64,7 +63,7 @@ class Hierarchy(NamedTuple):
 def cgroup_hierarchies(procfs: Procfs) -> List[Hierarchy]:
     """Return every mounted cgroup hierarchy, from /proc/self/mountinfo (proc(5)).
 
-    The last answer is cached: reading mountinfo takes longer than anything else done for a target.
+    The last result is cached: reading mountinfo takes longer than all other work for a target.
     """
     hierarchies = []
     for line in procfs.read_lines("self/mountinfo"):
@@ -113,9 +112,9 @@ def own_cgroup(procfs: Procfs, hierarchy: Hierarchy) -> str:
 def find_cgroup(procfs: Procfs, path: str) -> str:
     """Return the folder of an existing cgroup, preferably in the hierarchy that limits memory.
 
-    On version 1 a unit may have no memory cgroup of its own; it is then found in
+    On version 1 a unit may have no memory cgroup of its own. Then the result is its folder in
     systemd's hierarchy. Raises InputError for the root cgroup or a text that is not a cgroup
-    path, NotFoundError if no hierarchy has the cgroup.
+    path, and NotFoundError if no hierarchy has the cgroup.
     """
     if not path.startswith("/") or ".." in path.split("/"):
         raise InputError(
@@ -123,7 +122,7 @@ def find_cgroup(procfs: Procfs, path: str) -> str:
             "write it from the root as in /proc/PID/cgroup, such as /system.slice/docker.service"
         )
     if not path.strip("/"):
-        raise InputError("cgroup '/' is the whole host: name the cgroup of the processes that you mean")
+        raise InputError("cgroup '/' is the whole host: name a cgroup below it")
     hierarchies = sorted(cgroup_hierarchies(procfs), key=lambda hierarchy: "memory" not in hierarchy.controllers)
     for hierarchy in hierarchies:
         directory = hierarchy.directory(path)
@@ -134,10 +133,10 @@ def find_cgroup(procfs: Procfs, path: str) -> str:
 
 
 def walk_cgroups(directory: str, enter: Callable[[str], bool] = lambda _name: True) -> Iterator[Tuple[str, List[str]]]:
-    """Yield each folder of a tree of cgroups, and the names in it, the ones near the top first.
+    """Yield each folder of a tree of cgroups, and the names in it, from the top down.
 
-    What C(enter) returns False for is not walked, nor is what lies deeper than MAX_DEPTH. The walk
-    ends after MAX_CGROUPS. Folders that cannot be read, or are removed meanwhile, are left out.
+    The walk skips folders for which C(enter) returns False, and everything deeper than MAX_DEPTH.
+    It ends after MAX_CGROUPS. It leaves out folders that cannot be read, or that disappear.
     """
     pending: Deque[Tuple[bytes, int]] = collections.deque([(bytes_of(directory), 0)])
     for _count in range(MAX_CGROUPS):
@@ -160,8 +159,8 @@ def walk_cgroups(directory: str, enter: Callable[[str], bool] = lambda _name: Tr
 def oom_kills_by_cgroup(procfs: Procfs) -> Dict[str, int]:
     """Return the number of OOM kills in each cgroup since it was created, by cgroup path.
 
-    Kills in cgroups below it do not count. Cgroups without kills are left out. On version 2
-    nothing is returned before kernel 5.2, which added memory.events.local.
+    A kill in a child cgroup counts only there. Cgroups without kills are left out. On version 2
+    the result is empty before kernel 5.2, which added memory.events.local.
     Raises UnsupportedError if no mounted hierarchy has the memory controller.
     """
     hierarchy = memory_hierarchy(procfs)
@@ -170,7 +169,7 @@ def oom_kills_by_cgroup(procfs: Procfs) -> Dict[str, int]:
     for folder, names in walk_cgroups(hierarchy.mount):
         try:
             kills = read_oom_kills(folder, name) if name in names else None
-        except OSError:  # removed meanwhile
+        except OSError:  # the cgroup was removed
             continue
         if kills:
             kills_by_path[hierarchy.path(folder)] = kills
@@ -190,7 +189,7 @@ def read_oom_kills(directory: str, name: str) -> Optional[int]:
 def pids_in_cgroup(directory: str) -> List[int]:
     """Return the pids in a cgroup and in all cgroups below it.
 
-    Cgroups that are removed meanwhile are left out. Raises OSError if one cannot be read.
+    Cgroups that disappear during the walk are left out. Raises OSError if one cannot be read.
     """
     pids: List[int] = []
     for folder, _names in walk_cgroups(directory):
@@ -203,7 +202,7 @@ def pids_in_cgroup(directory: str) -> List[int]:
             # domain cgroup above it lists its processes.
             if error.errno not in (errno.ENODEV, errno.EOPNOTSUPP):
                 raise
-    return [pid for pid in pids if pid]  # 0 stands for a process outside of our pid namespace
+    return [pid for pid in pids if pid]  # the kernel prints 0 for a process outside our pid namespace
 
 
 def _read_words(directory: str, name: str) -> List[str]:
@@ -235,6 +234,6 @@ def limited_cgroups(procfs: Procfs) -> List[str]:
         try:
             if FILES[hierarchy.version]["limit"] in names and cgroup_limit_kb(folder, hierarchy.version) is not None:
                 paths.append(hierarchy.path(folder))
-        except OSError:  # removed meanwhile, also between open and read (ENODEV)
+        except OSError:  # the cgroup was removed, maybe between open and read (ENODEV)
             continue
     return sorted(paths)

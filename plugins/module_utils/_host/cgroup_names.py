@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Find out from a cgroup's name what it belongs to: a systemd service, a container, a pod.
+"""Find out from a cgroup's name what it belongs to: a systemd service, a user, a container, a pod.
 
 Pure. Sources: systemd.slice(5), runc and crun (cgroup drivers cgroupfs and
 systemd), kubernetes:pkg/kubelet/cm/cgroup_manager_linux.go.
@@ -14,13 +14,13 @@ systemd), kubernetes:pkg/kubelet/cm/cgroup_manager_linux.go.
 import re
 from typing import Iterable, Optional
 
-# The unit names of systemd.unit(5), without those that a program would take for an option.
+# The unit names of systemd.unit(5), except names that a program would read as an option.
 UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")
 
 # With the systemd driver docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope;
-# with cgroupfs ID or libpod-ID. Not libpod-conmon-ID.scope or crio-conmon-ID.scope: there a
-# container's monitor runs. SLICE:cri-containerd:ID comes from a containerd that uses the cgroupfs
-# driver but gets the names of the systemd driver.
+# with cgroupfs ID or libpod-ID. libpod-conmon-ID.scope and crio-conmon-ID.scope are excluded:
+# they hold a container's monitor. SLICE:cri-containerd:ID comes from a containerd that uses the
+# cgroupfs driver but gets the names of the systemd driver.
 _CONTAINER = re.compile(r"(?!.*conmon-)(?:[a-z-]+-|[^:]+\.slice:cri-containerd:)?([0-9a-f]{64})(?:\.scope)?\Z")
 
 # With the systemd driver kubepods-burstable-podUID.slice, where "-" separates slices, so that UID
@@ -31,11 +31,16 @@ _POD = re.compile(
 )
 
 
+# Slices and service managers of users, whose cgroups below belong to the users themselves.
+_USER_PART = re.compile(r"user(?:-([0-9]{1,10})\.slice|@([0-9]{1,10})\.service)\Z")
+UNKNOWN_USER = -1
+
+
 def unit_of(cgroups: Iterable[str]) -> Optional[str]:
     """Return the service of this host's systemd that a process in these cgroups belongs to.
 
-    Only a service directly below slices counts; None if there is none. Anybody may choose
-    the names below a scope, a container or a user's service manager.
+    Returns None without one. Only a service directly below slices counts: users may choose the
+    names below a scope, a container or a user's service manager.
     """
     for path in cgroups:
         parts = path.split("/")[1:]
@@ -46,8 +51,24 @@ def unit_of(cgroups: Iterable[str]) -> Optional[str]:
     return None
 
 
+def user_of(cgroups: Iterable[str]) -> Optional[int]:
+    """Return the uid of the user in whose slice or service manager one of these cgroups lies.
+
+    UNKNOWN_USER for a cgroup in user.slice whose path has no uid; None for cgroups of the host.
+    A user who may create cgroups elsewhere can choose these names too, but gains nothing by it.
+    """
+    for path in cgroups:
+        parts = path.split("/")[1:]
+        match = next((match for match in map(_USER_PART.match, parts) if match), None)
+        if match:
+            return int(match.group(1) or match.group(2))
+        if parts[:1] == ["user.slice"] and len(parts) > 1:
+            return UNKNOWN_USER
+    return None
+
+
 def container_id(name: str) -> Optional[str]:
-    """Return the 64 digits of the container whose cgroup has this name; None for other cgroups.
+    """Return the 64-digit container id in the name of a cgroup; None for other cgroups.
 
     The name is the last part of the cgroup's path.
     """

@@ -9,30 +9,54 @@
 
 Strategy: every runtime puts the container's id into the name of its cgroup, so
 an id is looked up there. Only the engine knows names: Docker answers on its
-socket, and podman's monitor has the name on its command line. Neither client
+socket, and podman and CRI-O keep them in a file of their storage. Neither client
 needs to be installed.
-Sources: runc and crun (cgroup drivers cgroupfs and systemd), conmon(8),
-Docker Engine API, GET /containers/{id}/json.
+A user may create a cgroup of any name in a part of the tree that belongs to the user, and run a
+program of any name. So a cgroup counts only if all folders above it belong to root, or to a user
+that the caller names; a socket and a file only if nobody else could have made them.
+Sources: runc and crun (cgroup drivers cgroupfs and systemd), Docker Engine API,
+GET /containers/{id}/json, containers/storage:containers.go, containers-storage.conf(5).
 """
 
 import http.client
 import json
 import os
+import pwd
 import re
 import socket
-from typing import Iterator, List, NamedTuple, Optional
+import struct
+from typing import Any, FrozenSet, Iterator, List, NamedTuple, Optional
 from urllib.parse import quote
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import cgroup_hierarchies, walk_cgroups
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_id
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError, UntrustedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import (
+    Hierarchy,
+    cgroup_hierarchies,
+    walk_cgroups,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_id, user_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import read_trusted
 
 DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 DOCKER_SECONDS = 10
+# What docker inspect prints of one container has some 10 KiB.
+_ANSWER_BYTES = 4 << 20
+
+# Where podman and CRI-O keep the names of root's containers: graphroot and runroot.
+STORAGE_FILES = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
+STORAGE_FOLDERS = ("/var/lib/containers/storage", "/run/containers/storage")
+USER_STORAGE = ".local/share/containers/storage"  # in the user's home
+_STORAGE_FOLDER = re.compile(r"""^[ \t]*(?:graphroot|runroot)[ \t]*=[ \t]*["'](/[^"'\n]+)["']""", re.MULTILINE)
+_STORAGE_DRIVERS = ("overlay", "vfs", "btrfs", "zfs", "aufs", "devmapper")
+_STORAGE_BYTES = 16 << 20  # an entry has about 1 KiB
+_SETTINGS_BYTES = 1 << 20
 
 _ID = re.compile(r"[0-9a-f]{12,64}\Z")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")  # what Docker and podman allow
+_MAX_SHOWN = 3
+_USERS = "user.slice"
 
 
 class Container(NamedTuple):
@@ -40,69 +64,166 @@ class Container(NamedTuple):
 
     id: str
     path: str  # of the cgroup
+    owner: int  # uid of the user who could have made the cgroup; 0 for root
 
 
-def find_container_cgroup(procfs: Procfs, value: str) -> str:
+def find_container_cgroup(procfs: Procfs, value: str, users: FrozenSet[int] = frozenset()) -> str:
     """Return the cgroup path of the running container with this id or name.
 
-    The first 12 digits of an id are enough. Raises InputError if the value can be neither an id
-    nor a name, or matches more than one cgroup; NotFoundError if no running container matches.
+    The first 12 digits of an id are enough. Containers of root come first, then those of
+    C(users), uids; without root the caller is one of these. Others are never returned.
+    Raises InputError if the value can be neither an id nor a name, or matches more than one of
+    root's cgroups, or more than one of the users'; NotFoundError if no running container matches.
     """
     if not _NAME.match(value):
         raise InputError(
             f"container {value!r} is neither an id nor a name: give 12 or more digits of its id, or its name"
         )
-    running = list(_running_containers(procfs))
-    found = [container for container in running if _ID.match(value) and container.id.startswith(value)]
-    if not found:
-        docker_id = _ask_docker(value)
-        found = [container for container in running if container.id == docker_id]
-        found = found or _find_podman_containers(procfs, value, running)
-    if not found:
-        raise NotFoundError(f"no running container has the id or name {value}")
-    # A container has the same path in all hierarchies. A user with a delegated part of the tree
-    # can create a cgroup there whose name is that of another container.
-    paths = sorted({container.path for container in found})
+    users |= {os.geteuid()} - {0}
+    running = list(_running_containers(procfs, ""))
+    found = _match_ids(value, running)
+    if not _keep_trusted(found, users):
+        found += _find_named(value, running)
+    if not _keep_trusted(found, users):
+        running += _running_containers(procfs, _USERS)
+        found = _match_ids(value, running) + _find_named_of_users(value, running, users)
+    trusted = _keep_trusted(found, users)
+    if not trusted:
+        raise NotFoundError(_explain_missing(value, found))
+    paths = sorted({container.path for container in trusted})
     if len(paths) > 1:
-        raise InputError(f"container {value} matches more than one cgroup ({', '.join(paths)}): select one with cgroup")
+        shown = ", ".join(printable_name(path) for path in paths[:_MAX_SHOWN])
+        # Those of users are no mistake of the caller: that stops no other target.
+        kind = UntrustedError if trusted[0].owner else InputError
+        raise kind(f"container {value} matches more than one cgroup ({shown}): select one with cgroup")
     return paths[0]
 
 
-def _running_containers(procfs: Procfs) -> Iterator[Container]:
-    """Yield each container's topmost cgroup, once for every hierarchy that has it."""
-    for hierarchy in cgroup_hierarchies(procfs):
-        # The container itself chooses the names below its cgroup.
-        for folder, names in walk_cgroups(hierarchy.mount, lambda name: container_id(name) is None):
-            for name in names:
-                found = container_id(name)
-                if found:
-                    yield Container(found, hierarchy.path(os.path.join(folder, name)))
+def _match_ids(value: str, running: List[Container]) -> List[Container]:
+    return [container for container in running if _ID.match(value) and container.id.startswith(value)]
 
 
-def _find_podman_containers(procfs: Procfs, name: str, running: List[Container]) -> List[Container]:
-    """Return the running containers whose monitor, conmon -c ID -n NAME, has this name.
+def _keep_trusted(found: List[Container], users: FrozenSet[int]) -> List[Container]:
+    """Return root's containers; without any, those of the users."""
+    of_root = [container for container in found if container.owner == 0]
+    return of_root or [container for container in found if container.owner in users]
 
-    A monitor runs as long as its container. Anybody can run a program called conmon, so one
-    that belongs to a user counts only for containers in that user's own slice.
+
+def _explain_missing(value: str, found: List[Container]) -> str:
+    missing = f"no running container has the id or name {value}"
+    if not found:
+        return missing
+    owners = ", ".join(f"uid {uid}" for uid in sorted({container.owner for container in found})[:_MAX_SHOWN])
+    return (
+        f"{missing} but below {printable_name(found[0].path)}, where {owners} may create any cgroup:"
+        " name the user in users to select containers of that user, or use cgroup"
+    )
+
+
+# --- cgroups ------------------------------------------------------------------------
+
+
+def _running_containers(procfs: Procfs, below: str) -> Iterator[Container]:
+    """Yield each container's topmost cgroup, once for every hierarchy that has it.
+
+    C(below) is the name of a cgroup at the top, or empty for the whole tree without the part of
+    the users: there may be any number of cgroups in that.
     """
-    found: List[Container] = []
-    for pid, line in procfs.command_lines().items():
-        words = line.split(" ")
-        options = dict(zip(words, words[1:]))
-        if os.path.basename(words[0]) != "conmon" or name not in (options.get("-n"), options.get("--name")):
-            continue
-        owner = procfs.owner(pid)
-        user_slice = f"/user-{owner}.slice/"
-        named_id = options.get("-c") or options.get("--cid")
-        found.extend(
-            container
-            for container in running
-            if container.id == named_id and (owner == 0 or user_slice in container.path)
-        )
+
+    def enter(name: str) -> bool:
+        # The container itself chooses the names below its cgroup.
+        return container_id(name) is None and (bool(below) or name != _USERS)
+
+    for hierarchy in cgroup_hierarchies(procfs):
+        for folder, names in walk_cgroups(os.path.join(hierarchy.mount, below), enter):
+            containers = [(found, name) for found, name in ((container_id(name), name) for name in names) if found]
+            owner = _find_owner(hierarchy, folder) if containers else 0
+            for found, name in containers:
+                yield Container(found, hierarchy.path(os.path.join(folder, name)), owner)
+
+
+def _find_owner(hierarchy: Hierarchy, folder: str) -> int:
+    """Return the uid of the first user, besides root, who owns a folder or one above it.
+
+    That user may create any cgroup there. The container's own cgroup does not count: a runtime
+    gives it to the container's root. Nor does the mount point, which is root's on every host.
+    """
+    owner = user_of([hierarchy.path(folder)])
+    if owner:
+        return owner
+    checked = hierarchy.mount
+    for name in os.path.relpath(folder, hierarchy.mount).split("/"):
+        checked = os.path.join(checked, name)
+        try:
+            uid = os.stat(bytes_of(checked)).st_uid if name != "." else 0
+        except OSError:  # removed meanwhile
+            return 0
+        if uid != 0:
+            return uid
+    return 0
+
+
+# --- names --------------------------------------------------------------------------
+
+
+def _find_named(name: str, running: List[Container]) -> List[Container]:
+    """Return root's containers that Docker, podman or CRI-O gave this name."""
+    ids = {_ask_docker(name), *_find_stored(name, _list_storage_folders(), frozenset())}
+    return [container for container in running if container.id in ids and container.owner == 0]
+
+
+def _find_named_of_users(name: str, running: List[Container], users: FrozenSet[int]) -> List[Container]:
+    """Return the containers to which the podman of one of these users gave this name."""
+    found = []
+    for uid in sorted(users):
+        ids = set(_find_stored(name, _list_user_storage(uid), frozenset([uid])))
+        found += [container for container in running if container.id in ids and container.owner == uid]
     return found
 
 
+def _list_storage_folders() -> List[str]:
+    folders = list(STORAGE_FOLDERS)
+    for path in STORAGE_FILES:
+        try:
+            text = read_trusted(path, _SETTINGS_BYTES, 1).content.decode("utf-8", "replace")
+        except (OSError, UntrustedError):
+            continue
+        folders += _STORAGE_FOLDER.findall(text)
+    return folders
+
+
+def _list_user_storage(uid: int) -> List[str]:
+    try:
+        return [os.path.join(pwd.getpwuid(uid).pw_dir, USER_STORAGE)]
+    except (KeyError, OverflowError):
+        return []
+
+
+def _find_stored(name: str, folders: List[str], users: FrozenSet[int]) -> Iterator[str]:
+    """Yield the ids of containers with this name in the storage of podman and CRI-O.
+
+    Files that others than root and these users could have written are left out.
+    """
+    paths = [
+        f"{folder}/{driver}-containers/{name_of_file}"
+        for folder in dict.fromkeys(folders)
+        for driver in _STORAGE_DRIVERS
+        for name_of_file in ("containers.json", "volatile-containers.json")  # the latter of --rm
+    ]
+    for path in paths:
+        try:
+            file = read_trusted(path, _STORAGE_BYTES, 1, users)
+            entries = json.loads(file.content.decode("utf-8")) if not file.uids - users and not file.gids else []
+        except (OSError, UntrustedError, ValueError, RecursionError):
+            continue
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("names"), list) and name in entry["names"]:
+                yield str(entry.get("id"))
+
+
 class _UnixConnection(http.client.HTTPConnection):
+    """A connection to a socket that root listens on, or this process's own user."""
+
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=DOCKER_SECONDS)
         self._path = path
@@ -111,18 +232,32 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+        # The kernel keeps the ids of the process that called listen(2): unix(7).
+        credentials = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        _pid, uid, _gid = struct.unpack("3i", credentials)
+        if uid not in (0, os.geteuid()):
+            raise PermissionError(f"{self._path} belongs to uid {uid}")
 
 
 def _ask_docker(name: str) -> Optional[str]:
-    """Return the id that Docker has for this name; None without Docker or such a container."""
+    """Return Docker's id for a container name; None without Docker or such a container."""
     for path in DOCKER_SOCKETS:
         connection = _UnixConnection(path)
         try:
             connection.request("GET", f"/containers/{quote(name)}/json")
             answer = connection.getresponse()
-            return json.loads(answer.read().decode("utf-8"))["Id"] if answer.status == 200 else None
+            return _read_id(answer.read(_ANSWER_BYTES)) if answer.status == 200 else None
         except (OSError, http.client.HTTPException):
             continue
         finally:
             connection.close()
     return None
+
+
+def _read_id(answer: bytes) -> Optional[str]:
+    try:
+        container: Any = json.loads(answer.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    found = container.get("Id") if isinstance(container, dict) else None
+    return found if isinstance(found, str) else None

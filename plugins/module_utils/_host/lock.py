@@ -7,8 +7,8 @@
 
 """Let one writer of this collection work on a host at a time.
 
-The lock lies in a folder that only root can open. A lock on anything that other users can open
-would let any of them block every run.
+The lock is in a folder that only root can open. If other users could open the lock, they could
+block every run.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Acce
 
 FOLDER = "/run/oomguard"
 
-# A run of overcommit or oom_policy that hangs holds the lock for its rollback_seconds, usually 30,
-# and then while its helper retries to restore the values, 60.
+# A hung run of overcommit or oom_policy holds the lock for its rollback_seconds, usually 30. Its
+# helper then tries to restore the values for another 60 seconds.
 LOCK_SECONDS = 100.0
 _PAUSE_SECONDS = 0.1
 
@@ -32,9 +32,9 @@ _PAUSE_SECONDS = 0.1
 def writer_lock(root: str = "/", seconds: float = LOCK_SECONDS) -> Iterator[Optional[int]]:
     """Hold the lock of this host's writers; yield its file descriptor.
 
-    Yields None without a lock if the caller is not root: another user writes only to processes of
-    its own. Raises AccessError if the lock cannot be made, OomError if another run holds it for
-    longer than this. Nothing was changed then.
+    Yields None, without a lock, if the caller is not root: such a caller can write only to its own
+    processes. Raises AccessError if the lock cannot be created, and OomError if another run still
+    holds it after C(seconds). Nothing is changed then.
     """
     if os.geteuid() != 0:
         yield None
@@ -55,7 +55,7 @@ def writer_lock(root: str = "/", seconds: float = LOCK_SECONDS) -> Iterator[Opti
 
 
 def _open_lock(folder: str) -> int:
-    """Return the open lock file. A helper process that keeps it open keeps the lock."""
+    """Open the lock file and return its descriptor. A helper that inherits it keeps the lock."""
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder, 0o700)

@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""A process and a thread, as their stat files show them.
+"""Parse the stat files of a process and a thread.
 
 Pure. Sources: proc(5), fs/proc/array.c:do_task_stat.
 """
@@ -21,11 +21,11 @@ PF_KTHREAD = 0x00200000
 
 
 class Process(NamedTuple):
-    """The identity of a process, and what else /proc/PID/stat holds at no extra cost."""
+    """The identity of a process, and other fields of /proc/PID/stat."""
 
     pid: int
     name: str  # comm, at most 15 bytes
-    start_time: int  # clock ticks after boot; pid and start time together identify one process for ever
+    start_time: int  # clock ticks after boot; pid and start time together identify one process of a boot
     parent: int
     kernel_thread: bool
     resident_kb: int
@@ -43,13 +43,13 @@ class Thread(NamedTuple):
 
 
 def parse_process(stat: bytes, page_kb: int) -> Process:
-    """Return what /proc/PID/stat says; memory is counted there in pages of page_kb KiB."""
+    """Parse the content of /proc/PID/stat, which counts memory in pages of page_kb KiB."""
     # The name may hold blanks and brackets: it ends at the last ")".
     head, _bracket, tail = stat.rpartition(b")")
     pid, _blank, name = head.partition(b" (")
     fields = tail.split(None, 22)
     flags = int(fields[6])
-    # Without keywords, which would cost more than all the rest, thousands of times.
+    # No keywords: for thousands of processes they would take longer than the rest of this function.
     return Process(
         int(pid),
         printable_name(text_of(name)),
@@ -61,7 +61,7 @@ def parse_process(stat: bytes, page_kb: int) -> Process:
 
 
 def parse_thread(stat: bytes) -> Thread:
-    """Return what /proc/PID/task/TID/stat says."""
+    """Parse the content of /proc/PID/task/TID/stat."""
     head, _bracket, tail = stat.rpartition(b")")
     fields = tail.split(None, 14)
     return Thread(int(head.partition(b" ")[0]), fields[0].decode(), int(fields[11]) + int(fields[12]))

@@ -5,11 +5,11 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Take one snapshot of the host's processes, and answer every question of a run from it.
+"""Take one snapshot of the host's processes, and use it for the whole run.
 
 Strategy: the constructor reads only what identifies each process. Scores, command
-lines, program names and the tree of children are read or built for all processes
-when first needed, then kept. Hundreds of targets therefore cost as much as one.
+lines, program names and the tree of children are read for all processes when
+first needed, then kept. So hundreds of targets take as long as one.
 """
 
 from typing import Dict, Iterable, List, Optional, Set
@@ -32,7 +32,7 @@ def pinned_processes(procfs: Procfs) -> List[str]:
 class ProcessTable:
     """A snapshot of all processes except kernel threads; by_pid holds each Process by its pid.
 
-    A process that ended after the snapshot stays in by_pid. It is left out of what is read later.
+    A process that ended after the snapshot stays in by_pid. Later reads leave it out.
     """
 
     def __init__(self, procfs: Procfs) -> None:
@@ -45,20 +45,20 @@ class ProcessTable:
 
     @property
     def scores(self) -> Dict[int, int]:
-        """Each process's oom_score_adj by pid, -1000 to 1000; read at first use."""
+        """Return each process's oom_score_adj by pid, -1000 to 1000; it is read at first use."""
         if self._scores is None:
             self._scores = self._procfs.scores(self.by_pid)
         return self._scores
 
     @property
     def command_lines(self) -> Dict[int, str]:
-        """Each process's arguments, joined by blanks, by pid; read at first use."""
+        """Return each process's arguments, joined by blanks, by pid; they are read at first use."""
         if self._command_lines is None:
             self._command_lines = self._procfs.command_lines(self.by_pid)
         return self._command_lines
 
     def named(self, name: str) -> Set[int]:
-        """Return the pids of the processes with this comm, or whose program has this base name."""
+        """Return the pids of processes with this comm, or with a program of this base name."""
         if self._pids_by_name is None:
             self._pids_by_name = {}
             for pid, process in self.by_pid.items():

@@ -10,9 +10,10 @@
 Strategy: a scan reads one file of every process below one open root directory,
 which is the cheapest way to read thousands. Whatever needs certainty about one
 process goes through ProcessDir, which can never reach another process with the
-same pid. A process that ends during a scan is left out. Kernel text is bytes:
-only a line feed ends a line, names are escaped as they are read, and no file is
-read beyond a bound.
+same pid. A process that ends during a scan is left out.
+
+Kernel text is bytes. Only a line feed ends a line, process names are escaped when
+they are read, and every read has a size limit.
 The root folder is a parameter, so that tests can pass a tree of ordinary files.
 Sources: proc(5), fs/proc/base.c, fs/proc/array.c.
 """
@@ -36,6 +37,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import l
 GONE = (FileNotFoundError, ProcessLookupError)
 
 CAP_SYS_RESOURCE = 24
+UNSET_UID = 0xFFFFFFFF
 
 
 MAX_FILE_BYTES = 16 << 20  # mountinfo and cgroup.procs of the largest hosts have some MiB
@@ -71,7 +73,7 @@ def read_bytes(path: Union[str, bytes], root: Optional[int] = None, limit: int =
     fd = os.open(path, _READ_FLAGS, dir_fd=root)
     try:
         chunk = os.read(fd, _CHUNK_BYTES)
-        # Nearly every file fits into one chunk: not reading on saves a call for each of thousands.
+        # Nearly every file fits into one chunk: ending here saves one call for each of thousands.
         if len(chunk) < _CHUNK_BYTES:
             return chunk
         chunks, size = [chunk], len(chunk)
@@ -115,14 +117,40 @@ class ProcessDir:
     def _read(self, name: str) -> bytes:
         return read_bytes(name, self._fd)
 
+    def status(self) -> List[str]:
+        """Return the lines of /proc/PID/status."""
+        return lines_of(self._read("status"))
+
+    def login_uid(self) -> Optional[int]:
+        """Return the uid of the login that it descends from, which survives su and sudo.
+
+        None if it descends from no login, or the kernel keeps no record (CONFIG_AUDIT).
+        Source: kernel/auditsc.c, kernel/audit.c:audit_set_loginuid.
+        """
+        try:
+            uid = int(self._read("loginuid"))
+        except (OSError, ValueError):
+            return None
+        return None if uid == UNSET_UID else uid
+
+    def executable_file(self) -> Optional[Tuple[bytes, os.stat_result]]:
+        """Return the path that /proc/PID/exe shows, and the facts of the file itself.
+
+        None if it has no program, or access is denied. Raises one of GONE if it ended.
+        """
+        try:
+            return os.readlink(b"exe", dir_fd=self._fd), os.stat(b"exe", dir_fd=self._fd)
+        except (FileNotFoundError, PermissionError):  # a zombie; without CAP_SYS_PTRACE
+            return None
+
     def process(self) -> Process:
-        """Return its identity and the other fields of Process, from /proc/PID/stat."""
+        """Return the fields of Process, from /proc/PID/stat."""
         return parse_process(self._read("stat"), _PAGE_KB)
 
     def executable(self) -> Optional[str]:
         """Return the base name of its program, from /proc/PID/exe.
 
-        None if it has no program (kernel threads, zombies), if access is denied, or if it ended.
+        Returns None for a kernel thread or a zombie, if access is denied, and if the process ended.
         """
         return _read_program_name("exe", self._fd)
 
@@ -142,7 +170,7 @@ class ProcessDir:
         return int(self._read("oom_score_adj"))
 
     def threads(self) -> List[Thread]:
-        """Return all its threads; those that end meanwhile are left out."""
+        """Return its threads, except those that end during the scan."""
         threads = []
         with _open_directory("task", self._fd) as task:
             for name in os.listdir(task):
@@ -166,8 +194,8 @@ class ProcessDir:
     def set_score(self, score: int) -> None:
         """Write its oom_score_adj, -1000 to 1000.
 
-        Raises PermissionError for a lower score without CAP_SYS_RESOURCE, OSError (EINVAL) for
-        a score out of range. Source: fs/proc/base.c:__set_oom_adj.
+        Raises PermissionError if a lower score needs CAP_SYS_RESOURCE, and OSError (EINVAL) for a
+        score out of range. Source: fs/proc/base.c:__set_oom_adj.
         """
         # Plain decimal: the kernel would read a leading zero as octal.
         fd = os.open("oom_score_adj", os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, dir_fd=self._fd)
@@ -180,8 +208,8 @@ class ProcessDir:
 class Procfs:
     """A mounted process file system, /proc unless a test passes another root.
 
-    Methods that read many processes leave out those that end meanwhile. They also leave out those
-    that the mount option hidepid denies to us, and add their pids to the attribute hidden.
+    Methods that read many processes leave out those that end during the scan. They also leave out
+    those that the mount option hidepid denies to us, and add their pids to the attribute hidden.
     """
 
     def __init__(self, root: str = "/proc") -> None:
@@ -193,7 +221,7 @@ class Procfs:
         return [int(name) for name in os.listdir(self.root) if name.isdigit()]
 
     def open(self, pid: int) -> ProcessDir:
-        """Return the open directory of a process; raises one of GONE if there is none."""
+        """Return the open directory of a process; raise one of GONE if there is no such process."""
         return ProcessDir(os.path.join(self.root, str(pid)))
 
     def processes(self) -> List[Process]:
@@ -206,15 +234,15 @@ class Procfs:
         return processes
 
     def scores(self, pids: Optional[Iterable[int]] = None) -> Dict[int, int]:
-        """Return oom_score_adj by pid, of these processes or of all, kernel threads too."""
+        """Return oom_score_adj by pid, for these processes or for all, kernel threads too."""
         return {pid: int(text) for pid, text in self._read_all("oom_score_adj", pids)}
 
     def command_lines(self, pids: Optional[Iterable[int]] = None) -> Dict[int, str]:
-        """Return arguments joined by blanks, by pid, of these processes or of all."""
+        """Return the arguments, joined by blanks, by pid, for these processes or for all."""
         return {pid: _join_arguments(raw) for pid, raw in self._read_all("cmdline", pids, MAX_ARGUMENTS_BYTES)}
 
     def executables(self, pids: Optional[Iterable[int]] = None) -> Dict[int, str]:
-        """Return the base name of the program by pid, of these processes or of all.
+        """Return the base name of the program by pid, for these processes or for all.
 
         Processes for which ProcessDir.executable() returns None are left out.
         """
@@ -243,7 +271,7 @@ class Procfs:
     def owner(self, pid: int) -> Optional[int]:
         """Return the effective user id of a process; None if it ended.
 
-        It is the owner of /proc/PID (fs/proc/base.c:task_dump_owner).
+        That is the owner of /proc/PID (fs/proc/base.c:task_dump_owner).
         """
         try:
             return os.stat(os.path.join(self.root, str(pid))).st_uid
@@ -253,7 +281,7 @@ class Procfs:
     def ancestors(self, pid: int) -> List[int]:
         """Return this pid, its parent's pid, and so on up to pid 1.
 
-        The list ends earlier, with the last pid that was looked up, if that process ended.
+        If a process ended, the list stops at its pid.
         """
         line = []
         while pid > 0:

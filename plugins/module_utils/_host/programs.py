@@ -7,9 +7,9 @@
 
 """Run programs of the host, such as systemctl and journalctl, with bounds.
 
-Every program has a time limit and a limit for its output, and both of its pipes are drained, so
-that none can block, hang or fill the memory. A program that breaks a limit is killed, and what it
-wrote until then is not used.
+Every program has a time limit and an output limit, and both of its pipes are drained. So no program
+can block, hang or fill the memory. A program that exceeds a limit is killed, and its output is not
+used.
 """
 
 import os
@@ -50,9 +50,9 @@ class Program:
     def chunks(self) -> Generator[bytes, None, None]:
         """Yield the output as it comes.
 
-        Raises OomError with the error output if the program fails, and if it takes too long. The
-        time that the caller takes between two chunks does not count. The program is killed when
-        the caller stops reading.
+        Raises OomError if the program fails, with its error output, or exceeds its time. The time
+        that the caller spends between two chunks does not count. The program is killed when the
+        caller stops reading.
         """
         stdout, stderr = cast(IO[bytes], self._process.stdout), cast(IO[bytes], self._process.stderr)
         try:
@@ -78,7 +78,7 @@ class Program:
             self._end()
 
     def output(self, max_bytes: int = MAX_OUTPUT_BYTES) -> bytes:
-        """Return the whole output. Raises OomError as chunks() does, and if it is too long."""
+        """Return the whole output. Raises OomError as chunks() does, and beyond max_bytes."""
         output = bytearray()
         chunks = self.chunks()
         for chunk in chunks:
@@ -108,7 +108,7 @@ class Program:
 
 
 def start_program(*command: str) -> Callable[[], str]:
-    """Start a program, and return a function that waits for its end and returns its output.
+    """Start a program; return a function that waits for it to end and returns its output.
 
     Raises UnsupportedError if it cannot be started. The function raises OomError as Program does.
     """
@@ -117,5 +117,5 @@ def start_program(*command: str) -> Callable[[], str]:
 
 
 def run_program(*command: str) -> str:
-    """Return the output of a program; raises as start_program() and its function do."""
+    """Run a program and return its output. Raises as start_program() and its function do."""
     return start_program(*command)()

@@ -9,16 +9,19 @@
 
 Strategy: one call of systemctl show returns all units, and may run in the
 background while the caller does something else. A drop-in is one file of ours in
-the unit's own folder in /etc, and of that file only our assignments.
+the unit's own folder in /etc, and of that file only our assignments. An answer of
+systemctl that may be cut off is an error: a property that is missing there would
+look like an empty one.
 Sources: systemctl(1), systemd.unit(5), systemd.service(5), org.freedesktop.systemd1(5).
 """
 
 import os
+import re
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
-from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import start_program
+from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
     DropIn,
     change_assignments,
@@ -43,14 +46,19 @@ _PROPERTIES = (
     "DropInPaths",
     "Delegate",
     "OOMScoreAdjust",
-    "OOMPolicy",
+    "OOMPolicy",  # the last one: systemd before 243 does not have it
 )
+# Those that every service has, and never empty; systemctl before 248 leaves out empty properties.
+_REQUIRED = ("Id", "Names", "LoadState", "ActiveState")
+_REQUIRED_IF_LOADED = ("Type", "MainPID", "FragmentPath", "Delegate", "OOMScoreAdjust")
+_SHOW_SECONDS = 30.0  # a busy service manager answers within 25 seconds, or not at all (sd-bus's default)
+_RELOAD_SECONDS = 180.0  # systemctl itself waits that long for a manager with thousands of units
 _NAME_BYTES = 255
 _OTHER_SUFFIXES = ("socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope")
 
 
 class Unit(NamedTuple):
-    """A service as systemd has it loaded."""
+    """A service, as systemd has loaded it."""
 
     id: str  # its own name, even if an alias was given
     names: List[str]
@@ -67,14 +75,14 @@ class Unit(NamedTuple):
 
     @property
     def running(self) -> bool:
-        """Whether it is active, also while it reloads its configuration."""
+        """Return whether it is active or reloading."""
         return self.active_state in ("active", "reloading")
 
 
 def service_name(value: str) -> str:
     """Return the full name of a service, with .service.
 
-    Raises InputError if it is not a valid name, or names a unit that has no main process.
+    Raises InputError for an invalid name, and for a unit that has no main process.
     """
     name = value if value.endswith(".service") else value + ".service"
     if not UNIT_NAME.match(value) or len(name) > _NAME_BYTES or name.startswith("."):
@@ -90,13 +98,24 @@ def service_name(value: str) -> str:
     return name
 
 
+def start_systemctl(*command: str) -> Callable[[], str]:
+    """Start systemctl, and return a function that waits for its end and returns its output.
+
+    Raises UnsupportedError if it cannot be started. The function raises OomError if it fails,
+    or takes longer than systemd does at its worst.
+    """
+    program = Program(list(command), _SHOW_SECONDS if command[1] == "show" else _RELOAD_SECONDS)
+    return lambda: program.output().decode("utf-8", "surrogateescape")
+
+
 class Systemd:
     """The service manager of this host.
 
-    Tests pass a tree of files as root, and a replacement for start_program().
+    Tests pass a tree of files as root, and a replacement for start_systemctl().
     """
 
-    def __init__(self, root: str = "/", start: Callable[..., Callable[[], str]] = start_program) -> None:
+    def __init__(self, root: str = "/", start: Callable[..., Callable[[], str]] = start_systemctl) -> None:
+        self.root = root
         self._folders = UnitFolders(root)
         self._start = start
         self._pending: Dict[Tuple[str, ...], Callable[[], str]] = {}  # running queries, by names of services
@@ -108,9 +127,9 @@ class Systemd:
         return os.path.isdir(self._folders.locate("/run/systemd/system"))
 
     def ask_for(self, names: Iterable[str]) -> None:
-        """Start the query for these services; units() with the same names returns its answer.
+        """Start the query for these services; units() with the same names returns its result.
 
-        systemctl takes some time, in which the caller can do other things.
+        systemctl takes some time. The caller can do other work until then.
         Raises UnsupportedError if it cannot be started.
         """
         names = tuple(dict.fromkeys(names))
@@ -120,7 +139,8 @@ class Systemd:
     def units(self, names: Iterable[str]) -> Dict[str, Unit]:
         """Return these services by the names given, with one call of systemctl show.
 
-        Raises UnsupportedError if systemd does not manage this host, OomError if systemctl fails.
+        Raises UnsupportedError if systemd does not manage this host, OomError if systemctl fails
+        or its answer is incomplete.
         """
         names = tuple(dict.fromkeys(names))
         if not names:
@@ -129,22 +149,29 @@ class Systemd:
             raise UnsupportedError(self._explain_no_systemd(names[0]))
         if names not in self._pending:
             self.ask_for(names)
-        wait_for_output = self._pending.pop(names)
-        blocks = [block for block in wait_for_output().split("\n\n") if block.strip()]
+        output = _check_end(self._pending.pop(names)())
+        blocks = [block for block in output.split("\n\n") if block.strip("\n")]
         if len(blocks) != len(names):
-            raise OomError(f"systemctl show returned {len(blocks)} units for {len(names)} names: {', '.join(names)}")
-        return {name: _parse_unit(block) for name, block in zip(names, blocks)}
+            raise OomError(f"systemctl show returned {len(blocks)} units for {len(names)} names: {_join_names(names)}")
+        units = {name: _parse_unit(name, _parse_properties(block)) for name, block in zip(names, blocks)}
+        # systemd has OOMPolicy for every loaded service or, before version 243, for none.
+        if len({unit.oom_policy is None for unit in units.values() if unit.load_state == "loaded"}) > 1:
+            raise _incomplete(names[-1], "OOMPolicy")
+        return units
 
     def default(self, key: str) -> Optional[str]:
-        """Return the value of OOMScoreAdjust or OOMPolicy for units whose files do not set it.
+        """Return systemd's default of OOMScoreAdjust or OOMPolicy, for units that do not set it.
 
         None if systemd is too old to have such a setting: DefaultOOMScoreAdjust= came with
         version 250, DefaultOOMPolicy= with 243 (systemd-system.conf(5)).
-        Raises OomError if systemctl fails.
+        Raises OomError if systemctl fails or its answer is incomplete.
         """
         if not self._defaults:
             wait_for_output = self._start("systemctl", "show", "--property=DefaultOOMScoreAdjust,DefaultOOMPolicy")
-            self._defaults = _parse_properties(wait_for_output())
+            self._defaults = _parse_properties(_check_end(wait_for_output()))
+            score = self._defaults.get("DefaultOOMScoreAdjust")
+            if score is not None and not is_score(score):
+                raise OomError(f"systemctl show returned DefaultOOMScoreAdjust={score[:32]!r}, which is not a score")
         return self._defaults.get("Default" + key)
 
     def _explain_no_systemd(self, name: str) -> str:
@@ -159,9 +186,9 @@ class Systemd:
         )
 
     def why_missing(self, name: str, unit: Unit) -> Optional[str]:
-        """Return why a service is masked or does not exist, as an error message; None otherwise.
+        """Return an error message for a masked or missing service; None for any other.
 
-        name is the one that was given to units().
+        C(name) is the name that was passed to units().
         """
         if unit.load_state == "masked":
             return f"unit {unit.id} is masked and cannot start: unmask it first"
@@ -177,7 +204,7 @@ class Systemd:
     # --- drop-ins -----------------------------------------------------------------
 
     def drop_in(self, unit: Unit, assignments: Dict[str, Optional[str]]) -> DropIn:
-        """Return our drop-in of a unit, planned to have these values by key; None removes a key.
+        """Plan our drop-in of a unit with these values by key, and return it; None removes a key.
 
         Nothing is written. Raises AccessError if the drop-in cannot be read.
         """
@@ -191,27 +218,45 @@ class Systemd:
 
     @staticmethod
     def pinned_by(drop_in: DropIn) -> Optional[int]:
-        """Return the score that our drop-in gives before the change; None if it gives none."""
+        """Return the score that our drop-in sets before the change, or None."""
         value = read_assignment(drop_in.before or "", "OOMScoreAdjust")
         return int(value) if value and is_score(value) else None
 
     def has_drop_in(self, unit_id: str) -> bool:
         """Return whether a unit has a drop-in of ours; raises AccessError if it cannot be read."""
-        return self._folders.read(self._drop_in_path(unit_id)) is not None
+        return self.read(self._drop_in_path(unit_id)) is not None
+
+    def has_leftovers(self, unit_id: str) -> bool:
+        """Return whether a run that was killed left something of our drop-in of a unit."""
+        return self._folders.has_leftovers(self._drop_in_path(unit_id))
+
+    def read(self, path: str) -> Optional[str]:
+        """Return a drop-in's text, None without one; raises AccessError if it cannot be read."""
+        return self._folders.read(path)
+
+    def sweep(self, path: str) -> None:
+        """Remove what a run that was killed left of a drop-in, and its folder if that is empty.
+
+        Raises AccessError if that fails.
+        """
+        if self.read(path) is None:
+            self._folders.remove(path)
+        else:
+            self._folders.sweep(path)
 
     def score_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[int]:
-        """Return the OOMScoreAdjust that a unit starts with next, given the planned drop-in.
+        """Return the OOMScoreAdjust of a unit's next start, with the planned drop-in.
 
-        It comes from the unit's files; None if they do not set it. Without a planned drop-in the
-        files count as they are. Raises AccessError if one cannot be read.
+        Returns None if no file of the unit sets it. Without a planned drop-in the files count as
+        they are. Raises AccessError if one cannot be read.
         """
         value = self._resolve(unit, "OOMScoreAdjust", planned, is_score)
         return int(value) if value else None
 
     def policy_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[str]:
-        """Return the OOMPolicy of a unit, given the planned drop-in; None before systemd 243.
+        """Return the OOMPolicy of a unit, with the planned drop-in; None before systemd 243.
 
-        If the unit's files do not set it, it is systemd's default for the unit. Raises AccessError
+        Returns systemd's default for this unit if no file sets it. Raises AccessError
         if a file cannot be read, OomError if systemctl fails.
         """
         if unit.oom_policy is None:
@@ -238,8 +283,8 @@ class Systemd:
         """Return the text of the unit file, and those of its drop-ins by file name.
 
         systemd reads drop-ins in the order of their file names. Of files with the same name it
-        reads only the one in the first folder. Those that it has not loaded yet are included,
-        because our daemon-reload will load them.
+        reads only the one in the first folder. Drop-ins that systemd has not loaded yet are
+        included, because our daemon-reload will load them.
         """
         paths = self._folders.find_drop_ins(unit.id)
         paths += [path for path in unit.drop_ins if path not in paths]  # of generators, or for several units
@@ -250,9 +295,9 @@ class Systemd:
         return fragment or "", texts
 
     def write(self, path: str, text: Optional[str]) -> None:
-        """Replace a drop-in with this text, all or nothing.
+        """Replace a drop-in with this text, completely or not at all.
 
-        None removes it, and its folder if nothing else is in it. Raises AccessError if that fails.
+        None removes the file, and its folder if that is then empty. Raises AccessError on failure.
         """
         if text is None:
             self._folders.remove(path)
@@ -260,27 +305,63 @@ class Systemd:
             self._folders.write(path, text)
 
     def reload(self) -> None:
-        """Run systemctl daemon-reload, which restarts nothing; raises OomError if it fails."""
+        """Run systemctl daemon-reload, which restarts no unit. Raises OomError if it fails."""
         self._start("systemctl", "daemon-reload")()
 
 
+def _check_end(output: str) -> str:
+    """Return the output; raise OomError if its last line is cut off."""
+    if output and not output.endswith("\n"):
+        raise OomError("systemctl show returned an incomplete answer: its last line is cut off; run again")
+    return output
+
+
 def _parse_properties(block: str) -> Dict[str, str]:
-    return dict(line.split("=", 1) for line in block.strip().splitlines() if "=" in line)
+    return dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
 
 
-def _parse_unit(block: str) -> Unit:
-    properties = _parse_properties(block)
+def _parse_unit(name: str, properties: Dict[str, str]) -> Unit:
+    """Return a unit; raise OomError if its properties are incomplete or of another unit."""
+    _check_properties(name, properties)
     return Unit(
         id=properties["Id"],
-        names=properties.get("Names", "").split(),
-        load_state=properties.get("LoadState", ""),
-        active_state=properties.get("ActiveState", ""),
+        names=properties["Names"].split(),
+        load_state=properties["LoadState"],
+        active_state=properties["ActiveState"],
         type=properties.get("Type", ""),
-        main_pid=int(properties.get("MainPID") or 0),
+        main_pid=_parse_number(name, properties, "MainPID"),
         control_group=properties.get("ControlGroup", ""),
         fragment=properties.get("FragmentPath", ""),
         drop_ins=properties.get("DropInPaths", "").split(),
         delegate=properties.get("Delegate") == "yes",
-        score=int(properties.get("OOMScoreAdjust") or 0),
+        score=_parse_number(name, properties, "OOMScoreAdjust"),
         oom_policy=properties.get("OOMPolicy"),
     )
+
+
+def _check_properties(name: str, properties: Dict[str, str]) -> None:
+    required = list(_REQUIRED)
+    if properties.get("LoadState") == "loaded":
+        # One that prints an empty property leaves out none.
+        required += _PROPERTIES[:-1] if "" in properties.values() else _REQUIRED_IF_LOADED
+    for key in required:
+        if key not in properties:
+            raise _incomplete(name, key)
+    unit_id = properties["Id"]
+    if name not in (unit_id, *properties["Names"].split()) or not UNIT_NAME.match(unit_id):
+        raise OomError(f"systemctl show returned the unit {unit_id[:_NAME_BYTES]!r} for the name {name}")
+
+
+def _parse_number(name: str, properties: Dict[str, str], key: str) -> int:
+    value = properties.get(key) or "0"
+    if not re.match(r"-?[0-9]{1,10}\Z", value):
+        raise OomError(f"systemctl show returned {key}={value[:32]!r} for unit {name}, which is not a number")
+    return int(value)
+
+
+def _incomplete(name: str, key: str) -> OomError:
+    return OomError(f"systemctl show returned an incomplete answer: unit {name} lacks {key}; run again")
+
+
+def _join_names(names: Tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

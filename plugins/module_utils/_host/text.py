@@ -5,58 +5,59 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Convert between the kernel's bytes and text, and escape what an administrator must not see raw.
+"""Convert between the kernel's bytes and text, and escape unprintable characters.
 
-Pure. Names of processes, cgroups, mount points and files are bytes that users may choose. Inside
-the collection they are text that can be turned back into the same bytes (surrogateescape). Text is
-escaped once, where it leaves a module: printable() for a message, printable_values() for an answer.
+Pure. Users may choose the bytes in names of processes, cgroups, mount points and files. Inside the
+collection these names are text that converts back to the same bytes (surrogateescape). Text is
+escaped once, where it leaves a module: printable() for a message, printable_values() for a result.
+Only a process name is escaped earlier, when process.py parses it.
 """
 
 import re
 from typing import Any, List
 
-# A lone surrogate stands for a byte that is not UTF-8. The other classes move a terminal's cursor,
-# change its state, end a line, or reorder what is shown: C0 and C1 controls, line and paragraph
-# separators, and the bidirectional and invisible format characters.
+# A lone surrogate stands for a byte that is not UTF-8. The other characters can move a terminal's
+# cursor, change its state, end a line, or reorder text. They are C0 and C1 controls, line and
+# paragraph separators, and bidirectional and invisible format characters.
 _UNPRINTABLE = re.compile(
     "[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 
 
 def text_of(raw: bytes) -> str:
-    """Return text for bytes of the kernel; bytes_of() gives the same bytes back."""
+    """Decode bytes of the kernel; bytes_of() returns the same bytes."""
     return raw.decode("utf-8", "surrogateescape")
 
 
 def bytes_of(text: str) -> bytes:
-    """Return the bytes that text_of() made this text of, whatever the locale."""
+    """Encode text to the bytes that text_of() decoded, in any locale."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def lines_of(raw: bytes) -> List[str]:
-    """Return the lines of a file of the kernel, which ends each with a line feed.
+    """Return the lines of a file of the kernel.
 
-    No other character ends a line there, unlike in str.splitlines(): a name may hold it.
+    Only a line feed ends a line. str.splitlines() would also split at characters inside names.
     """
     lines = text_of(raw).split("\n")
     return lines[:-1] if lines[-1] == "" else lines
 
 
 def printable(text: str) -> str:
-    """Return text with every character escaped that could change how its surroundings are shown.
+    """Escape every character that could change how the text around it is shown.
 
-    Line feeds and tabs stay: names that could hold them pass through printable_name().
+    Line feeds and tabs stay. For names that may contain them use printable_name().
     """
     return _UNPRINTABLE.sub(_escape, text)
 
 
 def printable_name(text: str) -> str:
-    """Return a name as one line: as printable(), with line feeds and tabs escaped too."""
+    """Escape a name like printable(), and also line feeds and tabs, so that it is one line."""
     return printable(text).replace("\n", "\\x0a").replace("\t", "\\x09")
 
 
 def printable_values(value: Any) -> Any:
-    """Return an answer of a module with printable() applied to every text in it, keys too."""
+    """Return a module's result with printable() applied to every text in it, keys too."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):

@@ -7,10 +7,10 @@
 
 """Parse unit files, and change the assignments in the text of a drop-in.
 
-Strategy: a text is split into statements, each with all the lines it takes, so
-that a changed drop-in keeps every other line byte for byte.
-Pure. Of systemd.syntax(7) this handles sections, comments, blanks around "=", and
-lines continued with a backslash; assignments need no more.
+Strategy: a text is split into statements, and each keeps all its lines. So a changed
+drop-in keeps every other line byte for byte.
+Pure. The parser handles the part of systemd.syntax(7) that assignments need: sections,
+comments, blanks around "=", and lines continued with a backslash.
 """
 
 import re
@@ -20,6 +20,10 @@ HEADER = (
     "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else."
 )
 SECTION = "Service"
+# systemd:src/basic/fileio.c:read_line_full and src/basic/string-util.h. Other line ends of Unicode
+# are ordinary characters there.
+_LINE = re.compile("[^\n\r]*(?:\r\n|\n|\r)|[^\n\r]+")
+_BLANKS = " \t\n\r"
 
 
 class DropIn(NamedTuple):
@@ -33,23 +37,23 @@ class DropIn(NamedTuple):
 class _Statement(NamedTuple):
     """One statement of a unit file, or a comment or blank line between two."""
 
-    lines: str  # all lines it takes, with their line ends
-    section: Optional[str]  # the section that it stands in, or opens
+    lines: str  # all its lines, with their line ends
+    section: Optional[str]  # the section that it is in, or that it opens
     key: Optional[str]  # None unless it is an assignment
     value: Optional[str]
-    is_complete: bool = True  # False for the last one of a file if it ends with a backslash
+    is_complete: bool = True  # False for a last statement that ends with a backslash
 
 
 def _split_statements(text: str) -> Iterator[_Statement]:
     section: Optional[str] = None
     lines, joined = "", ""
-    for line in text.splitlines(True):
-        content = line.strip()
+    for line in _LINE.findall(text):
+        content = line.strip(_BLANKS)
         is_comment = content.startswith(("#", ";"))
         is_continuation = bool(lines)
         lines += line
         if is_comment and is_continuation:
-            continue  # the statement goes on behind the comment
+            continue  # the statement continues after the comment
         if content.endswith("\\") and not is_comment:
             joined += content[:-1] + " "
             continue
@@ -57,7 +61,9 @@ def _split_statements(text: str) -> Iterator[_Statement]:
         key, equals, value = joined.partition("=")
         if joined.startswith("[") and joined.endswith("]"):
             section, equals = joined[1:-1], ""
-        yield _Statement(lines, section, key.strip() if equals else None, value.strip() if equals else None)
+        yield _Statement(
+            lines, section, key.strip(_BLANKS) if equals else None, value.strip(_BLANKS) if equals else None
+        )
         lines, joined = "", ""
     if lines:
         yield _Statement(lines, section, None, None, is_complete=False)
@@ -70,7 +76,7 @@ def read_assignment(text: str, key: str) -> Optional[str]:
 
 
 def _read_assignments(text: str, key: str) -> List[Optional[str]]:
-    if key not in text:  # as in most files; splitting them would take time
+    if key not in text:  # most files: splitting them would take time
         return []
     return [
         statement.value
@@ -80,10 +86,10 @@ def _read_assignments(text: str, key: str) -> List[Optional[str]]:
 
 
 def resolve_assignment(texts: List[str], key: str, is_valid: Callable[[str], bool]) -> Optional[str]:
-    """Return the value that a unit file and its drop-ins give to a key; None if they give none.
+    """Return the value of a key in a unit file and its drop-ins, or None.
 
-    The texts come in the order in which systemd reads them: the last valid value wins. An empty
-    value resets the ones before it. systemd logs and ignores an invalid value.
+    The texts are in the order in which systemd reads them: the last valid value wins. An empty
+    value resets all values before it. systemd logs and ignores an invalid value.
     """
     values = [value for text in texts for value in _read_assignments(text, key)]
     for value in reversed(values):
@@ -107,8 +113,8 @@ def is_policy(value: str) -> bool:
 def change_assignments(text: Optional[str], assignments: Dict[str, Optional[str]]) -> Optional[str]:
     """Return a drop-in's text with these values by key in [Service]; None removes a key.
 
-    Every other line stays as it is. The text is None for a file that does not exist. None comes
-    back if nothing but our own header would be left.
+    Every other line stays as it is. Pass None as the text of a missing file. The result is None if
+    only our own header would be left.
     """
     kept = [
         statement
@@ -121,7 +127,7 @@ def change_assignments(text: Optional[str], assignments: Dict[str, Optional[str]
         return _join_lines(kept) if is_foreign else None
     if not kept:
         return f"{HEADER}\n[{SECTION}]\n{new_lines}"
-    # Behind the last line of the section, so that nothing in the section overrides the new lines.
+    # Add at the end of the section, so that nothing in the section overrides the new lines.
     last = max((number for number, statement in enumerate(kept) if statement.section == SECTION), default=None)
     if last is None:
         return f"{_end_lines(kept)}[{SECTION}]\n{new_lines}"
@@ -133,7 +139,7 @@ def _join_lines(statements: List[_Statement]) -> str:
 
 
 def _end_lines(statements: List[_Statement]) -> str:
-    """Return the text, with a line end if it lacks one, and an empty line to end a continuation."""
+    """Return the text with a final line end, and an empty line to end a continuation."""
     text = _join_lines(statements)
     if text and not text.endswith("\n"):
         text += "\n"

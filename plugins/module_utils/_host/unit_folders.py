@@ -9,17 +9,20 @@
 
 Strategy: every path starts at "/", as systemd prints it, and is looked up below a
 root folder, so that tests can pass a tree of ordinary files. A drop-in is written
-to a temporary file and renamed, so that systemd never reads half of one.
+to a temporary file and renamed, so that systemd never reads half of one. The
+temporary file always has the same name, so that the next run removes what a
+killed run left.
 Source: systemd.unit(5), unit file load path.
 """
 
+import contextlib
 import os
-import tempfile
+import stat
 from typing import List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
 
-# Where systemd looks for units and their drop-ins: of files with the same name the first wins.
+# The folders where systemd searches units and drop-ins. Of files with the same name the first wins.
 UNIT_FOLDERS = (
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -33,6 +36,8 @@ USER_UNIT_FOLDERS = (
     "/usr/local/lib/systemd/user",
     "/usr/lib/systemd/user",
 )
+MAX_UNIT_BYTES = 1 << 20  # far more than any unit file has
+_DEV_NULL = os.makedev(1, 3)  # the file of a masked unit is a link to it
 
 
 class UnitFolders:
@@ -46,18 +51,26 @@ class UnitFolders:
         return os.path.join(self._root, path.lstrip("/"))
 
     def read(self, path: str) -> Optional[str]:
-        """Return a file's text, or None if it does not exist.
+        """Return a file's text with its own line ends, or None if it does not exist.
 
-        Bytes that are not UTF-8 become surrogates; write() turns them back.
-        Raises AccessError if the file cannot be read.
+        Bytes that are not UTF-8 become surrogates; write() turns them back. /dev/null is empty.
+        Raises AccessError if the file cannot be read, is not a regular file, or is too long.
         """
         try:
-            with open(self.locate(path), encoding="utf-8", errors="surrogateescape") as stream:
-                return stream.read()
+            # Opening a FIFO without O_NONBLOCK would wait for a writer.
+            fd = os.open(self.locate(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+            try:
+                text = _read_text(fd)
+            finally:
+                os.close(fd)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise AccessError(f"{path} cannot be read: {error.strerror}") from error
+        if text is None or len(text) > MAX_UNIT_BYTES:
+            problem = "it is not a file" if text is None else f"it is longer than {MAX_UNIT_BYTES >> 20} MiB"
+            raise AccessError(f"{path} cannot be read: {problem}")
+        return text
 
     def find_drop_ins(self, unit_id: str) -> List[str]:
         """Return the paths of a unit's drop-ins, in the order of UNIT_FOLDERS, then by name.
@@ -77,45 +90,108 @@ class UnitFolders:
         return paths
 
     def has_user_unit(self, name: str) -> bool:
-        """Return whether there is a unit of this name for the service managers of users."""
+        """Return whether users' service managers have a unit of this name."""
         return any(os.path.lexists(self.locate(os.path.join(folder, name))) for folder in USER_UNIT_FOLDERS)
 
     def write(self, path: str, text: str) -> None:
-        """Replace a file with this text, all or nothing; its folder is made if missing.
+        """Replace a file with this text, completely or not at all; create its folder if missing.
 
-        Raises AccessError if that fails.
+        Raises AccessError if that fails, and leaves neither a temporary file nor an empty folder.
         """
         real_path = self.locate(path)
-        folder = os.path.dirname(real_path)
+        folder, unfinished = os.path.dirname(real_path), _name_unfinished(real_path)
         try:
             if not os.path.isdir(folder):
                 os.makedirs(folder)
+            self.sweep(path)
+            if _is_empty(folder):  # it is ours
                 os.chmod(folder, 0o755)  # whatever the umask: everybody may run systemctl cat
-            fd, unfinished = tempfile.mkstemp(prefix="." + os.path.basename(path), dir=folder)
             try:
-                with open(fd, "w", encoding="utf-8", errors="surrogateescape") as stream:
+                fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+                with open(fd, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
                     os.fchmod(fd, 0o644)
                     stream.write(text)
                     stream.flush()
                     os.fsync(fd)
                 os.rename(unfinished, real_path)
             except BaseException:
-                os.unlink(unfinished)
+                with contextlib.suppress(OSError):
+                    os.unlink(unfinished)
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)  # only if nothing else is in it
                 raise
+            _sync_folder(folder)
         except OSError as error:
             raise AccessError(f"{path} cannot be written: {error.strerror}") from error
 
-    def remove(self, path: str) -> None:
-        """Remove a file if it exists, and its folder if that is empty then.
+    def has_leftovers(self, path: str) -> bool:
+        """Return whether a run that was killed left something of this file, or its empty folder."""
+        real_path = self.locate(path)
+        folder = os.path.dirname(real_path)
+        return os.path.lexists(_name_unfinished(real_path)) or _is_empty(folder)
 
+    def sweep(self, path: str) -> None:
+        """Remove the temporary file that a killed run left of this file.
+
+        Raises AccessError if that fails.
+        """
+        try:
+            os.unlink(_name_unfinished(self.locate(path)))
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            raise AccessError(f"{path}: what an earlier run left cannot be removed: {error.strerror}") from error
+
+    def remove(self, path: str) -> None:
+        """Remove a file and what a killed run left of it, and its folder if that is empty then.
+
+        It is no error if there is nothing to remove.
         Raises AccessError if that fails.
         """
         real_path = self.locate(path)
         folder = os.path.dirname(real_path)
+        self.sweep(path)
         try:
             if os.path.lexists(real_path):
                 os.unlink(real_path)
-            if os.path.isdir(folder) and not os.listdir(folder):
+            if _is_empty(folder):
                 os.rmdir(folder)
+            elif os.path.isdir(folder):
+                _sync_folder(folder)
         except OSError as error:
             raise AccessError(f"{path} cannot be removed: {error.strerror}") from error
+
+
+def _read_text(fd: int) -> Optional[str]:
+    """Return an open file's text, up to one character too many; None if it is no regular file."""
+    found = os.fstat(fd)
+    if stat.S_ISCHR(found.st_mode) and found.st_rdev == _DEV_NULL:
+        return ""
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        return None
+    with open(fd, encoding="utf-8", errors="surrogateescape", newline="", closefd=False) as stream:
+        return stream.read(MAX_UNIT_BYTES + 1)
+
+
+def _name_unfinished(real_path: str) -> str:
+    """Return the name of the temporary file; systemd reads only names that end with .conf."""
+    folder, name = os.path.split(real_path)
+    return os.path.join(folder, f".{name}.new")
+
+
+def _is_empty(folder: str) -> bool:
+    """Return whether this is a folder without anything in it, and not a link to one."""
+    try:
+        return not os.path.islink(folder) and not os.listdir(folder)
+    except OSError:
+        return False
+
+
+def _sync_folder(folder: str) -> None:
+    """Write a folder's new names to the disk, so that they outlast a crash right after the run."""
+    with contextlib.suppress(OSError):  # not every file system can do that
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

@@ -8,8 +8,8 @@
 """Find log files, order and decompress them, and continue where the last run stopped.
 
 The files of a rotated log are one log: kern.log continues where kern.log.1 ends. A file is
-recognised by its first bytes, as rotation changes its name, its inode, and, once it is
-compressed, its size.
+recognised by its first bytes, because rotation changes its name and its inode, and compression
+changes its size.
 """
 
 import glob
@@ -43,16 +43,16 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams
     translate_errors,
 )
 
-# How much of a file is checked for being text.
+# How much of a file is checked for binary data.
 _SAMPLE_BYTES = 65536
 
-# How many of its first bytes identify a file: the first lines contain their timestamps.
+# How many first bytes identify a file. They differ between files, because lines have timestamps.
 _MARK_BYTES = 1024
 
 # A file of this size or more is searched first. Reading all of a smaller one takes about a second.
 _SEARCHED_BYTES = 8 << 20
 
-# No kernel's buffer is larger. dmesg's JSON has to be read as a whole.
+# No kernel's buffer is larger. dmesg's JSON must be read as a whole.
 _LARGEST_DMESG = 1 << 24
 
 # The most files of one run.
@@ -68,7 +68,7 @@ _ROTATED = re.compile(r"(?P<stem>.+?)(?:\.(?P<number>\d{1,4})|-(?P<date>\d{8}(?:
 
 
 def expand_paths(patterns: Iterable[str]) -> List[str]:
-    """Return the files that paths and globs name, each once, in the order given.
+    """Return the files that match paths and globs, each once, in the order given.
 
     The files of a glob are ordered by log, and within a log from old to new. Raises
     NotFoundError for a glob that matches nothing, and InputError if there are too many.
@@ -117,10 +117,10 @@ def _age_key(path: str) -> Tuple[str, int, int, str]:
 
 
 class Mark(NamedTuple):
-    """How far a file was read; as text C(DIGEST:LENGTH:OFFSET)."""
+    """The offset up to which a file was read; as text C(DIGEST:LENGTH:OFFSET)."""
 
-    digest: str  # of its first bytes
-    length: int  # how many first bytes
+    digest: str  # of the file's first bytes
+    length: int  # number of these first bytes
     offset: int  # in bytes, decompressed
 
     def __str__(self) -> str:
@@ -128,13 +128,13 @@ class Mark(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Mark":
-        """Return the mark that C(str) wrote as this text."""
+        """Parse the text of a mark, as C(str) writes it."""
         digest, length, offset = text.split(":")
         return cls(digest, int(length), int(offset))
 
 
 class LogFile:
-    """A log file, read from where the last run stopped."""
+    """A log file, read from the place where the last run stopped."""
 
     def __init__(
         self,
@@ -175,9 +175,9 @@ class LogFile:
         return 0 < mark.length <= len(self._sample) and _digest(self._sample[: mark.length]) == mark.digest
 
     def mark(self, offset: Optional[int] = None) -> Optional[Mark]:
-        """Return the mark for C(offset), by default for where reading stopped.
+        """Return the mark for C(offset), by default for the place where reading stopped.
 
-        Returns None for an empty file, which could not be recognised again.
+        Returns None for an empty file, because it could not be recognised again.
         """
         length = min(len(self._sample), _MARK_BYTES)
         return Mark(_digest(self._sample[:length]), length, self._end if offset is None else offset) if length else None
@@ -315,7 +315,7 @@ def _digest(data: bytes) -> str:
 
 
 def _refuse_binary(path: str, sample: bytes) -> None:
-    """Raise InputError if over 5 % of the sample are control characters.
+    """Raise InputError if more than 5 % of the sample are control characters.
 
     Text has hardly any, but a crash may leave a line or two of them.
     """

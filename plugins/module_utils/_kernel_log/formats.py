@@ -5,10 +5,10 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Records from lines of text in any log format, and from dmesg's JSON.
+"""Parse records from lines of text in any log format, and from dmesg's JSON.
 
 Pure. One file may mix lines of text, records of /dev/kmsg, journal entries in JSON, and lines
-that Docker or a cloud wrapped in JSON. dmesg's JSON fills a file of its own.
+that Docker or a cloud service wrapped in JSON. dmesg's JSON is always a whole file.
 """
 
 import json
@@ -31,7 +31,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timesta
 _FRAME = re.compile("^(?:\ufeff|\x1e|data: (?={))+")
 _FRAME_STARTS = "\ufeff\x1ed"
 
-# What the kernel prints after the name of a task. A name that ends a line has nothing after it.
+# What the kernel prints after the name of a task. Nothing follows a name at the end of a line.
 _AFTER_NAMES = (" invoked oom-killer: ", " Not tainted ", " Tainted: ")
 
 # Two lines that lost the line end between them, mostly when rsyslogd rotated the file:
@@ -43,12 +43,12 @@ _DROPPED = re.compile(r"(\*\* \d{1,18} printk messages dropped \*\*) (?=\[)")
 
 
 def parse_lines(lines: Iterable[str], place: Callable[[], Optional[Place]] = lambda: None) -> Iterator[Record]:
-    """Yield the records in the lines of a file, whatever formats they have.
+    """Yield the records in the lines of a file, in any mix of formats.
 
-    C(place) returns the place of the line that was taken last.
+    C(place) returns the place of the line that was read last.
     """
     in_kmsg = False
-    last: Optional[Record] = None  # the last line of text that did not continue another
+    last: Optional[Record] = None  # the last line of text that began a record
     has_bare_lines = False  # whether lines of text came without a stamp
     for line in lines:
         if line[:1] in _FRAME_STARTS:
@@ -75,9 +75,9 @@ def parse_lines(lines: Iterable[str], place: Callable[[], Optional[Place]] = lam
 
 
 def _continues(record: Record, last: Optional[Record], has_bare_lines: bool) -> bool:
-    """Return whether a line has no stamp and no tag of its own.
+    """Return whether a line continues another: it has no stamp and no tag of its own.
 
-    Something that looks like an uptime may still belong to a task's name, as the name has room
+    Text that looks like an uptime may still belong to a task's name, because the name has room
     for a line end and 14 bytes.
     """
     if record.clock is not None or record.program is not None or record.trusted is not None:
@@ -90,23 +90,23 @@ def _continues(record: Record, last: Optional[Record], has_bare_lines: bool) -> 
 
 
 def _continue(last: Record, record: Record, line: str) -> Record:
-    """Return the record of a line that continues another, with the stamps and trust of that one.
+    """Return the record of a line that continues C(last), with the stamps and trust of C(last).
 
-    The writer of the first line of a message wrote all its lines. What looks like an uptime is
-    the end of a name, so it stays in the text.
+    One writer wrote all lines of a message. Text that looks like an uptime is the end of a name
+    here, so it stays in the text.
     """
     text = record.text if record.monotonic is None and not line.startswith(_AFTER_NAMES) else line
     return last._replace(text=text, raw=line, place=record.place, bare=True)
 
 
 def _split_glued(line: str) -> List[str]:
-    """Return the lines that were written without a line end between them."""
-    if line.startswith("** "):  # the console of 4.4 to 4.9 ends no line after it
+    """Split a line where the line end between two lines is missing."""
+    if line.startswith("** "):  # the console of 4.4 to 4.9 writes no line end after it
         mark = _DROPPED.match(line)
         return [mark.group(1), line[mark.end() :]] if mark else [line]
     tag = line.rfind(" kernel: ", 0, LONGEST_LINE)
     stamped = line[9:10] == ":" or line[13:14] == ":"  # "Nov 23 04:43:46", "2026-11-23T04:43:46"
-    if tag < 0 or (stamped and line.count(":", 0, tag) < 4):  # nearly all lines: no second stamp
+    if tag < 0 or (stamped and line.count(":", 0, tag) < 4):  # nearly all lines have no second stamp
         return [line]
     cuts = [0] + [match.start() for match in _GLUED.finditer(line[:LONGEST_LINE])] + [len(line)]
     # Only the kernel's own words end where two lines meet. The name of a cgroup may look like two
@@ -122,10 +122,10 @@ _ESCAPE = re.compile(r"\\([\"\\/bfnrt]|u[0-9a-fA-F]{4})|\\")
 
 
 def parse_dmesg_json(text: str) -> Iterator[Record]:
-    r"""Yield the records of C(dmesg --json). Raises ValueError if the text is anything else.
+    r"""Yield the records of C(dmesg --json). Raises ValueError for any other text.
 
-    Only the facility's name is proof, which C(--decode) adds: the number no longer holds the
-    facility. dmesg writes unprintable bytes as \x0a, an escape that JSON does not have.
+    Only the facility's name is proof. C(--decode) adds it: the number does not include the
+    facility. dmesg writes unprintable bytes as \x0a, which is no valid escape in JSON.
     """
     found = json.loads(_ESCAPE.sub(lambda match: match.group() if match.group(1) else "\\\\", text), strict=False)
     entries = found.get("dmesg") if isinstance(found, dict) else None

@@ -41,7 +41,7 @@ _MATCHES = (
 
 
 def has_journal(root: str = "/") -> bool:
-    """Return whether journald keeps a log here, as a folder alone may be left over."""
+    """Return whether journald has log files here; an empty folder is not enough."""
     return bool(_find_journal_files(root))
 
 
@@ -56,7 +56,7 @@ def _find_journal_files(root: str) -> List[str]:
 class Journal:
     """The messages of the kernel and of killers, oldest first, read with journalctl(1).
 
-    Those of one boot, of all boots, or since a cursor.
+    It selects one boot, all boots, or the messages after a cursor.
     """
 
     def __init__(
@@ -100,7 +100,8 @@ class Journal:
         hidden = [path for path in _find_journal_files("/") if not os.access(path, os.R_OK)]
         if hidden:  # journalctl would silently show only the other files
             raise AccessError(
-                f"the journal cannot be read: no permission for {hidden[0]}: be root, or in the group systemd-journal"
+                f"the journal cannot be read: no permission for {hidden[0]}:"
+                " use become, or join the group systemd-journal"
             )
         try:
             program = Program(self._command + _MATCHES, self._seconds)

@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Records from what journald and log shippers write: journal entries, Docker's and Google's JSON.
+"""Parse journal entries, and the JSON of Docker and Google Cloud Logging, into records.
 
 Pure.
 """
@@ -29,12 +29,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timesta
     format_utc,
 )
 
-# A journal entry of the kernel holds one message and a few dozen short fields. A message that
-# is written as numbers takes up to five characters a byte.
+# A journal entry of the kernel has one message and a few dozen short fields. A message written as
+# numbers takes up to five characters for each byte.
 LONGEST_ENTRY = 16 * LONGEST_LINE
 
-# The services of killers, and the tags under which they log. A user's services run below
-# user@.service, so none of them can pose as one of these.
+# The services of killers, and the tags in their log lines. A user's services run below
+# user@.service, so they cannot imitate these.
 KILLER_UNITS = {
     "earlyoom.service": "earlyoom",
     "nohang.service": "nohang",
@@ -52,8 +52,8 @@ _ISO_TIME = re.compile(DATE + ZONE + "$")
 def parse_journal_entry(fields: Dict[str, Any]) -> Optional[Record]:
     """Return the record of a journal entry, or None if it has no readable message.
 
-    journalctl writes null for a message that is too long. Fields that begin with "_" are
-    journald's own, so no program can pose as the kernel or as another service. What a program
+    journalctl writes null for a message that is too long. Only journald writes fields that begin
+    with "_", so no program can imitate the kernel or another service. A line that a program
     writes to /dev/kmsg has the kernel's transport, but never its facility.
     """
     message = fields.get("MESSAGE")
@@ -115,7 +115,7 @@ def read_export_entries(stream: IO[bytes]) -> Iterator[Tuple[int, Dict[str, Any]
             fields, length = {}, 0
             continue
         name, has_value, value = line[:-1].partition(b"=")
-        if not has_value:  # a value that is not text follows: its size, its bytes, a line end
+        if not has_value:  # a binary value follows: its size, its bytes, a line end
             size = stream.read(8)
             if len(size) < 8:
                 return
@@ -130,7 +130,7 @@ def read_export_entries(stream: IO[bytes]) -> Iterator[Tuple[int, Dict[str, Any]
 def _read_value(stream: IO[bytes], length: int) -> bytes:
     """Read a value of this length, and return its first LONGEST_ENTRY bytes.
 
-    No message of the kernel is longer, and a corrupt length must not fill the memory.
+    No kernel message is longer, and a corrupt length must not fill the memory.
     """
     kept = stream.read(min(length, LONGEST_ENTRY))
     left = length - len(kept)
@@ -146,7 +146,7 @@ def _read_value(stream: IO[bytes], length: int) -> bytes:
 
 
 def parse_json_entry(text: str) -> Optional[Record]:
-    """Return the record in a JSON object, or None if the text is anything else.
+    """Return the record in a JSON object, or None for any other text.
 
     The object is a journal entry, or a line that Docker or Google Cloud Logging wrapped.
     """
@@ -164,8 +164,8 @@ def parse_json_entry(text: str) -> Optional[Record]:
 def _parse_docker_line(fields: Dict[str, Any]) -> Optional[Record]:
     """Return the record in a line of Docker's json-file driver, or None.
 
-    Kubernetes writes the same facts as C(2026-11-23T04:43:45Z stdout F text). Neither form
-    proves the writer.
+    Kubernetes writes the same fields as C(2026-11-23T04:43:45Z stdout F text). Neither format
+    proves which program wrote the line.
     """
     stamp, stream, line = _read_iso_time(fields, "time"), _read_text(fields, "stream"), _read_text(fields, "log")
     if stamp is None or stream is None or line is None:
@@ -176,8 +176,8 @@ def _parse_docker_line(fields: Dict[str, Any]) -> Optional[Record]:
 def _parse_google_entry(fields: Dict[str, Any]) -> Optional[Record]:
     """Return the record in an entry of Google Cloud Logging, or None.
 
-    C(textPayload) is a line of a console or a file, C(jsonPayload) a journal entry. But a
-    container's JSON output is a C(jsonPayload) too, so its fields prove nothing.
+    C(textPayload) is a line of a console or a file, C(jsonPayload) is a journal entry. But JSON
+    from a container is also a C(jsonPayload), so its fields prove nothing.
     """
     stamp, line = _read_iso_time(fields, "timestamp"), _read_text(fields, "textPayload")
     entry = fields.get("jsonPayload")
@@ -193,6 +193,6 @@ def _parse_google_entry(fields: Dict[str, Any]) -> Optional[Record]:
 
 
 def _read_iso_time(fields: Dict[str, Any], name: str) -> Optional[str]:
-    """Return a field that is an ISO 8601 time, and nothing that another prefix could match."""
+    """Return a field if the whole value is an ISO 8601 time, else None."""
     value = _read_text(fields, name)
     return value if value is not None and _ISO_TIME.match(value) else None

@@ -14,7 +14,7 @@ from typing import List, Optional
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record, parse_kmsg_line
 
-# One read of /dev/kmsg returns one record, which fits with all its escapes
+# One read of /dev/kmsg returns one record. With all its escapes it fits
 # (kernel/printk/printk.c:PRINTKRB_RECORD_MAX).
 _RECORD_BYTES = 16384
 
@@ -34,11 +34,11 @@ class Kmsg:
         except PermissionError as error:
             raise AccessError(
                 f"{path} cannot be read ({error.strerror}): "
-                "be root, or have CAP_SYSLOG while kernel.dmesg_restrict is 1"
+                "use become, or grant CAP_SYSLOG if kernel.dmesg_restrict is 1"
             ) from error
         self.lost = 0  # records that were overwritten before they were read
         self._start = start
-        self.next: Optional[int] = start  # expected number of the next record; None: any
+        self.next: Optional[int] = start  # expected number of the next record; None accepts any
 
     def __enter__(self) -> "Kmsg":
         return self
@@ -51,25 +51,25 @@ class Kmsg:
         os.close(self._fd)
 
     def seek_end(self) -> None:
-        """Skip the records that are there, so that only new ones are read."""
+        """Skip the existing records, so that only new ones are read."""
         os.lseek(self._fd, 0, os.SEEK_END)
         self.next = None
 
     def wait(self, seconds: float) -> None:
-        """Wait until there is a record to read, or the time is over."""
+        """Wait until there is a record to read, at most this many seconds."""
         select.select([self._fd], [], [], seconds)
 
     def read(self) -> List[Record]:
-        """Return every record that is there now, without waiting."""
+        """Return all records that are available now, without waiting."""
         records: List[Record] = []
         while True:
             try:
                 chunk = os.read(self._fd, _RECORD_BYTES)
             except BlockingIOError:
                 return records
-            except BrokenPipeError:  # overwritten meanwhile: the kernel continues with its oldest
+            except BrokenPipeError:  # the record was overwritten: the kernel continues with the oldest one
                 continue
-            # After the first line come " KEY=value" lines about the device that logged it.
+            # The lines after the first are " KEY=value" lines about the device that logged it.
             line = chunk.decode("utf-8", "backslashreplace").split("\n", 1)[0]
             found = parse_kmsg_line(line)
             if found is None:

@@ -5,12 +5,16 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Strip the prefixes of a line of kernel text, and read what they hold.
+"""Strip the prefixes of a line of kernel text, and read their stamps, tags and facilities.
 
-Pure. The same message arrives from /dev/kmsg, from dmesg in five forms, from syslog and journal
-files of every age, and from pipelines that add stamps of their own. A prefix is recognised by
-its content, never by its column: stamps and tags are stripped from the left end, one at a time,
-until none is left.
+Pure. The same message arrives from /dev/kmsg, from dmesg in five formats, from syslog and journal
+files of every age, and from tools that add their own stamps. A prefix is recognised by its
+content, never by its column. Stamps and tags are stripped from the left end, one at a time, until
+no prefix is left.
+
+To add a prefix, write its pattern, and add it to _PREFIXES under the first characters that it can
+have. A tag that follows a stamp goes into _TAGS, _SYSLOG_TAGS or _UPTIME_TAGS instead. A method
+of _Prefixes reads a prefix that has a stamp, a tag or a facility.
 """
 
 import functools
@@ -34,17 +38,18 @@ MOST_PREFIXES = 12
 _LEVEL = r"(?:emerg|alert|crit|err|warn|warning|notice|info|debug)"
 # In any language, also as a number with its sign: "Nov", "\u043d\u043e\u044f\u0431.", "11\u6708"
 _MONTH = r"(?:[^\W\d]{2,12}\.?|\d{1,2}[^\W\d])"
-# dmesg -d and journalctl -o short-delta: the time since the line before
+# dmesg -d and journalctl -o short-delta: the time since the previous line
 _DELTA = r"(?:\s{1,20}|\s?<\s*\d{1,12}\.\d{1,9}[ *]?>)?"
 # dmesg, with uptime: "[  123.456789] "
 _UPTIME = re.compile(r"\[\s*(?P<uptime>\d{1,12}\.\d{1,9})" + _DELTA + r"\](?:\s|$|(?=\[\s*[TC]\d))")
-# As the kernel writes it, at least 14 bytes: with its prefix longer than a task's name can be.
+# An uptime as the kernel writes it has at least 14 bytes. With its prefix it is longer than any
+# task's name.
 _LONG_UPTIME = r"\[[ \d]{5,12}\.\d{6}\](?:\s|$)"
 _BEFORE_UPTIME = r"(?=" + _LONG_UPTIME + r")"
 # The console adds the caller after the uptime: "[T1] ", "[   C0] "
 _CALLER = re.compile(r"\[\s*[TC]\d+\]\s?")
 
-# IPv6 addresses have colons. A host that was anonymised has brackets, "<hostname>".
+# IPv6 addresses have colons. An anonymised host has brackets, "<hostname>".
 _HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,60}[>\]]) "
 
 # Traditional syslog, also with the day of the week and the year: "Nov 23 04:43:46 ",
@@ -52,7 +57,7 @@ _HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,
 _SYSLOG = re.compile(
     r"(?:[^\W\d]{1,12}\.? +|\d{4} (?=[^\W\d]))?" + _MONTH + r"\s+\d{1,2}(?: \d{4})? " + CLOCK + r"(?: \d{4})?:?\s+"
 )
-# dmesg -T, which is translated, and longer than a task's name: "[Tue Mar 11 10:16:36 2025] ",
+# dmesg -T, in the user's language, and longer than a task's name: "[Tue Mar 11 10:16:36 2025] ",
 # "[di. 11. M\u00e4rz 2025, 10:16:36] "
 _CTIME = re.compile(
     r"\[(?=[^\[\]]{14,60}\])(?=[^\[\]]{0,40}[^\W\d])[^\[\]]{2,40}?[ ,]"
@@ -60,7 +65,7 @@ _CTIME = re.compile(
     + _DELTA
     + r"\]\s?"
 )
-# dmesg -e and -H, to the minute or since the line before: "[Aug12 10:16] ", "[12. Aug 10:16] ",
+# dmesg -e and -H, to the minute or since the previous line: "[Aug12 10:16] ", "[12. Aug 10:16] ",
 # "[  +0.000012] "
 _DELTA_OR_MINUTE = re.compile(
     r"\[(?:\s*\+\d{1,12}\.\d{1,9}|\s?(?:"
@@ -91,10 +96,10 @@ _BEFORE_STAMP = (
 )
 _LABEL = re.compile(r"(?:\d{1,9}[:.)]?\s*|(?:[\w.-]+ ){0,2}[\w.-]+(?:: | # ))" + _BEFORE_STAMP)
 _BLANK = re.compile(r"[ \t]+")
-# A quoted mail, also in HTML; before a stamp also an item of a list, or a column of a table.
+# A quoted mail, also in HTML; before a stamp also a list item, or a column of a table.
 _QUOTE = re.compile(r"(?:>[ \t]*)+")
 _QUOTE_BEFORE_STAMP = re.compile(r"(?:(?:>|&gt;|[:|*#-])[ \t]+)+" + _BEFORE_STAMP)
-# "kernel: " whose stamp somebody removed; "kernel: [  123.456789] ", "host - [  123.456789] "
+# "kernel: " without its stamp; "kernel: [  123.456789] ", "host - [  123.456789] "
 _LONE_TAG = re.compile(
     r"(?:kernel: ?|[^\s\[]+ - )" + _BEFORE_UPTIME + r"|(?P<tag>kernel):(?!\s*invoked oom-killer: ) ?"
 )
@@ -126,8 +131,8 @@ _TAG_FACILITY = re.compile(
     + r":(?: |(?=\[))"
 )
 # After the uptime of journalctl -o short-monotonic, with or without a host. After dmesg's uptime
-# comes a message. That may begin with words and a colon, or with the name of a task, which must
-# not turn the kernel's line into a program's.
+# comes a message. It may begin with words and a colon, or with the name of a task. These must not
+# make the kernel's line look like a program's.
 _TAG_UPTIME = re.compile(
     r"(?=(?:"
     + _HOST
@@ -151,11 +156,11 @@ _TAGS = (_TAG_FACILITY, _TAG, _TAG_5424, _BARE_HOST)
 _SYSLOG_TAGS = (_UNTAGGED_HOST, *_TAGS)
 _UPTIME_TAGS = (_TAG_UPTIME,)
 
-# --- what prefixes hold --------------------------------------------------------------------
+# --- the data in prefixes ------------------------------------------------------------------
 
 
 class _Prefixes:
-    """What the prefixes that were stripped so far hold, and which ones may follow.
+    """The data of the prefixes stripped so far, and the prefixes that may follow.
 
     Each C(read_) method handles one kind of prefix. It takes the match and the text after it,
     and returns the text that is left.
@@ -163,7 +168,7 @@ class _Prefixes:
 
     __slots__ = ("clock", "line", "monotonic", "program", "table", "time", "trusted")
 
-    line: str  # as it was before the first prefix was stripped
+    line: str  # the whole line, with all prefixes
     table: "_Table"  # which prefixes may follow
     monotonic: Optional[float]
     clock: Optional[float]
@@ -178,7 +183,7 @@ class _Prefixes:
 
     def read_uptime(self, match: "re.Match[str]", text: str) -> str:
         self.monotonic, self.table = float(match.group("uptime")), _AFTER_UPTIME
-        if match.string is self.line and ("kernel: " in text or "]: " in text):  # a tag, which few lines have
+        if match.string is self.line and ("kernel: " in text or "]: " in text):  # few lines have a tag
             return self._strip_tag(text, _UPTIME_TAGS)
         return text
 
@@ -195,7 +200,7 @@ class _Prefixes:
     def read_facility(self, match: "re.Match[str]", text: str) -> str:
         if match.group("facility") != "kern":
             self.trusted = False
-        elif match.string is self.line:  # as dmesg writes it; any program can write it after another prefix
+        elif match.string is self.line:  # dmesg -x writes it first; after another prefix, any program can write it
             self.trusted = True
         return text
 
@@ -238,7 +243,7 @@ class _Prefixes:
         return self._strip_tag(text, _TAGS)
 
     def _strip_tag(self, text: str, patterns: Tuple["re.Pattern[str]", ...]) -> str:
-        """Set the program that the tag names, and distrust any but the kernel."""
+        """Set the program from the tag; distrust any tag or facility except the kernel's."""
         for pattern in patterns:
             match = pattern.match(text)
             if match:
@@ -252,17 +257,17 @@ class _Prefixes:
         return text
 
 
-@functools.lru_cache(maxsize=16)  # many lines are of one second
+@functools.lru_cache(maxsize=16)  # many lines have the same second
 def _parse_clock(stamp: str) -> float:
-    """Return the seconds of the day of a stamp, which in Swedish has points between its parts."""
+    """Return the seconds of the day in a stamp. In Swedish it has points instead of colons."""
     seconds = int(stamp[:2]) * 3600 + int(stamp[3:5]) * 60
     return seconds + float(stamp[6:].replace(",", "."))
 
 
 # --- which prefix may stand where ----------------------------------------------------------
 
-# What may stand at the left end, by its first character ("" is any other), in the order in which
-# it is tried. A prefix without a method holds nothing.
+# The patterns that may match at the left end, by first character ("" is any other), in the order
+# in which they are tried. A prefix without a method has no data.
 _Reader = Callable[[_Prefixes, "re.Match[str]", str], str]
 _Table = Dict[str, List[Tuple["re.Pattern[str]", Optional[_Reader]]]]
 
@@ -316,15 +321,16 @@ def _build_table(is_allowed: Callable[["re.Pattern[str]"], bool]) -> _Table:
     }
 
 
-# A message may begin with the name of a task, which may look like a prefix that never follows.
+# A message may begin with a task's name that looks like a prefix. So after a stamp or an uptime
+# only the prefixes that really follow it are tried.
 _ANYTHING = _build_table(lambda pattern: True)
 _AFTER_STAMP = _build_table(lambda pattern: pattern not in (_QUOTE, _QUOTE_BEFORE_STAMP, _TALOS, _LABEL))
 _AFTER_UPTIME = _build_table(lambda pattern: pattern in (_BLANK, _CALLER, _FACILITY, _PRIORITY, _LONE_TAG))
 _NOTHING = _build_table(lambda pattern: False)
 
-# --- the way through -----------------------------------------------------------------------
+# --- one line ------------------------------------------------------------------------------
 
-# Colours of a terminal: dmesg --color=always, and programs that take a pipe for a terminal.
+# Colours of a terminal: dmesg --color=always, and programs that colour their output in a pipe.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # The prefix of most lines of most logs, "Nov 23 04:43:46 host kernel: [  123.456789] ", stripped
@@ -337,9 +343,10 @@ _USUAL = re.compile(
 def parse_text_line(line: str, place: Optional[Place] = None) -> Record:
     """Return the record of a line of a log file.
 
-    The tag C(kernel) is no proof, as logger(1) writes any tag. A tag with a pid, any other tag,
-    and any facility but the kernel's show that a program wrote the line. dmesg -x writes the
-    kernel's facility. The priority of dmesg -r has lost it, so only one above 7 is evidence.
+    The tag C(kernel) is no proof, because logger(1) writes any tag. Any other tag, a tag with a
+    pid, and any facility except the kernel's prove that a program wrote the line. C(dmesg -x)
+    writes the facility. C(dmesg -r) writes a priority without facility: only a priority above 7
+    is evidence of a program.
     """
     text = line[:LONGEST_LINE]
     if "\x1b" in text:

@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Read the kernel logs of panics that pstore kept."""
+"""Read the kernel logs of panics that pstore has saved."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Acce
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 
-# What a panic left in persistent storage: as the kernel shows it, and where systemd-pstore moves
-# it at boot (pstore.conf(5)).
+# Where the kernel shows the dumps of a panic, and where systemd-pstore moves them at boot
+# (pstore.conf(5)).
 PSTORE = ("/sys/fs/pstore", "/var/lib/systemd/pstore")
 PSTORE_BACKEND = "/sys/module/pstore/parameters/backend"
 
@@ -47,11 +47,11 @@ def pstore_backend(root: str = "/") -> Optional[str]:
 
 
 def pstore_dumps(root: str = "/") -> Iterator[Tuple[str, Iterator[Record]]]:
-    """Yield the kernel logs of panics and oopses, oldest first: the path and the records of each.
+    """Yield the path and the records of each dump of a panic or oops, oldest first.
 
-    The path of a dump in parts is that of the part with the last lines. A dump may come twice:
-    systemd-pstore also joins parts in a C(dmesg.txt). But that may hold the parts of an earlier
-    boot, not those in the same folder, so neither is skipped. Raises AccessError.
+    A dump in parts has the path of the part with the last lines. A dump may be yielded twice,
+    because systemd-pstore also joins parts in a C(dmesg.txt). That file may contain parts of an
+    earlier boot instead of those in its folder, so neither is skipped. Raises AccessError.
     """
     parts = sorted(_read_parts(root), key=lambda part: (part.written, part.folder, part.part))
     while parts:
@@ -83,10 +83,10 @@ def _read_parts(root: str) -> Iterator[_DumpPart]:
 
 
 def _refuse_unreadable(error: OSError) -> None:
-    """Raise AccessError, as an unreadable folder need not be empty; a missing one is."""
+    """Raise AccessError for an unreadable folder, which may contain dumps; ignore a missing one."""
     if not isinstance(error, FileNotFoundError):
         raise _access_error(error.filename, error) from error
 
 
 def _access_error(path: str, error: OSError) -> AccessError:
-    return AccessError(f"{path} cannot be read ({error.strerror}): be root")
+    return AccessError(f"{path} cannot be read ({error.strerror}): use become")

@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""A record of a kernel log, and how a line of /dev/kmsg becomes one.
+"""Define the record of a kernel log, and parse one from a line of /dev/kmsg.
 
 Pure.
 """
@@ -13,44 +13,44 @@ Pure.
 import re
 from typing import NamedTuple, Optional, Union
 
-# A record of the kernel's buffer holds about 1 KiB, four times that when escaped. A longer line
-# is not the kernel's, so the rest of it is ignored. That also keeps every number shorter than
-# what Python converts (sys.get_int_max_str_digits).
+# A record of the kernel's buffer has about 1 KiB, or 4 KiB when escaped. The kernel writes no
+# longer line, so the rest is ignored. The limit also keeps every number short enough for Python to
+# convert (sys.get_int_max_str_digits).
 LONGEST_LINE = 4096
 
 DAY = 86400.0
 
 
 class Place(NamedTuple):
-    """Where a reader finds a record again."""
+    """The place where a reader finds a record again."""
 
     source: str  # "journal", "kmsg" or the path of a file
     at: Union[str, int]  # cursor in the journal, number of the record, or offset in bytes
 
 
 class Record(NamedTuple):
-    """One line of kernel text, and what its log format records about it."""
+    """One line of kernel text, and the data that its log format has about it."""
 
     text: str  # the message alone
     monotonic: Optional[float] = None  # seconds since boot
     time: Optional[str] = None  # ISO 8601 UTC, only if the source has date, year and zone
-    clock: Optional[float] = None  # seconds of the day as the stamp shows them, for gaps only
+    clock: Optional[float] = None  # seconds of the day in the stamp's zone, used only to find gaps
     # True: the facility proves that the kernel wrote it. False: a program wrote it.
     # None: this format has no proof.
     trusted: Optional[bool] = None
     raw: str = ""
     boot: Optional[str] = None  # boot id, if the source has it
-    program: Optional[str] = None  # the writer according to the tag, which any program can forge
+    program: Optional[str] = None  # the writer's name in the tag, which any program can forge
     vouched: bool = False  # journald itself recorded that this program wrote it
     place: Optional[Place] = None
-    bare: bool = False  # a line without stamp and tag, which may continue the line before it
+    bare: bool = False  # a line without stamp and tag; it may continue the line before it
 
 
 def seconds_between(one: Record, other: Record) -> float:
     """Return the seconds between two records, never negative.
 
-    Their uptimes are compared, or else their clocks, which restart at midnight. Returns 0.0 if
-    they have neither in common.
+    Compares the uptimes if both records have one, else the clocks, which restart at midnight.
+    Returns 0.0 if not both have a clock either.
     """
     if one.monotonic is not None and other.monotonic is not None:
         return abs(one.monotonic - other.monotonic)
@@ -76,8 +76,8 @@ class KmsgRecord(NamedTuple):
 def parse_kmsg_line(line: str) -> Optional[KmsgRecord]:
     """Parse a line of /dev/kmsg; return None if it has another format.
 
-    Facility 0 proves that the kernel wrote the record, as the kernel never lets user space use
-    it (kernel/printk/printk.c:devkmsg_write).
+    Facility 0 proves that the kernel wrote the record, because user space cannot write it
+    (kernel/printk/printk.c:devkmsg_write).
     """
     match = _KMSG.match(line)
     if not match:

@@ -7,10 +7,10 @@
 
 """Find the ranges of a large log that may hold an event.
 
-A kernel log of a gigabyte holds a few hundred reports. Parsing every line would take minutes,
-searching for words takes a second. The ranges around each word are read: the lines before and
-after it. The table of a report has none of these words, so everything between the beginning
-of a report and the next word is read too.
+A kernel log of a gigabyte has a few hundred reports. Parsing every line would take minutes, but
+a search for words takes a second. Only the lines before and after each word are read. The table
+of a report has none of these words. So everything from the beginning of a report to the next
+word is read, too.
 """
 
 import os
@@ -24,27 +24,28 @@ except ImportError:  # Python can be built without it
     ctypes = None  # type: ignore[assignment]
 
 _BLOCK = 4 << 20
-# The C library searches without Python's lock, while this thread parses what was found. Between
-# two words a worker needs the lock, and would wait 5 ms for it (sys.getswitchinterval).
+# The C library searches without Python's lock, while this thread parses the lines found. Between
+# two words a worker needs the lock. With Python's default it would wait 5 ms for it
+# (sys.getswitchinterval).
 _WORKERS = 3
 _SWITCH_SECONDS = 5e-5
 
-# A report begins, and continues until the next word. That may be as far away as a table of 65536
-# rows is long.
+# A report begins with this word and continues until the next word. Between the two may be a table
+# of 65536 rows.
 _BEGIN = b"oom-killer: gfp_mask="
 _LONGEST_REPORT = 8 << 20
 
 # Every event of the kernel contains one of these (see _oom_parser/grammar.py), and so does the
 # beginning of a boot. A longer word is found faster. Other messages are near one of these:
-# "no killable processes" is in a report, "Kill process" is next to "Killed process", and
+# "no killable processes" is in a report, and "Kill process" is next to "Killed process".
 # "callbacks suppressed" is right before a report.
 _KERNEL_WORDS = (_BEGIN, b"oom-kill:constraint=", b"illed process ", b"Linux version ", b"Kernel panic - not syncing: ")
 
 # Every kill by a program contains one of these (see _oom_parser/user_killers.py).
 _PROGRAM_WORDS = (b" to process ", b"illing process", b" due to memory ", b" to the victim", b"oomd kill: ", b".cpp:")
 
-# Bytes that are read around a word: the trigger or the victim is some lines before it, the
-# outcome after it.
+# Bytes that are read around a word. The trigger or the victim is some lines before it, the outcome
+# after it.
 _BEFORE, _AFTER = 2048, 2048
 # If the beginning of a report is lost, its table is before the first of these.
 _ENDS = (b"oom-kill:constraint=", b"illed process ")
@@ -65,8 +66,8 @@ class Range(NamedTuple):
 def find_ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
     """Yield the ranges of a file to read, in order, from C(start) on.
 
-    The first and the last lines are always among them. Without C(programs) only the kernel's
-    messages are searched for.
+    They always include the first and the last lines. Without C(programs), the search is only for
+    the kernel's messages.
     """
     size = os.fstat(descriptor).st_size
     words = _KERNEL_WORDS + (_PROGRAM_WORDS if programs else ())

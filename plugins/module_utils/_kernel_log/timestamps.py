@@ -5,9 +5,9 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Timestamps as logs and people write them, as ISO 8601 in UTC and as seconds since 1970.
+"""Convert timestamps of logs and options to ISO 8601 in UTC, and to seconds since 1970.
 
-Pure. Nothing is guessed: text without a date, a year or a zone is not a time.
+Pure. The module does not guess: text without a date, a year or a zone is not a time.
 """
 
 import calendar
@@ -56,13 +56,13 @@ def format_utc(epoch: float) -> str:
 
 
 def parse_utc(text: str) -> float:
-    """Return the seconds since 1970 of what C(format_utc) or C(format_match) returned."""
+    """Return the seconds since 1970 of a text that C(format_utc) or C(format_match) returned."""
     whole, _point, fraction = text.rstrip("Z").partition(".")
     return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float("0." + (fraction or "0"))
 
 
 def parse_moment(name: str, text: str, now: float) -> float:
-    """Return the seconds since 1970 of the value C(text) of the option C(name).
+    """Return the time in C(text), the value of the option C(name), in seconds since 1970.
 
     The value is ISO 8601 with a zone, seconds since 1970, or a time before C(now), such as -1h.
     Raises InputError for any other text.

@@ -5,24 +5,47 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Apply a plan: write, read back, check again a moment later, and undo all on any failure."""
+"""Apply a plan: write, read back, check again a moment later, and undo all on any failure.
 
+Strategy: what is to be written is noted first, so that the undo covers a write that a signal
+interrupts. The undo changes only what still is as it was written. Trouble with a single process,
+which may be a user's, is reported as a warning: it does not cost the other targets their pins.
+"""
+
+import contextlib
 import os
 import time
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.lock import writer_lock
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import (
+    EndingSignals,
+    Interrupted,
+    ending_signals,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import ForkWatch
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import ForkWatch, warnings_for_forks
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     refuse_missing,
     warnings_for_missing,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome, Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan, TargetFinder
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import (
+    PinPlan,
+    TargetFinder,
+    measure_killable,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import Selector
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writes import (
+    Write,
+    move_to_immune,
+    refuse_write,
+)
 
 # A selection that still changes after this time forks faster than it can be pinned.
 STABLE_SECONDS = 30
@@ -32,9 +55,10 @@ QUIET_LOOKS = 20
 # A program that manages its own score sets it again soon. Those that take minutes are known by
 # name (guards.py).
 SECOND_LOOK_SECONDS = 0.2
-# A program may set its score before ours is read back, but hardly that often in a row: then the
-# kernel did not accept the write.
+# A program may set its score before ours is read back, but hardly that often in a row: then it
+# does so all the time, or the kernel did not accept the write.
 ATTEMPTS = 3
+_WAIT_SECONDS = 0.001
 
 
 class AppliedPins(NamedTuple):
@@ -44,28 +68,49 @@ class AppliedPins(NamedTuple):
     warnings: List[str]
 
 
-def apply_plan(procfs: Procfs, systemd: Systemd, plan: PinPlan) -> AppliedPins:
+def apply_locked(procfs: Procfs, systemd: Systemd, make_plan: Callable[[], PinPlan]) -> Tuple[PinPlan, AppliedPins]:
+    """Make a plan and apply it, as the only writer of this host; return both.
+
+    A plan that was made before the lock may be out of date: another run may have ended since.
+    Raises Interrupted for a signal that ends the run, otherwise what apply_plan() raises.
+    """
+    with ending_signals() as signals, contextlib.ExitStack() as lock:
+        with signals.interrupt():
+            lock.enter_context(writer_lock(systemd.root))
+            plan = make_plan()
+        applied = apply_plan(procfs, systemd, plan, signals) if plan.changed else AppliedPins(plan.outcomes, [])
+        return plan, applied
+
+
+def apply_plan(procfs: Procfs, systemd: Systemd, plan: PinPlan, signals: Optional[EndingSignals] = None) -> AppliedPins:
     """Write a plan to the host and return what really happened.
 
     On any failure every score and drop-in that was already written is put back,
     and the failure is raised; an OomError then also names what could not be put back.
     """
-    scores = ScoreWriter(procfs, plan.finder)
+    signals = signals or EndingSignals()
+    scores = ScoreWriter(procfs, plan)
     drop_ins = DropInWriter(systemd, plan.finder)
     try:
-        outcomes = scores.write(plan.outcomes)
-        refuse_missing(outcomes, plan.finder.missing)
-        changed_warnings = drop_ins.write(outcomes)
+        with signals.interrupt():
+            outcomes = scores.write(plan.outcomes)
+            refuse_missing(outcomes, plan.finder.missing)
+            changed_warnings = drop_ins.write(outcomes)
+            resets = scores.find_resets()
     except BaseException as error:
         failures = scores.undo() + drop_ins.undo()
         if failures:
             raise OomError(f"{error}; this could not be put back: {'; '.join(failures)}") from error
+        if isinstance(error, Interrupted):
+            raise Interrupted(f"{error}: all that it had changed was put back") from error
         raise
-    resets = scores.find_resets()
     missing = warnings_for_missing(outcomes, plan.finder.missing)
     return AppliedPins(
         [_add_resets(outcome, resets) for outcome in outcomes],
-        [one for one in missing if one not in plan.warnings] + changed_warnings + warnings_for_resets(resets),
+        [one for one in missing if one not in plan.warnings]
+        + scores.warnings
+        + changed_warnings
+        + warnings_for_resets(resets),
     )
 
 
@@ -77,39 +122,69 @@ class _Step(NamedTuple):
 
     pin: Pin
     change: Change
-    selector: Optional[Selector]  # must still match; None if being the same process is enough
+    selector: Optional[Selector]  # must still match; None for an heir, which was found by descent
+    is_late: bool = False  # not part of the plan
+
+    @property
+    def process(self) -> Tuple[int, int]:
+        """Return pid and start time."""
+        return _identify(self.change.process)
+
+
+def _identify(process: Process) -> Tuple[int, int]:
+    return process.pid, process.start_time
 
 
 class ScoreWriter:
     """Writes the scores of a plan, and remembers them for the way back."""
 
-    def __init__(self, procfs: Procfs, finder: TargetFinder) -> None:
+    def __init__(self, procfs: Procfs, plan: PinPlan) -> None:
         self._procfs = procfs
-        self._finder = finder
-        self._written: List[Change] = []
+        self._finder = plan.finder
+        self._killable: Killable = plan.killable
+        self._least_killable_percent = plan.least_killable_percent
+        self._written: List[Change] = []  # noted before the write
+        self._latest: Dict[Tuple[int, int], Change] = {}  # the last write that was read back
+        self._attempts: Dict[Tuple[int, int], int] = {}
+        self._left: Set[Tuple[int, int]] = set()  # processes that are not written to any more
+        self._troubles: Dict[Tuple[int, int], OomError] = {}
         self._forks = ForkWatch(procfs)
+        self.warnings: List[str] = []
 
     def write(self, outcomes: List[Outcome]) -> List[Outcome]:
-        """Write all scores, and return the outcomes; processes that have ended are only counted."""
+        """Write all scores, and return the outcomes; processes that have ended are only counted.
+
+        Raises ReadBackError if no selected process keeps its score; for some it is a warning.
+        """
         steps = [step for outcome in outcomes for step in self._list_steps(outcome)]
         # The kernel may deny to lower a score: this comes first, before anything else has changed.
         steps.sort(key=lambda step: step.change.after - step.change.before)
-        gone = {(step.pin, step.change) for step in steps if not self._write_step(step)}
+        done = {(step.pin, step.change): self._write_step(step) for step in dict.fromkeys(steps)}
         kept = [
             outcome._replace(
-                changes=[change for change in outcome.changes if (outcome.pin, change) not in gone],
-                inherited=[change for change in outcome.inherited if (outcome.pin, change) not in gone],
-                vanished=sum((outcome.pin, change) in gone for change in outcome.changes),
+                changes=_replace_changes(outcome.pin, outcome.changes, done),
+                inherited=_replace_changes(outcome.pin, outcome.inherited, done),
+                vanished=sum(done.get((outcome.pin, change), change) is None for change in outcome.changes),
             )
             for outcome in outcomes
         ]
-        return [self._write_until_stable(outcome) for outcome in kept]
+        stable = [self._write_until_stable(outcome) for outcome in kept]
+        errors = list(self._troubles.values())
+        selected = {_identify(change.process) for outcome in stable for change in outcome.changes}
+        if selected and selected <= set(self._troubles):
+            raise errors[0]
+        self.warnings += [str(error) for error in errors] + warnings_for_forks(self._forks.given_up)
+        return stable
 
-    def _list_steps(self, outcome: Outcome) -> List[_Step]:
+    def _list_steps(self, outcome: Outcome, is_late: bool = False) -> List[_Step]:
         selector = self._finder.find_selector(outcome.pin)
-        selected = [_Step(outcome.pin, change, selector) for change in outcome.changes]
-        inherited = [_Step(outcome.pin, change, None) for change in outcome.inherited]
-        return [step for step in selected + inherited if step.change.before != step.change.after]
+        selected = [_Step(outcome.pin, change, selector, is_late) for change in outcome.changes]
+        inherited = [_Step(outcome.pin, change, None, is_late) for change in outcome.inherited]
+        return [
+            step
+            for step in selected + inherited
+            if step.change.before != step.change.after and step.process not in self._left
+        ]
 
     def _write_until_stable(self, outcome: Outcome) -> Outcome:
         """Find the target again until no process has the old score.
@@ -128,16 +203,21 @@ class ScoreWriter:
             complete, late = self._find_late(pin, selector)
             quiet = quiet + 1 if settled and not late else 0
             if quiet and (complete or quiet >= QUIET_LOOKS):
-                return outcome._replace(changes=changes, inherited=inherited, vanished=vanished)
+                break
             for step in late:
-                if not self._write_step(step):
+                change = self._write_step(step)
+                if change is None:
                     vanished += 1
                 else:
-                    (inherited if step.selector is None else changes).append(step.change)
-        raise OomError(
-            f"{pin.target}: after {STABLE_SECONDS} seconds processes still appear with another score,"
-            " or fork too fast to be checked"
-        )
+                    (inherited if step.selector is None else changes).append(change)
+            if not late:
+                time.sleep(_WAIT_SECONDS)
+        else:
+            self.warnings.append(
+                f"{pin.target}: after {STABLE_SECONDS} seconds processes still appear with another score,"
+                " or fork too fast to be checked: some may have the old score; run again"
+            )
+        return outcome._replace(changes=_merge_changes(changes), inherited=_merge_changes(inherited), vanished=vanished)
 
     def _find_late(self, pin: Pin, selector: Selector) -> Tuple[bool, List[_Step]]:
         """Return whether all listed processes were seen with the score, and what is left to do."""
@@ -147,70 +227,144 @@ class ScoreWriter:
         if members and set(scores.values()) == {pin.score}:
             return len(scores) == len(members), []
         seen = self._finder.find_again(pin)
-        late = self._list_steps(seen)
+        late = self._list_steps(seen, is_late=True)
         return not members and not seen.vanished and not late, late
 
-    def _write_step(self, step: _Step) -> bool:
-        """Write one score; return False if the process has ended, or no longer matches."""
-        change = step.change
+    def _write_step(self, step: _Step) -> Optional[Change]:
+        """Write one score; return the change that really happened.
+
+        Returns None if the process has ended, or no longer matches. A score that must not be
+        written, or that the process does not keep, stays as it is, with a warning.
+        """
+        process = step.change.process
         try:
-            with self._procfs.open(change.process.pid) as directory:
-                process = directory.process()
-                if process.start_time != change.process.start_time:
-                    return False
-                if step.selector is not None and not step.selector.matches(process, directory):
-                    return False
-                _set_score(directory, change)
+            with self._procfs.open(process.pid) as directory:
+                found = directory.process()
+                if found.start_time != process.start_time:
+                    return None
+                if step.selector is not None and not step.selector.matches(found, directory):
+                    return None
+                now = directory.score()
+                if now == step.change.after:
+                    return self._latest.get(step.process, step.change._replace(before=now))
+                unchanged = step.change._replace(before=now, after=now)
+                refusal = self._refuse(step, found, now, directory)
+                if refusal is not None:
+                    self._left.add(step.process)
+                    self.warnings.append(refusal)
+                    return unchanged
+                change = step.change._replace(before=now)
+                self._written.append(change)
+                try:
+                    _set_score(directory, change)
+                except ReadBackError as error:
+                    self._left.add(step.process)
+                    self._troubles[step.process] = error
+                    return change._replace(after=directory.score())
         except GONE:
-            return False
-        self._written.append(change)
+            return None
+        self._note(step, change, found)
+        return change
+
+    def _refuse(self, step: _Step, process: Process, now: int, directory: ProcessDir) -> Optional[str]:
+        """Return why this score must not be written now, as a warning; None if it may."""
+        if self._attempts.get(step.process, 0) >= ATTEMPTS:
+            return f"{process} sets its score to {now} again and again: it manages its own score"
+        was_asked = step.selector is not None and step.pin.score is not None
+        planned_cgroups = None if was_asked else self._finder.find_deciding_cgroups(process)
+        write = Write(
+            pin=step.pin,
+            process=process,
+            planned=step.change,
+            now=now,
+            is_heir=step.selector is None,
+            is_late=step.is_late,
+            planned_cgroups=planned_cgroups,
+            cgroups=[] if planned_cgroups is None else directory.cgroups(),
+        )
+        refusal = refuse_write(write, self._killable, self._least_killable_percent)
+        if refusal is not None and step.is_late and step.change.after == SCORE_MIN:
+            # Many that were made immune may have ended since.
+            self._killable = measure_killable(ProcessTable(self._procfs), [])
+            refusal = refuse_write(write, self._killable, self._least_killable_percent)
+        return refusal
+
+    def _note(self, step: _Step, change: Change, process: Process) -> None:
+        """Remember a score that was written and read back."""
+        self._latest[step.process] = change
+        self._attempts[step.process] = self._attempts.get(step.process, 0) + 1
+        if step.is_late and change.after == SCORE_MIN:
+            self._killable = move_to_immune(self._killable, process)
         self._forks.add(change.process)
-        return True
 
     def undo(self) -> List[str]:
-        """Put every written score back, and return what failed."""
+        """Put every written score back that a process still has, and return what failed."""
         failures = []
         for change in reversed(self._written):
             try:
                 with self._procfs.open(change.process.pid) as directory:
-                    if directory.process().start_time == change.process.start_time:
+                    is_same = directory.process().start_time == change.process.start_time
+                    if is_same and directory.score() == change.after:
                         _set_score(directory, Change(change.process, change.after, change.before))
             except GONE:
                 continue
             except OomError as error:
                 failures.append(str(error))
+            except OSError as error:
+                failures.append(f"the score of {change.process} cannot be read: {error.strerror}")
         return failures
 
-    def find_resets(self) -> Dict[Change, int]:
-        """Wait a moment, and return each written score that a program has replaced since."""
-        if not self._written:
+    def find_resets(self) -> Dict[Tuple[int, int], Tuple[Process, int, int]]:
+        """Wait a moment, and return each process that has replaced its written score since.
+
+        The key is its pid and start time; the value is the process, its score now, and ours.
+        """
+        if not self._latest:
             return {}
         time.sleep(SECOND_LOOK_SECONDS)
-        resets: Dict[Change, int] = {}
-        for change in self._written:
+        resets: Dict[Tuple[int, int], Tuple[Process, int, int]] = {}
+        for change in self._latest.values():
             try:
                 with self._procfs.open(change.process.pid) as directory:
                     now = directory.score()
                     if directory.process().start_time == change.process.start_time and now != change.after:
-                        resets[change] = now
+                        resets[_identify(change.process)] = (change.process, now, change.after)
             except GONE:
                 continue
         return resets
 
 
-def _add_resets(outcome: Outcome, resets: Dict[Change, int]) -> Outcome:
+def _replace_changes(pin: Pin, changes: List[Change], done: Dict[Tuple[Pin, Change], Optional[Change]]) -> List[Change]:
+    """Return the planned changes as they really happened, without processes that were gone."""
+    replaced = [done.get((pin, change), change) for change in changes]
+    return [change for change in replaced if change is not None]
+
+
+def _merge_changes(changes: List[Change]) -> List[Change]:
+    """Return one change for each process: from its first score to its last one."""
+    merged: Dict[Tuple[int, int], Change] = {}
+    for change in changes:
+        first = merged.get(_identify(change.process), change)
+        merged[_identify(change.process)] = first._replace(after=change.after)
+    return list(merged.values())
+
+
+def _add_resets(outcome: Outcome, resets: Dict[Tuple[int, int], Tuple[Process, int, int]]) -> Outcome:
+    def add(change: Change) -> Change:
+        reset = resets.get(_identify(change.process))
+        return change._replace(after=reset[1]) if reset and change.after == reset[2] else change
+
     return outcome._replace(
-        changes=[change._replace(after=resets.get(change, change.after)) for change in outcome.changes],
-        inherited=[change._replace(after=resets.get(change, change.after)) for change in outcome.inherited],
+        changes=[add(change) for change in outcome.changes], inherited=[add(change) for change in outcome.inherited]
     )
 
 
-def warnings_for_resets(resets: Dict[Change, int]) -> List[str]:
+def warnings_for_resets(resets: Dict[Tuple[int, int], Tuple[Process, int, int]]) -> List[str]:
     """Return a warning for each process that set its own score after ours."""
     return [
-        f"{change.process} set its score to {now} right after it was set to {change.after}:"
+        f"{process} set its score to {now} right after it was set to {written}:"
         " it manages its own score; look for a setting of the program"
-        for change, now in resets.items()
+        for process, now, written in resets.values()
     ]
 
 
@@ -258,7 +412,8 @@ class DropInWriter:
     def write(self, outcomes: List[Outcome]) -> List[str]:
         """Write all drop-ins, reload systemd once, and return warnings for units started meanwhile.
 
-        Raises ReadBackError if systemd then shows other values than its files set.
+        Raises ReadBackError if systemd then shows other values than its files set, OomError if
+        another program has changed a drop-in since the plan was made.
         """
         by_path = {one.drop_in.path: one for one in outcomes if one.drop_in is not None and one.reload}
         if not by_path:
@@ -266,8 +421,12 @@ class DropInWriter:
         for outcome in by_path.values():
             drop_in = outcome.drop_in
             if drop_in is not None and drop_in.before != drop_in.after:
+                if self._systemd.read(drop_in.path) != drop_in.before:
+                    raise OomError(f"{drop_in.path} was changed by another program during this run: run again")
                 self._written.append(drop_in)
                 self._systemd.write(drop_in.path, drop_in.after)
+            elif drop_in is not None:
+                self._systemd.sweep(drop_in.path)
         self._systemd.reload()
         return self._read_back(list(by_path.values()))
 
@@ -291,11 +450,15 @@ class DropInWriter:
         return warnings
 
     def undo(self) -> List[str]:
-        """Put every written drop-in back, and return what failed."""
+        """Put every written drop-in back that still has our text, and return what failed."""
         failures = []
         for drop_in in reversed(self._written):
             try:
-                self._systemd.write(drop_in.path, drop_in.before)
+                text = self._systemd.read(drop_in.path)
+                if text == drop_in.after:
+                    self._systemd.write(drop_in.path, drop_in.before)
+                elif text != drop_in.before:
+                    failures.append(f"{drop_in.path} was changed by another program and was left alone")
             except OomError as error:
                 failures.append(str(error))
         try:

@@ -25,10 +25,11 @@ def add_drop_in(systemd: Systemd, outcome: Outcome, unit: Unit, table: ProcessTa
     """Return the outcome of a unit with its drop-in, and with what follows from it.
 
     A unit that does not exist keeps its outcome, but for state=absent with a
-    drop-in of ours, such as that of a removed package.
+    drop-in of ours, such as that of a removed package, or with what a killed run left of one.
     """
     pin = outcome.pin
-    if systemd.why_missing(pin.value, unit) and not (pin.state == "absent" and systemd.has_drop_in(unit.id)):
+    has_ours = pin.state == "absent" and (systemd.has_drop_in(unit.id) or systemd.has_leftovers(unit.id))
+    if not has_ours and systemd.why_missing(pin.value, unit):
         return outcome
     drop_in = _plan_drop_in(systemd, pin, unit)
     score = find_score_after_restart(systemd, unit, drop_in, table)
@@ -39,7 +40,7 @@ def add_drop_in(systemd: Systemd, outcome: Outcome, unit: Unit, table: ProcessTa
         effective_after_restart=score,
         oom_policy=policy,
         restart_required=drop_in is not None and unit.running and not pinned and score != unit.score,
-        reload=drop_in is not None and _needs_reload(unit, drop_in, score, policy),
+        reload=drop_in is not None and (_needs_reload(unit, drop_in, score, policy) or systemd.has_leftovers(unit.id)),
     )
 
 

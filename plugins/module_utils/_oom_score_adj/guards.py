@@ -17,6 +17,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Killable, Outcome, Pin
 
+MAX_SHOWN = 5  # processes in one message
 ACCEPT_MISSING = " (missing=ignore or missing=warn accepts that)"
 
 # Daemons that set their own score, by the name of the program or unit, and what to do instead.
@@ -131,12 +132,19 @@ def refuse_missing(outcomes: List[Outcome], reasons: Mapping[Pin, str]) -> None:
     """
     for outcome in outcomes:
         if _is_missing(outcome, "fail"):
-            raise NotFoundError(_explain_missing(outcome.pin, reasons) + ACCEPT_MISSING)
+            raise NotFoundError(_explain_missing(outcome, reasons) + ACCEPT_MISSING)
 
 
 def warnings_for_missing(outcomes: List[Outcome], reasons: Mapping[Pin, str]) -> List[str]:
-    """Return a warning for each missing target with C(missing=warn), no warning twice."""
-    warnings = [_explain_missing(outcome.pin, reasons) for outcome in outcomes if _is_missing(outcome, "warn")]
+    """Return a warning for each missing target with C(missing=warn), no warning twice.
+
+    Where only processes that a user could have started fit, there is one in any case.
+    """
+    warnings = [
+        _explain_missing(outcome, reasons)
+        for outcome in outcomes
+        if _is_missing(outcome, "warn") or (outcome.passed_over and not outcome.found)
+    ]
     return list(dict.fromkeys(warnings))
 
 
@@ -144,8 +152,17 @@ def _is_missing(outcome: Outcome, reaction: str) -> bool:
     return not outcome.found and outcome.pin.state == "present" and outcome.pin.missing == reaction
 
 
-def _explain_missing(pin: Pin, reasons: Mapping[Pin, str]) -> str:
-    return reasons.get(pin) or f"{pin.target}: no such process"
+def _explain_missing(outcome: Outcome, reasons: Mapping[Pin, str]) -> str:
+    pin = outcome.pin
+    if not outcome.passed_over:
+        return reasons.get(pin) or f"{pin.target}: no such process"
+    shown = "; ".join(f"{one.process}: {one.why}" for one in outcome.passed_over[:MAX_SHOWN])
+    more = len(outcome.passed_over) - MAX_SHOWN
+    return (
+        f"{pin.target}: no process was selected, because a user could have put there what fits: {shown}"
+        + (f"; and {more} more" if more > 0 else "")
+        + ". Name its user in users, select a container by container or cgroup, or use unit or pid"
+    )
 
 
 def warnings_for_inherited(outcomes: List[Outcome]) -> List[str]:
@@ -181,6 +198,16 @@ def shorten_name(name: str) -> str:
     template, at, _instance = name.partition("@")
     name = template + at if template + at in JOB_RUNNERS else template
     return _ALIASES.get(name, name)
+
+
+def is_guarded(name: str) -> bool:
+    """Return whether the tables above have a rule for a program of this name."""
+    return shorten_name(name) in SELF_MANAGING or hands_on_immunity(name)
+
+
+def hands_on_immunity(name: str) -> bool:
+    """Return whether a program of this name starts others, which inherit its score."""
+    return shorten_name(name) in JOB_RUNNERS or shorten_name(name) in RUNTIMES
 
 
 def find_self_managing(names: Iterable[str]) -> Optional[str]:

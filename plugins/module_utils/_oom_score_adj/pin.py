@@ -14,7 +14,7 @@ with its process; the drop-in of a unit gives it to the next one.
 Pure: options and facts in, values out.
 """
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
@@ -22,6 +22,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files im
 
 # The options that select processes; a target has exactly one of them.
 SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container"]
+
+# A user may start any number of processes under a name. The result names this many of them.
+MAX_PASSED_OVER = 100
 
 
 class Pin(NamedTuple):
@@ -36,6 +39,7 @@ class Pin(NamedTuple):
     children: str = "report"
     missing: str = "fail"
     force: bool = False
+    users: Tuple[str, ...] = ()  # login names whose processes may be selected too
 
     @property
     def target(self) -> str:
@@ -49,6 +53,14 @@ class Change(NamedTuple):
     process: Process
     before: int
     after: int
+
+
+class PassedOver(NamedTuple):
+    """A process that fits a target, but is not selected because a user could have put it there."""
+
+    process: Process
+    uid: Optional[int]  # None if it was not read
+    why: str
 
 
 class Outcome(NamedTuple):
@@ -65,6 +77,9 @@ class Outcome(NamedTuple):
     oom_policy: Optional[str] = None  # of the unit, once systemd has read its files
     restart_required: bool = False
     reload: bool = False  # whether systemd has to read the unit again
+    passed_over: Tuple[PassedOver, ...] = ()
+    # Names of selected programs that no user chose, or that no guard has a rule for.
+    programs: FrozenSet[str] = frozenset()
 
     @property
     def found(self) -> bool:
@@ -107,11 +122,12 @@ def parse_targets(options: Mapping[str, Any]) -> List[Pin]:
     for name in ("state", "children", "missing"):
         if options[name] != Pin._field_defaults[name]:
             raise InputError(f"{name}={options[name]} next to targets has no effect; set it in each target")
-    return [parse_target(target, options["force"]) for target in options["targets"]]
+    users = options["users"] or ()
+    return [parse_target(target, options["force"], users) for target in options["targets"]]
 
 
-def parse_target(options: Mapping[str, Any], force: bool = False) -> Pin:
-    """Return one target; C(force) applies in addition to the target's own option.
+def parse_target(options: Mapping[str, Any], force: bool = False, users: Iterable[str] = ()) -> Pin:
+    """Return one target; C(force) and C(users) apply in addition to the target's own options.
 
     Raises InputError if no selector is set.
     """
@@ -129,6 +145,7 @@ def parse_target(options: Mapping[str, Any], force: bool = False) -> Pin:
         children=options["children"],
         missing=options["missing"],
         force=force or options["force"],
+        users=tuple(dict.fromkeys([*users, *(options["users"] or ())])),
     )
 
 
@@ -157,6 +174,10 @@ def _make_target_result(outcome: Outcome) -> Dict[str, Any]:
         ],
         inherited=[
             dict(_identify(change.process), score=change.before, after=change.after) for change in outcome.inherited
+        ],
+        skipped_foreign=[
+            dict(pid=one.process.pid, name=one.process.name, uid=one.uid, why=one.why)
+            for one in outcome.passed_over[:MAX_PASSED_OVER]
         ],
         drop_in=None if outcome.drop_in is None else dict(outcome.drop_in._asdict()),
         effective_after_restart=outcome.effective_after_restart,

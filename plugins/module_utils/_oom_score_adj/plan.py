@@ -12,12 +12,18 @@ Everything that may be refused is refused here.
 
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    InputError,
+    NotFoundError,
+    UntrustedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.claims import WHY_NOT_IMMUNE, Claims
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
     INIT,
     add_drop_in,
@@ -44,6 +50,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.sele
     Selector,
     make_selector,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writes import choose_score, runs_in
 
 
 class _Found(NamedTuple):
@@ -52,6 +59,7 @@ class _Found(NamedTuple):
     process: Process
     score: int
     cgroups: List[str]
+    is_claim: bool = False  # its name is one that guards have a rule for, and a user chose it
 
     @property
     def unit(self) -> Optional[str]:
@@ -72,7 +80,13 @@ class TargetFinder:
         self._pinned: Set[Tuple[int, int]] = set()
         # All scores that selected processes ever had, which their children may have.
         self._handed_on: Dict[Pin, Set[int]] = {}
+        # The cgroups of each process whose score follows from them, by pid and start time.
+        self._deciding_cgroups: Dict[Tuple[int, int], List[str]] = {}
         self.missing: Dict[Pin, str] = {}  # why a target has no selector
+        # Processes that a target leaves to another one, by target, pid and start time.
+        self._left: Set[Tuple[Pin, int, int]] = set()
+        self.warnings: List[str] = []  # why a target was not used, whatever missing says
+        self._claims = Claims(procfs)
 
     # --- what selects ----------------------------------------------------------------
 
@@ -88,16 +102,18 @@ class TargetFinder:
         if pin not in self._selectors:
             try:
                 self._selectors[pin] = self._make_selector(pin)
-            except NotFoundError as error:
+            except (NotFoundError, UntrustedError) as error:
                 if pin.missing == "fail" and pin.state == "present":
-                    raise NotFoundError(str(error) + ACCEPT_MISSING) from error
+                    raise type(error)(str(error) + ACCEPT_MISSING) from error
                 self._selectors[pin], self.missing[pin] = None, str(error)
+                if isinstance(error, UntrustedError):
+                    self.warnings.append(str(error))
         return self._selectors[pin]
 
     def _make_selector(self, pin: Pin) -> Optional[Selector]:
         whole = pin.children == "pin"
         if pin.selector != "unit":
-            return make_selector(pin.selector, pin.value, self._procfs, whole)
+            return make_selector(pin, self._procfs, self._claims.get_identity, self._claims.find_users(pin))
         unit = self.get_unit(pin)
         missing = self._systemd.why_missing(pin.value, unit)
         if missing:
@@ -112,6 +128,10 @@ class TargetFinder:
                 advice = f"select what runs in it by cgroup={unit.control_group}, or use children=pin"
             raise InputError(f"{pin.target} is {unit.active_state} without a main process (Type={unit.type}): {advice}")
         return None
+
+    def find_deciding_cgroups(self, process: Process) -> Optional[List[str]]:
+        """Return the cgroups that the planned score of an heir or of a removed pin follows from."""
+        return self._deciding_cgroups.get((process.pid, process.start_time))
 
     # --- what is selected ------------------------------------------------------------
 
@@ -135,6 +155,36 @@ class TargetFinder:
         self._read_units_of_unpinned({pin: found})
         return self._make_outcome(pin, found)._replace(vanished=gone)
 
+    def settle(self, outcomes: List[Outcome]) -> List[Outcome]:
+        """Return outcomes in which no process that a user started gets two scores.
+
+        A user could choose a name and a place that fit two targets, and so make them contradict
+        each other. The highest score wins. Contradictions about other processes stay.
+        """
+        wanted: Dict[Process, Set[int]] = {}
+        for outcome in outcomes:
+            for change in outcome.changes:
+                wanted.setdefault(change.process, set()).add(change.after)
+        highest = {
+            process: max(scores)
+            for process, scores in wanted.items()
+            if len(scores) > 1 and self._claims.is_foreign(process)
+        }
+        return [self._leave_to_others(outcome, highest) for outcome in outcomes] if highest else outcomes
+
+    def _leave_to_others(self, outcome: Outcome, highest: Dict[Process, int]) -> Outcome:
+        selector = self.find_selector(outcome.pin)
+        kept = []
+        for change in outcome.changes:
+            process = change.process
+            if selector is None or change.after == highest.get(process, change.after):
+                kept.append(change)
+            else:
+                self._left.add((outcome.pin, process.pid, process.start_time))
+                selector.pass_over(process, None, "a user started it, and another target gives it a higher score")
+        passed_over = tuple(selector.passed_over.values()) if selector is not None else ()
+        return outcome._replace(changes=kept, passed_over=passed_over)
+
     def _find_selected(self, pin: Pin, selector: Optional[Selector]) -> Tuple[List[_Found], int]:
         candidates = set() if selector is None else set(selector.candidates(self._table))
         return self._read_processes(pin, candidates, selector)
@@ -149,13 +199,18 @@ class TargetFinder:
             try:
                 with self._procfs.open(pid) as directory:
                     process = directory.process()
-                    if process.kernel_thread and pin.selector in ("pid", "pidfile"):
+                    matches = selector.matches(process, directory) if selector else self._is_in_table(process)
+                    if matches and process.kernel_thread and pin.selector in ("pid", "pidfile"):
                         raise InputError(
                             f"{pin.target}: {process.name} is a kernel thread, which the OOM killer never chooses"
                         )
-                    matches = selector.matches(process, directory) if selector else self._is_in_table(process)
-                    if matches and not process.kernel_thread:
-                        found.append(_Found(process, directory.score(), directory.cgroups()))
+                    if not matches or process.kernel_thread or (pin, process.pid, process.start_time) in self._left:
+                        continue
+                    is_claim = selector is not None and self._claims.is_claim(pin, process, directory, selector)
+                    if selector is not None and is_claim and self._claims.refuses_immunity(pin, process):
+                        selector.pass_over(process, None, WHY_NOT_IMMUNE)
+                        continue
+                    found.append(_Found(process, directory.score(), directory.cgroups(), is_claim))
             except GONE:
                 gone += 1
             except PermissionError as error:
@@ -167,9 +222,14 @@ class TargetFinder:
         return known is not None and known.start_time == process.start_time
 
     def _make_outcome(self, pin: Pin, selected: List[_Found]) -> Outcome:
+        selector = self.find_selector(pin)
         after: Dict[int, int] = {}
         for one in sorted(selected, key=lambda one: one.process.start_time):  # parents first
             after[one.process.pid] = self._find_unpinned_score(pin, one, after) if pin.score is None else pin.score
+            if selector is not None and (one.process.pid, one.process.start_time) in selector.only_raised:
+                after[one.process.pid] = max(0, after[one.process.pid])
+            if pin.score is None:
+                self._remember_cgroups(one)
         changes = [Change(one.process, one.score, after[one.process.pid]) for one in selected]
         units = {one.unit for one in selected}
         common_unit = units.pop() if len(units) == 1 else None
@@ -180,6 +240,10 @@ class TargetFinder:
             changes=changes,
             inherited=self._find_inherited(pin, changes),
             vanished=0,
+            passed_over=tuple(selector.passed_over.values()) if selector is not None else (),
+            programs=frozenset(
+                name_program(one.process.name, one.process.pid == INIT) for one in selected if not one.is_claim
+            ),
         )
 
     # --- what a process has without a pin ----------------------------------------------
@@ -189,15 +253,17 @@ class TargetFinder:
 
         C(after) are the scores of processes that started earlier, by pid.
         """
-        unit = self._find_unit(one.unit)
+        unit = self._find_own_unit(one)
         if unit is None:
-            return after[one.process.parent] if one.process.parent in after else self._read_parent_score(one)
+            parent = one.process.parent
+            return choose_score(after[parent] if parent in after else self._read_parent_score(one))
+        is_main = one.process.pid == unit.main_pid
         if not pin.persistent:  # the drop-in stays, and so does its score
-            return find_score_after_restart(self._systemd, unit, None, self._table)
+            return choose_score(find_score_after_restart(self._systemd, unit, None, self._table), is_main)
         removal = plan_removal(self._systemd, unit)
         if find_self_managing([unit.id, *unit.names]) or self._systemd.pinned_by(removal) != one.score:
             return one.score  # not our pin: a daemon that manages its score has set it itself
-        return find_score_after_restart(self._systemd, unit, removal, self._table)
+        return choose_score(find_score_after_restart(self._systemd, unit, removal, self._table), is_main)
 
     def _read_parent_score(self, one: _Found) -> int:
         """Return the score that a process was forked with.
@@ -233,12 +299,23 @@ class TargetFinder:
             return [Change(one.process, one.score, one.score) for one in inherited]
         if self._systemd.runs():
             self._read_units(one.unit for one in inherited)
-        return [Change(one.process, one.score, self._find_own_score(pin, one.unit)) for one in inherited]
+        for one in inherited:
+            self._remember_cgroups(one)
+        return [Change(one.process, one.score, self._find_own_score(pin, one)) for one in inherited]
 
-    def _find_own_score(self, pin: Pin, name: Optional[str]) -> int:
-        """Return the score of a process's own unit; 0 without one, or if it is the pinned unit."""
-        unit = self._find_unit(name)
-        return 0 if unit is None or (pin.selector == "unit" and unit.id == self.get_unit(pin).id) else unit.score
+    def _find_own_score(self, pin: Pin, one: _Found) -> int:
+        """Return the score of an heir's own unit; 0 without one, or if it is the pinned unit."""
+        unit = self._find_own_unit(one)
+        is_pinned = unit is None or (pin.selector == "unit" and unit.id == self.get_unit(pin).id)
+        return 0 if unit is None or is_pinned else choose_score(unit.score)
+
+    def _find_own_unit(self, one: _Found) -> Optional[Unit]:
+        """Return the unit that a process really runs in; None if it only looks like that."""
+        unit = self._find_unit(one.unit)
+        return unit if unit is not None and runs_in(one.cgroups, unit.control_group) else None
+
+    def _remember_cgroups(self, one: _Found) -> None:
+        self._deciding_cgroups[one.process.pid, one.process.start_time] = one.cgroups
 
     # --- units ---------------------------------------------------------------------------
 
@@ -264,6 +341,7 @@ class PinPlan(NamedTuple):
     killable: Killable  # once the plan is applied
     warnings: List[str]
     finder: TargetFinder  # to find the targets again while the plan is applied
+    least_killable_percent: int = 0
 
     @property
     def changed(self) -> bool:
@@ -282,23 +360,24 @@ def plan_pins(procfs: Procfs, systemd: Systemd, pins: Iterable[Pin], least_killa
     finder = TargetFinder(procfs, systemd, table, units)
     outcomes: List[Outcome] = []
     warnings: List[str] = []
-    for outcome in finder.find(pins):
+    for outcome in finder.settle(finder.find(pins)):
         if outcome.pin.selector == "unit":
             unit = finder.get_unit(outcome.pin)
             outcome = add_drop_in(systemd, outcome, unit, table)
             warnings += warnings_for_drop_in(outcome, unit)
         outcomes.append(outcome)
     refuse_missing(outcomes, finder.missing)
-    warnings += warnings_for_missing(outcomes, finder.missing)
+    warnings += [one for one in warnings_for_missing(outcomes, finder.missing) if one not in finder.warnings]
+    warnings += finder.warnings
     refuse_conflicts(outcomes)
     warnings += warnings_for_inherited(outcomes)
     warnings += _warnings_for_capability(procfs, outcomes)
-    killable = _measure_killable(table, outcomes)
+    killable = measure_killable(table, outcomes)
     for outcome in outcomes:
         warnings += _guard(finder, outcome, killable, least_killable_percent)
     if procfs.hidden:
         warnings.append(f"{len(procfs.hidden)} processes of other users are hidden (hidepid): run as root to see all")
-    return PinPlan(outcomes, killable, warnings, finder)
+    return PinPlan(outcomes, killable, warnings, finder, least_killable_percent)
 
 
 def _normalize(pin: Pin) -> Pin:
@@ -320,8 +399,8 @@ def _warnings_for_capability(procfs: Procfs, outcomes: List[Outcome]) -> List[st
     ]
 
 
-def _measure_killable(table: ProcessTable, outcomes: List[Outcome]) -> Killable:
-    """Return how much resident memory the killer may free once the plan is applied."""
+def measure_killable(table: ProcessTable, outcomes: List[Outcome]) -> Killable:
+    """Return how much resident memory the killer may free once these changes are made."""
     scores = dict(table.scores)
     scores.update((change.process.pid, change.after) for outcome in outcomes for change in outcome.all_changes())
     scores[INIT] = SCORE_MIN  # mm/oom_kill.c:oom_unkillable_task
@@ -333,18 +412,20 @@ def _measure_killable(table: ProcessTable, outcomes: List[Outcome]) -> Killable:
 def _guard(finder: TargetFinder, outcome: Outcome, killable: Killable, least_killable_percent: int) -> List[str]:
     """Return warnings for a pin without effect; raise InputError for one that would do harm."""
     pin = outcome.pin
-    if not outcome.found or (pin.selector == "unit" and pin.state == "absent"):
+    # With state=absent too: the files of a unit may give it.
+    writes_immunity = any(change.before != change.after == SCORE_MIN for change in outcome.all_changes())
+    is_absent_unit = pin.selector == "unit" and pin.state == "absent"
+    if not outcome.found or (is_absent_unit and not writes_immunity):
         return []
-    programs = {name_program(change.process.name, change.process.pid == INIT) for change in outcome.changes}
-    names = programs | outcome.services
+    names = outcome.programs | outcome.services
     warnings: List[str] = []
     if pin.selector == "unit":
         unit, selector = finder.get_unit(pin), finder.find_selector(pin)
-        names.update([unit.id, *unit.names])
+        names |= {unit.id, *unit.names}
         others = len(selector.members()) - len(outcome.changes) if selector else 0
         warnings = warnings_for_policy(pin.target, pin.score or 0, names, outcome.oom_policy, others)
     if not pin.force:
-        refuse_pin(pin.target, pin.score, names)
-        if pin.score == SCORE_MIN and outcome.changed:
+        refuse_pin(pin.target, SCORE_MIN if writes_immunity else pin.score, names)
+        if writes_immunity or (pin.score == SCORE_MIN and outcome.changed):
             refuse_few_killable(killable, least_killable_percent)
     return warnings

@@ -10,17 +10,39 @@
 A selector answers two questions. candidates() returns pids from the table of
 all processes. matches() checks one process through its open directory, and
 checks it again right before the write, because the table may be old by then.
+
+A name, an argument or a pid file is a claim that a user may make. So OfHost passes over what a user
+could have put there (_host/identity.py), and every selector keeps why it passed a process over.
 """
 
 import os
 import re
-from typing import Callable, Dict, Iterable, List
+import time
+from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    InputError,
+    NotFoundError,
+    UntrustedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import find_cgroup, pids_in_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import PassedOver, Pin
+
+if TYPE_CHECKING:  # a host compiles what it imports, and most targets do without these
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
+
+_PID = re.compile(r"[1-9][0-9]{0,9}\Z")  # isdigit() would take the digits of every script
+_PIDFILE_BYTES = 64
+# Both clocks tick every 10 ms at most, but the wall clock may be slewed meanwhile.
+_PIDFILE_SECONDS = 2
+_CLOCK_BOOTTIME = 7  # of clock_gettime(2), which start times count; Python has the name since 3.7
+_TICKS = os.sysconf("SC_CLK_TCK")
+# Once the slow command lines of one look took this long, those of users are not searched any more.
+_SLOW_SECONDS = 5
 
 
 class Selector:
@@ -28,6 +50,11 @@ class Selector:
 
     grows = False  # whether a process that is forked later may belong to the selection
     by_descent = False  # whether only a new table of processes shows that
+
+    def __init__(self) -> None:
+        self.passed_over: Dict[Tuple[int, int], PassedOver] = {}  # by pid and start time
+        # Processes that a user could have started, and whose pin is removed all the same.
+        self.only_raised: Set[Tuple[int, int]] = set()
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         """Return pids of processes that may be selected."""
@@ -41,12 +68,17 @@ class Selector:
         """Return the pids in the target's cgroup; none for a target without one."""
         return []
 
+    def pass_over(self, process: Process, uid: Optional[int], why: str) -> None:
+        """Remember why a process that fits is not selected."""
+        self.passed_over[process.pid, process.start_time] = PassedOver(process, uid, why)
+
 
 class ByPid(Selector):
     """One process by its pid."""
 
     def __init__(self, value: str) -> None:
-        if not value.isdigit() or int(value) < 1:
+        super().__init__()
+        if not _PID.match(value):
             raise InputError(f"pid {value!r} is not a process number")
         self.pid = int(value)
 
@@ -60,27 +92,63 @@ class ByPid(Selector):
 
 
 class ByPidfile(ByPid):
-    """One process by the pid in the first line of a file."""
+    """One process by the pid in the first line of a file.
 
-    def __init__(self, value: str) -> None:
+    As in systemd, root's files may name any process, and files of another system user only
+    processes of that user. Files that ordinary users could have written are refused.
+    Source: systemd:src/core/service.c:service_load_pid_file.
+    """
+
+    def __init__(self, value: str, first_login_uid: int, users: FrozenSet[int]) -> None:
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import read_trusted
+
+        shown = printable_name(value)
         try:
-            with open(value, errors="replace") as stream:
-                # As systemd reads it: further lines are the daemon's own, as in postmaster.pid.
-                text = stream.readline(64).strip()
+            self._file = read_trusted(value, _PIDFILE_BYTES, first_login_uid, users)
         except FileNotFoundError:
-            raise NotFoundError(f"pidfile {value} does not exist") from None
+            raise NotFoundError(f"pidfile {shown} does not exist") from None
         except OSError as error:
-            raise InputError(f"pidfile {value} cannot be read: {error.strerror}") from error
+            # A user who is named may have made a circle of links: that stops no other target.
+            kind = UntrustedError if users else InputError
+            raise kind(f"pidfile {shown} cannot be read: {error.strerror}") from error
+        except UntrustedError as error:
+            raise UntrustedError(f"pidfile {error}: use pid or unit instead") from error
+        # As systemd reads it: further lines are the daemon's own, as in postmaster.pid.
+        text = self._file.content.partition(b"\n")[0].decode("ascii", "replace").strip()
         try:
             super().__init__(text)
         except InputError:
-            raise InputError(f"pidfile {value} holds {text[:32]!r}, not a process number") from None
+            kind = UntrustedError if self._file.uids or self._file.gids else InputError
+            raise kind(f"pidfile {shown} holds {text[:32]!r}, not a process number") from None
+
+    def matches(self, process: Process, directory: ProcessDir) -> bool:
+        """Return whether this is the pid, and the file may be believed."""
+        if not super().matches(process, directory):
+            return False
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import read_ids
+
+        ids = read_ids(directory)
+        strangers = sorted(uid for uid in self._file.uids if uid != ids.uid)
+        if strangers or not self._file.gids <= set(ids.gids):
+            owner = f"uid {strangers[0]}" if strangers else f"group {min(self._file.gids)}"
+            self.pass_over(process, ids.uid, f"{owner} may write the pid file, and it runs as uid {ids.uid}")
+            return False
+        if self._file.modified + _PIDFILE_SECONDS < _find_start(process):
+            self.pass_over(process, ids.uid, "it began after the pid file was written, so the file is of another one")
+            return False
+        return True
+
+
+def _find_start(process: Process) -> float:
+    """Return when a process began, in seconds since the epoch by the clock of now."""
+    return time.time() - time.clock_gettime(_CLOCK_BOOTTIME) + process.start_time / _TICKS
 
 
 class ByProcess(Selector):
     """Every process with this name, or with an executable of this name."""
 
     def __init__(self, value: str) -> None:
+        super().__init__()
         if not value or "/" in value:
             raise InputError(f"process {value!r} is not a name: set the comm or the base name of the executable")
         self.name = value
@@ -101,22 +169,35 @@ class ByPattern(Selector):
     pattern itself, as that of C(ansible -a pattern=...) does.
     """
 
-    def __init__(self, value: str, procfs: Procfs) -> None:
-        try:
-            self.pattern = re.compile(value)
-        except re.error as error:
-            raise InputError(f"pattern {value!r} is not a regular expression: {error}") from error
-        if self.pattern.search(""):
-            raise InputError(f"pattern {value!r} matches every process: make it more specific")
+    def __init__(self, value: str, procfs: Procfs, is_foreign: Callable[[int], bool]) -> None:
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pattern import Pattern
+
+        super().__init__()
+        self._pattern = Pattern(value)
+        self._is_foreign = is_foreign
         self._ours = set(procfs.ancestors(os.getpid()))
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         """Return the pids whose command line matches, without this process and its ancestors."""
-        return [pid for pid, line in table.command_lines.items() if pid not in self._ours and self.pattern.search(line)]
+        lines = [(pid, line) for pid, line in table.command_lines.items() if pid not in self._ours]
+        found, searched = self._pattern.search_all(lines)
+        return found + self._search_each(table, lines[searched:])
+
+    def _search_each(self, table: ProcessTable, lines: List[Tuple[int, str]]) -> List[int]:
+        """Return the pids whose command line matches, with a time limit for each."""
+        found = []
+        deadline = time.monotonic() + _SLOW_SECONDS
+        for pid, line in lines:
+            matches = None if time.monotonic() > deadline and self._is_foreign(pid) else self._pattern.search(line)
+            if matches:
+                found.append(pid)
+            elif matches is None:
+                self.pass_over(table.by_pid[pid], None, "its command line takes too long to search")
+        return found
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
         """Return whether the command line matches."""
-        return self.pattern.search(directory.command_line()) is not None
+        return self._pattern.search(directory.command_line()) is True
 
 
 class ByCgroup(Selector):
@@ -125,6 +206,7 @@ class ByCgroup(Selector):
     grows = True
 
     def __init__(self, path: str, procfs: Procfs) -> None:
+        super().__init__()
         self._directory = find_cgroup(procfs, path)
         self._inside = path.rstrip("/") + "/"
 
@@ -149,6 +231,10 @@ class ByUnit(ByCgroup):
         self._main_pid = main_pid
         self.grows = whole
 
+    def is_main(self, pid: int) -> bool:
+        """Return whether systemd reports this pid as the main process."""
+        return pid == self._main_pid
+
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         """Return the main pid, or with C(whole) the pids in the cgroup."""
         return self.members() if self.grows else [self._main_pid]
@@ -163,34 +249,115 @@ class WithDescendants(Selector):
 
     grows = by_descent = True
 
-    def __init__(self, selector: Selector) -> None:
+    def __init__(self, selector: Selector, procfs: Procfs) -> None:
+        super().__init__()
+        self.passed_over = selector.passed_over
         self._selector = selector
+        self._procfs = procfs
         self._start_times: Dict[int, int] = {}  # of descendants, by pid
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         """Return the pids of the other selector and of its descendants in the table."""
-        chosen = set(self._selector.candidates(table))
+        chosen = {pid for pid in self._selector.candidates(table) if self._is_selected(pid)}
         self._start_times = {pid: table.by_pid[pid].start_time for pid in table.descendants(chosen)}
         return chosen.union(self._start_times)
+
+    def _is_selected(self, pid: int) -> bool:
+        """Return whether the other selector takes a process, so that its descendants count."""
+        try:
+            with self._procfs.open(pid) as directory:
+                return self._selector.matches(directory.process(), directory)
+        except PermissionError:  # reported when it is read as a target
+            return True
+        except GONE:
+            return False
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
         """Return whether it is a known descendant, or the other selector matches."""
         return self._start_times.get(process.pid) == process.start_time or self._selector.matches(process, directory)
 
 
-def make_selector(name: str, value: str, procfs: Procfs, whole: bool) -> Selector:
+class OfHost(Selector):
+    """The processes of another selector, without those that a user could have started.
+
+    A user gains nothing by a raised score: such processes are selected if theirs is raised. A score
+    below 0 that one has already is removed.
+    """
+
+    def __init__(self, selector: Selector, pin: Pin, identity: "Identity", users: FrozenSet[int]) -> None:
+        super().__init__()
+        self.grows, self.by_descent = selector.grows, selector.by_descent
+        self.passed_over = selector.passed_over
+        self._selector = selector
+        self._score = pin.score
+        self._identity = identity
+        self._users = users
+
+    def candidates(self, table: ProcessTable) -> Iterable[int]:
+        """Return the pids of the other selector."""
+        return self._selector.candidates(table)
+
+    def matches(self, process: Process, directory: ProcessDir) -> bool:
+        """Return whether the other selector matches, and the process may have the score."""
+        if not self._selector.matches(process, directory):
+            return False
+        before = directory.score()
+        if self._score is not None and (before < self._score or before == self._score >= 0):
+            return True
+        why = self._identity.why_foreign(directory, self._users)
+        if why is None:
+            return True
+        if self._score is None and before < 0:
+            self.only_raised.add((process.pid, process.start_time))
+            return True
+        self.pass_over(process, self._identity.find_uid(directory), why)
+        return False
+
+
+def make_selector(pin: Pin, procfs: Procfs, identity: "Callable[[], Identity]", users: FrozenSet[int]) -> Selector:
     """Return the selector of a target other than C(unit), for which see C(ByUnit).
 
-    C(whole) adds the descendants of the selected processes. Raises InputError
-    for a value that is malformed, NotFoundError for one that does not exist.
+    C(children=pin) adds the descendants of the selected processes. C(users) are uids whose
+    processes may be selected too. Raises InputError for a value that is malformed, UntrustedError
+    for one that a user could have made, NotFoundError for one that does not exist.
     """
-    if name == "container":
+    value = pin.value
+    _refuse_unusable(pin)
+    if pin.selector == "container":
         # Imported only here: http.client is a third of everything that the module loads.
         from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_cgroup
 
-        return ByCgroup(find_container_cgroup(procfs, value), procfs)
-    if name == "cgroup":
+        return ByCgroup(find_container_cgroup(procfs, value, users), procfs)
+    if pin.selector == "cgroup":
         return ByCgroup(value, procfs)
-    kinds: Dict[str, Callable[[str], Selector]] = {"pid": ByPid, "pidfile": ByPidfile, "process": ByProcess}
-    selector = ByPattern(value, procfs) if name == "pattern" else kinds[name](value)
-    return WithDescendants(selector) if whole else selector
+    whole = pin.children == "pin"
+    if pin.selector == "pid":
+        return WithDescendants(ByPid(value), procfs) if whole else ByPid(value)
+    judge = identity()
+    claimed: Selector
+    if pin.selector == "pidfile":
+        claimed = ByPidfile(value, judge.first_login_uid, users)
+    elif pin.selector == "process":
+        claimed = ByProcess(value)
+    else:
+        claimed = ByPattern(value, procfs, lambda pid: _is_foreign(procfs, judge, users, pid))
+    selector = OfHost(claimed, pin, judge, users)
+    return OfHost(WithDescendants(selector, procfs), pin, judge, users) if whole else selector
+
+
+def _is_foreign(procfs: Procfs, identity: "Identity", users: FrozenSet[int], pid: int) -> bool:
+    try:
+        with procfs.open(pid) as directory:
+            return identity.why_foreign(directory, users) is not None
+    except (*GONE, PermissionError):
+        return True
+
+
+def _refuse_unusable(pin: Pin) -> None:
+    """Raise InputError for a value that no file, process or cgroup can have."""
+    try:
+        is_usable = b"\0" not in bytes_of(pin.value)
+    except UnicodeEncodeError:
+        is_usable = False
+    if not is_usable:
+        raise InputError(f"{pin.selector} {pin.value!r} holds characters that no name on Linux can have")

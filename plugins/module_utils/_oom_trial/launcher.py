@@ -17,93 +17,45 @@ can remove what a killed one left behind.
 """
 
 import abc
-import json
+import contextlib
 import os
 import re
-import select
-import subprocess
 import time
-from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
     InputError,
+    OomError,
     UnsupportedError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy, memory_hierarchy, own_cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import (
+    Hierarchy,
+    cgroup_hierarchies,
+    memory_hierarchy,
+    own_cgroup,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import run_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import (
     REMOVE_SECONDS,
     MemoryCgroup,
+    count_limit_hits,
     headroom_kb,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import encode_path
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.started_program import (
+    End,
+    StartedProgram,
+    start_actor,
+)
 
-_PRIVATE_NAME = re.compile(r"oomguardtrial_(\d+)_(\d+)(\.slice)?$")
+_PRIVATE_NAME = re.compile(r"oomguardtrial_([0-9]{1,10})_([0-9]{1,20})(\.slice)?\Z")
+_VERSION = re.compile(r"systemd ([0-9]{1,6})")
 _SLICE_SECONDS = 10  # for systemd to create a slice
-
-# Exit code and signal of a program that ended; one of them is None.
-End = Tuple[Optional[int], Optional[int]]
-
-
-class StartedProgram:
-    """A running program of the trial, its JSON lines, and its end."""
-
-    def __init__(self, child: "subprocess.Popen[bytes]", stdout: IO[bytes]) -> None:
-        self._child = child
-        self._stdout = stdout
-        self._unread = b""
-        self.phases: List[Dict[str, Any]] = []
-        self.ended = False  # the program has closed its side of the pipe
-
-    def fileno(self) -> int:
-        """Return the descriptor of its output, for select(2)."""
-        return self._stdout.fileno()
-
-    def read_phases(self) -> None:
-        """Read what its pipe holds; waits if the pipe is empty, so call it after select(2)."""
-        chunk = os.read(self.fileno(), 65536)
-        if not chunk:
-            self.ended = True
-        *lines, self._unread = (self._unread + chunk).split(b"\n")
-        for line in lines:
-            try:
-                self.phases.append(json.loads(line.decode("utf-8", "replace")))
-            except ValueError:
-                continue  # not written by the hog: a wrapper may also print
-
-    def phase(self, name: str) -> Optional[Dict[str, Any]]:
-        """Return the line that the program printed for a phase, or None."""
-        return next((line for line in self.phases if line.get("phase") == name), None)
-
-    @property
-    def pid(self) -> int:
-        """The pid that the program printed, else that of the child, which may be a wrapper."""
-        start = self.phase("start")
-        return start["pid"] if start else self._child.pid
-
-    def wait(self) -> End:
-        """Wait for the end, which must be near, and return exit code and signal."""
-        code = self._child.wait()
-        self._stdout.close()
-        return (code, None) if code >= 0 else (None, -code)
-
-
-def wait_until(condition: Callable[[], bool], programs: Sequence[StartedProgram], deadline: float) -> bool:
-    """Read from all programs until the condition holds; return False if the deadline passes first.
-
-    The deadline is a time of the monotonic clock, in seconds.
-    """
-    while not condition():
-        running = [one for one in programs if not one.ended]
-        left = deadline - time.monotonic()
-        if not running or left <= 0:
-            return False
-        for one in select.select(running, [], [], left)[0]:
-            one.read_phases()
-    return True
 
 
 class Launcher(abc.ABC):
@@ -115,6 +67,7 @@ class Launcher(abc.ABC):
         self._procfs = procfs
         self._hierarchy = hierarchy
         self._cgroup: Optional[MemoryCgroup] = None
+        self._started: List[StartedProgram] = []
 
     @property
     def version(self) -> int:
@@ -141,16 +94,36 @@ class Launcher(abc.ABC):
         """Return the kills that the cgroup counted; None if it has no lasting counter."""
 
     @abc.abstractmethod
-    def wait_for_end(self, program: StartedProgram) -> End:
-        """Wait for the end, which must be near, and return the program's exit code and signal."""
+    def wait_for_end(self, program: StartedProgram) -> Optional[End]:
+        """Wait for the end, which must be near, and return the program's exit code and signal.
+
+        Returns None if the program did not end.
+        """
 
     @abc.abstractmethod
-    def close(self) -> List[str]:
-        """Kill the programs, remove the cgroup, and return the folders that remain."""
+    def _remove_cgroup(self, cgroup: MemoryCgroup) -> None:
+        """Kill the programs and remove the cgroup, as far as that is possible."""
 
     @abc.abstractmethod
     def sweep(self) -> List[str]:
         """Remove what killed trials left behind, and return the names of their cgroups."""
+
+    def limit_hits(self) -> Optional[Dict[str, int]]:
+        """Return how often the cgroups above hit their limits; see count_limit_hits()."""
+        return count_limit_hits(self._hierarchy, self._opened().directory)
+
+    def close(self) -> List[str]:
+        """Kill the programs, remove the cgroup, and return the folders that remain.
+
+        It never raises: what ended the trial must not be hidden.
+        """
+        cgroup = self._cgroup
+        if cgroup is not None:
+            with contextlib.suppress(OomError, OSError):
+                self._remove_cgroup(cgroup)
+        for program in self._started:
+            program.kill()
+        return [cgroup.directory] if cgroup is not None and cgroup.exists() else []
 
     def _opened(self) -> MemoryCgroup:
         if self._cgroup is None:
@@ -192,29 +165,30 @@ class CgroupLauncher(Launcher):
 
     def start(self, role: str, command: List[str], score: int) -> StartedProgram:
         """Start a program that joins the cgroup before exec and sets its own score."""
-        join = os.open(os.path.join(self._opened().directory, "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC)
+        join = os.open(bytes_of(self._opened().directory) + b"/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
         try:
-            return _start([*command, "--score", str(score)], lambda: os.write(join, b"0"))
+            program = start_actor([*command, "--score", str(score)], lambda: os.write(join, b"0"))
         finally:
             os.close(join)
+        self._started.append(program)
+        return program
 
     def oom_kills(self) -> Optional[int]:
         """Return the kills that the cgroup counted; None before kernel 4.13."""
         return self._opened().oom_kills()
 
-    def wait_for_end(self, program: StartedProgram) -> End:
+    def wait_for_end(self, program: StartedProgram) -> Optional[End]:
         """Wait for the child, which is the program itself."""
         return program.wait()
 
-    def close(self) -> List[str]:
-        """Kill the programs and remove the cgroup."""
-        return [] if self._cgroup is None or self._cgroup.remove() else [self._cgroup.directory]
+    def _remove_cgroup(self, cgroup: MemoryCgroup) -> None:
+        cgroup.remove()
 
     def sweep(self) -> List[str]:
         """Remove what killed trials left behind below the same parents."""
         swept = []
         for parent in self._parents:
-            for name in _leftovers(self._procfs, parent):
+            for name in _leftovers(self._procfs, parent, self.version):
                 MemoryCgroup(self._hierarchy, os.path.join(parent, name)).remove()
                 swept.append(name)
         return swept
@@ -281,7 +255,8 @@ class SystemdLauncher(Launcher):
         ]
         if _systemd_version() >= 243:
             wrapped.append("--property=OOMPolicy=continue")
-        program = _start([*wrapped, "--", *command], None)
+        program = start_actor([*wrapped, "--", *command])
+        self._started.append(program)
         self._units[program] = unit
         return program
 
@@ -292,37 +267,33 @@ class SystemdLauncher(Launcher):
         """
         return self._opened().oom_kills() if self.version == 2 else None
 
-    def wait_for_end(self, program: StartedProgram) -> End:
+    def wait_for_end(self, program: StartedProgram) -> Optional[End]:
         """Wait for systemd-run, then ask systemd how the service ended."""
-        code, signal = program.wait()
-        if code == 0:
-            return 0, None  # systemd unloads a unit that succeeded at once
-        shown = dict(
-            line.split("=", 1)
-            for line in run_program(
-                "systemctl", "show", "--property=ExecMainCode,ExecMainStatus", self._units[program]
-            ).splitlines()
-        )
-        status = int(shown.get("ExecMainStatus", code or signal or 0))
+        end = program.wait()
+        if end is None or end[0] == 0:
+            return end  # systemd unloads a unit that succeeded at once
+        code, signal = end
+        output = run_program("systemctl", "show", "--property=ExecMainCode,ExecMainStatus", self._units[program])
+        shown = {key: value for key, _equals, value in (line.partition("=") for line in output.split("\n"))}
+        text = shown.get("ExecMainStatus", "")
+        status = int(text) if re.match(r"[0-9]{1,9}\Z", text) else code or signal or 0
         # ExecMainCode is si_code of waitid(2): 1 exited, 2 killed, 3 dumped core.
         return (status, None) if shown.get("ExecMainCode") == "1" else (None, status)
 
-    def close(self) -> List[str]:
-        """Stop the slice and wait until its cgroup is gone."""
-        if self._cgroup is None:
-            return []
+    def _remove_cgroup(self, cgroup: MemoryCgroup) -> None:
         _stop_slice(self._slice)
         deadline = time.monotonic() + REMOVE_SECONDS
-        while self._cgroup.exists() and time.monotonic() < deadline:
+        while cgroup.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
-        return [self._cgroup.directory] if self._cgroup.exists() else []
 
     def sweep(self) -> List[str]:
-        """Stop the slices that killed trials left behind."""
-        names = _leftovers(self._procfs, self._hierarchy.mount)
-        for name in names:
-            _stop_slice(name)
-        return names
+        """Stop the slices that killed trials left behind; one that cannot be stopped stays."""
+        swept = []
+        for name in _leftovers(self._procfs, self._hierarchy.mount, self.version):
+            with contextlib.suppress(OomError):
+                _stop_slice(name)
+                swept.append(name)
+        return swept
 
 
 def choose_launcher(procfs: Procfs, manager: str, parent: Optional[str]) -> Launcher:
@@ -333,8 +304,11 @@ def choose_launcher(procfs: Procfs, manager: str, parent: Optional[str]) -> Laun
     if manager == "auto":
         manager = "systemd" if Systemd().runs() and os.geteuid() == 0 and not parent else "cgroupfs"
     if manager == "cgroupfs":
+        if parent:
+            hierarchy, folder = _locate_parent(procfs, parent)
+            return CgroupLauncher(procfs, hierarchy, [folder])
         hierarchy = memory_hierarchy(procfs)
-        return CgroupLauncher(procfs, hierarchy, [parent] if parent else _usual_parents(procfs, hierarchy))
+        return CgroupLauncher(procfs, hierarchy, _usual_parents(procfs, hierarchy))
     if parent:
         raise InputError(
             f"cgroup_parent {parent} cannot be combined with manager=systemd, which creates its own slice:"
@@ -345,6 +319,28 @@ def choose_launcher(procfs: Procfs, manager: str, parent: Optional[str]) -> Laun
             "manager=systemd: systemd does not manage this host (no /run/systemd/system); set manager=cgroupfs"
         )
     return SystemdLauncher(procfs, memory_hierarchy(procfs), _own_name(procfs) + ".slice")
+
+
+def _locate_parent(procfs: Procfs, parent: str) -> Tuple[Hierarchy, str]:
+    """Return the hierarchy that limits memory in this folder, and the folder without symlinks.
+
+    Raises InputError if it is not a folder of such a hierarchy. A folder on another file system
+    would get ordinary files instead of a limit.
+    """
+    folder = os.path.realpath(encode_path("cgroup_parent", parent))
+    memory = memory_hierarchy(procfs)
+    for hierarchy in cgroup_hierarchies(procfs):
+        mount = bytes_of(hierarchy.mount)
+        is_memory = hierarchy.version == memory.version and hierarchy.controllers == memory.controllers
+        with contextlib.suppress(OSError):
+            is_below = (folder + b"/").startswith(mount.rstrip(b"/") + b"/")
+            # Another file system may be mounted below.
+            if is_memory and is_below and os.path.isdir(folder) and os.stat(folder).st_dev == os.stat(mount).st_dev:
+                return hierarchy, text_of(folder)
+    raise InputError(
+        f"cgroup_parent {parent} is not a folder of the memory cgroup hierarchy at {memory.mount}:"
+        " set it to the folder of a cgroup that is delegated to this user"
+    )
 
 
 def _usual_parents(procfs: Procfs, hierarchy: Hierarchy) -> List[str]:
@@ -374,48 +370,50 @@ def _own_name(procfs: Procfs) -> str:
         return _private_name(directory.process())
 
 
-def _leftovers(procfs: Procfs, parent: str) -> List[str]:
-    """Return the names of cgroups in this folder whose trial no longer runs."""
+def _leftovers(procfs: Procfs, parent: str, version: int) -> List[str]:
+    """Return the names of cgroups in this folder whose trial no longer runs.
+
+    Anybody may give a cgroup of its own such a name. So only a folder counts that this user made.
+    With version 1, whoever owns the parent can also rename what is in it: then nothing counts
+    unless the parent is ours, too.
+    """
     names = []
-    try:
-        entries = os.listdir(parent)
-    except OSError:
-        return []
-    for name in entries:
-        match = _PRIVATE_NAME.match(name)
-        if not match:
-            continue
-        try:
-            with procfs.open(int(match.group(1))) as directory:
-                if directory.process().start_time == int(match.group(2)):
-                    continue
-        except GONE:
-            pass
-        names.append(name)
+    with contextlib.suppress(OSError):
+        if version == 2 or os.stat(bytes_of(parent)).st_uid == os.geteuid():
+            names = [name for name in _own_folders(parent) if _is_abandoned(procfs, name)]
     return names
 
 
-def _start(command: List[str], before_exec: Optional[Callable[[], object]]) -> StartedProgram:
+def _own_folders(parent: str) -> Iterator[str]:
+    with os.scandir(bytes_of(parent)) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # one that cannot be read is no reason to leave the others
+                if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.geteuid():
+                    yield text_of(entry.name)
+
+
+def _is_abandoned(procfs: Procfs, name: str) -> bool:
+    """Return whether a name is that of a trial's cgroup, and the trial no longer runs."""
+    match = _PRIVATE_NAME.match(name)
+    if not match:
+        return False
     try:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=before_exec,
-            env=dict(os.environ, LC_ALL="C"),
-        )
-    except OSError as error:
-        raise InputError(f"{command[0]} cannot be started: {error.strerror}") from error
-    assert child.stdout is not None  # stdout=PIPE
-    return StartedProgram(child, child.stdout)
+        with procfs.open(int(match.group(1))) as directory:
+            return directory.process().start_time != int(match.group(2))
+    except GONE:
+        return True
+    except PermissionError:  # mounted with hidepid: it runs, and nothing more is visible
+        return False
 
 
 def _systemd_version() -> int:
-    return int(run_program("systemd-run", "--version").split()[1].split(".")[0].split("~")[0])
+    """Return the version of systemd, 0 if it is unknown."""
+    match = _VERSION.match(run_program("systemd-run", "--version"))
+    return int(match.group(1)) if match else 0
 
 
 def _stop_slice(name: str) -> None:
     """Stop a slice and everything in it, and clear the failed state of its units."""
     run_program("systemctl", "stop", name)
-    run_program("systemctl", "reset-failed", name[: -len(".slice")] + "*")
+    with contextlib.suppress(OomError):  # none of them failed
+        run_program("systemctl", "reset-failed", name[: -len(".slice")] + "*")

@@ -5,8 +5,9 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""A private memory cgroup for the kills of a trial, and the room that the cgroups above it leave.
+"""A private memory cgroup for the kills of a trial, and the limits of the cgroups above it.
 
+Its folder is text made of bytes (_host/text.py), so that a locale without UTF-8 is no hindrance.
 Sources: Documentation/admin-guide/cgroup-v1/memory.rst and cgroup-v2.rst.
 """
 
@@ -15,7 +16,7 @@ import errno
 import os
 import signal
 import time
-from typing import List, Optional
+from typing import Dict, Iterator, List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, ReadBackError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import (
@@ -24,23 +25,77 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
     cgroup_limit_kb,
     pids_in_cgroup,
     read_oom_kills,
+    walk_cgroups,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs, read_bytes
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
 
 # A cgroup can stay busy this long after the last process in it was killed.
 REMOVE_SECONDS = 5.0
+
+_FIRST_CGROUP_NAMESPACE = "cgroup:[4026531835]"  # include/linux/proc_ns.h:PROC_CGROUP_INIT_INO
+
+
+def is_path_absolute(procfs: Procfs) -> bool:
+    """Return whether the cgroup paths that we see are those of the kernel log.
+
+    In a cgroup namespace they are shorter (cgroup_namespaces(7)).
+    """
+    try:
+        return os.readlink(os.path.join(procfs.root, "self/ns/cgroup")) == _FIRST_CGROUP_NAMESPACE
+    except OSError:  # before kernel 4.6
+        return True
 
 
 def headroom_kb(hierarchy: Hierarchy, directory: str) -> Optional[int]:
     """Return the KiB that this cgroup and those above it leave free; None without a limit."""
     rooms = []
-    while directory.startswith(hierarchy.mount):
-        if os.path.exists(os.path.join(directory, FILES[hierarchy.version]["limit"])):
-            limit = cgroup_limit_kb(directory, hierarchy.version)
-            if limit is not None:
-                with open(os.path.join(directory, FILES[hierarchy.version]["usage"])) as stream:
-                    rooms.append(limit - int(stream.read()) // 1024)
-        directory = os.path.dirname(directory)
+    for folder in _limited_folders(hierarchy, directory):
+        limit_kb = cgroup_limit_kb(folder, hierarchy.version) or 0
+        rooms.append(limit_kb - _read_number(folder, FILES[hierarchy.version]["usage"]) // 1024)
     return min(rooms) if rooms else None
+
+
+def count_limit_hits(hierarchy: Hierarchy, directory: str) -> Optional[Dict[str, int]]:
+    """Return a counter for each limited cgroup above this one, by folder.
+
+    The counter rises whenever memory runs out at that cgroup's limit. With version 1 it also rises
+    when the kernel frees memory there. Returns None if a cgroup above has no such counter (before
+    kernel 5.2 with version 2), or is not visible.
+    """
+    if hierarchy.root != "/":
+        return None
+    try:
+        return {
+            folder: _read_limit_hits(folder, hierarchy.version)
+            for folder in _limited_folders(hierarchy, os.path.dirname(directory))
+        }
+    except (OSError, LookupError):
+        return None
+
+
+def _limited_folders(hierarchy: Hierarchy, directory: str) -> Iterator[str]:
+    """Yield this folder and those above it that have a limit of their own."""
+    while (directory + "/").startswith(hierarchy.mount.rstrip("/") + "/"):
+        # The root of version 2 has no such file, nor have folders without the memory controller.
+        has_file = os.path.exists(bytes_of(os.path.join(directory, FILES[hierarchy.version]["limit"])))
+        if has_file and cgroup_limit_kb(directory, hierarchy.version) is not None:
+            yield directory
+        if directory == "/":
+            return
+        directory = os.path.dirname(directory)
+
+
+def _read_limit_hits(folder: str, version: int) -> int:
+    if version == 1:
+        return _read_number(folder, "memory.failcnt")
+    # The file without ".local" also counts what ran out below, so also the trial itself.
+    words = read_bytes(bytes_of(os.path.join(folder, "memory.events.local"))).split()
+    return int(dict(zip(words[::2], words[1::2]))[b"oom"])
+
+
+def _read_number(folder: str, name: str) -> int:
+    return int(read_bytes(bytes_of(os.path.join(folder, name))))
 
 
 class MemoryCgroup:
@@ -58,10 +113,10 @@ class MemoryCgroup:
         parent does not enable the memory controller.
         """
         try:
-            os.mkdir(self.directory)
+            os.mkdir(bytes_of(self.directory))
         except OSError as error:
             raise AccessError(f"{os.path.dirname(self.directory)}: {error.strerror}") from error
-        if not os.path.exists(self._file("limit")):
+        if not os.path.exists(bytes_of(self._file("limit"))):
             self.remove()
             raise UnsupportedError(
                 f"{os.path.dirname(self.directory)}: its cgroup.subtree_control does not enable the memory controller"
@@ -69,7 +124,7 @@ class MemoryCgroup:
 
     def exists(self) -> bool:
         """Return whether the folder is there."""
-        return os.path.isdir(self.directory)
+        return os.path.isdir(bytes_of(self.directory))
 
     def set_limit(self, limit_kb: int) -> None:
         """Limit memory and allow no swap, with the OOM killer on and set to kill single processes.
@@ -106,7 +161,7 @@ class MemoryCgroup:
 
     def kill(self) -> None:
         """Send SIGKILL to every process inside, in one write where there is cgroup.kill (5.14)."""
-        if os.path.exists(os.path.join(self.directory, "cgroup.kill")):
+        if os.path.exists(bytes_of(os.path.join(self.directory, "cgroup.kill"))):
             self._write_if_present("cgroup.kill", "1")
             return
         for pid in self.processes():
@@ -117,18 +172,19 @@ class MemoryCgroup:
         """Kill every process inside, remove the cgroup, and return whether it is gone."""
         deadline = time.monotonic() + REMOVE_SECONDS
         while self.exists():
-            for folder, _folders, _files in os.walk(self.directory, topdown=False):
-                try:
-                    os.rmdir(folder)
-                except FileNotFoundError:
-                    pass
-                except OSError as error:
-                    if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                        return False
+            try:
+                for folder, _names in reversed(list(walk_cgroups(self.directory))):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.rmdir(bytes_of(folder))
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    return False
+                with contextlib.suppress(OSError):  # removed meanwhile, or denied
                     self.kill()
-                    time.sleep(0.002)
-                    break
-        return True
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.002)
+        return not self.exists()
 
     def _file(self, what: str) -> str:
         return os.path.join(self.directory, FILES[self.version][what])
@@ -136,13 +192,13 @@ class MemoryCgroup:
     def _write(self, what: str, value: str) -> None:
         path = self._file(what)
         try:
-            with open(path, "w") as stream:
+            with open(bytes_of(path), "w") as stream:
                 stream.write(value)
         except OSError as error:
             raise AccessError(f"{path} cannot be set to {value}: {error.strerror}") from error
 
     def _write_if_present(self, name: str, value: str) -> None:
-        path = os.path.join(self.directory, name)
+        path = bytes_of(os.path.join(self.directory, name))
         if os.path.exists(path):  # swap accounting and zswap are optional parts of a kernel
             with open(path, "w") as stream:
                 stream.write(value)

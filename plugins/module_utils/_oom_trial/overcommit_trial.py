@@ -12,25 +12,41 @@ In the treatment the hog requests as much memory as the kernel may commit in all
 little and must get it. So it was the limit that stopped the first request.
 """
 
-import json
+import contextlib
 import os
-import subprocess
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy, own_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_watch import KillWatch
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.attribution import TrialCgroup, sort_other_kills
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.hog_file import check_hog
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_watch import (
+    KillWatch,
+    finish_count,
+    start_count,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import (
+    count_limit_hits,
+    is_path_absolute,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import (
     ACTOR_NAMES,
     DEADLINE_SECONDS,
     TrialRequest,
-    check_hog,
-    count_kills,
+    check_trial_request,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict import build_unrun_answer
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.started_program import start_actor, wait_until
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict import (
+    MOST_UNRELATED,
+    build_unrun_answer,
+    describe_unrelated,
+    list_unrelated,
+)
 
 ENOMEM_EXIT = 12  # of oom_hog
 
@@ -55,6 +71,8 @@ class Attempt(NamedTuple):
         """Return refused, granted, killed, or how else the hog ended."""
         if self.signal is not None:
             return "killed" if self.signal == 9 else f"ended by signal {self.signal}"
+        if self.exit is None:
+            return "not ended in time"
         return _OUTCOMES.get(self.exit, f"exit {self.exit}")
 
 
@@ -69,9 +87,10 @@ def prepare_overcommit_trial(
     or could harm the host.
     """
     procfs = procfs or Procfs()
+    check_trial_request(request)
     limit_kb = procfs.memory_kb("CommitLimit")
     headroom_kb = limit_kb - procfs.memory_kb("Committed_AS")
-    check_hog(request.hog)
+    request = request._replace(hog=check_hog(request.hog))
     if not request.allow_host_oom:
         raise InputError(
             "scope=overcommit takes all memory that the kernel may still commit, so other processes are refused memory"
@@ -117,23 +136,35 @@ class OvercommitTrial:
         """Run the trial and return the module's answer."""
         started_at = time.monotonic()
         self._watch.start()
-        before, kills_before = self._procfs.processes(), self._procfs.oom_kills()
+        before, hits = self._procfs.processes(), self._limit_hits()
+        count = start_count(self._watch, self._procfs)
         attempts = [
             self._attempt("treatment", "refused", self._limit_kb),
             self._attempt("control", "granted", min(self._headroom_kb // CONTROL_FRACTION, CONTROL_MAX_KB)),
         ]
-        events = self._watch.kills()
+        counted, logged = finish_count(self._watch, self._procfs, count)
+        events = self._watch.kills(count.position)
         self._watch.close()
-        counted = count_kills(kills_before, self._procfs.oom_kills())
-        victims = {victim["pid"]: victim["name"] for event in events for victim in event["victims"]}
-        verdict, reasons = decide_overcommit_verdict(attempts, victims, counted, self._watch.error)
+        at_limits = [event for event in events if event["constraint"] == "memcg"]
+        unrelated, doubtful = sort_other_kills(at_limits, self._own_cgroup(attempts, hits))
+        harmed = [event for event in events if event not in unrelated]
+        verdict, reasons = decide_overcommit_verdict(
+            attempts,
+            name_victims([event for event in harmed if event["constraint"] != "memcg"]),
+            None if counted is None else counted - logged,
+            self._watch.error,
+            doubtful,
+        )
+        others = list_unrelated(unrelated)
         return dict(
             self._facts(),
             verdict=verdict,
             reasons=reasons,
-            report=_describe_trial(verdict, self._limit_kb, attempts, counted, len(victims)),
+            report=_describe_trial(verdict, self._limit_kb, attempts, counted, logged) + describe_unrelated(others),
             runs=[_attempt_answer(one) for one in attempts],
-            bystanders=_bystanders_answer(before, victims),
+            bystanders=_bystanders_answer(before, name_victims(harmed)),
+            unrelated=others[:MOST_UNRELATED],
+            unrelated_count=len(others),
             counters=dict(vmstat_oom_kill=counted),
             clean=True,
             left_behind=[],
@@ -148,6 +179,28 @@ class OvercommitTrial:
             cgroup_version=None,
             kernel=os.uname().release,
             memory_limit_kb=self._limit_kb,
+        )
+
+    def _limit_hits(self) -> Optional[Dict[str, int]]:
+        """Return how often our own cgroup and those above it hit their limits; None if unknown."""
+        try:
+            hierarchy = memory_hierarchy(self._procfs)
+            own = hierarchy.directory(own_cgroup(self._procfs, hierarchy))
+        except OomError:
+            return None
+        return count_limit_hits(hierarchy, os.path.join(own, "hog"))
+
+    def _own_cgroup(self, attempts: List[Attempt], hits: Optional[Dict[str, int]]) -> TrialCgroup:
+        """Return what is known of the cgroup that the hogs ran in, which is our own."""
+        path = None
+        with contextlib.suppress(OomError):
+            if is_path_absolute(self._procfs):
+                path = own_cgroup(self._procfs, memory_hierarchy(self._procfs))
+        return TrialCgroup(
+            name=os.path.basename(path or ""),
+            path=path,
+            members={one.pid for one in attempts},
+            counters_fit=path is not None and hits is not None and hits == self._limit_hits(),
         )
 
     def _attempt(self, name: str, expected: str, size_kb: int) -> Attempt:
@@ -165,27 +218,34 @@ class OvercommitTrial:
             "--deadline",
             str(self._request.timeout),
         ]
-        with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as hog:
-            output = hog.communicate(timeout=self._request.timeout + DEADLINE_SECONDS)[0]
-        phases = [json.loads(line.decode("utf-8", "replace")) for line in output.splitlines()]
-        code = hog.returncode
-        return Attempt(
-            name,
-            expected,
-            hog.pid,
-            code if code >= 0 else None,
-            -code if code < 0 else None,
-            size_kb,
-            next((phase["kb"] for phase in reversed(phases) if "kb" in phase), 0),
-        )
+        deadline = time.monotonic() + self._request.timeout + DEADLINE_SECONDS
+        hog = start_actor(command)
+        try:
+            ended = wait_until(lambda: hog.ended, [hog], deadline)
+            code, number = (hog.wait() if ended else None) or (None, None)
+        finally:
+            hog.kill()
+        got_kb = next((phase["kb"] for phase in reversed(hog.phases) if "kb" in phase), 0)
+        return Attempt(name, expected, hog.child_pid, code, number, size_kb, got_kb)
+
+
+def name_victims(events: List[Event]) -> Dict[int, str]:
+    """Return the name of each victim of these events, by pid."""
+    return {victim["pid"]: victim["name"] for event in events for victim in event["victims"]}
 
 
 def decide_overcommit_verdict(
-    attempts: List[Attempt], victims: Dict[int, str], counted: Optional[int], log_error: Optional[str]
+    attempts: List[Attempt],
+    victims: Dict[int, str],
+    unlogged: Optional[int],
+    log_error: Optional[str],
+    doubtful: Sequence[Tuple[Event, str]] = (),
 ) -> Tuple[str, List[str]]:
     """Return the verdict and its reasons.
+
+    C(victims) are those that CommitLimit should have saved. C(doubtful) are kills at the limits of
+    cgroups that the trial may have to do with, with the reason. C(unlogged) is the number of kills
+    that the kernel counted, but the log does not show.
 
     refuted: the large request was granted, or the kernel killed a process.
     proven: refused and granted as expected, and no kill. inconclusive: everything else.
@@ -196,11 +256,16 @@ def decide_overcommit_verdict(
         if one.observed() != one.expected
     ]
     kills = [f"the kernel killed process {pid} ({name})" for pid, name in victims.items()]
-    if counted and not victims:
-        kills.append(f"/proc/vmstat counted {counted} kills")
+    if unlogged and unlogged > 0 and not victims:
+        kills.append(f"/proc/vmstat counted {unlogged} kills that the kernel log does not show")
+    objections += [
+        f"the kernel also killed process {pid} ({name}) ({reason}): run it again"
+        for event, reason in doubtful
+        for pid, name in name_victims([event]).items()
+    ]
     if kills or attempts[0].observed() == "granted":
         return "refuted", objections + kills
-    if counted is None and log_error:
+    if unlogged is None and log_error:
         objections.append(f"kills cannot be ruled out: {log_error}")
     if objections:
         return "inconclusive", objections

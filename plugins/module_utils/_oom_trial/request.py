@@ -7,15 +7,25 @@
 
 """The options of a trial, and what its two kinds have in common."""
 
-import os
+import re
 from typing import NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
 
 # Each program of a trial ends itself this long after the trial would have ended it.
 DEADLINE_SECONDS = 5
 
+# oom_hog accepts deadlines of at most an hour.
+TIMEOUT_MAX = 3600 - DEADLINE_SECONDS
+
 ACTOR_NAMES = {"decoy": "oomguard-decoy", "hog": "oomguard-hog"}  # comm, at most 15 bytes
+
+_SIZE = re.compile(
+    r"([0-9]{1,15})(?:\.([0-9]{1,9}))?\s*(?:([KMGTPEZYkmgtpezy])(?:i?[Bb](?:yte)?s?)?|[Bb](?:yte)?s?)?\Z"
+)
+_UNITS = "KMGTPEZY"
 
 
 class TrialRequest(NamedTuple):
@@ -32,12 +42,50 @@ class TrialRequest(NamedTuple):
     cgroup_parent: Optional[str]
 
 
-def check_hog(hog: str) -> None:
-    """Raise InputError unless this path is an executable file."""
-    if not os.path.isfile(hog):
-        raise InputError(f"hog {hog} is not a file: set it to the path of oom_hog, built for this host")
-    if not os.access(hog, os.X_OK):
-        raise InputError(f"hog {hog} is not executable: build it for this host and set mode 0755")
+def parse_size_kb(option: str, text: str) -> int:
+    """Return a size in KiB, from bytes or from a number with a unit such as 64M.
+
+    Raises InputError for anything else.
+    """
+    match = _SIZE.match(text.strip())
+    if not match:
+        raise InputError(f"{option} {shorten_value(text)} is not a size: write it in bytes or with a unit, such as 64M")
+    whole, fraction, unit = match.groups()
+    factor = 1024 ** (_UNITS.index(unit.upper()) + 1) if unit else 1
+    parts = int(whole + (fraction or "")) * factor
+    return int(parts // 10 ** len(fraction or "") // 1024)
+
+
+def check_trial_request(request: TrialRequest) -> None:
+    """Raise InputError for a value that no trial can use."""
+    if not 1 <= request.timeout <= TIMEOUT_MAX:
+        raise InputError(
+            f"timeout {shorten_value(request.timeout)} is out of range: set it to 1 to {TIMEOUT_MAX} seconds"
+        )
+    for option, score in (("pinned_score", request.pinned_score), ("hog_score", request.hog_score)):
+        if not SCORE_MIN <= score <= SCORE_MAX:
+            raise InputError(f"{option} {shorten_value(score)} must lie between {SCORE_MIN} and {SCORE_MAX}")
+    encode_path("hog", request.hog)
+    encode_path("cgroup_parent", request.cgroup_parent or "/")
+
+
+def encode_path(option: str, path: str) -> bytes:
+    """Return the bytes of a path, whatever the locale. Raises InputError if no file can have it."""
+    try:
+        raw = bytes_of(path)
+    except UnicodeEncodeError:
+        raw = b"\0"
+    if b"\0" in raw:
+        raise InputError(f"{option} {path!r} holds a character that no path can hold: set it to the path of a file")
+    return raw
+
+
+def shorten_value(value: object) -> str:
+    """Return an option's value for a message, cut if it is absurdly long."""
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return f"{'-' if value < 0 else ''}1{'0' * 20}... (more than 20 digits)"
+    text = str(value)
+    return text if len(text) <= 40 else text[:40] + "..."
 
 
 def count_kills(before: Optional[int], after: Optional[int]) -> Optional[int]:

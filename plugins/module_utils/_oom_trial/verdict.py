@@ -10,11 +10,16 @@
 Pure: facts in, the module's answer out.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.attribution import path_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import TrialDesign
+
+# The answer lists this many unrelated victims, and the report this many.
+MOST_UNRELATED = 20
+_MOST_REPORTED = 2
 
 
 class Actor(NamedTuple):
@@ -66,14 +71,12 @@ class Surroundings(NamedTuple):
 
     checked: int  # processes of others that were alive before the trial
     lost: List[Process]  # those of them that the killer killed, or may have killed
-    elsewhere: List[Event]  # trusted kills in the kernel log that the trial did not cause
+    # Trusted kills in the kernel log that the trial may have to do with, each with the reason.
+    doubtful: List[Tuple[Event, str]]
+    unrelated: List[Event]  # trusted kills at the limits of cgroups in other parts of the tree
     counted_kills: Optional[int]  # how far oom_kill of /proc/vmstat rose
+    logged_kills: int  # lines of the kernel log that report a kill; a group's first victim has two
     log_error: Optional[str]  # why the kernel log could not be read, or what was lost of it
-
-
-def pids_of(events: List[Event]) -> Set[int]:
-    """Return the pids of all victims of these events."""
-    return {victim["pid"] for event in events for victim in event["victims"]}
 
 
 # --- the verdict ------------------------------------------------------------
@@ -88,7 +91,7 @@ def decide_verdict(runs: List[ObservedRun], surroundings: Surroundings) -> Tuple
     """
     refutations = [reason for run in runs for reason in _refutations(run)]
     objections = [reason for run in runs for reason in _objections(run)]
-    objections += _disturbances(surroundings, runs)
+    objections += _disturbances(surroundings)
     if refutations:
         return "refuted", refutations + objections
     if objections:
@@ -155,13 +158,17 @@ def _why_not_killed(actor: Actor) -> str:
     return f"the {actor.role} {_ending(actor)}"
 
 
-# Exit codes of oom_hog.
+START_FAILED = 203  # EXIT_EXEC of systemd.exec(5)
+
+# Exit codes of oom_hog, of the dynamic loader and of systemd.
 _EXITS: Dict[Optional[int], str] = {
     0: "ended by itself (exit 0): memory did not run out",
     2: "rejected its options (exit 2)",
     3: "refused to start in this memory domain (exit 3)",
     4: "could not set its score (exit 4)",
     12: "was refused memory instead of being killed (ENOMEM, exit 12)",
+    127: "found no library that it needs (exit 127): build it on this host, or with -static",
+    START_FAILED: "could not be started by systemd (exit 203)",
 }
 
 
@@ -174,17 +181,19 @@ def _ending(actor: Actor) -> str:
     return _EXITS.get(actor.exit, f"ended with exit {actor.exit}")
 
 
-def _disturbances(surroundings: Surroundings, runs: List[ObservedRun]) -> List[str]:
+def _disturbances(surroundings: Surroundings) -> List[str]:
     """Return what happened around the trial and spoils a proof."""
     found = []
     if surroundings.log_error:
         found.append(surroundings.log_error)
-    for event in surroundings.elsewhere:
+    for event, reason in surroundings.doubtful:
         names = ", ".join(f"{victim['pid']} ({victim['name']})" for victim in event["victims"])
-        found.append(f"during the trial the kernel also killed process {names} elsewhere on the host: run it again")
-    logged = sum(len(run.victims()) for run in runs) + sum(len(event["victims"]) for event in surroundings.elsewhere)
-    if surroundings.counted_kills is not None and surroundings.counted_kills != logged:
-        found.append(f"/proc/vmstat counted {surroundings.counted_kills} kills, the kernel log names {logged}")
+        found.append(
+            f"during the trial the kernel also killed process {names} elsewhere on the host ({reason}): run it again"
+        )
+    counted, logged = surroundings.counted_kills, surroundings.logged_kills
+    if counted is not None and counted != logged:
+        found.append(f"/proc/vmstat counted {counted} kills, the kernel log names {logged}")
     if surroundings.lost:
         found.append(f"bystanders were lost: {', '.join(f'{one.pid} ({one.name})' for one in surroundings.lost)}")
     return found
@@ -198,6 +207,7 @@ def build_answer(
 ) -> Dict[str, Any]:
     """Return the verdict, the facts behind it, and a report of one line a topic for a person."""
     verdict, reasons = decide_verdict(runs, surroundings)
+    unrelated = list_unrelated(surroundings.unrelated)
     if left_behind:
         verdict, reasons = "inconclusive", [*reasons, f"left behind: {', '.join(left_behind)}"]
     return dict(
@@ -208,12 +218,15 @@ def build_answer(
             *[_describe_run(run) for run in runs],
             _describe_log(runs),
             _describe_surroundings(surroundings, left_behind),
+            *describe_unrelated(unrelated),
         ],
         runs=[_run_answer(run) for run in runs],
         bystanders=dict(
             checked=surroundings.checked,
             lost=[dict(pid=one.pid, name=one.name, start_time=one.start_time) for one in surroundings.lost],
         ),
+        unrelated=unrelated[:MOST_UNRELATED],
+        unrelated_count=len(unrelated),
         counters=dict(vmstat_oom_kill=surroundings.counted_kills),
         clean=not left_behind,
         left_behind=left_behind,
@@ -233,6 +246,24 @@ def _run_answer(run: ObservedRun) -> Dict[str, Any]:
     )
 
 
+def list_unrelated(events: List[Event]) -> List[Dict[str, Any]]:
+    """Return each victim of these events with the cgroup that hit its limit, or None for it."""
+    return [
+        dict(memcg=path_of(event), pid=victim["pid"], name=victim["name"])
+        for event in events
+        for victim in event["victims"]
+    ]
+
+
+def describe_unrelated(victims: List[Dict[str, Any]]) -> List[str]:
+    """Return the line of the report about victims in other cgroups; none if there are none."""
+    if not victims:
+        return []
+    some = [f"{one['pid']} ({one['name']}) in {one['memcg'] or 'an unknown one'}" for one in victims[:_MOST_REPORTED]]
+    more = ", ..." if len(victims) > _MOST_REPORTED else ""
+    return [f"unrelated: {len(victims)} killed in other cgroups: {', '.join(some)}{more}"]
+
+
 def build_unrun_answer() -> Dict[str, Any]:
     """Return the answer of check mode: the keys of a trial that was not run."""
     return dict(
@@ -241,6 +272,8 @@ def build_unrun_answer() -> Dict[str, Any]:
         runs=[],
         report=[],
         bystanders=None,
+        unrelated=[],
+        unrelated_count=0,
         counters=None,
         clean=True,
         left_behind=[],

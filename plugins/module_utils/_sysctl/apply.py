@@ -19,21 +19,38 @@ import os
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host, proc_path
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import SysctlPlan, SysctlValues
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, text_of
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import LOGIN_KB, Host, proc_path
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
+    CHANGING,
+    NOTHING_CHANGED,
+    Progress,
+    SysctlPlan,
+    SysctlValues,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import RollbackHelper
 
-# What an ssh login that runs a module needs. On Debian 12 it raises Committed_AS by 18 MiB.
-LOGIN_BYTES = 20 << 20
-NOBODY = 65534  # a user without capabilities: the kernel's reserve for root must not count
+LOGIN_BYTES = LOGIN_KB << 10
+
+# User ids that systemd, subuid(5) and the domain services give to nobody, up to the largest that
+# every program reads as a positive number.
+FREE_IDS = range(2000300000, 2147400000)
+_TRIES = 100
 
 
-def apply_sysctls(host: Host, plan: SysctlPlan, prove: Callable[[], None], lock: Sequence[int] = ()) -> None:
+def apply_sysctls(
+    host: Host,
+    plan: SysctlPlan,
+    prove: Callable[[], None],
+    lock: Sequence[int] = (),
+    progress: Optional[Progress] = None,
+) -> None:
     """Carry out a plan. Raises OomError if anything fails; everything is then as before.
 
     C(prove) is called once the live values are written. It raises OomError if they
     must not stay. C(lock) are descriptors that the helper keeps open as well.
     """
+    progress = progress or Progress()
     path = host.path(plan.request.file)
     new_text = plan.new_text
     with contextlib.ExitStack() as stack:
@@ -43,8 +60,10 @@ def apply_sysctls(host: Host, plan: SysctlPlan, prove: Callable[[], None], lock:
         undo = functools.partial(_undo, [(fds[key], _to_bytes(value)) for key, value in plan.undo_writes()], new_file)
         try:
             helper = RollbackHelper(plan.request.rollback_seconds, keep, undo, [*fds.values(), *lock])
-        except OSError as error:
-            raise OomError(f"nothing was changed: the rollback helper cannot be started ({error})") from error
+        except (OSError, MemoryError) as error:
+            reason = f"the rollback helper cannot be started ({_describe(error)})"
+            raise OomError(f"{NOTHING_CHANGED}: {reason}") from error
+        progress.state = CHANGING
         try:
             _write_sysctls(host, plan, fds, helper)
             prove()
@@ -61,13 +80,13 @@ def apply_sysctls(host: Host, plan: SysctlPlan, prove: Callable[[], None], lock:
             raise OomError(f"{_describe(error)}; {state}") from error
 
 
-def _replace_file(new_file: Optional[str], path: str) -> None:
+def _replace_file(new_file: Optional[bytes], path: bytes) -> None:
     """Put the prepared file in the place of ours. Without one, our file stays as it is."""
     if new_file is not None:
         os.rename(new_file, path)
 
 
-def _undo(old_values: Sequence[Tuple[int, bytes]], new_file: Optional[str]) -> None:
+def _undo(old_values: Sequence[Tuple[int, bytes]], new_file: Optional[bytes]) -> None:
     """Write the old values to their descriptors and remove the prepared file.
 
     Tries everything, then raises the first error.
@@ -79,8 +98,10 @@ def _undo(old_values: Sequence[Tuple[int, bytes]], new_file: Optional[str]) -> N
         except (OSError, MemoryError) as error:
             errors.append(error)  # restore the others all the same
     if new_file is not None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(new_file)
+        try:
+            _remove_file(new_file)
+        except OSError as error:
+            errors.append(error)
     if errors:
         raise errors[0]
 
@@ -106,8 +127,10 @@ def _finish_undo(host: Host, plan: SysctlPlan, undo: Callable[[], None]) -> List
 
 
 def _describe(error: BaseException) -> str:
-    """Return the text of an error. Python has none for a lack of memory."""
-    return "this module ran out of memory" if isinstance(error, MemoryError) else str(error)
+    """Return the text of an error. Python has none for a lack of memory, and none for a signal."""
+    if isinstance(error, MemoryError):
+        return "this module ran out of memory"
+    return "this module was interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
 
 
 def _restore_file(host: Host, plan: SysctlPlan) -> None:
@@ -124,12 +147,30 @@ def _restore_file(host: Host, plan: SysctlPlan) -> None:
 # --- proof ------------------------------------------------------------------------
 
 
-def prove_new_process() -> None:
-    """Raise OomError unless an ordinary user can start a process, take some memory and fork."""
+def choose_free_id(host: Host) -> int:
+    """Return a number for a user and a group that no process has and nobody can foresee.
+
+    No user but root can then send a signal to a process of that user.
+    """
+    used = host.ids_in_use()
+    for _try in range(_TRIES):
+        number = FREE_IDS[int.from_bytes(os.urandom(8), "big") % len(FREE_IDS)]
+        if number not in used:
+            return number
+    raise OomError(f"{NOTHING_CHANGED}: no free user id was found from {FREE_IDS[0]} to {FREE_IDS[-1]}")
+
+
+def prove_new_process(user: Optional[int] = None) -> None:
+    """Raise OomError unless an ordinary user can start a process, take some memory and fork.
+
+    The process runs with this id and without capabilities, so that the kernel's reserve for root
+    does not count. By default the id is a free one of this host.
+    """
+    user = choose_free_id(Host()) if user is None else user
     try:
         child = os.fork()
         if child == 0:
-            os._exit(_act_as_login())
+            os._exit(_act_as_login(user))
     except OSError as error:
         raise OomError(f"no new process can be started (fork: {error.strerror})") from error
     status = os.waitpid(child, 0)[1]
@@ -141,12 +182,12 @@ def prove_new_process() -> None:
         )
 
 
-def _act_as_login() -> int:
-    """Take memory and fork as a user without capabilities. Return 0 or the number of the error."""
+def _act_as_login(user: int) -> int:
+    """Take memory and fork as this user. Return 0 or the number of the error."""
     try:
         os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
         mmap.mmap(-1, LOGIN_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if os.fork() == 0:
             os._exit(0)
@@ -222,28 +263,43 @@ def _open_sysctl(host: Host, key: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _prepare_file(path: str, text: str) -> Iterator[str]:
+def _prepare_file(path: bytes, text: str) -> Iterator[bytes]:
     """Write the text to a hidden file next to C(path), on disk, and yield its name for a rename.
 
-    It is removed at the end unless it was renamed. Its name is always the same, so
-    that a run overwrites what a killed module and helper left.
+    It is removed at the end unless it was renamed, and so is its folder if it is new and empty.
+    Its name is always the same, so that a run finds what a killed module and helper left
+    (C(Host.leftovers)).
     """
     folder, name = os.path.split(path)
-    prepared = os.path.join(folder, "." + name + ".new")
-    try:
-        if not os.path.isdir(folder):
-            os.makedirs(folder)
-            os.chmod(folder, 0o755)  # whatever the umask
-        fd = os.open(prepared, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        with open(fd, "w", encoding="utf-8") as stream:
-            os.fchmod(fd, 0o644)
-            stream.write(text)
-            stream.flush()
-            os.fsync(fd)
-    except OSError as error:
-        raise AccessError(f"{path} cannot be written: {error.strerror}") from error
-    try:
+    prepared = os.path.join(folder, b"." + name + b".new")
+    with contextlib.ExitStack() as stack:
+        try:
+            if not os.path.isdir(folder):
+                os.makedirs(folder)
+                stack.callback(_ignore_errors, os.rmdir, folder)
+                os.chmod(folder, 0o755)  # whatever the umask
+            stack.callback(_ignore_errors, _remove_file, prepared)
+            fd = os.open(prepared, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            with open(fd, "wb") as stream:
+                os.fchmod(fd, 0o644)
+                stream.write(bytes_of(text))
+                stream.flush()
+                os.fsync(fd)
+        except OSError as error:
+            raise AccessError(f"{text_of(path)} cannot be written: {error.strerror}") from error
         yield prepared
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(prepared)
+
+
+def _remove_file(path: bytes) -> None:
+    """Remove a file if there is one. Raises OSError if it stays."""
+    try:
+        os.unlink(path)
+    except OSError:
+        # A read-only file system refuses before it looks for the file.
+        if os.path.lexists(path):
+            raise
+
+
+def _ignore_errors(action: Callable[[bytes], None], path: bytes) -> None:
+    with contextlib.suppress(OSError):
+        action(path)

@@ -16,7 +16,9 @@ fs/proc/proc_sysctl.c:process_sysctl_arg, kernel/panic.c.
 import fnmatch
 import posixpath
 import re
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 
 COMMAND_LINE = "/proc/cmdline"
 COMMAND_LINE_SINCE = (5, 8)  # the first kernel that reads sysctl.NAME=VALUE there
@@ -31,8 +33,19 @@ EXCLUSIVE = {"vm.overcommit_ratio": "vm.overcommit_kbytes", "vm.overcommit_kbyte
 
 # What the kernel accepts (kernel/sysctl.c, mm/util.c, mm/oom_kill.c). It refuses any other value
 # and keeps the old one.
-RANGES = {"vm.overcommit_memory": (0, 2), "vm.panic_on_oom": (0, 2)}
+_INT, _UNSIGNED_LONG = (-(1 << 31), (1 << 31) - 1), (0, (1 << 64) - 1)
+RANGES = {
+    "vm.overcommit_memory": (0, 2),
+    "vm.panic_on_oom": (0, 2),
+    "vm.overcommit_kbytes": _UNSIGNED_LONG,
+    "vm.admin_reserve_kbytes": _UNSIGNED_LONG,
+    "vm.user_reserve_kbytes": _UNSIGNED_LONG,
+}
+_LONGEST_NUMBER = 20  # kernel/sysctl.c:proc_get_long refuses more characters (TMPBUFLEN)
+_SPACES = " \t\n\v\f\r"  # only these end a word; names may hold what str.split() takes for a blank
 _NUMBER = re.compile(r"(-?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))\Z")  # lib/kstrtox.c: base 0
+
+_LONGEST_WORD = 60  # of a file, in a message
 
 # What every kernel starts with. The other sysctls start with a value that depends on the kernel's
 # configuration or on the host's memory.
@@ -55,7 +68,7 @@ class Assignment(NamedTuple):
     line: int
 
     def __str__(self) -> str:
-        return self.path if self.path == COMMAND_LINE else f"{self.path} line {self.line}"
+        return self.path if self.path == COMMAND_LINE else f"{printable_name(self.path)} line {self.line}"
 
 
 class BootValue(NamedTuple):
@@ -70,10 +83,10 @@ class BootValue(NamedTuple):
             return f"nothing sets it, so the kernel starts with {start}"
         if self.source.value is None:
             return f"{self.source} excludes it, so the kernel starts with {start}"
-        word = (self.source.value.split() or ["an empty value"])[0]
+        word = _cut(_first_word(self.source.value) or "an empty value")
         if parse_value(self.source.key, self.source.value) is None:
             return f"{self.source} sets it to {word}, which the kernel refuses, so it stays {start}"
-        return f"{self.source} sets {self.source.key} to {word}"
+        return f"{self.source} sets {_cut(self.source.key)} to {word}"
 
 
 class BootSources(NamedTuple):
@@ -83,6 +96,7 @@ class BootSources(NamedTuple):
     command_line: str
     kernel_release: str  # as uname -r prints it
     systemd: bool  # systemd-sysctl reads the files; without systemd, sysctl --system of procps does
+    unreadable: Mapping[str, str] = {}  # why a file could not be read, by path; its text is empty
 
     def with_file(self, path: str, text: Optional[str]) -> "BootSources":
         """Return the sources with this text in a file. None changes nothing."""
@@ -97,7 +111,7 @@ def normalize_key(name: str) -> str:
 
     The first separator decides: after a slash a dot is part of a name, after a dot a slash is.
     """
-    name = name.strip()
+    name = name.strip(_SPACES)
     first = re.search(r"[./]", name)
     if first and first.group() == "/":
         name = name.translate(str.maketrans("/.", "./"))
@@ -106,27 +120,40 @@ def normalize_key(name: str) -> str:
 
 def parse_value(key: str, text: Optional[str]) -> Optional[int]:
     """Return the number that the kernel reads in a text, or None if the kernel refuses it."""
-    match = _NUMBER.match(((text or "").split() or [""])[0])
-    if match is None:
+    word = _first_word(text or "")
+    match = _NUMBER.match(word)
+    if match is None or len(word) > _LONGEST_NUMBER:
         return None
     sign, hexadecimal, octal, decimal = match.groups()
     value = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal)
     value = -value if sign else value
-    low, high = RANGES.get(key, (value, value))
+    low, high = RANGES.get(key, _INT)
     return value if low <= value <= high else None
+
+
+def _first_word(text: str) -> str:
+    """Return the text up to its first blank, without leading blanks."""
+    return re.split(f"[{_SPACES}]", text.strip(_SPACES), maxsplit=1)[0]
+
+
+def _cut(word: str) -> str:
+    """Return a word of a file as one line of a bounded length."""
+    return printable_name(word[:_LONGEST_WORD]) + ("..." if len(word) > _LONGEST_WORD else "")
 
 
 def parse_assignments(text: str, path: str) -> Iterator[Assignment]:
     """Yield the assignments of a file in the format of sysctl.d(5), in order."""
     for line, content in enumerate(text.split("\n"), 1):
-        content = content.strip()
+        content = content.strip(_SPACES)
         if not content or content[0] in "#;":
             continue
         name, equals, value = content.partition("=")
         # A minus makes errors harmless. Without a value it excludes the key from patterns.
         minus = name.startswith("-")
         if equals or minus:
-            yield Assignment(normalize_key(name[1:] if minus else name), value.strip() if equals else None, path, line)
+            yield Assignment(
+                normalize_key(name[1:] if minus else name), value.strip(_SPACES) if equals else None, path, line
+            )
 
 
 def parse_command_line(text: str, sysctls: bool = True) -> List[Assignment]:
@@ -135,7 +162,7 @@ def parse_command_line(text: str, sysctls: bool = True) -> List[Assignment]:
     C(sysctls) is false for a kernel before 5.8, which does not read C(sysctl.NAME=VALUE).
     """
     early, late = [], []
-    for word in text.split():
+    for word in re.split(f"[{_SPACES}]+", text):
         name, equals, value = word.partition("=")
         if name == "panic" and equals:
             early.append(Assignment("kernel.panic", value, COMMAND_LINE, 1))
@@ -224,7 +251,8 @@ def _last_assignments(assignments: Iterable[Assignment], procps: bool) -> Dict[s
 
 def _matches(key: str, pattern: str) -> bool:
     """Match like glob(7) does for paths: no wildcard crosses a separator."""
-    parts, patterns = key.split("."), pattern.split(".")
+    # Of stars in a row one is enough, and many would take a pattern's matcher very long.
+    parts, patterns = key.split("."), re.sub(r"\*+", "*", pattern).split(".")
     return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
 
 
@@ -244,12 +272,15 @@ def _assign(values: Dict[str, BootValue], key: str, assignment: Assignment) -> N
 # --- our own file -----------------------------------------------------------------
 
 
+HEADER_START = "# Managed by oomguard.linux."
+
+
 def file_header(manager: str) -> str:
     """Return the first line of a file that the module C(manager) writes.
 
     It must not change: a module recognises the files on a host by it.
     """
-    return f"# Managed by oomguard.linux.{manager}, which keeps nothing else that is written here.\n"
+    return f"{HEADER_START}{manager}, which keeps nothing else that is written here.\n"
 
 
 def render_file(manager: str, values: Dict[str, int]) -> str:

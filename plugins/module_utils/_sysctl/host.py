@@ -7,11 +7,16 @@
 
 """Read sysctls, the files that set them at boot, and what else decides whether a change is safe.
 
+What is read may be another user's: a link in /etc/sysctl.d may lead anywhere. So files are bytes,
+only regular ones are read, and none beyond a bound.
 Sources: proc_sys(5), sysctl.d(5).
 """
 
+import errno
 import os
-from typing import Iterator, List, Optional
+import re
+import stat
+from typing import Iterator, List, Optional, Sequence, Set
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -19,9 +24,15 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     OomError,
     UnsupportedError,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
+    bytes_of,
+    printable_name,
+    text_of,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import (
     COMMAND_LINE,
     FOLDERS,
+    HEADER_START,
     SYSCTL_CONF,
     BootSources,
     parse_value,
@@ -29,6 +40,19 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files 
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import SysctlReading, SysctlRequest
 
 PROC_SYS = "/proc/sys"
+
+# The largest files of sysctl.d have some 10 KiB.
+MAX_FILE_BYTES = 256 << 10
+MAX_BYTES_OF_ALL_FILES = 16 << 20
+_CHUNK_BYTES = 1 << 16
+_NULL_DEVICE = os.makedev(1, 3)  # Documentation/admin-guide/devices.txt
+
+# A login: what forks for it, and what it runs.
+SSHD, SHELLS = ("sshd", "sshd-session"), ("bash", "sh")
+# What a login takes at least. On Debian 12 one that runs a module raises Committed_AS by 18 MiB.
+LOGIN_KB = 20 << 10
+
+_ID = re.compile(r"[0-9]{1,10}\Z")
 
 # What container engines and managers leave inside (systemd:src/basic/virt.c; the last one: any
 # Kubernetes pod).
@@ -42,36 +66,47 @@ class Host:
         self._root = root
         self._release = release or os.uname().release
 
-    def path(self, path: str) -> str:
-        """Return where this absolute path is below the root folder."""
-        return os.path.join(self._root, path.lstrip("/"))
+    @property
+    def root(self) -> str:
+        """The folder that stands for /."""
+        return self._root
+
+    def path(self, path: str) -> bytes:
+        """Return where this absolute path is below the root folder, in bytes of no locale."""
+        return os.path.join(bytes_of(self._root), bytes_of(path.lstrip("/")))
 
     def text(self, path: str, denied: Optional[str] = None) -> Optional[str]:
         """Return the text of a file, or None if there is no such file.
 
-        Raises AccessError if it cannot be read. If only the permission is missing,
+        bytes_of() gives the same bytes back. Raises AccessError if it cannot be read, is not a
+        regular file, or is larger than MAX_FILE_BYTES. If only the permission is missing,
         C(denied) is returned instead, unless it is None.
         """
         try:
-            with open(self.path(path), encoding="utf-8", errors="backslashreplace") as stream:
-                return stream.read()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            content = _read_regular_file(self.path(path))
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             if denied is not None and isinstance(error, PermissionError):
                 return denied
-            raise AccessError(f"{path} cannot be read: {error.strerror}") from error
+            raise AccessError(f"{printable_name(path)} cannot be read: {error.strerror}") from error
+        return None if content is None else text_of(content)
 
     # --- sysctls ------------------------------------------------------------------
 
     def read(self, request: SysctlRequest) -> SysctlReading:
         """Return what a plan for this request needs.
 
-        Raises InputError if the file to write is a link or a folder, AccessError if
-        anything cannot be read, and OomError for a live value that is not a known one.
+        Raises InputError if the file to write is not a regular file, UnsupportedError without
+        /proc/sys, AccessError if a sysctl or our file cannot be read, and OomError for a live value
+        that is not a known one.
         """
+        if not os.path.isdir(self.path(PROC_SYS)):
+            raise UnsupportedError(
+                f"{PROC_SYS} does not exist: /proc is not mounted, or mounted with subset=pid; mount all of it"
+            )
         if request.persistent:
-            self._refuse_link_or_folder(request.file)
+            self._refuse_special_file(request.file)
         text = self.text(request.file)
         return SysctlReading({key: self.live(key) for key in request.policy.keys}, text, self.boot_sources())
 
@@ -87,28 +122,52 @@ class Host:
         return value
 
     def boot_sources(self) -> BootSources:
-        """Return every text that sets sysctls at boot."""
-        files = {path: self.text(path) or "" for path in [*self._boot_files(), SYSCTL_CONF]}
+        """Return every text that sets sysctls at boot.
+
+        A file that cannot be read is left out with the reason: it may be another user's, who must
+        not stop a run.
+        """
+        files, unreadable, left = {}, {}, MAX_BYTES_OF_ALL_FILES
+        for path in [*self._boot_files(), SYSCTL_CONF]:
+            try:
+                files[path] = self.text(path) or ""
+                left -= len(files[path])
+                if left < 0 < len(files[path]):
+                    raise AccessError(
+                        f"{path} cannot be read: all files have more than {MAX_BYTES_OF_ALL_FILES >> 20} MiB"
+                    )
+            except AccessError as error:
+                files[path], unreadable[path] = "", str(error)
         systemd = os.path.isdir(self.path("/run/systemd/system"))  # sd_booted(3)
-        return BootSources(files, self.text(COMMAND_LINE) or "", self._release, systemd)
+        return BootSources(files, self.text(COMMAND_LINE) or "", self._release, systemd, unreadable)
 
     def _boot_files(self) -> Iterator[str]:
         for folder in FOLDERS:
-            try:
-                names = os.listdir(self.path(folder))
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:
-                raise AccessError(f"{folder} cannot be read: {error.strerror}") from error
-            for name in names:
+            for name in self._list(folder):
                 if name.endswith(".conf"):
-                    yield os.path.join(folder, name)
+                    yield folder + "/" + name
 
-    def _refuse_link_or_folder(self, file: str) -> None:
+    def leftovers(self, file: str) -> List[bytes]:
+        """Return the hidden files that runs left which were killed together with their helper.
+
+        That is the one of this file, and every other one that begins as ours do.
+        """
+        folder, own = os.path.split(file)
+        hidden = [name for name in self._list(folder) if name.startswith(".") and name.endswith(".conf.new")]
+        return [
+            self.path(f"{folder}/{name}")
+            for name in hidden
+            if name == f".{own}.new" or self._text_or_nothing(f"{folder}/{name}").startswith(HEADER_START)
+        ]
+
+    def _refuse_special_file(self, file: str) -> None:
         """Raise InputError for what somebody put in the place of our file on purpose."""
-        path = self.path(file)
-        if os.path.islink(path) or os.path.isdir(path):
-            kind = "a symbolic link" if os.path.islink(path) else "a folder"
+        try:
+            mode = os.lstat(self.path(file)).st_mode
+        except OSError:  # there is no such file, or the reader reports why it cannot be read
+            return
+        if not stat.S_ISREG(mode):
+            kind = "a symbolic link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "a special file"
             raise InputError(f"file={file} is {kind} and is left alone; name another file")
 
     # --- whether a change is possible and safe ------------------------------------
@@ -131,33 +190,166 @@ class Host:
         """Whether a panic starts a crash kernel (kexec), which saves the memory and reboots."""
         return (self.text("/sys/kernel/kexec_crash_loaded") or "0").strip() == "1"
 
+    def meminfo(self) -> str:
+        """Return the text of /proc/meminfo. Raises UnsupportedError if there is none."""
+        text = self.text("/proc/meminfo")
+        if text is None:
+            raise UnsupportedError(
+                "/proc/meminfo does not exist: /proc is not mounted, or mounted with subset=pid; mount all of it"
+            )
+        return text
+
     # Few settings need processes and cgroups. Their readers are imported only then, because a host
     # compiles what a module imports in each run.
 
     def runs(self, name: str) -> bool:
-        """Whether a process has this name, or runs a program with this name."""
+        """Whether a process of the system has this name, or runs a program with this name.
+
+        A process that a user could have put there does not count: a name is only a claim.
+        """
+        return bool(self._system_processes([name]))
+
+    def _system_processes(self, names: Sequence[str], logins: bool = False) -> Set[int]:
         from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import (
             ProcessTable,
         )
         from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
-        return bool(ProcessTable(Procfs(self.path("/proc"))).named(name))
+        table = ProcessTable(Procfs(text_of(self.path("/proc"))))
+        pids = {pid for name in names for pid in table.named(name)}
+        return {pid for pid in pids if self._is_of_the_system(pid, logins)}
+
+    def _is_of_the_system(self, pid: int, logins: bool = False) -> bool:
+        """Whether no ordinary user can have started this process, or chosen its program.
+
+        All four user ids must be root's: the owner of /proc/PID is root for every process that is
+        not dumpable, and a setuid program runs with the effective id only. Its program must be a
+        file of this host, in a folder that only root can write, and not setuid: a user may start
+        such a program under any name. Its cgroup must not belong to a login, except with C(logins).
+        """
+        process = f"/proc/{pid}"
+        try:
+            status, cgroups = self.text(process + "/status") or "", self.text(process + "/cgroup") or ""
+            uids = [line.split()[1:] for line in status.split("\n") if line.startswith("Uid:")]
+            in_login = any("user.slice" in line.split(":", 2)[-1].split("/") for line in cgroups.split("\n"))
+            if uids != [["0"] * 4] or (in_login and not logins):
+                return False
+            program = os.stat(self.path(process + "/exe"))
+            path = os.readlink(self.path(process + "/exe"))
+            deleted = b" (deleted)"  # its package was upgraded: the old file still runs
+            if path.endswith(deleted) and not program.st_nlink:
+                path = path[: -len(deleted)]
+            elif not os.path.samestat(program, os.stat(path)):
+                return False
+            if program.st_uid or program.st_mode & (stat.S_IWGRP | stat.S_IWOTH | stat.S_ISUID | stat.S_ISGID):
+                return False
+            while path != b"/":
+                path = os.path.dirname(path)
+                folder = os.stat(path)
+                if folder.st_uid or folder.st_mode & stat.S_IWOTH:
+                    return False
+            return True
+        except PermissionError:  # this is a check without root, which cannot see the program
+            return True
+        except (OSError, AccessError):  # it ended, or its program is not a file of this host
+            return False
+
+    def ids_in_use(self) -> Set[int]:
+        """Return the ids of every user and group that a process has, or that /etc names.
+
+        A name service is not asked: it may not answer.
+        """
+        found: Set[int] = set()
+        for pid in self._list("/proc"):
+            if pid[:1] in "123456789":
+                status = self._text_or_nothing(f"/proc/{pid}/status").split("\n")
+                ids = [line.split()[1:] for line in status if line.startswith(("Uid:", "Gid:"))]
+                found.update(int(number) for numbers in ids for number in numbers)
+        for path in ("/etc/passwd", "/etc/group"):
+            lines = [line.split(":") for line in self._text_or_nothing(path).split("\n")]
+            found.update(int(words[2]) for words in lines if len(words) > 2 and _ID.match(words[2]))
+        return found
+
+    def _text_or_nothing(self, path: str) -> str:
+        try:
+            return self.text(path) or ""
+        except AccessError:
+            return ""
+
+    def _list(self, folder: str) -> List[str]:
+        """Return the sorted names in a folder. Raises AccessError if it cannot be read."""
+        try:
+            return sorted(map(text_of, os.listdir(self.path(folder))))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise AccessError(f"{folder} cannot be read: {error.strerror}") from error
+
+    def run_kb(self) -> int:
+        """Return what a run of this module and the login for it are promised on this host, in KiB.
+
+        That is this process twice, because it forks its helper, and two processes each of sshd and
+        of a shell. They are measured from those that root runs now, if LOGIN_KB is not more.
+        """
+        login = sum(2 * self._smallest_kb(names) for names in (SSHD, SHELLS))
+        return 2 * self._promised_kb("self") + max(login, LOGIN_KB)
+
+    def _smallest_kb(self, names: Sequence[str]) -> int:
+        """Return what the smallest of root's processes with one of these names is promised."""
+        return min((self._promised_kb(str(pid)) for pid in self._system_processes(names, logins=True)), default=0)
+
+    def _promised_kb(self, pid: str) -> int:
+        """Return how much of the limit this process needs, in KiB; 0 if it ended.
+
+        Private writable memory and the stack count (mm/mmap.c:accountable_mapping). Also, a
+        process must leave 1/32 of its own size (mm/util.c:__vm_enough_memory).
+        """
+        status = self._text_or_nothing(f"/proc/{pid}/status").split("\n")
+        sizes = {line.split(":")[0]: int(line.split()[1]) for line in status if line.startswith("Vm")}
+        return sizes.get("VmData", 0) + sizes.get("VmStk", 0) + sizes.get("VmSize", 0) // 32
 
     def pinned(self) -> List[str]:
         """Return the processes with a score below 0 that the killer may still choose, as text."""
         from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import pinned_processes
         from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
-        return pinned_processes(Procfs(self.path("/proc")))
+        return pinned_processes(Procfs(text_of(self.path("/proc"))))
 
     def limited_cgroups(self) -> List[str]:
         """Return the paths of the memory cgroups that have a limit."""
         from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import limited_cgroups
         from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 
-        return limited_cgroups(Procfs(self.path("/proc")))
+        return limited_cgroups(Procfs(text_of(self.path("/proc"))))
 
 
 def proc_path(key: str) -> str:
     """Return the file of a sysctl in /proc/sys."""
     return PROC_SYS + "/" + key.replace(".", "/")
+
+
+def _read_regular_file(path: bytes) -> Optional[bytes]:
+    """Return the content of a file, up to MAX_FILE_BYTES; None for a folder.
+
+    A link to /dev/null, which is empty, hides the files of that name in sysctl.d.
+    Raises OSError if it cannot be read, and for any other special file and a longer one.
+    """
+    # Without O_NONBLOCK the open of a FIFO waits for its writer.
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        if stat.S_ISDIR(found.st_mode):
+            return None
+        if stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL_DEVICE:
+            return b""
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        content = b""
+        while len(content) <= MAX_FILE_BYTES:
+            chunk = os.read(fd, _CHUNK_BYTES)
+            if not chunk:
+                return content
+            content += chunk
+        raise OSError(errno.EFBIG, f"it has more than {MAX_FILE_BYTES >> 10} KiB")
+    finally:
+        os.close(fd)

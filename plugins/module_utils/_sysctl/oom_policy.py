@@ -15,11 +15,13 @@ kernel.rst, mm/oom_kill.c:check_panic_on_oom, out_of_memory, kernel/panic.c.
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
     SysctlPlan,
     SysctlPolicy,
     SysctlValues,
     explain_boot_value,
+    shorten_number,
     suggest_boot_fix,
 )
 
@@ -48,7 +50,7 @@ def oom_policy_sysctls(
     Raises InputError if no option is set, and for a value that the kernel refuses.
     """
     if reboot_after is not None and not -INT_MAX <= reboot_after <= INT_MAX:
-        raise InputError(f"reboot_after={reboot_after} is out of range, up to {INT_MAX} seconds")
+        raise InputError(f"reboot_after={shorten_number(reboot_after)} is out of range, up to {INT_MAX} seconds")
     given = {
         REBOOT_AFTER: reboot_after,
         ON_OOPS: panic_on_oops,
@@ -145,6 +147,10 @@ class OomPolicy(SysctlPolicy):
         was, becomes = (before[ON_OOM], before[REBOOT_AFTER]), (after[ON_OOM], after[REBOOT_AFTER])
         return bool(after[ON_OOM] and not after[REBOOT_AFTER] and was != becomes and not self._queries.crash_kernel())
 
+    def can_stop_processes(self, before: SysctlValues, after: SysctlValues) -> bool:
+        """Return false: these sysctls decide nothing about a process that starts."""
+        return False
+
     def warnings_for(self, live: SysctlValues) -> List[str]:
         """Return warnings about a loop of reboots and about a hang after a kernel fault."""
         found = []
@@ -164,4 +170,4 @@ class OomPolicy(SysctlPolicy):
 
 def _join_first(names: List[str]) -> str:
     """Return the first three names, and how many more there are."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return ", ".join(map(printable_name, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

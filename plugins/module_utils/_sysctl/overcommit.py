@@ -11,7 +11,8 @@ Pure. Sources: Documentation/mm/overcommit-accounting.rst, mm/util.c:vm_commit_l
 __vm_enough_memory.
 """
 
-from typing import Dict, List, NamedTuple, Optional
+import functools
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
@@ -20,6 +21,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import
     SysctlPolicy,
     SysctlValues,
     explain_boot_value,
+    shorten_number,
     suggest_boot_fix,
 )
 
@@ -28,8 +30,10 @@ RATIO, KBYTES, MODE = "vm.overcommit_ratio", "vm.overcommit_kbytes", "vm.overcom
 
 KEYS = (ADMIN_RESERVE, USER_RESERVE, RATIO, KBYTES, MODE)
 
-MODES = {"heuristic": 0, "always": 1, "never": 2}
+MODES = {"heuristic": 0, "always": 1, "never": 2, "0": 0, "1": 1, "2": 2}
 NEVER = MODES["never"]
+
+ADVISED_RESERVE_KB = 128 << 10  # Documentation/admin-guide/sysctl/vm.rst, for mode 2
 
 LARGEST = {
     "ratio": (1 << 31) - 1,
@@ -69,7 +73,7 @@ def overcommit_sysctls(
         USER_RESERVE: user_reserve,
         RATIO: ratio,
         KBYTES: kbytes,
-        MODE: None if mode is None else MODES.get(mode, int(mode) if mode.isdigit() else None),
+        MODE: None if mode is None else MODES[mode],
     }
     found = {key: value for key, value in given.items() if value is not None}
     if not found:
@@ -80,20 +84,20 @@ def overcommit_sysctls(
 def _check_limit(option: str, value: Optional[int]) -> None:
     if value is not None and value < 1:
         raise InputError(
-            f"{option}={value} lets the kernel promise only swap: on a host without swap no process could start;"
-            " set 1 or more"
+            f"{option}={shorten_number(value)} lets the kernel promise only swap:"
+            " on a host without swap no process could start; set 1 or more"
         )
 
 
 def _check_range(option: str, value: Optional[int]) -> None:
     if value is not None and not 0 <= value <= LARGEST[option]:
-        raise InputError(f"{option}={value} is out of range, up to {LARGEST[option]}")
+        raise InputError(f"{option}={shorten_number(value)} is out of range, up to {LARGEST[option]}")
 
 
 def check_headroom_percent(headroom_percent: int) -> None:
     """Raise InputError unless this is a percentage."""
     if not 0 <= headroom_percent <= 100:
-        raise InputError(f"headroom_percent={headroom_percent} is out of range, 0 to 100")
+        raise InputError(f"headroom_percent={shorten_number(headroom_percent)} is out of range, 0 to 100")
 
 
 # --- arithmetic -------------------------------------------------------------------
@@ -128,21 +132,56 @@ def commit_limit_kb(memory: CommitMemory, values: SysctlValues) -> int:
     return (memory.total_kb - memory.huge_kb) // page * (values[RATIO] or 0) // 100 * page + memory.swap_kb
 
 
+def admin_reserve_kb(memory: CommitMemory, values: SysctlValues) -> int:
+    """Return what is promised only to root, in KiB; at boot the kernel chooses up to 8 MiB."""
+    reserve = values[ADMIN_RESERVE]
+    # mm/mmap.c:init_admin_reserve takes 1/32 of the free memory.
+    return min(memory.total_kb // 32, 8192) if reserve is None else reserve
+
+
+def needed_reserve_kb(memory: CommitMemory, run_kb: int) -> int:
+    """Return the reserve that a run by root needs when users have taken all other promises, in KiB.
+
+    The kernel's counter of promises may lag by 1/256 of memory (mm/mm_init.c:mm_compute_batch), so
+    users may take that much of the reserve as well. It is added up to ADVISED_RESERVE_KB in all.
+    """
+    lag = min(memory.total_kb // 256, max(0, ADVISED_RESERVE_KB - run_kb))
+    return -(-(run_kb + lag) // 1024) * 1024
+
+
 class Lockout(NamedTuple):
     """Why no process could start."""
 
     key: str  # the sysctl that is the cause
     reason: str
+    remedy: str
+
+
+def is_stricter(before: SysctlValues, after: SysctlValues, memory: CommitMemory) -> bool:
+    """Whether root or other users may be promised less after the change than before it."""
+    if after[MODE] != NEVER:
+        return False
+    if before[MODE] != NEVER:
+        return True
+    more_for_all = commit_limit_kb(memory, after) - commit_limit_kb(memory, before)
+    more_for_root = admin_reserve_kb(memory, after) - admin_reserve_kb(memory, before)
+    return more_for_all < more_for_root or more_for_root < 0
 
 
 def find_lockout(
-    before: SysctlValues, after: SysctlValues, memory: CommitMemory, headroom_percent: int
+    before: SysctlValues,
+    after: SysctlValues,
+    memory: CommitMemory,
+    headroom_percent: int,
+    run_kb: Callable[[], int],
 ) -> Optional[Lockout]:
-    """Return why no process could start after the change; None if one could, or nothing changes.
+    """Return why nobody could log in after the change; None if one could, or it is not stricter.
 
-    The memory that is already promised counts against the new limit.
+    The memory that is already promised counts against the new limit. C(run_kb) measures what a run
+    of this module and its login take, in KiB: users may take everything that the reserve does not
+    keep for root, and without a reserve for them, users could not log in either.
     """
-    if after[MODE] != NEVER or all(before[key] == after[key] for key in (MODE, RATIO, KBYTES, ADMIN_RESERVE)):
+    if not is_stricter(before, after, memory):
         return None
     limit = commit_limit_kb(memory, after)
     headroom = limit - memory.committed_kb
@@ -156,11 +195,30 @@ def find_lockout(
         return Lockout(
             KBYTES if after[KBYTES] else RATIO,
             f"{figures}, {size}: processes would fail to start, sshd and Ansible among them",
+            "raise ratio or kbytes, or add swap",
         )
-    reserve = after[ADMIN_RESERVE] or 0
+    reserve = admin_reserve_kb(memory, after)
     if headroom < reserve:
         return Lockout(
-            ADMIN_RESERVE, f"{figures}, and admin_reserve_kbytes={reserve} keeps the remaining {headroom} KiB for root"
+            ADMIN_RESERVE,
+            f"{figures}, and admin_reserve_kbytes={reserve} keeps the remaining {headroom} KiB for root",
+            "raise ratio or kbytes, or add swap",
+        )
+    run = run_kb()
+    needed = needed_reserve_kb(memory, run)
+    if reserve < needed:
+        return Lockout(
+            ADMIN_RESERVE,
+            f"users can take every promise that admin_reserve_kbytes={reserve} does not keep for root, and"
+            f" on this host root needs {needed} KiB to log in and run this module",
+            f"set admin_reserve_kbytes to {needed} or more",
+        )
+    if headroom - reserve < run:
+        return Lockout(
+            KBYTES if after[KBYTES] else RATIO,
+            f"{figures}, and admin_reserve_kbytes={reserve} leaves {headroom - reserve} KiB of the rest to users, who"
+            f" need {run} KiB on this host to log in and start a module",
+            "raise ratio or kbytes, or add swap",
         )
     return None
 
@@ -174,10 +232,13 @@ class OvercommitPolicy(SysctlPolicy):
     manager = "overcommit"
     keys = KEYS
 
-    def __init__(self, wanted: Dict[str, int], memory: CommitMemory, headroom_percent: int) -> None:
+    def __init__(
+        self, wanted: Dict[str, int], memory: CommitMemory, headroom_percent: int, run_kb: Callable[[], int]
+    ) -> None:
         self.wanted = wanted
         self.memory = memory
         self.headroom_percent = headroom_percent
+        self._run_kb = functools.lru_cache(maxsize=None)(run_kb)  # it reads all processes
 
     def write_order(self, live: SysctlValues) -> List[str]:
         """Return an order in which no moment has a stricter limit than the end.
@@ -194,10 +255,10 @@ class OvercommitPolicy(SysctlPolicy):
 
     def refuse_harm(self, plan: SysctlPlan) -> None:
         """Raise InputError if no process could start, at once or after the next boot."""
-        lockout = find_lockout(plan.before.live, plan.after.live, self.memory, self.headroom_percent)
+        lockout = self._find_lockout(plan.before.live, plan.after.live)
         if lockout is not None:
-            raise InputError(f"mode=never: {lockout.reason}; raise ratio or kbytes, or add swap (force=true overrides)")
-        lockout = find_lockout(plan.before.boot_values, plan.after.boot_values, self.memory, self.headroom_percent)
+            raise InputError(f"mode=never: {lockout.reason}; {lockout.remedy} (force=true overrides)")
+        lockout = self._find_lockout(plan.before.boot_values, plan.after.boot_values)
         if lockout is not None:
             option = "admin_reserve_kbytes" if lockout.key == ADMIN_RESERVE else "ratio or kbytes"
             sources = f"{explain_boot_value(plan, MODE)}; {explain_boot_value(plan, lockout.key)}"
@@ -205,6 +266,21 @@ class OvercommitPolicy(SysctlPolicy):
                 f"mode=never after the next boot ({sources}): {lockout.reason};"
                 f" {suggest_boot_fix(plan, lockout.key, option)} (force=true overrides)"
             )
+
+    def _find_lockout(self, before: SysctlValues, after: SysctlValues) -> Optional[Lockout]:
+        return find_lockout(before, after, self.memory, self.headroom_percent, self._run_kb)
+
+    def can_stop_processes(self, before: SysctlValues, after: SysctlValues) -> bool:
+        """Whether the limit is stricter.
+
+        If it is not, a proof would only let a user who takes all promises stop the remedy.
+        """
+        return is_stricter(before, after, self.memory)
+
+    def figures(self, plan: SysctlPlan) -> Dict[str, Any]:
+        """Return C(commit_limit_kb), C(committed_as_kb) and C(headroom_kb)."""
+        limit, committed = commit_limit_kb(self.memory, plan.after.live), self.memory.committed_kb
+        return dict(commit_limit_kb=limit, committed_as_kb=committed, headroom_kb=limit - committed)
 
     def warnings_for(self, live: SysctlValues) -> List[str]:
         """Return a warning if the limit is too high to prevent a kill."""

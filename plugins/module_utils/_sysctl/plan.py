@@ -16,6 +16,7 @@ import posixpath
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import (
     COMMAND_LINE,
     EXCLUSIVE,
@@ -31,6 +32,18 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files 
 )
 
 ROLLBACK_SECONDS_MAX = 3600
+_LONGEST_NUMBER = 24  # digits of a number in a message
+
+NOTHING_CHANGED = "nothing was changed"
+CHANGING = "its helper restores every old value, or keeps the change if it was complete"
+CHANGED = "the change is in place, and only its report is missing"
+
+
+class Progress:
+    """How far a run has come, in words that take no memory when none is left."""
+
+    state = NOTHING_CHANGED
+
 
 # By sysctl. None: this kernel does not have it, or its value at boot is unknown.
 SysctlValues = Mapping[str, Optional[int]]
@@ -54,6 +67,17 @@ class SysctlPolicy(abc.ABC):
     @abc.abstractmethod
     def refuse_harm(self, plan: "SysctlPlan") -> None:
         """Raise InputError if the plan would harm the host, at once or after the next boot."""
+
+    @abc.abstractmethod
+    def can_stop_processes(self, before: SysctlValues, after: SysctlValues) -> bool:
+        """Whether processes that could start under the values before may fail under those after.
+
+        If so, a proof that one can start is part of the change.
+        """
+
+    def figures(self, plan: "SysctlPlan") -> Dict[str, Any]:
+        """Return what the module returns besides C(sysctl_results)."""
+        return {}
 
     @abc.abstractmethod
     def warnings_for(self, live: SysctlValues) -> List[str]:
@@ -138,13 +162,32 @@ class SysctlPlan(NamedTuple):
 def check_request(request: SysctlRequest) -> None:
     """Raise InputError for a time out of range, and for a file that no boot reads."""
     if not 0 < request.rollback_seconds <= ROLLBACK_SECONDS_MAX:
-        raise InputError(f"rollback_seconds={request.rollback_seconds} is out of range, 1 to {ROLLBACK_SECONDS_MAX}")
+        raise InputError(
+            f"rollback_seconds={shorten_number(request.rollback_seconds)} is out of range, 1 to {ROLLBACK_SECONDS_MAX}"
+        )
+    _check_path(request.file)
     folder, name = posixpath.split(request.file)
     read_at_boot = folder == FOLDERS[0] and name.endswith(".conf") and not name.startswith(".")
     if not read_at_boot or posixpath.normpath(request.file) != request.file:
         raise InputError(
             f"file={request.file} would not be read at boot; name a file in {FOLDERS[0]} that ends with .conf"
         )
+
+
+def shorten_number(number: float) -> str:
+    """Return a number for a message. A user may give one with hundreds of digits."""
+    digits = str(number)
+    return digits if len(digits) <= _LONGEST_NUMBER else f"{digits[:_LONGEST_NUMBER]}..."
+
+
+def _check_path(path: str) -> None:
+    """Raise InputError for a text that no path can have."""
+    try:
+        raw = bytes_of(path)
+    except UnicodeEncodeError:
+        raw = b"\0"
+    if b"\0" in raw:
+        raise InputError(f"file={path!r} cannot be the name of a file; remove the characters that no name can have")
 
 
 def plan_sysctls(request: SysctlRequest, reading: SysctlReading) -> SysctlPlan:
@@ -162,6 +205,7 @@ def plan_sysctls(request: SysctlRequest, reading: SysctlReading) -> SysctlPlan:
     sources = reading.boot_sources.with_file(request.file, text_after)
     after = _state(request, _live_after(reading.live, request.policy.wanted), text_after, sources)
     unsafe, elsewhere = _next_boot_warnings(request, sources, after)
+    unsafe += [f"{reason}; what it sets at boot is not predicted" for reason in sources.unreadable.values()]
     return SysctlPlan(request, before, after, writes, text, text_after, unsafe + elsewhere, not unsafe)
 
 

@@ -55,8 +55,13 @@ class RollbackHelper:
             os._exit(code)
         helper_socket.close()
         self._socket.settimeout(READY_SECONDS)
-        if self._socket.recv(1) != READY:
-            raise OSError("it ended at once")
+        try:
+            if self._socket.recv(1) != READY:
+                raise OSError("it ended at once")
+        except BaseException:
+            os.kill(self.pid, signal.SIGKILL)  # nothing is changed yet, so it has nothing to restore
+            self._wait()
+            raise
 
     def is_waiting(self) -> bool:
         """Whether the helper still runs and has not begun to roll back."""

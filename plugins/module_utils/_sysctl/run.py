@@ -11,40 +11,60 @@ Two runs on one host wait for each other.
 """
 
 import contextlib
-import fcntl
+import functools
 import os
-import time
-from typing import Iterator, List, Sequence
+from typing import Callable, List, Optional, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.lock import LOCK_SECONDS, writer_lock
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.guards import refuse_kubelet_values, why_not_here
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import PROC_SYS, Host
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
+    CHANGED,
+    Progress,
     SysctlPlan,
     SysctlRequest,
     check_request,
     plan_sysctls,
 )
 
-# A run that hangs holds the lock for its rollback_seconds, 30 by default, and for another 60 while
-# its helper tries to restore a value that cannot be written.
-LOCK_SECONDS = 100
-LOCK_PAUSE_SECONDS = 0.1
 
-
-def run_sysctls(host: Host, request: SysctlRequest, check_mode: bool) -> SysctlPlan:
+def run_sysctls(
+    host: Host, request: SysctlRequest, check_mode: bool, progress: Optional[Progress] = None
+) -> SysctlPlan:
     """Return the plan that was carried out, or in check mode would be, with all warnings.
 
     Raises OomError if the change is refused or fails. Nothing is changed then.
     """
+    progress = progress or Progress()
+    try:
+        return _run(host, request, check_mode, progress)
+    except (OSError, ImportError) as error:  # such as a lack of memory or of descriptors
+        raise OomError(f"this module failed ({error}); {progress.state}") from error
+
+
+def _run(host: Host, request: SysctlRequest, check_mode: bool, progress: Progress) -> SysctlPlan:
     with contextlib.ExitStack() as stack:
-        lock = [] if check_mode else [stack.enter_context(_lock_out_other_runs(host))]
+        lock = None
+        if not check_mode:
+            lock = stack.enter_context(writer_lock(host.root, LOCK_SECONDS))
+            _remove_leftovers(host, request)
         plan = read_and_plan(host, request)
         if not request.force:
             request.policy.refuse_harm(plan)
             refuse_kubelet_values(plan.writes, lambda: host.runs("kubelet"))
-        warnings = _carry_out(host, plan, check_mode, lock) if plan.changed else []
+        warnings = []
+        if plan.changed:
+            warnings = _carry_out(host, plan, check_mode, [] if lock is None else [lock], progress)
     return plan._replace(warnings=[*plan.warnings, *warnings, *request.policy.warnings_for(plan.after.live)])
+
+
+def _remove_leftovers(host: Host, request: SysctlRequest) -> None:
+    """Remove what killed runs left. A file that cannot be removed stays: no boot reads it."""
+    check_request(request)
+    for path in host.leftovers(request.file):
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def read_and_plan(host: Host, request: SysctlRequest) -> SysctlPlan:
@@ -53,11 +73,12 @@ def read_and_plan(host: Host, request: SysctlRequest) -> SysctlPlan:
     return plan_sysctls(request, host.read(request))
 
 
-def _carry_out(host: Host, plan: SysctlPlan, check_mode: bool, lock: Sequence[int]) -> List[str]:
+def _carry_out(host: Host, plan: SysctlPlan, check_mode: bool, lock: Sequence[int], progress: Progress) -> List[str]:
     """Apply the plan. In check mode return why that would fail instead, as a warning."""
     # What writes is imported only where something has to be written, for the reason given in Host.
     from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.apply import (
         apply_sysctls,
+        choose_free_id,
         prove_new_process,
         why_unwritable,
     )
@@ -68,34 +89,13 @@ def _carry_out(host: Host, plan: SysctlPlan, check_mode: bool, lock: Sequence[in
         return [] if reason is None else [reason]
     if reason is not None:
         raise AccessError(reason)
-    apply_sysctls(host, plan, prove_new_process, lock)
+    proof: Callable[[], None] = _prove_nothing
+    if plan.request.policy.can_stop_processes(plan.before.live, plan.after.live):
+        proof = functools.partial(prove_new_process, choose_free_id(host))
+    apply_sysctls(host, plan, proof, lock, progress)
+    progress.state = CHANGED
     return []
 
 
-@contextlib.contextmanager
-def _lock_out_other_runs(host: Host) -> Iterator[int]:
-    """Yield a lock on /proc/sys: two runs at once would undo what the other did.
-
-    Every user can open the folder and so lock it. That is why the wait ends after LOCK_SECONDS.
-    """
-    fd = os.open(host.path(PROC_SYS), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while not _try_lock(fd):
-            if time.monotonic() > deadline:
-                raise OomError(
-                    f"nothing was changed: another process has held the lock on {PROC_SYS} for {LOCK_SECONDS} seconds,"
-                    " probably another run of overcommit or oom_policy; find it with lslocks, and try again"
-                )
-            time.sleep(LOCK_PAUSE_SECONDS)
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _try_lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _prove_nothing() -> None:
+    """Stand for the proof of a change that stops no process from starting."""

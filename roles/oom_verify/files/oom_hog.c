@@ -261,6 +261,24 @@ static unsigned long long number_in(const char *folder, const char *name)
 	return value;
 }
 
+/*
+ * Read the next line. One that does not fit is skipped: users choose names in
+ * these files, and its end must not be taken for a line of its own.
+ */
+static bool next_line(char *line, int bytes, FILE *file)
+{
+	while (fgets(line, bytes, file)) {
+		if (strchr(line, '\n'))
+			return true;
+		int end = getc(file);
+		if (end == EOF)
+			return true; /* the last line, without a line feed */
+		while (end != EOF && end != '\n')
+			end = getc(file);
+	}
+	return false;
+}
+
 static bool has_word(const char *list, const char *word)
 {
 	size_t length = strlen(word);
@@ -283,7 +301,7 @@ static bool own_cgroup(int version, char *path)
 
 	if (!file)
 		return false;
-	while (!found && fgets(line, sizeof(line), file)) {
+	while (!found && next_line(line, sizeof(line), file)) {
 		char *controllers = strchr(line, ':');
 		char *cgroup = controllers ? strchr(controllers + 1, ':') : NULL;
 		if (!cgroup)
@@ -384,7 +402,7 @@ static bool find_domain(unsigned long long *domain)
 	FILE *file = fopen("/proc/self/mountinfo", "re");
 	if (!file)
 		return false;
-	while (fgets(line, sizeof(line), file)) {
+	while (next_line(line, sizeof(line), file)) {
 		const char *below = mounts(line, version, mount, shown) ? path_below(cgroup, shown) : NULL;
 		if (!below)
 			continue;

@@ -25,7 +25,7 @@ def meminfo(host):
         ("vm.overcommit_memory", 2),
         ("vm.overcommit_ratio", 90),
         ("vm.overcommit_kbytes", 0),
-        ("vm.admin_reserve_kbytes", 16384),
+        ("vm.admin_reserve_kbytes", 65536),
     ],
 )
 def test_live_value(host, key, value):
@@ -42,7 +42,7 @@ def test_file_has_header_and_values_in_order(host):
     assert host.file(FILE).mode == 0o644
     lines = host.file(FILE).content_string.splitlines()
     assert lines[0].startswith("# Managed by oomguard.linux.overcommit")
-    assert lines[1:] == ["vm.admin_reserve_kbytes = 16384", "vm.overcommit_ratio = 90", "vm.overcommit_memory = 2"]
+    assert lines[1:] == ["vm.admin_reserve_kbytes = 65536", "vm.overcommit_ratio = 90", "vm.overcommit_memory = 2"]
 
 
 def test_no_other_file_changed(host):

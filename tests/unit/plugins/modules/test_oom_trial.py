@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import prepare_overcommit_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest
+from ansible_collections.oomguard.linux.plugins.modules import oom_trial
 
 SOURCE = os.path.join(os.path.dirname(__file__), "../../../../roles/oom_verify/files/oom_hog.c")
 
@@ -51,3 +52,53 @@ def test_fail_with_one_sentence(run_module):
     answer = run_module("oom_trial", hog="/nonexistent")
     assert answer["failed"]
     assert answer["msg"] == "hog /nonexistent is not a file: set it to the path of oom_hog, built for this host"
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(timeout=0), "timeout 0 is out of range: set it to 1 to 3595 seconds"),
+        (dict(timeout=10**400), "timeout 100000000000000000000... (more than 20 digits) is out of range"),
+        (dict(memory_limit=10**400), "is not a size: write it in bytes or with a unit, such as 64M"),
+        (dict(memory_limit=-5), "memory_limit -5 is not a size"),
+        (dict(memory_limit="1G", pinned_score=-(10**400)), "must lie between -1000 and 1000"),
+        (dict(cgroup_parent="/sys\0"), "holds a character that no path can hold"),
+        (dict(cgroup_parent="/tmp/\x1b[31m"), "cgroup_parent /tmp/\\x1b[31m is not a folder of the memory cgroup"),
+        (dict(manager="cgroupfs", cgroup_parent="/tmp"), "cgroup_parent /tmp is not a folder of the memory cgroup"),
+    ],
+    ids=range(8),
+)
+def test_every_refusal_is_one_sentence(run_module, options, words):
+    answer = run_module("oom_trial", **dict(dict(hog="/bin/true"), **options))
+    assert answer["failed"]
+    assert words in answer["msg"]
+    assert "\n" not in answer["msg"]
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [(MemoryError(), "not enough memory"), (OSError(12, "Cannot allocate memory"), "Cannot allocate memory")],
+)
+def test_too_little_memory_is_one_sentence(run_module, monkeypatch, error, words):
+    def fail(_request):
+        raise error
+
+    monkeypatch.setattr(oom_trial, "prepare_kill_trial", fail)
+    answer = run_module("oom_trial", hog="/bin/true")
+    assert answer["failed"]
+    assert answer["msg"].startswith("the trial failed and was cleaned up: ")
+    assert words in answer["msg"]
+
+
+def test_escape_what_a_user_chose(run_module, undocumented, monkeypatch):
+    """Names of processes and cgroups may hold characters that control a terminal."""
+
+    class Trial:
+        def run(self):
+            victim = dict(memcg="/u/\x1b[2J\udcff", pid=7, name="\u2028x")
+            return dict(verdict="proven", unrelated=[victim], unrelated_count=1)
+
+    monkeypatch.setattr(oom_trial, "prepare_kill_trial", lambda _request: Trial())
+    answer = run_module("oom_trial", hog="/bin/true")
+    assert answer["unrelated"] == [{"memcg": "/u/\\x1b[2J\\xff", "pid": 7, "name": "\\u2028x"}]
+    assert undocumented("oom_trial", answer) == []

@@ -30,7 +30,7 @@ def run_overcommit(sysctl_tree, run_module, monkeypatch):
 @pytest.mark.parametrize(
     "options",
     [
-        dict(mode="never", ratio=90, admin_reserve_kbytes=16384, user_reserve_kbytes=16384),
+        dict(mode="never", ratio=90, admin_reserve_kbytes=32768, user_reserve_kbytes=16384),
         dict(mode="always", persistent=False),
         dict(kbytes=400000),
     ],
@@ -43,7 +43,7 @@ def test_every_returned_key_is_documented(run_overcommit, undocumented, options)
 
 
 def test_return_the_limit_and_what_a_run_would_set(run_overcommit):
-    answer = run_overcommit(mode="never", ratio=90)
+    answer = run_overcommit(mode="never", ratio=90, admin_reserve_kbytes=32768)
     assert answer["commit_limit_kb"] == 451000
     assert answer["committed_as_kb"] == 200000
     assert answer["headroom_kb"] == 251000
@@ -51,8 +51,8 @@ def test_return_the_limit_and_what_a_run_would_set(run_overcommit):
     assert answer["after"]["live"]["vm.overcommit_memory"] == 2
     assert answer["after"]["file"]["vm.overcommit_ratio"] == 90
     assert answer["after"]["boot"]["vm.overcommit_ratio"] == 90
-    assert answer["boot_value_from"]["vm.overcommit_ratio"] == FILE + " line 2"
-    assert answer["boot_value_from"]["vm.admin_reserve_kbytes"] is None
+    assert answer["boot_value_from"]["vm.overcommit_ratio"] == FILE + " line 3"
+    assert answer["boot_value_from"]["vm.user_reserve_kbytes"] is None
     assert answer["reboot_safe"] is True
     assert answer["warnings"] == []
 
@@ -72,7 +72,12 @@ def test_warn_about_the_next_boot(run_overcommit):
         (dict(mode="always", headroom_percent=101), "headroom_percent=101 is out of range, 0 to 100"),
         (dict(mode="never", kbytes=100000), "mode=never: CommitLimit would be 101000 KiB"),
         (dict(mode="never", kbytes=210000, headroom_percent=10), "less than headroom_percent=10"),
+        (dict(mode="never", kbytes=245000, headroom_percent=20), "less than headroom_percent=20"),
+        (dict(mode="never", ratio=90), "admin_reserve_kbytes=8192 does not keep for root"),
         (dict(mode="always", rollback_seconds=0), "rollback_seconds=0 is out of range"),
+        (dict(mode="always", rollback_seconds=-5), "rollback_seconds=-5 is out of range, 1 to 3600"),
+        (dict(mode="always", rollback_seconds=10**400), "is out of range, 1 to 3600"),
+        (dict(mode="always", file="/etc/sysctl.d/a\0.conf"), "cannot be the name of a file"),
         (dict(mode="always", file="/etc/sysctl.conf"), "file=/etc/sysctl.conf would not be read at boot"),
     ],
 )
@@ -83,5 +88,6 @@ def test_fail_with_the_reason(run_overcommit, options, words):
 
 
 def test_options_decide_what_is_refused(run_overcommit):
-    assert run_overcommit(mode="never", kbytes=210000, headroom_percent=1)["changed"]
+    assert run_overcommit(mode="never", kbytes=245000, headroom_percent=10, admin_reserve_kbytes=22528)["changed"]
+    assert run_overcommit(mode="never", ratio=90, force=True)["changed"]
     assert run_overcommit(mode="never", kbytes=100000, force=True)["changed"]

@@ -133,7 +133,7 @@ def test_process_list_cannot_be_read(tmp_path, failing_read):
 NOT_CGROUPS = {
     "relative": ("system.slice", "cgroup 'system.slice' is not a cgroup path: write it from the root as in /proc"),
     "upwards": ("/a/../b", "cgroup '/a/../b' is not a cgroup path"),
-    "the root": ("/", "cgroup '/' is the whole host: name the cgroup of the processes that you mean"),
+    "the root": ("/", "cgroup '/' is the whole host: name a cgroup below it"),
     "the root, twice": ("//", "is the whole host"),
 }
 

@@ -6,7 +6,13 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, pod_of, unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import (
+    UNKNOWN_USER,
+    container_of,
+    pod_of,
+    unit_of,
+    user_of,
+)
 
 ID = "0123456789abcdef" * 4
 
@@ -27,6 +33,24 @@ UNITS = {
 @pytest.mark.parametrize("path, unit", UNITS.items())
 def test_unit_directly_below_slices(path, unit):
     assert unit_of(["/", path]) == unit
+
+
+USERS = {
+    "/user.slice/user-1000.slice/session-1.scope": 1000,
+    "/user.slice/user-1000.slice/user@1000.service/app.slice/containerd.service": 1000,
+    "/user.slice/user-0.slice/session-2.scope": 0,
+    "/system.slice/user@1001.service/x": 1001,  # of a manager in another slice
+    "/user.slice/x": UNKNOWN_USER,
+    "/user.slice": None,
+    "/system.slice/user-1000.service": None,
+    "/system.slice/docker.service": None,
+    "/": None,
+}
+
+
+@pytest.mark.parametrize("path, uid", USERS.items())
+def test_user_of_slice_or_manager(path, uid):
+    assert user_of(["/", path]) == uid
 
 
 POD = "12345678-9abc-def0-1234-56789abcdef0"

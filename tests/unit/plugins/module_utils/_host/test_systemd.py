@@ -4,11 +4,13 @@
 
 """Units from scripted answers of systemctl, and our drop-ins in a tree of ordinary files."""
 
+import os
 import re
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host import systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import run_program, start_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, Unit, service_name
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER, DropIn
@@ -170,6 +172,78 @@ def test_systemctl_returns_too_few_units(host):
     host.answers = [DOCKER]
     with pytest.raises(OomError, match=r"systemctl show returned 1 units for 2 names: docker\.service, ssh\.service"):
         host.systemd.units(["docker.service", "ssh.service"])
+
+
+def without(text, key):
+    return "".join(line for line in text.splitlines(True) if not line.startswith(key + "="))
+
+
+SYSTEMCTL = "systemctl show returned "
+INCOMPLETE = "an incomplete answer: unit docker.service lacks "
+# What systemctl prints for docker.service, and what is wrong with it.
+BAD_ANSWERS = {
+    "nothing": ("", "0 units for 1 names: docker.service"),
+    "two units": (f"{DOCKER}\n{SSH}", "2 units for 1 names: docker.service"),
+    "a cut line": (DOCKER[:-1], "an incomplete answer: its last line is cut off; run again"),
+    "a cut number": ("MainPID=1", "an incomplete answer: its last line is cut off; run again"),
+    "the first line only": ("Type=notify\n", INCOMPLETE + "Id; run again"),
+    "no Id": (without(DOCKER, "Id"), INCOMPLETE + "Id; run again"),
+    "no Names": (without(DOCKER, "Names"), INCOMPLETE + "Names; run again"),
+    "no LoadState": (without(DOCKER, "LoadState"), INCOMPLETE + "LoadState; run again"),
+    "no ActiveState": (without(DOCKER, "ActiveState"), INCOMPLETE + "ActiveState; run again"),
+    "no Type": (without(DOCKER, "Type"), INCOMPLETE + "Type; run again"),
+    "no MainPID": (without(DOCKER, "MainPID"), INCOMPLETE + "MainPID; run again"),
+    "no FragmentPath": (without(DOCKER, "FragmentPath"), INCOMPLETE + "FragmentPath; run again"),
+    "no Delegate": (without(DOCKER, "Delegate"), INCOMPLETE + "Delegate; run again"),
+    "no score": (without(DOCKER, "OOMScoreAdjust"), INCOMPLETE + "OOMScoreAdjust; run again"),
+    "no cgroup": (
+        without(DOCKER, "ControlGroup").replace("DropInPaths=", "DropInPaths=\n#"),
+        INCOMPLETE + "ControlGroup; run again",
+    ),
+    "another unit": (SSH, "the unit 'ssh.service' for the name docker.service"),
+    "a path as Id": (
+        DOCKER.replace("\nId=docker.service", "\nId=../../x"),
+        "the unit '../../x' for the name docker.service",
+    ),
+    "a word as pid": (
+        DOCKER.replace("MainPID=10", "MainPID=ten"),
+        "MainPID='ten' for unit docker.service, which is not a number",
+    ),
+    "a digit of Unicode as pid": (
+        DOCKER.replace("MainPID=10", "MainPID=\u00b2"),
+        "MainPID='\u00b2' for unit docker.service, which is not a number",
+    ),
+    "a word as score": (
+        DOCKER.replace("OOMScoreAdjust=-500", "OOMScoreAdjust=" + "high" * 1000),
+        f"OOMScoreAdjust='{'high' * 8}' for unit docker.service, which is not a number",
+    ),
+}
+
+
+@pytest.mark.parametrize("answer, problem", BAD_ANSWERS.values(), ids=list(BAD_ANSWERS))
+def test_bad_answer_of_systemctl_is_an_error(host, answer, problem):
+    host.answers = [answer]
+    with pytest.raises(OomError) as raised:
+        host.systemd.units(["docker.service"])
+    assert str(raised.value) == SYSTEMCTL + problem
+
+
+def test_policy_that_is_cut_off_does_not_look_like_an_old_systemd(host):
+    host.answers = [DOCKER + "\n" + without(SSH, "OOMPolicy")]
+    with pytest.raises(OomError, match=r"unit ssh\.service lacks OOMPolicy"):
+        host.systemd.units(["docker.service", "ssh.service"])
+
+
+def test_line_ends_of_unicode_end_no_property(host):
+    host.answers = [DOCKER.replace("Type=notify", "Type=notify\u2028MainPID=1\x0cId=x")]
+    assert host.systemd.units(["docker.service"])["docker.service"].main_pid == 10
+
+
+@pytest.mark.parametrize("answer", ["DefaultOOMScoreAdjust=1", "DefaultOOMScoreAdjust=high\n"])
+def test_bad_default_is_an_error(host, answer):
+    host.answers = [answer]
+    with pytest.raises(OomError, match="systemctl show returned "):
+        host.systemd.default("OOMScoreAdjust")
 
 
 INIT_SYSTEMS = {
@@ -355,6 +429,18 @@ def test_write_and_remove(host):
     assert not (host.root / "etc/systemd/system/cron.service.d").exists()
 
 
+def test_sweep(host):
+    leftover = OURS.replace("60-oomguard.conf", ".60-oomguard.conf.new")
+    host.write(leftover, "[Serv")
+    assert host.systemd.has_leftovers("cron.service")
+    host.systemd.sweep(OURS)
+    assert not (host.root / "etc/systemd/system/cron.service.d").exists()
+    host.write(OURS, assigns(1))
+    host.write(leftover, "[Serv")
+    host.systemd.sweep(OURS)
+    assert (host.systemd.read(OURS), host.read(leftover)) == (assigns(1), None)
+
+
 def test_reload(host):
     host.answers = [""]
     host.systemd.reload()
@@ -420,6 +506,38 @@ def test_program_runs_in_the_background(tmp_path):
     wait_for_output = start_program("cat", str(fifo))
     fifo.write_text("done")
     assert wait_for_output() == "done"
+
+
+def script(tmp_path, monkeypatch, text):
+    """Put a systemctl into PATH that runs these commands."""
+    program = tmp_path / "bin/systemctl"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n" + text)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    return Systemd(str(tmp_path))
+
+
+def test_systemctl_that_hangs_has_a_time_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(systemd, "_SHOW_SECONDS", 0.5)
+    manager = script(tmp_path, monkeypatch, "exec sleep 100")
+    with pytest.raises(OomError, match=r"^systemctl show did not end within \d seconds and was killed$"):
+        manager.units(["docker.service"])
+
+
+def test_systemctl_that_is_cut_off(tmp_path, monkeypatch):
+    manager = script(tmp_path, monkeypatch, "printf 'Id=docker.service\\nNames=docker.service\\nMainPID=1'")
+    with pytest.raises(OomError, match="its last line is cut off"):
+        manager.units(["docker.service"])
+
+
+def test_systemctl_that_floods(tmp_path, monkeypatch):
+    manager = script(tmp_path, monkeypatch, "exec yes Id=x >&2")
+    monkeypatch.setattr(systemd, "_SHOW_SECONDS", 0.5)
+    with pytest.raises(OomError) as raised:
+        manager.units(["docker.service"])
+    assert len(str(raised.value)) < 3000
 
 
 def test_program_fails():

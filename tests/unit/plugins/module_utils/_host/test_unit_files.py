@@ -35,6 +35,9 @@ ASSIGNED = {
     "continued at the end": ("[Service]\nOOMScoreAdjust=1\nExecStart=/x \\", "1"),
     "a longer key": ("[Service]\nOOMScoreAdjustX=1\n", None),
     "empty": ("", None),
+    "line ends of DOS": ("[Service]\r\nOOMScoreAdjust=1\r\nOOMScoreAdjust=2\r\n", "2"),
+    "a form feed ends no line": ("[Service]\n# x\x0cOOMScoreAdjust=1\n", None),
+    "a separator of Unicode ends no line": ("[Service]\nA=1\u2028OOMScoreAdjust=1\n", None),
 }
 
 

@@ -48,6 +48,44 @@ def test_read_a_folder(tree):
         tree.folders.read(DROP_IN)
 
 
+def test_read_keeps_line_ends(tree):
+    tree.write(DROP_IN)
+    tree.path(DROP_IN).write_bytes(b"[Service]\r\n# x\x0cy\n")
+    text = tree.folders.read(DROP_IN)
+    tree.folders.write(DROP_IN, text)
+    assert tree.path(DROP_IN).read_bytes() == b"[Service]\r\n# x\x0cy\n"
+
+
+def test_read_masked_unit(tree):
+    tree.path(DROP_IN).parent.mkdir(parents=True)
+    tree.path(DROP_IN).symlink_to("/dev/null")
+    assert tree.folders.read(DROP_IN) == ""
+
+
+def make_fifo(path):
+    os.mkfifo(str(path))
+
+
+def make_device(path):
+    path.symlink_to("/dev/zero")
+
+
+def make_sparse(path):
+    with path.open("wb") as stream:
+        stream.truncate(1 << 40)
+
+
+@pytest.mark.parametrize(
+    "make, problem",
+    [(make_fifo, "it is not a file"), (make_device, "it is not a file"), (make_sparse, "it is longer than 1 MiB")],
+)
+def test_read_has_an_end(tree, make, problem):
+    tree.path(DROP_IN).parent.mkdir(parents=True)
+    make(tree.path(DROP_IN))
+    with pytest.raises(AccessError, match=f"{DROP_IN} cannot be read: {problem}"):
+        tree.folders.read(DROP_IN)
+
+
 def test_find_drop_ins(tree):
     for path in (
         "/usr/lib/systemd/system/docker.service.d/10-vendor.conf",
@@ -122,6 +160,56 @@ def test_failed_write_leaves_nothing(tree):
     with pytest.raises(AccessError, match=f"{DROP_IN} cannot be written: Is a directory"):
         tree.folders.write(DROP_IN, "new")
     assert [file.name for file in tree.path(DROP_IN).parent.iterdir()] == ["60-oomguard.conf"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+def test_failed_call_leaves_nothing(tree, monkeypatch, call):
+    def fail(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(AccessError, match=f"{DROP_IN} cannot be written: No space left on device"):
+        tree.folders.write(DROP_IN, "new")
+    assert not tree.path(DROP_IN).parent.exists()
+
+
+LEFTOVER = DROP_IN.replace("60-oomguard.conf", ".60-oomguard.conf.new")
+
+
+def test_write_removes_what_a_killed_run_left(tree):
+    tree.write(LEFTOVER, "[Serv")
+    assert tree.folders.has_leftovers(DROP_IN)
+    tree.folders.write(DROP_IN, "new")
+    assert [file.name for file in tree.path(DROP_IN).parent.iterdir()] == ["60-oomguard.conf"]
+    assert not tree.folders.has_leftovers(DROP_IN)
+
+
+def test_write_does_not_follow_what_stands_in_its_way(tree):
+    tree.write("/victim", "precious")
+    tree.path(LEFTOVER).parent.mkdir(parents=True)
+    tree.path(LEFTOVER).symlink_to(tree.path("/victim"))
+    tree.folders.write(DROP_IN, "new")
+    assert (tree.path("/victim").read_text(), tree.path(DROP_IN).is_symlink()) == ("precious", False)
+
+
+def test_remove_what_a_killed_run_left(tree):
+    tree.write(LEFTOVER, "[Serv")
+    tree.folders.remove(DROP_IN)
+    assert not tree.path(DROP_IN).parent.exists()
+
+
+def test_an_empty_folder_is_left_over(tree):
+    tree.path(DROP_IN).parent.mkdir(parents=True)
+    assert tree.folders.has_leftovers(DROP_IN)
+    tree.folders.remove(DROP_IN)
+    assert not tree.folders.has_leftovers(DROP_IN)
+    assert not tree.path(DROP_IN).parent.exists()
+
+
+def test_sweep_fails(tree):
+    (tree.path(LEFTOVER) / "a folder").mkdir(parents=True)
+    with pytest.raises(AccessError, match=f"{DROP_IN}: what an earlier run left cannot be removed: Is a directory"):
+        tree.folders.sweep(DROP_IN)
 
 
 def test_write_below_a_file(tree):

@@ -35,7 +35,7 @@ def test_refuse_a_device_that_cannot_be_opened(tmp_path, monkeypatch):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "open", denied)
-    with pytest.raises(AccessError, match=r"have CAP_SYSLOG while kernel\.dmesg_restrict is 1"):
+    with pytest.raises(AccessError, match=r"grant CAP_SYSLOG if kernel\.dmesg_restrict is 1"):
         Kmsg()
 
 

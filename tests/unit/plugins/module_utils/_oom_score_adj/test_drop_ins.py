@@ -244,6 +244,29 @@ def test_absent_without_persistence_leaves_drop_in(host):
     assert (host.drop_in("docker") is None, results["targets"][0]["drop_in"], host.scores(10)) == (False, None, [-500])
 
 
+LEFTOVER = ".60-oomguard.conf.new"
+
+
+def test_present_removes_what_a_killed_run_left(host):
+    host.results(unit_pin("docker"))
+    host.write("etc/systemd/system/docker.service.d/" + LEFTOVER, "[Serv")
+    assert host.results(unit_pin("docker"))["changed"]
+    assert host.drop_in("docker", file=LEFTOVER) is None
+    assert not host.results(unit_pin("docker"))["changed"]
+
+
+@pytest.mark.parametrize("name", ["docker", "mariadb", "nosuch"])
+@pytest.mark.parametrize("leftover", [LEFTOVER, ""])
+def test_absent_leaves_nothing_of_a_killed_run(host, name, leftover):
+    folder = host.root / f"etc/systemd/system/{name}.service.d"
+    folder.mkdir()
+    if leftover:
+        (folder / leftover).write_text("[Serv")
+    assert host.results(unit_absent(name))["changed"]
+    assert not folder.exists()
+    assert not host.results(unit_absent(name))["changed"]
+
+
 # --- systemd itself -----------------------------------------------------------------------------
 
 

@@ -6,7 +6,8 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import ForkWatch
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import forks as forks_of
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import ForkWatch, warnings_for_forks
 
 
 def write_thread(proc, tid, state, ticks=0):
@@ -61,3 +62,14 @@ def test_thread_asleep_at_the_write_was_not_forking(proc):
 def test_pid_taken_over_forks_nothing(proc, forks):
     proc.process(7, "stranger", start_time=999)
     assert forks.all_ended()
+
+
+@pytest.mark.parametrize("state", ["D", "R"])
+def test_give_up_on_thread_that_never_leaves_the_kernel(proc, forks, monkeypatch, state):
+    """As a parent in vfork(), a process in a frozen cgroup, or one without any processor time."""
+    write_thread(proc, 8, state)
+    assert not forks.all_ended()
+    monkeypatch.setattr(forks_of, "_WAIT_SECONDS", -1)
+    assert forks.all_ended()
+    [warning] = warnings_for_forks(forks.given_up)
+    assert warning.startswith("process 7 (x) has been in the kernel for seconds, or was not let run")

@@ -12,7 +12,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
+    MAX_SHOWN,
     find_self_managing,
+    hands_on_immunity,
+    is_guarded,
     name_program,
     refuse_conflicts,
     refuse_contradictions,
@@ -24,7 +27,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     warnings_for_missing,
     warnings_for_policy,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
+    Change,
+    Killable,
+    Outcome,
+    PassedOver,
+    Pin,
+)
 
 
 def change(pid, before, after, name="x"):
@@ -125,6 +134,28 @@ def test_accept_missing_target(pin, warnings):
     assert warnings_for_missing([outcome(pin), outcome(pin)], {}) == warnings
 
 
+def strangers(number):
+    process = Process(9, "containerd", 100, 1, False, 0)
+    return (PassedOver(process, 1000, "it runs as uid 1000 (alice)"),) * number
+
+
+def test_explain_what_was_passed_over():
+    passed = outcome(Pin("process", "containerd", -999), passed_over=strangers(1))
+    words = (
+        "process=containerd: no process was selected, because a user could have put there what fits:"
+        " process 9 (containerd): it runs as uid 1000 (alice). Name its user in users, select a container by container"
+        " or cgroup, or use unit or pid"
+    )
+    with pytest.raises(NotFoundError, match=re.escape(words + " (missing=ignore")):
+        refuse_missing([passed], {})
+    for pin in (Pin("process", "containerd", -999, missing="ignore"), Pin("process", "containerd", None, "absent")):
+        refuse_missing([passed._replace(pin=pin)], {})
+        assert warnings_for_missing([passed._replace(pin=pin)], {}) == [words]
+    assert warnings_for_missing([passed._replace(changes=[change(7, 0, -999)])], {}) == []
+    many = passed._replace(pin=pin, passed_over=strangers(MAX_SHOWN + 3))
+    assert "; and 3 more. Name its user" in warnings_for_missing([many], {})[0]
+
+
 def test_unit_without_process_is_found():
     found = outcome(Pin("unit", "x", 1), effective_after_restart=0)
     assert (found.found, found.changed, found._replace(reload=True).changed) == (True, False, True)
@@ -172,6 +203,14 @@ NAMES = {
 @pytest.mark.parametrize("name, short", NAMES.items())
 def test_shorten_name(name, short):
     assert shorten_name(name) == short
+
+
+@pytest.mark.parametrize(
+    "name, guarded, starts",
+    [("sshd", True, False), ("bash", True, True), ("crio", True, True), ("nginx", False, False)],
+)
+def test_guarded_names(name, guarded, starts):
+    assert (is_guarded(name), hands_on_immunity(name)) == (guarded, starts)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
+    MAX_PASSED_OVER,
     SELECTORS,
     Change,
     Killable,
     Outcome,
+    PassedOver,
     Pin,
     parse_target,
     parse_targets,
@@ -30,6 +32,7 @@ UNSET = dict(
     children="report",
     missing="fail",
     force=False,
+    users=None,
 )
 
 
@@ -62,8 +65,9 @@ PARSED = {
             children="pin",
             missing="warn",
             force=True,
+            users=["a", "b", "a"],
         ),
-        Pin("process", "x", None, "absent", True, "kill", "pin", "warn", True),
+        Pin("process", "x", None, "absent", True, "kill", "pin", "warn", True, ("a", "b")),
     ),
 }
 
@@ -80,10 +84,10 @@ def test_refuse_target_without_selector():
 
 def test_parse_targets():
     assert parse_targets(target(targets=None, pid=7, score=1)) == [Pin("pid", "7", 1)]
-    targets = [target(pid=7, score=1), target(unit="x", score=2)]
-    assert parse_targets(target(targets=targets, force=True)) == [
-        Pin("pid", "7", 1, force=True),
-        Pin("unit", "x", 2, persistent=True, force=True),
+    targets = [target(pid=7, score=1), target(unit="x", score=2, users=["b"])]
+    assert parse_targets(target(targets=targets, force=True, users=["a"])) == [
+        Pin("pid", "7", 1, force=True, users=("a",)),
+        Pin("unit", "x", 2, persistent=True, force=True, users=("a", "b")),
     ]
 
 
@@ -109,6 +113,8 @@ def test_pin_results():
         restart_required=True,
     )
     process = outcome(Pin("process", "x", -5), [change(7, 0, -5)])
+    stranger = PassedOver(Process(9, "x", 100, 1, False, 0), 1000, "it runs as uid 1000")
+    process = process._replace(passed_over=(stranger,) * (MAX_PASSED_OVER + 1))
     identity = dict(name="x", start_time=100)
     expected = dict(
         target="unit=x.service",
@@ -118,11 +124,15 @@ def test_pin_results():
         vanished=1,
         processes=[dict(identity, pid=7, before=0, after=-5)],
         inherited=[dict(identity, pid=8, score=-5, after=-5)],
+        skipped_foreign=[],
         drop_in=dict(path="/x.conf", before=None, after="[Service]\n"),
         effective_after_restart=-5,
         restart_required=True,
     )
-    nothing = dict(unit=None, inherited=[], vanished=0, drop_in=None, effective_after_restart=None)
+    skipped = [dict(pid=9, name="x", uid=1000, why="it runs as uid 1000")] * MAX_PASSED_OVER
+    nothing = dict(
+        unit=None, skipped_foreign=skipped, inherited=[], vanished=0, drop_in=None, effective_after_restart=None
+    )
     assert pin_results([unit, process], Killable(2, 1)) == dict(
         changed=True,
         targets=[expected, dict(expected, target="process=x", restart_required=False, **nothing)],

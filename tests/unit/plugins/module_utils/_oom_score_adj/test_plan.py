@@ -186,6 +186,56 @@ def test_force_overrides_refusals(host):
     assert host.scores(30, 20) == [-900, -1000]
 
 
+USER = dict(uids=(1000,) * 4, cgroup="/system.slice/cron.service")
+
+
+def test_name_that_a_user_chose_is_no_veto(host):
+    host.proc.process(22, "sshd", parent=21, **USER)
+    host.results(Pin("cgroup", "/system.slice/cron.service", -300), unit_pin("docker"))
+    assert host.scores(20, 21, 22, 10) == [-300, -300, -300, -500]
+    host.results(Pin("cgroup", "/system.slice/cron.service", None, "absent"))
+    host.results(Pin("pid", "22", 305))
+    assert host.scores(20, 22) == [0, 305]
+
+
+def test_process_of_a_user_that_fits_two_targets_is_no_veto(host):
+    host.proc.process(22, "batch", parent=21, cmdline=b"hog\0", **USER)
+    targets = [
+        Pin("process", "batch", 200),
+        Pin("pattern", "^hog", 300),
+        Pin("cgroup", "/system.slice/cron.service", 1),
+    ]
+    host.results(targets[1]._replace(missing="ignore"), targets[2]._replace(score=400), unit_pin("docker"))
+    assert host.scores(20, 22, 10) == [400, 400, -500]
+    host.proc.write("22/oom_score_adj", "0\n")
+    results = host.results(*(pin._replace(missing="ignore") for pin in targets))["targets"]
+    assert host.scores(20, 21, 22) == [1, 1, 300]
+    assert [[one["pid"] for one in target["skipped_foreign"]] for target in results] == [[22], [], [22]]
+    assert [target["found"] for target in results] == [False, True, True]
+
+
+def test_immunity_passes_over_a_shell_of_a_user(host):
+    cgroup = "/system.slice/mariadb.service"
+    (host.cgroups / cgroup[1:]).mkdir()
+    (host.cgroups / cgroup[1:] / "cgroup.procs").write_text("40\n22\n")
+    host.proc.process(40, "mariadbd", cgroup=cgroup)
+    host.proc.process(22, "bash", uids=(1000,) * 4, cgroup=cgroup)
+    pin = Pin("cgroup", cgroup, -1000)
+    [target] = host.results(pin)["targets"]
+    assert host.scores(40, 22) == [-1000, 0]
+    assert [one["pid"] for one in target["skipped_foreign"]] == [22]
+    assert "programs of this name start others" in target["skipped_foreign"][0]["why"]
+    host.results(pin._replace(force=True))
+    assert host.scores(22) == [-1000]
+
+
+def test_main_process_keeps_its_name_whoever_runs_it(host):
+    """systemd itself reports it: it is no claim."""
+    host.proc.process(20, "cron", uids=(1000,) * 4, cgroup="/system.slice/cron.service")
+    with pytest.raises(InputError, match="cron starts jobs"):
+        host.plan(unit_pin("cron", -1000))
+
+
 def test_accept_immune_job_of_job_runner(host):
     host.results(Pin("process", "backup", -1000))
     assert host.scores(22) == [-1000]
@@ -389,6 +439,71 @@ def test_reset_children_to_zero_or_to_score_of_their_unit(host):
         (22, -300, 0),
         (23, -300, -999),
     ]
+
+
+SESSION = "/user.slice/user-1000.slice/user@1000.service"
+UDEVD = "/system.slice/systemd-udevd.service"
+# The cgroup of a process that inherited the score of cron, and the score that it gets.
+CLAIMS = {
+    "a form feed in a name": (SESSION + "/x\f0::" + UDEVD, 0),
+    "a line end in a name": (SESSION + "/x\\n0::" + UDEVD, 0),
+    "a separator of Unicode in a name": (SESSION + "/x\u20280::" + UDEVD, 0),
+    "a copy below a session": (SESSION + UDEVD, 0),
+    "a slice that a user may write to": ("/jobs.slice/systemd-udevd.service", 0),
+    "a slice that a user may write to, of another service": ("/jobs.slice/containerd.service", 0),
+    "a service below a slice of users": ("/user.slice/containerd.service", 0),
+    "udevd itself": (UDEVD, 0),
+    "another service": ("/system.slice/containerd.service", -999),
+}
+
+
+@pytest.mark.parametrize("cgroup, score", CLAIMS.values(), ids=list(CLAIMS))
+def test_heir_gets_no_score_of_a_service_that_it_only_claims(host, cgroup, score):
+    host.proc.process(60, "systemd-udevd", score=-1000, cgroup=UDEVD)
+    host.add("systemd-udevd", 60, fragment="OOMScoreAdjust=-1000\n")
+    host.proc.process(23, "hog", parent=22, score=-300, cgroup=cgroup)
+    host.proc.write("20/oom_score_adj", "-300\n")
+    host.results(unit_pin("cron", -300, children="reset"))
+    assert host.scores(23, 60) == [score, -1000]
+
+
+@pytest.mark.parametrize("cgroup, score", CLAIMS.values(), ids=list(CLAIMS))
+def test_removed_pin_gives_no_score_of_a_service_that_is_only_claimed(host, cgroup, score):
+    host.proc.process(60, "systemd-udevd", score=-1000, cgroup=UDEVD)
+    host.add("systemd-udevd", 60, fragment="OOMScoreAdjust=-1000\n")
+    host.proc.process(23, "hog", parent=22, score=500, cgroup=cgroup)
+    host.results(Pin("pid", "23", None, state="absent"))
+    assert host.scores(23) == [score]
+
+
+def test_removed_pin_gives_no_child_the_immunity_of_its_parent(host):
+    host.proc.process(50, "daemon", score=-1000)
+    host.proc.process(51, "tool", parent=50, score=-5)
+    host.results(Pin("pid", "51", None, state="absent"))
+    assert host.scores(51) == [0]
+
+
+def test_removed_pin_makes_only_the_main_process_immune(host):
+    host.write("usr/lib/systemd/system/mariadb.service", "[Service]\nOOMScoreAdjust=-1000\n")
+    host.proc.process(61, "mariadbd", score=-1000, cgroup="/system.slice/mariadb.service")
+    host.proc.process(62, "helper", parent=61, cgroup="/system.slice/mariadb.service")
+    host.add("mariadb", 61, fragment="OOMScoreAdjust=-1000\n", children=[62])
+    host.results(unit_pin("mariadb", -500, children="pin"))
+    host.results(unit_absent("mariadb", children="pin"))
+    assert host.scores(61, 62) == [-1000, 0]
+
+
+def test_removed_pin_passes_the_guards_of_immunity(host):
+    host.proc.process(61, "cron", cgroup="/system.slice/mariadb.service", resident_kb=1000000)
+    host.add("mariadb", 61, fragment="OOMScoreAdjust=-1000\n")
+    host.results(unit_pin("mariadb", -500))
+    with pytest.raises(InputError, match="cron starts jobs, which would inherit immunity"):
+        host.plan(unit_absent("mariadb"))
+    host.proc.process(61, "mariadbd", score=-500, cgroup="/system.slice/mariadb.service", resident_kb=1000000)
+    with pytest.raises(InputError, match="less than min_killable_percent=20"):
+        host.plan(unit_absent("mariadb"), least=20)
+    host.results(unit_absent("mariadb", force=True), least=20)
+    assert host.scores(61) == [-1000]
 
 
 def test_pin_children_of_unit(host):

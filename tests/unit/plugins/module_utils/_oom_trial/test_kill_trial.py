@@ -8,11 +8,13 @@ A false program is a shell script in place of oom_hog: it starts the real one wi
 other options, or does something else. Every kill is inside a private memory cgroup.
 """
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -21,10 +23,15 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Acce
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import kill_watch
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import prepare_kill_trial
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import choose_launcher
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import (
+    CgroupLauncher,
+    choose_launcher,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import ACTOR_NAMES, TrialRequest
 
 SOURCE = os.path.join(os.path.dirname(__file__), "../../../../../roles/oom_verify/files/oom_hog.c")
 
@@ -65,7 +72,7 @@ def actors():
     """Return the running programs of any trial; zombies have no command line and are left out."""
     found = []
     for process in Procfs().processes():
-        if process.name.startswith("oomguard-"):
+        if process.name in (*ACTOR_NAMES.values(), "oomguard-third"):
             try:
                 with Procfs().open(process.pid) as directory:
                     if directory.command_line():
@@ -152,6 +159,11 @@ FALSE_HOGS = {
         "inconclusive",
         "another process may have sent the signal",
     ),
+    "it cannot be started, as systemd reports it": (
+        "exit 203",
+        "inconclusive",
+        "false_hog: its file shows no reason; build it for this host",
+    ),
     "the hog takes no memory": (
         "[ $role = oomguard-hog ] && exec sleep 60",
         "inconclusive",
@@ -193,24 +205,170 @@ def test_prove_nothing_without_the_kernel_log(hog):
     assert any("does not name its pid" in reason for reason in facts["reasons"])
 
 
-def test_report_a_lost_bystander(hog, false_hog, tmp_path):
-    """A process in another cgroup runs out of memory during the trial."""
+# --- kills of others during the trial --------------------------------------------------------
+
+
+@contextlib.contextmanager
+def limited_cgroup(name, limit_kb=8 * 1024):
+    """Make a small memory cgroup below the root of the hierarchy, or below another one."""
     hierarchy = memory_hierarchy(Procfs())
-    other = MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguardother_{os.getpid()}"))
-    other.create()
-    other.set_limit(8 * 1024)
-    wait = f"while [ ! -e {tmp_path}/now ]; do sleep 0.02; done; exec {hog} --size 64M"
+    cgroup = MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, name))
+    cgroup.create()
+    try:
+        cgroup.set_limit(limit_kb)
+        yield cgroup
+    finally:
+        assert cgroup.remove()
+
+
+def kill_during_trial(hog, false_hog, tmp_path, cgroup, **changes):
+    """Let a process of this cgroup run out of memory during a trial."""
+    wait = f"while [ ! -e {tmp_path}/now ]; do sleep 0.02; done; exec {hog} --size 256M"
     bystander = subprocess.Popen(["sh", "-c", wait], stdout=subprocess.DEVNULL)
-    with open(os.path.join(other.directory, "cgroup.procs"), "w") as procs:
+    with open(os.path.join(cgroup.directory, "cgroup.procs"), "w") as procs:
         procs.write(str(bystander.pid))
     try:
-        facts = run(false_hog(f"touch {tmp_path}/now; sleep 0.5"))
-        assert bystander.wait() == -signal.SIGKILL
+        facts = run(false_hog(f"touch {tmp_path}/now; sleep 0.5"), **changes)
     finally:
-        other.remove()
+        bystander.kill()
+    assert bystander.wait() == -signal.SIGKILL
+    return bystander.pid, facts
+
+
+def quiet_log():
+    """Wait until the kernel prints whole reports again: ten in five seconds."""
+    time.sleep(5.1)
+
+
+def test_a_kill_in_another_cgroup_is_unrelated(hog, false_hog, tmp_path):
+    quiet_log()
+    with limited_cgroup(f"oomguardother_{os.getpid()}") as other:
+        pid, facts = kill_during_trial(hog, false_hog, tmp_path, other)
+    assert facts["verdict"] == "proven", facts["reasons"]
+    assert facts["bystanders"]["lost"] == []
+    assert {"memcg": other.path, "pid": pid, "name": "oom_hog"} in facts["unrelated"]
+    assert facts["unrelated_count"] == len(facts["unrelated"])
+    assert facts["report"][5].startswith(f"unrelated: {facts['unrelated_count']} killed in other cgroups: ")
+
+
+def test_a_kill_above_the_trial_is_not_unrelated(hog, false_hog, tmp_path):
+    """The bystander's process is outside of the trial's cgroup, but the limit is above both."""
+    quiet_log()
+    with limited_cgroup(f"oomguardabove_{os.getpid()}", 96 * 1024) as above:
+        pid, facts = kill_during_trial(hog, false_hog, tmp_path, above, cgroup_parent=above.directory)
     assert facts["verdict"] == "inconclusive"
-    assert [one["pid"] for one in facts["bystanders"]["lost"]] == [bystander.pid]
-    assert any(f"also killed process {bystander.pid}" in reason for reason in facts["reasons"])
+    assert facts["unrelated"] == []
+    assert [one["pid"] for one in facts["bystanders"]["lost"]] == [pid]
+    assert any(
+        f"also killed process {pid} (oom_hog) elsewhere on the host (its cgroup {above.path} contains the trial)"
+        in reason
+        for reason in facts["reasons"]
+    ), facts["reasons"]
+
+
+def test_a_kill_in_a_cgroup_with_our_name_is_not_unrelated(hog, false_hog, tmp_path):
+    quiet_log()
+    with limited_cgroup(f"oomguardother_{os.getpid()}", 64 * 1024) as outer:
+        with Procfs().open(os.getpid()) as directory:
+            own = f"oomguardtrial_{os.getpid()}_{directory.process().start_time}"
+        with limited_cgroup(os.path.join(outer.directory, own)) as inner:
+            pid, facts = kill_during_trial(hog, false_hog, tmp_path, inner)
+    assert (facts["verdict"], facts["unrelated"]) == ("inconclusive", [])
+    assert any(f"pid {pid}" in reason for reason in facts["reasons"]), facts["reasons"]
+
+
+class Storm:
+    """Kills in other limited cgroups, ten a second, until the end of the with statement."""
+
+    PAUSE_SECONDS = 0.1
+
+    def __init__(self, hog):
+        self._hog = hog
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._rage)
+        self._cgroups = contextlib.ExitStack()
+        self._folders = []
+        self._programs = []
+
+    def __enter__(self):
+        names = [f"oomguardstorm_{os.getpid()}_{number}" for number in range(3)]
+        self._folders = [self._cgroups.enter_context(limited_cgroup(name)).directory for name in names]
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_unused):
+        self._end.set()
+        self._thread.join()
+        codes = [program.wait() for program in self._programs]
+        self._cgroups.close()
+        assert set(codes) == {-signal.SIGKILL}
+
+    @property
+    def kills(self):
+        return len(self._programs)
+
+    def _rage(self):
+        while not self._end.wait(self.PAUSE_SECONDS):
+            folder = self._folders[self.kills % len(self._folders)]
+            script = f"echo 0 > {folder}/cgroup.procs && exec {self._hog} --name storm --size 32M"
+            self._programs.append(subprocess.Popen(["sh", "-c", script], stdout=subprocess.DEVNULL))
+
+
+def test_prove_in_a_storm_of_other_kills(hog):
+    """Most of these kills have no report: the kernel prints ten in five seconds.
+
+    The environment variable TRIALS sets the number of trials.
+    """
+    with Storm(hog) as storm:
+        time.sleep(2)  # until reports are left out
+        answers = [run(hog, memory_limit_kb=16 * 1024) for _trial in range(int(os.environ.get("TRIALS", "3")))]
+    assert [answer["verdict"] for answer in answers] == ["proven"] * len(answers), [
+        answer["reasons"] for answer in answers if answer["verdict"] != "proven"
+    ]
+    unrelated = [one for answer in answers for one in answer["unrelated"]]
+    assert {one["name"] for one in unrelated} == {"storm"}
+    assert storm.kills >= len(unrelated) > 0
+    assert any(one["memcg"] is None for one in unrelated)
+
+
+def test_stay_in_doubt_without_counters(hog, monkeypatch):
+    """In a storm, a kill without a report could be the trial's if its cgroup has no counter."""
+    monkeypatch.setattr(CgroupLauncher, "oom_kills", lambda _self: None)
+    with Storm(hog):
+        time.sleep(2)
+        facts = run(hog, memory_limit_kb=16 * 1024)
+    assert facts["verdict"] == "inconclusive"
+    assert any("no counter rules out the trial's" in reason for reason in facts["reasons"]), facts["reasons"]
+
+
+def test_lost_records_without_a_kill_are_harmless(hog):
+    """Records of a busy log are overwritten. By the counter none of them was a kill."""
+
+    class LossyKmsg(Kmsg):
+        def read(self):
+            records = super().read()
+            self.lost = 3
+            return records
+
+    assert prepare_kill_trial(request(hog), open_log=LossyKmsg).run()["verdict"] == "proven"
+
+
+def test_lost_records_of_a_kill_are_not_harmless(hog, monkeypatch):
+    class LossyKmsg(Kmsg):
+        def read(self):
+            self.lost = 1
+            return [record for record in super().read() if "(oomguard-hog)" not in record.text]
+
+    monkeypatch.setattr(kill_watch, "LOG_SECONDS", 0.2)
+    facts = prepare_kill_trial(request(hog), open_log=LossyKmsg).run()
+    assert facts["verdict"] == "inconclusive"
+    assert "1 records of the kernel log were overwritten before they were read" in facts["reasons"]
+
+
+def test_prove_in_a_cgroup_namespace(hog):
+    """There the paths that we see are shorter than those in the log."""
+    out, error = in_a_process(hog, ["unshare", "--cgroup"]).communicate()
+    assert json.loads(out)["verdict"] == "proven", error
 
 
 # --- what is refused, without a kill -------------------------------------------------
@@ -231,7 +389,20 @@ def test_refuse_bad_options(hog, tmp_path):
         (dict(memory_limit_kb=8 * 1024 - 1), InputError, "memory_limit 8191 KiB is too small"),
         (dict(memory_limit_kb=free_kb + 1), InputError, "is more than half of the free memory"),
         (dict(pinned_score=0), InputError, "at least 50 below"),
-        (dict(cgroup_parent="/nonexistent"), AccessError, "/nonexistent: No such file or directory"),
+        (
+            dict(cgroup_parent="/nonexistent"),
+            InputError,
+            "cgroup_parent /nonexistent is not a folder of the memory cgroup",
+        ),
+        (dict(cgroup_parent=str(tmp_path)), InputError, "is not a folder of the memory cgroup hierarchy at "),
+        (dict(cgroup_parent="/sys\0/fs"), InputError, r"cgroup_parent '/sys\\x00/fs' holds a character"),
+        (dict(hog=hog + "\0"), InputError, "holds a character that no path can hold"),
+        (dict(hog=hog + "\ud800"), InputError, "holds a character that no path can hold"),
+        (dict(timeout=0), InputError, "timeout 0 is out of range: set it to 1 to 3595 seconds"),
+        (dict(timeout=-5), InputError, "timeout -5 is out of range"),
+        (dict(timeout=10**400), InputError, "timeout 100000000000000000000... "),
+        (dict(hog_score=10**400), InputError, "hog_score 100000000000000000000... .* must lie between -1000 and 1000"),
+        (dict(pinned_score=-1001), InputError, "pinned_score -1001 must lie between"),
         (dict(manager="systemd", cgroup_parent="/x"), InputError, "cannot be combined with manager=systemd"),
     ):
         kills = Procfs().oom_kills()
@@ -350,7 +521,7 @@ def test_clean_up_after_a_signal(false_hog, number):
     wait_for_decoy(trial)
     trial.send_signal(number)
     _out, error = trial.communicate(timeout=20)
-    assert f"the trial was interrupted by signal {int(number)}; its processes and its cgroup were removed" in error
+    assert f"the run was ended by {number.name}: the trial's processes and its cgroup were removed" in error
     assert leftovers() == []
 
 

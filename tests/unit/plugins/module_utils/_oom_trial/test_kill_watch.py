@@ -9,10 +9,16 @@ import time
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import parse_kmsg_line
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import kill_watch
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_watch import KillWatch
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_watch import (
+    KillCount,
+    KillWatch,
+    finish_count,
+    start_count,
+)
 
 
 def kill_text(pid):
@@ -103,11 +109,67 @@ def test_stop_waiting_after_a_while(monkeypatch):
     assert 0.05 <= time.monotonic() - started < 2
 
 
+def test_wait_for_the_kills_that_are_selected():
+    """On a busy host the kills of others come first."""
+    log = Log([], [kernel_line(7)], [kernel_line(8)])
+    kills = watch_of(log).wait_for_kills(1, 0, lambda events: [one for one in events if pids([one]) == [8]])
+    assert pids(kills) == [8]
+
+
+def test_count_each_line_of_a_kill_that_the_kernel_wrote():
+    """The kernel logs and counts the first victim of a group twice."""
+    watch = watch_of(Log([kernel_line(7), kernel_line(7), user_line(8)], [], [kernel_line(9)]))
+    assert watch.count_kills() == 2
+    since = watch.position()
+    assert (watch.count_kills(since), watch.count_kills()) == (1, 3)
+
+
+def counters(monkeypatch, *values):
+    """Let /proc/vmstat show these counts, one after another."""
+    left = list(values)
+    monkeypatch.setattr(Procfs, "oom_kills", lambda _self: left.pop(0) if len(left) > 1 else left[0])
+    return Procfs()
+
+
+def test_start_counting_with_no_kill_in_between(monkeypatch):
+    procfs = counters(monkeypatch, 5, 6, 6, 7, 7, 7)
+    watch = watch_of(Log([], [], [kernel_line(7)], [], [kernel_line(8)], []))
+    assert start_count(watch, procfs) == KillCount(2, 7)
+
+
+def test_count_until_counter_and_log_agree(monkeypatch):
+    """The kernel counts a kill before it logs it."""
+    procfs = counters(monkeypatch, 6, 7)
+    watch = watch_of(Log([], [kernel_line(7)], [kernel_line(8)]))
+    assert finish_count(watch, procfs, KillCount(0, 5)) == (2, 2)
+
+
+def test_stop_counting_after_a_while(monkeypatch):
+    monkeypatch.setattr(kill_watch, "LOG_SECONDS", 0.05)
+    assert finish_count(watch_of(Log([kernel_line(7)])), counters(monkeypatch, 9), KillCount(0, 5)) == (4, 1)
+
+
+def test_count_without_a_counter_or_a_log(monkeypatch):
+    watch = watch_of(Log([], [], [kernel_line(7)]))
+    count = start_count(watch, counters(monkeypatch, None))
+    assert finish_count(watch, counters(monkeypatch, None), count) == (None, 1)
+    closed = KillWatch(lambda: Log())
+    assert finish_count(closed, counters(monkeypatch, 9), KillCount(0, 5)) == (4, 0)
+
+
+def test_a_flooded_log_has_a_bound(monkeypatch):
+    monkeypatch.setattr(kill_watch, "MOST_RECORDS", 5)
+    watch = watch_of(Log([kernel_line(7)] * 9, [kernel_line(8)]))
+    assert (watch.position(), watch.position()) == (9, 9)
+    assert watch.error == "the kernel log grew by more than 5 records: the rest was not read"
+
+
 def test_report_lost_records():
     log = Log()
     log.lost = 3
     watch = watch_of(log)
     watch.position()
+    assert watch.lost == 3
     assert watch.error == "3 records of the kernel log were overwritten before they were read"
 
 

@@ -7,6 +7,7 @@
 import os
 import signal
 import stat
+import subprocess
 import time
 
 import pytest
@@ -20,8 +21,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher
     CgroupLauncher,
     SystemdLauncher,
     choose_launcher,
-    wait_until,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.started_program import wait_until
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_choose_by_option(monkeypatch):
         (True, 0, None, "systemd"),
         (False, 0, None, "cgroupfs"),
         (True, 7, None, "cgroupfs"),
-        (True, 0, "/x", "cgroupfs"),
+        (True, 0, memory_hierarchy(Procfs()).mount, "cgroupfs"),
     ],
 )
 def test_choose_by_host(monkeypatch, runs, user, parent, expected):
@@ -79,6 +81,31 @@ def test_a_launcher_starts_nothing_before_it_is_opened():
     with pytest.raises(RuntimeError):
         closed.start("hog", ["true"], 0)
     assert closed.close() == []
+
+
+def test_a_parent_lies_in_the_hierarchy_that_limits_memory(tmp_path):
+    hierarchy = memory_hierarchy(Procfs())
+    link = tmp_path / "link"
+    link.symlink_to(hierarchy.mount)
+    assert choose_launcher(Procfs(), "cgroupfs", str(link))._parents == [hierarchy.mount]
+    for parent in ("/nonexistent", "/tmp", "/proc", "/dev/null", hierarchy.mount + "/../..", "relative", ""):
+        if parent:
+            with pytest.raises(InputError, match="is not a folder of the memory cgroup hierarchy at "):
+                choose_launcher(Procfs(), "cgroupfs", parent)
+
+
+def test_refuse_another_file_system_below_the_hierarchy(proc, tmp_path):
+    """Its device differs, so that no file in it would be a limit."""
+    mount = tmp_path / "cgroups"
+    (mount / "inside").mkdir(parents=True)
+    (mount / "cgroup.controllers").write_text("memory\n")
+    proc.write(
+        "self/mountinfo", f"35 31 0:32 / {mount} rw - cgroup2 cgroup2 rw\n36 31 0:33 / /proc rw - cgroup2 c rw\n"
+    )
+    assert launcher_file._locate_parent(proc.procfs, str(mount / "inside"))[1] == str(mount / "inside")
+    (mount / "proc").symlink_to("/dev")
+    with pytest.raises(InputError, match="is not a folder of the memory cgroup hierarchy"):
+        launcher_file._locate_parent(proc.procfs, str(mount / "proc"))
 
 
 # --- programs ------------------------------------------------------------------------
@@ -104,10 +131,10 @@ def test_return_how_a_program_ended(launcher, script, end):
 
 def test_a_program_joins_the_cgroup_and_receives_its_score(launcher):
     program = launcher.start(
-        "hog", shell('echo "{\\"phase\\": \\"start\\", \\"pid\\": $$, \\"score\\": \\"$2\\"}"; exec sleep 60'), 321
+        "hog", shell('echo "{\\"phase\\": \\"start\\", \\"pid\\": $$, \\"score\\": $2}"; exec sleep 60'), 321
     )
     assert wait_until(lambda: program.phase("start") is not None, [program], soon())
-    assert program.phase("start")["score"] == "321"
+    assert program.phase("start")["score"] == 321
     with Procfs().open(program.pid) as directory:
         assert any("oomguardtrial_" in path for path in directory.cgroups())
 
@@ -151,9 +178,76 @@ def test_find_only_what_no_trial_owns(proc, tmp_path):
     names = ("oomguardtrial_7_100", "oomguardtrial_8_99", "oomguardtrial_9_1.slice", "oomguardtrial_x_1", "other")
     for name in names:
         (tmp_path / "cgroups" / name).mkdir(parents=True)
-    found = launcher_file._leftovers(proc.procfs, str(tmp_path / "cgroups"))
+    (tmp_path / "cgroups" / "oomguardtrial_9_2").symlink_to(tmp_path)
+    (tmp_path / "cgroups" / "oomguardtrial_9_3").write_text("no folder")
+    found = launcher_file._leftovers(proc.procfs, str(tmp_path / "cgroups"), 2)
     assert sorted(found) == ["oomguardtrial_8_99", "oomguardtrial_9_1.slice"]
-    assert launcher_file._leftovers(proc.procfs, str(tmp_path / "missing")) == []
+    assert launcher_file._leftovers(proc.procfs, str(tmp_path / "missing"), 2) == []
+
+
+@pytest.mark.parametrize(
+    "version, owner, owner_of_parent, is_swept",
+    [
+        (1, 0, 0, True),
+        (2, 0, 0, True),
+        (1, 65534, 0, False),
+        (2, 65534, 0, False),
+        (1, 65534, 65534, False),
+        (2, 65534, 65534, False),
+        (1, 0, 65534, False),  # the owner of the parent may have renamed it
+        (2, 0, 65534, True),
+    ],
+)
+def test_leave_what_another_user_named_like_a_trial(proc, tmp_path, version, owner, owner_of_parent, is_swept):
+    folder = tmp_path / "cgroups" / "oomguardtrial_9_1"
+    folder.mkdir(parents=True)
+    os.chown(str(folder), owner, owner)
+    os.chown(str(folder.parent), owner_of_parent, owner_of_parent)
+    found = launcher_file._leftovers(proc.procfs, str(folder.parent), version)
+    assert found == ([folder.name] if is_swept else [])
+
+
+def test_leave_a_trial_that_is_hidden_from_us(proc, monkeypatch):
+    """With the mount option hidepid, another user's process cannot be read."""
+
+    def denied(_self, _pid):
+        raise PermissionError
+
+    monkeypatch.setattr(Procfs, "open", denied)
+    assert not launcher_file._is_abandoned(proc.procfs, "oomguardtrial_9_1")
+
+
+@pytest.mark.parametrize(
+    "name", ["oomguardtrial_9_1\n", "oomguardtrial_\u0669_1", "xoomguardtrial_9_1", "oomguardtrial_" + "9" * 99 + "_1"]
+)
+def test_leave_what_is_named_a_little_like_a_trial(proc, name):
+    assert not launcher_file._is_abandoned(proc.procfs, name)
+
+
+def test_do_not_kill_in_a_cgroup_of_another_user():
+    """A user owns a cgroup, gives one below it the name of a trial, and runs a program in it."""
+    hierarchy = memory_hierarchy(Procfs())
+    delegated = MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguarduser_{os.getpid()}"))
+    delegated.create()
+    imitation = MemoryCgroup(hierarchy, os.path.join(delegated.directory, "oomguardtrial_9_1"))
+    imitation.create()
+    beside = MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardtrial_9_2"))
+    beside.create()
+    for one in (delegated, imitation, beside):
+        os.chown(one.directory, 65534, 65534)
+    children = [subprocess.Popen(["sleep", "60"]) for _cgroup in range(2)]
+    try:
+        for one, child in zip((imitation, beside), children):
+            with open(os.path.join(one.directory, "cgroup.procs"), "w") as procs:
+                procs.write(str(child.pid))
+        assert choose_launcher(Procfs(), "cgroupfs", delegated.directory).sweep() == []
+        assert "oomguardtrial_9_2" not in choose_launcher(Procfs(), "cgroupfs", None).sweep()
+        assert [child.poll() for child in children] == [None, None]
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+        assert beside.remove() and delegated.remove()
 
 
 # --- systemd, played by shell scripts ---------------------------------------------------------
@@ -275,3 +369,44 @@ def test_a_slice_without_a_cgroup_is_an_error(slices, monkeypatch):
     (slices.mount.parent / "busctl").write_text("#!/bin/sh\n")
     with pytest.raises(UnsupportedError, match="systemd created no memory cgroup for oomguardtrial_1_2"):
         slices.launcher.open(None)
+
+
+@pytest.mark.parametrize("version", ["252.39", "x", ""])
+def test_an_odd_version_of_systemd_is_no_error(slices, monkeypatch, version):
+    monkeypatch.setenv("version", version)
+    assert launcher_file._systemd_version() == (252 if version == "252.39" else 0)
+
+
+@pytest.mark.parametrize("code, status", [("2", "junk"), ("2", ""), ("", "9" * 400)])
+def test_an_odd_answer_of_systemctl_is_no_error(slices, monkeypatch, code, status):
+    monkeypatch.setenv("code", code)
+    monkeypatch.setenv("status", status)
+    slices.launcher.open(16 * 1024)
+    program = slices.launcher.start("hog", shell("exit 5"), 0)
+    assert wait_until(lambda: program.ended, [program], soon())
+    assert slices.launcher.wait_for_end(program) == (None, 5)
+
+
+def test_a_systemd_run_that_hangs_is_killed(slices, monkeypatch):
+    """It stays although the slice is stopped: the trial ends, and nothing of it runs on."""
+    slices.launcher.open(16 * 1024)
+    program = slices.launcher.start("hog", shell("exec sleep 60"), 0)
+    assert not wait_until(lambda: program.ended, [program], time.monotonic() + 0.1)
+    assert slices.launcher.close() == []
+    assert program._child.poll() == -signal.SIGKILL
+
+
+def test_closing_raises_no_error(slices):
+    """A systemctl that fails must not hide what ended the trial."""
+    slices.launcher.open(16 * 1024)
+    (slices.mount.parent / "systemctl").write_text("#!/bin/sh\nexit 1\n")
+    assert slices.launcher.close() == [str(slices.mount / "oomguardtrial_1_2.slice")]
+
+
+def test_one_slice_that_cannot_be_stopped_is_no_veto(slices):
+    for number in (1, 2):
+        (slices.mount / f"oomguardtrial_99999999_{number}.slice").mkdir()
+    (slices.mount.parent / "systemctl").write_text(
+        f"#!/bin/sh\ncase $2 in *_1.slice) exit 1;; *.slice) rmdir {slices.mount}/$2;; esac\n"
+    )
+    assert slices.launcher.sweep() == ["oomguardtrial_99999999_2.slice"]

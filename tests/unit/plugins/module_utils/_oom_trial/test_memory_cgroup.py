@@ -12,7 +12,12 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, ReadBackError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy, memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup, headroom_kb
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import (
+    MemoryCgroup,
+    count_limit_hits,
+    headroom_kb,
+    is_path_absolute,
+)
 
 
 def test_headroom_below_the_tightest_cgroup(tmp_path):
@@ -28,6 +33,47 @@ def test_headroom_below_the_tightest_cgroup(tmp_path):
     hierarchy = Hierarchy(2, [], str(tmp_path), "/")
     assert headroom_kb(hierarchy, str(inner)) == 5 * 1024
     assert headroom_kb(hierarchy, str(tmp_path)) is None
+
+
+def test_count_the_hits_of_limits_above(tmp_path):
+    trial = tmp_path / "outer/inner/trial"
+    trial.mkdir(parents=True)
+    for folder, limit in ((tmp_path / "outer", "4096"), (tmp_path / "outer/inner", "max"), (trial, "4096")):
+        (folder / "memory.max").write_text(limit)
+    (tmp_path / "outer/memory.events.local").write_text("low 0\noom 3\noom_kill 1\n")
+    hierarchy = Hierarchy(2, [], str(tmp_path), "/")
+    assert count_limit_hits(hierarchy, str(trial)) == {str(tmp_path / "outer"): 3}
+    assert count_limit_hits(hierarchy, str(tmp_path / "outer")) == {}
+    assert count_limit_hits(hierarchy._replace(root="/docker/x"), str(trial)) is None
+    (tmp_path / "outer/memory.events.local").unlink()
+    assert count_limit_hits(hierarchy, str(trial)) is None
+
+
+def test_count_the_hits_of_version_1(tmp_path):
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "memory.limit_in_bytes").write_text("9223372036854771712")
+    (tmp_path / "outer/memory.limit_in_bytes").write_text("4096")
+    (tmp_path / "outer/memory.failcnt").write_text("7\n")
+    hierarchy = Hierarchy(1, ["memory"], str(tmp_path), "/")
+    assert count_limit_hits(hierarchy, str(tmp_path / "outer/trial")) == {str(tmp_path / "outer"): 7}
+
+
+def test_paths_in_a_namespace_are_not_those_of_the_log(proc, tmp_path):
+    assert is_path_absolute(proc.procfs)  # before kernel 4.6
+    (proc.root / "self/ns").mkdir()
+    for link, expected in (("cgroup:[4026531835]", True), ("cgroup:[4026532000]", False)):
+        os.symlink(link, str(proc.root / "self/ns/cgroup"))
+        assert is_path_absolute(proc.procfs) is expected
+        (proc.root / "self/ns/cgroup").unlink()
+
+
+def test_kill_no_process_of_another_namespace(tmp_path, monkeypatch):
+    """The kernel lists it as pid 0, and kill(2) with pid 0 would reach our own process group."""
+    (tmp_path / "cgroup.procs").write_text("0\n4999999\n0\n")
+    killed = []
+    monkeypatch.setattr(os, "kill", lambda pid, _number: killed.append(pid))
+    MemoryCgroup(Hierarchy(1, ["memory"], str(tmp_path), "/"), str(tmp_path)).kill()
+    assert killed == [4999999]
 
 
 def test_fail_if_the_kernel_shows_another_limit(tmp_path):
@@ -81,6 +127,23 @@ def test_limit_fill_empty_and_remove_a_cgroup(cgroup):
     assert cgroup.remove()
     assert child.wait() == -9
     assert not cgroup.exists()
+
+
+def test_remove_a_deep_tree(cgroup):
+    """Python before 3.12 walks no folders that are nested deeper than its recursion limit."""
+    folder = cgroup.directory
+    for _level in range(50):
+        folder = os.path.join(folder, "n")
+        os.mkdir(folder)
+    assert cgroup.remove()
+
+
+def test_a_folder_can_have_any_name(cgroup):
+    below = MemoryCgroup(memory_hierarchy(Procfs()), os.path.join(cgroup.directory, "h\u00f6g"))
+    below.create()
+    below.set_limit(16 * 1024)
+    assert (below.limit_kb(), below.processes(), below.oom_kills()) == (16 * 1024, [], 0)
+    assert below.remove()
 
 
 def test_name_what_the_kernel_refuses(cgroup):

@@ -7,9 +7,14 @@
 This host must not get such a limit, so molecule/overcommit runs the real trial in a guest.
 """
 
+import os
+import time
+
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import parse_kmsg_line
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import overcommit_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import (
     Attempt,
     decide_overcommit_verdict,
@@ -34,7 +39,7 @@ def trial(proc, tmp_path):
         f"MemAvailable: 350000 kB\nSwapFree: 0 kB\nCommitLimit: {LIMIT_KB} kB\nCommitted_AS: {COMMITTED_KB} kB\n",
     )
 
-    def make(script, **options):
+    def make(script, open_log=unreadable, **options):
         program = tmp_path / "hog"
         program.write_text(f"#!/bin/sh\nsize=$5\nvmstat={proc.root / 'vmstat'}\n{script}\n")
         program.chmod(0o755)
@@ -49,7 +54,7 @@ def trial(proc, tmp_path):
             manager="auto",
             cgroup_parent=None,
         )
-        return prepare_overcommit_trial(TrialRequest(**dict(usual, **options)), proc.procfs, unreadable)
+        return prepare_overcommit_trial(TrialRequest(**dict(usual, **options)), proc.procfs, open_log)
 
     return make
 
@@ -92,7 +97,7 @@ def test_prove_the_limit(trial):
         (
             "[ $size = 400000K ] && { echo 'oom_kill 4' > $vmstat; kill -KILL $$; }; exit 0",
             "refuted",
-            "/proc/vmstat counted 1 kills",
+            "/proc/vmstat counted 1 kills that the kernel log does not show",
         ),
     ],
 )
@@ -101,6 +106,98 @@ def test_anything_else_is_no_proof(trial, script, verdict, words):
     assert answer["verdict"] == verdict
     assert words in answer["reasons"]
     assert answer["report"][0].startswith(verdict)
+
+
+@pytest.mark.parametrize(
+    "output",
+    ["noise", "7", "[]", "null", '{"phase": "enomem", "kb": "x"}', '{"kb": -5}', "[" * 3000],
+)
+def test_odd_output_of_the_program_is_no_error(trial, output):
+    answer = trial(f"echo '{output}'; [ $size = 400000K ] && exit 12; exit 0").run()
+    assert (answer["verdict"], answer["runs"][0]["hog"]["got_kb"]) == ("proven", 0)
+
+
+def test_a_flood_of_output_is_no_error(trial):
+    answer = trial("yes | head -c 500000; [ $size = 400000K ] && exit 12; exit 0").run()
+    assert answer["verdict"] == "proven"
+
+
+def test_a_program_that_hangs_is_killed(trial, monkeypatch):
+    monkeypatch.setattr(overcommit_trial, "DEADLINE_SECONDS", 0)
+    started = time.monotonic()
+    answer = trial("[ $size = 400000K ] && exec sleep 60; exit 0", timeout=1).run()
+    assert time.monotonic() - started < 20
+    assert answer["verdict"] == "inconclusive"
+    assert (
+        "treatment: expected the request for 400000 KiB to be refused; observed: not ended in time" in answer["reasons"]
+    )
+    assert not os.path.exists(f"/proc/{answer['runs'][0]['hog']['pid']}")
+
+
+# --- kills of others meanwhile ----------------------------------------------------
+
+
+def log_with(*texts):
+    """Return a kernel log in which these lines come after the start."""
+    reads = [[], [], [], [parse_kmsg_line(f"3,{number},1,-;{text}").record for number, text in enumerate(texts)]]
+
+    class Log:
+        lost = 0
+
+        def seek_end(self):
+            pass
+
+        def read(self):
+            return reads.pop(0) if reads else []
+
+        def close(self):
+            pass
+
+    return Log
+
+
+KILL = (
+    " Killed process 9 (mysqld) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB, UID:0 pgtables:9kB"
+    " oom_score_adj:0"
+)
+SUMMARY = (
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,"
+    "oom_memcg={path},task_memcg={path},task=mysqld,pid=9,uid=0"
+)
+
+
+@pytest.mark.parametrize(
+    "lines, verdict, unrelated, words",
+    [
+        (
+            [SUMMARY.replace("{path}", "/other"), "Memory cgroup out of memory:" + KILL],
+            "proven",
+            1,
+            "no process was killed",
+        ),
+        (
+            [SUMMARY.replace("{path}", "/system.slice"), "Memory cgroup out of memory:" + KILL],
+            "inconclusive",
+            0,
+            "the kernel also killed process 9 (mysqld) (its cgroup /system.slice contains the trial): run it again",
+        ),
+        (["Memory cgroup out of memory:" + KILL], "proven", 1, "no process was killed"),
+        (["Out of memory:" + KILL], "refuted", 0, "the kernel killed process 9 (mysqld)"),
+    ],
+    ids=["another cgroup", "a cgroup above", "no path, and no limit above", "the whole host"],
+)
+def test_a_limit_of_another_cgroup_is_no_sign_against_the_commit_limit(trial, proc, lines, verdict, unrelated, words):
+    mount = proc.root / "cgroups"
+    (mount / "system.slice/ssh.service").mkdir(parents=True)
+    (mount / "cgroup.controllers").write_text("memory\n")
+    proc.write("self/mountinfo", f"35 31 0:32 / {mount} rw - cgroup2 cgroup2 rw\n")
+    proc.write("self/cgroup", "0::/system.slice/ssh.service\n")
+    counting = REFUSED + "\necho 'oom_kill 4' > $vmstat"
+    answer = trial(counting, open_log=log_with(*lines)).run()
+    assert (answer["verdict"], answer["unrelated_count"]) == (verdict, unrelated)
+    assert words in answer["reasons"]
+    assert answer["counters"] == {"vmstat_oom_kill": 1}
+    assert len(answer["report"]) == 4 + unrelated
 
 
 def test_preview_starts_nothing(trial, tmp_path):

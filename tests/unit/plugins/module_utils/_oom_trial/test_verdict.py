@@ -15,7 +15,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict 
     build_answer,
     build_unrun_answer,
     decide_verdict,
-    pids_of,
 )
 
 LIMIT_KB = 64 * 1024
@@ -74,7 +73,8 @@ def control(**changes):
 
 
 def quiet(**changes):
-    return Surroundings(**dict(dict(checked=70, lost=[], elsewhere=[], counted_kills=2, log_error=None), **changes))
+    usual = dict(checked=70, lost=[], doubtful=[], unrelated=[], counted_kills=2, logged_kills=2, log_error=None)
+    return Surroundings(**dict(usual, **changes))
 
 
 def test_prove_the_pin():
@@ -91,7 +91,7 @@ def test_prove_without_counters():
 
 def test_prove_although_the_hog_follows_the_decoy():
     both = control(hog=actor("hog", 0, **KILLED), kills=[kill(DECOY), kill(HOG)], cgroup_oom_kill=2)
-    assert decide_verdict([treatment(), both], quiet(counted_kills=3))[0] == "proven"
+    assert decide_verdict([treatment(), both], quiet(counted_kills=3, logged_kills=3))[0] == "proven"
 
 
 REFUTED = {
@@ -134,6 +134,14 @@ INCONCLUSIVE = {
     "the hog refused to start": (
         treatment(hog=actor("hog", 0, exit=3, outlived=False), kills=[], cgroup_oom_kill=0),
         "refused to start in this memory domain",
+    ),
+    "systemd did not start the hog": (
+        treatment(hog=actor("hog", 0, exit=203, outlived=False), kills=[], cgroup_oom_kill=0),
+        "the hog could not be started by systemd (exit 203)",
+    ),
+    "the hog lacks a library": (
+        treatment(hog=actor("hog", 0, exit=127, outlived=False), kills=[], cgroup_oom_kill=0),
+        "the hog found no library that it needs (exit 127)",
     ),
     "the hog is some other program": (
         treatment(hog=actor("hog", 0, exit=77, outlived=False), kills=[], cgroup_oom_kill=0),
@@ -197,12 +205,12 @@ def test_a_control_that_kills_the_hog_is_inconclusive():
 
 def test_a_control_that_kills_the_hog_first_is_inconclusive():
     late = control(hog=actor("hog", 0, **KILLED), kills=[kill(HOG), kill(DECOY)], cgroup_oom_kill=2)
-    verdict, reasons = decide_verdict([treatment(), late], quiet(counted_kills=3))
+    verdict, reasons = decide_verdict([treatment(), late], quiet(counted_kills=3, logged_kills=3))
     assert (verdict, reasons) == ("inconclusive", ["control: the kernel killed the hog before the decoy"])
 
 
 def test_prove_by_the_treatment_alone():
-    assert decide_verdict([treatment()], quiet(counted_kills=1)) == (
+    assert decide_verdict([treatment()], quiet(counted_kills=1, logged_kills=1)) == (
         "proven",
         ["the kernel killed the hog in the treatment"],
     )
@@ -211,8 +219,8 @@ def test_prove_by_the_treatment_alone():
 DISTURBED = {
     "no log": (quiet(log_error="/dev/kmsg cannot be read"), "/dev/kmsg cannot be read"),
     "a kill elsewhere": (
-        quiet(elsewhere=[kill(7)], counted_kills=3),
-        "also killed process 7 (p7) elsewhere on the host",
+        quiet(doubtful=[(kill(7), "above")], counted_kills=3, logged_kills=3),
+        "also killed process 7 (p7) elsewhere on the host (above): run it again",
     ),
     "a kill that is not in the log": (quiet(counted_kills=3), "/proc/vmstat counted 3 kills, the kernel log names 2"),
     "a bystander": (quiet(lost=[Process(9, "sshd", 1, 1, False, 0)]), "bystanders were lost: 9 (sshd)"),
@@ -224,6 +232,12 @@ def test_a_disturbed_host_is_inconclusive(surroundings, reason):
     verdict, reasons = decide_verdict([treatment(), control()], surroundings)
     assert verdict == "inconclusive"
     assert reason in reasons[0]
+
+
+def test_unrelated_kills_are_not_held_against_the_proof():
+    other = [kill(number) for number in range(500, 530)]
+    busy = quiet(unrelated=other, counted_kills=32, logged_kills=32)
+    assert decide_verdict([treatment(), control()], busy)[0] == "proven"
 
 
 # --- the answer of the module ----------------------------------------------------
@@ -268,7 +282,7 @@ def test_leaving_something_behind_is_inconclusive():
 
 def test_report_the_host_scope():
     design = design_trial(-900, 0, LIMIT_KB, own_score=0, can_lower=True, scope="host")
-    facts = build_answer(design, [treatment()], quiet(counted_kills=1), [])
+    facts = build_answer(design, [treatment()], quiet(counted_kills=1, logged_kills=1), [])
     assert facts["report"][0].endswith("(decoy at -900, hog at 0, on the whole host)")
 
 
@@ -287,5 +301,22 @@ def test_a_trial_that_was_not_run_has_the_same_keys():
     assert (unrun["verdict"], unrun["reasons"]) == (None, ["check mode: no trial was run"])
 
 
-def test_pids_of_all_victims():
-    assert pids_of([kill(HOG, DECOY), kill(STRANGER)]) == {HOG, DECOY, STRANGER}
+def test_report_unrelated_kills():
+    design = design_trial(-900, 0, LIMIT_KB, own_score=0, can_lower=True)
+    other = [kill(500), dict(kill(501, 502), memcg=None), *[kill(number) for number in range(503, 530)]]
+    facts = build_answer(design, [treatment(), control()], quiet(unrelated=other), [])
+    assert facts["unrelated_count"] == 30
+    assert facts["unrelated"][:2] == [
+        dict(memcg="/trial", pid=500, name="p500"),
+        dict(memcg=None, pid=501, name="p501"),
+    ]
+    assert len(facts["unrelated"]) == 20
+    assert facts["report"][5:] == [
+        "unrelated: 30 killed in other cgroups: 500 (p500) in /trial, 501 (p501) in an unknown one, ..."
+    ]
+
+
+def test_report_one_unrelated_kill():
+    design = design_trial(-900, 0, LIMIT_KB, own_score=0, can_lower=True)
+    facts = build_answer(design, [treatment(), control()], quiet(unrelated=[kill(500)]), [])
+    assert facts["report"][5:] == ["unrelated: 1 killed in other cgroups: 500 (p500) in /trial"]

@@ -11,6 +11,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import
 
 FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
 MEMORY = CommitMemory(total_kb=16000000, huge_kb=0, swap_kb=0, committed_kb=0)
+RUN_KB = 40000
 
 
 @pytest.fixture
@@ -18,6 +19,6 @@ def overcommit_request():
     """Build a request for these sysctls, which the policy does not refuse on its own."""
 
     def build(wanted, policy=OvercommitPolicy, persistent=True, file=FILE, **fields):
-        return SysctlRequest(policy(wanted, MEMORY, 0), persistent, file, **fields)
+        return SysctlRequest(policy(wanted, MEMORY, 0, lambda: RUN_KB), persistent, file, **fields)
 
     return build

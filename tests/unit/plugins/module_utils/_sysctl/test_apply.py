@@ -4,6 +4,7 @@
 
 """All or nothing: writes to a tree of files, with real helpers that are really killed."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -12,7 +13,8 @@ import time
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import apply
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import apply, rollback
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import file_header
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import ADMIN_RESERVE, MODE, RATIO
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import RollbackHelper
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import read_and_plan, run_sysctls
@@ -327,6 +329,82 @@ def test_all_or_nothing_when_killed(sysctl_tree, apply_wanted, writes):
     assert (sysctl_tree.root / FILE[1:]).exists() is finished
 
 
+# --- our file -----------------------------------------------------------------------
+
+
+def fail_with(number):
+    def fail(*_words, **_options):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize("name", ["fsync", "fchmod", "rename"])
+@pytest.mark.parametrize("folder", [True, False])
+def test_failed_write_of_file_leaves_nothing(sysctl_tree, apply_wanted, monkeypatch, name, folder):
+    before = sysctl_tree.get(*WANTED)
+    if not folder:
+        os.rmdir(str(sysctl_tree.root / "etc/sysctl.d"))
+    monkeypatch.setattr(os, name, fail_with(errno.EIO))
+    words = "could not be replaced.*everything is as before" if name == "rename" else "cannot be written: Input/output"
+    with pytest.raises(OomError, match=words):
+        apply_wanted()
+    assert sysctl_tree.get(*WANTED) == before
+    assert os.listdir(str(sysctl_tree.root / "etc")) == ["sysctl.d"] * folder
+    assert not folder or has_no_file_of_ours(sysctl_tree)
+
+
+def test_read_only_file_system_after_the_change(sysctl_tree, apply_wanted, monkeypatch):
+    """It refuses to remove a file even if there is none."""
+    monkeypatch.setattr(os, "unlink", fail_with(errno.EROFS))
+    apply_wanted()
+    assert sysctl_tree.get(*WANTED) == WANTED
+    assert os.listdir(str(sysctl_tree.root / "etc/sysctl.d")) == [os.path.basename(FILE)]
+
+
+def test_read_only_file_system_while_the_change_fails(sysctl_tree, apply_wanted, monkeypatch):
+    def prove():
+        raise OomError("no")
+
+    monkeypatch.setattr(rollback, "RETRY_SECONDS", 0.3)
+    monkeypatch.setattr(os, "unlink", fail_with(errno.EROFS))
+    before = sysctl_tree.get(*WANTED)
+    with pytest.raises(OomError, match=r"^no; this could not be restored: .*Read-only file system"):
+        apply_wanted(prove)
+    assert sysctl_tree.get(*WANTED) == before
+
+
+def test_restore_the_bytes_of_our_file(sysctl_tree, apply_wanted, monkeypatch):
+    """Somebody wrote into our file what is no text, and lines that end otherwise."""
+    content = file_header("overcommit").encode() + b"vm.overcommit_ratio = 70\r\n# h\xe9h\x85\r\n"
+    (sysctl_tree.root / FILE[1:]).write_bytes(content)
+    usual, module = os.rename, os.getpid()
+
+    def rename(*words):
+        usual(*words)
+        if os.getpid() != module:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(OomError, match="everything is as before"):
+        apply_wanted()
+    assert (sysctl_tree.root / FILE[1:]).read_bytes() == content
+
+
+def test_undo_when_interrupted(sysctl_tree, apply_wanted):
+    before = sysctl_tree.get(*WANTED)
+
+    def prove():
+        raise KeyboardInterrupt
+
+    with pytest.raises(OomError, match=r"^this module was interrupted; everything is as before$"):
+        apply_wanted(prove)
+    assert sysctl_tree.get(*WANTED) == before
+
+
+# --- proof --------------------------------------------------------------------------
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_prove_new_process(monkeypatch):
     apply.prove_new_process()
@@ -342,3 +420,47 @@ def test_prove_new_process_when_fork_fails(monkeypatch):
     monkeypatch.setattr(os, "fork", fork)
     with pytest.raises(OomError, match=r"no new process can be started .fork: Cannot allocate memory."):
         apply.prove_new_process()
+
+
+def loop_as_nobody():
+    """Kill every process of this user, again and again, as any user can do to its own."""
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+    while True:
+        for name in os.listdir("/proc"):
+            if name.isdigit() and int(name) != os.getpid():
+                with contextlib.suppress(OSError):
+                    os.kill(int(name), signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_no_user_can_kill_the_proof():
+    child = os.fork()
+    if child == 0:
+        try:
+            loop_as_nobody()
+        finally:
+            os._exit(0)
+    try:
+        for _time in range(20):
+            apply.prove_new_process()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_proof_runs_under_an_id_of_nobody(sysctl_tree, monkeypatch):
+    monkeypatch.setattr(apply, "FREE_IDS", range(2000, 2003))
+    sysctl_tree.write("/proc/7/status", "Uid:\t2000\t0\t0\t0\n")
+    sysctl_tree.write("/etc/group", "x:x:2001:\n")
+    assert {apply.choose_free_id(sysctl_tree.host) for _time in range(20)} == {2002}
+    sysctl_tree.write("/etc/passwd", "x:x:2002:0::/:\n")
+    with pytest.raises(OomError, match="nothing was changed: no free user id was found from 2000 to 2002"):
+        apply.choose_free_id(sysctl_tree.host)
+
+
+def test_ids_of_proofs_cannot_be_foreseen(sysctl_tree):
+    chosen = {apply.choose_free_id(sysctl_tree.host) for _time in range(10)}
+    assert len(chosen) == 10
+    assert all(65536 < number < 1 << 31 for number in chosen)

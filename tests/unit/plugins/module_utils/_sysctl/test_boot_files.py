@@ -11,6 +11,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files 
     SYSCTL_CONF,
     Assignment,
     BootSources,
+    BootValue,
     normalize_key,
     order_files,
     parse_assignments,
@@ -60,7 +61,23 @@ def test_normalize_key(name, normal):
         (OOM, "2", 2),
         (OOM, "3", None),
         (MODE, "-1", None),
+        (PANIC, "\u00b2", None),
+        (PANIC, "1\u00b2", None),
+        (PANIC, "\u0661", None),  # a digit in Arabic
+        (PANIC, "5\x851", None),  # no blank of the kernel
+        (PANIC, "5\v1", 5),
+        (PANIC, "2147483647", 2147483647),
+        (PANIC, "-2147483648", -2147483648),
+        (PANIC, "2147483648", None),
+        (KBYTES, "18446744073709551615", 18446744073709551615),
+        (KBYTES, "18446744073709551616", None),
+        (KBYTES, "-1", None),
+        (KBYTES, "9" * 100000, None),
+        (PANIC, "0x" + "f" * 100000, None),
+        (PANIC, "0" * 20, 0),
+        (PANIC, "0" * 21, None),
     ],
+    ids=lambda value: str(value)[:25],
 )
 def test_parse_value(key, text, value):
     assert parse_value(key, text) == value
@@ -84,6 +101,7 @@ def read(text, path="f"):
         ("vm.* = 1", [("vm.*", "1", 1)]),
         ("kernel.core_pattern = a=b", [("kernel.core_pattern", "a=b", 1)]),
         ("vm.panic_on_oom = 1 # why", [(OOM, "1 # why", 1)]),
+        ("\u2028vm.panic_on_oom = 1\x1cvm.panic_on_oom = 2", [("\u2028" + OOM, "1\x1cvm.panic_on_oom = 2", 1)]),
         ("# page\x0cvm.panic_on_oom = 1\r\nvm.panic_on_oom = 2\r\n", [(OOM, "2", 2)]),
     ],
 )
@@ -239,3 +257,26 @@ SOURCES = BootSources({"/etc/sysctl.d/50-a.conf": "vm.panic_on_oom = 1", SYSCTL_
 def test_values_at_boot(path, systemd, options, value):
     sources = SOURCES._replace(systemd=systemd).with_file(path, path and "vm.panic_on_oom = 2")
     assert values_at_boot([OOM], sources, **options)[OOM].value == value
+
+
+def test_many_stars_are_one():
+    """The pattern would take years. A file in sysctl.d may be a link to another user's."""
+    line = Assignment("vm." + "*" * 5000 + "x", "1", "f", 1)
+    assert resolve_assignments([MODE], [], [line])[MODE] == BootValue(0, None)
+    line = Assignment("vm.overcommit_" + "*" * 5000, "1", "f", 1)
+    assert resolve_assignments([MODE], [], [line])[MODE] == BootValue(1, line)
+
+
+def test_words_of_a_file_are_cut():
+    value = BootValue(None, Assignment(MODE, "\x1b" + "x" * 5000, "/etc/sysctl.d/a\n.conf", 1))
+    assert str(value) == (
+        f"/etc/sysctl.d/a\\x0a.conf line 1 sets it to \\x1b{'x' * 59}..., which the kernel refuses,"
+        " so it stays its own default"
+    )
+    value = BootValue(1, Assignment("vm." + "?" * 5000, "1", "f", 1))
+    assert str(value) == f"f line 1 sets vm.{'?' * 57}... to 1"
+
+
+def test_text_for_another_sysctl_changes_nothing():
+    line = Assignment("kernel.core_pattern", "core", "f", 1)
+    assert resolve_assignments([MODE], [], [line]) == {MODE: BootValue(0, None)}

@@ -188,6 +188,21 @@ def test_refuse_value_that_no_kernel_accepts():
         sysctls(reboot_after=3000000000)
 
 
+def test_number_in_a_message_is_short():
+    with pytest.raises(InputError, match=r"^reboot_after=1000000000000000000000000?\.\.\. is out of range"):
+        sysctls(reboot_after=10**400)
+
+
+def test_names_in_a_message_are_one_line():
+    """A cgroup's name is its user's choice."""
+    with pytest.raises(InputError, match=r"have a limit .*/a\\x0a\\x1b\[2J"):
+        refuse({ON_OOM: 2, REBOOT_AFTER: 9}, limited=["/a\n\x1b[2J"])
+
+
+def test_no_proof_that_a_user_could_spoil():
+    assert policy({ON_OOM: 1}).can_stop_processes(LIVE, dict(LIVE, **{ON_OOM: 1})) is False
+
+
 def test_write_order_without_the_sysctl():
     assert policy({DUMP_TASKS: 1}).write_order(dict(LIVE, **{ON_OOM: None}))[0] == REBOOT_AFTER
 

@@ -17,8 +17,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit 
     USER_RESERVE,
     CommitMemory,
     OvercommitPolicy,
+    admin_reserve_kb,
     check_headroom_percent,
     commit_limit_kb,
+    is_stricter,
+    needed_reserve_kb,
     overcommit_sysctls,
     parse_commit_memory,
 )
@@ -35,8 +38,8 @@ def sysctls(mode=None, ratio=None, kbytes=None, admin_reserve=None, user_reserve
     return overcommit_sysctls(mode, ratio, kbytes, admin_reserve, user_reserve)
 
 
-def policy(wanted, memory=GUEST, percent=10):
-    return OvercommitPolicy(wanted, memory, percent)
+def policy(wanted, memory=GUEST, percent=10, run_kb=1000):
+    return OvercommitPolicy(wanted, memory, percent, lambda: run_kb)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,8 @@ def test_sysctls_in_the_order_of_the_file(options, found):
         (dict(admin_reserve=-1), "admin_reserve_kbytes=-1 is out of range"),
         (dict(user_reserve=-5), "user_reserve_kbytes=-5"),
         (dict(ratio=1 << 31), "ratio=2147483648 is out of range"),
+        (dict(ratio=10**400), "ratio=100000000000000000000000... is out of range"),
+        (dict(kbytes=-(10**400)), "kbytes=-10000000000000000000000... lets the kernel promise only swap"),
         ({}, "no option is set"),
     ],
 )
@@ -129,11 +134,11 @@ def test_commit_limit(memory, ratio, kbytes, limit):
     assert commit_limit_kb(memory, {RATIO: ratio, KBYTES: kbytes}) == limit
 
 
-def refuse(after, before=None, percent=10):
+def refuse(after, before=None, percent=10, run_kb=1000):
     """Refuse a change of live values. The next boot stays as it is."""
     boot = dict.fromkeys(KEYS, BootValue(0, None))
     before = dict(LIVE, **(before or {}))
-    request = SysctlRequest(policy(after, percent=percent), persistent=False, file=FILE)
+    request = SysctlRequest(policy(after, percent=percent, run_kb=run_kb), persistent=False, file=FILE)
     states = SysctlState(before, {}, boot), SysctlState(dict(before, **after), {}, boot)
     request.policy.refuse_harm(SysctlPlan(request, *states, [], None, None, [], True))
 
@@ -175,10 +180,97 @@ def test_refuse_lockout_with_figures(after, before, percent, words):
         ({RATIO: 1}, {}, 10),  # no mode enforces it
         ({}, {MODE: 2, RATIO: 1}, 10),  # already so: a second run is not refused
         ({USER_RESERVE: 5}, {MODE: 2, RATIO: 1}, 10),
+        ({RATIO: 41}, {MODE: 2, RATIO: 40}, 10),  # not enough, but better
+        ({RATIO: 50, ADMIN_RESERVE: 16384}, {MODE: 2, RATIO: 40}, 10),
     ],
 )
 def test_refuse_only_lockout(after, before, percent):
     refuse(after, before, percent)
+
+
+GUEST_RUN_KB = 45000  # measured on a guest with Debian 12
+
+
+@pytest.mark.parametrize(
+    "after, before, words",
+    [
+        (
+            {MODE: 2, RATIO: 90},
+            {},
+            "mode=never: users can take every promise that admin_reserve_kbytes=8192 does not keep for root, and on"
+            " this host root needs 47104 KiB to log in and run this module; set admin_reserve_kbytes to 47104 or more"
+            " (force=true overrides)",
+        ),
+        ({MODE: 2, RATIO: 90, ADMIN_RESERVE: 47103}, {}, "set admin_reserve_kbytes to 47104 or more"),
+        ({ADMIN_RESERVE: 8192}, {MODE: 2, RATIO: 90, ADMIN_RESERVE: 131072}, "set admin_reserve_kbytes to 47104"),
+        ({MODE: 2, RATIO: 90}, {ADMIN_RESERVE: 0}, "admin_reserve_kbytes=0 does not keep"),
+        (
+            {MODE: 2, RATIO: 58, ADMIN_RESERVE: 47104},
+            {},
+            "CommitLimit would be 290000 KiB, and 200000 KiB are already promised (Committed_AS), and"
+            " admin_reserve_kbytes=47104 leaves 42896 KiB of the rest to users, who need 45000 KiB on this host",
+        ),
+    ],
+)
+def test_refuse_limit_that_leaves_no_login(after, before, words):
+    """A user takes all promises. Root must still be able to log in and to undo this."""
+    with pytest.raises(InputError) as error:
+        refuse(after, before, run_kb=GUEST_RUN_KB)
+    assert words in str(error.value)
+
+
+def test_accept_reserve_that_holds_a_login():
+    refuse({MODE: 2, RATIO: 90, ADMIN_RESERVE: 47104}, run_kb=GUEST_RUN_KB)
+    refuse({RATIO: 91}, {MODE: 2, RATIO: 90}, run_kb=GUEST_RUN_KB)  # no worse than before
+
+
+def test_measure_only_for_a_stricter_limit():
+    def fail():
+        raise AssertionError
+
+    for after, before in (({MODE: 1}, {}), ({RATIO: 91}, {MODE: 2, RATIO: 90}), ({MODE: 0}, {MODE: 2})):
+        boot = dict.fromkeys(KEYS, BootValue(0, None))
+        states = (SysctlState(dict(LIVE, **values), {}, boot) for values in (before, {**before, **after}))
+        rules = OvercommitPolicy(after, GUEST, 10, fail)
+        rules.refuse_harm(SysctlPlan(SysctlRequest(rules, False, FILE), *states, [], None, None, [], True))
+
+
+@pytest.mark.parametrize(
+    "total_kb, run_kb, needed",
+    [
+        (500000, 45000, 47104),  # 1953 KiB more, in whole MiB
+        (16000000, 45000, 107520),
+        (64000000, 45000, 131072),  # the kernel's documentation advises no more
+        (64000000, 200000, 200704),
+    ],
+)
+def test_needed_reserve(total_kb, run_kb, needed):
+    assert needed_reserve_kb(CommitMemory(total_kb, 0, 0, 0), run_kb) == needed
+
+
+@pytest.mark.parametrize("reserve, total_kb, found", [(5, 500000, 5), (None, 500000, 8192), (None, 64000, 2000)])
+def test_reserve_at_boot_is_the_kernels_own(reserve, total_kb, found):
+    assert admin_reserve_kb(CommitMemory(total_kb, 0, 0, 0), {ADMIN_RESERVE: reserve}) == found
+
+
+@pytest.mark.parametrize(
+    "before, after, stricter",
+    [
+        ({}, {MODE: 2}, True),
+        ({MODE: 2}, {MODE: 0}, False),
+        ({}, {RATIO: 1}, False),
+        ({MODE: 2}, {MODE: 2}, False),
+        ({MODE: 2}, {MODE: 2, RATIO: 49}, True),
+        ({MODE: 2}, {MODE: 2, RATIO: 51}, False),
+        ({MODE: 2}, {MODE: 2, ADMIN_RESERVE: 8191}, True),
+        ({MODE: 2}, {MODE: 2, ADMIN_RESERVE: 8193}, True),
+        ({MODE: 2}, {MODE: 2, RATIO: 51, ADMIN_RESERVE: 9000}, False),
+    ],
+)
+def test_stricter_limit(before, after, stricter):
+    before, after = dict(LIVE, **before), dict(LIVE, **after)
+    assert is_stricter(before, after, GUEST) is stricter
+    assert policy({}).can_stop_processes(before, after) is stricter
 
 
 @pytest.mark.parametrize("wanted, keys", [({MODE: 2}, [RATIO, KBYTES]), ({MODE: 1}, []), ({RATIO: 1}, [])])

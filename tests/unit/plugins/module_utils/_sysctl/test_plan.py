@@ -19,7 +19,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit 
     RATIO,
     USER_RESERVE,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import SysctlWrite, sysctl_results
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
+    SysctlWrite,
+    shorten_number,
+    sysctl_results,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import read_and_plan
 
 FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
@@ -141,6 +145,22 @@ def test_refuse_file_of_another_program(sysctl_tree, plan):
     sysctl_tree.write(FILE, "# Managed by oomguard.linux.oom_policy, which keeps nothing else that is written here.\n")
     with pytest.raises(InputError, match=r"was not written by oomguard.linux.overcommit"):
         plan(mode=2)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
+def test_refuse_name_that_no_file_can_have(plan, name):
+    with pytest.raises(InputError, match="cannot be the name of a file"):
+        plan(file=f"/etc/sysctl.d/{name}.conf", mode=1)
+
+
+def test_our_file_need_not_be_utf_8(sysctl_tree, plan):
+    (sysctl_tree.root / FILE[1:]).write_bytes(HEADER.encode() + b"vm.overcommit_ratio = 80 # h\xe9h\r\n")
+    assert plan(mode=2).text_after == HEADER + "vm.overcommit_ratio = 80\nvm.overcommit_memory = 2\n"
+
+
+@pytest.mark.parametrize("number, text", [(-5, "-5"), (10**400, "1" + "0" * 23 + "..."), (0.5, "0.5")])
+def test_shorten_number(number, text):
+    assert shorten_number(number) == text
 
 
 # --- the next boot ------------------------------------------------------------------

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import rollback
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import RollbackHelper
 
 SECONDS = 20
@@ -113,3 +114,15 @@ def test_output_ends_while_helper_runs(start):
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     wait_until(lambda: start.log() == "undo")
+
+
+def test_helper_that_ends_at_once_is_waited_for(start, monkeypatch):
+    def fail(*_words):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(rollback, "_close_files_except", fail)
+    with pytest.raises(OSError, match="it ended at once"):
+        start()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert start.log() == ""

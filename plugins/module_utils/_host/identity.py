@@ -1,0 +1,193 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Decide whether an ordinary user could have put a process where it is.
+
+Names and arguments are claims: any user can run a program as "containerd", and "exec -a NAME su"
+runs with root's effective uid. What counts here is what a user cannot choose: all uids, the cgroup,
+the uid of the login that it descends from, and the owner and place of the executable. Everything
+is read through one open directory of the process.
+Sources: proc(5), credentials(7), login.defs(5), systemd:docs/UIDS-GIDS.md.
+"""
+
+import os
+import pwd
+import re
+import stat
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import (
+    UNKNOWN_USER,
+    container_of,
+    unit_of,
+    user_of,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir, Procfs, read_bytes
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name, text_of
+
+LOGIN_DEFS = "/etc/login.defs"
+FIRST_LOGIN_UID = 1000
+_LOGIN_DEFS_BYTES = 1 << 20
+_UID_MIN = re.compile(rb"^[ \t]*UID_MIN[ \t]+([0-9]{1,9})[ \t]*$", re.MULTILINE)
+# Where systemd takes a uid from for a service with DynamicUser=yes.
+_DYNAMIC_UIDS = range(61184, 65520)
+_DELETED = b" (deleted)"
+_MAX_NAMES = 20  # looked up; a look-up may ask a directory server
+
+
+def read_first_login_uid(path: str = LOGIN_DEFS) -> int:
+    """Return the lowest uid of ordinary users: UID_MIN, or 1000 where it is not set."""
+    try:
+        match = _UID_MIN.search(read_bytes(path, limit=_LOGIN_DEFS_BYTES))
+    except OSError:
+        return FIRST_LOGIN_UID
+    return int(match.group(1)) if match else FIRST_LOGIN_UID
+
+
+def find_uids(names: Iterable[str]) -> FrozenSet[int]:
+    """Return the uids of these login names; raise InputError for a name that does not exist."""
+    uids = set()
+    for name in names:
+        try:
+            uids.add(pwd.getpwnam(name).pw_uid)
+        except (KeyError, ValueError):  # ValueError: NUL, or not encodable
+            raise InputError(f"users: this host has no user {printable_name(name)!r}") from None
+    return frozenset(uids)
+
+
+class Ids(NamedTuple):
+    """The ids of a process, from /proc/PID/status."""
+
+    uids: List[int]  # real, effective, saved, of the file system
+    gids: List[int]
+    nested: bool  # in a pid namespace below ours
+
+    @property
+    def uid(self) -> Optional[int]:
+        """Return the effective uid; None if it is not known."""
+        return self.uids[1] if len(self.uids) > 1 else None
+
+
+def read_ids(directory: ProcessDir) -> Ids:
+    """Return the ids of a process; raise one of GONE if it ended."""
+    fields = {name: text.split() for name, _colon, text in (line.partition(":") for line in directory.status())}
+    uids, gids = ([int(word) for word in fields.get(name, ())] for name in ("Uid", "Gid"))
+    return Ids(uids, gids, len(fields.get("NSpid", ())) > 1)
+
+
+class Identity:
+    """Judges processes of one host.
+
+    Without root, the caller's own processes are never foreign: no others can be written.
+    """
+
+    def __init__(self, procfs: Procfs, login_defs: str = LOGIN_DEFS, has_systemd: Optional[bool] = None) -> None:
+        self.first_login_uid = read_first_login_uid(login_defs)
+        self._own = frozenset([0, os.geteuid()])
+        self._own_container = _read_own_container(procfs)
+        self._has_systemd = os.path.isdir("/run/systemd/system") if has_systemd is None else has_systemd
+        self._names: Dict[int, str] = {}
+
+    def why_foreign(self, directory: ProcessDir, users: FrozenSet[int] = frozenset()) -> Optional[str]:
+        """Return why an ordinary user could have started a process, or None.
+
+        Processes of C(users), uids, are not foreign. With 0 in it, nor are root's set-uid programs.
+        Raises one of GONE if the process ended.
+        """
+        ids = read_ids(directory)
+        cgroups = directory.cgroups()
+        return (
+            self._judge_uids(ids.uids, cgroups, users)
+            or self._judge_cgroups(ids.nested, cgroups, users)
+            or self._judge_program(directory, users)
+        )
+
+    @staticmethod
+    def find_uid(directory: ProcessDir) -> Optional[int]:
+        """Return the effective uid of a process; None if it is not known."""
+        return read_ids(directory).uid
+
+    def _is_ordinary(self, uid: int, users: FrozenSet[int]) -> bool:
+        return uid >= self.first_login_uid and uid not in self._own and uid not in users
+
+    def _judge_uids(self, uids: List[int], cgroups: List[str], users: FrozenSet[int]) -> Optional[str]:
+        if not uids:
+            return "its uids cannot be read"
+        is_service = unit_of(cgroups) is not None
+        for uid in uids:
+            if self._is_ordinary(uid, users) and not (uid in _DYNAMIC_UIDS and is_service):
+                return f"it runs as {self._name(uid)}"
+        return None
+
+    def _judge_cgroups(self, nested: bool, cgroups: List[str], users: FrozenSet[int]) -> Optional[str]:
+        uid = user_of(cgroups)
+        if uid == UNKNOWN_USER:
+            return "it runs in user.slice"
+        if uid is not None and self._is_ordinary(uid, users):
+            return f"it runs in the slice of {self._name(uid)}"
+        container = next((found for found in map(container_of, cgroups) if found), None)
+        if nested or (container is not None and container != self._own_container):
+            return "it runs in a container"
+        return None
+
+    def _judge_program(self, directory: ProcessDir, users: FrozenSet[int]) -> Optional[str]:
+        found = directory.executable_file()
+        if found is None:
+            return None
+        path, facts = found
+        shown = printable_name(text_of(path))
+        if facts.st_uid not in self._own and facts.st_uid not in users:
+            return f"its program {shown} belongs to {self._name(facts.st_uid)}"
+        # The group of a user's own file is usually the user's own.
+        writable = stat.S_IWOTH if facts.st_uid != 0 else stat.S_IWOTH | (stat.S_IWGRP if facts.st_gid else 0)
+        if facts.st_mode & writable:
+            return f"other users may write its program {shown}"
+        # Root may not even enter the folder of a user on a network file system.
+        if facts.st_uid in self._own and not _is_on_host(path, facts):
+            return f"its program {shown} is not that file of this host"
+        if facts.st_mode & stat.S_ISUID and 0 not in users:
+            return f"its program {shown} is set-uid, so any user may run it under any name"
+        # Without systemd, a daemon that an administrator restarted by sudo descends from the
+        # administrator's login. systemd starts daemons itself.
+        login = directory.login_uid() if self._has_systemd else None
+        if login is not None and self._is_ordinary(login, users):
+            return f"it was started in a login of {self._name(login)}"
+        return None
+
+    def _name(self, uid: int) -> str:
+        if uid not in self._names:
+            if len(self._names) >= _MAX_NAMES:
+                return f"uid {uid}"
+            try:
+                self._names[uid] = f"uid {uid} ({printable_name(pwd.getpwuid(uid).pw_name)})"
+            except (KeyError, OverflowError):
+                self._names[uid] = f"uid {uid}"
+        return self._names[uid]
+
+
+def _read_own_container(procfs: Procfs) -> Optional[str]:
+    """Return the container that this module itself runs in."""
+    try:
+        lines = procfs.read_lines("self/cgroup")
+    except OomError:
+        return None
+    return next((found for found in (container_of(line.split(":", 2)[-1]) for line in lines) if found), None)
+
+
+def _is_on_host(path: bytes, facts: os.stat_result) -> bool:
+    """Return whether an executable is the file that has its path on this host.
+
+    In a container the same path is another file. After an upgrade of its package the file has no
+    path any more: then its folder has to be on the same file system.
+    """
+    try:
+        if path.endswith(_DELETED):
+            return os.stat(os.path.dirname(path)).st_dev == facts.st_dev
+        return os.path.samestat(os.stat(path), facts)
+    except (OSError, ValueError):
+        return False
