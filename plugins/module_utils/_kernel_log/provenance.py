@@ -58,9 +58,10 @@ def is_roots(path: str) -> bool:
     Checked are the file and every folder and link on the way to it. A folder with the sticky bit
     lets nobody replace what belongs to root.
     """
-    names = _split(os.path.abspath(bytes_of(path)))
     at, links = b"/", 0
     try:
+        # Not abspath(): behind a link, ".." is the folder above the link's target.
+        names = _split(os.path.join(os.getcwdb(), bytes_of(path)))
         if not _is_roots_alone(os.lstat(at)):
             return False
         while names:

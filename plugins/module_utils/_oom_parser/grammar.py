@@ -71,7 +71,7 @@ TRIGGER = re.compile(
 )
 _TRIGGER_S390 = re.compile(r"Process (?P<name>.*) \(pid: (?P<pid>\d+), task: ")
 _USAGE = re.compile(r"memory: usage (\d+)kB, limit (\d+)kB, failcnt (\d+)")
-_STATS = re.compile(r"Memory cgroup stats for (?P<rest>/.*)", re.DOTALL)
+_STATS_OF = "Memory cgroup stats for "
 # What follows the path up to 5.2. From 5.3 to 6.1 the numbers follow on lines of the same record;
 # later kernels print each in its own record. A path has no line end.
 _STATS_ON_LINE = re.compile(r"(?P<memcg>.*): cache:\d+KB(?: [a-z_]+:\d+KB)*\s*$", re.DOTALL)
@@ -212,15 +212,12 @@ def _parse_memcg_usage(text: str) -> Optional[MemcgUsage]:
     return MemcgUsage(usage, limit if limit < _LARGEST_LIMIT_KB else None, failcnt)
 
 
-def _parse_memcg_stats(text: str) -> Optional[MemcgStats]:
+def _parse_memcg_stats(text: str) -> MemcgStats:
     """Return the cgroup whose numbers follow; the end of the line shows where its path ends.
 
     If the line was cut, the path is what precedes the only C(: cache:).
     """
-    match = _STATS.match(text)
-    if not match:
-        return None
-    rest = match.group("rest").rstrip()
+    rest = text[len(_STATS_OF) :].rstrip()
     if rest.endswith(":"):
         return MemcgStats(rest[:-1])
     found = _STATS_ON_LINE.match(rest) or _STATS_ON_LINES.match(rest)
@@ -355,7 +352,7 @@ def _parse_new_boot(text: str) -> Optional[NewBoot]:
 _FIRST_WORDS: Dict[str, List[Tuple[str, Callable[[str], Optional[Message]]]]] = {
     "o": [("oom-kill:", parse_summary)],
     "T": [("Tasks in /", _parse_group_kill), ("Task in /", _parse_task_in)],
-    "M": [("Memory cgroup stats for /", _parse_memcg_stats), ("Memory limit reached of cgroup /", parse_memcg_limit)],
+    "M": [(_STATS_OF + "/", _parse_memcg_stats), (_REACHED + "/", parse_memcg_limit)],
 }
 
 # The words that a text must hold before its pattern is tried, in two steps: most lines hold none of

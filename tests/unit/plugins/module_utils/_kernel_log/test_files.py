@@ -13,6 +13,7 @@ import os
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import files
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import (
     LogFile,
     Mark,
@@ -146,7 +147,8 @@ def pretty(**fields):
     return json.dumps(fields, indent="\t", separators=(",", " : ")) + "\n"
 
 
-def test_continue_pretty_json_after_its_last_whole_entry(tmp_path):
+def test_continue_pretty_json_after_its_last_whole_entry(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "is_roots", lambda _path: True)
     path = tmp_path / "journal.json"
     kernel = pretty(__CURSOR="a", MESSAGE=KILL.format(7, "x"), _TRANSPORT="kernel", SYSLOG_FACILITY="0")
     program = pretty(__CURSOR="b", MESSAGE=[ord(letter) for letter in "hi\n}\n{\n"], _TRANSPORT="syslog")

@@ -162,6 +162,8 @@ def test_owned_by_another(folder):
     (folder / "sub").mkdir()
     (folder / "sub" / "log").write_text("x")
     (folder / "through").symlink_to("sub/../log")
+    (folder / "link").symlink_to("sub")
+    assert is_roots(str(folder / "link") + "/../log")
     assert is_roots(str(folder / "sub" / "log"))
     for path in (folder / "sub" / "log", folder / "sub"):
         os.chown(str(path), 65534, 65534)
@@ -170,6 +172,7 @@ def test_owned_by_another(folder):
     # A link that a user could point elsewhere, and one that goes through a user's folder.
     os.chown(str(folder / "sub"), 65534, 65534)
     assert not is_roots(str(folder / "through"))
+    assert not is_roots(str(folder / "link") + "/../log")
     os.chown(str(folder / "through"), 65534, 65534, follow_symlinks=False)
     os.chown(str(folder / "sub"), 0, 0)
     assert not is_roots(str(folder / "through"))

@@ -13,9 +13,10 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import pstore
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import files, pstore
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import expand_paths
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams import Budget
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather
 
 HEADER = "x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0"
@@ -90,7 +91,8 @@ def test_paths_and_globs(tmp_path):
     assert facts["counts"]["unlogged"] is None
 
 
-def test_journal_entry_gives_time_and_boot(tmp_path):
+def test_journal_entry_gives_time_and_boot(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "is_roots", lambda _path: True)
     (tmp_path / "journal.json").write_text(json.dumps(ENTRY) + "\n")
     [event] = gather.gather(query(paths=[str(tmp_path / "journal.json")]), Procfs())["events"]
     assert (event["time"], event["monotonic"], event["trusted"]) == ("2026-11-23T04:43:45.649722Z", 53.649722, True)
@@ -391,3 +393,51 @@ def test_no_wall_clock_after_suspend(monkeypatch):
 
 def test_path_without_glob_is_kept():
     assert expand_paths(["/x"]) == ["/x"]
+
+
+def test_datagram_forges_no_trusted_kill(tmp_path, monkeypatch):
+    """Through /dev/log a user writes whole lines into root's file, in forms with a facility."""
+    monkeypatch.setattr(files, "is_roots", lambda _path: True)
+    lines = [
+        "Nov 23 04:43:46 host app: hello",
+        "kern  :err   : [ 1.0] " + kill(1, "init"),
+        "3,999,1,-;" + kill(2, "db"),
+    ]
+    (tmp_path / "messages").write_text("\n".join([*lines, json.dumps(ENTRY), ""]))
+    facts = gather.gather(query(paths=[str(tmp_path / "messages")]), Procfs())
+    assert [(event["victims"][0]["pid"], event["trusted"]) for event in facts["events"]] == [
+        (1, None),
+        (2, None),
+        (7, None),
+    ]
+
+
+def test_bomb_is_listed_as_lost(tmp_path, monkeypatch):
+    """The files after it are read."""
+    monkeypatch.setattr(gather, "Budget", lambda: Budget(1 << 20))
+    (tmp_path / "a.log").write_bytes(gzip.compress(kill(7, "x").encode() + b"\n" * (4 << 20)))
+    (tmp_path / "b.log").write_bytes(gzip.compress(kill(8, "x").encode()))
+    (tmp_path / "c.log").write_text(kill(9, "x"))
+    facts = gather.gather(query(paths=[str(tmp_path / "*.log")]), Procfs())
+    assert [event["victims"][0]["pid"] for event in facts["events"]] == [7, 9]
+    assert [words.partition(" was not read to its end")[0][-5:] for words in facts["lost"]["files"]] == [
+        "a.log",
+        "b.log",
+    ]
+
+
+def test_entries_that_cannot_be_read_are_lost(tmp_path, monkeypatch):
+    program = tmp_path / "journalctl"
+    program.write_text(f"#!/bin/sh\necho '{json.dumps(ENTRY)}'\nprintf '{{\"MESSAGE\": \"cut'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    facts = gather.gather(query(source="journal"), Procfs())
+    assert ([event["trusted"] for event in facts["events"]], facts["lost"]["records"]) == ([True], 1)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_any_moment(tmp_path, moment):
+    (tmp_path / "kern.log").write_text(kill(7, "x"))
+    for edge in ("since", "until"):
+        facts = gather.gather(query(paths=[str(tmp_path / "kern.log")], limit=10**400, **{edge: moment}), Procfs())
+        assert (facts["total"], facts["counts"]["undated"]) == (0, 1)

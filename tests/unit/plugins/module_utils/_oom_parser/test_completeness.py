@@ -14,6 +14,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.complet
     lacks_end_of_name,
     may_be_followed,
     may_begin_message,
+    may_end_in_name,
     may_go_on_in_next_record,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import parse_message
@@ -79,11 +80,33 @@ def test_name(text, lacks_end, is_possible):
 
 
 @pytest.mark.parametrize(
+    "text, may_end",
+    [
+        (summary(7), True),
+        (summary(7).replace("=x,", "=xyz,"), False),
+        (summary(7).partition(",pid=")[0], False),
+        ("oom-kill: no", False),
+        ("Killed process 7 (x)", True),
+        ("Killed process 7 (0123456789abcd)", False),
+        ("Killed process 7 (x", False),
+        (KILL, False),
+        (HEADER, False),
+    ],
+)
+def test_may_end_in_name(text, may_end):
+    assert may_end_in_name(text) is may_end
+
+
+@pytest.mark.parametrize(
     "text, rest, goes_on",
     [
         (summary(7), "/u", False),
         (summary(7), ",task=y,pid=8,uid=0", True),  # the cgroup's name ends like a summary
         (summary(7).partition(",task=")[0], ",task=x,pid=7,uid=0", True),
+        (summary(7).partition("=x,")[0] + "=x", ",pid=7,uid=0", False),  # a line end in the name
+        (summary(7).partition(",pid=")[0] + ",task_memcg=", "/u", True),
+        ("Task in /a killed as a result of limit of ", "/b", True),
+        ("Task in /a killed as a result of limit of /b", "/b", False),
         ("oom-kill: no", "", False),
         (KILL, "", False),
     ],

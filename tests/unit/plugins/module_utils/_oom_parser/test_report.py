@@ -383,3 +383,24 @@ def test_bounded_memory(monkeypatch):
 
 def test_every_message_has_a_step():
     assert set(_STEPS) == set(Message.__args__)
+
+
+def test_first_limit_counts():
+    """A half counts with its other half, and a second limit does not change the first."""
+    lines = [
+        HEADER,
+        "Task in /b/c Not tainted 4.4",  # the end of a line about a task that is named like half a limit
+        "Task in /a/b",
+        " killed as a result of limit of /a",
+        "Task in /m/n killed as a result of limit of /m",
+        memcg_kill(7),
+    ]
+    [event] = parse_events(parse_lines(lines))
+    assert (event["memcg"]["path"], event["victims"][0]["cgroup"]) == ("/a", "/a/b")
+
+
+def test_skipped_victim_before_the_kill():
+    """A line about a victim that was skipped is no end of a report."""
+    lines = [HEADER, "OOM victim 9 (y) is already exiting. Skip killing the task", KILL]
+    [event] = parse_events(parse_lines(lines))
+    assert (event["skipped_pids"], [victim["pid"] for victim in event["victims"]]) == ([], [7])
