@@ -72,7 +72,7 @@ options:
       - The RV(cursor) of an earlier run. Returns only newer events, of every boot since that run.
       - Repeated runs neither miss nor repeat an event, even if logs are rotated or the host reboots.
       - An unfinished event is left for the next run. That is a report of the last 30 seconds without an end. A kill
-        of the last second is left too: it may be the first of a group kill.
+        of the last second is left too, because it may be the first of a group kill.
       - An empty string means no cursor. A cursor is valid for one host and one source.
       - For O(source=file), name the rotated files in O(paths) as well, for example V(/var/log/kern.log*).
       - Excludes O(since), O(until), and a O(boot) other than V(current) or V(all).

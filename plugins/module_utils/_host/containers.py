@@ -28,7 +28,12 @@ import struct
 from typing import Any, FrozenSet, Iterator, List, NamedTuple, Optional
 from urllib.parse import quote
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError, UntrustedError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    InputError,
+    NotFoundError,
+    UntrustedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import (
     Hierarchy,
     cgroup_hierarchies,
@@ -40,7 +45,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import b
 from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import read_trusted
 
 DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
-DOCKER_SECONDS = 10
+DOCKER_SECONDS = 30
 # What docker inspect prints of one container has some 10 KiB.
 _ANSWER_BYTES = 4 << 20
 
@@ -240,13 +245,21 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _ask_docker(name: str) -> Optional[str]:
-    """Return Docker's id for a container name; None without Docker or such a container."""
+    """Return Docker's id for a container name; None without Docker or such a container.
+
+    Raises AccessError if Docker does not answer in time: it is not known then what the name means.
+    """
     for path in DOCKER_SOCKETS:
         connection = _UnixConnection(path)
         try:
             connection.request("GET", f"/containers/{quote(name)}/json")
             answer = connection.getresponse()
             return _read_id(answer.read(_ANSWER_BYTES)) if answer.status == 200 else None
+        except socket.timeout:
+            raise AccessError(
+                f"container {name}: Docker did not answer on {path} within {DOCKER_SECONDS} seconds:"
+                " run again when it does, or select by the id of the container or by cgroup"
+            ) from None
         except (OSError, http.client.HTTPException):
             continue
         finally:

@@ -9,6 +9,7 @@ import json
 import os
 import pwd
 import re
+import socket
 import socketserver
 import subprocess
 import sys
@@ -17,7 +18,12 @@ import threading
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError, UntrustedError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    InputError,
+    NotFoundError,
+    UntrustedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host import containers
 from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_cgroup
 
@@ -290,6 +296,16 @@ def test_odd_answer(docker, monkeypatch, answer):
     add_cgroup(docker, CGROUPS["docker, systemd"], A)
     with pytest.raises(NotFoundError, match="no running container has the id or name box"):
         find_container_cgroup(docker.procfs, "box")
+
+
+def test_engine_that_does_not_answer(host, tmp_path, monkeypatch):
+    """Nothing is known of a name then; "no such container" would be a guess."""
+    monkeypatch.setattr(containers, "DOCKER_SECONDS", 0.2)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "docker.sock"))
+        listener.listen(1)
+        with pytest.raises(AccessError, match=r"^container box: Docker did not answer on .* within 0.2 seconds: run"):
+            find_container_cgroup(host.procfs, "box")
 
 
 LISTEN = """
