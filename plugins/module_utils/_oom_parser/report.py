@@ -301,7 +301,14 @@ class _State:
 # --- What each message does: a step changes the state and returns the line's report, if any -------
 
 
-def _take_header(state: _State, record: Record, number: int, header: Header) -> Report:
+def _take_header(state: _State, record: Record, number: int, header: Header) -> Optional[Report]:
+    """Begin a report.
+
+    A trusted record has no prefix, so more than a task's name before the words shows that they are
+    in a path, as in "cgroup: fork rejected by pids controller in PATH".
+    """
+    if record.trusted and header.name is None:
+        return state.find_current()
     report = state.begin(record, number)
     report.header, report.trigger_pid = header, header.pid
     return report
