@@ -69,7 +69,8 @@ options:
       - Login names of users whose processes may be selected too by O(process), O(pattern), O(pidfile) and O(container).
       - These selectors never lower the score of a process that an ordinary user could have put there. Such a process
         runs as a login user (C(UID_MIN) of C(/etc/login.defs) and above), in the slice or a login of one, or in a
-        container; or its executable is not a file of this host that belongs to root and that only root may write.
+        container; or its executable is not a file of this host that belongs to root and that only root may write, or a
+        folder above it belongs to another user or may be written by all users.
       - Any user can run a set-uid program such as sudo under any name. Name V(root) to select a daemon with such a
         program, such as exim.
       - What was passed over is in RV(targets[].skipped_foreign). A warning reports it if nothing else matched.

@@ -9,8 +9,8 @@
 
 Names and arguments are claims: any user can run a program as "containerd", and "exec -a NAME su"
 runs with root's effective uid. What counts here is what a user cannot choose: all uids, the cgroup,
-the uid of the login that it descends from, and the owner and place of the executable. Everything
-is read through one open directory of the process.
+the uid of the login that it descends from, and the owner and place of the executable. Facts of a
+process are read through one open directory of it; paths are those of this host.
 Sources: proc(5), credentials(7), login.defs(5), systemd:docs/UIDS-GIDS.md.
 """
 
@@ -105,6 +105,7 @@ class Identity:
             self._judge_uids(ids.uids, cgroups, users)
             or self._judge_cgroups(ids.nested, cgroups, users)
             or self._judge_program(directory, users)
+            or self._judge_login(directory, users)
         )
 
     @staticmethod
@@ -148,10 +149,38 @@ class Identity:
         if facts.st_mode & writable:
             return f"other users may write its program {shown}"
         # Root may not even enter the folder of a user on a network file system.
-        if facts.st_uid in self._own and not _is_on_host(path, facts):
-            return f"its program {shown} is not that file of this host"
+        why = self._judge_place(path, facts, users) if facts.st_uid in self._own else None
+        if why:
+            return f"its program {shown} {why}"
+        # A set-gid program keeps the uids of the user who runs it, and they are judged.
         if facts.st_mode & stat.S_ISUID and 0 not in users:
             return f"its program {shown} is set-uid, so any user may run it under any name"
+        return None
+
+    def _judge_place(self, path: bytes, facts: os.stat_result, users: FrozenSet[int]) -> Optional[str]:
+        """Return why a user could have chosen the path of an executable, or None.
+
+        Whoever may write one of its folders can give it any name.
+        """
+        if not _is_on_host(path, facts):
+            return "is not that file of this host"
+        folder, below = os.path.dirname(path), path
+        while folder != below:
+            try:
+                found = os.stat(folder)
+            except OSError:  # it was renamed meanwhile
+                return "is not that file of this host"
+            shown = printable_name(text_of(folder))
+            if found.st_uid not in self._own and found.st_uid not in users:
+                return f"is below {shown}, which belongs to {self._name(found.st_uid)}"
+            # In a folder with the sticky bit, only the owner of an entry can rename it.
+            if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+                return f"is below {shown}, which all users may write"
+            folder, below = os.path.dirname(folder), folder
+        return None
+
+    def _judge_login(self, directory: ProcessDir, users: FrozenSet[int]) -> Optional[str]:
+        """Return whose login a process was started in, unless that does not matter."""
         # Without systemd, a daemon that an administrator restarted by sudo descends from the
         # administrator's login. systemd starts daemons itself.
         login = directory.login_uid() if self._has_systemd else None

@@ -33,8 +33,8 @@ def writer_lock(root: str = "/", seconds: float = LOCK_SECONDS) -> Iterator[Opti
     """Hold the lock of this host's writers; yield its file descriptor.
 
     Yields None, without a lock, if the caller is not root: such a caller can write only to its own
-    processes. Raises AccessError if the lock cannot be created, and OomError if another run still
-    holds it after C(seconds). Nothing is changed then.
+    processes. Raises AccessError if the lock cannot be created or taken, and OomError if another
+    run still holds it after C(seconds). Nothing is changed then.
     """
     if os.geteuid() != 0:
         yield None
@@ -68,8 +68,11 @@ def _open_lock(folder: str) -> int:
 
 
 def _try_lock(fd: int) -> bool:
+    """Return whether the lock is ours now; raise AccessError if locking itself fails."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise AccessError(f"nothing was changed: {FOLDER}/lock cannot be locked: {error.strerror}") from error
     return True

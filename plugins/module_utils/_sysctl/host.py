@@ -12,6 +12,7 @@ only regular ones are read, and none beyond a bound.
 Sources: proc_sys(5), sysctl.d(5).
 """
 
+import contextlib
 import errno
 import os
 import re
@@ -203,56 +204,36 @@ class Host:
     # compiles what a module imports in each run.
 
     def runs(self, name: str) -> bool:
-        """Whether a process of the system has this name, or runs a program with this name.
+        """Whether a process of root has this name, or runs a program with this name.
 
-        A process that a user could have put there does not count: a name is only a claim.
+        A process that an ordinary user could have started does not count: a name is only a claim.
         """
-        return bool(self._system_processes([name]))
+        return bool(self._root_processes([name]))
 
-    def _system_processes(self, names: Sequence[str], logins: bool = False) -> Set[int]:
-        from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import (
-            ProcessTable,
-        )
-        from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+    def _root_processes(self, names: Sequence[str]) -> Set[int]:
+        """Return the pids of root's processes with these names, except those of ordinary users.
 
-        table = ProcessTable(Procfs(text_of(self.path("/proc"))))
+        Without root, the program of a process cannot be read, and only the other facts count.
+        """
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
+
+        procfs = Procfs(text_of(self.path("/proc")))
+        table = ProcessTable(procfs)
         pids = {pid for name in names for pid in table.named(name)}
-        return {pid for pid in pids if self._is_of_the_system(pid, logins)}
+        if not pids:
+            return pids
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity, read_ids
 
-    def _is_of_the_system(self, pid: int, logins: bool = False) -> bool:
-        """Whether no ordinary user can have started this process, or chosen its program.
-
-        All four user ids must be root's: the owner of /proc/PID is root for every process that is
-        not dumpable, and a setuid program runs with the effective id only. Its program must be a
-        file of this host, in a folder that only root can write, and not setuid: a user may start
-        such a program under any name. Its cgroup must not belong to a login, except with C(logins).
-        """
-        process = f"/proc/{pid}"
-        try:
-            status, cgroups = self.text(process + "/status") or "", self.text(process + "/cgroup") or ""
-            uids = [line.split()[1:] for line in status.split("\n") if line.startswith("Uid:")]
-            in_login = any("user.slice" in line.split(":", 2)[-1].split("/") for line in cgroups.split("\n"))
-            if uids != [["0"] * 4] or (in_login and not logins):
-                return False
-            program = os.stat(self.path(process + "/exe"))
-            path = os.readlink(self.path(process + "/exe"))
-            deleted = b" (deleted)"  # its package was upgraded: the old file still runs
-            if path.endswith(deleted) and not program.st_nlink:
-                path = path[: -len(deleted)]
-            elif not os.path.samestat(program, os.stat(path)):
-                return False
-            if program.st_uid or program.st_mode & (stat.S_IWGRP | stat.S_IWOTH | stat.S_ISUID | stat.S_ISGID):
-                return False
-            while path != b"/":
-                path = os.path.dirname(path)
-                folder = os.stat(path)
-                if folder.st_uid or folder.st_mode & stat.S_IWOTH:
-                    return False
-            return True
-        except PermissionError:  # this is a check without root, which cannot see the program
-            return True
-        except (OSError, AccessError):  # it ended, or its program is not a file of this host
-            return False
+        identity = Identity(procfs)
+        found = set()
+        for pid in pids:
+            # A process that ended, or that hidepid hides, does not count.
+            with contextlib.suppress(*GONE, PermissionError), procfs.open(pid) as directory:
+                real_and_effective = read_ids(directory).uids[:2]
+                if real_and_effective == [0, 0] and identity.why_foreign(directory) is None:
+                    found.add(pid)
+        return found
 
     def ids_in_use(self) -> Set[int]:
         """Return the ids of every user and group that a process has, or that /etc names.
@@ -296,7 +277,7 @@ class Host:
 
     def _smallest_kb(self, names: Sequence[str]) -> int:
         """Return what the smallest of root's processes with one of these names is promised."""
-        return min((self._promised_kb(str(pid)) for pid in self._system_processes(names, logins=True)), default=0)
+        return min((self._promised_kb(str(pid)) for pid in self._root_processes(names)), default=0)
 
     def _promised_kb(self, pid: str) -> int:
         """Return how much of the limit this process needs, in KiB; 0 if it ended.

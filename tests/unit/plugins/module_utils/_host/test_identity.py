@@ -174,6 +174,49 @@ def test_program_of_a_named_user(proc, program):
     assert judge(proc, users=[1000]) == f"other users may write its program {program}"
 
 
+def spoil_owner(path):
+    os.chown(str(path), 1234, 1234)
+
+
+PLACES = {
+    "of root": ("a", lambda path: None, None),
+    "of a user": ("a", spoil_owner, "is below {}, which belongs to uid 1234"),
+    "of a user, above one of root": ("", spoil_owner, "is below {}, which belongs to uid 1234"),
+    "written by all": ("a", lambda path: path.chmod(0o777), "is below {}, which all users may write"),
+    "a temporary folder, where a file is its owner's": ("a", lambda path: path.chmod(0o1777), None),
+    "written by a group of administrators": ("a", lambda path: (os.chown(str(path), 0, 50), path.chmod(0o2775)), None),
+}
+
+
+@as_root
+@pytest.mark.parametrize("has_program", [True, False], ids=["there", "replaced by an upgrade"])
+@pytest.mark.parametrize("name, spoil, words", PLACES.values(), ids=list(PLACES))
+def test_folder_of_a_program(proc, tmp_path, monkeypatch, name, spoil, words, has_program):
+    """Whoever may write a folder may rename root's program in it, and so choose its name."""
+    top = tmp_path / "opt"
+    (top / "a").mkdir(parents=True)
+    program = top / "a" / "dockerd"
+    program.write_text("")
+    program.chmod(0o755)
+    spoil(top / name)
+    proc.process(7, "dockerd")
+    path, facts = bytes(program), os.stat(str(program))
+    if not has_program:
+        program.unlink()
+        path += b" (deleted)"
+    monkeypatch.setattr(ProcessDir, "executable_file", lambda _self: (path, facts))
+    assert judge(proc) == (words and f"its program {path.decode()} {words.format(top / name)}")
+    if spoil is spoil_owner:
+        assert judge(proc, users=[1234]) is None
+
+
+def test_folder_that_was_renamed_meanwhile(proc, monkeypatch):
+    proc.process(7, "dockerd")
+    show_program(monkeypatch, b"/nonexistent/sh")
+    monkeypatch.setattr(identity, "_is_on_host", lambda _path, _facts: True)
+    assert judge(proc) == "its program /nonexistent/sh is not that file of this host"
+
+
 def test_started_in_a_login(proc, monkeypatch):
     """A job of a user may start what sudo allows, with the user's words."""
     proc.process(7, "dockerd")
@@ -183,6 +226,13 @@ def test_started_in_a_login(proc, monkeypatch):
         why = judge(proc)
         assert why is words if words is None else why.startswith(words)
     assert judge(proc, has_systemd=False) is None  # an administrator may have restarted it by sudo
+
+
+def test_started_in_a_login_without_a_program(proc):
+    """A zombie has none, and the program of root's process cannot be read without root."""
+    proc.process(7, "kubelet")
+    proc.write("7/loginuid", "1000")
+    assert judge(proc).startswith("it was started in a login of uid 1000")
 
 
 def test_set_uid_program(proc, monkeypatch):
@@ -272,6 +322,20 @@ def test_copy_of_a_program_that_a_user_runs(start):
             assert real.why_foreign(directory) == f"its program {program} belongs to uid 1234"
     with Procfs().open(start(shutil.which("sleep"), 65534)) as directory:
         assert real.why_foreign(directory).startswith("it runs as uid 65534")
+
+
+@as_root
+def test_program_that_an_upgrade_replaced(start, tmp_path):
+    shutil.copy(shutil.which("sleep"), str(tmp_path / "kubelet"))
+    pid = start(str(tmp_path / "kubelet"))
+    (tmp_path / "kubelet").unlink()
+    with Procfs().open(pid) as directory:
+        if user_of(directory.cgroups()) is not None:
+            pytest.skip("the tests run in a login, where every process is a user's")
+        assert directory.executable_file()[0].endswith(b" (deleted)")
+        assert Identity(Procfs(), has_systemd=False).why_foreign(directory) is None
+        tmp_path.chmod(0o777)
+        assert "all users may write" in Identity(Procfs(), has_systemd=False).why_foreign(directory)
 
 
 @as_root

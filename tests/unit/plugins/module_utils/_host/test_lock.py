@@ -4,6 +4,8 @@
 
 """One writer at a time, and nobody else can hold the lock."""
 
+import errno
+import fcntl
 import os
 import threading
 import time
@@ -41,6 +43,18 @@ def test_one_at_a_time(root):
 def test_waiting_has_an_end(root):
     waited = pytest.raises(OomError, match=r"^nothing was changed: another run .* has held /run/oomguard/lock")
     with writer_lock(root), waited, writer_lock(root, seconds=0.2):
+        pass
+
+
+def test_lock_that_fails_is_an_error(root, monkeypatch):
+    """Such as ENOLCK of a file system without locks."""
+
+    def fail(_fd, _operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    words = "^nothing was changed: /run/oomguard/lock cannot be locked: No locks available$"
+    with pytest.raises(AccessError, match=words), writer_lock(root):
         pass
 
 
