@@ -68,22 +68,40 @@ def _read_program_name(link: str, root: int) -> Optional[str]:
 def read_bytes(path: Union[str, bytes], root: Optional[int] = None, limit: int = MAX_FILE_BYTES) -> bytes:
     """Return the content of a file of the kernel, or as much of it as the limit in bytes allows.
 
+    Only an empty chunk is the end: the kernel never splits a record, so a chunk of a file with
+    many records is nearly always short (fs/seq_file.c:seq_read_iter).
     Raises OSError if it cannot be read.
     """
     fd = os.open(path, _READ_FLAGS, dir_fd=root)
     try:
-        chunk = os.read(fd, _CHUNK_BYTES)
-        # Nearly every file fits into one chunk: ending here saves one call for each of thousands.
-        if len(chunk) < _CHUNK_BYTES:
-            return chunk
-        chunks, size = [chunk], len(chunk)
-        while chunk and size < limit:
-            chunk = os.read(fd, min(_LONG_CHUNK_BYTES, limit - size))
-            chunks.append(chunk)
-            size += len(chunk)
-        return b"".join(chunks)
+        return _read_rest(fd, b"", limit)
     finally:
         os.close(fd)
+
+
+def _read_record(path: str, root: int, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return the content of a file of /proc/PID that is one record, as read_bytes() does.
+
+    A short chunk is all of it. Ending there saves one call for each of thousands.
+    """
+    fd = os.open(path, _READ_FLAGS, dir_fd=root)
+    try:
+        chunk = os.read(fd, _CHUNK_BYTES)
+        return chunk if len(chunk) < _CHUNK_BYTES else _read_rest(fd, chunk, limit)
+    finally:
+        os.close(fd)
+
+
+def _read_rest(fd: int, begun: bytes, limit: int) -> bytes:
+    """Return what was read already, and the rest up to the limit."""
+    chunks, size = [begun], len(begun)
+    while size < limit:
+        chunk = os.read(fd, min(_LONG_CHUNK_BYTES, limit - size))
+        if not chunk:
+            break
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks)
 
 
 @contextlib.contextmanager
@@ -115,7 +133,7 @@ class ProcessDir:
         os.close(self._fd)
 
     def _read(self, name: str) -> bytes:
-        return read_bytes(name, self._fd)
+        return _read_record(name, self._fd)
 
     def status(self) -> List[str]:
         """Return the lines of /proc/PID/status."""
@@ -159,7 +177,7 @@ class ProcessDir:
 
         The text is empty for kernel threads and zombies.
         """
-        return _join_arguments(read_bytes("cmdline", self._fd, MAX_ARGUMENTS_BYTES))
+        return _join_arguments(_read_record("cmdline", self._fd, MAX_ARGUMENTS_BYTES))
 
     def cgroups(self) -> List[str]:
         """Return the paths of its cgroups, one for each hierarchy, from /proc/PID/cgroup."""
@@ -175,7 +193,7 @@ class ProcessDir:
         with _open_directory("task", self._fd) as task:
             for name in os.listdir(task):
                 try:
-                    threads.append(parse_thread(read_bytes(name + "/stat", task)))
+                    threads.append(parse_thread(_read_record(name + "/stat", task)))
                 except GONE:
                     continue
         return threads
@@ -262,7 +280,7 @@ class Procfs:
         with _open_directory(self.root) as root:
             for pid in self.pids() if pids is None else pids:
                 try:
-                    yield pid, read_bytes(f"{pid}/{name}", root, limit)
+                    yield pid, _read_record(f"{pid}/{name}", root, limit)
                 except GONE:
                     continue
                 except PermissionError:  # mounted with hidepid, and we are not root

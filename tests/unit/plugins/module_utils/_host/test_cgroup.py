@@ -6,6 +6,9 @@
 
 import errno
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -25,6 +28,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
     read_oom_kills,
     walk_cgroups,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
 
 V1 = "30 24 0:26 / {0}/memory rw,nosuid shared:9 - cgroup cgroup rw,memory\n"
@@ -247,3 +251,30 @@ def test_names_that_are_not_utf_8(tmp_path):
     assert pids_in_cgroup(str(tmp_path)) == [7]
     [_top, (found, names)] = walk_cgroups(str(tmp_path))
     assert (bytes_of(found), names) == (folder, ["cgroup.procs"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root's cgroups")
+def test_more_pids_than_fit_into_a_page():
+    """1,500 real processes in a real cgroup: the kernel lists them in several chunks."""
+    folder = os.path.join(memory_hierarchy(Procfs()).mount, f"oomguardpids_{os.getpid()}")
+    os.mkdir(folder)
+    code = (
+        "import os, sys\n"
+        "open(sys.argv[1] + '/cgroup.procs', 'w').write('0')\n"
+        "for _number in range(1500):\n"
+        "    if os.fork() == 0:\n"
+        "        os.read(0, 1)\n"
+        "        os._exit(0)\n"
+        "print('ready', flush=True)\n"
+        "os.read(0, 1)\n"
+    )
+    try:
+        parent = subprocess.Popen([sys.executable, "-c", code, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert parent.stdout.readline() == b"ready\n"
+        assert len(pids_in_cgroup(folder)) == 1501
+    finally:
+        parent.communicate()
+        deadline = time.monotonic() + 30
+        while pids_in_cgroup(folder) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.rmdir(folder)
