@@ -12,6 +12,7 @@ block every run.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -33,13 +34,17 @@ def writer_lock(root: str = "/", seconds: float = LOCK_SECONDS) -> Iterator[Opti
     """Hold the lock of this host's writers; yield its file descriptor.
 
     Yields None, without a lock, if the caller is not root: such a caller can write only to its own
-    processes. Raises AccessError if the lock cannot be created or taken, and OomError if another
+    processes. The same without a writable /run, as in some containers: no run can have a lock then.
+    Raises AccessError if the lock cannot be created or taken, and OomError if another
     run still holds it after C(seconds). Nothing is changed then.
     """
     if os.geteuid() != 0:
         yield None
         return
     fd = _open_lock(os.path.join(root, FOLDER.lstrip("/")))
+    if fd is None:
+        yield None
+        return
     try:
         deadline = time.monotonic() + seconds
         while not _try_lock(fd):
@@ -54,8 +59,11 @@ def writer_lock(root: str = "/", seconds: float = LOCK_SECONDS) -> Iterator[Opti
         os.close(fd)
 
 
-def _open_lock(folder: str) -> int:
-    """Open the lock file and return its descriptor. A helper that inherits it keeps the lock."""
+def _open_lock(folder: str) -> Optional[int]:
+    """Open the lock file and return its descriptor; None without a writable /run.
+
+    A helper process that inherits the descriptor keeps the lock.
+    """
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder, 0o700)
@@ -64,6 +72,8 @@ def _open_lock(folder: str) -> int:
             raise AccessError(f"{folder} must be a folder that only root can open: remove it")
         return os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
+        if error.errno in (errno.EROFS, errno.ENOENT):
+            return None
         raise AccessError(f"{folder} cannot be made or opened: {error.strerror}") from error
 
 

@@ -83,3 +83,8 @@ def test_without_root_there_is_no_lock(root, monkeypatch):
     with writer_lock(root) as fd:
         assert fd is None
     assert not os.path.exists(os.path.join(root, "run/oomguard"))
+
+
+def test_without_run_there_is_no_lock(tmp_path):
+    with writer_lock(str(tmp_path)) as fd:
+        assert fd is None
