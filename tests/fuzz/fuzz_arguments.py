@@ -55,6 +55,9 @@ CHANGES = {
     "signal.pthread_kill",
 }
 
+SELECTORS = ("unit", "process", "pattern", "pid", "pidfile", "cgroup", "container")
+TARGET_ONLY = ("score", "persistent", "oom_policy")
+
 # Values that get past the first checks.
 LIKELY = {
     "unit": ["docker", "sshd.service", "cron"],
@@ -150,7 +153,6 @@ class Generator:
             "\x1b[31m",
             "\x0b\x0c\x1c\x85\u2028",
             "\udcff\udc80",
-            "\ud800",
             "\u202e",
             "\u00b2",
             "\u0663",
@@ -159,8 +161,8 @@ class Generator:
             "1e3",
             "0x10",
             "9" * 30,
-            "9" * 5000,
-            "-" + "9" * 5000,
+            "9" * 4200,  # Ansible itself cannot return a number of more than 4,300 digits
+            "-" + "9" * 4200,
             "nan",
             "{{ 7 * 7 }}",
             "%s%n",
@@ -307,18 +309,27 @@ class Generator:
         for name in required:
             if dice.random() < 0.9:
                 chosen[name] = self._value(dice, name, options[name])
-        # Most of what is valid of oom_score_adj has one selector and a score.
-        selectors = [
-            name for name in ("unit", "process", "pattern", "pid", "pidfile", "cgroup", "container") if name in chosen
-        ]
-        if len(selectors) > 1 and dice.random() < 0.9:
-            for name in dice.sample(selectors, len(selectors) - 1):
-                del chosen[name]
-            chosen.pop("targets", None)
-            chosen.setdefault("score", dice.choice((-500, 0, 1000)))
+        if "score" in options and dice.random() < 0.9:
+            self._select_once(dice, chosen, options)
         if dice.random() < 0.02:
             chosen[dice.choice(self.texts[:20])] = dice.choice(self.texts)
         return chosen
+
+    def _select_once(self, dice, chosen, options):
+        """Leave one selector in a target, or targets alone, and give it a score or state=absent."""
+        present = [name for name in SELECTORS if name in chosen]
+        if "targets" in chosen and dice.random() < 0.5:
+            present.append("targets")
+        kept = dice.choice(present or SELECTORS)
+        for name in (*SELECTORS, "targets", *(TARGET_ONLY if kept == "targets" else ())):
+            if name != kept:
+                chosen.pop(name, None)
+        if kept not in chosen:
+            chosen[kept] = self._value(dice, kept, options[kept])
+        if kept != "targets" and chosen.get("state") == "absent":
+            chosen.pop("score", None)
+        elif kept != "targets":
+            chosen.setdefault("score", dice.choice((-500, 0, 1000)))
 
     def _value(self, dice, name, option):
         if dice.random() < self._hostility:

@@ -28,7 +28,7 @@ def claim_arguments():
     begin = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     with open("/proc/self/stat") as stream:
         fields = stream.read().rpartition(")")[2].split()
-    # By their numbers in proc(5): start and end of code and of data, start of the heap and the stack.
+    # By numbers of proc(5): start and end of code and of data, start of the heap and the stack.
     code, code_end, data, data_end, brk, stack = (int(fields[number - 3]) for number in (26, 27, 45, 46, 47, 28))
     LIBC.sbrk.restype = ctypes.c_void_p
     values = (code, code_end, data, data_end, brk, LIBC.sbrk(0), stack, begin, begin + SIZE - 1, begin, begin + 1)

@@ -12,6 +12,7 @@ as_user() {
 
 if [ "${2-}" = stop ]; then
 	as_user systemctl --user stop "attack-$1" || true
+	systemctl stop "$1-nobody" 2> /dev/null || true
 	exit 0
 fi
 report=/home/mallory/reports/$1.json

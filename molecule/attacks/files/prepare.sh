@@ -16,6 +16,7 @@ for name in conmon containerd dockerd mysqld kubelet sshd; do
 done
 chown -R mallory:mallory /home/mallory
 loginctl enable-linger mallory
+install -m 0755 "$1/nobody.py" /usr/local/bin/attack-nobody # where the user nobody can read it
 systemctl start user@1000.service
 
 for name in bystander target; do

@@ -9,8 +9,19 @@ mkdir -p /home/mallory/own/bin
 cp /usr/bin/busybox /home/mallory/own/bin
 chown -R mallory /home/mallory/own
 cd /home/mallory
-runuser -u mallory -- env HOME=/home/mallory XDG_RUNTIME_DIR=/run/user/1000 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus \
-	systemd-run --user --quiet --wait --pipe timeout 200 \
+as_user() {
+	runuser -u mallory -- env HOME=/home/mallory XDG_RUNTIME_DIR=/run/user/1000 "$@"
+}
+
+# podman leaves a process that holds its user namespace, so the service does not end.
+as_user systemd-run --user --quiet --unit=own --property=KillMode=process \
 	podman run --detach --name own --network none --rootfs /home/mallory/own /bin/busybox sleep 100000
-runuser -u mallory -- env HOME=/home/mallory XDG_RUNTIME_DIR=/run/user/1000 \
-	podman inspect --format '{{ .State.Pid }} {{ .Id }}' own
+for _turn in $(seq 120); do
+	if pid=$(pgrep -u mallory -x busybox); then
+		echo "$pid"
+		exit 0
+	fi
+	sleep 1
+done
+journalctl --no-pager --lines 20 >&2
+exit 1

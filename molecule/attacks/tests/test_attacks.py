@@ -141,7 +141,7 @@ class TestIdentity:
         """A container of a user is selected only with that user in users."""
         if identity["rootless"]["rc"] != 0:
             pytest.skip(f"podman did not run without root: {identity['rootless']['stderr'][-300:]}")
-        pid = int(identity["rootless"]["stdout_lines"][-1].split()[0])
+        pid = int(identity["rootless"]["stdout_lines"][-1])
         assert answered(selected["container=own", -923])
         assert pids_of(selected["container=own", -923]) == set()
         assert pid in pids_of(selected["container=own", -924])
