@@ -29,6 +29,13 @@ def saved(host):
     return load
 
 
+def load_trial(host, folder):
+    """Return the evidence of the last trial on this host whose evidence is in this folder."""
+    path = os.path.join("evidence", folder, f"{host.backend.get_hostname()}.json")
+    with open(os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], path)) as stream:
+        return json.load(stream)
+
+
 def report(result):
     """Return what an attack has reported; fail if it did not even start."""
     assert result["rc"] == 0, result["stderr"]
@@ -233,10 +240,7 @@ class TestEvidence:
 
     def test_c4_kills_elsewhere_during_a_trial(self, host, saved):
         report(saved("evidence")["C4"])
-        folder = os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "evidence", "C4")
-        [name] = [name for name in os.listdir(folder) if name.startswith(host.backend.get_hostname())]
-        with open(os.path.join(folder, name)) as stream:
-            trial = json.load(stream)
+        trial = load_trial(host, "C4")
         assert trial["verdict"] == "proven", trial["reasons"]
 
     def test_g_policy(self, evidence):
@@ -285,10 +289,7 @@ class TestCrowd:
 
     @pytest.mark.parametrize("name", ["quiet", "crowded"])
     def test_same_verdict(self, host, name):
-        folder = os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "evidence", name)
-        [path] = [path for path in os.listdir(folder) if path.startswith(host.backend.get_hostname())]
-        with open(os.path.join(folder, path)) as stream:
-            assert json.load(stream)["verdict"] == "proven"
+        assert load_trial(host, name)["verdict"] == "proven"
 
     def test_cost(self, host, crowd, capsys):
         with capsys.disabled():
