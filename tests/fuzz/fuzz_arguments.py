@@ -441,7 +441,7 @@ def main():
                 break
     for kind in sorted(counts):
         print(f"{counts[kind]:7} {kind}")
-    print(f"{sum(counts.values())} runs in {time.monotonic() - began:.0f} s, {len(failures)} kinds of failure")
+    print(f"result: {sum(counts.values())} runs in {time.monotonic() - began:.0f} s, {len(failures)} kinds of failure")
     sys.exit(bool(failures))
 
 

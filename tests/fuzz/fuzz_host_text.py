@@ -321,7 +321,7 @@ def main():
         print(f"{counts[check]:9} {check}")
     for (check, error), count in sorted(failures.items()):
         print(f"{count:9} times {error} in {check}")
-    print(f"{sum(counts.values())} runs in {time.monotonic() - began:.0f} s, {len(failures)} kinds of failure")
+    print(f"result: {sum(counts.values())} runs in {time.monotonic() - began:.0f} s, {len(failures)} kinds of failure")
     sys.exit(bool(failures))
 
 
