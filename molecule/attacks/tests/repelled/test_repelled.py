@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check that a user gains nothing. The id of each attack is the name of its script in files/."""
 
+import hashlib
 import json
 import os
 import re
@@ -95,9 +96,16 @@ class TestIdentity:
         assert identity["scores"]["jobs"] == -300
         assert identity["scores"]["A1.pid"] in (0, 100, 200)  # what systemd gives to services of users, or the kernel
 
-    @pytest.mark.parametrize("name, score", [("batch", -900), ("superbatch", -901)])
-    def test_a2_container_of_a_user(self, attacks, selected, identity, name, score):
-        call = selected[f"container={name}", score]
+    @pytest.mark.parametrize(
+        "name, selector, score",
+        [
+            ("batch", "batch", -900),
+            ("superbatch", "superbatch", -901),
+            ("batch", hashlib.sha256(b"batch").hexdigest(), -902),
+        ],
+    )
+    def test_a2_container_of_a_user(self, attacks, selected, identity, name, selector, score):
+        call = selected[f"container={selector}", score]
         assert answered(call)
         assert attacks["A2"][name]["pid"] not in pids_of(call)
         assert identity["scores"][f"A2.{name}.pid"] >= 0
