@@ -11,6 +11,7 @@ import mmap
 import os
 import resource
 import struct
+import time
 
 from attacker import LIBC, fork, pause, report, start
 
@@ -39,14 +40,21 @@ def claim_arguments():
     pause()
 
 
+def has_claimed(pid):
+    """Return whether the arguments of this process have become that long, within 20 seconds."""
+    for _turn in range(200):
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return False  # the kernel refused it
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            stream.seek(1 << 30)
+            if stream.read(1):
+                return True
+        time.sleep(0.1)
+    return False
+
+
 pid = fork(claim_arguments)
-try:
-    os.kill(pid, 0)
-    with open(f"/proc/{pid}/cmdline", "rb") as stream:
-        stream.seek(1 << 30)
-        claimed = bool(stream.read(1))
-except OSError:
-    claimed = False
+claimed = has_claimed(pid)
 if not claimed:
     resource.setrlimit(resource.RLIMIT_STACK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     pid = start(*["x" * 100000] * 50)
