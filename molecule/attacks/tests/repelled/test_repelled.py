@@ -45,7 +45,7 @@ def report(result):
 
 def succeeded(result):
     """Return whether a module call gave an answer that is not a failure."""
-    return not result.get("failed") and "msg" not in result
+    return not result.get("failed")
 
 
 def refused(result):
