@@ -52,10 +52,10 @@ prove: packages $(PROVE)/.done ## Prove in a private memory cgroup that the kill
 
 # Trials look for leftovers of other trials on this machine, so they run one after another. Steps without a kill run at the same time.
 TRIALS := integration units units-oldest units-newest check-hog check-forks check-pairs vm-default
-CHECKS := lint sanity corpus
+CHECKS := lint sanity corpus fuzz-arguments fuzz-host-text
 # These run every time: a server, the oldest and the newest kernel, and the four answers to OOM. The other guests take too long.
 GUESTS := vm-extremes vm-vm vm-host_oom vm-panic vm-overcommit
-MORE_GUESTS := vm-kernels vm-protect vm-events vm-awx
+MORE_GUESTS := vm-kernels vm-protect vm-events vm-attacks vm-awx
 # On two processors, two guests at a time save a fifth of the time.
 JOBS ?= 1
 steps = $(PYTHON) tests/tools/run_steps.py
@@ -154,6 +154,15 @@ fuzz: $(FUZZ)/.done $(LINK)/$(COLLECTION) ## Look for input that breaks the pars
 	$(call say,fuzzing)
 	@mkdir -p $(BUILD)/fuzz
 	cd $(BUILD)/fuzz && PYTHONPATH=$(LINK) $(FUZZ)/bin/python $(CURDIR)/tests/fuzz/fuzz_parser.py corpus -runs=$(or $(RUNS),50000) -max_len=400
+
+.PHONY: fuzz-arguments fuzz-host-text
+fuzz-arguments: $(MAIN)/.done $(LINK)/$(COLLECTION) ## Call every module with random arguments in check mode (RUNS=N)
+	$(call say,random arguments)
+	PYTHONPATH=$(LINK) $(MAIN)/bin/python tests/fuzz/fuzz_arguments.py --runs $(or $(RUNS),2000)
+
+fuzz-host-text: $(MAIN)/.done $(LINK)/$(COLLECTION) ## Give random text to the readers of /proc, cgroups and unit files (RUNS=N)
+	$(call say,random host text)
+	PYTHONPATH=$(LINK) $(MAIN)/bin/python tests/fuzz/fuzz_host_text.py --runs $(or $(RUNS),50000)
 
 .PHONY: integration
 integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modules and roles through Ansible, on the newest and the oldest version
