@@ -68,7 +68,7 @@ test: packages guest-packages docker-packages $(MAIN)/.done $(PYTHONS)/.done ## 
 
 .PHONY: test-all
 test-all: test ## Run all tests
-	@$(steps) --phase $(JOBS) $(MORE_GUESTS)
+	@$(steps) --phase 2 fuzz-arguments-long fuzz-host-text-long --phase $(JOBS) $(MORE_GUESTS)
 
 .PHONY: test-fast
 test-fast: packages $(MAIN)/.done $(PYTHONS)/.done ## Run the tests that need no guest and no container
@@ -164,6 +164,12 @@ fuzz-host-text: $(MAIN)/.done $(LINK)/$(COLLECTION) ## Give random text to the r
 	$(call say,random host text)
 	PYTHONPATH=$(LINK) $(MAIN)/bin/python tests/fuzz/fuzz_host_text.py --runs $(or $(RUNS),50000)
 
+.PHONY: fuzz-arguments-long fuzz-host-text-long
+fuzz-arguments-long:
+	@$(MAKE) --no-print-directory fuzz-arguments RUNS=20000
+fuzz-host-text-long:
+	@$(MAKE) --no-print-directory fuzz-host-text RUNS=1000000
+
 .PHONY: integration
 integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modules and roles through Ansible, on the newest and the oldest version
 	$(call say,integration)
@@ -191,7 +197,7 @@ $(call ansible_env,$(1)) MOLECULE_GLOB='$(SCENARIOS)' OOMGUARD_CACHE=$(CACHE) \
 	sh -c '$(if $(KEEP),,LAB_RUN=$$$$) exec molecule test --scenario-name $(2) $(if $(KEEP),--destroy never)'
 endef
 
-vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-kernels, vm-extremes, vm-events, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
+vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-kernels, vm-extremes, vm-events, vm-attacks, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
 	$(call scenario,$(MAIN),$*)
 
 vm-default: packages $(MAIN)/.done
