@@ -27,7 +27,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names 
     unit_of,
     user_of,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir, Procfs, read_bytes
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs, read_bytes
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name, text_of
 
 LOGIN_DEFS = "/etc/login.defs"
@@ -90,6 +90,7 @@ class Identity:
         self.first_login_uid = read_first_login_uid(login_defs)
         self._own = frozenset([0, os.geteuid()])
         self._own_container = _read_own_container(procfs)
+        self._login_of_init = _read_login_of_init(procfs)
         self._has_systemd = os.path.isdir("/run/systemd/system") if has_systemd is None else has_systemd
         self._names: Dict[int, str] = {}
 
@@ -184,7 +185,8 @@ class Identity:
         # Without systemd, a daemon that an administrator restarted by sudo descends from the
         # administrator's login. systemd starts daemons itself.
         login = directory.login_uid() if self._has_systemd else None
-        if login is not None and self._is_ordinary(login, users):
+        # In a container that was started from a login, every process has the login of its init.
+        if login is not None and login != self._login_of_init and self._is_ordinary(login, users):
             return f"it was started in a login of {self._name(login)}"
         return None
 
@@ -206,6 +208,15 @@ def _read_own_container(procfs: Procfs) -> Optional[str]:
     except OomError:
         return None
     return next((found for found in (container_of(line.split(":", 2)[-1]) for line in lines) if found), None)
+
+
+def _read_login_of_init(procfs: Procfs) -> Optional[int]:
+    """Return the uid of the login that this host, a container, was started from."""
+    try:
+        with procfs.open(1) as directory:
+            return directory.login_uid()
+    except (*GONE, PermissionError):
+        return None
 
 
 def _is_on_host(path: bytes, facts: os.stat_result) -> bool:

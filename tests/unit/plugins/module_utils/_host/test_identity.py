@@ -228,6 +228,18 @@ def test_started_in_a_login(proc, monkeypatch):
     assert judge(proc, has_systemd=False) is None  # an administrator may have restarted it by sudo
 
 
+def test_container_that_was_started_from_a_login(proc, monkeypatch):
+    """All of its processes have the login of its init, and only another login matters."""
+    proc.process(1, "systemd", parent=0)
+    proc.write("1/loginuid", "1000")
+    proc.process(7, "dockerd")
+    show_program(monkeypatch, b"/bin/sh")
+    for login, words in (("1000", None), ("1001", "it was started in a login of uid 1001")):
+        proc.write("7/loginuid", login)
+        why = judge(proc)
+        assert why is words if words is None else why.startswith(words)
+
+
 def test_started_in_a_login_without_a_program(proc):
     """A zombie has none, and the program of root's process cannot be read without root."""
     proc.process(7, "kubelet")
