@@ -18,7 +18,7 @@ import os
 import pwd
 import re
 import stat
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import (
@@ -37,6 +37,7 @@ _UID_MIN = re.compile(rb"^[ \t]*UID_MIN[ \t]+([0-9]{1,9})[ \t]*$", re.MULTILINE)
 # Where systemd takes a uid from for a service with DynamicUser=yes.
 _DYNAMIC_UIDS = range(61184, 65520)
 _DELETED = b" (deleted)"
+_ACCEPT_ROOT = "users=[root] accepts that, and unit and pid do"
 _MAX_NAMES = 20  # looked up; a look-up may ask a directory server
 
 
@@ -93,6 +94,9 @@ class Identity:
         self._login_of_init = _read_login_of_init(procfs)
         self._has_systemd = os.path.isdir("/run/systemd/system") if has_systemd is None else has_systemd
         self._names: Dict[int, str] = {}
+        # What thousands of processes share is judged once in a call.
+        self._programs: Dict[Tuple[bytes, int, int, int, FrozenSet[int]], Optional[str]] = {}
+        self._folders: Dict[Tuple[bytes, FrozenSet[int], bool], Optional[str]] = {}
 
     def why_foreign(self, directory: ProcessDir, users: FrozenSet[int] = frozenset()) -> Optional[str]:
         """Return why an ordinary user could have started a process, or None.
@@ -142,6 +146,13 @@ class Identity:
         if found is None:
             return None
         path, facts = found
+        # The time changes with the owner and the mode, and when the file loses its path.
+        key = (path, facts.st_dev, facts.st_ino, facts.st_ctime_ns, users)
+        if key not in self._programs:
+            self._programs[key] = self._judge_executable(path, facts, users)
+        return self._programs[key]
+
+    def _judge_executable(self, path: bytes, facts: os.stat_result, users: FrozenSet[int]) -> Optional[str]:
         shown = printable_name(text_of(path))
         if facts.st_uid not in self._own and facts.st_uid not in users:
             return f"its program {shown} belongs to {self._name(facts.st_uid)}"
@@ -163,21 +174,40 @@ class Identity:
 
         Whoever may write one of its folders can give it any name.
         """
-        if not _is_on_host(path, facts):
+        folder = _find_folder(path)
+        is_deleted = path.endswith(_DELETED)
+        if not _is_on_host(path, folder, facts) and not (is_deleted and 0 in users):
+            return "is not that file of this host" + (f" ({_ACCEPT_ROOT})" if is_deleted else "")
+        if folder != os.path.dirname(path):
+            # The folder is gone. A user may have made and removed it in one with the sticky bit.
+            why = self._judge_folder(folder, users, is_sticky_safe=False)
+            if why:
+                return why
+        while True:
+            why = self._judge_folder(folder, users)
+            above = os.path.dirname(folder)
+            if why or above == folder:
+                return why
+            folder = above
+
+    def _judge_folder(self, folder: bytes, users: FrozenSet[int], is_sticky_safe: bool = True) -> Optional[str]:
+        """Return why a user could have changed what is in a folder, or None; each is read once."""
+        key = (folder, users, is_sticky_safe)
+        if key not in self._folders:
+            self._folders[key] = self._read_folder(*key)
+        return self._folders[key]
+
+    def _read_folder(self, folder: bytes, users: FrozenSet[int], is_sticky_safe: bool) -> Optional[str]:
+        try:
+            found = os.stat(folder)
+        except OSError:  # it was renamed meanwhile
             return "is not that file of this host"
-        folder, below = os.path.dirname(path), path
-        while folder != below:
-            try:
-                found = os.stat(folder)
-            except OSError:  # it was renamed meanwhile
-                return "is not that file of this host"
-            shown = printable_name(text_of(folder))
-            if found.st_uid not in self._own and found.st_uid not in users:
-                return f"is below {shown}, which belongs to {self._name(found.st_uid)}"
-            # In a folder with the sticky bit, only the owner of an entry can rename it.
-            if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
-                return f"is below {shown}, which all users may write"
-            folder, below = os.path.dirname(folder), folder
+        shown = printable_name(text_of(folder))
+        if found.st_uid not in self._own and found.st_uid not in users:
+            return f"is below {shown}, which belongs to {self._name(found.st_uid)}"
+        # In a folder with the sticky bit, only the owner of an entry can rename it.
+        if found.st_mode & stat.S_IWOTH and not (is_sticky_safe and found.st_mode & stat.S_ISVTX):
+            return f"is below {shown}, which all users may write"
         return None
 
     def _judge_login(self, directory: ProcessDir, users: FrozenSet[int]) -> Optional[str]:
@@ -219,15 +249,23 @@ def _read_login_of_init(procfs: Procfs) -> Optional[int]:
         return None
 
 
-def _is_on_host(path: bytes, facts: os.stat_result) -> bool:
+def _find_folder(path: bytes) -> bytes:
+    """Return the folder of an executable, or if that went too, the nearest one above it."""
+    folder = os.path.dirname(path)
+    while path.endswith(_DELETED) and folder != os.path.dirname(folder) and not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _is_on_host(path: bytes, folder: bytes, facts: os.stat_result) -> bool:
     """Return whether an executable is the file that has its path on this host.
 
     In a container the same path is another file. After an upgrade of its package the file has no
-    path any more: then its folder has to be on the same file system.
+    path any more: then the folder that is left has to be on the same file system.
     """
     try:
         if path.endswith(_DELETED):
-            return os.stat(os.path.dirname(path)).st_dev == facts.st_dev
+            return os.stat(folder).st_dev == facts.st_dev
         return os.path.samestat(os.stat(path), facts)
     except (OSError, ValueError):
         return False

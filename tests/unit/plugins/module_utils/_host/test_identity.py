@@ -210,10 +210,59 @@ def test_folder_of_a_program(proc, tmp_path, monkeypatch, name, spoil, words, ha
         assert judge(proc, users=[1234]) is None
 
 
+REMOVED = {
+    "of root": (lambda path: None, None),
+    "of a user": (spoil_owner, "is below {}, which belongs to uid 1234"),
+    "a temporary folder, where a user could remove one": (
+        lambda path: path.chmod(0o1777),
+        "is below {}, which all users may write",
+    ),
+}
+
+
+@as_root
+@pytest.mark.parametrize("spoil, words", REMOVED.values(), ids=list(REMOVED))
+def test_folder_that_an_upgrade_removed(proc, tmp_path, monkeypatch, spoil, words):
+    """A package may have a folder for each version; what is left above it is judged."""
+    (tmp_path / "jvm").mkdir()
+    spoil(tmp_path / "jvm")
+    proc.process(7, "dockerd")
+    path = bytes(tmp_path / "jvm/java-17.0.1/bin/java") + b" (deleted)"
+    show_program(monkeypatch, path, st_dev=tmp_path.stat().st_dev)
+    assert judge(proc) == (words and f"its program {path.decode()} {words.format(tmp_path / 'jvm')}")
+
+
+def test_deleted_program_of_another_file_system(proc, monkeypatch):
+    """The file system of an old snap is not mounted any more."""
+    proc.process(7, "dockerd")
+    show_program(monkeypatch, b"/nonexistent/snap/7/etcd (deleted)", st_dev=1)
+    assert judge(proc).endswith("is not that file of this host (users=[root] accepts that, and unit and pid do)")
+    assert judge(proc, users=[0]) is None
+    show_program(monkeypatch, b"/bin/sh", st_ino=1)
+    assert judge(proc, users=[0]) == "its program /bin/sh is not that file of this host"
+
+
+def test_shared_program_is_judged_once(proc, monkeypatch):
+    """Thousands of processes may have one program."""
+    show_program(monkeypatch, b"/bin/sh")
+    judged = Identity(proc.procfs, "/nonexistent", True)
+    reads = []
+    stat = os.stat
+    monkeypatch.setattr(identity.os, "stat", lambda path, **options: reads.append(path) or stat(path, **options))
+    first, second = [b"/bin/sh", b"/bin", b"/"], [b"/usr/bin/sh", b"/usr/bin", b"/usr"]
+    for path, expected in ((b"/bin/sh", first), (b"/bin/sh", []), (b"/usr/bin/sh", second)):
+        show_program(monkeypatch, path)
+        reads.clear()
+        proc.process(7, "dockerd")
+        with proc.procfs.open(7) as directory:
+            assert judged.why_foreign(directory) is None
+        assert [path for path in reads if isinstance(path, bytes)] == expected
+
+
 def test_folder_that_was_renamed_meanwhile(proc, monkeypatch):
     proc.process(7, "dockerd")
     show_program(monkeypatch, b"/nonexistent/sh")
-    monkeypatch.setattr(identity, "_is_on_host", lambda _path, _facts: True)
+    monkeypatch.setattr(identity, "_is_on_host", lambda _path, _folder, _facts: True)
     assert judge(proc) == "its program /nonexistent/sh is not that file of this host"
 
 
