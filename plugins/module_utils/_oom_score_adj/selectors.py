@@ -245,28 +245,32 @@ class ByUnit(ByCgroup):
 
 
 class WithDescendants(Selector):
-    """The processes of another selector, and all their descendants."""
+    """The processes of another selector, and all their descendants.
+
+    Only those that C(roots) selects too, if it is given, have descendants that count.
+    """
 
     grows = by_descent = True
 
-    def __init__(self, selector: Selector, procfs: Procfs) -> None:
+    def __init__(self, selector: Selector, procfs: Procfs, roots: Optional[Selector] = None) -> None:
         super().__init__()
         self.passed_over = selector.passed_over
         self._selector = selector
+        self._roots = roots or selector
         self._procfs = procfs
         self._start_times: Dict[int, int] = {}  # of descendants, by pid
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         """Return the pids of the other selector and of its descendants in the table."""
-        chosen = {pid for pid in self._selector.candidates(table) if self._is_selected(pid)}
+        chosen = {pid for pid in self._roots.candidates(table) if self._is_selected(pid)}
         self._start_times = {pid: table.by_pid[pid].start_time for pid in table.descendants(chosen)}
         return chosen.union(self._start_times)
 
     def _is_selected(self, pid: int) -> bool:
-        """Return whether the other selector takes a process, so that its descendants count."""
+        """Return whether a process is selected, so that its descendants count."""
         try:
             with self._procfs.open(pid) as directory:
-                return self._selector.matches(directory.process(), directory)
+                return self._roots.matches(directory.process(), directory)
         except PermissionError:  # reported when it is read as a target
             return True
         except GONE:
@@ -342,7 +346,10 @@ def make_selector(pin: Pin, procfs: Procfs, identity: "Callable[[], Identity]", 
     else:
         claimed = ByPattern(value, procfs, lambda pid: _is_foreign(procfs, judge, users, pid))
     selector = OfHost(claimed, pin, judge, users)
-    return OfHost(WithDescendants(selector, procfs), pin, judge, users) if whole else selector
+    if not whole:
+        return selector
+    # Descendants are judged too, and each process once at a time.
+    return OfHost(WithDescendants(claimed, procfs, selector), pin, judge, users)
 
 
 def _is_foreign(procfs: Procfs, identity: "Identity", users: FrozenSet[int], pid: int) -> bool:

@@ -382,3 +382,6 @@ def test_named_processes_are_judged_and_no_others(crowd, monkeypatch):
     assert judged == [11]
     crowd.plan(pin("process", "exe", 300))  # raised
     assert judged == [11]
+    crowd.proc.process(14, "tool", parent=11)
+    crowd.plan(pin("process", "exe", children="pin"))  # once for its descendants, once for its own score
+    assert judged[1:] == [11, 11, 14]
