@@ -20,7 +20,7 @@ import re
 import stat
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import (
     UNKNOWN_USER,
     container_of,
@@ -51,13 +51,13 @@ def read_first_login_uid(path: str = LOGIN_DEFS) -> int:
 
 
 def find_uids(names: Iterable[str]) -> FrozenSet[int]:
-    """Return the uids of these login names; raise InputError for a name that does not exist."""
+    """Return the uids of these login names; raise NotFoundError for an unknown name."""
     uids = set()
     for name in names:
         try:
             uids.add(pwd.getpwnam(name).pw_uid)
         except (KeyError, ValueError):  # ValueError: NUL, or not encodable
-            raise InputError(f"users: this host has no user {printable_name(name)!r}") from None
+            raise NotFoundError(f"users: this host has no user {printable_name(name)!r}") from None
     return frozenset(uids)
 
 

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import identity
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import user_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import (
@@ -325,7 +325,7 @@ def test_find_uids():
     assert find_uids(["root"]) == {0}
     assert find_uids([]) == frozenset()
     for name in ("no-such-user", "a\0b", "\ud800"):
-        with pytest.raises(InputError, match="users: this host has no user"):
+        with pytest.raises(NotFoundError, match="users: this host has no user"):
             find_uids([name])
 
 

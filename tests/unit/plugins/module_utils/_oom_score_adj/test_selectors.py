@@ -82,10 +82,10 @@ BAD = {
     "too many brackets": (pin("pattern", "(" * 5000 + ")" * 5000), InputError, "is not a regular expression"),
     "unknown user": (
         pin("process", "dockerd", users=("no-such-user",)),
-        InputError,
-        "users: this host has no user 'no-such-user'",
+        NotFoundError,
+        "users: this host has no user 'no-such-user' (missing=ignore or missing=warn accepts that)",
     ),
-    "NUL in a user": (pin("process", "dockerd", users=("a\0",)), InputError, "users: this host has no user"),
+    "NUL in a user": (pin("process", "dockerd", users=("a\0",)), NotFoundError, "users: this host has no user"),
 }
 
 
@@ -292,6 +292,16 @@ def test_pid_of_a_user_in_a_pidfile_of_root(crowd, pidfile):
     with pytest.raises(NotFoundError, match=r"process 66 \(dockerd\): it runs as uid 1000"):
         crowd.plan(pin("pidfile", pidfile))
     assert crowd.plan(pin("pidfile", pidfile, 500)).outcomes[0].changes
+
+
+def test_user_that_this_host_does_not_have(crowd):
+    """A play may name the users of many hosts: missing decides, and other targets are pinned."""
+    nobody = ("no-such-user",)
+    crowd.apply(pin("pid", 12, 7, users=nobody), pin("process", "dockerd", users=nobody, missing="ignore"))
+    assert crowd.scores(10, 12) == [0, 7]
+    crowd.apply(pin("process", "dockerd", None, state="absent", users=nobody))
+    [warning] = crowd.plan(pin("process", "dockerd", users=nobody, missing="warn")).warnings
+    assert warning == "users: this host has no user 'no-such-user'"
 
 
 def test_named_user(crowd, monkeypatch):
