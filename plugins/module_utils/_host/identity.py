@@ -101,7 +101,8 @@ class Identity:
     def why_foreign(self, directory: ProcessDir, users: FrozenSet[int] = frozenset()) -> Optional[str]:
         """Return why an ordinary user could have started a process, or None.
 
-        Processes of C(users), uids, are not foreign. With 0 in it, nor are root's set-uid programs.
+        Processes of C(users), uids, are not foreign. With 0 in it, nor are root's programs that are
+        set-uid, that a group may write, or that are deleted.
         Raises one of GONE if the process ended.
         """
         ids = read_ids(directory)
@@ -156,16 +157,17 @@ class Identity:
         shown = printable_name(text_of(path))
         if facts.st_uid not in self._own and facts.st_uid not in users:
             return f"its program {shown} belongs to {self._name(facts.st_uid)}"
-        # The group of a user's own file is usually the user's own.
-        writable = stat.S_IWOTH if facts.st_uid != 0 else stat.S_IWOTH | (stat.S_IWGRP if facts.st_gid else 0)
-        if facts.st_mode & writable:
+        if facts.st_mode & stat.S_IWOTH:
             return f"other users may write its program {shown}"
+        # The group of a user's own file is usually the user's own.
+        if facts.st_mode & stat.S_IWGRP and facts.st_uid == 0 != facts.st_gid and 0 not in users:
+            return f"other users may write its program {shown}, by its group {facts.st_gid} ({_ACCEPT_ROOT})"
         # Root may not even enter the folder of a user on a network file system.
         why = self._judge_place(path, facts, users) if facts.st_uid in self._own else None
         if why:
             return f"its program {shown} {why}"
         # A set-gid program keeps the uids of the user who runs it, and they are judged.
-        if facts.st_mode & stat.S_ISUID and 0 not in users:
+        if facts.st_mode & stat.S_ISUID and not users & {0, facts.st_uid}:
             return f"its program {shown} is set-uid, so any user may run it under any name"
         return None
 

@@ -95,13 +95,15 @@ class ByPidfile(ByPid):
     """One process by the pid in the first line of a file.
 
     As in systemd, root's files may name any process, and files of another system user only
-    processes of that user. Files that ordinary users could have written are refused.
+    processes of that user. Files that ordinary users could have written are refused. So is a file
+    that is older than its process, as after a restart or a step of the clock, unless it may be so.
     Source: systemd:src/core/service.c:service_load_pid_file.
     """
 
-    def __init__(self, value: str, first_login_uid: int, users: FrozenSet[int]) -> None:
+    def __init__(self, value: str, first_login_uid: int, users: FrozenSet[int], may_be_older: bool = False) -> None:
         from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import read_trusted
 
+        self._may_be_older = may_be_older
         shown = printable_name(value)
         try:
             self._file = read_trusted(value, _PIDFILE_BYTES, first_login_uid, users)
@@ -133,8 +135,9 @@ class ByPidfile(ByPid):
             owner = f"uid {strangers[0]}" if strangers else f"group {min(self._file.gids)}"
             self.pass_over(process, ids.uid, f"{owner} may write the pid file, and it runs as uid {ids.uid}")
             return False
-        if self._file.modified + _PIDFILE_SECONDS < _find_start(process):
-            self.pass_over(process, ids.uid, "it began after the pid file was written, so the file is of another one")
+        if not self._may_be_older and self._file.modified + _PIDFILE_SECONDS < _find_start(process):
+            why = "it began after the pid file was written, or the clock was set since (force=true overrides)"
+            self.pass_over(process, ids.uid, why)
             return False
         return True
 
@@ -340,7 +343,7 @@ def make_selector(pin: Pin, procfs: Procfs, identity: "Callable[[], Identity]", 
     judge = identity()
     claimed: Selector
     if pin.selector == "pidfile":
-        claimed = ByPidfile(value, judge.first_login_uid, users)
+        claimed = ByPidfile(value, judge.first_login_uid, users, may_be_older=pin.force)
     elif pin.selector == "process":
         claimed = ByProcess(value)
     else:

@@ -304,6 +304,23 @@ def test_set_uid_program(proc, monkeypatch):
     assert judge(proc, users=[0]) is None
 
 
+def test_set_uid_program_of_a_named_user(proc, monkeypatch):
+    proc.process(7, "batch", uids=(1000,) * 4)
+    show_program(monkeypatch, b"/bin/sh", st_mode=0o104755, st_uid=1000)
+    assert judge(proc, users=[1000]) is None
+    assert judge(proc, users=[1001]) is not None
+
+
+def test_program_that_a_group_may_write(proc, monkeypatch):
+    """Some packages install for a group of administrators: naming root accepts that."""
+    proc.process(7, "dockerd")
+    show_program(monkeypatch, b"/bin/sh", st_mode=0o100775, st_gid=50)
+    assert judge(proc).endswith("by its group 50 (users=[root] accepts that, and unit and pid do)")
+    assert judge(proc, users=[0]) is None
+    show_program(monkeypatch, b"/bin/sh", st_mode=0o100757)
+    assert judge(proc, users=[0]) == "other users may write its program /bin/sh"
+
+
 # --- settings ---------------------------------------------------------------------------
 
 LOGIN_DEFS = {
