@@ -27,8 +27,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.sele
 if TYPE_CHECKING:  # a host compiles what it imports, and most targets do without this
     from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
 
-WHY_NOT_IMMUNE = "a user chose its name, and programs of this name start others, which would inherit immunity"
-
 
 class Claims:
     """Judges the processes of one call."""
