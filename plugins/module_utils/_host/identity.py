@@ -18,16 +18,16 @@ import os
 import pwd
 import re
 import stat
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import (
     UNKNOWN_USER,
     container_of,
     unit_of,
     user_of,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir, Procfs, read_bytes
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs, read_bytes
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name, text_of
 
 LOGIN_DEFS = "/etc/login.defs"
@@ -37,6 +37,7 @@ _UID_MIN = re.compile(rb"^[ \t]*UID_MIN[ \t]+([0-9]{1,9})[ \t]*$", re.MULTILINE)
 # Where systemd takes a uid from for a service with DynamicUser=yes.
 _DYNAMIC_UIDS = range(61184, 65520)
 _DELETED = b" (deleted)"
+_ACCEPT_ROOT = "users=[root] accepts that, and unit and pid do"
 _MAX_NAMES = 20  # looked up; a look-up may ask a directory server
 
 
@@ -50,13 +51,13 @@ def read_first_login_uid(path: str = LOGIN_DEFS) -> int:
 
 
 def find_uids(names: Iterable[str]) -> FrozenSet[int]:
-    """Return the uids of these login names; raise InputError for a name that does not exist."""
+    """Return the uids of these login names; raise NotFoundError for an unknown name."""
     uids = set()
     for name in names:
         try:
             uids.add(pwd.getpwnam(name).pw_uid)
         except (KeyError, ValueError):  # ValueError: NUL, or not encodable
-            raise InputError(f"users: this host has no user {printable_name(name)!r}") from None
+            raise NotFoundError(f"users: this host has no user {printable_name(name)!r}") from None
     return frozenset(uids)
 
 
@@ -90,13 +91,18 @@ class Identity:
         self.first_login_uid = read_first_login_uid(login_defs)
         self._own = frozenset([0, os.geteuid()])
         self._own_container = _read_own_container(procfs)
+        self._login_of_init = _read_login_of_init(procfs)
         self._has_systemd = os.path.isdir("/run/systemd/system") if has_systemd is None else has_systemd
         self._names: Dict[int, str] = {}
+        # What thousands of processes share is judged once in a call.
+        self._programs: Dict[Tuple[bytes, int, int, int, FrozenSet[int]], Optional[str]] = {}
+        self._folders: Dict[Tuple[bytes, FrozenSet[int], bool], Optional[str]] = {}
 
     def why_foreign(self, directory: ProcessDir, users: FrozenSet[int] = frozenset()) -> Optional[str]:
         """Return why an ordinary user could have started a process, or None.
 
-        Processes of C(users), uids, are not foreign. With 0 in it, nor are root's set-uid programs.
+        Processes of C(users), uids, are not foreign. With 0 in it, nor are root's programs that are
+        set-uid, that a group may write, or that are deleted.
         Raises one of GONE if the process ended.
         """
         ids = read_ids(directory)
@@ -141,19 +147,27 @@ class Identity:
         if found is None:
             return None
         path, facts = found
+        # The time changes with the owner and the mode, and when the file loses its path.
+        key = (path, facts.st_dev, facts.st_ino, facts.st_ctime_ns, users)
+        if key not in self._programs:
+            self._programs[key] = self._judge_executable(path, facts, users)
+        return self._programs[key]
+
+    def _judge_executable(self, path: bytes, facts: os.stat_result, users: FrozenSet[int]) -> Optional[str]:
         shown = printable_name(text_of(path))
         if facts.st_uid not in self._own and facts.st_uid not in users:
             return f"its program {shown} belongs to {self._name(facts.st_uid)}"
-        # The group of a user's own file is usually the user's own.
-        writable = stat.S_IWOTH if facts.st_uid != 0 else stat.S_IWOTH | (stat.S_IWGRP if facts.st_gid else 0)
-        if facts.st_mode & writable:
+        if facts.st_mode & stat.S_IWOTH:
             return f"other users may write its program {shown}"
+        # The group of a user's own file is usually the user's own.
+        if facts.st_mode & stat.S_IWGRP and facts.st_uid == 0 != facts.st_gid and 0 not in users:
+            return f"other users may write its program {shown}, by its group {facts.st_gid} ({_ACCEPT_ROOT})"
         # Root may not even enter the folder of a user on a network file system.
         why = self._judge_place(path, facts, users) if facts.st_uid in self._own else None
         if why:
             return f"its program {shown} {why}"
         # A set-gid program keeps the uids of the user who runs it, and they are judged.
-        if facts.st_mode & stat.S_ISUID and 0 not in users:
+        if facts.st_mode & stat.S_ISUID and not users & {0, facts.st_uid}:
             return f"its program {shown} is set-uid, so any user may run it under any name"
         return None
 
@@ -162,21 +176,40 @@ class Identity:
 
         Whoever may write one of its folders can give it any name.
         """
-        if not _is_on_host(path, facts):
+        folder = _find_folder(path)
+        is_deleted = path.endswith(_DELETED)
+        if not _is_on_host(path, folder, facts) and not (is_deleted and 0 in users):
+            return "is not that file of this host" + (f" ({_ACCEPT_ROOT})" if is_deleted else "")
+        if folder != os.path.dirname(path):
+            # The folder is gone. A user may have made and removed it in one with the sticky bit.
+            why = self._judge_folder(folder, users, is_sticky_safe=False)
+            if why:
+                return why
+        while True:
+            why = self._judge_folder(folder, users)
+            above = os.path.dirname(folder)
+            if why or above == folder:
+                return why
+            folder = above
+
+    def _judge_folder(self, folder: bytes, users: FrozenSet[int], is_sticky_safe: bool = True) -> Optional[str]:
+        """Return why a user could have changed what is in a folder, or None; each is read once."""
+        key = (folder, users, is_sticky_safe)
+        if key not in self._folders:
+            self._folders[key] = self._read_folder(*key)
+        return self._folders[key]
+
+    def _read_folder(self, folder: bytes, users: FrozenSet[int], is_sticky_safe: bool) -> Optional[str]:
+        try:
+            found = os.stat(folder)
+        except OSError:  # it was renamed meanwhile
             return "is not that file of this host"
-        folder, below = os.path.dirname(path), path
-        while folder != below:
-            try:
-                found = os.stat(folder)
-            except OSError:  # it was renamed meanwhile
-                return "is not that file of this host"
-            shown = printable_name(text_of(folder))
-            if found.st_uid not in self._own and found.st_uid not in users:
-                return f"is below {shown}, which belongs to {self._name(found.st_uid)}"
-            # In a folder with the sticky bit, only the owner of an entry can rename it.
-            if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
-                return f"is below {shown}, which all users may write"
-            folder, below = os.path.dirname(folder), folder
+        shown = printable_name(text_of(folder))
+        if found.st_uid not in self._own and found.st_uid not in users:
+            return f"is below {shown}, which belongs to {self._name(found.st_uid)}"
+        # In a folder with the sticky bit, only the owner of an entry can rename it.
+        if found.st_mode & stat.S_IWOTH and not (is_sticky_safe and found.st_mode & stat.S_ISVTX):
+            return f"is below {shown}, which all users may write"
         return None
 
     def _judge_login(self, directory: ProcessDir, users: FrozenSet[int]) -> Optional[str]:
@@ -184,7 +217,8 @@ class Identity:
         # Without systemd, a daemon that an administrator restarted by sudo descends from the
         # administrator's login. systemd starts daemons itself.
         login = directory.login_uid() if self._has_systemd else None
-        if login is not None and self._is_ordinary(login, users):
+        # In a container that was started from a login, every process has the login of its init.
+        if login is not None and login != self._login_of_init and self._is_ordinary(login, users):
             return f"it was started in a login of {self._name(login)}"
         return None
 
@@ -208,15 +242,32 @@ def _read_own_container(procfs: Procfs) -> Optional[str]:
     return next((found for found in (container_of(line.split(":", 2)[-1]) for line in lines) if found), None)
 
 
-def _is_on_host(path: bytes, facts: os.stat_result) -> bool:
+def _read_login_of_init(procfs: Procfs) -> Optional[int]:
+    """Return the uid of the login that this host, a container, was started from."""
+    try:
+        with procfs.open(1) as directory:
+            return directory.login_uid()
+    except (*GONE, PermissionError):
+        return None
+
+
+def _find_folder(path: bytes) -> bytes:
+    """Return the folder of an executable, or if that went too, the nearest one above it."""
+    folder = os.path.dirname(path)
+    while path.endswith(_DELETED) and folder != os.path.dirname(folder) and not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _is_on_host(path: bytes, folder: bytes, facts: os.stat_result) -> bool:
     """Return whether an executable is the file that has its path on this host.
 
     In a container the same path is another file. After an upgrade of its package the file has no
-    path any more: then its folder has to be on the same file system.
+    path any more: then the folder that is left has to be on the same file system.
     """
     try:
         if path.endswith(_DELETED):
-            return os.stat(os.path.dirname(path)).st_dev == facts.st_dev
+            return os.stat(folder).st_dev == facts.st_dev
         return os.path.samestat(os.stat(path), facts)
     except (OSError, ValueError):
         return False

@@ -21,13 +21,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     is_guarded,
     name_program,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import CLAIMING, Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import ByUnit, Selector
 
 if TYPE_CHECKING:  # a host compiles what it imports, and most targets do without this
     from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
-
-WHY_NOT_IMMUNE = "a user chose its name, and programs of this name start others, which would inherit immunity"
 
 
 class Claims:
@@ -47,7 +45,12 @@ class Claims:
         return self._identity
 
     def find_users(self, pin: Pin) -> FrozenSet[int]:
-        """Return the uids of the target's users; raise InputError for an unknown name."""
+        """Return the uids of the target's users, where its selector needs them.
+
+        Raises NotFoundError for an unknown name, so that C(missing) decides.
+        """
+        if pin.selector not in CLAIMING:
+            return frozenset()
         if pin.users and pin.users not in self._uids:
             from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import find_uids
 

@@ -73,6 +73,11 @@ JOB_RUNNERS = {
 # likewise.
 RUNTIMES = {"containerd", "dockerd", "docker", "crio", "podman"}
 
+WHY_NOT_IMMUNE = (
+    "a user or the maker of its container image chose its name, and programs of this name start others,"
+    " which would inherit immunity: use -999 or higher (force=true overrides)"
+)
+
 
 # --- targets that make no sense ---------------------------------------------------
 
@@ -163,6 +168,20 @@ def _explain_missing(outcome: Outcome, reasons: Mapping[Pin, str]) -> str:
         + (f"; and {more} more" if more > 0 else "")
         + ". Name its user in users, select a container by container or cgroup, or use unit or pid"
     )
+
+
+def warnings_for_not_immune(outcomes: List[Outcome]) -> List[str]:
+    """Return a warning for each target of which some processes do not become immune.
+
+    Where it is all of them, C(warnings_for_missing) has one.
+    """
+    warnings = []
+    for outcome in outcomes:
+        refused = [str(one.process) for one in outcome.passed_over if one.why == WHY_NOT_IMMUNE]
+        if outcome.found and refused:
+            names = ", ".join(refused[:MAX_SHOWN]) + (", ..." if len(refused) > MAX_SHOWN else "")
+            warnings.append(f"{outcome.pin.target}: not pinned at -1000: {names}: {WHY_NOT_IMMUNE}")
+    return warnings
 
 
 def warnings_for_inherited(outcomes: List[Outcome]) -> List[str]:

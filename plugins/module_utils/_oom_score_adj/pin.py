@@ -22,6 +22,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files im
 
 # The options that select processes; a target has exactly one of them.
 SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container"]
+# Those whose value is a claim that a user may make. The option users is for these.
+CLAIMING = {"process", "pattern", "pidfile", "container"}
 
 # A user may start any number of processes under a name. The result names this many of them.
 MAX_PASSED_OVER = 100

@@ -23,7 +23,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit, service_name
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.claims import WHY_NOT_IMMUNE, Claims
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.claims import Claims
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
     INIT,
     add_drop_in,
@@ -33,6 +33,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     ACCEPT_MISSING,
+    WHY_NOT_IMMUNE,
     find_self_managing,
     name_program,
     refuse_conflicts,
@@ -42,6 +43,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     refuse_pin,
     warnings_for_inherited,
     warnings_for_missing,
+    warnings_for_not_immune,
     warnings_for_policy,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome, Pin
@@ -370,6 +372,7 @@ def plan_pins(procfs: Procfs, systemd: Systemd, pins: Iterable[Pin], least_killa
     warnings += [one for one in warnings_for_missing(outcomes, finder.missing) if one not in finder.warnings]
     warnings += finder.warnings
     refuse_conflicts(outcomes)
+    warnings += warnings_for_not_immune(outcomes)
     warnings += warnings_for_inherited(outcomes)
     warnings += _warnings_for_capability(procfs, outcomes)
     killable = measure_killable(table, outcomes)

@@ -95,13 +95,15 @@ class ByPidfile(ByPid):
     """One process by the pid in the first line of a file.
 
     As in systemd, root's files may name any process, and files of another system user only
-    processes of that user. Files that ordinary users could have written are refused.
+    processes of that user. Files that ordinary users could have written are refused. So is a file
+    that is older than its process, as after a restart or a step of the clock, unless it may be so.
     Source: systemd:src/core/service.c:service_load_pid_file.
     """
 
-    def __init__(self, value: str, first_login_uid: int, users: FrozenSet[int]) -> None:
+    def __init__(self, value: str, first_login_uid: int, users: FrozenSet[int], may_be_older: bool = False) -> None:
         from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import read_trusted
 
+        self._may_be_older = may_be_older
         shown = printable_name(value)
         try:
             self._file = read_trusted(value, _PIDFILE_BYTES, first_login_uid, users)
@@ -133,8 +135,9 @@ class ByPidfile(ByPid):
             owner = f"uid {strangers[0]}" if strangers else f"group {min(self._file.gids)}"
             self.pass_over(process, ids.uid, f"{owner} may write the pid file, and it runs as uid {ids.uid}")
             return False
-        if self._file.modified + _PIDFILE_SECONDS < _find_start(process):
-            self.pass_over(process, ids.uid, "it began after the pid file was written, so the file is of another one")
+        if not self._may_be_older and self._file.modified + _PIDFILE_SECONDS < _find_start(process):
+            why = "it began after the pid file was written, or the clock was set since (force=true overrides)"
+            self.pass_over(process, ids.uid, why)
             return False
         return True
 
@@ -245,28 +248,32 @@ class ByUnit(ByCgroup):
 
 
 class WithDescendants(Selector):
-    """The processes of another selector, and all their descendants."""
+    """The processes of another selector, and all their descendants.
+
+    Only those that C(roots) selects too, if it is given, have descendants that count.
+    """
 
     grows = by_descent = True
 
-    def __init__(self, selector: Selector, procfs: Procfs) -> None:
+    def __init__(self, selector: Selector, procfs: Procfs, roots: Optional[Selector] = None) -> None:
         super().__init__()
         self.passed_over = selector.passed_over
         self._selector = selector
+        self._roots = roots or selector
         self._procfs = procfs
         self._start_times: Dict[int, int] = {}  # of descendants, by pid
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         """Return the pids of the other selector and of its descendants in the table."""
-        chosen = {pid for pid in self._selector.candidates(table) if self._is_selected(pid)}
+        chosen = {pid for pid in self._roots.candidates(table) if self._is_selected(pid)}
         self._start_times = {pid: table.by_pid[pid].start_time for pid in table.descendants(chosen)}
         return chosen.union(self._start_times)
 
     def _is_selected(self, pid: int) -> bool:
-        """Return whether the other selector takes a process, so that its descendants count."""
+        """Return whether a process is selected, so that its descendants count."""
         try:
             with self._procfs.open(pid) as directory:
-                return self._selector.matches(directory.process(), directory)
+                return self._roots.matches(directory.process(), directory)
         except PermissionError:  # reported when it is read as a target
             return True
         except GONE:
@@ -336,13 +343,16 @@ def make_selector(pin: Pin, procfs: Procfs, identity: "Callable[[], Identity]", 
     judge = identity()
     claimed: Selector
     if pin.selector == "pidfile":
-        claimed = ByPidfile(value, judge.first_login_uid, users)
+        claimed = ByPidfile(value, judge.first_login_uid, users, may_be_older=pin.force)
     elif pin.selector == "process":
         claimed = ByProcess(value)
     else:
         claimed = ByPattern(value, procfs, lambda pid: _is_foreign(procfs, judge, users, pid))
     selector = OfHost(claimed, pin, judge, users)
-    return OfHost(WithDescendants(selector, procfs), pin, judge, users) if whole else selector
+    if not whole:
+        return selector
+    # Descendants are judged too, and each process once at a time.
+    return OfHost(WithDescendants(claimed, procfs, selector), pin, judge, users)
 
 
 def _is_foreign(procfs: Procfs, identity: "Identity", users: FrozenSet[int], pid: int) -> bool:

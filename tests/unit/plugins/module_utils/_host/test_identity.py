@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import identity
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import user_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import (
@@ -210,10 +210,59 @@ def test_folder_of_a_program(proc, tmp_path, monkeypatch, name, spoil, words, ha
         assert judge(proc, users=[1234]) is None
 
 
+REMOVED = {
+    "of root": (lambda path: None, None),
+    "of a user": (spoil_owner, "is below {}, which belongs to uid 1234"),
+    "a temporary folder, where a user could remove one": (
+        lambda path: path.chmod(0o1777),
+        "is below {}, which all users may write",
+    ),
+}
+
+
+@as_root
+@pytest.mark.parametrize("spoil, words", REMOVED.values(), ids=list(REMOVED))
+def test_folder_that_an_upgrade_removed(proc, tmp_path, monkeypatch, spoil, words):
+    """A package may have a folder for each version; what is left above it is judged."""
+    (tmp_path / "jvm").mkdir()
+    spoil(tmp_path / "jvm")
+    proc.process(7, "dockerd")
+    path = bytes(tmp_path / "jvm/java-17.0.1/bin/java") + b" (deleted)"
+    show_program(monkeypatch, path, st_dev=tmp_path.stat().st_dev)
+    assert judge(proc) == (words and f"its program {path.decode()} {words.format(tmp_path / 'jvm')}")
+
+
+def test_deleted_program_of_another_file_system(proc, monkeypatch):
+    """The file system of an old snap is not mounted any more."""
+    proc.process(7, "dockerd")
+    show_program(monkeypatch, b"/nonexistent/snap/7/etcd (deleted)", st_dev=1)
+    assert judge(proc).endswith("is not that file of this host (users=[root] accepts that, and unit and pid do)")
+    assert judge(proc, users=[0]) is None
+    show_program(monkeypatch, b"/bin/sh", st_ino=1)
+    assert judge(proc, users=[0]) == "its program /bin/sh is not that file of this host"
+
+
+def test_shared_program_is_judged_once(proc, monkeypatch):
+    """Thousands of processes may have one program."""
+    show_program(monkeypatch, b"/bin/sh")
+    judged = Identity(proc.procfs, "/nonexistent", True)
+    reads = []
+    stat = os.stat
+    monkeypatch.setattr(identity.os, "stat", lambda path, **options: reads.append(path) or stat(path, **options))
+    first, second = [b"/bin/sh", b"/bin", b"/"], [b"/usr/bin/sh", b"/usr/bin", b"/usr"]
+    for path, expected in ((b"/bin/sh", first), (b"/bin/sh", []), (b"/usr/bin/sh", second)):
+        show_program(monkeypatch, path)
+        reads.clear()
+        proc.process(7, "dockerd")
+        with proc.procfs.open(7) as directory:
+            assert judged.why_foreign(directory) is None
+        assert [path for path in reads if isinstance(path, bytes)] == expected
+
+
 def test_folder_that_was_renamed_meanwhile(proc, monkeypatch):
     proc.process(7, "dockerd")
     show_program(monkeypatch, b"/nonexistent/sh")
-    monkeypatch.setattr(identity, "_is_on_host", lambda _path, _facts: True)
+    monkeypatch.setattr(identity, "_is_on_host", lambda _path, _folder, _facts: True)
     assert judge(proc) == "its program /nonexistent/sh is not that file of this host"
 
 
@@ -226,6 +275,18 @@ def test_started_in_a_login(proc, monkeypatch):
         why = judge(proc)
         assert why is words if words is None else why.startswith(words)
     assert judge(proc, has_systemd=False) is None  # an administrator may have restarted it by sudo
+
+
+def test_container_that_was_started_from_a_login(proc, monkeypatch):
+    """All of its processes have the login of its init, and only another login matters."""
+    proc.process(1, "systemd", parent=0)
+    proc.write("1/loginuid", "1000")
+    proc.process(7, "dockerd")
+    show_program(monkeypatch, b"/bin/sh")
+    for login, words in (("1000", None), ("1001", "it was started in a login of uid 1001")):
+        proc.write("7/loginuid", login)
+        why = judge(proc)
+        assert why is words if words is None else why.startswith(words)
 
 
 def test_started_in_a_login_without_a_program(proc):
@@ -241,6 +302,23 @@ def test_set_uid_program(proc, monkeypatch):
     show_program(monkeypatch, b"/bin/sh", st_mode=0o104755)
     assert judge(proc) == "its program /bin/sh is set-uid, so any user may run it under any name"
     assert judge(proc, users=[0]) is None
+
+
+def test_set_uid_program_of_a_named_user(proc, monkeypatch):
+    proc.process(7, "batch", uids=(1000,) * 4)
+    show_program(monkeypatch, b"/bin/sh", st_mode=0o104755, st_uid=1000)
+    assert judge(proc, users=[1000]) is None
+    assert judge(proc, users=[1001]) is not None
+
+
+def test_program_that_a_group_may_write(proc, monkeypatch):
+    """Some packages install for a group of administrators: naming root accepts that."""
+    proc.process(7, "dockerd")
+    show_program(monkeypatch, b"/bin/sh", st_mode=0o100775, st_gid=50)
+    assert judge(proc).endswith("by its group 50 (users=[root] accepts that, and unit and pid do)")
+    assert judge(proc, users=[0]) is None
+    show_program(monkeypatch, b"/bin/sh", st_mode=0o100757)
+    assert judge(proc, users=[0]) == "other users may write its program /bin/sh"
 
 
 # --- settings ---------------------------------------------------------------------------
@@ -264,7 +342,7 @@ def test_find_uids():
     assert find_uids(["root"]) == {0}
     assert find_uids([]) == frozenset()
     for name in ("no-such-user", "a\0b", "\ud800"):
-        with pytest.raises(InputError, match="users: this host has no user"):
+        with pytest.raises(NotFoundError, match="users: this host has no user"):
             find_uids([name])
 
 

@@ -6,7 +6,7 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.claims import Claims
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
@@ -74,6 +74,7 @@ def test_is_foreign(processes):
 def test_find_users(processes):
     claims = Claims(processes.proc.procfs)
     assert claims.find_users(Pin("pid", "7", 1)) == frozenset()
-    assert claims.find_users(Pin("pid", "7", 1, users=("root",))) == {0}
-    with pytest.raises(InputError, match="this host has no user 'no-such-user'"):
-        claims.find_users(Pin("pid", "7", 1, users=("no-such-user",)))
+    assert claims.find_users(Pin("process", "x", 1, users=("root",))) == {0}
+    with pytest.raises(NotFoundError, match="this host has no user 'no-such-user'"):
+        claims.find_users(Pin("process", "x", 1, users=("no-such-user",)))
+    assert claims.find_users(Pin("pid", "7", 1, users=("no-such-user",))) == frozenset()

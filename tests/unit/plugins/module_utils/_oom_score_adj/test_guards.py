@@ -13,6 +13,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     MAX_SHOWN,
+    WHY_NOT_IMMUNE,
     find_self_managing,
     hands_on_immunity,
     is_guarded,
@@ -25,6 +26,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     shorten_name,
     warnings_for_inherited,
     warnings_for_missing,
+    warnings_for_not_immune,
     warnings_for_policy,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
@@ -154,6 +156,17 @@ def test_explain_what_was_passed_over():
     assert warnings_for_missing([passed._replace(changes=[change(7, 0, -999)])], {}) == []
     many = passed._replace(pin=pin, passed_over=strangers(MAX_SHOWN + 3))
     assert "; and 3 more. Name its user" in warnings_for_missing([many], {})[0]
+
+
+def test_warn_of_processes_that_are_not_immune():
+    pin = Pin("container", "web", -1000)
+    shells = tuple(one._replace(why=WHY_NOT_IMMUNE) for one in strangers(MAX_SHOWN + 1))
+    [warning] = warnings_for_not_immune([outcome(pin, [change(7, 0, -1000)], passed_over=strangers(1) + shells)])
+    assert warning.startswith("container=web: not pinned at -1000: process ")
+    assert warning.count("process ") == MAX_SHOWN
+    assert f", ...: {WHY_NOT_IMMUNE}" in warning
+    assert warnings_for_not_immune([outcome(pin, passed_over=shells)]) == []  # it is missing
+    assert warnings_for_not_immune([outcome(pin, [change(7, 0, -1000)], passed_over=strangers(1))]) == []
 
 
 def test_unit_without_process_is_found():

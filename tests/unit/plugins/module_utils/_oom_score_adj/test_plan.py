@@ -229,6 +229,23 @@ def test_immunity_passes_over_a_shell_of_a_user(host):
     assert host.scores(22) == [-1000]
 
 
+def test_shell_of_a_container_is_not_immune(host):
+    """Its image chose the name, and the administrator the container: a warning names the way."""
+    container = "c" * 64
+    cgroup = f"/system.slice/docker-{container}.scope"
+    (host.cgroups / cgroup[1:]).mkdir()
+    (host.cgroups / cgroup[1:] / "cgroup.procs").write_text("40\n41\n")
+    host.proc.process(40, "sh", cgroup=cgroup)
+    host.proc.process(41, "server", cgroup=cgroup, parent=40)
+    pin = Pin("container", container, -1000)
+    [warning] = host.results(pin)["warnings"]
+    assert host.scores(40, 41) == [0, -1000]
+    assert warning.startswith(f"container={container}: not pinned at -1000: process 40 (sh): a user or the maker of")
+    assert warning.endswith("use -999 or higher (force=true overrides)")
+    assert host.results(pin._replace(force=True))["warnings"] == []
+    assert host.scores(40, 41) == [-1000, -1000]
+
+
 def test_main_process_keeps_its_name_whoever_runs_it(host):
     """systemd itself reports it: it is no claim."""
     host.proc.process(20, "cron", uids=(1000,) * 4, cgroup="/system.slice/cron.service")

@@ -82,10 +82,10 @@ BAD = {
     "too many brackets": (pin("pattern", "(" * 5000 + ")" * 5000), InputError, "is not a regular expression"),
     "unknown user": (
         pin("process", "dockerd", users=("no-such-user",)),
-        InputError,
-        "users: this host has no user 'no-such-user'",
+        NotFoundError,
+        "users: this host has no user 'no-such-user' (missing=ignore or missing=warn accepts that)",
     ),
-    "NUL in a user": (pin("process", "dockerd", users=("a\0",)), InputError, "users: this host has no user"),
+    "NUL in a user": (pin("process", "dockerd", users=("a\0",)), NotFoundError, "users: this host has no user"),
 }
 
 
@@ -227,8 +227,11 @@ def test_pidfile_that_is_older_than_its_process(processes, pidfile):
     os.utime(str(pidfile), (started, started))
     assert processes.plan(pin("pidfile", pidfile)).outcomes[0].changes
     os.utime(str(pidfile), (started - 60, started - 60))
-    with pytest.raises(NotFoundError, match=r"process 10 \(dockerd\): it began after the pid file was written"):
+    words = r"process 10 \(dockerd\): it began after the pid file was written, .*\(force=true overrides\)"
+    with pytest.raises(NotFoundError, match=words):
         processes.plan(pin("pidfile", pidfile))
+    # The clock was set since: a host without a clock of its own boots in the past.
+    assert processes.plan(pin("pidfile", pidfile, force=True)).outcomes[0].changes
 
 
 JUNK = {
@@ -292,6 +295,16 @@ def test_pid_of_a_user_in_a_pidfile_of_root(crowd, pidfile):
     with pytest.raises(NotFoundError, match=r"process 66 \(dockerd\): it runs as uid 1000"):
         crowd.plan(pin("pidfile", pidfile))
     assert crowd.plan(pin("pidfile", pidfile, 500)).outcomes[0].changes
+
+
+def test_user_that_this_host_does_not_have(crowd):
+    """A play may name the users of many hosts: missing decides, and other targets are pinned."""
+    nobody = ("no-such-user",)
+    crowd.apply(pin("pid", 12, 7, users=nobody), pin("process", "dockerd", users=nobody, missing="ignore"))
+    assert crowd.scores(10, 12) == [0, 7]
+    crowd.apply(pin("process", "dockerd", None, state="absent", users=nobody))
+    [warning] = crowd.plan(pin("process", "dockerd", users=nobody, missing="warn")).warnings
+    assert warning == "users: this host has no user 'no-such-user'"
 
 
 def test_named_user(crowd, monkeypatch):
@@ -382,3 +395,6 @@ def test_named_processes_are_judged_and_no_others(crowd, monkeypatch):
     assert judged == [11]
     crowd.plan(pin("process", "exe", 300))  # raised
     assert judged == [11]
+    crowd.proc.process(14, "tool", parent=11)
+    crowd.plan(pin("process", "exe", children="pin"))  # once for its descendants, once for its own score
+    assert judged[1:] == [11, 11, 14]
