@@ -368,7 +368,10 @@ events:
           type: int
           sample: 12
     victims:
-      description: The processes that died, each once.
+      description:
+        - The processes that died, each once, in the order of the log. RV(events[].victims_count) counts all of them.
+        - At most 256 are listed. The newest event lists fewer if it would else be larger than 1 MiB.
+        - O(victim), O(unit) and RV(summary) take the first 4096 into account.
       returned: always
       type: list
       elements: dict
@@ -448,6 +451,11 @@ events:
           returned: always
           type: str
           sample: 0c2f6a1e-6f0b-4b5e-9d3c-2a7f8e1b4c5d
+    victims_count:
+      description: How many victims the log names. If RV(events[].victims) is shorter, the others were left out.
+      returned: always
+      type: int
+      sample: 1
     skipped_pids:
       description: Members of a killed group that were already exiting.
       returned: always
@@ -531,7 +539,7 @@ total:
   type: int
   sample: 2
 truncated:
-  description: Whether RV(events) lacks older events, because of O(limit) or their size.
+  description: Whether RV(events) lacks events that match, because of O(limit) or their size.
   returned: success
   type: bool
   sample: false

@@ -557,6 +557,11 @@ runs:
               returned: success
               type: str
               sample: null
+        victims_count:
+          description: See RV(oomguard.linux.oom_events#module:events[].victims_count).
+          returned: success
+          type: int
+          sample: 1
         skipped_pids:
           description: See RV(oomguard.linux.oom_events#module:events[].skipped_pids).
           returned: success

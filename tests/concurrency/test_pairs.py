@@ -24,14 +24,12 @@ import pytest
 from ansible.module_utils import basic
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import (  # noqa: F401  imported before forks
-    apply,
-    plan,
-)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply, plan
 from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root takes the lock")
 
+IMPORTED_BEFORE_FORKS = (apply, plan)
 PAIRS = int(os.environ.get("PAIRS", "20"))
 SEED = int(os.environ.get("SEED", str(random.randrange(1 << 30))))
 PROCESSES = 6

@@ -199,19 +199,33 @@ class LogFile:
             self.damage = str(error)
 
     def _proves_writers(self) -> bool:
-        """Return whether the whole file is proof of who wrote its lines (provenance.py)."""
+        """Return whether the whole file is proof of who wrote its lines (provenance.py).
+
+        A file proves nothing if it is damaged, unpacks to too much, or was rotated away meanwhile:
+        then its end is unknown. The reading itself reports the damage, after the lines before it.
+        """
         if self._proof is None:
-            self._proof = is_roots(self.path) and self._has_one_form()
+            try:
+                with translate_errors(self.path):
+                    self._proof = is_roots(self.path) and self._has_one_form()
+            except (DamageError, NotFoundError):
+                self._proof = False
         return self._proof
 
     def _has_one_form(self) -> bool:
         if _DMESG.match(self._sample):
             return True  # it is read as one JSON object, or not at all
-        with OpenFile(self.path, self._budget) as opened:
-            if not _EXPORT.match(self._sample):
-                return has_one_form(opened.stream)
-            is_small = opened.is_compressed or opened.status.st_size <= LARGEST_PROOF
-            return is_small and has_field_names(fields for _length, fields in read_export_entries(opened.stream))
+        # Half of the budget is left, so that the file can be read after that.
+        share = min(LARGEST_PROOF + LONGEST_ENTRY, self._budget.left // 2)
+        budget = Budget(share)
+        try:
+            with OpenFile(self.path, budget) as opened:
+                if not _EXPORT.match(self._sample):
+                    return has_one_form(opened.stream)
+                is_small = opened.is_compressed or opened.status.st_size <= LARGEST_PROOF
+                return is_small and has_field_names(fields for _length, fields in read_export_entries(opened.stream))
+        finally:
+            self._budget.left -= share - budget.left
 
     def _read_records(self, opened: OpenFile) -> Iterator[Record]:
         if _DMESG.match(self._sample):

@@ -13,7 +13,6 @@ Pure. The memory stays bounded, however many events a log holds.
 import heapq
 import json
 from collections import Counter, deque
-from itertools import accumulate
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import parse_utc
@@ -26,6 +25,9 @@ MAX_UNSETTLED = 100
 # The most names, and the most cgroups, whose kills are counted separately.
 # Only a forged log has more.
 MAX_NAMES = 4096
+
+# The most victims of an event that are returned. A group kill may have thousands.
+MAX_VICTIMS = 256
 
 
 class Window(NamedTuple):
@@ -74,7 +76,7 @@ class Collector:
         self._taken += 1
         if self._is_selected(event):
             push = heapq.heappush if len(self._kept) < self._limit + MAX_UNSETTLED else heapq.heappushpop
-            push(self._kept, (self._log, line, self._taken, event))
+            push(self._kept, (self._log, line, self._taken, _cut_victims(event, MAX_VICTIMS)))
 
     def end_log(self, boots: int, hold_from: Optional[int] = None) -> bool:
         """Finish the current log of that many boots; return whether events were held back.
@@ -120,24 +122,47 @@ class Collector:
                 if name in kills or len(kills) < MAX_NAMES:
                     kills[name] += times
         if event["killer"] == "kernel":
-            self.counts["logged_kills"] += times * len(event["victims"])
+            self.counts["logged_kills"] += times * event["victims_count"]
             # In a group kill the kernel counts the chosen process twice.
-            self.counts["explained"] += times * (len(event["victims"]) + (event["outcome"] == "group_kill"))
+            self.counts["explained"] += times * (event["victims_count"] + (event["outcome"] == "group_kill"))
 
     def select_newest(self, max_bytes: Optional[int] = None) -> List[Event]:
         """Return the newest matching events, at most C(limit), in the order in which they began.
 
-        With C(max_bytes) only as many are returned as fit into that size as JSON.
+        With C(max_bytes) an event that does not fit into what is left of that size, as JSON, is
+        skipped. The newest event is never skipped: it loses victims until it fits.
         """
         in_order = [event for _log, _line, _number, event in sorted(self._kept, key=lambda entry: entry[:3])]
         newest = in_order[-self._limit :]
         if max_bytes is None:
             return newest
-        sizes = accumulate(len(json.dumps(event)) + len(", ") for event in reversed(newest))
-        fitting = sum(size <= max_bytes for size in sizes)
-        return newest[len(newest) - fitting :]
+        fitting: List[Event] = []
+        for event in reversed(newest):
+            shown = event if fitting else _fit_victims(event, max_bytes)
+            size = _size_of(shown)
+            if size <= max_bytes or not fitting:
+                fitting.append(shown)
+                max_bytes -= size
+        return fitting[::-1]
 
     def summarize(self) -> List[Dict[str, Any]]:
         """Return the kills by name, the most kills first."""
         by_kills = sorted(self._kills_by_name.items(), key=lambda item: (-item[1], item[0] or ""))
         return [dict(name=name, kills=kills) for name, kills in by_kills if kills]
+
+
+def _cut_victims(event: Event, most: int) -> Event:
+    victims = event["victims"]
+    return event if len(victims) <= most else dict(event, victims=victims[:most])
+
+
+def _fit_victims(event: Event, max_bytes: int) -> Event:
+    """Return the event with fewer victims, until it fits. Only a forged log has so long names."""
+    while _size_of(event) > max_bytes and event["victims"]:
+        event = _cut_victims(event, len(event["victims"]) // 2)
+    return event
+
+
+def _size_of(event: Event) -> int:
+    """Return the bytes that an event adds to the result."""
+    return len(json.dumps(event)) + len(", ")

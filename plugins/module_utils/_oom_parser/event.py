@@ -105,6 +105,7 @@ def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -
         if announcement is None
         else dict(pid=announcement.pid, name=announcement.name, score=announcement.score),
         victims=victims,
+        victims_count=len(victims) + report.more_kills,
         skipped_pids=report.skipped_pids,
         panic_policy=report.panic.policy if report.panic else None,
         tasks_count=table.count if header or table.count else None,

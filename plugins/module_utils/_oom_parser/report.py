@@ -54,6 +54,7 @@ _KDUMP = " Kdump: loaded"
 MOST_WAITING = 8
 MOST_TASKS = 65536
 MOST_RAW_LINES = 4096
+MOST_VICTIMS = 4096  # of one report
 
 
 class UnsettledEvent(NamedTuple):
@@ -81,6 +82,7 @@ class Report:
         self.summary: Optional[Summary] = None
         self.announcement: Optional[Announcement] = None
         self.kills: List[Kill] = []
+        self.more_kills = 0  # beyond MOST_VICTIMS
         self.has_repeated_kill = False  # the first victim was printed a second time
         self.group: Optional[str] = None
         self.skipped_pids: List[int] = []
@@ -97,9 +99,18 @@ class Report:
             self.raw.append(record.raw)
 
     def add_kill(self, kill: Kill) -> None:
-        """Add a victim."""
-        self.has_repeated_kill = self.has_repeated_kill or (bool(self.kills) and kill.pid == self.kills[0].pid)
-        self.kills.append(kill)
+        """Add a victim, or count it if there are too many."""
+        is_repeated = bool(self.kills) and kill.pid == self.kills[0].pid
+        self.has_repeated_kill = self.has_repeated_kill or is_repeated
+        if len(self.kills) < MOST_VICTIMS:
+            self.kills.append(kill)
+        elif not is_repeated:
+            self.more_kills += 1
+
+    def add_skipped(self, pid: int) -> None:
+        """Add a member of the group that was already exiting."""
+        if len(self.skipped_pids) < MOST_VICTIMS:
+            self.skipped_pids.append(pid)
 
     def add_row(self, row: TableRow) -> None:
         """Add a row of the task table."""
@@ -406,7 +417,7 @@ def _take_group_kill(state: _State, record: Record, number: int, group: GroupKil
 
 def _take_skipped_victim(state: _State, _record: Record, _number: int, skipped: SkippedVictim) -> Optional[Report]:
     if state.ended:
-        state.ended.skipped_pids.append(skipped.pid)
+        state.ended.add_skipped(skipped.pid)
     return state.ended or state.open
 
 

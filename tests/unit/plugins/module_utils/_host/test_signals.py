@@ -33,8 +33,8 @@ def send(number=signal.SIGTERM):
 @pytest.mark.parametrize("number", ENDING_SIGNALS)
 def test_signal_interrupts(number):
     done = []
-    interrupted = pytest.raises(Interrupted, match=f"^the run was ended by {number.name}$")
-    with ending_signals() as signals, interrupted, signals.interrupt():
+    words = f"^the run was ended by {number.name}$"
+    with ending_signals() as signals, pytest.raises(Interrupted, match=words), signals.interrupt():
         send(number)
         done.append("more")
     assert done == []

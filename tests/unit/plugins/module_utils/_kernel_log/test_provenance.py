@@ -7,6 +7,7 @@
 import gzip
 import io
 import json
+import lzma
 import os
 
 import pytest
@@ -18,6 +19,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.provena
     has_one_form,
     is_roots,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams import Budget
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 
 KILL = "Out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
@@ -88,6 +90,38 @@ def test_trust_no_file_of_a_user(tmp_path, text):
     path.write_text(text)
     path.chmod(0o666)
     assert trust(path, text) == {None}
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+@pytest.mark.parametrize(
+    "first, more", [(KMSG + "\n", "6,6,1,-;{}\n"), (EXPORT, "MESSAGE={}\n\n")], ids=["kmsg", "export"]
+)
+def test_read_a_damaged_file_that_proves_nothing(root_owns, tmp_path, first, more, compress):
+    """The lines before the damage are returned, as from a file of plain text."""
+    whole = compress((first + "".join(more.format(os.urandom(99).hex()) for _ in range(9999))).encode())
+    (tmp_path / "log").write_bytes(whole[: len(whole) // 2])
+    log = LogFile(str(tmp_path / "log"))
+    records = list(log.records())
+    assert (records[0].text, records[0].trusted) == (KILL, None)
+    assert len(records) > 1000
+    assert "log is truncated or damaged" in log.damage
+
+
+@pytest.mark.parametrize("text", [KMSG + "\n", EXPORT], ids=["kmsg", "export"])
+def test_proof_leaves_a_part_of_the_budget(root_owns, tmp_path, text):
+    (tmp_path / "log").write_bytes(gzip.compress(text.encode() * 20000))
+    log = LogFile(str(tmp_path / "log"), budget=Budget(1 << 20))
+    records = list(log.records())
+    assert len(records) > 1000
+    assert {record.trusted for record in records} == {None}
+    assert "compressed files unpack to more than" in log.damage
+
+
+def test_a_file_that_was_rotated_away_proves_nothing(root_owns, tmp_path):
+    (tmp_path / "log").write_text(KMSG + "\n" + KMSG + "\n")
+    log = LogFile(str(tmp_path / "log"))
+    log._read_records = lambda opened: [os.unlink(log.path), *LogFile._read_records(log, opened)][1:]
+    assert [record.trusted for record in log.records()] == [None, None]
 
 
 def test_distrust_stays(tmp_path):

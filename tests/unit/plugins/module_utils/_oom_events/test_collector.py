@@ -13,6 +13,7 @@ EVER = Window(None, None)
 def event(pid, name="x", trusted=True, outcome="kill", time="2026-11-23T04:43:45Z", killer="kernel"):
     return dict(
         victims=[dict(pid=pid, name=name, cgroup="/" + name)],
+        victims_count=1,
         trusted=trusted,
         outcome=outcome,
         time=time,
@@ -97,8 +98,40 @@ def test_newest_events_fit_into_max_bytes():
         collected.take(line, event(line))
     size = len(str(event(1)).encode())
     assert [one["victims"][0]["pid"] for one in collected.select_newest(4 * size)] == [7, 8, 9]
-    assert collected.select_newest(1) == []
     assert len(collected.select_newest(None)) == 10
+
+
+def group_of(pid, size, cgroup="/x"):
+    victims = [dict(pid=pid + number, name="x", cgroup=cgroup) for number in range(size)]
+    return dict(event(pid), victims=victims, victims_count=size)
+
+
+def test_newest_event_is_always_returned():
+    """Its victims are cut until it fits; their count stays."""
+    collected = new_collector()
+    collected.take(1, event(1))
+    collected.take(2, group_of(2, 100, "/" + "x" * 1000))
+    newest = collected.select_newest(20000)[-1]
+    assert (len(newest["victims"]), newest["victims"][0]["pid"], newest["victims_count"]) == (12, 2, 100)
+    (newest,) = collected.select_newest(1)
+    assert (newest["victims"], newest["victims_count"]) == ([], 100)
+
+
+def test_skip_only_events_that_do_not_fit():
+    collected = new_collector()
+    for line, one in enumerate([event(1), group_of(2, 100), event(3)]):
+        collected.take(line, one)
+    assert [one["victims"][0]["pid"] for one in collected.select_newest(1000)] == [1, 3]
+
+
+def test_return_some_victims_and_count_all():
+    collected = new_collector()
+    collected.take(1, group_of(1, 3000))
+    (newest,) = collected.select_newest()
+    assert (len(newest["victims"]), newest["victims_count"]) == (collector.MAX_VICTIMS, 3000)
+    assert (collected.counts["logged_kills"], collected.summarize()) == (3000, [{"name": "x", "kills": 3000}])
+    collected.end_log(1, hold_from=1)
+    assert (collected.counts["logged_kills"], collected.summarize(), collected.select_newest()) == (0, [], [])
 
 
 def test_forged_names_are_bounded(monkeypatch):

@@ -339,6 +339,18 @@ def test_unlogged_kills_by_cgroup(monkeypatch, proc):
     assert facts["counts"]["unlogged_in"] == [{"cgroup": "/a", "oom_kill": 2, "logged_kills": 0}]
 
 
+def test_kill_of_a_large_group(tmp_path):
+    group = "Tasks in /g are going to be killed due to memory.oom.group set"
+    with open(str(tmp_path / "log"), "w") as stream:
+        stream.write(f"[1.0] {HEADER}\n[1.0] {memcg_kill(1, 'x')}\n[1.0] {group}\n")
+        stream.writelines(f"[1.0] {memcg_kill(pid, 'x')}\n" for pid in range(2, 3001))
+        stream.write(f"[1.0] {memcg_kill(1, 'x')}\n")
+    facts = gather.gather(query(paths=[str(tmp_path / "log")]), Procfs())
+    (newest,) = facts["events"]
+    assert (newest["outcome"], len(newest["victims"]), newest["victims_count"]) == ("group_kill", 256, 3000)
+    assert (facts["total"], facts["truncated"], facts["counts"]["logged_kills"]) == (1, False, 3000)
+
+
 def test_thousand_events_stay_below_a_mebibyte(tmp_path):
     path = (
         f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{'a' * 36}.slice"

@@ -373,6 +373,16 @@ def test_limit_up_to_4_20(lines):
     assert (event["constraint"], event["memcg"]["path"], event["victims"][0]["cgroup"]) == ("memcg", "/a", "/a/b")
 
 
+def test_bounded_victims(monkeypatch):
+    """The kills beyond the bound are counted, but not the second line of the chosen process."""
+    monkeypatch.setattr(MODULE + ".MOST_VICTIMS", 2)
+    skipped = "Memory cgroup out of memory: OOM victim {} (x) is already exiting. Skip killing the task"
+    lines = [memcg_kill(1), GROUP, *(memcg_kill(pid) for pid in (2, 3, 1, 4)), *map(skipped.format, (5, 6, 7))]
+    (event,) = parse_events(parse_lines([HEADER, *lines]))
+    assert ([victim["pid"] for victim in event["victims"]], event["victims_count"]) == ([1, 2], 4)
+    assert event["skipped_pids"] == [5, 6]
+
+
 def test_bounded_memory(monkeypatch):
     monkeypatch.setattr(MODULE + ".MOST_TASKS", 2)
     monkeypatch.setattr(MODULE + ".MOST_RAW_LINES", 2)

@@ -153,7 +153,7 @@ def test_count_without_a_counter_or_a_log(monkeypatch):
     watch = watch_of(Log([], [], [kernel_line(7)]))
     count = start_count(watch, counters(monkeypatch, None))
     assert finish_count(watch, counters(monkeypatch, None), count) == (None, 1)
-    closed = KillWatch(lambda: Log())
+    closed = KillWatch(Log)
     assert finish_count(closed, counters(monkeypatch, 9), KillCount(0, 5)) == (4, 0)
 
 
