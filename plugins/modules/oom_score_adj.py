@@ -513,10 +513,14 @@ def main() -> None:
         plan = plan_pins(procfs, systemd, pins, least_percent)
         outcomes, warnings = plan.outcomes, plan.warnings
         if plan.changed and not module.check_mode:
+            from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
             from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 
             procfs, systemd = Procfs(), Systemd()  # what was read before the lock does not count
-            plan, applied = apply_locked(procfs, systemd, lambda: plan_pins(procfs, systemd, pins, least_percent))
+            try:
+                plan, applied = apply_locked(procfs, systemd, lambda: plan_pins(procfs, systemd, pins, least_percent))
+            except Interrupted as error:
+                module.fail_json(msg=printable(str(error)))
             outcomes, warnings = applied.outcomes, plan.warnings + applied.warnings
     except OomError as error:
         module.fail_json(msg=printable(str(error)))

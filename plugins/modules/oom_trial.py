@@ -690,6 +690,7 @@ duration_s:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import prepare_kill_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import prepare_overcommit_trial
@@ -719,7 +720,7 @@ def main() -> None:
         prepare = prepare_overcommit_trial if request.scope == "overcommit" else prepare_kill_trial
         trial = prepare(request)
         answer = trial.preview() if module.check_mode else trial.run()
-    except OomError as error:
+    except (OomError, Interrupted) as error:
         module.fail_json(msg=printable(str(error)))
     except (OSError, MemoryError) as error:
         module.fail_json(msg=printable(f"the trial failed and was cleaned up: {str(error) or 'not enough memory'}"))

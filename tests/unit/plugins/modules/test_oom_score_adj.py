@@ -5,9 +5,12 @@
 """The module as Ansible runs it: its answer is what its documentation says."""
 
 import functools
+import os
+import signal
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
@@ -99,6 +102,21 @@ def test_refusal_fails_with_its_sentence(host, run_module):
     assert (answer["failed"], answer["msg"]) == (
         True,
         "missing=warn next to targets has no effect; set it in each target",
+    )
+
+
+def test_signal_fails_with_its_sentence(host, run_module, monkeypatch):
+    real = ProcessDir.set_score
+
+    def write_and_end(directory, score):
+        real(directory, score)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(ProcessDir, "set_score", write_and_end)
+    answer = run_module("oom_score_adj", unit="docker", score=-500)
+    assert (answer["failed"], answer["msg"]) == (
+        True,
+        "the run was ended by SIGTERM: all that it had changed was put back",
     )
 
 
