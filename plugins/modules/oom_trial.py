@@ -714,16 +714,21 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = dict(module.params)
+    phase = "the checks before the trial failed, and nothing was started"
     try:
         memory_limit_kb = parse_size_kb("memory_limit", options.pop("memory_limit"))
         request = TrialRequest(memory_limit_kb=memory_limit_kb, **options)
         prepare = prepare_overcommit_trial if request.scope == "overcommit" else prepare_kill_trial
         trial = prepare(request)
-        answer = trial.preview() if module.check_mode else trial.run()
+        if module.check_mode:
+            answer = trial.preview()
+        else:
+            phase = "the trial failed and was cleaned up"
+            answer = trial.run()
     except (OomError, Interrupted) as error:
         module.fail_json(msg=printable(str(error)))
     except (OSError, MemoryError) as error:
-        module.fail_json(msg=printable(f"the trial failed and was cleaned up: {str(error) or 'not enough memory'}"))
+        module.fail_json(msg=printable(f"{phase}: {str(error) or 'not enough memory'}"))
     module.exit_json(changed=False, **printable_values(answer))
 
 

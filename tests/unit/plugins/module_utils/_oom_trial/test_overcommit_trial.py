@@ -257,7 +257,7 @@ def test_a_kill_in_the_log_refutes():
 
 @pytest.fixture
 def log_and_hog(tmp_path):
-    """Return a kernel log that can be closed once, and the file with the pid of a hog that goes on."""
+    """Return a kernel log that must be closed, and the file for the pid of a hog that must end."""
     closed = []
 
     class Log(log_with()):
@@ -299,7 +299,7 @@ def test_signal_before_the_hog_starts_none(trial, tmp_path):
         def seek_end(self):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Interrupted, match="^the run was ended by SIGTERM"):
+    with pytest.raises(Interrupted, match=r"^the run was ended by SIGTERM"):
         trial(f"touch {tmp_path / 'started'}", open_log=Log).run()
     assert not (tmp_path / "started").exists()
 
