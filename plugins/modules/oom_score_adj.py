@@ -452,7 +452,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values, text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
     SELECTORS,
     parse_targets,
@@ -513,13 +513,21 @@ def main() -> None:
         plan = plan_pins(procfs, systemd, pins, least_percent)
         outcomes, warnings = plan.outcomes, plan.warnings
         if plan.changed and not module.check_mode:
+            from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
             from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 
             procfs, systemd = Procfs(), Systemd()  # what was read before the lock does not count
-            plan, applied = apply_locked(procfs, systemd, lambda: plan_pins(procfs, systemd, pins, least_percent))
+            try:
+                plan, applied = apply_locked(procfs, systemd, lambda: plan_pins(procfs, systemd, pins, least_percent))
+            except Interrupted as error:
+                module.fail_json(msg=printable(str(error)))
             outcomes, warnings = applied.outcomes, plan.warnings + applied.warnings
     except OomError as error:
         module.fail_json(msg=printable(str(error)))
+    except OSError as error:  # of the plan, or of a run that has put back what it changed
+        path = text_of(error.filename) if isinstance(error.filename, bytes) else error.filename
+        reason = f"{path}: {error.strerror}" if path is not None else error.strerror or str(error)
+        module.fail_json(msg=printable(f"the scores cannot be read or set: {reason}"))
     for warning in warnings:
         module.warn(printable(warning))
     module.exit_json(**printable_values(pin_results(outcomes, plan.killable)))

@@ -695,6 +695,7 @@ duration_s:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import prepare_kill_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import prepare_overcommit_trial
@@ -718,16 +719,21 @@ def main() -> None:
         supports_check_mode=True,
     )
     options = dict(module.params)
+    phase = "the checks before the trial failed, and nothing was started"
     try:
         memory_limit_kb = parse_size_kb("memory_limit", options.pop("memory_limit"))
         request = TrialRequest(memory_limit_kb=memory_limit_kb, **options)
         prepare = prepare_overcommit_trial if request.scope == "overcommit" else prepare_kill_trial
         trial = prepare(request)
-        answer = trial.preview() if module.check_mode else trial.run()
-    except OomError as error:
+        if module.check_mode:
+            answer = trial.preview()
+        else:
+            phase = "the trial failed and was cleaned up"
+            answer = trial.run()
+    except (OomError, Interrupted) as error:
         module.fail_json(msg=printable(str(error)))
     except (OSError, MemoryError) as error:
-        module.fail_json(msg=printable(f"the trial failed and was cleaned up: {str(error) or 'not enough memory'}"))
+        module.fail_json(msg=printable(f"{phase}: {str(error) or 'not enough memory'}"))
     module.exit_json(changed=False, **printable_values(answer))
 
 

@@ -16,13 +16,15 @@ import signal
 from types import FrameType
 from typing import Any, Dict, Iterator, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class Interrupted(OomError):
-    """A signal asked the run to end."""
+class Interrupted(BaseException):
+    """A signal asked the run to end.
+
+    It is no OomError, so that code which tolerates failures does not swallow it: a signal is raised
+    only once. KeyboardInterrupt is outside of Exception for the same reason.
+    """
 
 
 class EndingSignals:

@@ -92,10 +92,12 @@ def _doubt(event: Event, trial: TrialCgroup) -> Optional[str]:
         return "a process of the trial"
     if path is None:
         return None if trial.counters_fit else "its cgroup is not in the log, and no counter rules out the trial's"
-    if trial.name and trial.name in path:
-        return f"its cgroup {path} is named like the trial's"
     if trial.path is None:
+        if trial.name and trial.name in path.split("/"):
+            return f"its cgroup {path} is named like the trial's"
         return "the log does not show where the trial's own cgroup is"
+    if trial.path != "/" and (path + "/").startswith(trial.path + "/"):
+        return f"its cgroup {path} is the trial's"
     if path == "/" or (trial.path + "/").startswith(path.rstrip("/") + "/"):
         return f"its cgroup {path} contains the trial"
     return None

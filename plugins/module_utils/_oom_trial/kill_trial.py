@@ -160,10 +160,10 @@ class KillTrial:
         started_at = time.monotonic()
         deadline = started_at + self._request.timeout
         runs: List[ObservedRun] = []
-        self._watch.start()
         with ending_signals() as signals:
             try:
                 with signals.interrupt():
+                    self._watch.start()
                     self._launcher.sweep()
                     cgroup = self._launcher.open(None if self._design.scope == "host" else self._design.limit_kb)
                     start = self._look_around()

@@ -145,12 +145,13 @@ class CgroupLauncher(Launcher):
         failures = []
         for parent in self._parents:
             cgroup = MemoryCgroup(self._hierarchy, os.path.join(parent, _own_name(self._procfs)))
+            self._cgroup = cgroup  # first: a signal during create() must not leave the folder behind
             try:
                 cgroup.create()
             except (AccessError, UnsupportedError) as error:
+                self._cgroup = None
                 failures.append(str(error))
                 continue
-            self._cgroup = cgroup
             if limit_kb is not None:
                 cgroup.set_limit(limit_kb)
             return cgroup

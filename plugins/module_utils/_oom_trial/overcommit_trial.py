@@ -21,6 +21,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy, own_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import (
+    EndingSignals,
+    Interrupted,
+    ending_signals,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.attribution import TrialCgroup, sort_other_kills
@@ -133,18 +138,29 @@ class OvercommitTrial:
         return dict(self._facts(), **build_unrun_answer())
 
     def run(self) -> Dict[str, Any]:
-        """Run the trial and return the module's answer."""
+        """Run the trial and return the module's answer.
+
+        Raises Interrupted after a signal that ends the module, and OomError if the trial
+        cannot be carried out. No hog runs on in either case.
+        """
         started_at = time.monotonic()
-        self._watch.start()
-        before, hits = self._procfs.processes(), self._limit_hits()
-        count = start_count(self._watch, self._procfs)
-        attempts = [
-            self._attempt("treatment", "refused", self._limit_kb),
-            self._attempt("control", "granted", min(self._headroom_kb // CONTROL_FRACTION, CONTROL_MAX_KB)),
-        ]
-        counted, logged = finish_count(self._watch, self._procfs, count)
-        events = self._watch.kills(count.position)
-        self._watch.close()
+        with ending_signals() as signals:
+            try:
+                with signals.interrupt():
+                    self._watch.start()
+                    before, hits = self._procfs.processes(), self._limit_hits()
+                    count = start_count(self._watch, self._procfs)
+                attempts = [
+                    self._attempt(signals, "treatment", "refused", self._limit_kb),
+                    self._attempt(signals, "control", "granted", self._control_kb()),
+                ]
+                with signals.interrupt():
+                    counted, logged = finish_count(self._watch, self._procfs, count)
+                    events = self._watch.kills(count.position)
+            except Interrupted as error:
+                raise Interrupted(f"{error}: no hog of the trial runs on") from None
+            finally:
+                self._watch.close()
         at_limits = [event for event in events if event["constraint"] == "memcg"]
         unrelated, doubtful = sort_other_kills(at_limits, self._own_cgroup(attempts, hits))
         harmed = [event for event in events if event not in unrelated]
@@ -203,7 +219,12 @@ class OvercommitTrial:
             counters_fit=path is not None and hits is not None and hits == self._limit_hits(),
         )
 
-    def _attempt(self, name: str, expected: str, size_kb: int) -> Attempt:
+    def _control_kb(self) -> int:
+        """Return the size of the small request of the control."""
+        return min(self._headroom_kb // CONTROL_FRACTION, CONTROL_MAX_KB)
+
+    def _attempt(self, signals: EndingSignals, name: str, expected: str, size_kb: int) -> Attempt:
+        """Run the hog once. A signal waits until it has been started, and then kills it."""
         command = [
             self._request.hog,
             "--host",
@@ -221,8 +242,9 @@ class OvercommitTrial:
         deadline = time.monotonic() + self._request.timeout + DEADLINE_SECONDS
         hog = start_actor(command)
         try:
-            ended = wait_until(lambda: hog.ended, [hog], deadline)
-            code, number = (hog.wait() if ended else None) or (None, None)
+            with signals.interrupt():
+                ended = wait_until(lambda: hog.ended, [hog], deadline)
+                code, number = (hog.wait() if ended else None) or (None, None)
         finally:
             hog.kill()
         got_kb = next((phase["kb"] for phase in reversed(hog.phases) if "kb" in phase), 0)

@@ -114,7 +114,7 @@ def parse_phase(line: bytes) -> Optional[Dict[str, Any]]:
     phase = {"phase": values["phase"]}
     for key, (least, most) in _RANGES.items():
         value = values.get(key)
-        if type(value) is int and least <= value <= most:
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
             phase[key] = value
     return phase
 

@@ -5,11 +5,14 @@
 """The module as Ansible runs it: its answer is what its documentation says."""
 
 import functools
+import os
+import signal
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply, plan
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
 
@@ -99,6 +102,52 @@ def test_refusal_fails_with_its_sentence(host, run_module):
     assert (answer["failed"], answer["msg"]) == (
         True,
         "missing=warn next to targets has no effect; set it in each target",
+    )
+
+
+def test_signal_fails_with_its_sentence(host, run_module, monkeypatch):
+    real = ProcessDir.set_score
+
+    def write_and_end(directory, score):
+        real(directory, score)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(ProcessDir, "set_score", write_and_end)
+    answer = run_module("oom_score_adj", unit="docker", score=-500)
+    assert (answer["failed"], answer["msg"]) == (
+        True,
+        "the run was ended by SIGTERM: all that it had changed was put back",
+    )
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (PermissionError(13, "Permission denied", b"/proc/10/\xff\x1b"), "/proc/10/\\xff\\x1b: Permission denied"),
+        (PermissionError(13, "Permission denied", "/run/systemd"), "/run/systemd: Permission denied"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+        (OSError("of a library"), "of a library"),
+    ],
+)
+@pytest.mark.parametrize("file, step", [(plan, "plan_pins"), (apply, "apply_locked")])
+def test_system_error_is_one_sentence(host, run_module, monkeypatch, file, step, error, words):
+    def fail(*_arguments):
+        raise error
+
+    monkeypatch.setattr(file, step, fail)
+    answer = run_module("oom_score_adj", unit="docker", score=-500)
+    assert (answer["failed"], answer["msg"]) == (True, f"the scores cannot be read or set: {words}")
+    assert host.score(10) == -300
+
+
+def test_unreadable_cgroup_is_one_sentence(host, run_module, tmp_path):
+    procs = tmp_path / "cgroup/system.slice/docker.service/cgroup.procs"
+    procs.unlink()
+    procs.symlink_to(procs)
+    answer = run_module("oom_score_adj", unit="docker", score=-500)
+    assert (answer["failed"], answer["msg"]) == (
+        True,
+        f"the scores cannot be read or set: {procs}: Too many levels of symbolic links",
     )
 
 

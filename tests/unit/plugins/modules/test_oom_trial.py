@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import prepare_overcommit_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest
 from ansible_collections.oomguard.linux.plugins.modules import oom_trial
@@ -79,15 +80,44 @@ def test_every_refusal_is_one_sentence(run_module, options, words):
     "error, words",
     [(MemoryError(), "not enough memory"), (OSError(12, "Cannot allocate memory"), "Cannot allocate memory")],
 )
-def test_too_little_memory_is_one_sentence(run_module, monkeypatch, error, words):
-    def fail(_request):
-        raise error
+@pytest.mark.parametrize(
+    "failing, check_mode, phase",
+    [
+        ("prepare", False, "the checks before the trial failed, and nothing was started: "),
+        ("preview", True, "the checks before the trial failed, and nothing was started: "),
+        ("run", False, "the trial failed and was cleaned up: "),
+    ],
+)
+def test_too_little_memory_is_one_sentence(run_module, monkeypatch, error, words, failing, check_mode, phase):
+    class Trial:
+        def __init__(self, _request):
+            self.reach("prepare")
 
-    monkeypatch.setattr(oom_trial, "prepare_kill_trial", fail)
-    answer = run_module("oom_trial", hog="/bin/true")
+        def preview(self):
+            self.reach("preview")
+
+        def run(self):
+            self.reach("run")
+
+        def reach(self, name):
+            if name == failing:
+                raise error
+
+    monkeypatch.setattr(oom_trial, "prepare_kill_trial", Trial)
+    answer = run_module("oom_trial", check_mode, hog="/bin/true")
     assert answer["failed"]
-    assert answer["msg"].startswith("the trial failed and was cleaned up: ")
+    assert answer["msg"].startswith(phase)
     assert words in answer["msg"]
+
+
+@pytest.mark.parametrize("scope", ["cgroup", "overcommit"])
+def test_a_signal_is_one_sentence(run_module, monkeypatch, scope):
+    def fail(_request):
+        raise Interrupted("the run was ended by SIGTERM")
+
+    monkeypatch.setattr(oom_trial, "prepare_overcommit_trial" if scope == "overcommit" else "prepare_kill_trial", fail)
+    answer = run_module("oom_trial", hog="/bin/true", scope=scope)
+    assert (answer["failed"], answer["msg"]) == (True, "the run was ended by SIGTERM")
 
 
 def test_escape_what_a_user_chose(run_module, undocumented, monkeypatch):

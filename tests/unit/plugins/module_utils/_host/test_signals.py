@@ -4,6 +4,7 @@
 
 """Signals that end a run: where they interrupt it, and where they wait."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -38,6 +39,11 @@ def test_signal_interrupts(number):
         send(number)
         done.append("more")
     assert done == []
+
+
+def test_code_that_tolerates_failures_does_not_swallow_a_signal():
+    with ending_signals() as signals, pytest.raises(Interrupted), signals.interrupt(), contextlib.suppress(Exception):
+        send()
 
 
 def test_undo_is_not_interrupted():

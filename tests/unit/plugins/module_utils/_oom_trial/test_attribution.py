@@ -43,12 +43,29 @@ OTHERS = {
     "a cpuset": (kill(1, constraint="cpuset"), TRIAL, "not at the limit of a memory cgroup"),
     "unknown": (kill(1, constraint=None), TRIAL, "not at the limit of a memory cgroup"),
     "a process of ours": (kill(10, path="/a"), TRIAL, "a process of the trial"),
-    "our own cgroup": (kill(1, path=TRIAL.path), TRIAL, "is named like the trial's"),
+    "our own cgroup": (kill(1, path=TRIAL.path), TRIAL, f"its cgroup /user.slice/{NAME} is the trial's"),
     "the cgroup above": (kill(1, path="/user.slice"), TRIAL, "its cgroup /user.slice contains the trial"),
     "the root": (kill(1, path="/"), TRIAL, "its cgroup / contains the trial"),
-    "our name elsewhere": (kill(1, path=f"/a/{NAME}/b"), TRIAL, "is named like the trial's"),
-    "our name within a name": (kill(1, path=f"/a/x{NAME}"), TRIAL, "is named like the trial's"),
+    "below our own cgroup": (kill(1, path=f"{TRIAL.path}/b"), TRIAL, f"its cgroup /user.slice/{NAME}/b is the trial's"),
+    "our name elsewhere": (kill(1, path=f"/a/{NAME}/b"), TRIAL, None),
+    "our name within a name": (kill(1, path=f"/user.slice/{NAME}x"), TRIAL, None),
+    "a short name of ours": (kill(1, path="/data/a"), TRIAL._replace(name="a", path="/a"), None),
+    "our name, our place is unknown": (
+        kill(1, path=f"/a/{NAME}/b"),
+        TRIAL._replace(path=None),
+        f"its cgroup /a/{NAME}/b is named like the trial's",
+    ),
+    "our name within a name, our place is unknown": (
+        kill(1, path=f"/a/x{NAME}"),
+        TRIAL._replace(path=None),
+        "where the trial's own cgroup is",
+    ),
     "our place is unknown": (kill(1, path="/a"), TRIAL._replace(path=None), "where the trial's own cgroup is"),
+    "our name and our place are unknown": (
+        kill(1, path="/a"),
+        TRIAL._replace(name="", path=None),
+        "where the trial's own cgroup is",
+    ),
     "a trial in the root cgroup": (kill(1, path="/a"), TRIAL._replace(name="", path="/"), None),
 }
 

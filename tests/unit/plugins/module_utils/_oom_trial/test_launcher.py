@@ -16,6 +16,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Acce
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy, memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted, ending_signals
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import launcher as launcher_file
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import (
     CgroupLauncher,
@@ -410,3 +411,27 @@ def test_one_slice_that_cannot_be_stopped_is_no_veto(slices):
         f"#!/bin/sh\ncase $2 in *_1.slice) exit 1;; *.slice) rmdir {slices.mount}/$2;; esac\n"
     )
     assert slices.launcher.sweep() == ["oomguardtrial_99999999_2.slice"]
+
+
+def test_a_signal_ends_the_sweep(slices):
+    """A slice that cannot be stopped is tolerated, a signal that ends the run is not."""
+    (slices.mount / "oomguardtrial_99999999_1.slice").mkdir()
+    (slices.mount.parent / "systemctl").write_text("#!/bin/sh\nkill -TERM $PPID\nexec sleep 5\n")
+    with ending_signals() as signals, pytest.raises(Interrupted), signals.interrupt():
+        slices.launcher.sweep()
+
+
+def test_a_signal_while_the_cgroup_is_made_leaves_no_folder(monkeypatch):
+    real = MemoryCgroup.create
+
+    def create_and_end(cgroup):
+        real(cgroup)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(MemoryCgroup, "create", create_and_end)
+    parent = memory_hierarchy(Procfs()).mount
+    interrupted = CgroupLauncher(Procfs(), memory_hierarchy(Procfs()), [parent])
+    with ending_signals() as signals, pytest.raises(Interrupted), signals.interrupt():
+        interrupted.open(None)
+    assert interrupted.close() == []
+    assert not os.path.exists(os.path.join(parent, launcher_file._own_name(Procfs())))

@@ -8,11 +8,14 @@ This host must not get such a limit, so molecule/overcommit runs the real trial 
 """
 
 import os
+import signal
+import threading
 import time
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import parse_kmsg_line
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import overcommit_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import (
@@ -247,3 +250,68 @@ def test_a_kill_in_the_log_refutes():
         "inconclusive",
         ["kills cannot be ruled out: no log"],
     )
+
+
+# --- every way out ----------------------------------------------------------------
+
+
+@pytest.fixture
+def log_and_hog(tmp_path):
+    """Return a kernel log that must be closed, and the file for the pid of a hog that must end."""
+    closed = []
+
+    class Log(log_with()):
+        def close(self):
+            closed.append(True)
+
+    yield Log, tmp_path / "pid"
+    assert closed == [True]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signal_ends_the_hog(trial, log_and_hog, number):
+    log, pid = log_and_hog
+    hanging = trial(f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 30", open_log=log, timeout=20)
+    usual = signal.signal(number, lambda *_arguments: None)
+
+    def send_when_started():
+        deadline = time.monotonic() + 10
+        while not pid.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=send_when_started)
+    thread.start()
+    started = time.monotonic()
+    try:
+        with pytest.raises(Interrupted, match=f"^the run was ended by {number.name}: no hog of the trial runs on$"):
+            hanging.run()
+    finally:
+        thread.join()
+        signal.signal(number, usual)
+    assert time.monotonic() - started < 15
+
+
+def test_signal_before_the_hog_starts_none(trial, tmp_path):
+    class Log(log_with()):
+        def seek_end(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted, match=r"^the run was ended by SIGTERM"):
+        trial(f"touch {tmp_path / 'started'}", open_log=Log).run()
+    assert not (tmp_path / "started").exists()
+
+
+def test_failure_ends_the_hog(trial, log_and_hog, monkeypatch):
+    log, pid = log_and_hog
+
+    def fail(_condition, _programs, _deadline):
+        while not pid.exists():
+            time.sleep(0.01)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(overcommit_trial, "wait_until", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        trial(f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 30", open_log=log).run()
