@@ -72,7 +72,8 @@ options:
         container; or its executable is not a file of this host that belongs to root and that only root may write, or a
         folder above it belongs to another user or may be written by all users.
       - Any user can run a set-uid program such as sudo under any name. Name V(root) to select a daemon with such a
-        program, such as exim.
+        program, such as exim, or with a program that another group may write.
+      - A name that does not exist on a host counts as a missing target, see O(missing).
       - What was passed over is in RV(targets[].skipped_foreign). A warning reports it if nothing else matched.
       - Select a process in a container by O(container) or O(cgroup). O(unit), O(cgroup) and O(pid) need no O(users).
       - Without root, the caller's own processes can be selected without this option.
@@ -123,8 +124,9 @@ options:
     default: fail
   force:
     description:
-      - Override a refusal. The module refuses to pin a daemon that manages its own score, such as sshd; to make a
-        daemon immune that starts jobs, such as cron; and to go below O(min_killable_percent).
+      - Override a refusal. The module refuses to pin a daemon that manages its own score, such as sshd. It refuses
+        immunity for a daemon that starts jobs, such as cron, and what goes below O(min_killable_percent).
+      - Also accept a O(pidfile) that is older than its process, as after a clock was set.
     type: bool
     default: false
   targets:

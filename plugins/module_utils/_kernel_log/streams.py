@@ -198,12 +198,13 @@ class _XzReader:
         """Return at most this many bytes; none at the end."""
         while True:
             data = b""
-            if self._decompressor.eof:
+            # pylint takes these two properties for methods.
+            if self._decompressor.eof:  # pylint: disable=using-constant-test
                 data = (self._decompressor.unused_data or self._raw.read(_CHUNK_BYTES)).lstrip(b"\0")
                 if not data.startswith(_XZ):  # xz(1), too, ignores what follows the last stream
                     return b""
                 self._decompressor = lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
-            elif self._decompressor.needs_input:
+            elif self._decompressor.needs_input:  # pylint: disable=using-constant-test
                 data = self._raw.read(_CHUNK_BYTES)
                 if not data:
                     raise EOFError("Compressed file ended before the end-of-stream marker was reached")
