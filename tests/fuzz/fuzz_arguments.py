@@ -101,10 +101,15 @@ class Watch:
         """Raise Broken for what the calls inside should not have done."""
         self.active, self.broken = True, None
         write, fork = os.write, os.fork
-        os.write, os.fork = (
-            self._refuse_write,
-            lambda: fork() or os._exit(1),
-        )  # a child that only probes; it ends at once
+
+        def fork_in_vain():
+            """Fork a child that only probes: it ends at once."""
+            pid = fork()
+            if pid == 0:
+                os._exit(1)
+            return pid
+
+        os.write, os.fork = self._refuse_write, fork_in_vain
         try:
             yield
         finally:

@@ -70,7 +70,7 @@ class SysctlPolicy(abc.ABC):
 
     @abc.abstractmethod
     def can_stop_processes(self, before: SysctlValues, after: SysctlValues) -> bool:
-        """Whether processes that could start under the values before may fail under those after.
+        """Return whether processes that could start before the change may fail after it.
 
         If so, a proof that one can start is part of the change.
         """

@@ -98,7 +98,7 @@ def test_trust_no_file_of_a_user(tmp_path, text):
 )
 def test_read_a_damaged_file_that_proves_nothing(root_owns, tmp_path, first, more, compress):
     """The lines before the damage are returned, as from a file of plain text."""
-    whole = compress((first + "".join(more.format(os.urandom(99).hex()) for _ in range(9999))).encode())
+    whole = compress((first + "".join(more.format(os.urandom(99).hex()) for _number in range(9999))).encode())
     (tmp_path / "log").write_bytes(whole[: len(whole) // 2])
     log = LogFile(str(tmp_path / "log"))
     records = list(log.records())

@@ -271,3 +271,9 @@ def test_refuse_hang_at_boot_with_file_and_line(sysctl_tree, path, options, word
     with pytest.raises(InputError) as error:
         refuse_on(sysctl_tree, dict(on_oom="panic", **options))
     assert words.format(path) in str(error.value)
+
+
+def test_no_figures_besides_the_sysctls(sysctl_tree):
+    policy = OomPolicy({DUMP_TASKS: 1}, HostQueries(lambda: True, list, list))
+    plan = read_and_plan(sysctl_tree.host, SysctlRequest(policy, True, FILE))
+    assert policy.figures(plan) == {}
