@@ -150,10 +150,10 @@ bench: bench-packages guest-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## Com
 	$(call scenario,$(BENCH),bench)
 
 .PHONY: fuzz
-fuzz: $(FUZZ)/.done $(LINK)/$(COLLECTION) ## Look for input that breaks the parser (RUNS=N)
+fuzz: $(FUZZ)/.done $(LINK)/$(COLLECTION) ## Look for input that breaks the parser (RUNS=N, SEED=N)
 	$(call say,fuzzing)
 	@mkdir -p $(BUILD)/fuzz
-	cd $(BUILD)/fuzz && PYTHONPATH=$(LINK) $(FUZZ)/bin/python $(CURDIR)/tests/fuzz/fuzz_parser.py corpus -runs=$(or $(RUNS),50000) -max_len=400
+	cd $(BUILD)/fuzz && PYTHONPATH=$(LINK) $(FUZZ)/bin/python $(CURDIR)/tests/fuzz/fuzz_parser.py corpus -runs=$(or $(RUNS),50000) -seed=$(or $(SEED),1) -max_len=400
 
 .PHONY: fuzz-arguments fuzz-host-text
 fuzz-arguments: $(MAIN)/.done $(LINK)/$(COLLECTION) ## Call every module with random arguments in check mode (RUNS=N)

@@ -39,6 +39,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.summary import parse_summary
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import (
     LONGEST_NAME,
+    LONGEST_PATH,
     NAME_BYTES,
     count_name_bytes,
     is_inside,
@@ -182,20 +183,24 @@ def parse_memcg_limit(text: str) -> Optional[MemcgLimit]:
     """Return the limit that was hit; 3.16 writes the two halves into two records.
 
     The task's cgroup lies in the one that reached its limit. Both are None if that leaves two
-    places to split the line at.
+    places to split the line at, or if the record may have cut a path.
     """
-    if text.startswith(_TASK_IN + "/"):
-        paths = text[len(_TASK_IN) :]
-        if " " + LIMIT_OF not in paths:
-            return MemcgLimit(paths, None)
-        is_cut = paths.endswith(LIMIT_OF)
-        split = None if is_cut else split_paths(paths, " " + LIMIT_OF, is_inside)
-        return MemcgLimit(*split) if split else MemcgLimit(None, None)
-    if text.lstrip().startswith(LIMIT_OF + "/"):
+    is_task = text.startswith(_TASK_IN + "/")
+    is_limit = text.lstrip().startswith(LIMIT_OF + "/")
+    if not (is_task or is_limit or text.startswith(_REACHED + "/")):
+        return None
+    if count_name_bytes(text) > LONGEST_PATH:
+        return MemcgLimit(None, None)
+    if is_limit:
         return MemcgLimit(None, text.lstrip()[len(LIMIT_OF) :])
-    if text.startswith(_REACHED + "/"):
+    if not is_task:
         return MemcgLimit(None, text[len(_REACHED) :])
-    return None
+    paths = text[len(_TASK_IN) :]
+    if " " + LIMIT_OF not in paths:
+        return MemcgLimit(paths, None)
+    is_cut = paths.endswith(LIMIT_OF)
+    split = None if is_cut else split_paths(paths, " " + LIMIT_OF, is_inside)
+    return MemcgLimit(*split) if split else MemcgLimit(None, None)
 
 
 def _parse_task_in(text: str) -> Union[Header, MemcgLimit, None]:

@@ -31,6 +31,7 @@ from typing import Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import Summary
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import (
+    LONGEST_PATH,
     TASK,
     TASK_MEMCG,
     begins_inside,
@@ -48,9 +49,6 @@ _BEFORE = r"(?:^(?:\(null\)|[\d,-]*)|,mems_allowed=[\d,-]*)"
 _SCOPE = re.compile(_BEFORE + r"(?:(?P<everywhere>,global_oom,task_memcg=)|,oom_memcg=)$")
 # No name is long enough to hold the words before itself, so the last occurrence counts.
 _WITHOUT_MEMCG = re.compile(r"(?:.*,mems_allowed=[\d,-]*|(?:\(null\)|[\d,-]*))(?P<task>,task=.*)$", re.DOTALL)
-
-# A record of the kernel holds 992 or 1024 bytes (kernel/printk), and cuts a path that is longer.
-_LONGEST_PATH = 960
 
 
 def parse_summary(text: str) -> Optional[Summary]:
@@ -91,7 +89,7 @@ def _find_task_part(text: str) -> str:
 
 def drop_cut_path(path: Optional[str]) -> Optional[str]:
     """Return the path, or None if it is so long that the kernel may have cut it."""
-    return None if path is None or count_name_bytes(path) > _LONGEST_PATH else path
+    return None if path is None or count_name_bytes(path) > LONGEST_PATH else path
 
 
 def to_unsigned(uid: int) -> int:

@@ -15,6 +15,8 @@ from typing import Callable, List, Optional, Tuple
 
 NAME_BYTES = 15  # of comm
 LONGEST_NAME = 4 * NAME_BYTES  # each byte can be escaped as four characters (\x0a, #012)
+# A record of the kernel holds 992 or 1024 bytes (kernel/printk), and cuts a path that is longer.
+LONGEST_PATH = 960
 
 _ESCAPED_BYTE = re.compile("\\\\x[0-9a-f]{2}|#\\d{3}|\ufffd")
 TASK = ",task="

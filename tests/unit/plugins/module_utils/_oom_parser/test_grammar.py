@@ -202,3 +202,17 @@ WORDS = st.sampled_from([*list(MESSAGES), "x", "(", ")", "[ 7] 1 2 3 4 x", "\x00
 def test_any_text(lines):
     """Messages in any order, whole or not, and any text between them are parsed."""
     parse_events(parse_lines(lines), tasks=True, raw=True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Task in /{0} killed as a result of limit of /b",
+        "Task in /a killed as a result of limit of /{0}",
+        " killed as a result of limit of /{0}",
+        "Memory limit reached of cgroup /{0}",
+    ],
+)
+def test_path_that_a_record_may_have_cut(line):
+    """Where the line was cut, the last words in it may be a part of a name."""
+    assert parse_message(line.format("x" * 1000)) == MemcgLimit(None, None)
