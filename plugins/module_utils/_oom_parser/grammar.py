@@ -220,8 +220,11 @@ def _parse_memcg_usage(text: str) -> Optional[MemcgUsage]:
 def _parse_memcg_stats(text: str) -> MemcgStats:
     """Return the cgroup whose numbers follow; the end of the line shows where its path ends.
 
-    If the line was cut, the path is what precedes the only C(: cache:).
+    If the line was cut, the path is what precedes the only C(: cache:). It is None where the
+    record may have cut the path itself.
     """
+    if count_name_bytes(text) > LONGEST_PATH:
+        return MemcgStats(None)
     rest = text[len(_STATS_OF) :].rstrip()
     if rest.endswith(":"):
         return MemcgStats(rest[:-1])
