@@ -216,4 +216,4 @@ def test_any_text(lines):
 def test_path_that_a_record_may_have_cut(line):
     """Where the line was cut, the last words in it may be a part of a name."""
     assert parse_message(line.format("x" * 1000)) == MemcgLimit(None, None)
-    assert parse_message("Memory cgroup stats for /{0}:".format("x" * 1000)) == MemcgStats(None)
+    assert parse_message(f"Memory cgroup stats for /{'x' * 1000}:") == MemcgStats(None)
