@@ -120,9 +120,16 @@ def test_helper_that_ends_at_once_is_waited_for(start, monkeypatch):
     def fail(*_words):
         raise OSError(errno.EMFILE, "Too many open files")
 
+    fork, helpers = os.fork, []
+
+    def remember():
+        helpers.append(fork())
+        return helpers[-1]
+
     monkeypatch.setattr(rollback, "_close_files_except", fail)
+    monkeypatch.setattr(os, "fork", remember)
     with pytest.raises(OSError, match="it ended at once"):
         start()
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(helpers[0], os.WNOHANG)  # other tests may have left children of their own
     assert start.log() == ""
