@@ -244,14 +244,16 @@ def test_damaged_file_is_named(story):
 
 
 def test_kmsg_cursor_and_gap_after_reboot():
+    name = f"forged{os.getpid()}"  # other runs of this test write to the same buffer
+
     def write(pid):
         with open("/dev/kmsg", "w") as kmsg:
-            kmsg.write("<3>" + kill(pid, "forged") + "\n")
+            kmsg.write("<3>" + kill(pid, name) + "\n")
 
     def read(cursor):
         facts = gather.gather(query(source="kmsg", untrusted=True, cursor=cursor, limit=100000), Procfs())
         return [
-            victim["pid"] for event in facts["events"] for victim in event["victims"] if victim["name"] == "forged"
+            victim["pid"] for event in facts["events"] for victim in event["victims"] if victim["name"] == name
         ], facts
 
     write(1)
