@@ -314,14 +314,21 @@ class Storm:
             self._programs.append(subprocess.Popen(["sh", "-c", script], stdout=subprocess.DEVNULL))
 
 
+def has_no_report(answer):
+    return any(one["memcg"] is None for one in answer["unrelated"])
+
+
 def test_prove_in_a_storm_of_other_kills(hog):
     """Most of these kills have no report: the kernel prints ten in five seconds.
 
     The environment variable TRIALS sets the number of trials.
     """
+    trials, answers = int(os.environ.get("TRIALS", "3")), []
     with Storm(hog) as storm:
         time.sleep(2)  # until reports are left out
-        answers = [run(hog, memory_limit_kb=16 * 1024) for _trial in range(int(os.environ.get("TRIALS", "3")))]
+        # On a busy machine no kill of the storm may fall into a trial: then another trial is made.
+        while len(answers) < trials or (len(answers) < 10 * trials and not any(map(has_no_report, answers))):
+            answers.append(run(hog, memory_limit_kb=16 * 1024))
     assert [answer["verdict"] for answer in answers] == ["proven"] * len(answers), [
         answer["reasons"] for answer in answers if answer["verdict"] != "proven"
     ]
