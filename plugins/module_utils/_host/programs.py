@@ -107,12 +107,12 @@ class Program:
                 stream.close()
 
 
-def start_program(*command: str) -> Callable[[], str]:
+def start_program(*command: str, seconds: float = SECONDS) -> Callable[[], str]:
     """Start a program; return a function that waits for it to end and returns its output.
 
     Raises UnsupportedError if it cannot be started. The function raises OomError as Program does.
     """
-    program = Program(list(command))
+    program = Program(list(command), seconds)
     return lambda: program.output().decode("utf-8", "surrogateescape")
 
 

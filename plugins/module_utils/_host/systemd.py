@@ -21,7 +21,7 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
-from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Program
+from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import start_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
     DropIn,
     change_assignments,
@@ -104,8 +104,7 @@ def start_systemctl(*command: str) -> Callable[[], str]:
     Raises UnsupportedError if it cannot be started. The function raises OomError if it fails,
     or takes longer than systemd does at its worst.
     """
-    program = Program(list(command), _SHOW_SECONDS if command[1] == "show" else _RELOAD_SECONDS)
-    return lambda: program.output().decode("utf-8", "surrogateescape")
+    return start_program(*command, seconds=_SHOW_SECONDS if command[1] == "show" else _RELOAD_SECONDS)
 
 
 class Systemd:
