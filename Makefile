@@ -170,12 +170,14 @@ fuzz-arguments-long:
 fuzz-host-text-long:
 	@$(MAKE) --no-print-directory fuzz-host-text RUNS=1000000
 
+# A red block in the log is a fault: failures that a test expects are one line.
+CALM := ANSIBLE_STDOUT_CALLBACK=calm ANSIBLE_CALLBACK_PLUGINS=$(CURDIR)/tests/integration/callback_plugins
 .PHONY: integration
 integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modules and roles through Ansible, on the newest and the oldest version
 	$(call say,integration)
 	$(call stage,$(MAIN))
-	$(call ansible_env,$(MAIN)) ansible-playbook tests/integration/run.yml
-	$(call ansible_env,$(FLOOR)) ansible-playbook tests/integration/run.yml --extra-vars ansible_python_interpreter=$$(ls -v $(PYTHONS)/python3.* | head -n 1)
+	$(call ansible_env,$(MAIN)) $(CALM) ansible-playbook tests/integration/run.yml
+	$(call ansible_env,$(FLOOR)) $(CALM) ansible-playbook tests/integration/run.yml --extra-vars ansible_python_interpreter=$$(ls -v $(PYTHONS)/python3.* | head -n 1)
 
 .PHONY: check-lab
 check-lab: guest-packages $(MAIN)/.done ## Check that failed runs remove their guests and report the error
