@@ -449,6 +449,8 @@ killable:
       sample: 13000
 """
 
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Tuple
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
@@ -457,9 +459,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values, text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
     SELECTORS,
+    check_all_pins,
     parse_targets,
-    pin_results,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.results import pin_results
+
+if TYPE_CHECKING:
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan
 
 TARGET_OPTIONS = dict(
     unit=dict(type="str"),
@@ -492,6 +498,7 @@ def main() -> None:
                 mutually_exclusive=[SELECTORS],
                 required_one_of=[SELECTORS],
             ),
+            all_pins=dict(type="bool"),
             min_killable_percent=dict(type="int", default=10),
         ),
         mutually_exclusive=[
@@ -500,39 +507,74 @@ def main() -> None:
             ["persistent", "targets"],
             ["oom_policy", "targets"],
         ],
-        required_one_of=[[*SELECTORS, "targets"]],
+        required_one_of=[[*SELECTORS, "targets", "all_pins"]],
         supports_check_mode=True,
     )
-    procfs, systemd = Procfs(), Systemd()
     try:
-        pins = parse_targets(module.params)
-        systemd.ask_for(service_name(pin.value) for pin in pins if pin.selector == "unit")
-        # A host compiles what a module imports, in every run. So the code that plans is imported
-        # while systemd prepares its answer, and the code that writes only if there is work to do.
-        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
-
-        least_percent = module.params["min_killable_percent"]
-        plan = plan_pins(procfs, systemd, pins, least_percent)
-        outcomes, warnings = plan.outcomes, plan.warnings
-        if plan.changed and not module.check_mode:
-            from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
-            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
-
-            procfs, systemd = Procfs(), Systemd()  # what was read before the lock does not count
-            try:
-                plan, applied = apply_locked(procfs, systemd, lambda: plan_pins(procfs, systemd, pins, least_percent))
-            except Interrupted as error:
-                module.fail_json(msg=printable(str(error)))
-            outcomes, warnings = applied.outcomes, plan.warnings + applied.warnings
+        result, warnings = pin(module.params, module.check_mode)
     except OomError as error:
-        module.fail_json(msg=printable(str(error)))
+        reason = str(error)
     except OSError as error:  # of the plan, or of a run that has put back what it changed
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+
         path = text_of(error.filename) if isinstance(error.filename, bytes) else error.filename
-        reason = f"{path}: {error.strerror}" if path is not None else error.strerror or str(error)
-        module.fail_json(msg=printable(f"the scores cannot be read or set: {reason}"))
-    for warning in warnings:
-        module.warn(printable(warning))
-    module.exit_json(**printable_values(pin_results(outcomes, plan.killable)))
+        where = "" if path is None else f"{path}: "
+        reason = f"the scores cannot be read or set: {where}{explain_os_error(error)}"
+    else:
+        for warning in warnings:
+            module.warn(printable(warning))
+        module.exit_json(**printable_values(result))
+    module.fail_json(msg=printable(f"would fail: {reason}" if module.check_mode else reason))
+
+
+def pin(options: Mapping[str, Any], check_mode: bool) -> Tuple[Dict[str, Any], List[str]]:
+    """Pin, or only plan it in check mode; return the result and warnings.
+
+    Raises an OomError for whatever is refused or fails, and OSError for a file that cannot be read.
+    """
+    procfs, systemd = Procfs(), Systemd()
+    make_plan = choose_plan(options, systemd)
+    plan = make_plan(procfs, systemd)
+    if check_mode:
+        return pin_results(plan.outcomes, plan.killable, planned=True), plan.warnings + predict(procfs, systemd, plan)
+    if not plan.changed and not plan.finder.has_stale_record:
+        return pin_results(plan.outcomes, plan.killable), plan.warnings
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
+
+    procfs, systemd = Procfs(), Systemd()  # what was read before the lock does not count
+    try:
+        plan, applied = apply_locked(procfs, systemd, lambda: make_plan(procfs, systemd))
+    except Interrupted as error:
+        raise OomError(str(error)) from error
+    return pin_results(applied.outcomes, plan.killable), plan.warnings + applied.warnings
+
+
+def choose_plan(options: Mapping[str, Any], systemd: Systemd) -> "Callable[[Procfs, Systemd], PinPlan]":
+    """Return what makes the plan of this call, and start the query that it needs."""
+    least_percent, force = options["min_killable_percent"], options["force"]
+    if check_all_pins(options):
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.all_pins import (
+            plan_removal_of_all,
+        )
+
+        return lambda procfs, systemd: plan_removal_of_all(procfs, systemd, least_percent, force)
+    pins = parse_targets(options)
+    systemd.ask_for(service_name(one.value, systemd.running_services) for one in pins if one.selector == "unit")
+    # A host compiles what a module imports, in every run. So the code that plans is imported
+    # while systemd prepares its answer, and the code that writes only if there is work to do.
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
+
+    return lambda procfs, systemd: plan_pins(procfs, systemd, pins, least_percent)
+
+
+def predict(procfs: Procfs, systemd: Systemd, plan: "PinPlan") -> List[str]:
+    """Return warnings for what a run may be denied; raise AccessError for what it would be."""
+    if not plan.changed:
+        return []
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.denials import refuse_denied
+
+    return refuse_denied(procfs, systemd, plan.outcomes)
 
 
 if __name__ == "__main__":

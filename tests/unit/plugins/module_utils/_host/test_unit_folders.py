@@ -208,7 +208,9 @@ def test_an_empty_folder_is_left_over(tree):
 
 def test_sweep_fails(tree):
     (tree.path(LEFTOVER) / "a folder").mkdir(parents=True)
-    with pytest.raises(AccessError, match=f"{DROP_IN}: what an earlier run left cannot be removed: Is a directory"):
+    with pytest.raises(
+        AccessError, match=f"{DROP_IN} keeps what an earlier run left, which cannot be removed: Is a directory"
+    ):
         tree.folders.sweep(DROP_IN)
 
 

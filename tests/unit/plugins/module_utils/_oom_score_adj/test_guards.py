@@ -26,7 +26,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     shorten_name,
     warnings_for_inherited,
     warnings_for_missing,
-    warnings_for_not_immune,
+    warnings_for_not_pinned,
     warnings_for_policy,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
@@ -53,8 +53,8 @@ CONTRADICTIONS = {
     "no score": (Pin("pid", "7", None), "pid=7: score is missing: set it, or use state=absent"),
     "a score to remove": (Pin("pid", "7", 1, state="absent"), "state=absent removes the pin: leave out score"),
     "a policy to remove": (Pin("unit", "x", None, state="absent", oom_policy="kill"), "leave out score and oom_policy"),
-    "score above": (Pin("pid", "7", 1001), "pid=7: score 1001 is out of range, -1000 to 1000"),
-    "score below": (Pin("pid", "7", -1001), "pid=7: score -1001 is out of range, -1000 to 1000"),
+    "score above": (Pin("pid", "7", 1001), "pid=7: score 1001 is out of range: set it to -1000 to 1000"),
+    "score below": (Pin("pid", "7", -1001), "pid=7: score -1001 is out of range: set it to -1000 to 1000"),
     "a process that lasts": (Pin("pid", "7", 1, persistent=True), "only a unit can be pinned persistently"),
     "a policy without a drop-in": (Pin("unit", "x", 1, oom_policy="kill"), "oom_policy needs the drop-in of a unit"),
 }
@@ -78,7 +78,7 @@ def drop_in_outcome(score, **options):
 CONFLICTS = {
     "a process": (
         [outcome(Pin("process", "x", -5), [change(7, 0, -5)]), outcome(Pin("pid", "7", 0), [change(7, 0, 0)])],
-        "process 7 (x) is selected twice: process=x asks for score -5, pid=7 asks for score 0",
+        "process 7 (x) is selected twice: process=x asks for score -5, pid=7 asks for score 0: leave out one of them",
     ),
     "a unit": (
         [drop_in_outcome(1), drop_in_outcome(2)],
@@ -111,20 +111,24 @@ def test_accept_two_targets_that_agree():
 # --- targets that are not there ---------------------------------------------------
 
 
+def advise(pin):
+    return f"look for {pin.value}"
+
+
 def test_refuse_missing_target():
-    refuse_missing([outcome(Pin("pid", "7", 1), [change(7, 0, 1)])], {})
+    refuse_missing([outcome(Pin("pid", "7", 1), [change(7, 0, 1)])], {}, advise)
     with pytest.raises(
-        NotFoundError, match=r"^pid=8: no such process \(missing=ignore or missing=warn accepts that\)$"
+        NotFoundError, match=r"^pid=8: no such process; look for 8 \(missing=ignore or missing=warn accepts that\)$"
     ):
-        refuse_missing([outcome(Pin("pid", "8", 1))], {})
+        refuse_missing([outcome(Pin("pid", "8", 1))], {}, advise)
     pin = Pin("unit", "x", 1)
-    with pytest.raises(NotFoundError, match=r"^unit x does not exist \(missing"):
-        refuse_missing([outcome(pin)], {pin: "unit x does not exist"})
+    with pytest.raises(NotFoundError, match=r"^unit=x: no such system unit; check it \(missing"):
+        refuse_missing([outcome(pin)], {pin: "unit=x: no such system unit; check it"}, advise)
 
 
 MAY_BE_MISSING = {
     "ignored": (Pin("pid", "8", 1, missing="ignore"), []),
-    "warned of": (Pin("pid", "8", 1, missing="warn"), ["pid=8: no such process"]),
+    "warned of": (Pin("pid", "8", 1, missing="warn"), ["pid=8: no such process; look for 8"]),
     "absent anyway": (Pin("pid", "8", None, state="absent"), []),
     "absent and warned of": (Pin("pid", "8", None, state="absent", missing="warn"), []),
 }
@@ -132,8 +136,8 @@ MAY_BE_MISSING = {
 
 @pytest.mark.parametrize("pin, warnings", MAY_BE_MISSING.values(), ids=list(MAY_BE_MISSING))
 def test_accept_missing_target(pin, warnings):
-    refuse_missing([outcome(pin)], {})
-    assert warnings_for_missing([outcome(pin), outcome(pin)], {}) == warnings
+    refuse_missing([outcome(pin)], {}, advise)
+    assert warnings_for_missing([outcome(pin), outcome(pin)], {}, advise) == warnings
 
 
 def strangers(number):
@@ -149,30 +153,30 @@ def test_explain_what_was_passed_over():
         " or cgroup, or use unit or pid"
     )
     with pytest.raises(NotFoundError, match=re.escape(words + " (missing=ignore")):
-        refuse_missing([passed], {})
+        refuse_missing([passed], {}, advise)
     for pin in (Pin("process", "containerd", -999, missing="ignore"), Pin("process", "containerd", None, "absent")):
-        refuse_missing([passed._replace(pin=pin)], {})
-        assert warnings_for_missing([passed._replace(pin=pin)], {}) == [words]
-    assert warnings_for_missing([passed._replace(changes=[change(7, 0, -999)])], {}) == []
+        refuse_missing([passed._replace(pin=pin)], {}, advise)
+        assert warnings_for_missing([passed._replace(pin=pin)], {}, advise) == [words]
+    assert warnings_for_missing([passed._replace(changes=[change(7, 0, -999)])], {}, advise) == []
     many = passed._replace(pin=pin, passed_over=strangers(MAX_SHOWN + 3))
-    assert "; and 3 more. Name its user" in warnings_for_missing([many], {})[0]
+    assert "; and 3 more. Name its user" in warnings_for_missing([many], {}, advise)[0]
 
 
 def test_warn_of_processes_that_are_not_immune():
     pin = Pin("container", "web", -1000)
     shells = tuple(one._replace(why=WHY_NOT_IMMUNE) for one in strangers(MAX_SHOWN + 1))
-    [warning] = warnings_for_not_immune([outcome(pin, [change(7, 0, -1000)], passed_over=strangers(1) + shells)])
+    [warning] = warnings_for_not_pinned([outcome(pin, [change(7, 0, -1000)], passed_over=strangers(1) + shells)])
     assert warning.startswith("container=web: not pinned at -1000: process ")
     assert warning.count("process ") == MAX_SHOWN
     assert f", ...: {WHY_NOT_IMMUNE}" in warning
-    assert warnings_for_not_immune([outcome(pin, passed_over=shells)]) == []  # it is missing
-    assert warnings_for_not_immune([outcome(pin, [change(7, 0, -1000)], passed_over=strangers(1))]) == []
+    assert warnings_for_not_pinned([outcome(pin, passed_over=shells)]) == []  # it is missing
+    assert warnings_for_not_pinned([outcome(pin, [change(7, 0, -1000)], passed_over=strangers(1))]) == []
 
 
 def test_unit_without_process_is_found():
     found = outcome(Pin("unit", "x", 1), effective_after_restart=0)
     assert (found.found, found.changed, found._replace(reload=True).changed) == (True, False, True)
-    refuse_missing([found], {})
+    refuse_missing([found], {}, advise)
 
 
 def test_warn_of_processes_that_keep_a_removed_pin():
