@@ -87,8 +87,9 @@ options:
     type: int
   state:
     description:
-      - V(absent) removes our part of the drop-in and the score of the processes. Each gets the score that its unit
-        gives, or else the score of its parent in the same cgroup, or V(0).
+      - V(absent) removes our part of the drop-in and the score of the processes. A process that was pinned without a
+        drop-in gets the score that it had before. Any other gets the score that its unit gives, or else the score of
+        its parent in the same cgroup, or V(0).
       - Of a unit, only processes with the drop-in's score are changed. A process that set its own score keeps it.
     type: str
     choices: [present, absent]
@@ -124,8 +125,10 @@ options:
     default: fail
   force:
     description:
-      - Override a refusal. The module refuses to pin a daemon that manages its own score, such as sshd. It refuses
-        immunity for a daemon that starts jobs, such as cron, and what goes below O(min_killable_percent).
+      - Override a refusal. The module refuses to pin pid 1, and a daemon that manages its own score, such as sshd. It
+        refuses a score below V(0) for what starts logins, such as getty, a display manager, tmux, su or
+        C(user@1000.service). It refuses immunity for a daemon that starts jobs, such as cron, and what goes below
+        O(min_killable_percent).
       - Also accept a O(pidfile) that is older than its process, as after a clock was set.
     type: bool
     default: false
@@ -191,6 +194,16 @@ options:
         description: See O(force).
         type: bool
         default: false
+  all_pins:
+    description:
+      - With O(state=absent), take back every pin that this collection has set on the host and that is still there.
+        Leave out all selectors and O(targets).
+      - Drop-ins are found by their header, in C(/etc/systemd/system) and C(/run/systemd/system), also those of units
+        that no longer exist. Live scores of other pins are found in a record in C(/run/oomguard), which only root can
+        open.
+      - Processes that inherited such a score lose it, as with O(children=reset).
+      - Check mode lists everything first, in RV(report) and in the diff.
+    type: bool
   min_killable_percent:
     description:
       - Refuse to make a process immune (V(-1000)) if killable processes would then hold less than this share of the
@@ -207,8 +220,10 @@ attributes:
 notes:
   - The kernel copies a write to other processes that share the address space of the target (C(CLONE_VM)).
   - The drop-in is C(/etc/systemd/system/UNIT.d/60-oomguard.conf). The module owns its C(OOMScoreAdjust) and
-    C(OOMPolicy) and keeps every other line. Other drop-ins are never touched. The folder is removed with the drop-in
-    if nothing else is in it.
+    C(OOMPolicy) and keeps every other line. A header above these two marks them as ours. Other drop-ins are never
+    touched. The folder is removed with the drop-in if nothing else is in it.
+  - Check mode fails where a run would fail, with C(would fail) and the message of the run. That covers a missing
+    C(become) and a missing CAP_SYS_RESOURCE.
   - The module reads all units from systemd in one call, and reloads systemd once if a drop-in changed. No unit is
     restarted.
   - Only one run of this collection writes on a host at a time; others wait for it. SIGTERM, SIGINT and SIGHUP put back
@@ -266,9 +281,53 @@ EXAMPLES = r"""
   oomguard.linux.oom_score_adj:
     unit: docker
     state: absent
+
+- name: Take back every pin that this collection has set on this host
+  oomguard.linux.oom_score_adj:
+    all_pins: true
+    state: absent
 """
 
 RETURN = r"""
+msg:
+  description: One line for a person, of at most 200 characters. For a single target it is the target's line.
+  returned: always
+  type: str
+  sample: "dockerd[287]: 0 -> -500, drop-in written"
+report:
+  description: One line for each target, changed ones first if there are many. At most 12 lines.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "dockerd[287]: 0 -> -500, drop-in written (docker.service)"
+    - "shop.service is not running: pinned from its next start"
+not_lasting:
+  description:
+    - Pins that do not last. Another drop-in overrides them, or no drop-in holds them, or children have inherited the
+      score. Reported in every run, whether or not it changed anything. O(persistent=false) asks for such a pin, so
+      it is not listed.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    target:
+      description: The selector and its value.
+      returned: success
+      type: str
+      sample: unit=redis-server.service
+    unit:
+      description: The unit of the target. Null for none or several.
+      returned: success
+      type: str
+      sample: redis-server.service
+    reason:
+      description:
+        - Why it does not last, such as C(99-colleague.conf wins), C(inherited by 2 children), C(has no unit) or C(not
+          by its unit docker.service).
+      returned: success
+      type: str
+      sample: 99-colleague.conf wins
 targets:
   description: One entry for each target, in the order of the call.
   returned: success
@@ -285,6 +344,16 @@ targets:
       returned: success
       type: str
       sample: docker.service
+    container_id:
+      description: Id of the selected container. Null for other selectors.
+      returned: success
+      type: str
+      sample: 69dc3709e8f3e0f2d5b3a2f0f5a5ef3f3c6a5b0f9f4e7f1f3b2c1d0e9f8a7b6c
+    container_name:
+      description: Name of the selected container. Null for other selectors, and if no engine reports one.
+      returned: success
+      type: str
+      sample: web1
     found:
       description: Whether the unit exists or any process matched.
       returned: success

@@ -12,12 +12,13 @@ It is imported only where something has failed.
 
 import errno
 import os
-from typing import Dict, Iterable, List
+from typing import Dict, Iterable, List, Tuple
 
 _MAX_SUGGESTED = 3
 _MAX_COMPARED = 20000  # names; a user may start any number of processes, with any names
 _LEAST_ALIKE = 0.7  # ratio of difflib: one or two letters of a short name differ
 _LONGEST_NAME = 255
+_SUFFIXES = (".service", ".slice", ".scope")
 
 _DENIED_TO_ROOT = "even root is denied: see lsattr(1), and the log of SELinux or AppArmor"
 _REMEDIES: Dict[int, str] = {
@@ -52,14 +53,23 @@ def explain_become() -> str:
 
 
 def find_alike(name: str, known: Iterable[str]) -> List[str]:
-    """Return the names that look most like this one, best first; those that begin with it first."""
+    """Return the names that look most like this one, best first; those that begin with it first.
+
+    A suffix of systemd, such as .service, has to be the same, and is not compared.
+    """
     import difflib
 
+    stem, suffix = _split_suffix(name[:_LONGEST_NAME])
     names = [one for _number, one in zip(range(_MAX_COMPARED), known) if one != name and len(one) <= _LONGEST_NAME]
-    name = name[:_LONGEST_NAME]
-    beginning = sorted(one for one in names if len(name) > 2 and one.startswith(name))
-    alike = difflib.get_close_matches(name, names, _MAX_SUGGESTED, _LEAST_ALIKE)
-    return list(dict.fromkeys(beginning + alike))[:_MAX_SUGGESTED]
+    stems = [one for one, found in map(_split_suffix, names) if found == suffix]
+    beginning = sorted(one for one in stems if len(stem) > 2 and one.startswith(stem))
+    alike = difflib.get_close_matches(stem, stems, _MAX_SUGGESTED, _LEAST_ALIKE)
+    return [one + suffix for one in dict.fromkeys(beginning + alike)][:_MAX_SUGGESTED]
+
+
+def _split_suffix(name: str) -> Tuple[str, str]:
+    suffix = next((suffix for suffix in _SUFFIXES if name.endswith(suffix)), "")
+    return name[: len(name) - len(suffix)], suffix
 
 
 def suggest(names: Iterable[str]) -> str:

@@ -138,7 +138,7 @@ class UnitFolders:
             folder = os.path.dirname(folder)
         try:
             # access(2) checks the mount, too, but it returns no reason.
-            if not os.access(folder, os.W_OK | os.X_OK):
+            if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
                 is_read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
                 number = errno.EROFS if is_read_only else errno.EACCES
                 raise OSError(number, os.strerror(number))

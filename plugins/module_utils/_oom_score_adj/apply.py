@@ -179,6 +179,7 @@ class ScoreWriter:
         if selected and selected <= set(self._troubles):
             raise errors[0]
         self.warnings += [str(error) for error in errors] + warnings_for_forks(self._forks.given_up)
+        self.warnings += self._warnings_for_record()
         return stable
 
     def _list_steps(self, outcome: Outcome, is_late: bool = False) -> List[_Step]:
@@ -196,6 +197,15 @@ class ScoreWriter:
         changes = [step.change for step in steps if _needs_record(step)]
         if changes and os.geteuid() == 0:
             self._finder.record.note(changes)
+
+    def _warnings_for_record(self) -> List[str]:
+        left = self._finder.record.unrecorded if self._finder.has_record else 0
+        if not left:
+            return []
+        return [
+            f"the scores of {left} processes before this pin were not recorded, because there are too many:"
+            " state=absent gives them the score of their unit or parent"
+        ]
 
     def _write_until_stable(self, outcome: Outcome) -> Outcome:
         """Find the target again until no process has the old score.

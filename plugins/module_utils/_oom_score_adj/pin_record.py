@@ -58,9 +58,12 @@ class PinRecord:
     # --- queries ------------------------------------------------------------------------
 
     def find_before(self, process: Process, score: int) -> Optional[int]:
-        """Return the score before the pin, if this process still has the score that was written."""
+        """Return the score before the pin, if this process still has the score that was written.
+
+        Or if it has that of before again: this run may have given it back already.
+        """
         pin = self._pins.get((process.pid, process.start_time))
-        return pin.before if pin is not None and score in pin.written else None
+        return pin.before if pin is not None and score in {*pin.written, pin.before} else None
 
     def find_living(self) -> List[RecordedPin]:
         """Return the pins of processes that still run, and still have the score that was written.

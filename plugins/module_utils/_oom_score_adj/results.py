@@ -100,7 +100,7 @@ def find_not_lasting(outcomes: List[Outcome]) -> List[NotLasting]:
     for outcome in outcomes:
         for reason in _list_reasons(outcome):
             one = NotLasting(outcome.pin.target, outcome.unit, reason)
-            found.setdefault((outcome.unit or outcome.pin.target, reason), one)
+            found.setdefault((_name_target(one), reason), one)
     return list(found.values())
 
 
@@ -112,7 +112,7 @@ def _list_reasons(outcome: Outcome) -> List[str]:
         reasons.append(f"{outcome.winner.rpartition('/')[2]} wins")
     if pin.selector != "unit" and outcome.changes:
         units = sorted(unit for unit, _count in outcome.units if unit is not None)
-        reasons.append(f"no drop-in of {', '.join(units)}" if units else "has no unit")
+        reasons.append(f"not by its unit {', '.join(units)}" if units else "has no unit")
     keeping = len(find_keeping(outcome))
     if keeping:
         reasons.append(f"inherited by {_count(keeping, 'child', 'children')}")
@@ -143,8 +143,10 @@ def summarize_pins(outcomes: List[Outcome], not_lasting: List[NotLasting], plann
 
 
 def _name_target(one: NotLasting) -> str:
-    name = one.unit or printable_name(one.target.partition("=")[2])
-    return name[: -len(".service")] if name.endswith(".service") else name
+    """Return the name of a unit, whatever its alias in the target; else the target."""
+    if not one.target.startswith("unit=") or one.unit is None:
+        return printable_name(one.target)
+    return one.unit[: -len(".service")]
 
 
 def _cut(line: str) -> str:

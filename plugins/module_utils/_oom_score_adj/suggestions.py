@@ -24,8 +24,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name, text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 
-_SUFFIX = ".service"
-
 
 def suggest_for_unit(name: str, systemd: Systemd, procfs: Procfs) -> str:
     """Return what to do about a service that does not exist."""
@@ -36,17 +34,12 @@ def suggest_for_unit(name: str, systemd: Systemd, procfs: Procfs) -> str:
         return f"it is a unit of {owner}: select it by cgroup={path}, or by process with users"
     if systemd.has_user_unit(name):
         return "it is a unit of users' service managers: select what runs of it by process with users, or by cgroup"
-    return suggest(_find_alike_units(name, systemd.known_services())) or "check the name with systemctl list-unit-files"
+    return suggest(find_alike(name, systemd.known_services())) or "check the name with systemctl list-unit-files"
 
 
 def suggest_running_units(name: str, systemd: Systemd) -> str:
     """Return the running services that are like this one; an empty text without one."""
-    return suggest(_find_alike_units(name, systemd.running_services()))
-
-
-def _find_alike_units(name: str, known: List[str]) -> List[str]:
-    short = [one[: -len(_SUFFIX)] for one in known]
-    return [one + _SUFFIX for one in find_alike(name[: -len(_SUFFIX)], short)]
+    return suggest(find_alike(name, systemd.running_services()))
 
 
 def _find_unit_of_user(name: str, procfs: Procfs) -> Optional[Tuple[str, int]]:

@@ -82,6 +82,6 @@ def test_find_users(processes):
     claims = Claims(processes.proc.procfs)
     assert claims.find_users(Pin("pid", "7", 1)) == frozenset()
     assert claims.find_users(Pin("process", "x", 1, users=("root",))) == {0}
-    with pytest.raises(NotFoundError, match="this host has no user 'no-such-user'"):
+    with pytest.raises(NotFoundError, match="users='no-such-user': this host has no such user"):
         claims.find_users(Pin("process", "x", 1, users=("no-such-user",)))
     assert claims.find_users(Pin("pid", "7", 1, users=("no-such-user",))) == frozenset()

@@ -95,9 +95,9 @@ BAD = {
     "unknown user": (
         pin("process", "dockerd", users=("no-such-user",)),
         NotFoundError,
-        "users: this host has no user 'no-such-user' (missing=ignore or missing=warn accepts that)",
+        "users='no-such-user': this host has no such user; check the name with getent passwd (missing=ignore",
     ),
-    "NUL in a user": (pin("process", "dockerd", users=("a\0",)), NotFoundError, "users: this host has no user"),
+    "NUL in a user": (pin("process", "dockerd", users=("a\0",)), NotFoundError, "this host has no such user"),
 }
 
 
@@ -319,7 +319,7 @@ def test_user_that_this_host_does_not_have(crowd):
     assert crowd.scores(10, 12) == [0, 7]
     crowd.apply(pin("process", "dockerd", None, state="absent", users=nobody))
     [warning] = crowd.plan(pin("process", "dockerd", users=nobody, missing="warn")).warnings
-    assert warning == "users: this host has no user 'no-such-user'"
+    assert warning == "users='no-such-user': this host has no such user; check the name with getent passwd"
 
 
 def test_named_user(crowd, monkeypatch):
