@@ -5,6 +5,7 @@
 """Fake hosts for pins: one with processes only, one with systemd."""
 
 import functools
+import itertools
 
 import pytest
 
@@ -183,6 +184,17 @@ class Services(Processes):
 @pytest.fixture
 def host(proc):
     """Set up dockerd with a helper, cron with a job, sshd with a session, and other services."""
+    return make_services(proc)
+
+
+@pytest.fixture
+def new_host(proc, tmp_path):
+    """Return a function that sets up one more such host, in a folder of its own."""
+    numbers = itertools.count()
+    return lambda: make_services(type(proc)(tmp_path / f"host{next(numbers)}" / "proc"))
+
+
+def make_services(proc):
     services = Services(proc)
 
     def cgroup(unit):
