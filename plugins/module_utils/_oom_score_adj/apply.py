@@ -29,6 +29,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.signals impor
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByUnit, Selector
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import ForkWatch, warnings_for_forks
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
@@ -37,7 +38,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome, Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan, measure_killable
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import ByUnit, Selector
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writes import (
     Write,
     move_to_immune,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Dict, FrozenSet, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByUnit, Selector
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import INIT
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     is_guarded,
@@ -22,7 +23,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     why_not_pinned,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import CLAIMING, Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import ByUnit, Selector
 
 if TYPE_CHECKING:  # a host compiles what it imports, and most targets do without this
     from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity

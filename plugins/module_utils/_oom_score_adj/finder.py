@@ -25,31 +25,25 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByUnit, Selector
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.claims import Claims
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
     INIT,
-    find_score_after_restart,
     plan_removal,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     ACCEPT_MISSING,
-    find_self_managing,
     is_reported_if_missing,
     name_program,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome, Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import (
-    ByUnit,
-    Selector,
-    make_selector,
-)
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writes import choose_score, runs_in
 
 if TYPE_CHECKING:  # a host compiles what it imports, and a pin of a unit does without this
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.unpinned import UnpinnedScores
 
 
-class _Found(NamedTuple):
+class FoundProcess(NamedTuple):
     """A selected process, as its own directory shows it."""
 
     process: Process
@@ -83,14 +77,13 @@ class TargetFinder:
         self._pinned: Set[Tuple[int, int]] = set()
         # All scores that selected processes ever had, which their children may have.
         self._handed_on: Dict[Pin, Set[int]] = {}
-        # The cgroups of each process whose score follows from them, by pid and start time.
-        self._deciding_cgroups: Dict[Tuple[int, int], List[str]] = {}
         self.missing: Dict[Pin, str] = {}  # why a target has no selector
         # Processes that a target leaves to another one, by target, pid and start time.
         self._left: Set[Tuple[Pin, int, int]] = set()
         self.warnings: List[str] = []  # why a target was not used, whatever missing says
         self._claims = Claims(procfs)
         self._record = record
+        self._scores_without_pins: Optional[UnpinnedScores] = None
 
     # --- what selects ----------------------------------------------------------------
 
@@ -119,6 +112,8 @@ class TargetFinder:
         if pin.selector == "drop_in":
             return None
         if pin.selector != "unit":
+            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import make_selector
+
             return make_selector(pin, self._procfs, self._claims.get_identity, self._claims.find_users(pin))
         unit = self.get_unit(pin)
         missing = self._systemd.why_missing(pin.value, unit)
@@ -180,7 +175,9 @@ class TargetFinder:
 
     def find_deciding_cgroups(self, process: Process) -> Optional[List[str]]:
         """Return the cgroups that the planned score of an heir or of a removed pin follows from."""
-        return self._deciding_cgroups.get((process.pid, process.start_time))
+        if self._scores_without_pins is None:
+            return None
+        return self._scores_without_pins.deciding_cgroups.get((process.pid, process.start_time))
 
     # --- what is selected ------------------------------------------------------------
 
@@ -234,11 +231,13 @@ class TargetFinder:
         passed_over = tuple(selector.passed_over.values()) if selector is not None else ()
         return outcome._replace(changes=kept, passed_over=passed_over)
 
-    def _find_selected(self, pin: Pin, selector: Optional[Selector]) -> Tuple[List[_Found], int]:
+    def _find_selected(self, pin: Pin, selector: Optional[Selector]) -> Tuple[List[FoundProcess], int]:
         candidates = set() if selector is None else set(selector.candidates(self._table))
         return self._read_processes(pin, candidates, selector)
 
-    def _read_processes(self, pin: Pin, pids: Iterable[int], selector: Optional[Selector]) -> Tuple[List[_Found], int]:
+    def _read_processes(
+        self, pin: Pin, pids: Iterable[int], selector: Optional[Selector]
+    ) -> Tuple[List[FoundProcess], int]:
         """Return the processes that the selector matches, and the number of pids that were gone.
 
         Without a selector, return the processes that are still the same as in the table.
@@ -261,7 +260,7 @@ class TargetFinder:
                     if selector is not None and why_refused:
                         selector.pass_over(process, None, why_refused)
                         continue
-                    found.append(_Found(process, directory.score(), directory.cgroups(), is_claim))
+                    found.append(FoundProcess(process, directory.score(), directory.cgroups(), is_claim))
             except GONE:
                 gone += 1
             except PermissionError as error:
@@ -274,7 +273,7 @@ class TargetFinder:
         known = self._table.by_pid.get(process.pid)
         return known is not None and known.start_time == process.start_time
 
-    def _make_outcome(self, pin: Pin, selected: List[_Found]) -> Outcome:
+    def _make_outcome(self, pin: Pin, selected: List[FoundProcess]) -> Outcome:
         selector = self.find_selector(pin)
         after: Dict[int, int] = {}
         for one in sorted(selected, key=lambda one: one.process.start_time):  # parents first
@@ -299,10 +298,8 @@ class TargetFinder:
             container=selector.container if selector is not None else None,
         )
 
-    # --- what a process has without a pin ----------------------------------------------
-
-    def _find_unpinned_score(self, pin: Pin, one: _Found, after: Dict[int, int]) -> int:
-        """Return the score of a process without our pin: that of its unit, else of its parent.
+    def _find_unpinned_score(self, pin: Pin, one: FoundProcess, after: Dict[int, int]) -> int:
+        """Return the score before the pin, where that was recorded; else what unit or parent give.
 
         C(after) are the scores of processes that started earlier, by pid.
         """
@@ -311,30 +308,7 @@ class TargetFinder:
             return before
         if pin.start_time is not None:  # its pin was taken back or replaced since it was selected
             return one.score
-        self._remember_cgroups(one)
-        unit = self._find_own_unit(one)
-        if unit is None:
-            parent = one.process.parent
-            return choose_score(after[parent] if parent in after else self._read_parent_score(one))
-        is_main = one.process.pid == unit.main_pid
-        if not pin.persistent:  # the drop-in stays, and so does its score
-            return choose_score(find_score_after_restart(self._systemd, unit, None, self._table), is_main)
-        removal = plan_removal(self._systemd, unit)
-        score = one.score if before is None else before
-        if find_self_managing([unit.id, *unit.names]) or self._systemd.pinned_by(removal) != score:
-            return score  # not our pin: a daemon that manages its score has set it itself
-        return choose_score(find_score_after_restart(self._systemd, unit, removal, self._table), is_main)
-
-    def _read_parent_score(self, one: _Found) -> int:
-        """Return the score that a process was forked with.
-
-        0 for a parent in another cgroup, such as a container's monitor: it has a score of its own.
-        """
-        try:
-            with self._procfs.open(one.process.parent) as directory:
-                return directory.score() if directory.cgroups() == one.cgroups else 0
-        except GONE:
-            return 0
+        return self._unpinned.find_score(pin, one, one.score if before is None else before, after, self._table)
 
     # --- what inherited ----------------------------------------------------------------
 
@@ -358,11 +332,10 @@ class TargetFinder:
         ]
         if pin.children != "reset":
             return [Change(one.process, one.score, one.score) for one in inherited]
-        if self._systemd.runs():
-            self._read_units(one.unit for one in inherited)
-        for one in inherited:
-            self._remember_cgroups(one)
-        return [Change(one.process, one.score, self._find_own_score(pin, one)) for one in inherited]
+        self._unpinned.read_units(one.unit for one in inherited)
+        return [
+            Change(one.process, one.score, self._unpinned.find_heir_score(pin, one, self._table)) for one in inherited
+        ]
 
     def _list_handed_on(self, pin: Pin, changes: List[Change]) -> Set[int]:
         """Return the scores that children of selected processes may have from them.
@@ -376,41 +349,17 @@ class TargetFinder:
             scores.add(self._systemd.pinned_by(plan_removal(self._systemd, self.get_unit(pin))) or 0)
         return scores
 
-    def _find_own_score(self, pin: Pin, one: _Found) -> int:
-        """Return the score of an heir's own unit; 0 without one, or if it is the pinned unit.
+    @property
+    def _unpinned(self) -> "UnpinnedScores":
+        """Return what works out scores without pins; it is imported at the first use."""
+        if self._scores_without_pins is None:
+            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.unpinned import UnpinnedScores
 
-        A unit that is no longer pinned gives it what is left without our drop-in.
-        """
-        unit = self._find_own_unit(one)
-        if unit is None:
-            return 0
-        if pin.selector != "unit" or unit.id != self.get_unit(pin).id:
-            return choose_score(unit.score)
-        if pin.state == "present" or not pin.persistent:
-            return 0
-        removal = plan_removal(self._systemd, unit)
-        return choose_score(find_score_after_restart(self._systemd, unit, removal, self._table))
+            self._scores_without_pins = UnpinnedScores(self._procfs, self._systemd, self._units)
+        return self._scores_without_pins
 
-    def _find_own_unit(self, one: _Found) -> Optional[Unit]:
-        """Return the unit that a process really runs in; None if it only looks like that."""
-        unit = self._find_unit(one.unit)
-        return unit if unit is not None and runs_in(one.cgroups, unit.control_group) else None
-
-    def _remember_cgroups(self, one: _Found) -> None:
-        self._deciding_cgroups[one.process.pid, one.process.start_time] = one.cgroups
-
-    # --- units ---------------------------------------------------------------------------
-
-    def _read_units_of_unpinned(self, found: Dict[Pin, List[_Found]]) -> None:
+    def _read_units_of_unpinned(self, found: Dict[Pin, List[FoundProcess]]) -> None:
         """Read the units of processes whose pin is removed: these get the score of their unit."""
-        if self._systemd.runs():
-            self._read_units(one.unit for pin in found if pin.state == "absent" for one in found[pin])
-
-    def _read_units(self, names: Iterable[Optional[str]]) -> None:
-        known = {unit.id for unit in self._units.values()}
-        self._units.update(
-            self._systemd.units(name for name in names if name and name not in known and name not in self._units)
-        )
-
-    def _find_unit(self, name: Optional[str]) -> Optional[Unit]:
-        return next((unit for asked, unit in self._units.items() if name in (asked, unit.id)), None)
+        removed = [one for pin in found if pin.state == "absent" for one in found[pin]]
+        if removed:
+            self._unpinned.read_units(one.unit for one in removed)

@@ -5,27 +5,22 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Select the processes that a target names.
-
-A selector answers two questions. candidates() returns pids from the table of
-all processes. matches() checks one process through its open directory, and
-checks it again right before the write, because the table may be old by then.
+"""Select the processes that a target names: by pid, name, argument, pid file, or container.
 
 A name, an argument or a pid file is a claim that a user may make. So OfHost passes over what a user
-could have put there (_host/identity.py), and every selector keeps why it passed a process over.
+could have put there (_host/identity.py).
 """
 
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     InputError,
     NotFoundError,
     UntrustedError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import find_cgroup, pids_in_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
@@ -34,12 +29,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     printable_name,
     shorten,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByCgroup, Selector
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import is_reported_if_missing
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
-    PassedOver,
-    Pin,
-    SelectedContainer,
-)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, SelectedContainer
 
 if TYPE_CHECKING:  # a host compiles what it imports, and most targets do without these
     from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
@@ -52,35 +44,6 @@ _CLOCK_BOOTTIME = 7  # of clock_gettime(2), which start times count; Python has 
 _TICKS = os.sysconf("SC_CLK_TCK")
 # Once the slow command lines of one look took this long, those of users are not searched any more.
 _SLOW_SECONDS = 5
-
-
-class Selector:
-    """The interface of all selectors."""
-
-    grows = False  # whether a process that is forked later may belong to the selection
-    by_descent = False  # whether only a new table of processes shows that
-    container: Optional[SelectedContainer] = None  # that is selected
-
-    def __init__(self) -> None:
-        self.passed_over: Dict[Tuple[int, int], PassedOver] = {}  # by pid and start time
-        # Processes that a user could have started, and whose pin is removed all the same.
-        self.only_raised: Set[Tuple[int, int]] = set()
-
-    def candidates(self, table: ProcessTable) -> Iterable[int]:
-        """Return pids of processes that may be selected."""
-        raise NotImplementedError
-
-    def matches(self, process: Process, directory: ProcessDir) -> bool:
-        """Return whether the process in this open directory is selected."""
-        raise NotImplementedError
-
-    def members(self) -> List[int]:
-        """Return the pids in the target's cgroup; none for a target without one."""
-        return []
-
-    def pass_over(self, process: Process, uid: Optional[int], why: str) -> None:
-        """Remember why a process that fits is not selected."""
-        self.passed_over[process.pid, process.start_time] = PassedOver(process, uid, why)
 
 
 class ByPid(Selector):
@@ -222,29 +185,6 @@ class ByPattern(Selector):
         return self._pattern.search(directory.command_line()) is True
 
 
-class ByCgroup(Selector):
-    """Every process in a cgroup and in the cgroups below it."""
-
-    grows = True
-
-    def __init__(self, path: str, procfs: Procfs) -> None:
-        super().__init__()
-        self._directory = find_cgroup(procfs, path)
-        self._inside = path.rstrip("/") + "/"
-
-    def candidates(self, table: ProcessTable) -> Iterable[int]:
-        """Return the pids in the cgroup."""
-        return self.members()
-
-    def members(self) -> List[int]:
-        """Return the pids in the cgroup and below."""
-        return pids_in_cgroup(self._directory)
-
-    def matches(self, process: Process, directory: ProcessDir) -> bool:
-        """Return whether the process is in the cgroup or below."""
-        return any((path + "/").startswith(self._inside) for path in directory.cgroups())
-
-
 class ByContainer(ByCgroup):
     """Every process in the cgroup of a container."""
 
@@ -256,27 +196,6 @@ class ByContainer(ByCgroup):
         found = container_of(path) or ""
         name = find_container_name(found, users) if found.startswith(value) else value
         self.container = SelectedContainer(found, name)
-
-
-class ByUnit(ByCgroup):
-    """The main process of a service, or with C(whole) every process in its cgroup."""
-
-    def __init__(self, main_pid: int, path: str, procfs: Procfs, whole: bool) -> None:
-        super().__init__(path, procfs)
-        self._main_pid = main_pid
-        self.grows = whole
-
-    def is_main(self, pid: int) -> bool:
-        """Return whether systemd reports this pid as the main process."""
-        return pid == self._main_pid
-
-    def candidates(self, table: ProcessTable) -> Iterable[int]:
-        """Return the main pid, or with C(whole) the pids in the cgroup."""
-        return self.members() if self.grows else [self._main_pid]
-
-    def matches(self, process: Process, directory: ProcessDir) -> bool:
-        """Return whether it is in the cgroup, and is the main process or C(whole) is set."""
-        return (self.grows or process.pid == self._main_pid) and super().matches(process, directory)
 
 
 class WithDescendants(Selector):

@@ -8,13 +8,14 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByUnit
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.claims import Claims
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     WHY_NOT_IMMUNE,
     WHY_NOT_LOWERED,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import ByPid, ByUnit
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import ByPid
 
 USER = dict(uids=(1000,) * 4, cgroup="/user.slice/user-1000.slice/session-1.scope")
 
