@@ -14,9 +14,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files im
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     MAX_SHOWN,
     WHY_NOT_IMMUNE,
+    WHY_NOT_LOWERED,
+    find_keeping,
     find_self_managing,
     hands_on_immunity,
     is_guarded,
+    is_reported_if_missing,
+    name_cgroup,
     name_program,
     refuse_conflicts,
     refuse_contradictions,
@@ -24,10 +28,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     refuse_missing,
     refuse_pin,
     shorten_name,
+    starts_logins,
     warnings_for_inherited,
     warnings_for_missing,
     warnings_for_not_pinned,
     warnings_for_policy,
+    warnings_for_several,
+    why_not_pinned,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
     Change,
@@ -194,6 +201,7 @@ def test_warn_of_processes_that_keep_a_removed_pin():
 # --- pins that would do harm, or have no effect -------------------------------------
 
 PROGRAMS = {
+    "pid 1 of a container": ("nginx", True, "init"),
     "a plain name": ("cron", False, "cron"),
     "a title": ("tmux: server", False, "tmux"),
     "init": ("systemd", True, "init"),
@@ -228,6 +236,83 @@ def test_shorten_name(name, short):
 )
 def test_guarded_names(name, guarded, starts):
     assert (is_guarded(name), hands_on_immunity(name)) == (guarded, starts)
+
+
+LOGINS = [
+    "getty@tty1.service", "serial-getty@ttyS0", "agetty", "login", "gdm3.service", "gdm-session-wor", "lightdm", "sddm",
+    "xdm", "lxdm", "greetd", "ly", "console-getty", "tmux", "screen", "su", "sudo", "xrdp-sesman", "cockpit-session",
+    "cockpit.service", "user@1000.service", "systemd", "display-manager.service", "dropbear",
+]  # fmt: skip
+NO_LOGINS = ["nginx", "bash", "cron.service", "docker.service", "systemd-journald", "systemd-logind", "lyx", "user"]
+
+
+@pytest.mark.parametrize("name", LOGINS)
+def test_refuse_login_programs_below_0(name):
+    assert starts_logins(name) and is_guarded(name)
+    for score in (-1, -1000):
+        with pytest.raises(InputError, match=rf"^x with score={score}: .* starts the shells of users.*force=true over"):
+            refuse_pin("x", score, {name})
+    for score in (0, 500, None):
+        refuse_pin("x", score, {name})
+    assert why_not_pinned(-1, name) == WHY_NOT_LOWERED
+    assert why_not_pinned(0, name) is None
+
+
+@pytest.mark.parametrize("name", NO_LOGINS)
+def test_accept_other_programs_below_0(name):
+    assert not starts_logins(name)
+    refuse_pin("x", -1, {name})
+    assert why_not_pinned(-1, name) is None
+
+
+CGROUPS = {
+    "/user.slice": {"user@"},
+    "/user.slice/user-1000.slice/": {"user@"},
+    "/user.slice/user-1000.slice/user@1000.service": {"user@"},
+    "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service": set(),
+    "/system.slice/user@x.service": set(),
+    "/system.slice/cron.service": set(),
+}
+
+
+@pytest.mark.parametrize("path, names", CGROUPS.items())
+def test_name_cgroup(path, names):
+    assert name_cgroup(path) == names
+
+
+SEVERAL = {
+    "six of one": (Pin("process", "postgres", -500), (("postgresql@15-main.service", 6), (None, 1)), 1),
+    "by a pattern": (Pin("pattern", "postgres", -500), (("a.service", 2), ("b.service", 2)), 2),
+    "one of each": (Pin("process", "postgres", -500), (("a.service", 1), ("b.service", 1)), 0),
+    "of no service": (Pin("process", "postgres", -500), ((None, 6),), 0),
+    "of a cgroup": (Pin("cgroup", "/x", -500), (("a.service", 6),), 0),
+    "a whole tree": (Pin("process", "postgres", -500, children="pin"), (("a.service", 6),), 0),
+    "a removed pin": (Pin("process", "postgres", None, "absent"), (("a.service", 6),), 0),
+}
+
+
+@pytest.mark.parametrize("pin, units, number", SEVERAL.values(), ids=list(SEVERAL))
+def test_warn_of_several_processes_of_a_service(pin, units, number):
+    warnings = warnings_for_several([outcome(pin, [change(7, 0, -500)], units=units)])
+    assert len(warnings) == number
+    assert all(": select by unit=" in warning and "raises" not in warning for warning in warnings)
+
+
+def test_warn_of_children_that_inherited_a_pin():
+    pinned = outcome(Pin("unit", "x", -400), [change(7, -400, -400)], [change(8, -400, -400), change(9, -7, -7)])
+    [warning] = warnings_for_inherited([pinned])
+    assert warning == (
+        "unit=x: 1 other processes have inherited the score -400: use children=reset, or children=pin if they are to"
+        " have it: process 8 (x)"
+    )
+    assert [one.process.pid for one in find_keeping(pinned)] == [8]
+    assert warnings_for_inherited([pinned._replace(inherited=[change(8, -400, 0)])]) == []
+
+
+@pytest.mark.parametrize("missing, reported", [("fail", True), ("warn", True), ("ignore", False)])
+def test_is_reported_if_missing(missing, reported):
+    assert is_reported_if_missing(Pin("pid", "7", 1, missing=missing)) is reported
+    assert not is_reported_if_missing(Pin("pid", "7", None, "absent", missing=missing))
 
 
 @pytest.mark.parametrize(
