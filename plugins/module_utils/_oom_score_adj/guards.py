@@ -302,7 +302,7 @@ def is_guarded(name: str) -> bool:
 
 def hands_on_immunity(name: str) -> bool:
     """Return whether a program of this name starts others, which inherit its score."""
-    return shorten_name(name) in JOB_RUNNERS | RUNTIMES or starts_logins(name)
+    return shorten_name(name) in JOB_RUNNERS or shorten_name(name) in RUNTIMES or starts_logins(name)
 
 
 def starts_logins(name: str) -> bool:

@@ -31,7 +31,7 @@ def suggest_for_unit(name: str, systemd: Systemd, procfs: Procfs) -> str:
     if of_user is not None:
         path, uid = of_user
         owner = f"user {uid}" if uid > 0 else "a user"
-        return f"it is a unit of {owner}: select it by cgroup={path}, or by process with users"
+        return f"it is a unit of {owner}: select it by cgroup={printable_name(path)}, or by process with users"
     if systemd.has_user_unit(name):
         return "it is a unit of users' service managers: select what runs of it by process with users, or by cgroup"
     return suggest(find_alike(name, systemd.known_services())) or "check the name with systemctl list-unit-files"
@@ -56,7 +56,7 @@ def _find_cgroups(procfs: Procfs, below: str, name: str) -> Iterator[str]:
     for hierarchy in cgroup_hierarchies(procfs):
         for folder, names in walk_cgroups(os.path.join(hierarchy.mount, below)):
             if name in names:
-                yield printable_name(hierarchy.path(os.path.join(folder, name)))
+                yield hierarchy.path(os.path.join(folder, name))
 
 
 def suggest_for_process(pin: Pin, table: ProcessTable) -> str:
@@ -79,7 +79,7 @@ def suggest_for_cgroup(path: str, procfs: Procfs) -> str:
             if not os.path.isdir(bytes_of(os.path.join(folder, part))):
                 alike = find_alike(part, _list_folders(folder))
                 if alike:
-                    return suggest(printable_name(hierarchy.path(os.path.join(folder, one))) for one in alike)
+                    return suggest(hierarchy.path(os.path.join(folder, one)) for one in alike)
                 break
             folder = os.path.join(folder, part)
     elsewhere = next(_find_cgroups(procfs, "", parts[-1]), None)
