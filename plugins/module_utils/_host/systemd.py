@@ -109,7 +109,7 @@ def start_systemctl(*command: str) -> Callable[[], str]:
     Raises UnsupportedError if it cannot be started. The function raises OomError if it fails,
     or takes longer than systemd does at its worst.
     """
-    return start_program(*command, seconds=_SHOW_SECONDS if command[1] == "show" else _RELOAD_SECONDS)
+    return start_program(*command, seconds=_RELOAD_SECONDS if command[1] == "daemon-reload" else _SHOW_SECONDS)
 
 
 class Systemd:

@@ -75,9 +75,20 @@ def apply_locked(procfs: Procfs, systemd: Systemd, make_plan: Callable[[], PinPl
             lock.enter_context(writer_lock(systemd.root))
             plan = make_plan()
         applied = apply_plan(procfs, systemd, plan, signals) if plan.changed else AppliedPins(plan.outcomes, [])
-        if plan.finder.has_record:
-            plan.finder.record.settle()
-        return plan, applied
+        return plan, applied._replace(warnings=applied.warnings + _settle_record(plan.finder))
+
+
+def _settle_record(finder: TargetFinder) -> List[str]:
+    """Bring the record up to date; return a warning if that fails.
+
+    An entry too many does no harm, and all pins are written.
+    """
+    if finder.has_record:
+        try:
+            finder.record.settle()
+        except OomError as error:
+            return [str(error)]
+    return []
 
 
 def apply_plan(procfs: Procfs, systemd: Systemd, plan: PinPlan, signals: Optional[EndingSignals] = None) -> AppliedPins:

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import pin_record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
@@ -120,16 +120,17 @@ def test_immunity_of_before_passes_the_guards(host):
         locked(host, absent("pid", "70"))
 
 
-def test_failure_leaves_the_record_as_it_was(host, monkeypatch):
+def test_record_that_cannot_be_brought_up_to_date_is_a_warning(host, monkeypatch):
+    """All pins are written, and an entry too many does no harm."""
     locked(host, Pin("pid", "70", -300))
     before = (host.root / "run/oomguard/scores").read_bytes()
 
     def fail(*_arguments):
-        raise OSError(28, "No space left on device")
+        raise AccessError("/run/oomguard/scores cannot be written: No space left on device: free space")
 
     monkeypatch.setattr(pin_record.PinRecord, "settle", fail)
-    with pytest.raises(OSError, match="No space left"):
-        locked(host, Pin("pid", "70", -700))
+    assert any("scores cannot be written" in warning for warning in locked(host, Pin("pid", "70", -700)))
+    assert host.scores(70) == [-700]
     assert (host.root / "run/oomguard/scores").read_bytes() != before  # it has both until the next run
     monkeypatch.undo()
     monkeypatch.setattr(
