@@ -207,7 +207,7 @@ class ScoreWriter:
         """Record the scores before pins that no drop-in holds, for a run that gives them back."""
         changes = [step.change for step in steps if _needs_record(step)]
         if changes and os.geteuid() == 0:
-            self._finder.record.note(changes)
+            self._finder.record.note(changes, save=not steps[0].is_late)
 
     def _warnings_for_record(self) -> List[str]:
         left = self._finder.record.unrecorded if self._finder.has_record else 0

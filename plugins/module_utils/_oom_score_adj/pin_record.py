@@ -8,9 +8,10 @@
 """Remember the score that a process had before its pin, for pins that no drop-in holds.
 
 Strategy: the record is one file in the folder of the writers' lock, which only root can open, in
-/run, which is empty after a boot. A run notes a score before it writes it: after a run that was
-killed, the record may have too much, never too little. An entry counts only for the process that it
-was made for (pid and start time), and only while that process has a score that was noted for it.
+/run, which is empty after a boot. A run saves what it plans to write before it writes: after a run
+that was killed, the record may have too much of the plan, never too little. An entry counts only for
+the process that it was made for (pid and start time), and only while that process has a score that
+was noted for it.
 Without the folder there is no record: the caller is not root, or /run cannot be written.
 """
 
@@ -87,12 +88,15 @@ class PinRecord:
 
     # --- changes ------------------------------------------------------------------------
 
-    def note(self, changes: Iterable[Change]) -> None:
-        """Record scores that are about to be written. Raises AccessError if that fails."""
+    def note(self, changes: Iterable[Change], save: bool = True) -> None:
+        """Record scores that are about to be written. Raises AccessError if that fails.
+
+        Where processes fork all the time, saving each of them would take too long: settle() does.
+        """
         is_changed = False
         for change in changes:
             is_changed = self._note(change) or is_changed
-        if is_changed:
+        if is_changed and save:
             self._save(self._format())
 
     def _note(self, change: Change) -> bool:

@@ -110,6 +110,15 @@ def test_run_that_was_killed_left_too_much_and_never_too_little(recorded):
     assert os.listdir(str(recorded.folder)) == ["scores"]
 
 
+def test_late_processes_are_saved_at_the_end(recorded):
+    record = recorded.read()
+    record.note([recorded.change(11, 0, 5)], save=False)
+    assert not recorded.file.exists()
+    recorded.proc.write("11/oom_score_adj", "5\n")
+    record.settle()
+    assert recorded.before(11) == 0
+
+
 def test_run_that_is_undone_leaves_the_file_as_it_was(recorded):
     record = recorded.read()
     record.note([recorded.change(11, 0, 5)])
