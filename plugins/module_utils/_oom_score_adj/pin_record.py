@@ -9,9 +9,9 @@
 
 Strategy: the record is one file in the folder of the writers' lock, which only root can open, in
 /run, which is empty after a boot. A run saves what it plans to write before it writes: after a run
-that was killed, the record may have too much of the plan, never too little. An entry counts only for
-the process that it was made for (pid and start time), and only while that process has a score that
-was noted for it.
+that was killed, the record may have too much of the plan, never too little. An entry counts only
+for the process that it was made for (pid and start time), and only while that process has a score
+that was noted for it.
 Without the folder there is no record: the caller is not root, or /run cannot be written.
 """
 
