@@ -57,6 +57,7 @@ PURE = [
     "module_utils/_oom_parser",
     "module_utils/_oom_score_adj/guards.py",
     "module_utils/_oom_score_adj/pin.py",
+    "module_utils/_oom_score_adj/results.py",
     "module_utils/_oom_trial/attribution.py",
     "module_utils/_oom_score_adj/writes.py",
     "module_utils/_oom_trial/design.py",

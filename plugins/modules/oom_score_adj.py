@@ -87,8 +87,9 @@ options:
     type: int
   state:
     description:
-      - V(absent) removes our part of the drop-in and the score of the processes. Each gets the score that its unit
-        gives, or else the score of its parent in the same cgroup, or V(0).
+      - V(absent) removes our part of the drop-in and the score of the processes. A process that was pinned without a
+        drop-in gets the score that it had before. Any other gets the score that its unit gives, or else the score of
+        its parent in the same cgroup, or V(0).
       - Of a unit, only processes with the drop-in's score are changed. A process that set its own score keeps it.
     type: str
     choices: [present, absent]
@@ -124,8 +125,10 @@ options:
     default: fail
   force:
     description:
-      - Override a refusal. The module refuses to pin a daemon that manages its own score, such as sshd. It refuses
-        immunity for a daemon that starts jobs, such as cron, and what goes below O(min_killable_percent).
+      - Override a refusal. The module refuses to pin pid 1, and a daemon that manages its own score, such as sshd. It
+        refuses a score below V(0) for what starts logins, such as getty, a display manager, tmux, su or
+        C(user@1000.service). It refuses immunity for a daemon that starts jobs, such as cron, and what goes below
+        O(min_killable_percent).
       - Also accept a O(pidfile) that is older than its process, as after a clock was set.
     type: bool
     default: false
@@ -191,6 +194,16 @@ options:
         description: See O(force).
         type: bool
         default: false
+  all_pins:
+    description:
+      - With O(state=absent), take back every pin that this collection has set on the host and that is still there.
+        Leave out all selectors and O(targets).
+      - Drop-ins are found by their header, in C(/etc/systemd/system) and C(/run/systemd/system), also those of units
+        that no longer exist. Live scores of other pins are found in a record in C(/run/oomguard), which only root can
+        open.
+      - Processes that inherited such a score lose it, as with O(children=reset).
+      - Check mode lists everything first, in RV(report) and in the diff.
+    type: bool
   min_killable_percent:
     description:
       - Refuse to make a process immune (V(-1000)) if killable processes would then hold less than this share of the
@@ -207,8 +220,10 @@ attributes:
 notes:
   - The kernel copies a write to other processes that share the address space of the target (C(CLONE_VM)).
   - The drop-in is C(/etc/systemd/system/UNIT.d/60-oomguard.conf). The module owns its C(OOMScoreAdjust) and
-    C(OOMPolicy) and keeps every other line. Other drop-ins are never touched. The folder is removed with the drop-in
-    if nothing else is in it.
+    C(OOMPolicy) and keeps every other line. A header above these two marks them as ours. Other drop-ins are never
+    touched. The folder is removed with the drop-in if nothing else is in it.
+  - Check mode fails where a run would fail, with C(would fail) and the message of the run. That covers a missing
+    C(become) and a missing CAP_SYS_RESOURCE.
   - The module reads all units from systemd in one call, and reloads systemd once if a drop-in changed. No unit is
     restarted.
   - Only one run of this collection writes on a host at a time; others wait for it. SIGTERM, SIGINT and SIGHUP put back
@@ -266,9 +281,53 @@ EXAMPLES = r"""
   oomguard.linux.oom_score_adj:
     unit: docker
     state: absent
+
+- name: Take back every pin that this collection has set on this host
+  oomguard.linux.oom_score_adj:
+    all_pins: true
+    state: absent
 """
 
 RETURN = r"""
+msg:
+  description: One line for a person, of at most 200 characters. For a single target it is the target's line.
+  returned: always
+  type: str
+  sample: "dockerd[287]: 0 -> -500, drop-in written"
+report:
+  description: One line for each target, changed ones first if there are many. At most 12 lines.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "dockerd[287]: 0 -> -500, drop-in written (docker.service)"
+    - "shop.service is not running: pinned from its next start"
+not_lasting:
+  description:
+    - Pins that do not last. Another drop-in overrides them, or no drop-in holds them, or children have inherited the
+      score. Reported in every run, whether or not it changed anything. O(persistent=false) asks for such a pin, so
+      it is not listed.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    target:
+      description: The selector and its value.
+      returned: success
+      type: str
+      sample: unit=redis-server.service
+    unit:
+      description: The unit of the target. Null for none or several.
+      returned: success
+      type: str
+      sample: redis-server.service
+    reason:
+      description:
+        - Why it does not last, such as C(99-colleague.conf wins), C(inherited by 2 children), C(has no unit) or C(not
+          by its unit docker.service).
+      returned: success
+      type: str
+      sample: 99-colleague.conf wins
 targets:
   description: One entry for each target, in the order of the call.
   returned: success
@@ -285,6 +344,16 @@ targets:
       returned: success
       type: str
       sample: docker.service
+    container_id:
+      description: Id of the selected container. Null for other selectors.
+      returned: success
+      type: str
+      sample: 69dc3709e8f3e0f2d5b3a2f0f5a5ef3f3c6a5b0f9f4e7f1f3b2c1d0e9f8a7b6c
+    container_name:
+      description: Name of the selected container. Null for other selectors, and if no engine reports one.
+      returned: success
+      type: str
+      sample: web1
     found:
       description: Whether the unit exists or any process matched.
       returned: success
@@ -449,6 +518,8 @@ killable:
       sample: 13000
 """
 
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Tuple
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
@@ -457,9 +528,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values, text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
     SELECTORS,
+    check_all_pins,
     parse_targets,
-    pin_results,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.results import pin_results
+
+if TYPE_CHECKING:
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan
 
 TARGET_OPTIONS = dict(
     unit=dict(type="str"),
@@ -492,6 +567,7 @@ def main() -> None:
                 mutually_exclusive=[SELECTORS],
                 required_one_of=[SELECTORS],
             ),
+            all_pins=dict(type="bool"),
             min_killable_percent=dict(type="int", default=10),
         ),
         mutually_exclusive=[
@@ -500,39 +576,74 @@ def main() -> None:
             ["persistent", "targets"],
             ["oom_policy", "targets"],
         ],
-        required_one_of=[[*SELECTORS, "targets"]],
+        required_one_of=[[*SELECTORS, "targets", "all_pins"]],
         supports_check_mode=True,
     )
-    procfs, systemd = Procfs(), Systemd()
     try:
-        pins = parse_targets(module.params)
-        systemd.ask_for(service_name(pin.value) for pin in pins if pin.selector == "unit")
-        # A host compiles what a module imports, in every run. So the code that plans is imported
-        # while systemd prepares its answer, and the code that writes only if there is work to do.
-        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
-
-        least_percent = module.params["min_killable_percent"]
-        plan = plan_pins(procfs, systemd, pins, least_percent)
-        outcomes, warnings = plan.outcomes, plan.warnings
-        if plan.changed and not module.check_mode:
-            from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
-            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
-
-            procfs, systemd = Procfs(), Systemd()  # what was read before the lock does not count
-            try:
-                plan, applied = apply_locked(procfs, systemd, lambda: plan_pins(procfs, systemd, pins, least_percent))
-            except Interrupted as error:
-                module.fail_json(msg=printable(str(error)))
-            outcomes, warnings = applied.outcomes, plan.warnings + applied.warnings
+        result, warnings = pin(module.params, module.check_mode)
     except OomError as error:
-        module.fail_json(msg=printable(str(error)))
+        reason = str(error)
     except OSError as error:  # of the plan, or of a run that has put back what it changed
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+
         path = text_of(error.filename) if isinstance(error.filename, bytes) else error.filename
-        reason = f"{path}: {error.strerror}" if path is not None else error.strerror or str(error)
-        module.fail_json(msg=printable(f"the scores cannot be read or set: {reason}"))
-    for warning in warnings:
-        module.warn(printable(warning))
-    module.exit_json(**printable_values(pin_results(outcomes, plan.killable)))
+        where = "" if path is None else f"{path}: "
+        reason = f"the scores cannot be read or set: {where}{explain_os_error(error)}"
+    else:
+        for warning in warnings:
+            module.warn(printable(warning))
+        module.exit_json(**printable_values(result))
+    module.fail_json(msg=printable(f"would fail: {reason}" if module.check_mode else reason))
+
+
+def pin(options: Mapping[str, Any], check_mode: bool) -> Tuple[Dict[str, Any], List[str]]:
+    """Pin, or only plan it in check mode; return the result and warnings.
+
+    Raises an OomError for whatever is refused or fails, and OSError for a file that cannot be read.
+    """
+    procfs, systemd = Procfs(), Systemd()
+    make_plan = choose_plan(options, systemd)
+    plan = make_plan(procfs, systemd)
+    if check_mode:
+        return pin_results(plan.outcomes, plan.killable, planned=True), plan.warnings + predict(procfs, systemd, plan)
+    if not plan.changed and not plan.finder.has_stale_record:
+        return pin_results(plan.outcomes, plan.killable), plan.warnings
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
+
+    procfs, systemd = Procfs(), Systemd()  # what was read before the lock does not count
+    try:
+        plan, applied = apply_locked(procfs, systemd, lambda: make_plan(procfs, systemd))
+    except Interrupted as error:
+        raise OomError(str(error)) from error
+    return pin_results(applied.outcomes, plan.killable), plan.warnings + applied.warnings
+
+
+def choose_plan(options: Mapping[str, Any], systemd: Systemd) -> "Callable[[Procfs, Systemd], PinPlan]":
+    """Return what makes the plan of this call, and start the query that it needs."""
+    least_percent, force = options["min_killable_percent"], options["force"]
+    if check_all_pins(options):
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.all_pins import (
+            plan_removal_of_all,
+        )
+
+        return lambda procfs, systemd: plan_removal_of_all(procfs, systemd, least_percent, force)
+    pins = parse_targets(options)
+    systemd.ask_for(service_name(one.value, systemd.running_services) for one in pins if one.selector == "unit")
+    # A host compiles what a module imports, in every run. So the code that plans is imported
+    # while systemd prepares its answer, and the code that writes only if there is work to do.
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
+
+    return lambda procfs, systemd: plan_pins(procfs, systemd, pins, least_percent)
+
+
+def predict(procfs: Procfs, systemd: Systemd, plan: "PinPlan") -> List[str]:
+    """Return warnings for what a run may be denied; raise AccessError for what it would be."""
+    if not plan.changed:
+        return []
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.denials import refuse_denied
+
+    return refuse_denied(procfs, systemd, plan.outcomes)
 
 
 if __name__ == "__main__":

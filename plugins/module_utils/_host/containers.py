@@ -18,6 +18,7 @@ Sources: runc and crun (cgroup drivers cgroupfs and systemd), Docker Engine API,
 GET /containers/{id}/json, containers/storage:containers.go, containers-storage.conf(5).
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -25,7 +26,7 @@ import pwd
 import re
 import socket
 import struct
-from typing import Any, FrozenSet, Iterator, List, NamedTuple, Optional
+from typing import Any, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 from urllib.parse import quote
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
@@ -41,11 +42,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_id, user_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name, shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import read_trusted
 
 DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 DOCKER_SECONDS = 30
+_NAME_SECONDS = 3  # for what only a message needs
 # What docker inspect prints of one container has some 10 KiB.
 _ANSWER_BYTES = 4 << 20
 
@@ -78,11 +80,12 @@ def find_container_cgroup(procfs: Procfs, value: str, users: FrozenSet[int] = fr
     The first 12 digits of an id are enough. Containers of root come first, then those of
     C(users), uids; without root the caller is one of these. Others are never returned.
     Raises InputError if the value can be neither an id nor a name, or matches more than one of
-    root's cgroups, or more than one of the users'; NotFoundError if no running container matches.
+    root's cgroups; UntrustedError if it matches more than one of the users', or only those of other
+    users; NotFoundError if no running container matches.
     """
     if not _NAME.match(value):
         raise InputError(
-            f"container {value!r} is neither an id nor a name: give 12 or more digits of its id, or its name"
+            f"container={shorten(value)!r} is neither an id nor a name: give 12 or more digits of its id, or its name"
         )
     users |= {os.geteuid()} - {0}
     running = list(_running_containers(procfs, ""))
@@ -94,13 +97,15 @@ def find_container_cgroup(procfs: Procfs, value: str, users: FrozenSet[int] = fr
         found = _match_ids(value, running) + _find_named_of_users(value, running, users)
     trusted = _keep_trusted(found, users)
     if not trusted:
-        raise NotFoundError(_explain_missing(value, found))
+        if found:
+            raise UntrustedError(_explain_untrusted(value, found))
+        raise NotFoundError(f"no running container has the id or name {value}")
     paths = sorted({container.path for container in trusted})
     if len(paths) > 1:
         shown = ", ".join(printable_name(path) for path in paths[:_MAX_SHOWN])
         # Those of users are no mistake of the caller: that stops no other target.
         kind = UntrustedError if trusted[0].owner else InputError
-        raise kind(f"container {value} matches more than one cgroup ({shown}): select one with cgroup")
+        raise kind(f"container={value} matches more than one cgroup ({shown}): select one with cgroup")
     return paths[0]
 
 
@@ -114,13 +119,10 @@ def _keep_trusted(found: List[Container], users: FrozenSet[int]) -> List[Contain
     return of_root or [container for container in found if container.owner in users]
 
 
-def _explain_missing(value: str, found: List[Container]) -> str:
-    missing = f"no running container has the id or name {value}"
-    if not found:
-        return missing
+def _explain_untrusted(value: str, found: List[Container]) -> str:
     owners = ", ".join(f"uid {uid}" for uid in sorted({container.owner for container in found})[:_MAX_SHOWN])
     return (
-        f"{missing} but below {printable_name(found[0].path)}, where {owners} may create any cgroup:"
+        f"container={value} runs only below {printable_name(found[0].path)}, where {owners} may create any cgroup:"
         " name the user in users to select containers of that user, or use cgroup"
     )
 
@@ -173,7 +175,7 @@ def _find_owner(hierarchy: Hierarchy, folder: str) -> int:
 
 def _find_named(name: str, running: List[Container]) -> List[Container]:
     """Return root's containers that Docker, podman or CRI-O gave this name."""
-    ids = {_ask_docker(name), *_find_stored(name, _list_storage_folders(), frozenset())}
+    ids = {_ask_docker_for_id(name), *_find_stored(name, _list_storage_folders(), frozenset())}
     return [container for container in running if container.id in ids and container.owner == 0]
 
 
@@ -204,8 +206,49 @@ def _list_user_storage(uid: int) -> List[str]:
         return []
 
 
+def find_container_name(container: str, users: FrozenSet[int] = frozenset()) -> Optional[str]:
+    """Return the name that an engine gave a container of this id; None if none answers in time."""
+    try:
+        answer = _ask_docker(f"/containers/{quote(container)}/json", _NAME_SECONDS)
+    except AccessError:
+        answer = None
+    name = answer.get("Name") if isinstance(answer, dict) else None
+    if isinstance(name, str) and _NAME.match(name.lstrip("/")):
+        return name.lstrip("/")
+    return next((name for found, name in _list_stored_names(users) if found == container), None)
+
+
+def list_container_names(procfs: Procfs) -> List[str]:
+    """Return the names of root's running containers, of all engines that answer in time."""
+    names: List[str] = []
+    with contextlib.suppress(AccessError):
+        answer = _ask_docker("/containers/json", _NAME_SECONDS)
+        for entry in answer if isinstance(answer, list) else ():
+            found = entry.get("Names") if isinstance(entry, dict) else None
+            names += [str(name).lstrip("/") for name in (found if isinstance(found, list) else ())]
+    running = {container.id for container in _running_containers(procfs, "") if container.owner == 0}
+    names += [name for found, name in _list_stored_names(frozenset()) if found in running]
+    return sorted({name for name in names if _NAME.match(name)})
+
+
+def _list_stored_names(users: FrozenSet[int]) -> Iterator[Tuple[str, str]]:
+    """Yield id and name of each container in the storage of podman and CRI-O."""
+    storages: List[Tuple[List[str], FrozenSet[int]]] = [(_list_storage_folders(), frozenset())]
+    storages += [(_list_user_storage(uid), frozenset([uid])) for uid in users]
+    for folders, owners in storages:
+        for found, names in _read_stored(folders, owners):
+            for name in names:
+                if isinstance(name, str) and _NAME.match(name):
+                    yield found, name
+
+
 def _find_stored(name: str, folders: List[str], users: FrozenSet[int]) -> Iterator[str]:
-    """Yield the ids of containers with this name in the storage of podman and CRI-O.
+    """Yield the ids of containers with this name in the storage of podman and CRI-O."""
+    return (found for found, names in _read_stored(folders, users) if name in names)
+
+
+def _read_stored(folders: List[str], users: FrozenSet[int]) -> Iterator[Tuple[str, List[Any]]]:
+    """Yield id and names of each container in the storage of podman and CRI-O.
 
     Files that others than root and these users could have written are left out.
     """
@@ -222,15 +265,15 @@ def _find_stored(name: str, folders: List[str], users: FrozenSet[int]) -> Iterat
         except (OSError, UntrustedError, ValueError, RecursionError):
             continue
         for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, dict) and isinstance(entry.get("names"), list) and name in entry["names"]:
-                yield str(entry.get("id"))
+            if isinstance(entry, dict) and isinstance(entry.get("names"), list):
+                yield str(entry.get("id")), entry["names"]
 
 
 class _UnixConnection(http.client.HTTPConnection):
     """A connection to a socket that root listens on, or this process's own user."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=DOCKER_SECONDS)
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
         self._path = path
 
     def connect(self) -> None:
@@ -244,20 +287,30 @@ class _UnixConnection(http.client.HTTPConnection):
             raise PermissionError(f"{self._path} belongs to uid {uid}")
 
 
-def _ask_docker(name: str) -> Optional[str]:
+def _ask_docker_for_id(name: str) -> Optional[str]:
     """Return Docker's id for a container name; None without Docker or such a container.
 
     Raises AccessError if Docker does not answer in time: it is not known then what the name means.
     """
-    for path in DOCKER_SOCKETS:
-        connection = _UnixConnection(path)
+    container = _ask_docker(f"/containers/{quote(name)}/json", DOCKER_SECONDS, f"container={name}: ")
+    found = container.get("Id") if isinstance(container, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _ask_docker(path: str, seconds: float, problem: str = "") -> Any:
+    """Return what Docker's API has at this path; None without Docker, or if it has nothing.
+
+    Raises AccessError if Docker does not answer in time; C(problem) is the start of its message.
+    """
+    for address in DOCKER_SOCKETS:
+        connection = _UnixConnection(address, seconds)
         try:
-            connection.request("GET", f"/containers/{quote(name)}/json")
+            connection.request("GET", path)
             answer = connection.getresponse()
-            return _read_id(answer.read(_ANSWER_BYTES)) if answer.status == 200 else None
+            return _parse_answer(answer.read(_ANSWER_BYTES)) if answer.status == 200 else None
         except socket.timeout:
             raise AccessError(
-                f"container {name}: Docker did not answer on {path} within {DOCKER_SECONDS} seconds:"
+                f"{problem}Docker did not answer on {address} within {seconds} seconds:"
                 " run again when it does, or select by the id of the container or by cgroup"
             ) from None
         except (OSError, http.client.HTTPException):
@@ -267,10 +320,8 @@ def _ask_docker(name: str) -> Optional[str]:
     return None
 
 
-def _read_id(answer: bytes) -> Optional[str]:
+def _parse_answer(answer: bytes) -> Any:
     try:
-        container: Any = json.loads(answer.decode("utf-8"))
+        return json.loads(answer.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
-    found = container.get("Id") if isinstance(container, dict) else None
-    return found if isinstance(found, str) else None

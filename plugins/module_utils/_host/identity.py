@@ -57,7 +57,9 @@ def find_uids(names: Iterable[str]) -> FrozenSet[int]:
         try:
             uids.add(pwd.getpwnam(name).pw_uid)
         except (KeyError, ValueError):  # ValueError: NUL, or not encodable
-            raise NotFoundError(f"users: this host has no user {printable_name(name)!r}") from None
+            raise NotFoundError(
+                f"users={printable_name(name)!r}: this host has no such user; check the name with getent passwd"
+            ) from None
     return frozenset(uids)
 
 

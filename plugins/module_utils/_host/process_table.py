@@ -59,13 +59,20 @@ class ProcessTable:
 
     def named(self, name: str) -> Set[int]:
         """Return the pids of processes with this comm, or with a program of this base name."""
+        return self._read_names().get(name, set())
+
+    def names(self) -> List[str]:
+        """Return every comm and every base name of a program, sorted."""
+        return sorted(self._read_names())
+
+    def _read_names(self) -> Dict[str, Set[int]]:
         if self._pids_by_name is None:
             self._pids_by_name = {}
             for pid, process in self.by_pid.items():
                 self._pids_by_name.setdefault(process.name, set()).add(pid)
             for pid, program in self._procfs.executables(self.by_pid).items():
                 self._pids_by_name.setdefault(program, set()).add(pid)
-        return self._pids_by_name.get(name, set())
+        return self._pids_by_name
 
     def descendants(self, pids: Iterable[int]) -> Set[int]:
         """Return the pids of all children of these processes, their children, and so on.

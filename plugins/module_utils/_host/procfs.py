@@ -209,6 +209,10 @@ class ProcessDir:
                 total += int(line.split()[1])
         return total
 
+    def may_set_score(self) -> bool:
+        """Return whether the caller may open its oom_score_adj for writing; writes nothing."""
+        return os.access("oom_score_adj", os.W_OK, dir_fd=self._fd, effective_ids=True)
+
     def set_score(self, score: int) -> None:
         """Write its oom_score_adj, -1000 to 1000.
 

@@ -22,6 +22,7 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import start_program
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
     DropIn,
     change_assignments,
@@ -54,6 +55,7 @@ _REQUIRED_IF_LOADED = ("Type", "MainPID", "FragmentPath", "Delegate", "OOMScoreA
 _SHOW_SECONDS = 30.0  # a busy service manager answers within 25 seconds, or not at all (sd-bus's default)
 _RELOAD_SECONDS = 180.0  # systemctl itself waits that long for a manager with thousands of units
 _NAME_BYTES = 255
+_MAX_INSTANCES = 3  # in a message
 _OTHER_SUFFIXES = ("socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope")
 
 
@@ -79,22 +81,25 @@ class Unit(NamedTuple):
         return self.active_state in ("active", "reloading")
 
 
-def service_name(value: str) -> str:
+def service_name(value: str, list_services: Callable[[], Iterable[str]] = tuple) -> str:
     """Return the full name of a service, with .service.
 
-    Raises InputError for an invalid name, and for a unit that has no main process.
+    Raises InputError for an invalid name, and for a unit that has no main process. Where it is a
+    template, C(list_services) returns the services to find instances of it in.
     """
     name = value if value.endswith(".service") else value + ".service"
     if not UNIT_NAME.match(value) or len(name) > _NAME_BYTES or name.startswith("."):
-        raise InputError(f"unit {value!r} is not a name of a unit: write it as docker or docker.service")
+        raise InputError(f"unit={shorten(value)!r} is not a name of a unit: write it as docker or docker.service")
     suffix = value.rpartition(".")[2]
     if suffix in _OTHER_SUFFIXES:
         raise InputError(
-            f"unit {value} is a {suffix}: only services have a main process; select what runs in it with cgroup"
+            f"unit={value} is a {suffix}: only services have a main process; select what runs in it with cgroup"
         )
     if name.endswith("@.service"):
-        instance = f"{name[: -len('.service')]}NAME.service"
-        raise InputError(f"unit {name} is a template, which never runs itself: name an instance, such as {instance}")
+        template = name[: -len(".service")]
+        instances = [one for one in list_services() if one.startswith(template)][:_MAX_INSTANCES]
+        shown = " or ".join(instances) or f"{template}NAME.service"
+        raise InputError(f"unit={name} is a template, which never runs itself: name an instance, such as {shown}")
     return name
 
 
@@ -104,7 +109,7 @@ def start_systemctl(*command: str) -> Callable[[], str]:
     Raises UnsupportedError if it cannot be started. The function raises OomError if it fails,
     or takes longer than systemd does at its worst.
     """
-    return start_program(*command, seconds=_SHOW_SECONDS if command[1] == "show" else _RELOAD_SECONDS)
+    return start_program(*command, seconds=_RELOAD_SECONDS if command[1] == "daemon-reload" else _SHOW_SECONDS)
 
 
 class Systemd:
@@ -119,7 +124,7 @@ class Systemd:
         self._start = start
         self._pending: Dict[Tuple[str, ...], Callable[[], str]] = {}  # running queries, by names of services
         self._defaults: Dict[str, str] = {}  # of all units, after the first query
-        self._files: Dict[str, Tuple[str, Dict[str, str]]] = {}  # by unit, as read for the plan
+        self._files: Dict[str, Tuple[Tuple[str, str], Dict[str, Tuple[str, str]]]] = {}  # by unit, as read for the plan
 
     def runs(self) -> bool:
         """Return whether systemd manages this host (sd_booted(3))."""
@@ -151,7 +156,9 @@ class Systemd:
         output = _check_end(self._pending.pop(names)())
         blocks = [block for block in output.split("\n\n") if block.strip("\n")]
         if len(blocks) != len(names):
-            raise OomError(f"systemctl show returned {len(blocks)} units for {len(names)} names: {_join_names(names)}")
+            raise OomError(
+                f"systemctl show returned {len(blocks)} units for {len(names)} names: {_join_names(names)}; run again"
+            )
         units = {name: _parse_unit(name, _parse_properties(block)) for name, block in zip(names, blocks)}
         # systemd has OOMPolicy for every loaded service or, before version 243, for none.
         if len({unit.oom_policy is None for unit in units.values() if unit.load_state == "loaded"}) > 1:
@@ -170,7 +177,10 @@ class Systemd:
             self._defaults = _parse_properties(_check_end(wait_for_output()))
             score = self._defaults.get("DefaultOOMScoreAdjust")
             if score is not None and not is_score(score):
-                raise OomError(f"systemctl show returned DefaultOOMScoreAdjust={score[:32]!r}, which is not a score")
+                raise OomError(
+                    f"systemctl show returned DefaultOOMScoreAdjust={score[:32]!r}, which is not a score:"
+                    " check it with systemctl show --property=DefaultOOMScoreAdjust"
+                )
         return self._defaults.get("Default" + key)
 
     def _explain_no_systemd(self, name: str) -> str:
@@ -179,26 +189,40 @@ class Systemd:
         else:
             manager, advice = "its init", "choom(1) in the script that starts it"
         return (
-            f"unit {name}: systemd does not manage this host (no /run/systemd/system). "
+            f"unit={name}: systemd does not manage this host (no /run/systemd/system). "
             f"A score that lasts is up to {manager} ({advice}). "
             "Pin what runs now by process, pidfile or cgroup (role oom_protect: oom_protect_persistent=false)"
         )
 
     def why_missing(self, name: str, unit: Unit) -> Optional[str]:
-        """Return an error message for a masked or missing service; None for any other.
+        """Return what a masked or missing service lacks; None for any other.
 
         C(name) is the name that was passed to units().
         """
         if unit.load_state == "masked":
-            return f"unit {unit.id} is masked and cannot start: unmask it first"
+            return f"unit={unit.id} is masked and cannot start: run systemctl unmask {unit.id} first"
         if unit.load_state != "not-found":
             return None
-        if self._folders.has_user_unit(name):
-            return (
-                f"unit {name} is a unit of users' service managers, which are not supported: "
-                "use process or cgroup to pin what runs now"
-            )
-        return f"unit {name} does not exist"
+        return f"unit={name}: no such system unit"
+
+    def running_services(self) -> List[str]:
+        """Return the names of the services that run now; none where systemctl fails."""
+        command = ("list-units", "--type=service", "--state=running", "--plain", "--no-legend", "--no-pager", "--full")
+        try:
+            output = self._start("systemctl", *command)()
+        except OomError:
+            return []
+        words = [line.split() for line in output.split("\n")]
+        return [line[0] for line in words if line and line[0].endswith(".service") and UNIT_NAME.match(line[0])]
+
+    def known_services(self) -> List[str]:
+        """Return the names of the services that run now or have a unit file; no templates."""
+        names = self.running_services() + self._folders.list_services()
+        return [name for name in dict.fromkeys(names) if not name.endswith("@.service")]
+
+    def has_user_unit(self, name: str) -> bool:
+        """Return whether users' service managers have a unit of this name."""
+        return self._folders.has_user_unit(name)
 
     # --- drop-ins -----------------------------------------------------------------
 
@@ -214,6 +238,28 @@ class Systemd:
     @staticmethod
     def _drop_in_path(unit_id: str) -> str:
         return os.path.join(UNIT_FOLDERS[0], unit_id + ".d", DROP_IN)
+
+    def own_drop_ins(self) -> List[Tuple[str, str]]:
+        """Return the path of every drop-in with our header, and the name of its service.
+
+        The name is empty where the drop-in is not at the place where drop_in() plans one: another
+        program has moved or copied it. Raises AccessError if one cannot be read.
+        """
+        found = []
+        for path in self._folders.find_own_drop_ins(DROP_IN):
+            unit = os.path.basename(os.path.dirname(path))[: -len(".d")]
+            is_service = unit.endswith(".service") and not unit.endswith("@.service") and UNIT_NAME.match(unit)
+            found.append((path, unit if is_service and path == self._drop_in_path(unit) else ""))
+        return found
+
+    def removal(self, path: str) -> DropIn:
+        """Return a drop-in before and after our assignments are removed; raises as read() does."""
+        before = self.read(path)
+        return DropIn(path, before, change_assignments(before, {"OOMScoreAdjust": None, "OOMPolicy": None}))
+
+    def why_read_only(self, path: str) -> Optional[str]:
+        """Return why a drop-in could not be written or removed now; None if it could."""
+        return self._folders.why_read_only(path)
 
     @staticmethod
     def pinned_by(drop_in: DropIn) -> Optional[int]:
@@ -249,8 +295,15 @@ class Systemd:
         Returns None if no file of the unit sets it. Without a planned drop-in the files count as
         they are. Raises AccessError if one cannot be read.
         """
-        value = self._resolve(unit, "OOMScoreAdjust", planned, is_score)
+        value = self._resolve(unit, "OOMScoreAdjust", planned, is_score)[0]
         return int(value) if value else None
+
+    def find_winner(self, unit: Unit, key: str, planned: Optional[DropIn]) -> Optional[str]:
+        """Return the path of the file that decides a key of a unit, with the planned drop-in.
+
+        None if no file sets it. Raises AccessError if one cannot be read.
+        """
+        return self._resolve(unit, key, planned, is_score if key == "OOMScoreAdjust" else is_policy)[1]
 
     def policy_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[str]:
         """Return the OOMPolicy of a unit, with the planned drop-in; None before systemd 243.
@@ -260,7 +313,7 @@ class Systemd:
         """
         if unit.oom_policy is None:
             return None
-        value = self._resolve(unit, "OOMPolicy", planned, is_policy)
+        value = self._resolve(unit, "OOMPolicy", planned, is_policy)[0]
         if value:
             return value
         if planned is not None and planned.before and read_assignment(planned.before, "OOMPolicy"):
@@ -270,16 +323,19 @@ class Systemd:
 
     def _resolve(
         self, unit: Unit, key: str, planned: Optional[DropIn], is_valid: Callable[[str], bool]
-    ) -> Optional[str]:
+    ) -> Tuple[Optional[str], Optional[str]]:
+        """Return the value of a key, and the path of the file that decides it."""
         if unit.id not in self._files:
             self._files[unit.id] = self._read_files(unit)
         fragment, drop_ins = self._files[unit.id]
         if planned is not None:
-            drop_ins = dict(drop_ins, **{DROP_IN: planned.after or ""})
-        return resolve_assignment([fragment] + [drop_ins[name] for name in sorted(drop_ins)], key, is_valid)
+            drop_ins = dict(drop_ins, **{os.path.basename(planned.path): (planned.path, planned.after or "")})
+        files = [fragment] + [drop_ins[name] for name in sorted(drop_ins)]
+        value, number = resolve_assignment([text for _path, text in files], key, is_valid)
+        return value, None if number is None else files[number][0]
 
-    def _read_files(self, unit: Unit) -> Tuple[str, Dict[str, str]]:
-        """Return the text of the unit file, and those of its drop-ins by file name.
+    def _read_files(self, unit: Unit) -> Tuple[Tuple[str, str], Dict[str, Tuple[str, str]]]:
+        """Return path and text of the unit file, and those of its drop-ins by file name.
 
         systemd reads drop-ins in the order of their file names. Of files with the same name it
         reads only the one in the first folder. Drop-ins that systemd has not loaded yet are
@@ -287,11 +343,11 @@ class Systemd:
         """
         paths = self._folders.find_drop_ins(unit.id)
         paths += [path for path in unit.drop_ins if path not in paths]  # of generators, or for several units
-        texts: Dict[str, str] = {}
+        texts: Dict[str, Tuple[str, str]] = {}
         for path in paths:
-            texts.setdefault(os.path.basename(path), self._folders.read(path) or "")
+            texts.setdefault(os.path.basename(path), (path, self._folders.read(path) or ""))
         fragment = self._folders.read(unit.fragment) if unit.fragment else None
-        return fragment or "", texts
+        return (unit.fragment, fragment or ""), texts
 
     def write(self, path: str, text: Optional[str]) -> None:
         """Replace a drop-in with this text, completely or not at all.
@@ -348,13 +404,16 @@ def _check_properties(name: str, properties: Dict[str, str]) -> None:
             raise _incomplete(name, key)
     unit_id = properties["Id"]
     if name not in (unit_id, *properties["Names"].split()) or not UNIT_NAME.match(unit_id):
-        raise OomError(f"systemctl show returned the unit {unit_id[:_NAME_BYTES]!r} for the name {name}")
+        raise OomError(f"systemctl show returned the unit {unit_id[:_NAME_BYTES]!r} for the name {name}: run again")
 
 
 def _parse_number(name: str, properties: Dict[str, str], key: str) -> int:
     value = properties.get(key) or "0"
     if not re.match(r"-?[0-9]{1,10}\Z", value):
-        raise OomError(f"systemctl show returned {key}={value[:32]!r} for unit {name}, which is not a number")
+        raise OomError(
+            f"systemctl show returned {key}={value[:32]!r} for unit {name}, which is not a number:"
+            f" check it with systemctl show {name}"
+        )
     return int(value)
 
 

@@ -14,7 +14,7 @@ comments, blanks around "=", and lines continued with a backslash.
 """
 
 import re
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 HEADER = (
     "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else."
@@ -85,19 +85,21 @@ def _read_assignments(text: str, key: str) -> List[Optional[str]]:
     ]
 
 
-def resolve_assignment(texts: List[str], key: str, is_valid: Callable[[str], bool]) -> Optional[str]:
-    """Return the value of a key in a unit file and its drop-ins, or None.
+def resolve_assignment(
+    texts: List[str], key: str, is_valid: Callable[[str], bool]
+) -> Tuple[Optional[str], Optional[int]]:
+    """Return the value of a key in a unit file and its drop-ins, and the number of its text.
 
     The texts are in the order in which systemd reads them: the last valid value wins. An empty
-    value resets all values before it. systemd logs and ignores an invalid value.
+    value resets all values before it, and there is none then. systemd ignores an invalid value.
     """
-    values = [value for text in texts for value in _read_assignments(text, key)]
-    for value in reversed(values):
-        if not value:
-            return None
-        if is_valid(value):
-            return value
-    return None
+    for number in range(len(texts) - 1, -1, -1):
+        for value in reversed(_read_assignments(texts[number], key)):
+            if not value:
+                return None, number
+            if is_valid(value):
+                return value, number
+    return None, None
 
 
 def is_score(value: str) -> bool:
@@ -110,28 +112,45 @@ def is_policy(value: str) -> bool:
     return value in ("continue", "stop", "kill")
 
 
+def is_own(text: str) -> bool:
+    """Return whether a drop-in has our header: our assignments in it may be removed."""
+    return HEADER in text and any(map(_is_header, _split_statements(text)))
+
+
 def change_assignments(text: Optional[str], assignments: Dict[str, Optional[str]]) -> Optional[str]:
     """Return a drop-in's text with these values by key in [Service]; None removes a key.
 
-    Every other line stays as it is. Pass None as the text of a missing file. The result is None if
-    only our own header would be left.
+    Every other line stays as it is. Our header stands above our assignments, and goes with them.
+    Pass None as the text of a missing file. The result is None if only ours would be left.
     """
-    kept = [
-        statement
-        for statement in _split_statements(text or "")
-        if not (statement.section == SECTION and statement.key in assignments)
-    ]
+    kept = [one for one in _split_statements(text or "") if one.section != SECTION or one.key not in assignments]
     new_lines = "".join(f"{key}={value}\n" for key, value in assignments.items() if value is not None)
     if not new_lines:
-        is_foreign = any(statement.lines.strip() not in ("", HEADER, f"[{SECTION}]") for statement in kept)
+        kept = _remove_header(kept)
+        is_foreign = any(one.lines.strip() not in ("", f"[{SECTION}]") for one in kept)
         return _join_lines(kept) if is_foreign else None
-    if not kept:
-        return f"{HEADER}\n[{SECTION}]\n{new_lines}"
+    header = "" if any(map(_is_header, kept)) else f"{HEADER}\n"
     # Add at the end of the section, so that nothing in the section overrides the new lines.
-    last = max((number for number, statement in enumerate(kept) if statement.section == SECTION), default=None)
+    last = max((number for number, one in enumerate(kept) if one.section == SECTION), default=None)
     if last is None:
-        return f"{_end_lines(kept)}[{SECTION}]\n{new_lines}"
-    return _end_lines(kept[: last + 1]) + new_lines + _join_lines(kept[last + 1 :])
+        return f"{_end_lines(kept)}{header}[{SECTION}]\n{new_lines}"
+    return _end_lines(kept[: last + 1]) + header + new_lines + _join_lines(kept[last + 1 :])
+
+
+def _is_header(statement: _Statement) -> bool:
+    return statement.lines.strip() == HEADER
+
+
+def _remove_header(statements: List[_Statement]) -> List[_Statement]:
+    """Return the statements without our header, and without an empty section below it."""
+    kept: List[_Statement] = []
+    for number, one in enumerate(statements):
+        is_below = number > 0 and _is_header(statements[number - 1]) and one.lines.strip() == f"[{SECTION}]"
+        following = statements[number + 1 : number + 2]
+        is_empty = not following or (following[0].section != SECTION or following[0].lines.strip() == f"[{SECTION}]")
+        if not _is_header(one) and not (is_below and is_empty):
+            kept.append(one)
+    return kept
 
 
 def _join_lines(statements: List[_Statement]) -> str:

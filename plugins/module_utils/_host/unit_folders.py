@@ -16,11 +16,13 @@ Source: systemd.unit(5), unit file load path.
 """
 
 import contextlib
+import errno
 import os
 import stat
-from typing import List, Optional
+from typing import Iterator, List, Optional, Set
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import is_own
 
 # The folders where systemd searches units and drop-ins. Of files with the same name the first wins.
 UNIT_FOLDERS = (
@@ -66,10 +68,10 @@ class UnitFolders:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise AccessError(f"{path} cannot be read: {error.strerror}") from error
+            raise _make_error(path, "cannot be read", error) from error
         if text is None or len(text) > MAX_UNIT_BYTES:
             problem = "it is not a file" if text is None else f"it is longer than {MAX_UNIT_BYTES >> 20} MiB"
-            raise AccessError(f"{path} cannot be read: {problem}")
+            raise AccessError(f"{path} cannot be read: {problem}: move it away")
         return text
 
     def find_drop_ins(self, unit_id: str) -> List[str]:
@@ -85,9 +87,64 @@ class UnitFolders:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                raise AccessError(f"{directory} cannot be read: {error.strerror}") from error
+                raise _make_error(directory, "cannot be read", error) from error
             paths.extend(os.path.join(directory, name) for name in sorted(names) if name.endswith(".conf"))
         return paths
+
+    def list_services(self) -> List[str]:
+        """Return the names of all services that have a unit file, templates too."""
+        names: Set[str] = set()
+        for folder in UNIT_FOLDERS:
+            with contextlib.suppress(OSError):
+                names.update(name for name in os.listdir(self.locate(folder)) if name.endswith(".service"))
+        return sorted(names)
+
+    def find_own_drop_ins(self, name: str) -> List[str]:
+        """Return the path of every drop-in that has our header, whatever its unit.
+
+        C(name) is the usual name of our drop-ins: it is also found where a run has left it
+        unfinished. The folders of systemd in /etc and /run are searched.
+        Raises AccessError if one cannot be read.
+        """
+        found = []
+        for directory in self._list_drop_in_folders():
+            names = sorted(os.listdir(self.locate(directory)))
+            paths = [os.path.join(directory, one) for one in names if one.endswith(".conf")]
+            found += [path for path in paths if os.path.isfile(self.locate(path)) and is_own(self.read(path) or "")]
+            if _name_unfinished(name) in names and name not in names:
+                found.append(os.path.join(directory, name))
+        return found
+
+    def _list_drop_in_folders(self) -> Iterator[str]:
+        """Yield every folder of drop-ins in /etc and /run, each once, whatever links lead to it."""
+        seen = set()
+        for folder in UNIT_FOLDERS[:2]:
+            try:
+                names = os.listdir(self.locate(folder))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise _make_error(folder, "cannot be read", error) from error
+            for name in sorted(names):
+                real_path = os.path.realpath(self.locate(os.path.join(folder, name)))
+                if name.endswith(".d") and os.path.isdir(real_path) and real_path not in seen:
+                    seen.add(real_path)
+                    yield os.path.join(folder, name)
+
+    def why_read_only(self, path: str) -> Optional[str]:
+        """Return why a file could not be written or removed now; None if it could."""
+        folder = os.path.dirname(self.locate(path))
+        while not os.path.exists(folder):
+            folder = os.path.dirname(folder)
+        try:
+            # access(2) checks the mount, too, but it returns no reason.
+            if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+                is_read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+                number = errno.EROFS if is_read_only else errno.EACCES
+                raise OSError(number, os.strerror(number))
+        except OSError as error:
+            return str(_make_error(path, "cannot be written", error))
+        return None
 
     def has_user_unit(self, name: str) -> bool:
         """Return whether users' service managers have a unit of this name."""
@@ -122,7 +179,7 @@ class UnitFolders:
                 raise
             _sync_folder(folder)
         except OSError as error:
-            raise AccessError(f"{path} cannot be written: {error.strerror}") from error
+            raise _make_error(path, "cannot be written", error) from error
 
     def has_leftovers(self, path: str) -> bool:
         """Return whether a run that was killed left something of this file, or its empty folder."""
@@ -140,7 +197,7 @@ class UnitFolders:
         except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:
-            raise AccessError(f"{path}: what an earlier run left cannot be removed: {error.strerror}") from error
+            raise _make_error(path, "keeps what an earlier run left, which cannot be removed", error) from error
 
     def remove(self, path: str) -> None:
         """Remove a file and what a killed run left of it, and its folder if that is empty then.
@@ -159,7 +216,14 @@ class UnitFolders:
             elif os.path.isdir(folder):
                 _sync_folder(folder)
         except OSError as error:
-            raise AccessError(f"{path} cannot be removed: {error.strerror}") from error
+            raise _make_error(path, "cannot be removed", error) from error
+
+
+def _make_error(path: str, problem: str, error: OSError) -> AccessError:
+    """Return the error for a file or folder, with what to do about it."""
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+
+    return AccessError(f"{path} {problem}: {explain_os_error(error)}")
 
 
 def _read_text(fd: int) -> Optional[str]:

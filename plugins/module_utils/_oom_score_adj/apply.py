@@ -29,18 +29,15 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.signals impor
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByUnit, Selector
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import ForkWatch, warnings_for_forks
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     refuse_missing,
     warnings_for_missing,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome, Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import (
-    PinPlan,
-    TargetFinder,
-    measure_killable,
-)
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import Selector
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan, measure_killable
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writes import (
     Write,
     move_to_immune,
@@ -78,7 +75,20 @@ def apply_locked(procfs: Procfs, systemd: Systemd, make_plan: Callable[[], PinPl
             lock.enter_context(writer_lock(systemd.root))
             plan = make_plan()
         applied = apply_plan(procfs, systemd, plan, signals) if plan.changed else AppliedPins(plan.outcomes, [])
-        return plan, applied
+        return plan, applied._replace(warnings=applied.warnings + _settle_record(plan.finder))
+
+
+def _settle_record(finder: TargetFinder) -> List[str]:
+    """Bring the record up to date; return a warning if that fails.
+
+    An entry too many does no harm, and all pins are written.
+    """
+    if finder.has_record:
+        try:
+            finder.record.settle()
+        except OomError as error:
+            return [str(error)]
+    return []
 
 
 def apply_plan(procfs: Procfs, systemd: Systemd, plan: PinPlan, signals: Optional[EndingSignals] = None) -> AppliedPins:
@@ -93,17 +103,17 @@ def apply_plan(procfs: Procfs, systemd: Systemd, plan: PinPlan, signals: Optiona
     try:
         with signals.interrupt():
             outcomes = scores.write(plan.outcomes)
-            refuse_missing(outcomes, plan.finder.missing)
+            refuse_missing(outcomes, plan.finder.missing, plan.finder.advise)
             changed_warnings = drop_ins.write(outcomes)
             resets = scores.find_resets()
     except BaseException as error:
         failures = scores.undo() + drop_ins.undo()
         if failures:
-            raise OomError(f"{error}; this could not be put back: {'; '.join(failures)}") from error
+            raise OomError(f"{error}; this could not be put back, do it by hand: {'; '.join(failures)}") from error
         if isinstance(error, Interrupted):
-            raise Interrupted(f"{error}: all that it had changed was put back") from error
+            raise Interrupted(f"{error}: all that it had changed was put back; run again") from error
         raise
-    missing = warnings_for_missing(outcomes, plan.finder.missing)
+    missing = warnings_for_missing(outcomes, plan.finder.missing, plan.finder.advise)
     return AppliedPins(
         [_add_resets(outcome, resets) for outcome in outcomes],
         [one for one in missing if one not in plan.warnings]
@@ -134,6 +144,12 @@ def _identify(process: Process) -> Tuple[int, int]:
     return process.pid, process.start_time
 
 
+def _needs_record(step: _Step) -> bool:
+    """Return whether it pins a process, but the main process of a unit with a drop-in."""
+    is_held = isinstance(step.selector, ByUnit) and step.pin.persistent and step.selector.is_main(step.process[0])
+    return step.selector is not None and step.pin.score is not None and not is_held
+
+
 class ScoreWriter:
     """Writes the scores of a plan, and remembers them for the way back."""
 
@@ -158,6 +174,7 @@ class ScoreWriter:
         steps = [step for outcome in outcomes for step in self._list_steps(outcome)]
         # The kernel may deny to lower a score: this comes first, before anything else has changed.
         steps.sort(key=lambda step: step.change.after - step.change.before)
+        self._record_scores(steps)
         done = {(step.pin, step.change): self._write_step(step) for step in dict.fromkeys(steps)}
         kept = [
             outcome._replace(
@@ -173,6 +190,7 @@ class ScoreWriter:
         if selected and selected <= set(self._troubles):
             raise errors[0]
         self.warnings += [str(error) for error in errors] + warnings_for_forks(self._forks.given_up)
+        self.warnings += self._warnings_for_record()
         return stable
 
     def _list_steps(self, outcome: Outcome, is_late: bool = False) -> List[_Step]:
@@ -183,6 +201,21 @@ class ScoreWriter:
             step
             for step in selected + inherited
             if step.change.before != step.change.after and step.process not in self._left
+        ]
+
+    def _record_scores(self, steps: List[_Step]) -> None:
+        """Record the scores before pins that no drop-in holds, for a run that gives them back."""
+        changes = [step.change for step in steps if _needs_record(step)]
+        if changes and os.geteuid() == 0:
+            self._finder.record.note(changes, save=not steps[0].is_late)
+
+    def _warnings_for_record(self) -> List[str]:
+        left = self._finder.record.unrecorded if self._finder.has_record else 0
+        if not left:
+            return []
+        return [
+            f"the scores of {left} processes before this pin were not recorded, because there are too many:"
+            " state=absent gives them the score of their unit or parent"
         ]
 
     def _write_until_stable(self, outcome: Outcome) -> Outcome:
@@ -203,6 +236,7 @@ class ScoreWriter:
             quiet = quiet + 1 if settled and not late else 0
             if quiet and (complete or quiet >= QUIET_LOOKS):
                 break
+            self._record_scores(late)
             for step in late:
                 change = self._write_step(step)
                 if change is None:
@@ -268,7 +302,10 @@ class ScoreWriter:
     def _refuse(self, step: _Step, process: Process, now: int, directory: ProcessDir) -> Optional[str]:
         """Return why this score must not be written now, as a warning; None if it may."""
         if self._attempts.get(step.process, 0) >= ATTEMPTS:
-            return f"{process} sets its score to {now} again and again: it manages its own score"
+            return (
+                f"{process} sets its score to {now} again and again: it manages its own score;"
+                " look for a setting of the program"
+            )
         was_asked = step.selector is not None and step.pin.score is not None
         planned_cgroups = None if was_asked else self._finder.find_deciding_cgroups(process)
         write = Write(
@@ -307,10 +344,13 @@ class ScoreWriter:
                         _set_score(directory, Change(change.process, change.after, change.before))
             except GONE:
                 continue
-            except OomError as error:
-                failures.append(str(error))
-            except OSError as error:
-                failures.append(f"the score of {change.process} cannot be read: {error.strerror}")
+            except Exception as error:  # whatever it is, the rest is put back
+                failures.append(_explain_failure(f"the score {change.before} of {change.process}", error))
+        if self._finder.has_record:
+            try:
+                self._finder.record.restore()
+            except Exception as error:
+                failures.append(_explain_failure("the record of scores", error))
         return failures
 
     def find_resets(self) -> Dict[Tuple[int, int], Tuple[Process, int, int]]:
@@ -375,26 +415,37 @@ def _set_score(directory: ProcessDir, change: Change) -> None:
     for _attempt in range(ATTEMPTS):
         try:
             directory.set_score(change.after)
-        except PermissionError as error:
-            raise AccessError(_explain_denial(change)) from error
         except GONE:
             raise
         except OSError as error:
-            raise AccessError(f"the score of {change.process} cannot be set: {error.strerror}") from error
+            raise _make_write_error(change, error) from error
         now = directory.score()
         if now == change.after:
             return
-    raise ReadBackError(f"{change.process} shows score {now} after {change.after} was written")
+    raise ReadBackError(
+        f"{change.process} shows score {now} after {change.after} was written:"
+        " it may set its own score; look for a setting of the program"
+    )
 
 
-def _explain_denial(change: Change) -> str:
-    denied = f"setting the score of {change.process} from {change.before} to {change.after} was denied"
-    if change.after < change.before:
-        return (
-            f"{denied}: lowering a score needs CAP_SYS_RESOURCE in the initial user namespace,"
-            f" which this process (uid {os.geteuid()}) lacks; run as root on the host itself, not in a container"
-        )
-    return f"{denied}: only its owner and root may do that; use become"
+def _make_write_error(change: Change, error: OSError) -> AccessError:
+    # Imported only here: most runs do without.
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.denials import explain_denial
+
+    if isinstance(error, PermissionError):
+        return AccessError(explain_denial(change))
+    return AccessError(f"the score of {change.process} cannot be set: {explain_os_error(error)}")
+
+
+def _explain_failure(what: str, error: Exception) -> str:
+    """Return what could not be put back, why, and what to do."""
+    if isinstance(error, OomError):
+        return str(error)
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+
+    reason = explain_os_error(error) if isinstance(error, OSError) else f"{type(error).__name__} ({error})"
+    return f"{what}: {reason}"
 
 
 # --- drop-ins ---------------------------------------------------------------------
@@ -426,8 +477,10 @@ class DropInWriter:
                 self._systemd.write(drop_in.path, drop_in.after)
             elif drop_in is not None:
                 self._systemd.sweep(drop_in.path)
+        if not self._systemd.runs():  # the files of an image, or of a systemd that was replaced
+            return []
         self._systemd.reload()
-        return self._read_back(list(by_path.values()))
+        return self._read_back([outcome for outcome in by_path.values() if outcome.pin.selector == "unit"])
 
     def _read_back(self, outcomes: List[Outcome]) -> List[str]:
         warnings = []
@@ -457,12 +510,12 @@ class DropInWriter:
                 if text == drop_in.after:
                     self._systemd.write(drop_in.path, drop_in.before)
                 elif text != drop_in.before:
-                    failures.append(f"{drop_in.path} was changed by another program and was left alone")
-            except OomError as error:
-                failures.append(str(error))
+                    failures.append(f"{drop_in.path} was changed by another program: it was left alone, check it")
+            except Exception as error:  # whatever it is, the rest is put back
+                failures.append(_explain_failure(drop_in.path, error))
         try:
-            if self._written:
+            if self._written and self._systemd.runs():
                 self._systemd.reload()
-        except OomError as error:
-            failures.append(str(error))
+        except Exception as error:
+            failures.append(_explain_failure("systemctl daemon-reload", error))
         return failures

@@ -13,16 +13,16 @@ that two targets contradict each other about.
 
 from typing import TYPE_CHECKING, Dict, FrozenSet, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByUnit, Selector
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import INIT
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
-    hands_on_immunity,
     is_guarded,
     name_program,
+    why_not_pinned,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import CLAIMING, Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import ByUnit, Selector
 
 if TYPE_CHECKING:  # a host compiles what it imports, and most targets do without this
     from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
@@ -66,9 +66,9 @@ class Claims:
         return self.get_identity().why_foreign(directory, self.find_users(pin)) is not None
 
     @staticmethod
-    def refuses_immunity(pin: Pin, process: Process) -> bool:
-        """Return whether a program of this name must not get -1000 without force."""
-        return pin.score == SCORE_MIN and not pin.force and hands_on_immunity(name_program(process.name, False))
+    def why_refused(pin: Pin, process: Process) -> Optional[str]:
+        """Return why a program of this name must not get the score; None if it may."""
+        return None if pin.force else why_not_pinned(pin.score, name_program(process.name, False))
 
     def is_foreign(self, process: Process) -> bool:
         """Return whether a user could have started a process; true if it has ended."""

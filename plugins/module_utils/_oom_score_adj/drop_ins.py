@@ -39,6 +39,8 @@ def add_drop_in(systemd: Systemd, outcome: Outcome, unit: Unit, table: ProcessTa
         drop_in=drop_in,
         effective_after_restart=score,
         oom_policy=policy,
+        winner=_find_winner(systemd, pin, unit, drop_in, score),
+        running=unit.running,
         restart_required=drop_in is not None and unit.running and not pinned and score != unit.score,
         reload=drop_in is not None and (_needs_reload(unit, drop_in, score, policy) or systemd.has_leftovers(unit.id)),
     )
@@ -56,6 +58,11 @@ def _plan_drop_in(systemd: Systemd, pin: Pin, unit: Unit) -> Optional[DropIn]:
 def plan_removal(systemd: Systemd, unit: Unit) -> DropIn:
     """Return the unit's drop-in before and after our assignments are removed."""
     return systemd.drop_in(unit, {"OOMScoreAdjust": None, "OOMPolicy": None})
+
+
+def remove_file(systemd: Systemd, outcome: Outcome) -> Outcome:
+    """Return the outcome of a file that has our header, but is not the drop-in of a unit."""
+    return outcome._replace(drop_in=systemd.removal(outcome.pin.value), reload=True)
 
 
 def _choose_policy(pin: Pin, unit: Unit) -> Optional[str]:
@@ -96,25 +103,36 @@ def find_score_after_restart(systemd: Systemd, unit: Unit, drop_in: Optional[Dro
     return inherited if unit.score == inherited else int(systemd.default("OOMScoreAdjust") or inherited)
 
 
-def warnings_for_drop_in(outcome: Outcome, unit: Unit) -> List[str]:
-    """Return warnings for drop-ins that override ours, and for a unit without a main process."""
+def _find_winner(systemd: Systemd, pin: Pin, unit: Unit, drop_in: Optional[DropIn], score: int) -> Optional[str]:
+    """Return the file that overrides the score of our drop-in; None without one."""
+    if drop_in is None or pin.score is None or score == pin.score:
+        return None
+    return systemd.find_winner(unit, "OOMScoreAdjust", drop_in)
+
+
+def warnings_for_drop_in(systemd: Systemd, outcome: Outcome, unit: Unit) -> List[str]:
+    """Return warnings for drop-ins that override ours, and for a unit without a main process.
+
+    They name the unit, not the target: two aliases of it give the same one.
+    """
     pin, drop_in = outcome.pin, outcome.drop_in
     if pin.state == "absent" or outcome.effective_after_restart is None:
         return []
     warnings = []
-    if drop_in is not None and outcome.effective_after_restart != pin.score:
+    if outcome.winner is not None:
         warnings.append(
-            f"{pin.target}: at its next start the score will be {outcome.effective_after_restart}, not {pin.score}:"
-            f" another drop-in comes later than {drop_in.path} and wins"
+            f"unit={unit.id}: at its next start the score will be {outcome.effective_after_restart}, not {pin.score}:"
+            f" {outcome.winner} wins; remove OOMScoreAdjust there"
         )
     if drop_in is not None and outcome.oom_policy and pin.oom_policy not in (None, outcome.oom_policy):
+        winner = systemd.find_winner(unit, "OOMPolicy", drop_in)
         warnings.append(
-            f"{pin.target}: OOMPolicy will be {outcome.oom_policy}, not {pin.oom_policy}:"
-            f" another drop-in comes later than {drop_in.path} and wins"
+            f"unit={unit.id}: OOMPolicy will be {outcome.oom_policy}, not {pin.oom_policy}:"
+            f" {winner} wins; remove OOMPolicy there"
         )
     if not outcome.changes and unit.active_state not in ("inactive", "failed"):
         warnings.append(
-            f"{pin.target} is {unit.active_state} and has no main process in {unit.control_group or 'any cgroup'}:"
-            " no running process was pinned"
+            f"unit={unit.id} is {unit.active_state} and has no main process in {unit.control_group or 'any cgroup'}:"
+            " no running process was pinned; run again when it has one, or select what runs by cgroup"
         )
     return warnings

@@ -11,13 +11,17 @@ Pure: the request and the facts in, sentences out. Every refusal of harm names
 the option that overrides it.
 """
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+import re
+from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Killable, Outcome, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import shorten
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome, Pin
 
 MAX_SHOWN = 5  # processes in one message
+# The cgroup of a user's service manager, of one user, or of all.
+_OF_USERS = re.compile(r"/(?:user@[0-9]+\.service|user-[0-9]+\.slice|user\.slice)/*\Z")
 ACCEPT_MISSING = " (missing=ignore or missing=warn accepts that)"
 
 # Daemons that set their own score, by the name of the program or unit, and what to do instead.
@@ -48,11 +52,6 @@ JOB_RUNNERS = {
     "anacron",
     "atd",
     "supervisord",
-    "screen",
-    "tmux",
-    "teleport",
-    "systemd",
-    "user@",
     "gitlab-runner",
     "Runner.Listener",
     "Runner.Worker",
@@ -65,17 +64,37 @@ JOB_RUNNERS = {
     "zsh",
     "ksh",
     "fish",
-    "sudo",
-    "su",
-    "login",
 }
+# Programs and units that start the shells and sessions of users. All that a user starts there
+# inherits the score, so that a user's program would outlive the daemons of the host.
+_LOGIN_PROGRAMS = {
+    # util-linux: term-utils/agetty.c, login-utils/login.c; systemd: units/*getty@.service.in
+    "consoles": "getty agetty mingetty mgetty fgetty ngetty fbgetty kmscon kmsconvt autovt login sulogin"
+    " serial-getty console-getty container-getty debug-shell emergency rescue",
+    "display managers": "gdm gdm3 gdm-session-worker gdm-wayland-session gdm-x-session lightdm sddm sddm-helper"
+    " xdm lxdm lxdm-binary lxdm-session greetd ly ly-dm emptty lemurs lidm slim wdm kdm nodm tdm cdm mdm entrance"
+    " plasmalogin cosmic-greeter display-manager",
+    "logins over the network, besides sshd": "dropbear telnetd in.telnetd rlogind in.rlogind rshd in.rshd"
+    " mosh-server teleport xrdp xrdp-sesman x2goserver nxserver vncserver vncsession tigervnc ttyd gotty"
+    " shellinaboxd cockpit cockpit-ws cockpit-tls cockpit-session cockpit-bridge cockpit-wsinstance-http"
+    " cockpit-wsinstance-https cockpit-wsinstance-https-factory",
+    "terminal servers, and programs that change the user": "tmux screen SCREEN dtach abduco zellij su sudo doas pkexec",
+    "systemd --user, and its unit": "systemd user@",
+}
+LOGIN_PROGRAMS = {name for names in _LOGIN_PROGRAMS.values() for name in names.split()}
 # containerd:docs/ops.md: its shims start with its own score + 1. dockerd and crio start helpers
 # likewise.
 RUNTIMES = {"containerd", "dockerd", "docker", "crio", "podman"}
+_COMM_BYTES = 15  # the kernel cuts the name of a process: TASK_COMM_LEN
+_CUT_LOGIN_PROGRAMS = {name[:_COMM_BYTES] for name in LOGIN_PROGRAMS}
 
 WHY_NOT_IMMUNE = (
     "a user or the maker of its container image chose its name, and programs of this name start others,"
     " which would inherit immunity: use -999 or higher (force=true overrides)"
+)
+WHY_NOT_LOWERED = (
+    "programs of this name start the shells of users, which would inherit the score:"
+    " use 0 or higher (force=true overrides)"
 )
 
 
@@ -89,7 +108,9 @@ def refuse_contradictions(pin: Pin) -> None:
     if pin.state == "absent" and (pin.score is not None or pin.oom_policy is not None):
         raise InputError(f"{pin.target}: state=absent removes the pin: leave out score and oom_policy")
     if pin.score is not None and not SCORE_MIN <= pin.score <= SCORE_MAX:
-        raise InputError(f"{pin.target}: score {pin.score} is out of range, {SCORE_MIN} to {SCORE_MAX}")
+        raise InputError(
+            f"{pin.target}: score {shorten(pin.score)} is out of range: set it to {SCORE_MIN} to {SCORE_MAX}"
+        )
     if pin.selector != "unit" and pin.persistent:
         raise InputError(
             f"{pin.target}: only a unit can be pinned persistently: select by unit, or leave out persistent"
@@ -123,83 +144,130 @@ def _add_request(requests: Dict[Any, Tuple[Pin, str]], key: Any, name: str, pin:
     other, other_request = requests.setdefault(key, (pin, request))
     if other_request != request:
         raise InputError(
-            f"{name} is selected twice: {other.target} asks for {other_request}, {pin.target} asks for {request}"
+            f"{name} is selected twice: {other.target} asks for {other_request}, {pin.target} asks for {request}:"
+            " leave out one of them"
         )
 
 
 # --- targets that are not there ---------------------------------------------------
 
 
-def refuse_missing(outcomes: List[Outcome], reasons: Mapping[Pin, str]) -> None:
+def refuse_missing(outcomes: List[Outcome], reasons: Mapping[Pin, str], advise: Callable[[Pin], str]) -> None:
     """Raise NotFoundError for the first missing target with C(missing=fail).
 
-    C(reasons) says why a target has no selector; others have no matching process.
+    C(reasons) says why a target has no selector; others have no matching process, and C(advise)
+    returns what to do about that.
     """
     for outcome in outcomes:
         if _is_missing(outcome, "fail"):
-            raise NotFoundError(_explain_missing(outcome, reasons) + ACCEPT_MISSING)
+            raise NotFoundError(_explain_missing(outcome, reasons, advise) + ACCEPT_MISSING)
 
 
-def warnings_for_missing(outcomes: List[Outcome], reasons: Mapping[Pin, str]) -> List[str]:
+def warnings_for_missing(
+    outcomes: List[Outcome], reasons: Mapping[Pin, str], advise: Callable[[Pin], str]
+) -> List[str]:
     """Return a warning for each missing target with C(missing=warn), no warning twice.
 
     Where only processes that a user could have started fit, there is one in any case.
     """
     warnings = [
-        _explain_missing(outcome, reasons)
+        _explain_missing(outcome, reasons, advise)
         for outcome in outcomes
         if _is_missing(outcome, "warn") or (outcome.passed_over and not outcome.found)
     ]
     return list(dict.fromkeys(warnings))
 
 
+def is_reported_if_missing(pin: Pin) -> bool:
+    """Return whether a message says so if the target is missing: then it has advice, too."""
+    return pin.state == "present" and pin.missing != "ignore"
+
+
 def _is_missing(outcome: Outcome, reaction: str) -> bool:
     return not outcome.found and outcome.pin.state == "present" and outcome.pin.missing == reaction
 
 
-def _explain_missing(outcome: Outcome, reasons: Mapping[Pin, str]) -> str:
+def _explain_missing(outcome: Outcome, reasons: Mapping[Pin, str], advise: Callable[[Pin], str]) -> str:
     pin = outcome.pin
     if not outcome.passed_over:
-        return reasons.get(pin) or f"{pin.target}: no such process"
+        return reasons.get(pin) or f"{pin.target}: no such process; {advise(pin)}"
     shown = "; ".join(f"{one.process}: {one.why}" for one in outcome.passed_over[:MAX_SHOWN])
     more = len(outcome.passed_over) - MAX_SHOWN
+    listed = shown + (f"; and {more} more" if more > 0 else "")
+    if all(one.why in (WHY_NOT_IMMUNE, WHY_NOT_LOWERED) for one in outcome.passed_over):
+        return f"{pin.target}: no process was selected: {listed}"
     return (
-        f"{pin.target}: no process was selected, because a user could have put there what fits: {shown}"
-        + (f"; and {more} more" if more > 0 else "")
-        + ". Name its user in users, select a container by container or cgroup, or use unit or pid"
+        f"{pin.target}: no process was selected, because a user could have put there what fits: {listed}"
+        ". Name its user in users, select a container by container or cgroup, or use unit or pid"
     )
 
 
-def warnings_for_not_immune(outcomes: List[Outcome]) -> List[str]:
-    """Return a warning for each target of which some processes do not become immune.
+def warnings_for_not_pinned(outcomes: List[Outcome]) -> List[str]:
+    """Return a warning for each target of which some processes do not get the score.
 
     Where it is all of them, C(warnings_for_missing) has one.
     """
     warnings = []
     for outcome in outcomes:
-        refused = [str(one.process) for one in outcome.passed_over if one.why == WHY_NOT_IMMUNE]
-        if outcome.found and refused:
-            names = ", ".join(refused[:MAX_SHOWN]) + (", ..." if len(refused) > MAX_SHOWN else "")
-            warnings.append(f"{outcome.pin.target}: not pinned at -1000: {names}: {WHY_NOT_IMMUNE}")
+        for why in (WHY_NOT_IMMUNE, WHY_NOT_LOWERED):
+            refused = [one.process for one in outcome.passed_over if one.why == why]
+            if outcome.found and refused:
+                pin = outcome.pin
+                warnings.append(f"{pin.target}: not pinned at {pin.score}: {join_processes(refused)}: {why}")
     return warnings
 
 
+def join_processes(processes: List[Process]) -> str:
+    """Return the first processes as text, in one line."""
+    return ", ".join(map(str, processes[:MAX_SHOWN])) + (", ..." if len(processes) > MAX_SHOWN else "")
+
+
 def warnings_for_inherited(outcomes: List[Outcome]) -> List[str]:
-    """Return a warning for each removed pin that descendants of its processes keep."""
+    """Return a warning for each target whose score other processes have by inheritance.
+
+    Those of a removed pin keep it. Those of a pin were forked later, or a restart of the unit left
+    them: they are reported in every run.
+    """
     warnings = []
     for outcome in outcomes:
-        removed = {change.before for change in outcome.changes if change.before != change.after}
-        keeping = [
-            str(change.process)
-            for change in outcome.inherited
-            if change.before == change.after and change.before in removed
-        ]
-        if outcome.pin.state == "absent" and keeping:
-            names = ", ".join(keeping[:5]) + (", ..." if len(keeping) > 5 else "")
+        keeping = [change.process for change in find_keeping(outcome)]
+        if not keeping:
+            continue
+        if outcome.pin.state == "absent":
             warnings.append(
                 f"{outcome.pin.target}: processes started since the pin keep the score that they inherited:"
-                f" use children=reset, or restart them: {names}"
+                f" use children=reset, or restart them: {join_processes(keeping)}"
             )
+        else:
+            warnings.append(
+                f"{outcome.pin.target}: {len(keeping)} other processes have inherited the score {outcome.pin.score}:"
+                f" use children=reset, or children=pin if they are to have it: {join_processes(keeping)}"
+            )
+    return warnings
+
+
+def find_keeping(outcome: Outcome) -> List[Change]:
+    """Return the processes that keep an inherited score: that of the pin, or of a removed one."""
+    removed = {change.before for change in outcome.changes if change.before != change.after}
+    inherited = removed if outcome.pin.state == "absent" else {outcome.pin.score} - {0}
+    return [one for one in outcome.inherited if one.before == one.after and one.before in inherited]
+
+
+def warnings_for_several(outcomes: List[Outcome]) -> List[str]:
+    """Return a warning for each name or pattern that selects several processes of one service."""
+    warnings = []
+    for outcome in outcomes:
+        pin = outcome.pin
+        if pin.selector not in ("process", "pattern") or pin.state == "absent" or pin.children == "pin":
+            continue
+        raised = [change for change in outcome.changes if change.before < change.after]
+        shown = f", and raises {raised[0].process} from {raised[0].before}" if raised else ""
+        warnings += [
+            f"{pin.target} selects {count} processes of {unit}{shown}:"
+            f" select by unit={unit}, which pins its main process, and also the next one"
+            for unit, count in outcome.units
+            if unit is not None and count > 1
+        ]
     return warnings
 
 
@@ -207,15 +275,23 @@ def warnings_for_inherited(outcomes: List[Outcome]) -> List[str]:
 
 
 def name_program(comm: str, is_init: bool) -> str:
-    """Return a program's name: the first word of a title such as C(tmux: server), or C(init)."""
-    return "init" if is_init and comm == "systemd" else comm.partition(":")[0]
+    """Return a program's name: the first word of a title such as C(tmux: server), or C(init).
+
+    Pid 1 is init whatever its name: a container and an appliance may have any program there.
+    """
+    return "init" if is_init else comm.partition(":")[0]
+
+
+def name_cgroup(path: str) -> Set[str]:
+    """Return the name that the tables above have for a cgroup of users; none for another."""
+    return {"user@"} if _OF_USERS.search(path) else set()
 
 
 def shorten_name(name: str) -> str:
     """Return a name as the tables above have it: without suffix or instance, aliases resolved."""
     name = name[: -len(".service")] if name.endswith(".service") else name
     template, at, _instance = name.partition("@")
-    name = template + at if template + at in JOB_RUNNERS else template
+    name = template + at if template + at in LOGIN_PROGRAMS else template
     return _ALIASES.get(name, name)
 
 
@@ -226,7 +302,20 @@ def is_guarded(name: str) -> bool:
 
 def hands_on_immunity(name: str) -> bool:
     """Return whether a program of this name starts others, which inherit its score."""
-    return shorten_name(name) in JOB_RUNNERS or shorten_name(name) in RUNTIMES
+    return shorten_name(name) in JOB_RUNNERS or shorten_name(name) in RUNTIMES or starts_logins(name)
+
+
+def starts_logins(name: str) -> bool:
+    """Return whether a program or unit of this name starts the shells of users."""
+    short = shorten_name(name)
+    return short in LOGIN_PROGRAMS or short in _CUT_LOGIN_PROGRAMS
+
+
+def why_not_pinned(score: Optional[int], name: str) -> Optional[str]:
+    """Return why a program must not get this score, where a user may have chosen its name."""
+    if score == SCORE_MIN and hands_on_immunity(name):
+        return WHY_NOT_IMMUNE
+    return WHY_NOT_LOWERED if score is not None and score < 0 and starts_logins(name) else None
 
 
 def find_self_managing(names: Iterable[str]) -> Optional[str]:
@@ -234,7 +323,7 @@ def find_self_managing(names: Iterable[str]) -> Optional[str]:
     return next((name for name in sorted(map(shorten_name, names)) if name in SELF_MANAGING), None)
 
 
-def refuse_pin(target: str, score: Optional[int], names: Iterable[str]) -> None:
+def refuse_pin(target: str, score: Optional[int], names: Collection[str]) -> None:
     """Raise InputError for a target that manages its own score, or whose children would be immune.
 
     C(names) are all names of the target: of its unit, and of the programs that it selects.
@@ -243,6 +332,12 @@ def refuse_pin(target: str, score: Optional[int], names: Iterable[str]) -> None:
     if daemon:
         request = "state=absent" if score is None else f"score={score}"
         raise InputError(f"{target} with {request}: {SELF_MANAGING[daemon]} (force=true overrides)")
+    login = next((name for name in sorted(map(shorten_name, names)) if starts_logins(name)), None)
+    if login and score is not None and score < 0:
+        raise InputError(
+            f"{target} with score={score}: {login} starts the shells of users, and all that they run would inherit the"
+            " score: use 0 or higher, or pin the daemons themselves (force=true overrides)"
+        )
     if score != SCORE_MIN:
         return
     for name in sorted(map(shorten_name, names)):

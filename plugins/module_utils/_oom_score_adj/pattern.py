@@ -17,6 +17,7 @@ import signal
 from typing import Iterable, Iterator, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import shorten
 
 SEARCH_SECONDS = 0.5  # for one command line, and for all that are searched in one go
 # Python checks for signals only inside of a long match, not between the many short ones of a
@@ -40,9 +41,12 @@ class Pattern:
             matches_all = self._pattern.search("") is not None
         except (re.error, OverflowError, RecursionError, MemoryError) as error:
             # OverflowError: a repeat count beyond 32 bits; the others: thousands of brackets.
-            raise InputError(f"pattern {value!r} is not a regular expression: {error or 'too large'}") from error
+            raise InputError(
+                f"pattern={shorten(value)!r} is not a regular expression: {error or 'too large'}:"
+                " write it as for Python's re, with a backslash before each of ()[]{}.*+?|^$ that is meant itself"
+            ) from error
         if matches_all:
-            raise InputError(f"pattern {value!r} matches every process: make it more specific")
+            raise InputError(f"pattern={shorten(value)!r} matches every process: make it more specific")
 
     def search(self, line: str) -> Optional[bool]:
         """Return whether a line matches; None if that takes too long."""

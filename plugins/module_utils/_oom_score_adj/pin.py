@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Read targets from a module's options, and build its result.
+"""Read targets from a module's options, and define what becomes of them.
 
 A pin is the value of /proc/PID/oom_score_adj, from -1000 (never chosen) to 1000
 (chosen first), one for each process (fs/proc/base.c:__set_oom_adj). A pin ends
@@ -14,7 +14,7 @@ with its process; the drop-in of a unit gives it to the next one.
 Pure: options and facts in, values out.
 """
 
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
@@ -25,14 +25,11 @@ SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "containe
 # Those whose value is a claim that a user may make. The option users is for these.
 CLAIMING = {"process", "pattern", "pidfile", "container"}
 
-# A user may start any number of processes under a name. The result names this many of them.
-MAX_PASSED_OVER = 100
-
 
 class Pin(NamedTuple):
     """One target as the user wrote it."""
 
-    selector: str  # one of SELECTORS
+    selector: str  # one of SELECTORS; or drop_in, with a path, of which only the file is removed
     value: str
     score: Optional[int]  # None with state=absent
     state: str = "present"
@@ -42,6 +39,7 @@ class Pin(NamedTuple):
     missing: str = "fail"
     force: bool = False
     users: Tuple[str, ...] = ()  # login names whose processes may be selected too
+    start_time: Optional[int] = None  # of a pid: only the process that began then
 
     @property
     def target(self) -> str:
@@ -55,6 +53,13 @@ class Change(NamedTuple):
     process: Process
     before: int
     after: int
+
+
+class SelectedContainer(NamedTuple):
+    """A selected container."""
+
+    id: str
+    name: Optional[str]  # None if no engine answers
 
 
 class PassedOver(NamedTuple):
@@ -77,11 +82,16 @@ class Outcome(NamedTuple):
     drop_in: Optional[DropIn] = None
     effective_after_restart: Optional[int] = None
     oom_policy: Optional[str] = None  # of the unit, once systemd has read its files
+    winner: Optional[str] = None  # the file that overrides the score of our drop-in
+    running: bool = False  # whether the unit is active
     restart_required: bool = False
     reload: bool = False  # whether systemd has to read the unit again
     passed_over: Tuple[PassedOver, ...] = ()
     # Names of selected programs that no user chose, or that no guard has a rule for.
     programs: FrozenSet[str] = frozenset()
+    # The services that selected processes run in, None for none, and the number of processes.
+    units: Tuple[Tuple[Optional[str], int], ...] = ()
+    container: Optional[SelectedContainer] = None  # that the target selects
 
     @property
     def found(self) -> bool:
@@ -128,6 +138,19 @@ def parse_targets(options: Mapping[str, Any]) -> List[Pin]:
     return [parse_target(target, options["force"], users) for target in options["targets"]]
 
 
+def check_all_pins(options: Mapping[str, Any]) -> bool:
+    """Return whether C(all_pins) is set; raise InputError for options that contradict it."""
+    if not options["all_pins"]:
+        return False
+    if options["state"] != "absent":
+        raise InputError(f"all_pins=true next to state={options['state']} only takes pins back: set state=absent")
+    without = [*SELECTORS, "targets", "score", "persistent", "oom_policy", "users"]
+    given = next((name for name in without if options[name] is not None), None)
+    if given:
+        raise InputError(f"all_pins=true next to {given} takes back every pin of this host: leave out {given}")
+    return True
+
+
 def parse_target(options: Mapping[str, Any], force: bool = False, users: Iterable[str] = ()) -> Pin:
     """Return one target; C(force) and C(users) apply in addition to the target's own options.
 
@@ -149,58 +172,3 @@ def parse_target(options: Mapping[str, Any], force: bool = False, users: Iterabl
         force=force or options["force"],
         users=tuple(dict.fromkeys([*users, *(options["users"] or ())])),
     )
-
-
-# --- what the user gets back ------------------------------------------------------
-
-
-def pin_results(outcomes: List[Outcome], killable: Killable) -> Dict[str, Any]:
-    """Return C(changed), C(targets), C(killable) and C(diff), of a plan or of what was done."""
-    return dict(
-        changed=any(outcome.changed for outcome in outcomes),
-        targets=[_make_target_result(outcome) for outcome in outcomes],
-        killable=dict(killable._asdict(), percent=killable.percent),
-        diff=dict(before=_format_state(outcomes, "before"), after=_format_state(outcomes, "after")),
-    )
-
-
-def _make_target_result(outcome: Outcome) -> Dict[str, Any]:
-    return dict(
-        target=outcome.pin.target,
-        unit=outcome.unit,
-        found=outcome.found,
-        changed=outcome.changed,
-        vanished=outcome.vanished,
-        processes=[
-            dict(_identify(change.process), before=change.before, after=change.after) for change in outcome.changes
-        ],
-        inherited=[
-            dict(_identify(change.process), score=change.before, after=change.after) for change in outcome.inherited
-        ],
-        skipped_foreign=[
-            dict(pid=one.process.pid, name=one.process.name, uid=one.uid, why=one.why)
-            for one in outcome.passed_over[:MAX_PASSED_OVER]
-        ],
-        drop_in=None if outcome.drop_in is None else dict(outcome.drop_in._asdict()),
-        effective_after_restart=outcome.effective_after_restart,
-        restart_required=outcome.restart_required,
-    )
-
-
-def _identify(process: Process) -> Dict[str, Any]:
-    return dict(pid=process.pid, name=process.name, start_time=process.start_time)
-
-
-def _format_state(outcomes: List[Outcome], when: str) -> str:
-    """Return all scores and drop-ins as text for the diff, before or after."""
-    scores = {
-        f"{change.process.pid} {change.process.name} oom_score_adj {getattr(change, when)}\n": None
-        for outcome in outcomes
-        for change in outcome.all_changes()
-    }
-    files = {
-        f"# {outcome.drop_in.path}\n{getattr(outcome.drop_in, when)}": None
-        for outcome in outcomes
-        if outcome.drop_in is not None and getattr(outcome.drop_in, when) is not None
-    }
-    return "".join([*scores, *files])

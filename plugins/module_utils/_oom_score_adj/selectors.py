@@ -5,32 +5,33 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Select the processes that a target names.
-
-A selector answers two questions. candidates() returns pids from the table of
-all processes. matches() checks one process through its open directory, and
-checks it again right before the write, because the table may be old by then.
+"""Select the processes that a target names: by pid, name, argument, pid file, or container.
 
 A name, an argument or a pid file is a claim that a user may make. So OfHost passes over what a user
-could have put there (_host/identity.py), and every selector keeps why it passed a process over.
+could have put there (_host/identity.py).
 """
 
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     InputError,
     NotFoundError,
     UntrustedError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import find_cgroup, pids_in_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import PassedOver, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
+    check_path_text,
+    printable_name,
+    shorten,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByCgroup, Selector
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import is_reported_if_missing
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, SelectedContainer
 
 if TYPE_CHECKING:  # a host compiles what it imports, and most targets do without these
     from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
@@ -45,42 +46,15 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _SLOW_SECONDS = 5
 
 
-class Selector:
-    """The interface of all selectors."""
-
-    grows = False  # whether a process that is forked later may belong to the selection
-    by_descent = False  # whether only a new table of processes shows that
-
-    def __init__(self) -> None:
-        self.passed_over: Dict[Tuple[int, int], PassedOver] = {}  # by pid and start time
-        # Processes that a user could have started, and whose pin is removed all the same.
-        self.only_raised: Set[Tuple[int, int]] = set()
-
-    def candidates(self, table: ProcessTable) -> Iterable[int]:
-        """Return pids of processes that may be selected."""
-        raise NotImplementedError
-
-    def matches(self, process: Process, directory: ProcessDir) -> bool:
-        """Return whether the process in this open directory is selected."""
-        raise NotImplementedError
-
-    def members(self) -> List[int]:
-        """Return the pids in the target's cgroup; none for a target without one."""
-        return []
-
-    def pass_over(self, process: Process, uid: Optional[int], why: str) -> None:
-        """Remember why a process that fits is not selected."""
-        self.passed_over[process.pid, process.start_time] = PassedOver(process, uid, why)
-
-
 class ByPid(Selector):
     """One process by its pid."""
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, start_time: Optional[int] = None) -> None:
         super().__init__()
         if not _PID.match(value):
-            raise InputError(f"pid {value!r} is not a process number")
+            raise InputError(f"pid={shorten(value)} is not a process number: set it to one of ps -e, such as 1234")
         self.pid = int(value)
+        self._start_time = start_time
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         """Return the pid, whether or not it exists."""
@@ -88,7 +62,7 @@ class ByPid(Selector):
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
         """Return whether this is the pid."""
-        return process.pid == self.pid
+        return process.pid == self.pid and self._start_time in (None, process.start_time)
 
 
 class ByPidfile(ByPid):
@@ -108,20 +82,26 @@ class ByPidfile(ByPid):
         try:
             self._file = read_trusted(value, _PIDFILE_BYTES, first_login_uid, users)
         except FileNotFoundError:
-            raise NotFoundError(f"pidfile {shown} does not exist") from None
+            raise NotFoundError(
+                f"pidfile={shown} does not exist: start the daemon, or select by unit or process"
+            ) from None
         except OSError as error:
+            from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+
             # A user who is named may have made a circle of links: that stops no other target.
             kind = UntrustedError if users else InputError
-            raise kind(f"pidfile {shown} cannot be read: {error.strerror}") from error
+            raise kind(f"pidfile={shown} cannot be read: {explain_os_error(error)}") from error
         except UntrustedError as error:
-            raise UntrustedError(f"pidfile {error}: use pid or unit instead") from error
+            raise UntrustedError(f"pidfile={error}: use pid or unit instead") from error
         # As systemd reads it: further lines are the daemon's own, as in postmaster.pid.
         text = self._file.content.partition(b"\n")[0].decode("ascii", "replace").strip()
         try:
             super().__init__(text)
         except InputError:
             kind = UntrustedError if self._file.uids or self._file.gids else InputError
-            raise kind(f"pidfile {shown} holds {text[:32]!r}, not a process number") from None
+            raise kind(
+                f"pidfile={shown} holds {text[:32]!r}, not a process number: select by unit or process"
+            ) from None
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
         """Return whether this is the pid, and the file may be believed."""
@@ -153,7 +133,9 @@ class ByProcess(Selector):
     def __init__(self, value: str) -> None:
         super().__init__()
         if not value or "/" in value:
-            raise InputError(f"process {value!r} is not a name: set the comm or the base name of the executable")
+            raise InputError(
+                f"process={shorten(value)!r} is not a name: set the comm or the base name of the executable"
+            )
         self.name = value
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
@@ -203,48 +185,17 @@ class ByPattern(Selector):
         return self._pattern.search(directory.command_line()) is True
 
 
-class ByCgroup(Selector):
-    """Every process in a cgroup and in the cgroups below it."""
+class ByContainer(ByCgroup):
+    """Every process in the cgroup of a container."""
 
-    grows = True
-
-    def __init__(self, path: str, procfs: Procfs) -> None:
-        super().__init__()
-        self._directory = find_cgroup(procfs, path)
-        self._inside = path.rstrip("/") + "/"
-
-    def candidates(self, table: ProcessTable) -> Iterable[int]:
-        """Return the pids in the cgroup."""
-        return self.members()
-
-    def members(self) -> List[int]:
-        """Return the pids in the cgroup and below."""
-        return pids_in_cgroup(self._directory)
-
-    def matches(self, process: Process, directory: ProcessDir) -> bool:
-        """Return whether the process is in the cgroup or below."""
-        return any((path + "/").startswith(self._inside) for path in directory.cgroups())
-
-
-class ByUnit(ByCgroup):
-    """The main process of a service, or with C(whole) every process in its cgroup."""
-
-    def __init__(self, main_pid: int, path: str, procfs: Procfs, whole: bool) -> None:
+    def __init__(self, value: str, path: str, procfs: Procfs, users: FrozenSet[int]) -> None:
         super().__init__(path, procfs)
-        self._main_pid = main_pid
-        self.grows = whole
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_name
 
-    def is_main(self, pid: int) -> bool:
-        """Return whether systemd reports this pid as the main process."""
-        return pid == self._main_pid
-
-    def candidates(self, table: ProcessTable) -> Iterable[int]:
-        """Return the main pid, or with C(whole) the pids in the cgroup."""
-        return self.members() if self.grows else [self._main_pid]
-
-    def matches(self, process: Process, directory: ProcessDir) -> bool:
-        """Return whether it is in the cgroup, and is the main process or C(whole) is set."""
-        return (self.grows or process.pid == self._main_pid) and super().matches(process, directory)
+        found = container_of(path) or ""
+        name = find_container_name(found, users) if found.startswith(value) else value
+        self.container = SelectedContainer(found, name)
 
 
 class WithDescendants(Selector):
@@ -329,17 +280,15 @@ def make_selector(pin: Pin, procfs: Procfs, identity: "Callable[[], Identity]", 
     for one that a user could have made, NotFoundError for one that does not exist.
     """
     value = pin.value
-    _refuse_unusable(pin)
+    check_path_text(pin.selector, value)
     if pin.selector == "container":
-        # Imported only here: http.client is a third of everything that the module loads.
-        from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_cgroup
-
-        return ByCgroup(find_container_cgroup(procfs, value, users), procfs)
+        return _find_container(pin, procfs, users)
     if pin.selector == "cgroup":
-        return ByCgroup(value, procfs)
+        return _find_cgroup(pin, procfs)
     whole = pin.children == "pin"
     if pin.selector == "pid":
-        return WithDescendants(ByPid(value), procfs) if whole else ByPid(value)
+        by_pid = ByPid(value, pin.start_time)
+        return WithDescendants(by_pid, procfs) if whole else by_pid
     judge = identity()
     claimed: Selector
     if pin.selector == "pidfile":
@@ -363,11 +312,30 @@ def _is_foreign(procfs: Procfs, identity: "Identity", users: FrozenSet[int], pid
         return True
 
 
-def _refuse_unusable(pin: Pin) -> None:
-    """Raise InputError for a value that no file, process or cgroup can have."""
+def _find_container(pin: Pin, procfs: Procfs, users: FrozenSet[int]) -> Selector:
+    # Imported only here: http.client is a third of everything that the module loads.
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_cgroup
+
     try:
-        is_usable = b"\0" not in bytes_of(pin.value)
-    except UnicodeEncodeError:
-        is_usable = False
-    if not is_usable:
-        raise InputError(f"{pin.selector} {pin.value!r} holds characters that no name on Linux can have")
+        return ByContainer(pin.value, find_container_cgroup(procfs, pin.value, users), procfs, users)
+    except NotFoundError as error:
+        if not is_reported_if_missing(pin):
+            raise
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.suggestions import (
+            suggest_for_container,
+        )
+
+        raise NotFoundError(f"{error}; {suggest_for_container(pin.value, procfs)}") from error
+
+
+def _find_cgroup(pin: Pin, procfs: Procfs) -> Selector:
+    try:
+        return ByCgroup(pin.value, procfs)
+    except NotFoundError as error:
+        if not is_reported_if_missing(pin):
+            raise
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.suggestions import (
+            suggest_for_cgroup,
+        )
+
+        raise NotFoundError(f"{error}; {suggest_for_cgroup(pin.value, procfs)}") from error

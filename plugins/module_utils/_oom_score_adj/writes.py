@@ -23,6 +23,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     name_program,
     refuse_few_killable,
     refuse_pin,
+    why_not_pinned,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Pin
 
@@ -66,13 +67,14 @@ def refuse_write(write: Write, killable: Killable, least_killable_percent: int) 
     start = f"{pin.target}: {process} keeps its score {write.now}"
     # A higher score is no gain for anybody: a process must not avoid it by a change in time.
     if after < write.now and write.is_heir and write.now != write.planned.before:
-        return f"{start}: it has changed the score {write.planned.before} that it inherited"
+        return f"{start}: it has changed the score {write.planned.before} that it inherited, and is left alone"
     if after < write.now and write.planned_cgroups is not None and write.cgroups != write.planned_cgroups:
-        return f"{start}: it has moved to another cgroup during this run"
+        return f"{start}: it has moved to another cgroup during this run; run again"
     if after != SCORE_MIN:
-        return None
+        why = _why_late_login(write)
+        return f"{start}: {why}" if why else None
     if write.is_heir:
-        return f"{start}: no process inherits immunity"
+        return f"{start}: no process inherits immunity; select it itself if it is to have -1000"
     if pin.force:
         return None
     try:
@@ -82,6 +84,13 @@ def refuse_write(write: Write, killable: Killable, least_killable_percent: int) 
     except InputError as error:
         return f"{process} keeps its score {write.now}: {error}"
     return None
+
+
+def _why_late_login(write: Write) -> Optional[str]:
+    """Return why a process that the plan has not seen must not get its score; None if it may."""
+    if write.pin.force or write.is_heir or not write.is_late:
+        return None
+    return why_not_pinned(write.planned.after, name_program(write.process.name, write.process.pid == 1))
 
 
 def move_to_immune(killable: Killable, process: Process) -> Killable:

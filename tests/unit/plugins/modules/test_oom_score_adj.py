@@ -91,10 +91,59 @@ def test_warnings_of_plan_and_run_are_returned(host, run_module, monkeypatch):
     warnings = run_module("oom_score_adj", targets=targets)["warnings"]
     # ansible-core 2.19 and later return objects, and keep those of earlier runs in this process.
     assert [one["event"]["msg"] if isinstance(one, dict) else one for one in warnings][-2:] == [
-        "process=nginx: no such process",
+        "process=nginx: no such process; check the name with ps -e -o comm, or start it first",
         "process 10 (dockerd) set its score to -17 right after it was set to 5:"
         " it manages its own score; look for a setting of the program",
     ]
+
+
+def test_message_and_report(host, run_module):
+    for check_mode, words in ((True, "to be written"), (False, "written")):
+        answer = run_module("oom_score_adj", check_mode, unit="docker", score=-500)
+        assert answer["msg"] == f"dockerd[10]: -300 -> -500, drop-in {words}"
+        assert answer["report"] == [answer["msg"] + " (docker.service)"]
+    host.write("11/oom_score_adj", "-500\n")
+    answer = run_module("oom_score_adj", unit="docker", score=-500)
+    assert answer["msg"] == "dockerd[10]: -500, no change; not lasting: inherited by 1 child"
+    assert answer["not_lasting"] == [
+        {"target": "unit=docker.service", "unit": "docker.service", "reason": "inherited by 1 child"}
+    ]
+    answer = run_module("oom_score_adj", targets=[{"unit": "docker", "score": -600}, {"pid": 11, "score": -500}])
+    assert answer["msg"] == "1 pin changed, 1 unchanged; not lasting: pid=11 (not by its unit docker.service)"
+
+
+def test_all_pins_are_taken_back(host, run_module):
+    for options in ({"unit": "docker", "score": -500}, {"pid": 11, "score": 7}):
+        run_module("oom_score_adj", **options)
+    answer = run_module("oom_score_adj", True, all_pins=True, state="absent")
+    assert (answer["msg"], host.score(10)) == ("2 pins would change, 0 unchanged", -500)
+    answer = run_module("oom_score_adj", all_pins=True, state="absent")
+    assert (host.score(10), host.score(11)) == (0, -300 if os.geteuid() == 0 else 7)
+    answer = run_module("oom_score_adj", all_pins=True, state="absent")
+    assert (answer["changed"], answer["msg"]) == (False, "no pin of this collection is on this host")
+
+
+@pytest.mark.parametrize("check_mode, start", [(False, ""), (True, "would fail: ")])
+def test_check_mode_fails_as_the_run(host, run_module, monkeypatch, check_mode, start):
+    """Without the capability the kernel denies the write; the answer of both is the same."""
+
+    def deny(_directory, _score):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(ProcessDir, "set_score", deny)
+    host.write("self/status", "CapEff:\t0000000000000000\n")
+    for options, words in {
+        "no capability": (
+            {"unit": "docker", "score": -500},
+            "process 10 (dockerd) cannot be lowered from -300 to -500",
+        ),
+        "refused": ({"pid": 1, "score": -500}, "pid=1 with score=-500: the kernel never kills init"),
+        "contradiction": ({"all_pins": True}, "all_pins=true next to state=present only takes pins back"),
+        "no selector": ({"all_pins": False}, "target selects nothing"),
+    }.values():
+        answer = run_module("oom_score_adj", check_mode, **options)
+        assert answer["failed"] and answer["msg"].startswith(start) and words in answer["msg"]
+        assert answer["msg"].startswith("would fail: ") == check_mode
 
 
 def test_refusal_fails_with_its_sentence(host, run_module):
@@ -116,15 +165,18 @@ def test_signal_fails_with_its_sentence(host, run_module, monkeypatch):
     answer = run_module("oom_score_adj", unit="docker", score=-500)
     assert (answer["failed"], answer["msg"]) == (
         True,
-        "the run was ended by SIGTERM: all that it had changed was put back",
+        "the run was ended by SIGTERM: all that it had changed was put back; run again",
     )
+
+
+REMEDY = ": see dmesg(1), and run again"
 
 
 @pytest.mark.parametrize(
     "error, words",
     [
-        (PermissionError(13, "Permission denied", b"/proc/10/\xff\x1b"), "/proc/10/\\xff\\x1b: Permission denied"),
-        (PermissionError(13, "Permission denied", "/run/systemd"), "/run/systemd: Permission denied"),
+        (OSError(5, "Input/output error", b"/proc/10/\xff\x1b"), "/proc/10/\\xff\\x1b: Input/output error"),
+        (OSError(5, "Input/output error", "/run/systemd"), "/run/systemd: Input/output error"),
         (OSError(5, "Input/output error"), "Input/output error"),
         (OSError("of a library"), "of a library"),
     ],
@@ -136,7 +188,7 @@ def test_system_error_is_one_sentence(host, run_module, monkeypatch, file, step,
 
     monkeypatch.setattr(file, step, fail)
     answer = run_module("oom_score_adj", unit="docker", score=-500)
-    assert (answer["failed"], answer["msg"]) == (True, f"the scores cannot be read or set: {words}")
+    assert (answer["failed"], answer["msg"]) == (True, f"the scores cannot be read or set: {words}{REMEDY}")
     assert host.score(10) == -300
 
 
@@ -147,7 +199,8 @@ def test_unreadable_cgroup_is_one_sentence(host, run_module, tmp_path):
     answer = run_module("oom_score_adj", unit="docker", score=-500)
     assert (answer["failed"], answer["msg"]) == (
         True,
-        f"the scores cannot be read or set: {procs}: Too many levels of symbolic links",
+        f"the scores cannot be read or set: {procs}: Too many levels of symbolic links:"
+        " remove the link there that leads back to itself",
     )
 
 

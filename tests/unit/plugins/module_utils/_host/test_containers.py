@@ -25,9 +25,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     UntrustedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host import containers
-from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import (
+    find_container_cgroup,
+    find_container_name,
+    list_container_names,
+)
 
-A, B = "a1" * 32, "b2" * 32
+A, B, C = "a1" * 32, "b2" * 32, "c3" * 32
 ALICE = frozenset([1000])
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
@@ -93,7 +97,7 @@ def test_two_cgroups_of_a_named_user(host):
 def test_container_of_a_user_only_on_purpose(host):
     add_cgroup(host, CGROUPS["podman of a user"], A)
     for users in (frozenset(), frozenset([1001])):
-        with pytest.raises(NotFoundError, match=r"but below /user\.slice/.*, where uid 1000 may create any cgroup"):
+        with pytest.raises(UntrustedError, match=r"only below /user\.slice/.*, where uid 1000 may create any cgroup"):
             find_container_cgroup(host.procfs, A, users)
     assert find_container_cgroup(host.procfs, A, ALICE) == "/" + CGROUPS["podman of a user"].format(A)
 
@@ -104,7 +108,7 @@ def test_cgroup_below_a_delegated_one(host, folder):
     """With version 1 or Delegate=yes, a user may own a part of the tree outside of user.slice."""
     add_cgroup(host, "delegated/below/libpod-{0}.scope", A)
     os.chown(str(host.cgroups / folder), 1000, 0)
-    with pytest.raises(NotFoundError, match="where uid 1000 may create any cgroup"):
+    with pytest.raises(UntrustedError, match="where uid 1000 may create any cgroup"):
         find_container_cgroup(host.procfs, A)
     assert find_container_cgroup(host.procfs, A, ALICE) == f"/delegated/below/libpod-{A}.scope"
     add_cgroup(host, CGROUPS["docker, systemd"], A)
@@ -121,7 +125,7 @@ def test_cgroup_that_the_runtime_gave_to_its_container(host):
 
 def test_name_of_a_cgroup_is_printable(host):
     add_cgroup(host, "user.slice/user-1000.slice/\x1b[2J/libpod-{0}.scope", A)
-    with pytest.raises(NotFoundError, match=r"/\\x1b\[2J/libpod"):
+    with pytest.raises(UntrustedError, match=r"/\\x1b\[2J/libpod"):
         find_container_cgroup(host.procfs, A)
 
 
@@ -244,13 +248,15 @@ def test_storage_of_somebody_else(host, part):
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
-    """Answers GET /containers/NAME/json as the Docker Engine API does."""
+    """Answers GET /containers/NAME/json and /containers/json as the Docker Engine API does."""
 
     answer = json.dumps({"Id": A, "Name": "/box"}).encode()
+    listing = json.dumps([{"Id": A, "Names": ["/box", "/web/alias"]}, {"Id": B, "Names": None}, 7]).encode()
 
     def do_GET(self):
-        known = self.path == "/containers/box/json"
-        body = self.answer if known else json.dumps({"message": "No such container"}).encode()
+        known = self.path in ("/containers/box/json", f"/containers/{A}/json", "/containers/json")
+        found = self.listing if self.path == "/containers/json" else self.answer
+        body = found if known else json.dumps({"message": "No such container"}).encode()
         self.send_response(200 if known else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -304,8 +310,46 @@ def test_engine_that_does_not_answer(host, tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "docker.sock"))
         listener.listen(1)
-        with pytest.raises(AccessError, match=r"^container box: Docker did not answer on .* within 0.2 seconds: run"):
+        with pytest.raises(AccessError, match=r"^container=box: Docker did not answer on .* within 0.2 seconds: run"):
             find_container_cgroup(host.procfs, "box")
+
+
+def test_name_of_docker_container(docker):
+    assert find_container_name(A) == "box"
+    assert find_container_name(B) is None
+
+
+NO_NAMES = {"no name": b"{}", "a number": b'{"Name": 7}', "no JSON": b"{", "odd": b'{"Name": "/\\u001b[2J"}'}
+
+
+@pytest.mark.parametrize("answer", NO_NAMES.values(), ids=list(NO_NAMES))
+def test_odd_name_of_docker_container(docker, monkeypatch, answer):
+    monkeypatch.setattr(Engine, "answer", answer)
+    assert find_container_name(A) is None
+
+
+def test_names_of_running_containers(docker):
+    """Those of podman count if they run; users' own never do."""
+    for template, container in (("podman, systemd", C), ("podman of a user", B)):
+        add_cgroup(docker, CGROUPS[template], container)
+    store(docker.storage, ["batch", 7, "\x1b[2J"], C)
+    assert list_container_names(docker.procfs) == ["batch", "box"]
+    assert find_container_name(C) == "batch"
+
+
+def test_names_without_an_answer(host, tmp_path, monkeypatch):
+    monkeypatch.setattr(containers, "_NAME_SECONDS", 0.2)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "docker.sock"))
+        listener.listen(2)
+        assert (find_container_name(A), list_container_names(host.procfs)) == (None, [])
+
+
+def test_name_of_a_container_of_a_user(host):
+    store(host.home / containers.USER_STORAGE, ["mine"])
+    uid = os.geteuid()
+    assert find_container_name(A, frozenset([uid])) == "mine"
+    assert find_container_name(A) is None
 
 
 LISTEN = """
@@ -342,12 +386,12 @@ def test_stopped_container(docker):
 REFUSED = {
     "no engine at all": ("box", NotFoundError, "no running container has the id or name box"),
     "too short to be an id": (A[:11], NotFoundError, "no running container"),
-    "a path": ("../x", InputError, "container '../x' is neither an id nor a name"),
+    "a path": ("../x", InputError, "container='../x' is neither an id nor a name"),
     "empty": ("", InputError, "is neither an id nor a name"),
     "two of them": (
         "a1" * 6,
         InputError,
-        "container a1a1a1a1a1a1 matches more than one cgroup (/system.slice/docker-a1",
+        "container=a1a1a1a1a1a1 matches more than one cgroup (/system.slice/docker-a1",
     ),
 }
 

@@ -179,11 +179,12 @@ def without(text, key):
 
 
 SYSTEMCTL = "systemctl show returned "
+CHECK = ": check it with systemctl show docker.service"
 INCOMPLETE = "an incomplete answer: unit docker.service lacks "
 # What systemctl prints for docker.service, and what is wrong with it.
 BAD_ANSWERS = {
-    "nothing": ("", "0 units for 1 names: docker.service"),
-    "two units": (f"{DOCKER}\n{SSH}", "2 units for 1 names: docker.service"),
+    "nothing": ("", "0 units for 1 names: docker.service; run again"),
+    "two units": (f"{DOCKER}\n{SSH}", "2 units for 1 names: docker.service; run again"),
     "a cut line": (DOCKER[:-1], "an incomplete answer: its last line is cut off; run again"),
     "a cut number": ("MainPID=1", "an incomplete answer: its last line is cut off; run again"),
     "the first line only": ("Type=notify\n", INCOMPLETE + "Id; run again"),
@@ -200,22 +201,22 @@ BAD_ANSWERS = {
         without(DOCKER, "ControlGroup").replace("DropInPaths=", "DropInPaths=\n#"),
         INCOMPLETE + "ControlGroup; run again",
     ),
-    "another unit": (SSH, "the unit 'ssh.service' for the name docker.service"),
+    "another unit": (SSH, "the unit 'ssh.service' for the name docker.service: run again"),
     "a path as Id": (
         DOCKER.replace("\nId=docker.service", "\nId=../../x"),
-        "the unit '../../x' for the name docker.service",
+        "the unit '../../x' for the name docker.service: run again",
     ),
     "a word as pid": (
         DOCKER.replace("MainPID=10", "MainPID=ten"),
-        "MainPID='ten' for unit docker.service, which is not a number",
+        "MainPID='ten' for unit docker.service, which is not a number" + CHECK,
     ),
     "a digit of Unicode as pid": (
         DOCKER.replace("MainPID=10", "MainPID=\u00b2"),
-        "MainPID='\u00b2' for unit docker.service, which is not a number",
+        "MainPID='\u00b2' for unit docker.service, which is not a number" + CHECK,
     ),
     "a word as score": (
         DOCKER.replace("OOMScoreAdjust=-500", "OOMScoreAdjust=" + "high" * 1000),
-        f"OOMScoreAdjust='{'high' * 8}' for unit docker.service, which is not a number",
+        f"OOMScoreAdjust='{'high' * 8}' for unit docker.service, which is not a number" + CHECK,
     ),
 }
 
@@ -262,7 +263,7 @@ def test_no_systemd(host, marker, words):
     with pytest.raises(UnsupportedError) as raised:
         host.systemd.units(["docker.service"])
     assert words in str(raised.value)
-    assert str(raised.value).startswith("unit docker.service: systemd does not manage this host")
+    assert str(raised.value).startswith("unit=docker.service: systemd does not manage this host")
     assert host.commands == []
 
 
@@ -273,8 +274,8 @@ def test_running():
 
 WHY_MISSING = {
     "exists": ("loaded", None),
-    "masked": ("masked", "unit cron.service is masked and cannot start: unmask it first"),
-    "missing": ("not-found", "unit cron does not exist"),
+    "masked": ("masked", "unit=cron.service is masked and cannot start: run systemctl unmask cron.service first"),
+    "missing": ("not-found", "unit=cron: no such system unit"),
 }
 
 
@@ -283,13 +284,41 @@ def test_why_missing(host, load_state, message):
     assert host.systemd.why_missing("cron", UNIT._replace(load_state=load_state)) == message
 
 
-def test_why_missing_for_a_user_unit(host):
+def test_has_user_unit(host):
     host.write("/usr/lib/systemd/user/pipewire.service", "[Service]\n")
-    message = host.systemd.why_missing("pipewire.service", UNIT._replace(load_state="not-found"))
-    assert message == (
-        "unit pipewire.service is a unit of users' service managers, which are not supported: "
-        "use process or cgroup to pin what runs now"
-    )
+    assert host.systemd.has_user_unit("pipewire.service")
+    assert not host.systemd.has_user_unit("cron.service")
+
+
+# As printed by systemd 252 on Debian 12, with --plain --no-legend --full.
+RUNNING = """\
+cron.service                loaded active running Regular background program processing daemon
+postgresql@15-main.service  loaded active running PostgreSQL Cluster 15-main
+user@1000.service           loaded active running User Manager for UID 1000
+
+"""
+
+
+def test_running_and_known_services(host):
+    for path in (
+        "/etc/systemd/system/shop.service",
+        "/lib/systemd/system/getty@.service",
+        "/lib/systemd/system/x.timer",
+    ):
+        host.write(path, "[Service]\n")
+    host.answers = [RUNNING, RUNNING]
+    running = ["cron.service", "postgresql@15-main.service", "user@1000.service"]
+    assert host.systemd.running_services() == running
+    assert host.systemd.known_services() == [*running, "shop.service"]
+    assert host.commands[0][:4] == ("systemctl", "list-units", "--type=service", "--state=running")
+
+
+def test_running_services_where_systemctl_fails(host, monkeypatch):
+    def fail():
+        raise OomError("systemctl list-units failed: no bus")
+
+    monkeypatch.setattr(host.systemd, "_start", lambda *_command: fail)
+    assert host.systemd.running_services() == []
 
 
 DEFAULTS_BY_VERSION = {
@@ -464,7 +493,7 @@ def test_service_name(value, name):
 
 
 NOT_SERVICES = {
-    "a path": ("../x", "unit '../x' is not a name of a unit: write it as docker or docker.service"),
+    "a path": ("../x", "unit='../x' is not a name of a unit: write it as docker or docker.service"),
     "dots": ("..", "is not a name of a unit"),
     "empty": ("", "is not a name of a unit"),
     "an option": ("-Hevil", "is not a name of a unit"),
@@ -472,11 +501,11 @@ NOT_SERVICES = {
     "too long": ("x" * 248, "is not a name of a unit"),
     "a slice": (
         "system.slice",
-        "unit system.slice is a slice: only services have a main process; select what runs in it with cgroup",
+        "unit=system.slice is a slice: only services have a main process; select what runs in it with cgroup",
     ),
     "a template": (
         "getty@",
-        "unit getty@.service is a template, which never runs itself: name an instance, such as getty@NAME.service",
+        "unit=getty@.service is a template, which never runs itself: name an instance, such as getty@NAME.service",
     ),
 }
 
@@ -485,6 +514,12 @@ NOT_SERVICES = {
 def test_not_a_service_name(value, message):
     with pytest.raises(InputError, match=re.escape(message)):
         service_name(value)
+
+
+def test_template_names_its_instances():
+    running = ["cron.service", "getty@tty1.service", "getty@tty2.service"]
+    with pytest.raises(InputError, match=r"name an instance, such as getty@tty1\.service or getty@tty2\.service$"):
+        service_name("getty@", lambda: running)
 
 
 def test_longest_service_name():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
     HEADER,
     change_assignments,
+    is_own,
     is_policy,
     is_score,
     read_assignment,
@@ -52,18 +53,18 @@ ONE, TWO, RESET, SILENT = [
 JUNK = "[Service]\nOOMScoreAdjust=-100 # why\nOOMScoreAdjust=2000\nOOMScoreAdjust=high\n"
 
 ORDERED = {
-    "the last wins": ([ONE, TWO, SILENT], "2"),
-    "whatever its value": ([TWO, ONE], "1"),
-    "an empty value resets": ([ONE, RESET], None),
-    "until the next": ([ONE, RESET, TWO], "2"),
-    "invalid values are ignored": ([ONE, JUNK], "1"),
-    "nothing": ([SILENT], None),
+    "the last wins": ([ONE, TWO, SILENT], "2", 1),
+    "whatever its value": ([TWO, ONE], "1", 1),
+    "an empty value resets": ([ONE, RESET], None, 1),
+    "until the next": ([ONE, RESET, TWO], "2", 2),
+    "invalid values are ignored": ([ONE, JUNK], "1", 0),
+    "nothing": ([SILENT], None, None),
 }
 
 
-@pytest.mark.parametrize("texts, value", ORDERED.values(), ids=list(ORDERED))
-def test_resolve_in_order(texts, value):
-    assert resolve_assignment(texts, "OOMScoreAdjust", is_score) == value
+@pytest.mark.parametrize("texts, value, winner", ORDERED.values(), ids=list(ORDERED))
+def test_resolve_in_order(texts, value, winner):
+    assert resolve_assignment(texts, "OOMScoreAdjust", is_score) == (value, winner)
 
 
 def test_valid_scores_and_policies():
@@ -90,15 +91,21 @@ CHANGED = {
         {"OOMScoreAdjust": "7"},
         HEADER + "\n[Service]\nNice=5\nOOMScoreAdjust=7\n",
     ),
-    "a foreign line keeps the file": (OURS + "Nice=5\n", NONE, HEADER + "\n[Service]\nNice=5\n"),
-    "a foreign comment keeps the file": (OURS + "# mine\n", NONE, HEADER + "\n[Service]\n# mine\n"),
+    "a foreign line keeps the file": (OURS + "Nice=5\n", NONE, "[Service]\nNice=5\n"),
+    "a foreign comment keeps the file": (OURS + "# mine\n", NONE, "[Service]\n# mine\n"),
+    "a foreign section keeps the file": (OURS + "[Unit]\nB=1\n", NONE, "[Unit]\nB=1\n"),
+    "ours, in front of a foreign section": (
+        OURS + "[Unit]\nB=1\n",
+        {"OOMScoreAdjust": "7"},
+        HEADER + "\n[Service]\nOOMScoreAdjust=7\n[Unit]\nB=1\n",
+    ),
     "sections behind ours": (
         "[Service]\nA=1\n[Unit]\nB=1\n",
         SCORE,
-        "[Service]\nA=1\nOOMScoreAdjust=-500\n[Unit]\nB=1\n",
+        f"[Service]\nA=1\n{HEADER}\nOOMScoreAdjust=-500\n[Unit]\nB=1\n",
     ),
-    "no section yet": ("# mine", SCORE, "# mine\n[Service]\nOOMScoreAdjust=-500\n"),
-    "another section only": ("[Unit]\nB=1", SCORE, "[Unit]\nB=1\n[Service]\nOOMScoreAdjust=-500\n"),
+    "no section yet": ("# mine", SCORE, f"# mine\n{OURS}"),
+    "another section only": ("[Unit]\nB=1", SCORE, f"[Unit]\nB=1\n{OURS}"),
 }
 
 
@@ -106,6 +113,36 @@ CHANGED = {
 def test_change_only_our_assignments(before, assignments, after):
     assert change_assignments(before, assignments) == after
     assert change_assignments(after, assignments) == after  # the second time nothing changes
+
+
+FOREIGN = {
+    "a section": "[Service]\nNice=5\n",
+    "two sections": "# mine\n[Unit]\nB=1\n\n[Service]\nNice=5\n\n[Install]\nC=1\n",
+    "no section": "# mine\n",
+    "another section": "[Unit]\nB=1\n",
+    "line ends of DOS": "[Service]\r\nNice=5\r\n",
+}
+
+
+@pytest.mark.parametrize("before", FOREIGN.values(), ids=list(FOREIGN))
+def test_removal_restores_every_byte_of_a_foreign_file(before):
+    pinned = change_assignments(before, BOTH)
+    assert (is_own(before), is_own(pinned)) == (False, True)
+    assert change_assignments(change_assignments(pinned, dict(BOTH, OOMScoreAdjust="7")), NONE) == before
+
+
+OWN = {
+    "ours": (OURS, True),
+    "ours, with a line of a colleague": (OURS + "Nice=5\n", True),
+    "quoted": (f"[Service]\nExecStart=/bin/echo {HEADER}\n", False),
+    "of a colleague": ("[Service]\nOOMScoreAdjust=-500\n", False),
+    "empty": ("", False),
+}
+
+
+@pytest.mark.parametrize("text, own", OWN.values(), ids=list(OWN))
+def test_is_own(text, own):
+    assert is_own(text) == own
 
 
 LINES = st.lists(

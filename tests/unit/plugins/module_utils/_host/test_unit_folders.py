@@ -9,6 +9,7 @@ import os
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import UnitFolders
 
 DROP_IN = "/etc/systemd/system/docker.service.d/60-oomguard.conf"
@@ -208,7 +209,9 @@ def test_an_empty_folder_is_left_over(tree):
 
 def test_sweep_fails(tree):
     (tree.path(LEFTOVER) / "a folder").mkdir(parents=True)
-    with pytest.raises(AccessError, match=f"{DROP_IN}: what an earlier run left cannot be removed: Is a directory"):
+    with pytest.raises(
+        AccessError, match=f"{DROP_IN} keeps what an earlier run left, which cannot be removed: Is a directory"
+    ):
         tree.folders.sweep(DROP_IN)
 
 
@@ -241,3 +244,49 @@ def test_remove_fails(tree):
     tree.path(DROP_IN).mkdir(parents=True)
     with pytest.raises(AccessError, match=f"{DROP_IN} cannot be removed: Is a directory"):
         tree.folders.remove(DROP_IN)
+
+
+# --- search -----------------------------------------------------------------------
+
+
+def test_list_services(tree):
+    for path in ("/etc/systemd/system/b.service", "/lib/systemd/system/a.service", "/lib/systemd/system/a.timer"):
+        tree.write(path)
+    assert tree.folders.list_services() == ["a.service", "b.service"]
+
+
+def test_find_own_drop_ins(tree):
+    ours = HEADER + "\n[Service]\nOOMScoreAdjust=-500\n"
+    own = [DROP_IN, "/etc/systemd/system/gone.service.d/70-x.conf", "/run/systemd/system/service.d/60-oomguard.conf"]
+    for path in own:
+        tree.write(path, ours)
+    tree.write("/etc/systemd/system/left.service.d/.60-oomguard.conf.new", "[Serv")
+    tree.write("/etc/systemd/system/docker.service.d/.60-oomguard.conf.new", "[Serv")  # beside the file itself
+    for path in ("cron.service.d/60-oomguard.conf", "cron.service.wants/60-oomguard.conf", "x.conf"):
+        tree.write("/etc/systemd/system/" + path, "[Service]\n")
+    tree.write("/usr/lib/systemd/system/docker.service.d/60-oomguard.conf", ours)  # of a package
+    tree.path("/etc/systemd/system/alias.service.d").symlink_to("docker.service.d")
+    tree.path("/etc/systemd/system/folder.service.d/x.conf").mkdir(parents=True)
+    found = tree.folders.find_own_drop_ins("60-oomguard.conf")
+    alias = "/etc/systemd/system/alias.service.d/60-oomguard.conf"
+    left = "/etc/systemd/system/left.service.d/60-oomguard.conf"
+    assert sorted(found) == sorted([alias, *own[1:], left])
+
+
+def test_find_own_drop_ins_in_a_folder_that_cannot_be_read(tree):
+    tree.path("/etc/systemd").mkdir(parents=True)
+    tree.path("/etc/systemd/system").symlink_to("system")
+    with pytest.raises(
+        AccessError, match="/etc/systemd/system cannot be read: Too many levels of symbolic links: remove"
+    ):
+        tree.folders.find_own_drop_ins("60-oomguard.conf")
+
+
+def test_why_read_only(tree, monkeypatch):
+    assert tree.folders.why_read_only(DROP_IN) is None
+    with open("/proc/self/mountinfo") as mounts:
+        read_only = [line.split()[4] for line in mounts if line.split()[5].split(",")[0] == "ro"]
+    for mount in read_only[:1]:
+        assert "cannot be written: Read-only file system: mount" in UnitFolders("/").why_read_only(mount + "/x")
+    monkeypatch.setattr(os, "access", lambda *_words, **_more: False)
+    assert "cannot be written: Permission denied: " in tree.folders.why_read_only(DROP_IN)

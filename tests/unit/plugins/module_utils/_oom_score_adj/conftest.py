@@ -5,14 +5,15 @@
 """Fake hosts for pins: one with processes only, one with systemd."""
 
 import functools
+import itertools
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_plan
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import pin_results
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.results import pin_results
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +140,9 @@ class Services(Processes):
             return ""
         if len(command) == 3:
             return "".join(f"Default{key}={value}\n" for key, value in self.defaults.items())
+        if command[1] == "list-units":
+            running = {shown["Id"] for shown in self.known.values() if shown["MainPID"] != "0"}
+            return "".join(f"{unit} loaded active running A service\n" for unit in sorted(running))
         blocks = []
         assert command[3] == "--"
         for name in command[4:]:
@@ -180,6 +184,17 @@ class Services(Processes):
 @pytest.fixture
 def host(proc):
     """Set up dockerd with a helper, cron with a job, sshd with a session, and other services."""
+    return make_services(proc)
+
+
+@pytest.fixture
+def new_host(proc, tmp_path):
+    """Return a function that sets up one more such host, in a folder of its own."""
+    numbers = itertools.count()
+    return lambda: make_services(type(proc)(tmp_path / f"host{next(numbers)}" / "proc"))
+
+
+def make_services(proc):
     services = Services(proc)
 
     def cgroup(unit):

@@ -8,9 +8,14 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByUnit
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.claims import Claims
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
+    WHY_NOT_IMMUNE,
+    WHY_NOT_LOWERED,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import ByPid, ByUnit
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import ByPid
 
 USER = dict(uids=(1000,) * 4, cgroup="/user.slice/user-1000.slice/session-1.scope")
 
@@ -44,19 +49,22 @@ def test_init_and_main_process_make_no_claim(processes):
         assert is_claim(processes, 66, selector) == claim
 
 
-IMMUNE = {
-    "shell": ("bash", -1000, False, True),
-    "title": ("tmux: server", -1000, False, True),
-    "forced": ("bash", -1000, True, False),
-    "killable": ("bash", -999, False, False),
-    "other": ("hog", -1000, False, False),
+NAMES = {
+    "shell": ("bash", -1000, False, WHY_NOT_IMMUNE),
+    "title": ("tmux: server", -1, False, WHY_NOT_LOWERED),
+    "login": ("su", -500, False, WHY_NOT_LOWERED),
+    "forced": ("bash", -1000, True, None),
+    "login, forced": ("su", -500, True, None),
+    "login, raised": ("su", 500, False, None),
+    "killable": ("bash", -999, False, None),
+    "other": ("hog", -1000, False, None),
 }
 
 
-@pytest.mark.parametrize("name, score, force, refused", IMMUNE.values(), ids=list(IMMUNE))
-def test_refuses_immunity(name, score, force, refused):
+@pytest.mark.parametrize("name, score, force, why", NAMES.values(), ids=list(NAMES))
+def test_why_refused(name, score, force, why):
     pin = Pin("cgroup", "/x", score, force=force)
-    assert Claims.refuses_immunity(pin, Process(7, name, 100, 1, False, 0)) == refused
+    assert Claims.why_refused(pin, Process(7, name, 100, 1, False, 0)) == why
 
 
 def test_is_foreign(processes):
@@ -75,6 +83,6 @@ def test_find_users(processes):
     claims = Claims(processes.proc.procfs)
     assert claims.find_users(Pin("pid", "7", 1)) == frozenset()
     assert claims.find_users(Pin("process", "x", 1, users=("root",))) == {0}
-    with pytest.raises(NotFoundError, match="this host has no user 'no-such-user'"):
+    with pytest.raises(NotFoundError, match="users='no-such-user': this host has no such user"):
         claims.find_users(Pin("process", "x", 1, users=("no-such-user",)))
     assert claims.find_users(Pin("pid", "7", 1, users=("no-such-user",))) == frozenset()

@@ -14,9 +14,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files im
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     MAX_SHOWN,
     WHY_NOT_IMMUNE,
+    WHY_NOT_LOWERED,
+    find_keeping,
     find_self_managing,
     hands_on_immunity,
     is_guarded,
+    is_reported_if_missing,
+    name_cgroup,
     name_program,
     refuse_conflicts,
     refuse_contradictions,
@@ -24,10 +28,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     refuse_missing,
     refuse_pin,
     shorten_name,
+    starts_logins,
     warnings_for_inherited,
     warnings_for_missing,
-    warnings_for_not_immune,
+    warnings_for_not_pinned,
     warnings_for_policy,
+    warnings_for_several,
+    why_not_pinned,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
     Change,
@@ -53,8 +60,8 @@ CONTRADICTIONS = {
     "no score": (Pin("pid", "7", None), "pid=7: score is missing: set it, or use state=absent"),
     "a score to remove": (Pin("pid", "7", 1, state="absent"), "state=absent removes the pin: leave out score"),
     "a policy to remove": (Pin("unit", "x", None, state="absent", oom_policy="kill"), "leave out score and oom_policy"),
-    "score above": (Pin("pid", "7", 1001), "pid=7: score 1001 is out of range, -1000 to 1000"),
-    "score below": (Pin("pid", "7", -1001), "pid=7: score -1001 is out of range, -1000 to 1000"),
+    "score above": (Pin("pid", "7", 1001), "pid=7: score 1001 is out of range: set it to -1000 to 1000"),
+    "score below": (Pin("pid", "7", -1001), "pid=7: score -1001 is out of range: set it to -1000 to 1000"),
     "a process that lasts": (Pin("pid", "7", 1, persistent=True), "only a unit can be pinned persistently"),
     "a policy without a drop-in": (Pin("unit", "x", 1, oom_policy="kill"), "oom_policy needs the drop-in of a unit"),
 }
@@ -78,7 +85,7 @@ def drop_in_outcome(score, **options):
 CONFLICTS = {
     "a process": (
         [outcome(Pin("process", "x", -5), [change(7, 0, -5)]), outcome(Pin("pid", "7", 0), [change(7, 0, 0)])],
-        "process 7 (x) is selected twice: process=x asks for score -5, pid=7 asks for score 0",
+        "process 7 (x) is selected twice: process=x asks for score -5, pid=7 asks for score 0: leave out one of them",
     ),
     "a unit": (
         [drop_in_outcome(1), drop_in_outcome(2)],
@@ -111,20 +118,24 @@ def test_accept_two_targets_that_agree():
 # --- targets that are not there ---------------------------------------------------
 
 
+def advise(pin):
+    return f"look for {pin.value}"
+
+
 def test_refuse_missing_target():
-    refuse_missing([outcome(Pin("pid", "7", 1), [change(7, 0, 1)])], {})
+    refuse_missing([outcome(Pin("pid", "7", 1), [change(7, 0, 1)])], {}, advise)
     with pytest.raises(
-        NotFoundError, match=r"^pid=8: no such process \(missing=ignore or missing=warn accepts that\)$"
+        NotFoundError, match=r"^pid=8: no such process; look for 8 \(missing=ignore or missing=warn accepts that\)$"
     ):
-        refuse_missing([outcome(Pin("pid", "8", 1))], {})
+        refuse_missing([outcome(Pin("pid", "8", 1))], {}, advise)
     pin = Pin("unit", "x", 1)
-    with pytest.raises(NotFoundError, match=r"^unit x does not exist \(missing"):
-        refuse_missing([outcome(pin)], {pin: "unit x does not exist"})
+    with pytest.raises(NotFoundError, match=r"^unit=x: no such system unit; check it \(missing"):
+        refuse_missing([outcome(pin)], {pin: "unit=x: no such system unit; check it"}, advise)
 
 
 MAY_BE_MISSING = {
     "ignored": (Pin("pid", "8", 1, missing="ignore"), []),
-    "warned of": (Pin("pid", "8", 1, missing="warn"), ["pid=8: no such process"]),
+    "warned of": (Pin("pid", "8", 1, missing="warn"), ["pid=8: no such process; look for 8"]),
     "absent anyway": (Pin("pid", "8", None, state="absent"), []),
     "absent and warned of": (Pin("pid", "8", None, state="absent", missing="warn"), []),
 }
@@ -132,8 +143,8 @@ MAY_BE_MISSING = {
 
 @pytest.mark.parametrize("pin, warnings", MAY_BE_MISSING.values(), ids=list(MAY_BE_MISSING))
 def test_accept_missing_target(pin, warnings):
-    refuse_missing([outcome(pin)], {})
-    assert warnings_for_missing([outcome(pin), outcome(pin)], {}) == warnings
+    refuse_missing([outcome(pin)], {}, advise)
+    assert warnings_for_missing([outcome(pin), outcome(pin)], {}, advise) == warnings
 
 
 def strangers(number):
@@ -149,30 +160,30 @@ def test_explain_what_was_passed_over():
         " or cgroup, or use unit or pid"
     )
     with pytest.raises(NotFoundError, match=re.escape(words + " (missing=ignore")):
-        refuse_missing([passed], {})
+        refuse_missing([passed], {}, advise)
     for pin in (Pin("process", "containerd", -999, missing="ignore"), Pin("process", "containerd", None, "absent")):
-        refuse_missing([passed._replace(pin=pin)], {})
-        assert warnings_for_missing([passed._replace(pin=pin)], {}) == [words]
-    assert warnings_for_missing([passed._replace(changes=[change(7, 0, -999)])], {}) == []
+        refuse_missing([passed._replace(pin=pin)], {}, advise)
+        assert warnings_for_missing([passed._replace(pin=pin)], {}, advise) == [words]
+    assert warnings_for_missing([passed._replace(changes=[change(7, 0, -999)])], {}, advise) == []
     many = passed._replace(pin=pin, passed_over=strangers(MAX_SHOWN + 3))
-    assert "; and 3 more. Name its user" in warnings_for_missing([many], {})[0]
+    assert "; and 3 more. Name its user" in warnings_for_missing([many], {}, advise)[0]
 
 
 def test_warn_of_processes_that_are_not_immune():
     pin = Pin("container", "web", -1000)
     shells = tuple(one._replace(why=WHY_NOT_IMMUNE) for one in strangers(MAX_SHOWN + 1))
-    [warning] = warnings_for_not_immune([outcome(pin, [change(7, 0, -1000)], passed_over=strangers(1) + shells)])
+    [warning] = warnings_for_not_pinned([outcome(pin, [change(7, 0, -1000)], passed_over=strangers(1) + shells)])
     assert warning.startswith("container=web: not pinned at -1000: process ")
     assert warning.count("process ") == MAX_SHOWN
     assert f", ...: {WHY_NOT_IMMUNE}" in warning
-    assert warnings_for_not_immune([outcome(pin, passed_over=shells)]) == []  # it is missing
-    assert warnings_for_not_immune([outcome(pin, [change(7, 0, -1000)], passed_over=strangers(1))]) == []
+    assert warnings_for_not_pinned([outcome(pin, passed_over=shells)]) == []  # it is missing
+    assert warnings_for_not_pinned([outcome(pin, [change(7, 0, -1000)], passed_over=strangers(1))]) == []
 
 
 def test_unit_without_process_is_found():
     found = outcome(Pin("unit", "x", 1), effective_after_restart=0)
     assert (found.found, found.changed, found._replace(reload=True).changed) == (True, False, True)
-    refuse_missing([found], {})
+    refuse_missing([found], {}, advise)
 
 
 def test_warn_of_processes_that_keep_a_removed_pin():
@@ -190,6 +201,7 @@ def test_warn_of_processes_that_keep_a_removed_pin():
 # --- pins that would do harm, or have no effect -------------------------------------
 
 PROGRAMS = {
+    "pid 1 of a container": ("nginx", True, "init"),
     "a plain name": ("cron", False, "cron"),
     "a title": ("tmux: server", False, "tmux"),
     "init": ("systemd", True, "init"),
@@ -224,6 +236,83 @@ def test_shorten_name(name, short):
 )
 def test_guarded_names(name, guarded, starts):
     assert (is_guarded(name), hands_on_immunity(name)) == (guarded, starts)
+
+
+LOGINS = [
+    "getty@tty1.service", "serial-getty@ttyS0", "agetty", "login", "gdm3.service", "gdm-session-wor", "lightdm", "sddm",
+    "xdm", "lxdm", "greetd", "ly", "console-getty", "tmux", "screen", "su", "sudo", "xrdp-sesman", "cockpit-session",
+    "cockpit.service", "user@1000.service", "systemd", "display-manager.service", "dropbear",
+]  # fmt: skip
+NO_LOGINS = ["nginx", "bash", "cron.service", "docker.service", "systemd-journald", "systemd-logind", "lyx", "user"]
+
+
+@pytest.mark.parametrize("name", LOGINS)
+def test_refuse_login_programs_below_0(name):
+    assert starts_logins(name) and is_guarded(name)
+    for score in (-1, -1000):
+        with pytest.raises(InputError, match=rf"^x with score={score}: .* starts the shells of users.*force=true over"):
+            refuse_pin("x", score, {name})
+    for score in (0, 500, None):
+        refuse_pin("x", score, {name})
+    assert why_not_pinned(-1, name) == WHY_NOT_LOWERED
+    assert why_not_pinned(0, name) is None
+
+
+@pytest.mark.parametrize("name", NO_LOGINS)
+def test_accept_other_programs_below_0(name):
+    assert not starts_logins(name)
+    refuse_pin("x", -1, {name})
+    assert why_not_pinned(-1, name) is None
+
+
+CGROUPS = {
+    "/user.slice": {"user@"},
+    "/user.slice/user-1000.slice/": {"user@"},
+    "/user.slice/user-1000.slice/user@1000.service": {"user@"},
+    "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service": set(),
+    "/system.slice/user@x.service": set(),
+    "/system.slice/cron.service": set(),
+}
+
+
+@pytest.mark.parametrize("path, names", CGROUPS.items())
+def test_name_cgroup(path, names):
+    assert name_cgroup(path) == names
+
+
+SEVERAL = {
+    "six of one": (Pin("process", "postgres", -500), (("postgresql@15-main.service", 6), (None, 1)), 1),
+    "by a pattern": (Pin("pattern", "postgres", -500), (("a.service", 2), ("b.service", 2)), 2),
+    "one of each": (Pin("process", "postgres", -500), (("a.service", 1), ("b.service", 1)), 0),
+    "of no service": (Pin("process", "postgres", -500), ((None, 6),), 0),
+    "of a cgroup": (Pin("cgroup", "/x", -500), (("a.service", 6),), 0),
+    "a whole tree": (Pin("process", "postgres", -500, children="pin"), (("a.service", 6),), 0),
+    "a removed pin": (Pin("process", "postgres", None, "absent"), (("a.service", 6),), 0),
+}
+
+
+@pytest.mark.parametrize("pin, units, number", SEVERAL.values(), ids=list(SEVERAL))
+def test_warn_of_several_processes_of_a_service(pin, units, number):
+    warnings = warnings_for_several([outcome(pin, [change(7, 0, -500)], units=units)])
+    assert len(warnings) == number
+    assert all(": select by unit=" in warning and "raises" not in warning for warning in warnings)
+
+
+def test_warn_of_children_that_inherited_a_pin():
+    pinned = outcome(Pin("unit", "x", -400), [change(7, -400, -400)], [change(8, -400, -400), change(9, -7, -7)])
+    [warning] = warnings_for_inherited([pinned])
+    assert warning == (
+        "unit=x: 1 other processes have inherited the score -400: use children=reset, or children=pin if they are to"
+        " have it: process 8 (x)"
+    )
+    assert [one.process.pid for one in find_keeping(pinned)] == [8]
+    assert warnings_for_inherited([pinned._replace(inherited=[change(8, -400, 0)])]) == []
+
+
+@pytest.mark.parametrize("missing, reported", [("fail", True), ("warn", True), ("ignore", False)])
+def test_is_reported_if_missing(missing, reported):
+    assert is_reported_if_missing(Pin("pid", "7", 1, missing=missing)) is reported
+    assert not is_reported_if_missing(Pin("pid", "7", None, "absent", missing=missing))
 
 
 @pytest.mark.parametrize(

@@ -2,24 +2,21 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From options to pins, and from outcomes to the result."""
+"""From options to pins."""
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
-from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
-    MAX_PASSED_OVER,
     SELECTORS,
     Change,
     Killable,
     Outcome,
-    PassedOver,
     Pin,
+    check_all_pins,
     parse_target,
     parse_targets,
-    pin_results,
 )
 
 # The options of a target as Ansible fills them in.
@@ -97,54 +94,36 @@ def test_refuse_option_next_to_targets(name, value):
         parse_targets(target(targets=[target(pid=7, score=1)], **{name: value}))
 
 
-# --- what the user gets back ------------------------------------------------------
-
-
-def test_pin_results():
-    drop_in = DropIn("/x.conf", None, "[Service]\n")
-    unit = outcome(
-        Pin("unit", "x.service", -5),
-        [change(7, 0, -5)],
-        [change(8, -5, -5)],
-        unit="x.service",
-        vanished=1,
-        drop_in=drop_in,
-        effective_after_restart=-5,
-        restart_required=True,
-    )
-    process = outcome(Pin("process", "x", -5), [change(7, 0, -5)])
-    stranger = PassedOver(Process(9, "x", 100, 1, False, 0), 1000, "it runs as uid 1000")
-    process = process._replace(passed_over=(stranger,) * (MAX_PASSED_OVER + 1))
-    identity = dict(name="x", start_time=100)
-    expected = dict(
-        target="unit=x.service",
-        unit="x.service",
-        found=True,
-        changed=True,
-        vanished=1,
-        processes=[dict(identity, pid=7, before=0, after=-5)],
-        inherited=[dict(identity, pid=8, score=-5, after=-5)],
-        skipped_foreign=[],
-        drop_in=dict(path="/x.conf", before=None, after="[Service]\n"),
-        effective_after_restart=-5,
-        restart_required=True,
-    )
-    skipped = [dict(pid=9, name="x", uid=1000, why="it runs as uid 1000")] * MAX_PASSED_OVER
-    nothing = dict(
-        unit=None, skipped_foreign=skipped, inherited=[], vanished=0, drop_in=None, effective_after_restart=None
-    )
-    assert pin_results([unit, process], Killable(2, 1)) == dict(
-        changed=True,
-        targets=[expected, dict(expected, target="process=x", restart_required=False, **nothing)],
-        killable=dict(killable_kb=2, immune_kb=1, percent=66),
-        diff=dict(
-            before="7 x oom_score_adj 0\n8 x oom_score_adj -5\n",
-            after="7 x oom_score_adj -5\n8 x oom_score_adj -5\n# /x.conf\n[Service]\n",
-        ),
-    )
-    assert not pin_results([], Killable(2, 1))["changed"]
-
-
 @pytest.mark.parametrize("killable_kb, immune_kb, percent", [(0, 0, 100), (2, 1, 66), (0, 5, 0), (5, 0, 100)])
 def test_killable_percent(killable_kb, immune_kb, percent):
     assert Killable(killable_kb, immune_kb).percent == percent
+
+
+# --- every pin of a host ----------------------------------------------------------
+
+
+def all_pins(**options):
+    return dict(dict(UNSET, targets=None, state="absent", all_pins=True), **options)
+
+
+@pytest.mark.parametrize("value", [None, False])
+def test_no_all_pins(value):
+    assert not check_all_pins(all_pins(all_pins=value, pid=7))
+
+
+def test_all_pins():
+    assert check_all_pins(all_pins(force=True))
+
+
+CONTRADICTIONS = {
+    "present": (dict(state="present"), "all_pins=true next to state=present only takes pins back: set state=absent"),
+    "a selector": (dict(unit="x"), "all_pins=true next to unit takes back every pin of this host: leave out unit"),
+    "targets": (dict(targets=[]), "all_pins=true next to targets takes back"),
+    "a score": (dict(score=0), "all_pins=true next to score takes back"),
+}
+
+
+@pytest.mark.parametrize("options, words", CONTRADICTIONS.values(), ids=list(CONTRADICTIONS))
+def test_refuse_what_contradicts_all_pins(options, words):
+    with pytest.raises(InputError, match=f"^{words}"):
+        check_all_pins(all_pins(**options))

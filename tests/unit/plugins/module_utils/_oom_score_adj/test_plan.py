@@ -13,8 +13,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     NotFoundError,
     UnsupportedError,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, pin_results
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import TargetFinder
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.results import pin_results
 
 
 def unit_pin(unit, score=-500, **options):
@@ -48,12 +49,12 @@ REFUSED = {
     "no such unit": (
         [unit_pin("nosuch")],
         NotFoundError,
-        "unit nosuch.service does not exist (missing=ignore or missing=warn accepts that)",
+        "unit=nosuch.service: no such system unit; check the name with systemctl list-unit-files (missing=ignore",
     ),
     "masked": (
         [unit_pin("firewalld")],
         NotFoundError,
-        "unit firewalld.service is masked and cannot start: unmask it first",
+        "unit=firewalld.service is masked and cannot start: run systemctl unmask firewalld.service first",
     ),
     "without a main process": (
         [unit_pin("postgresql")],
@@ -68,7 +69,7 @@ REFUSED = {
     "a template": (
         [unit_pin("getty@")],
         InputError,
-        "unit getty@.service is a template, which never runs itself: name an instance",
+        "unit=getty@.service is a template, which never runs itself: name an instance",
     ),
     "a path": ([unit_pin("../x")], InputError, "is not a name of a unit"),
     "an absolute path": ([unit_pin("/etc/passwd")], InputError, "is not a name of a unit"),
@@ -92,11 +93,15 @@ REFUSED = {
     "a slice": (
         [unit_pin("system.slice")],
         InputError,
-        "unit system.slice is a slice: only services have a main process",
+        "unit=system.slice is a slice: only services have a main process",
     ),
     "too long": ([unit_pin("x" * 256)], InputError, "is not a name of a unit"),
     "no score": ([unit_pin("docker", None)], InputError, "unit=docker: score is missing: set it, or use state=absent"),
-    "a score above": ([Pin("pid", "10", 1001)], InputError, "pid=10: score 1001 is out of range, -1000 to 1000"),
+    "a score above": (
+        [Pin("pid", "10", 1001)],
+        InputError,
+        "pid=10: score 1001 is out of range: set it to -1000 to 1000",
+    ),
     "a score below": ([Pin("pid", "10", -1001)], InputError, "score -1001 is out of range"),
     "a score to remove": ([unit_pin("docker", 1, state="absent")], InputError, "leave out score and oom_policy"),
     "a process that lasts": (
@@ -138,7 +143,7 @@ REFUSED = {
     "a program with a title, immune": (
         [Pin("process", "tmux: server", -1000)],
         InputError,
-        "tmux starts jobs, which would inherit immunity",
+        "tmux starts the shells of users, and all that they run would inherit the score: use 0 or higher",
     ),
     "init": (
         [Pin("pid", "1", -999)],
@@ -277,7 +282,8 @@ def test_accept_immune_process_that_is_immune_already(host):
 def test_refuse_unit_of_users_with_a_reason_of_its_own(host):
     host.write("usr/lib/systemd/user/pipewire.service", "[Service]\n")
     with pytest.raises(
-        NotFoundError, match=r"unit pipewire\.service is a unit of users' service managers, which are not supported"
+        NotFoundError,
+        match=r"unit=pipewire\.service: no such system unit; it is a unit of users' service managers: sel",
     ):
         host.plan(unit_pin("pipewire"))
 
@@ -301,7 +307,7 @@ MISSING = {
     ("process", "nginx"): "process=nginx: no such process",
     ("pid", "99"): "pid=99: no such process",
     ("cgroup", "/nope"): "cgroup /nope does not exist below",
-    ("pidfile", "/nonexistent/x"): "pidfile /nonexistent/x does not exist",
+    ("pidfile", "/nonexistent/x"): "pidfile=/nonexistent/x does not exist",
 }
 
 
@@ -316,7 +322,13 @@ def test_accept_missing_process(processes, target, words, missing):
     assert len(warnings) == (missing == "warn") and all(words in warning for warning in warnings)
 
 
-@pytest.mark.parametrize("missing, warnings", [("ignore", []), ("warn", ["unit nosuch.service does not exist"])])
+@pytest.mark.parametrize(
+    "missing, warnings",
+    [
+        ("ignore", []),
+        ("warn", ["unit=nosuch.service: no such system unit; check the name with systemctl list-unit-files"]),
+    ],
+)
 def test_accept_missing_unit(host, missing, warnings):
     results = host.results(unit_pin("nosuch", missing=missing))
     assert (results["changed"], results["targets"][0]["found"], results["warnings"]) == (False, False, warnings)
@@ -367,7 +379,7 @@ def test_warn_of_main_process_outside_its_cgroup(host):
 def test_warn_of_hidden_processes(processes):
     processes.proc.procfs.hidden.add(99)
     assert processes.plan(Pin("pid", "12", 5)).warnings == [
-        "1 processes of other users are hidden (hidepid): run as root to see all"
+        "1 processes of other users are hidden (hidepid): add become: true to see all"
     ]
 
 

@@ -83,15 +83,17 @@ def test_accept(accepted):
 REFUSED = {
     "an heir with a score of its own": (
         write(before=-500, now=300, after=0, is_heir=True),
-        "cgroup=/x: process 7 (x) keeps its score 300: it has changed the score -500 that it inherited",
+        "cgroup=/x: process 7 (x) keeps its score 300: it has changed the score -500 that it inherited,"
+        " and is left alone",
     ),
     "an heir that has moved": (
         write(before=-500, after=-900, is_heir=True, planned=["/x"], cgroups=["/y"]),
-        "cgroup=/x: process 7 (x) keeps its score -500: it has moved to another cgroup during this run",
+        "cgroup=/x: process 7 (x) keeps its score -500: it has moved to another cgroup during this run; run again",
     ),
     "an immune heir": (
         write(after=-1000, is_heir=True, planned=["/x"], cgroups=["/x"], force=True),
-        "cgroup=/x: process 7 (x) keeps its score 0: no process inherits immunity",
+        "cgroup=/x: process 7 (x) keeps its score 0: no process inherits immunity;"
+        " select it itself if it is to have -1000",
     ),
     "a job runner": (
         write("bash", after=-1000),

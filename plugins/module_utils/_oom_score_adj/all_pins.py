@@ -1,0 +1,52 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Plan to take back every pin that this collection has set on a host and that is still there.
+
+A drop-in is ours by its header, and a score by the record of live pins. Both become targets with
+state=absent, so that they are taken back as a user's own targets are.
+"""
+
+from typing import List, Set, Tuple
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan, plan_pins
+
+
+def plan_removal_of_all(procfs: Procfs, systemd: Systemd, least_killable_percent: int, force: bool) -> PinPlan:
+    """Return what would be taken back on this host, with warnings.
+
+    Processes that have inherited the score of such a pin lose it, too. Raises as plan_pins() does.
+    """
+    record = PinRecord(procfs, systemd.root)
+    files, mains = _list_files(systemd, force)
+    living = [
+        # The process itself had the score before: no guard has to judge that again.
+        _absent("pid", str(pin.pid), force=True)._replace(start_time=pin.start_time)
+        for pin in record.find_living()
+        if pin.pid not in mains
+    ]
+    return plan_pins(procfs, systemd, files + living, least_killable_percent, record)
+
+
+def _list_files(systemd: Systemd, force: bool) -> Tuple[List[Pin], Set[int]]:
+    """Return a target for each drop-in, and the main processes of their units."""
+    found = systemd.own_drop_ins()
+    units = systemd.units(name for _path, name in found if name) if systemd.runs() else {}
+    pins = []
+    for path, name in found:
+        # The folder of an alias: systemd reads it, but the drop-in of the unit is elsewhere.
+        is_of_unit = name in units and units[name].id == name
+        pins.append(_absent("unit", name, force, persistent=True) if is_of_unit else _absent("drop_in", path, force))
+    return pins, {units[pin.value].main_pid for pin in pins if pin.selector == "unit"}
+
+
+def _absent(selector: str, value: str, force: bool, persistent: bool = False) -> Pin:
+    return Pin(selector, value, None, "absent", persistent=persistent, children="reset", missing="ignore", force=force)

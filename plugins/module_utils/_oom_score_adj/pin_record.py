@@ -1,0 +1,209 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Remember the score that a process had before its pin, for pins that no drop-in holds.
+
+Strategy: the record is one file in the folder of the writers' lock, which only root can open, in
+/run, which is empty after a boot. A run saves what it plans to write before it writes: after a run
+that was killed, the record may have too much of the plan, never too little. An entry counts only
+for the process that it was made for (pid and start time), and only while that process has a score
+that was noted for it.
+Without the folder there is no record: the caller is not root, or /run cannot be written.
+"""
+
+import contextlib
+import json
+import os
+import stat
+from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_become, explain_os_error
+from ansible_collections.oomguard.linux.plugins.module_utils._host.lock import FOLDER
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change
+
+FILE = "scores"
+MAX_ENTRIES = 20000  # a group with more processes than this is pinned all the same
+_MAX_BYTES = 4 << 20
+_UNFINISHED = ".scores.new"
+
+
+class RecordedPin(NamedTuple):
+    """A process, and its score before the first pin that was recorded for it."""
+
+    pid: int
+    start_time: int
+    before: int
+    written: FrozenSet[int]  # what this collection wrote; more than one only during a run
+
+
+class PinRecord:
+    """The record of one host, below a root folder."""
+
+    def __init__(self, procfs: Procfs, root: str = "/") -> None:
+        """Read it. Raises AccessError if that is not possible, OomError if it is damaged."""
+        self._procfs = procfs
+        self._folder = os.path.join(root, FOLDER.lstrip("/"))
+        self._shown = f"{FOLDER}/{FILE}"
+        self._boot = _read_boot_id(procfs)
+        self._raw = self._read()
+        self._pins = self._parse(self._raw)
+        self.unrecorded = 0  # processes for which there was no room
+
+    # --- queries ------------------------------------------------------------------------
+
+    def find_before(self, process: Process, score: int) -> Optional[int]:
+        """Return the score before the pin, if this process still has the score that was written.
+
+        Or if it has that of before again: this run may have given it back already.
+        """
+        pin = self._pins.get((process.pid, process.start_time))
+        return pin.before if pin is not None and score in {*pin.written, pin.before} else None
+
+    def find_living(self) -> List[RecordedPin]:
+        """Return the pins of processes that still run, and still have the score that was written.
+
+        Raises AccessError if the caller may not read the record.
+        """
+        if os.geteuid() != 0 and os.path.isdir(self._folder):
+            raise AccessError(f"{self._shown} cannot be read: {explain_become()}")
+        return [pin for pin in self._pins.values() if self._read_score(pin) in pin.written]
+
+    def is_stale(self) -> bool:
+        """Return whether it has an entry that is no pin any more."""
+        return any(self._read_score(pin) not in pin.written for pin in self._pins.values())
+
+    def _read_score(self, pin: RecordedPin) -> Optional[int]:
+        try:
+            with self._procfs.open(pin.pid) as directory:
+                return directory.score() if directory.process().start_time == pin.start_time else None
+        except (*GONE, PermissionError):
+            return None
+
+    # --- changes ------------------------------------------------------------------------
+
+    def note(self, changes: Iterable[Change], save: bool = True) -> None:
+        """Record scores that are about to be written. Raises AccessError if that fails.
+
+        Where processes fork all the time, saving each of them would take too long: settle() does.
+        """
+        is_changed = False
+        for change in changes:
+            is_changed = self._note(change) or is_changed
+        if is_changed and save:
+            self._save(self._format())
+
+    def _note(self, change: Change) -> bool:
+        key = (change.process.pid, change.process.start_time)
+        known = self._pins.get(key)
+        if known is None or change.before not in known.written:  # it has changed its score since, or another program
+            known = RecordedPin(*key, before=change.before, written=frozenset())
+        if key not in self._pins and len(self._pins) >= MAX_ENTRIES:
+            self.unrecorded += 1
+            return False
+        self._pins[key] = known._replace(written=known.written | {change.after})
+        return True
+
+    def settle(self) -> None:
+        """Keep what still is a pin, and remove the file if nothing is.
+
+        Raises AccessError if that fails.
+        """
+        kept = {}
+        for key, pin in self._pins.items():
+            score = self._read_score(pin)
+            if score is not None and score in pin.written and score != pin.before:
+                kept[key] = pin._replace(written=frozenset([score]))
+        self._pins = kept
+        self._save(self._format() if kept else None)
+
+    def restore(self) -> None:
+        """Put the file back as it was read, after the scores were put back.
+
+        Raises AccessError if that fails.
+        """
+        self._save(self._raw)
+
+    # --- the file -----------------------------------------------------------------------
+
+    def _read(self) -> Optional[bytes]:
+        try:
+            fd = os.open(self._path(FILE), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except PermissionError:  # not root, who alone has pins of other users' processes
+            return None
+        except OSError as error:
+            raise AccessError(f"{self._shown} cannot be read: {explain_os_error(error)}") from error
+        try:
+            found = os.fstat(fd)
+            is_own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+            if not is_own or found.st_size > _MAX_BYTES:
+                raise AccessError(f"{self._shown} is not a file that this collection made: remove it")
+            return os.read(fd, _MAX_BYTES)
+        finally:
+            os.close(fd)
+
+    def _parse(self, raw: Optional[bytes]) -> Dict[Tuple[int, int], RecordedPin]:
+        if raw is None:
+            return {}
+        try:
+            content = json.loads(raw.decode("ascii"))
+            if content["boot_id"] != self._boot:  # /run of a container may outlast a boot of the host
+                return {}
+            pins = [_parse_pin(*entry) for entry in content["pins"]]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise OomError(
+                f"{self._shown} is damaged ({type(error).__name__}): remove it; the scores before earlier pins are lost"
+            ) from error
+        return {(pin.pid, pin.start_time): pin for pin in pins}
+
+    def _format(self) -> bytes:
+        pins = [[pin.pid, pin.start_time, pin.before, sorted(pin.written)] for pin in self._pins.values()]
+        return json.dumps({"boot_id": self._boot, "pins": pins}).encode("ascii")
+
+    def _save(self, content: Optional[bytes]) -> None:
+        """Replace the file, completely or not at all; None removes it."""
+        if not os.path.isdir(self._folder) or not os.access(self._folder, os.W_OK):
+            return
+        try:
+            self._remove(_UNFINISHED)  # of a run that was killed
+            if content is None:
+                self._remove(FILE)
+                return
+            fd = os.open(self._path(_UNFINISHED), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with open(fd, "wb") as stream:
+                stream.write(content)
+            os.rename(self._path(_UNFINISHED), self._path(FILE))
+        except OSError as error:
+            raise AccessError(f"{self._shown} cannot be written: {explain_os_error(error)}") from error
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path(name))
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, name)
+
+
+def _parse_pin(pid: Any, start_time: Any, before: Any, written: Any) -> RecordedPin:
+    numbers = [pid, start_time, before, *written]
+    if not all(type(number) is int for number in numbers):
+        raise ValueError("not a number")
+    if not all(SCORE_MIN <= score <= SCORE_MAX for score in [before, *written]):
+        raise ValueError("not a score")
+    return RecordedPin(pid, start_time, before, frozenset(written))
+
+
+def _read_boot_id(procfs: Procfs) -> str:
+    """Return the kernel's name for this boot; an empty text where there is none."""
+    try:
+        return procfs.read("sys/kernel/random/boot_id").strip()
+    except OomError:
+        return ""

@@ -1,0 +1,219 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record of pins that no drop-in holds: one file, which only root can open."""
+
+import json
+import os
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import pin_record
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord, RecordedPin
+
+BOOT = "ad9f0cf7-b05c-4636-9763-f3d9f4843138"
+
+
+class Recorded:
+    """A host with two processes and the folder of the lock."""
+
+    def __init__(self, proc):
+        self.proc = proc
+        self.root = proc.root.parent
+        self.folder = self.root / "run/oomguard"
+        self.folder.mkdir(parents=True, mode=0o700)
+        self.file = self.folder / "scores"
+        proc.write("sys/kernel/random/boot_id", BOOT + "\n")
+        proc.process(10, "dockerd", score=200)
+        proc.process(11, "helper", start_time=300)
+
+    def read(self):
+        return PinRecord(self.proc.procfs, str(self.root))
+
+    def change(self, pid, before, after):
+        with self.proc.procfs.open(pid) as directory:
+            return Change(directory.process(), before, after)
+
+    def write(self, pid, before, after):
+        """Pin a process as a run does."""
+        record = self.read()
+        record.note([self.change(pid, before, after)])
+        self.proc.write(f"{pid}/oom_score_adj", f"{after}\n")
+        record.settle()
+
+    def before(self, pid):
+        with self.proc.procfs.open(pid) as directory:
+            return self.read().find_before(directory.process(), directory.score())
+
+
+@pytest.fixture
+def recorded(proc):
+    return Recorded(proc)
+
+
+def test_first_score_is_kept(recorded):
+    recorded.write(10, 200, -500)
+    recorded.write(10, -500, -700)
+    recorded.write(11, 0, 5)
+    assert (recorded.before(10), recorded.before(11)) == (200, 0)
+    assert recorded.read().find_living() == [
+        RecordedPin(10, 100, 200, frozenset([-700])),
+        RecordedPin(11, 300, 0, frozenset([5])),
+    ]
+    assert recorded.file.stat().st_mode & 0o777 == 0o600
+    assert json.loads(recorded.file.read_text()) == {
+        "boot_id": BOOT,
+        "pins": [[10, 100, 200, [-700]], [11, 300, 0, [5]]],
+    }
+
+
+def test_score_that_another_program_has_set_since_is_no_pin(recorded):
+    recorded.write(10, 200, -500)
+    recorded.proc.write("10/oom_score_adj", "77\n")
+    assert (recorded.before(10), recorded.read().find_living(), recorded.read().is_stale()) == (None, [], True)
+    recorded.write(10, 77, -500)
+    assert recorded.before(10) == 77
+
+
+@pytest.mark.parametrize("ended", [dict(start_time=999), None])
+def test_another_process_with_the_pid_is_no_pin(recorded, ended):
+    recorded.write(10, 200, -500)
+    for file in (recorded.proc.root / "10").iterdir():
+        file.unlink()
+    if ended is None:
+        (recorded.proc.root / "10").rmdir()
+        assert recorded.read().find_living() == []
+    else:
+        recorded.proc.process(10, "innocent", score=-500, **ended)
+        assert (recorded.before(10), recorded.read().find_living()) == (None, [])
+
+
+def test_settled_record_without_a_pin_is_no_file(recorded):
+    recorded.write(10, 200, -500)
+    recorded.write(10, -500, 200)  # taken back
+    assert not recorded.file.exists()
+    recorded.read().settle()
+    assert os.listdir(str(recorded.folder)) == []
+
+
+def test_run_that_was_killed_left_too_much_and_never_too_little(recorded):
+    """It noted what it was about to write, and wrote only some of it."""
+    recorded.write(10, 200, -500)
+    recorded.read().note([recorded.change(10, -500, -700), recorded.change(11, 0, -700)])
+    assert [pin.pid for pin in recorded.read().find_living()] == [10]
+    (recorded.folder / ".scores.new").write_text("{")
+    recorded.read().settle()
+    assert json.loads(recorded.file.read_text())["pins"] == [[10, 100, 200, [-500]]]
+    assert os.listdir(str(recorded.folder)) == ["scores"]
+
+
+def test_late_processes_are_saved_at_the_end(recorded):
+    record = recorded.read()
+    record.note([recorded.change(11, 0, 5)], save=False)
+    assert not recorded.file.exists()
+    recorded.proc.write("11/oom_score_adj", "5\n")
+    record.settle()
+    assert recorded.before(11) == 0
+
+
+def test_run_that_is_undone_leaves_the_file_as_it_was(recorded):
+    record = recorded.read()
+    record.note([recorded.change(11, 0, 5)])
+    record.restore()
+    assert not recorded.file.exists()
+    recorded.write(10, 200, -500)
+    before = recorded.file.read_bytes()
+    record = recorded.read()
+    record.note([recorded.change(10, -500, -700)])
+    record.restore()
+    assert recorded.file.read_bytes() == before
+
+
+def test_record_of_another_boot_does_not_count(recorded):
+    """/run of a container may outlast a boot: another process could have pid and start time."""
+    recorded.write(10, 200, -500)
+    recorded.proc.write("sys/kernel/random/boot_id", "another\n")
+    assert (recorded.before(10), recorded.read().find_living()) == (None, [])
+
+
+def test_no_folder_no_record(recorded):
+    """The caller is not root, or /run cannot be written."""
+    recorded.folder.rmdir()
+    recorded.write(10, 200, -500)
+    assert not recorded.folder.exists()
+    assert recorded.before(10) is None
+
+
+def test_room_is_limited(recorded, monkeypatch):
+    monkeypatch.setattr(pin_record, "MAX_ENTRIES", 1)
+    record = recorded.read()
+    record.note([recorded.change(10, 200, -500), recorded.change(11, 0, -500), recorded.change(10, 200, -600)])
+    assert record.unrecorded == 1
+    assert [entry[0] for entry in json.loads(recorded.file.read_text())["pins"]] == [10]
+
+
+DAMAGED = {
+    "cut": b'{"boot_id": "ad9',
+    "no object": b"[]",
+    "no pins": json.dumps({"boot_id": BOOT}).encode(),
+    "a text": json.dumps({"boot_id": BOOT, "pins": [["10", 100, 0, [5]]]}).encode(),
+    "no score": json.dumps({"boot_id": BOOT, "pins": [[10, 100, 5000, [5]]]}).encode(),
+    "true": json.dumps({"boot_id": BOOT, "pins": [[True, 100, 0, [5]]]}).encode(),
+    "too few": json.dumps({"boot_id": BOOT, "pins": [[10, 100, 0]]}).encode(),
+    "nested deeply": b"[" * 100000,
+    "not ASCII": b"\xff",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=list(DAMAGED))
+def test_damaged_record(recorded, content):
+    recorded.file.write_bytes(content)
+    recorded.file.chmod(0o600)
+    with pytest.raises(OomError, match=r"^/run/oomguard/scores is damaged \(\w+\): remove it; the scores before"):
+        recorded.read()
+
+
+def make_link(file):
+    file.symlink_to("/etc/hostname")
+
+
+def make_fifo(file):
+    os.mkfifo(str(file), 0o600)
+
+
+def make_readable(file):
+    file.write_text("{}")
+    file.chmod(0o644)
+
+
+def make_long(file):
+    with open(str(file), "wb") as stream:
+        stream.truncate(1 << 30)
+    file.chmod(0o600)
+
+
+@pytest.mark.parametrize("make", [make_link, make_fifo, make_readable, make_long, os.mkdir])
+def test_file_that_is_not_ours(recorded, make):
+    make(recorded.file)
+    with pytest.raises(
+        AccessError,
+        match=r"^/run/oomguard/scores (is not a file that this collection made: rem|cannot be read: .*: remove the)",
+    ):
+        recorded.read()
+
+
+def test_file_that_cannot_be_written(recorded):
+    (recorded.folder / ".scores.new").mkdir()
+    with pytest.raises(AccessError, match=r"^/run/oomguard/scores cannot be written: Is a directory: move away the"):
+        recorded.read().note([recorded.change(10, 200, -500)])
+
+
+def test_user_may_not_take_back_all(recorded, monkeypatch):
+    monkeypatch.setattr(pin_record.os, "geteuid", lambda: 1000)
+    with pytest.raises(AccessError, match=r"^/run/oomguard/scores cannot be read: ran as uid 1000: add become: true$"):
+        recorded.read().find_living()
+    recorded.folder.rmdir()
+    assert recorded.read().find_living() == []
