@@ -113,9 +113,9 @@ def _describe_boot(plan: SysctlPlan, key: str) -> str:
     found = plan.after.boot[key]
     if found.value == plan.after.live[key]:
         return "also after the next boot" if found.source is None else f"also after the next boot ({found.source})"
-    value = "the kernel's default" if found.value is None else found.value
+    value = "the kernel's default" if found.value is None else str(found.value)
     if found.source is None:
-        return f"until the next boot, which sets {value}"
+        return f"{value} after the next boot"
     return f"boot value from {printable_name(found.source.path)} wins ({value})"
 
 

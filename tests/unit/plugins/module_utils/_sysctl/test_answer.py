@@ -50,6 +50,15 @@ def test_answer_is_escaped(sysctl_tree, run_overcommit):
     ]
 
 
+def test_check_fails_with_the_same_sentence_as_the_run(sysctl_tree, run_overcommit):
+    sysctl_tree.write("/.dockerenv", "")
+    run = run_overcommit(**WANTED)
+    check = run_overcommit(check_mode=True, **WANTED)
+    assert run["failed"] and check["failed"]
+    assert run["msg"].startswith("this is a container (/.dockerenv)")
+    assert check["msg"] == f"would fail: {run['msg']}"
+
+
 def test_failure_is_escaped(sysctl_tree, run_overcommit):
     sysctl_tree.write("/proc/sys/vm/overcommit_ratio", "\x1b[2J\r\n")
     assert run_overcommit(**WANTED)["msg"].isprintable()

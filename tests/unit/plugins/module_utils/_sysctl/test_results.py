@@ -89,7 +89,7 @@ PRESENT = {FILE: render_file("overcommit", {RATIO: 80, MODE: 2}, {RATIO: 50, KBY
             {MODE: 1},
             dict(persistent=False),
             f"{MODE} 0 -> 1, until the next boot",
-            [f"{MODE}: 0 -> 1, until the next boot, which sets 0", f"{RECORD}: written"],
+            [f"{MODE}: 0 -> 1, 0 after the next boot", f"{RECORD}: written"],
         ),
         (
             {},
@@ -98,7 +98,7 @@ PRESENT = {FILE: render_file("overcommit", {RATIO: 80, MODE: 2}, {RATIO: 50, KBY
             dict(persistent=False),
             f"{ADMIN_RESERVE} 8192 -> 9000, until the next boot",
             [
-                f"{ADMIN_RESERVE}: 8192 -> 9000, until the next boot, which sets the kernel's default",
+                f"{ADMIN_RESERVE}: 8192 -> 9000, the kernel's default after the next boot",
                 f"{RECORD}: written",
             ],
         ),
