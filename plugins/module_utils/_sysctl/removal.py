@@ -37,7 +37,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import
 )
 
 
-def plan_removal(request: SysctlRequest, reading: SysctlReading) -> SysctlPlan:
+def plan_taking_back(request: SysctlRequest, reading: SysctlReading) -> SysctlPlan:
     """Return what has to be written to take back what the module set.
 
     Raises InputError if the file to remove is not one of the module.

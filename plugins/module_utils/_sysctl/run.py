@@ -75,9 +75,9 @@ def read_and_plan(host: Host, request: SysctlRequest) -> SysctlPlan:
     if not request.absent:
         return plan_sysctls(request, reading)
     # What is seldom needed is imported only then, for the reason given in Host.
-    from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.removal import plan_removal
+    from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.removal import plan_taking_back
 
-    return plan_removal(request, reading)
+    return plan_taking_back(request, reading)
 
 
 def _carry_out(host: Host, plan: SysctlPlan, check_mode: bool, lock: Sequence[int], progress: Progress) -> None:
