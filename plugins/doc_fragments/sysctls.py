@@ -34,8 +34,8 @@ options:
     default: true
   file:
     description:
-      - The file of this module, in C(/etc/sysctl.d). Values of this module that it already has stay, unless they are
-        set in this task.
+      - The file of this module, in C(/etc/sysctl.d). Without it, O(state=present) takes the file that the notes name.
+        Values of this module that it already has stay, unless they are set in this task.
       - With O(state=absent), the file to remove. Without it, the module removes every file that it wrote, in all
         folders that the boot reads. It recognises them by their first line.
       - The module refuses a file that it did not write. O(persistent=false) leaves such a file as it is.

@@ -112,9 +112,11 @@ class Host:
             raise UnsupportedError(
                 f"{PROC_SYS} does not exist: /proc is not mounted, or mounted with subset=pid; mount all of it"
             )
-        if request.persistent:
+        named = not (request.absent and request.every_file)
+        if request.persistent and named:
             self._refuse_special_file(request.file)
-        text, sources, keys = self.text(request.file), self.boot_sources(), request.policy.keys
+        text = self.text(request.file) if named else None
+        sources, keys = self.boot_sources(), request.policy.keys
         record = self._read_record(request)
         return SysctlReading(
             {key: self.live(key) for key in keys},

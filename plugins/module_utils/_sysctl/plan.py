@@ -120,7 +120,7 @@ class SysctlReading(NamedTuple):
     """What a host has before the change."""
 
     live: Dict[str, Optional[int]]
-    file_text: Optional[str]  # None: there is no file at the path of the request
+    file_text: Optional[str]  # of the file that the request names; None if there is none
     boot_sources: BootSources
     own_files: Mapping[str, OwnFile]  # by path, in all folders
     record: Optional[str]  # the text of the record of live values

@@ -20,7 +20,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files 
     BootValue,
     values_at_boot,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.own_file import parse_own_values, record_path
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.own_file import record_path
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
     FileChange,
     OwnFile,
@@ -55,7 +55,7 @@ def plan_taking_back(request: SysctlRequest, reading: SysctlReading) -> SysctlPl
     guessed = [key for key in targets if found[key].source is None and key not in originals]
     policy = request.policy.replace_wanted(_choose_halves(targets, reading.live))
     request = request._replace(policy=policy)
-    kept = {} if request.file in removed else parse_own_values(reading.file_text or "", policy.keys)
+    kept = dict(reading.own_files[request.file].values) if request.file in reading.own_files.keys() - removed else {}
     plan = SysctlPlan(
         request,
         SysctlState(reading.live, {**kept, **own}, values_at_boot(policy.keys, reading.boot_sources)),

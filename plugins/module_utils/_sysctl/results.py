@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Tell what a plan does: the values that a module returns, and its lines for a person.
+"""Build the results of a module from its plan: values, a diff, and lines for a person.
 
 Pure.
 """

@@ -186,6 +186,13 @@ def test_link_to_our_file_is_left_alone(sysctl_tree, take_back):
     assert paths(take_back({FILE: OURS}, {MODE: 2})) == [FILE]
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/etc/passwd", path)])
+def test_what_is_in_the_place_of_our_file_stops_nothing(sysctl_tree, take_back, make):
+    """It is somebody else's, and other files of ours may be there."""
+    make(sysctl_tree.host.path(FILE))
+    assert paths(take_back({"/etc/sysctl.d/20-x.conf": OURS}, {MODE: 2})) == ["/etc/sysctl.d/20-x.conf"]
+
+
 def test_folder_that_is_a_link_is_read_once(sysctl_tree, take_back):
     """/lib is a link to /usr/lib."""
     (sysctl_tree.root / "lib").symlink_to("usr/lib")
