@@ -15,13 +15,12 @@ kernel.rst, mm/oom_kill.c:check_panic_on_oom, out_of_memory, kernel/panic.c.
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name, shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
     SysctlPlan,
     SysctlPolicy,
     SysctlValues,
     explain_boot_value,
-    shorten_number,
     suggest_boot_fix,
 )
 
@@ -54,7 +53,7 @@ def oom_policy_sysctls(
     Raises InputError if no option is set, and for a value that the kernel refuses.
     """
     if reboot_after is not None and not -INT_MAX <= reboot_after <= INT_MAX:
-        raise InputError(f"reboot_after={shorten_number(reboot_after)} is out of range; set at most {INT_MAX} seconds")
+        raise InputError(f"reboot_after={shorten(reboot_after)} is out of range; set at most {INT_MAX} seconds")
     given = {
         REBOOT_AFTER: reboot_after,
         ON_OOPS: panic_on_oops,

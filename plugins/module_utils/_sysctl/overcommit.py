@@ -16,12 +16,12 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
     SysctlPlan,
     SysctlPolicy,
     SysctlValues,
     explain_boot_value,
-    shorten_number,
     suggest_boot_fix,
 )
 
@@ -85,20 +85,20 @@ def overcommit_sysctls(
 def _check_limit(option: str, value: Optional[int]) -> None:
     if value is not None and value < 1:
         raise InputError(
-            f"{option}={shorten_number(value)} lets the kernel promise only swap:"
+            f"{option}={shorten(value)} lets the kernel promise only swap:"
             " on a host without swap no process could start; set 1 or more"
         )
 
 
 def _check_range(option: str, value: Optional[int]) -> None:
     if value is not None and not 0 <= value <= LARGEST[option]:
-        raise InputError(f"{option}={shorten_number(value)} is out of range; set at most {LARGEST[option]}")
+        raise InputError(f"{option}={shorten(value)} is out of range; set at most {LARGEST[option]}")
 
 
 def check_headroom_percent(headroom_percent: int) -> None:
     """Raise InputError unless this is a percentage."""
     if not 0 <= headroom_percent <= 100:
-        raise InputError(f"headroom_percent={shorten_number(headroom_percent)} is out of range; set 0 to 100")
+        raise InputError(f"headroom_percent={shorten(headroom_percent)} is out of range; set 0 to 100")
 
 
 # --- arithmetic -------------------------------------------------------------------

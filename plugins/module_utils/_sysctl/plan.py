@@ -16,7 +16,7 @@ import posixpath
 from typing import Any, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text, shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import (
     COMMAND_LINE,
     EXCLUSIVE,
@@ -35,7 +35,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.own_file im
 )
 
 ROLLBACK_SECONDS_MAX = 3600
-_LONGEST_NUMBER = 24  # digits of a number in a message
 
 NOTHING_CHANGED = "nothing was changed"
 CHANGING = "its helper restores every old value, or keeps the change if it was complete"
@@ -192,32 +191,15 @@ def check_request(request: SysctlRequest) -> None:
     """Raise InputError for a time out of range, and for a file that no boot reads."""
     if not 0 < request.rollback_seconds <= ROLLBACK_SECONDS_MAX:
         raise InputError(
-            f"rollback_seconds={shorten_number(request.rollback_seconds)} is out of range;"
-            f" set 1 to {ROLLBACK_SECONDS_MAX}"
+            f"rollback_seconds={shorten(request.rollback_seconds)} is out of range; set 1 to {ROLLBACK_SECONDS_MAX}"
         )
-    _check_path(request.file)
+    check_path_text("file", request.file)
     folder, name = posixpath.split(request.file)
     read_at_boot = folder == FOLDERS[0] and name.endswith(".conf") and not name.startswith(".")
     if not read_at_boot or posixpath.normpath(request.file) != request.file:
         raise InputError(
             f"file={request.file} would not be read at boot; name a file in {FOLDERS[0]} that ends with .conf"
         )
-
-
-def shorten_number(number: float) -> str:
-    """Return a number for a message. A user may give one with hundreds of digits."""
-    digits = str(number)
-    return digits if len(digits) <= _LONGEST_NUMBER else f"{digits[:_LONGEST_NUMBER]}..."
-
-
-def _check_path(path: str) -> None:
-    """Raise InputError for a text that no path can have."""
-    try:
-        raw = bytes_of(path)
-    except UnicodeEncodeError:
-        raw = b"\0"
-    if b"\0" in raw:
-        raise InputError(f"file={path!r} cannot be the name of a file; remove the characters that no name can have")
 
 
 def refuse_foreign_file(request: SysctlRequest, text: Optional[str]) -> None:

@@ -78,7 +78,10 @@ def test_warn_about_the_next_boot(run_overcommit):
         (dict(mode="always", rollback_seconds=0), "rollback_seconds=0 is out of range"),
         (dict(mode="always", rollback_seconds=-5), "rollback_seconds=-5 is out of range; set 1 to 3600"),
         (dict(mode="always", rollback_seconds=10**400), "is out of range; set 1 to 3600"),
-        (dict(mode="always", file="/etc/sysctl.d/a\0.conf"), "cannot be the name of a file"),
+        (
+            dict(mode="always", file="/etc/sysctl.d/a\0.conf"),
+            "holds a character that no name on Linux can have: remove it",
+        ),
         (dict(mode="always", file="/etc/sysctl.conf"), "file=/etc/sysctl.conf would not be read at boot"),
     ],
 )

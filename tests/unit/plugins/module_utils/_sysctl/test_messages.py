@@ -280,7 +280,12 @@ ERRORS = {
         "; set at",
     ),
     "file": (lambda s: s.run(file="/etc/x.conf"), "would not be read at boot", "file=/etc/x.conf", "; name a file in"),
-    "no name": (lambda s: s.run(file="/etc/sysctl.d/\0.conf"), "cannot be the name", "file='/etc", "; remove the char"),
+    "no name": (
+        lambda s: s.run(file="/etc/sysctl.d/\0.conf"),
+        "no name on Linux can have",
+        "file='/etc",
+        ": remove it",
+    ),
     "foreign": (lambda s: write_then(s, FILE, "x\n"), "was not written by", f"file={FILE}", "; name another file"),
     "a link": (place(lambda path: os.symlink("x", path)), "is a symbolic link", f"file={FILE}", "; name another file"),
     "a folder": (place(os.mkdir), "is a folder", f"file={FILE}", "; name another file"),

@@ -190,7 +190,7 @@ def test_refuse_value_that_no_kernel_accepts():
 
 
 def test_number_in_a_message_is_short():
-    with pytest.raises(InputError, match=r"^reboot_after=1000000000000000000000000?\.\.\. is out of range"):
+    with pytest.raises(InputError, match=r"^reboot_after=1000000000\d+\.\.\. .more than 20 digits. is out of range"):
         sysctls(reboot_after=10**400)
 
 
