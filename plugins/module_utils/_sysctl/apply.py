@@ -26,7 +26,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.file_change
     prepare_change,
     restore_file,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import LOGIN_KB, Host, proc_path
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import (
+    LOGIN_KB,
+    Host,
+    explain_failure,
+    proc_path,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
     CHANGING,
     NOTHING_CHANGED,
@@ -34,7 +39,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import
     SysctlPlan,
     SysctlValues,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.reasons import why_denied
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import RollbackHelper
 
 LOGIN_BYTES = LOGIN_KB << 10
@@ -206,7 +210,9 @@ def _write_sysctls(host: Host, plan: SysctlPlan, fds: Dict[str, int], helper: Ro
         try:
             os.pwrite(fds[write.key], _to_bytes(write.after), 0)
         except OSError as error:
-            raise AccessError(f"{write.key} cannot be set to {write.after}: {why_denied(error)}") from error
+            refused = error.errno == errno.EINVAL
+            reason = "the kernel refuses this value: set another one" if refused else explain_failure(error)
+            raise AccessError(f"{write.key} cannot be set to {write.after}: {reason}") from error
     differences = _find_differences(host, plan.after.live)
     if differences:
         raise ReadBackError(f"after the write {'; '.join(differences)}; stop what else writes it, such as tuned")
@@ -242,7 +248,7 @@ def _open_sysctl(host: Host, key: str) -> Iterator[int]:
     try:
         fd = os.open(host.path(path), os.O_WRONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise AccessError(f"{path} cannot be written: {why_denied(error)}") from error
+        raise AccessError(f"{path} cannot be written: {explain_failure(error)}") from error
     try:
         yield fd
     finally:

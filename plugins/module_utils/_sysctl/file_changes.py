@@ -20,9 +20,8 @@ from typing import Callable, Iterator, NamedTuple, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host, hidden_name
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host, explain_failure, hidden_name
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import FileChange
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.reasons import why_denied
 
 
 class PreparedChange(NamedTuple):
@@ -81,7 +80,7 @@ def prepare_change(host: Host, change: FileChange) -> Iterator[PreparedChange]:
             try:
                 _write_hidden(hidden, change, stack)
             except OSError as error:
-                raise AccessError(f"{change.path} cannot be written: {why_denied(error)}") from error
+                raise AccessError(f"{change.path} cannot be written: {explain_failure(error)}") from error
         yield prepared
 
 
@@ -124,7 +123,7 @@ def check_folder(host: Host, change: FileChange) -> None:
         return
     else:
         number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
-    reason = why_denied(OSError(number, os.strerror(number)))
+    reason = explain_failure(OSError(number, os.strerror(number)))
     raise AccessError(f"{change.path} cannot be {'removed' if change.after is None else 'written'}: {reason}")
 
 

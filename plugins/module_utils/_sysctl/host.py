@@ -46,11 +46,14 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.own_file im
     record_path,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import OwnFile, SysctlReading, SysctlRequest
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.reasons import MAX_FILE_BYTES, why_denied
 
 PROC_SYS = "/proc/sys"
 
+# The largest files of sysctl.d have some 10 KiB.
+MAX_FILE_BYTES = 256 << 10
+
 MAX_BYTES_OF_ALL_FILES = 16 << 20
+NOT_REGULAR = "it is not a regular file: remove it"
 _CHUNK_BYTES = 1 << 16
 _NULL_DEVICE = os.makedev(1, 3)  # Documentation/admin-guide/devices.txt
 
@@ -96,7 +99,9 @@ class Host:
         except OSError as error:
             if denied is not None and isinstance(error, PermissionError):
                 return denied
-            raise AccessError(f"{printable_name(path)} cannot be read: {why_denied(error)}") from error
+            raise AccessError(f"{printable_name(path)} cannot be read: {explain_failure(error)}") from error
+        except AccessError as error:
+            raise AccessError(f"{printable_name(path)} cannot be read: {error}") from error
         return None if content is None else text_of(content)
 
     # --- sysctls ------------------------------------------------------------------
@@ -215,7 +220,7 @@ class Host:
             return None
         except PermissionError as error:
             if request.absent:
-                raise AccessError(f"{path} cannot be read: {why_denied(error)}") from error
+                raise AccessError(f"{path} cannot be read: {explain_failure(error)}") from error
             return None
 
     def _trusted_text(self, path: str) -> Optional[str]:
@@ -256,7 +261,7 @@ class Host:
         try:
             return bool(os.statvfs(self.path(PROC_SYS)).f_flag & os.ST_RDONLY)
         except OSError as error:
-            raise UnsupportedError(f"{PROC_SYS} cannot be examined: {why_denied(error)}") from error
+            raise UnsupportedError(f"{PROC_SYS} cannot be examined: {explain_failure(error)}") from error
 
     def crash_kernel(self) -> bool:
         """Whether a panic starts a crash kernel (kexec), which saves the memory and reboots."""
@@ -335,7 +340,7 @@ class Host:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise AccessError(f"{folder} cannot be read: {why_denied(error)}") from error
+            raise AccessError(f"{folder} cannot be read: {explain_failure(error)}") from error
 
     def run_kb(self) -> int:
         """Return what a run of this module and the login for it are promised on this host, in KiB.
@@ -375,6 +380,13 @@ class Host:
         return limited_cgroups(Procfs(text_of(self.path("/proc"))))
 
 
+def explain_failure(error: OSError) -> str:
+    """Return what explain_os_error() says. Few runs need it, see Host for what an import costs."""
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+
+    return explain_os_error(error)
+
+
 def hidden_name(path: str) -> str:
     """Return the name under which file_changes.py prepares a file."""
     folder, name = os.path.split(path)
@@ -390,10 +402,15 @@ def _read_regular_file(path: bytes) -> Optional[bytes]:
     """Return the content of a file, up to MAX_FILE_BYTES; None for a folder.
 
     A link to /dev/null, which is empty, hides the files of that name in sysctl.d.
-    Raises OSError if it cannot be read, and for any other special file and a longer one.
+    Raises OSError if it cannot be read, and AccessError for other special files and a longer one.
     """
-    # Without O_NONBLOCK the open of a FIFO waits for its writer.
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        # Without O_NONBLOCK the open of a FIFO waits for its writer.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise AccessError(NOT_REGULAR) from error
+        raise
     try:
         found = os.fstat(fd)
         if stat.S_ISDIR(found.st_mode):
@@ -401,13 +418,13 @@ def _read_regular_file(path: bytes) -> Optional[bytes]:
         if stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL_DEVICE:
             return b""
         if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EMEDIUMTYPE, os.strerror(errno.EMEDIUMTYPE))
+            raise AccessError(NOT_REGULAR)
         content = b""
         while len(content) <= MAX_FILE_BYTES:
             chunk = os.read(fd, _CHUNK_BYTES)
             if not chunk:
                 return content
             content += chunk
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        raise AccessError(f"it has more than {MAX_FILE_BYTES >> 10} KiB: remove what nothing needs")
     finally:
         os.close(fd)

@@ -256,7 +256,7 @@ def test_undo_when_write_fails(sysctl_tree, apply_wanted, monkeypatch):
     monkeypatch.setattr(os, "pwrite", refuse_mode)
     with pytest.raises(
         OomError,
-        match=r"set to 2: the kernel refuses this value; set another one; everything is as before",
+        match=r"set to 2: the kernel refuses this value: set another one; everything is as before",
     ):
         apply_wanted()
     assert sysctl_tree.get(*WANTED) == before
@@ -275,8 +275,8 @@ def test_undo_when_value_reads_back_different(sysctl_tree, apply_wanted, monkeyp
 @pytest.mark.parametrize(
     "number, words",
     [
-        (errno.EROFS, "it is read-only here; run this on the host, or mount it writable"),
-        (errno.EACCES, "ran as uid 1000: add become: true"),
+        (errno.EROFS, "Read-only file system: mount its file system writable"),
+        (errno.EACCES, "Permission denied: ran as uid 1000: add become: true"),
     ],
 )
 def test_refuse_unwritable_sysctl_before_any_write(

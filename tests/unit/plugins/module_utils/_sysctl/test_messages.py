@@ -108,6 +108,11 @@ def place(make, path=FILE, **fields):
     return act
 
 
+def long_file(scene):
+    scene.tree.write(FILE, "#" * (host.MAX_FILE_BYTES + 1))
+    scene.run()
+
+
 def no_proc_sys(scene):
     os.rename(scene.tree.host.path("/proc/sys"), scene.tree.host.path("/proc/other"))
     scene.run()
@@ -289,6 +294,7 @@ ERRORS = {
     "foreign": (lambda s: write_then(s, FILE, "x\n"), "was not written by", f"file={FILE}", "; name another file"),
     "a link": (place(lambda path: os.symlink("x", path)), "is a symbolic link", f"file={FILE}", "; name another file"),
     "a folder": (place(os.mkdir), "is a folder", f"file={FILE}", "; name another file"),
+    "a long file": (long_file, "it has more than 256 KiB", FILE, ": remove what nothing needs"),
     # the host
     "no /proc/sys": (no_proc_sys, "does not exist", "/proc/sys", "; mount all of it"),
     "no meminfo": (lambda s: s.tree.host.meminfo(), "does not exist", "/proc/meminfo", "; mount all of it"),
@@ -299,28 +305,28 @@ ERRORS = {
         "/proc/sys/vm/overcommit_memory contains '7'",
         "; set a known value by hand",
     ),
-    "unlistable": (unlistable_folder, "cannot be read", "/etc/sysctl.d", "; see the kernel log"),
+    "unlistable": (unlistable_folder, "cannot be read", "/etc/sysctl.d", ": see dmesg(1), and run again"),
     "hidden record": (hidden_record, "cannot be read", "/run/oomguard/overcommit.before", ": add become: true"),
-    "unexamined": (unexamined_proc_sys, "cannot be examined", "/proc/sys", "; see the kernel log"),
+    "unexamined": (unexamined_proc_sys, "cannot be examined", "/proc/sys", ": see dmesg(1), and run again"),
     "read-only": (read_only_proc_sys, "is read-only here", "/proc/sys", "; run this on the host"),
     "container": (container, "this is a container", "/.dockerenv", f"; run this on the host {OVERRIDES}"),
     "kubelet": (kubelet, "the kubelet on this host sets it to 1", f"{MODE}=0", f"; leave it at 1 {OVERRIDES}"),
     "no become": (unwritable_sysctl(errno.EACCES, 1000), "ran as uid 1000", "overcommit_memory", ": add become: true"),
     "root denied": (
         unwritable_sysctl(errno.EACCES),
-        "Permission denied for root",
+        "Permission denied",
         "overcommit_memory",
-        "; run this on",
+        ": even root is denied: see lsattr",
     ),
     "one read-only": (
         unwritable_sysctl(errno.EROFS),
-        "it is read-only here",
+        "Read-only file system",
         "overcommit_memory",
-        "; run this on the host",
+        ": mount its file system writable",
     ),
-    "no folder": (unwritable_folder, "a file is in the place of its folder", FILE, "; move that file away"),
-    "not removed": (folder_of_private_file, "cannot be removed", "/etc/place/x", "; move that file away"),
-    "full disk": (full_disk, "the disk is full", FILE, "; free some space"),
+    "no folder": (unwritable_folder, "Not a directory", FILE, ": move away the file that is"),
+    "not removed": (folder_of_private_file, "cannot be removed", "/etc/place/x", ": move away the file that is"),
+    "full disk": (full_disk, "No space left on device", FILE, ": free space on its file system"),
     # the change
     "no helper": (
         no_helper,
@@ -345,7 +351,7 @@ ERRORS = {
         refused_value,
         "the kernel refuses this value",
         f"{MODE} cannot be set to 1",
-        "; set another one",
+        ": set another one",
     ),
     "other writer": (other_writer, "after the write", f"{MODE} is 2 instead of 1", "; stop what else writes it"),
     "stuck": (stuck_value, "could not be restored", f"{MODE} is 2 instead of 0", "; do that by hand"),
@@ -504,7 +510,7 @@ WARNINGS = {
         place(lambda path: os.mkfifo(path), "/etc/sysctl.d/99-x.conf", check_mode=True),
         "what it sets at boot is not predicted",
         "/etc/sysctl.d/99-x.conf cannot be read: it is not a regular file",
-        "; remove it;",
+        ": remove it;",
     ),
     "too many files": (
         all_files_too_large,

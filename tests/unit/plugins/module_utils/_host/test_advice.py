@@ -1,0 +1,80 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The last part of an error: what to do about it."""
+
+import errno
+import os
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host import advice
+from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import (
+    explain_become,
+    explain_os_error,
+    find_alike,
+    suggest,
+)
+
+
+def os_error(number):
+    return OSError(number, os.strerror(number))
+
+
+ERRORS = {
+    "forgot become": (os_error(errno.EACCES), 1000, "Permission denied: ran as uid 1000: add become: true"),
+    "forgot become, of a process": (
+        os_error(errno.EPERM),
+        1000,
+        "Operation not permitted: ran as uid 1000: add become",
+    ),
+    "root is denied": (os_error(errno.EACCES), 0, "Permission denied: even root is denied: see lsattr(1), and the log"),
+    "read-only": (os_error(errno.EROFS), 0, "Read-only file system: mount its file system writable"),
+    "read-only for a user": (os_error(errno.EROFS), 1000, "Read-only file system: mount its file system writable"),
+    "full": (os_error(errno.ENOSPC), 0, "No space left on device: free space on its file system"),
+    "a circle": (os_error(errno.ELOOP), 0, "Too many levels of symbolic links: remove the link there that leads back"),
+    "another": (os_error(errno.EIO), 0, "Input/output error: see dmesg(1), and run again"),
+    "without a number": (OSError("of a library"), 0, "of a library: see dmesg(1), and run again"),
+    "without words": (OSError(), 0, "OSError: see dmesg(1), and run again"),
+}
+
+
+@pytest.mark.parametrize("error, uid, words", ERRORS.values(), ids=list(ERRORS))
+def test_explain_os_error(monkeypatch, error, uid, words):
+    monkeypatch.setattr(advice.os, "geteuid", lambda: uid)
+    assert explain_os_error(error).startswith(words)
+
+
+def test_explain_become(monkeypatch):
+    monkeypatch.setattr(advice.os, "geteuid", lambda: 33)
+    assert explain_become() == "ran as uid 33: add become: true"
+
+
+ALIKE = {
+    "a typo": ("dokcerd", ["cron", "dockerd", "sshd"], ["dockerd"]),
+    "a letter is missing": ("redis-serve", ["redis-cli", "redis-server"], ["redis-server"]),
+    "an instance": ("postgresql", ["postgresql@15-main", "postgres", "x"], ["postgresql@15-main", "postgres"]),
+    "instances first, at most three": ("a-b", ["a-b@4", "a-b@3", "a-b@2", "a-b@1"], ["a-b@1", "a-b@2", "a-b@3"]),
+    "a suffix of systemd is not compared": ("dokcer.service", ["cron.service", "docker.service"], ["docker.service"]),
+    "a suffix of systemd is the same": ("docker.slice", ["docker.service", "dockr.slice"], ["dockr.slice"]),
+    "itself": ("cron", ["cron"], []),
+    "nothing alike": ("nginx", ["cron", "sshd"], []),
+    "too short to begin anything": ("x", ["xdm", "xfce"], []),
+    "no names": ("nginx", [], []),
+}
+
+
+@pytest.mark.parametrize("name, known, alike", ALIKE.values(), ids=list(ALIKE))
+def test_find_alike(name, known, alike):
+    assert find_alike(name, known) == alike
+
+
+def test_names_of_users_take_no_time():
+    """A user may start any number of processes, with long names."""
+    assert find_alike("dokcerd", ("x" * 4096 + str(number) for number in range(10**9))) == []
+
+
+@pytest.mark.parametrize("names, words", [([], ""), (["a"], "did you mean a?"), (["a", "b"], "did you mean a or b?")])
+def test_suggest(names, words):
+    assert suggest(names) == words
