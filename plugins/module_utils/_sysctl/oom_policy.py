@@ -53,7 +53,7 @@ def oom_policy_sysctls(
     Raises InputError if no option is set, and for a value that the kernel refuses.
     """
     if reboot_after is not None and not -INT_MAX <= reboot_after <= INT_MAX:
-        raise InputError(f"reboot_after={shorten(reboot_after)} is out of range; set at most {INT_MAX} seconds")
+        raise InputError(f"reboot_after={shorten(reboot_after)} is out of range, up to {INT_MAX} seconds; set fewer")
     given = {
         REBOOT_AFTER: reboot_after,
         ON_OOPS: panic_on_oops,

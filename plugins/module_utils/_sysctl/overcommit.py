@@ -92,13 +92,13 @@ def _check_limit(option: str, value: Optional[int]) -> None:
 
 def _check_range(option: str, value: Optional[int]) -> None:
     if value is not None and not 0 <= value <= LARGEST[option]:
-        raise InputError(f"{option}={shorten(value)} is out of range; set at most {LARGEST[option]}")
+        raise InputError(f"{option}={shorten(value)} is out of range, up to {LARGEST[option]}; set a lower number")
 
 
 def check_headroom_percent(headroom_percent: int) -> None:
     """Raise InputError unless this is a percentage."""
     if not 0 <= headroom_percent <= 100:
-        raise InputError(f"headroom_percent={shorten(headroom_percent)} is out of range; set 0 to 100")
+        raise InputError(f"headroom_percent={shorten(headroom_percent)} is out of range, 0 to 100; set a number in it")
 
 
 # --- arithmetic -------------------------------------------------------------------

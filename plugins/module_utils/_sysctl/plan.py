@@ -191,7 +191,8 @@ def check_request(request: SysctlRequest) -> None:
     """Raise InputError for a time out of range, and for a file that no boot reads."""
     if not 0 < request.rollback_seconds <= ROLLBACK_SECONDS_MAX:
         raise InputError(
-            f"rollback_seconds={shorten(request.rollback_seconds)} is out of range; set 1 to {ROLLBACK_SECONDS_MAX}"
+            f"rollback_seconds={shorten(request.rollback_seconds)} is out of range, 1 to {ROLLBACK_SECONDS_MAX};"
+            " set a number in it"
         )
     check_path_text("file", request.file)
     folder, name = posixpath.split(request.file)

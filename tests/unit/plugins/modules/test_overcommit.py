@@ -70,14 +70,14 @@ def test_warn_about_the_next_boot(run_overcommit):
     "options, words",
     [
         ({}, "no option is set"),
-        (dict(mode="always", headroom_percent=101), "headroom_percent=101 is out of range; set 0 to 100"),
+        (dict(mode="always", headroom_percent=101), "headroom_percent=101 is out of range, 0 to 100"),
         (dict(mode="never", kbytes=100000), "mode=never: CommitLimit would be 101000 KiB"),
         (dict(mode="never", kbytes=210000, headroom_percent=10), "less than headroom_percent=10"),
         (dict(mode="never", kbytes=245000, headroom_percent=20), "less than headroom_percent=20"),
         (dict(mode="never", ratio=90), "admin_reserve_kbytes=8192 does not keep for root"),
         (dict(mode="always", rollback_seconds=0), "rollback_seconds=0 is out of range"),
-        (dict(mode="always", rollback_seconds=-5), "rollback_seconds=-5 is out of range; set 1 to 3600"),
-        (dict(mode="always", rollback_seconds=10**400), "is out of range; set 1 to 3600"),
+        (dict(mode="always", rollback_seconds=-5), "rollback_seconds=-5 is out of range, 1 to 3600"),
+        (dict(mode="always", rollback_seconds=10**400), "is out of range, 1 to 3600"),
         (
             dict(mode="always", file="/etc/sysctl.d/a\0.conf"),
             "holds a character that no name on Linux can have: remove it",

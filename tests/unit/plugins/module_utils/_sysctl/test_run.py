@@ -104,7 +104,7 @@ def test_warnings_of_the_policy_come_last(sysctl_tree, run_overcommit):
 
 @pytest.mark.parametrize("seconds", [0, -1, -5, 3601])
 def test_refuse_rollback_seconds_out_of_range(run_overcommit, seconds):
-    with pytest.raises(InputError, match=f"rollback_seconds={seconds} is out of range; set 1 to 3600"):
+    with pytest.raises(InputError, match=f"rollback_seconds={seconds} is out of range, 1 to 3600"):
         run_overcommit(rollback_seconds=seconds)
 
 
