@@ -67,7 +67,10 @@ PURE = [
     "module_utils/_sysctl/oom_policy.py",
     "module_utils/_sysctl/overcommit.py",
     "module_utils/_sysctl/options.py",
+    "module_utils/_sysctl/own_file.py",
     "module_utils/_sysctl/plan.py",
+    "module_utils/_sysctl/removal.py",
+    "module_utils/_sysctl/results.py",
 ]
 
 # The standard modules that a pure file may import. None of them reads the host.

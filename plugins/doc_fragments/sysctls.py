@@ -6,20 +6,38 @@
 
 
 class ModuleDocFragment:
-    """Shared options. A module adds the default of C(file), and what C(force) overrides."""
+    """Shared options. A module adds the usual path of C(file), and what C(force) overrides."""
 
     DOCUMENTATION = r"""
 options:
+  state:
+    description:
+      - V(present) sets the values of this task.
+      - V(absent) takes back what the module set on this host. It removes its files and gives the live values back. The
+        options with values have no effect then.
+      - A live value becomes what the remaining boot files give. Where none gives one, it becomes the value from before
+        the module. The module keeps that value as a comment in O(file). For values that are only live it keeps it in
+        C(/run/oomguard), until the next boot.
+      - A file of an older version of this module has no such comments. The value becomes the kernel's default then,
+        with a warning.
+      - What the module refuses with V(present) it also refuses with V(absent), such as a return to a limit under which
+        no process can start.
+    type: str
+    choices: [present, absent]
+    default: present
   persistent:
     description:
       - Whether to write the values to O(file) as well. The next boot sets them from there.
       - With V(false) the file stays as it is, and the values last until the next boot.
+      - With O(state=absent), V(false) keeps the files and takes back only the values that are not in them.
     type: bool
     default: true
   file:
     description:
-      - The file of this module, in C(/etc/sysctl.d). Values of this module that it already has stay, unless they are
-        set in this task.
+      - The file of this module, in C(/etc/sysctl.d). Without it, O(state=present) takes the file that the notes name.
+        Values of this module that it already has stay, unless they are set in this task.
+      - With O(state=absent), the file to remove. Without it, the module removes every file that it wrote, in all
+        folders that the boot reads. It recognises them by their first line.
       - The module refuses a file that it did not write. O(persistent=false) leaves such a file as it is.
       - A write sets its mode to 0644. A file that already has the values is not written, whatever its mode.
     type: str
@@ -37,10 +55,11 @@ options:
 attributes:
   check_mode:
     support: full
-    details: If the sysctls cannot be written, as in a container with a read-only C(/proc/sys) or without C(become), the
-      module reports the change and warns that a run would fail.
+    details: Where a run would fail, the check fails, with the same sentence after C(would fail:). That is also so in a
+      container with a read-only C(/proc/sys), and without C(become).
   diff_mode:
     support: full
+    details: The live values are one part. Each file that changes is another.
 notes:
   - The module writes only the sysctls that are set in the task, one by one. It neither changes nor applies any other
     file.

@@ -44,8 +44,6 @@ options:
   panic_on_oops:
     description: C(kernel.panic_on_oops). Panic when the kernel finds a fault of its own, instead of continuing.
     type: bool
-  file:
-    default: /etc/sysctl.d/60-oomguard-policy.conf
   force:
     description:
       - Override a refusal. The module refuses a panic with O(reboot_after=0), O(on_oom=panic_always) while memory
@@ -55,6 +53,7 @@ extends_documentation_fragment:
   - oomguard.linux.attributes
   - oomguard.linux.sysctls
 notes:
+  - Without O(file), O(state=present) writes C(/etc/sysctl.d/60-oomguard-policy.conf).
   - SysRq does not test O(on_oom). A kill by SysRq never panics.
 seealso:
   - module: oomguard.linux.overcommit
@@ -72,10 +71,9 @@ EXAMPLES = r"""
     on_oom: panic
     reboot_after: 30
 
-- name: Return to the kernel's default
+- name: Take back what this module set on the host
   oomguard.linux.oom_policy:
-    on_oom: kill
-    reboot_after: 0
+    state: absent
 
 - name: Log what explains each kill
   oomguard.linux.oom_policy:
@@ -84,6 +82,44 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: The change in one line of at most 200 characters.
+  returned: always
+  type: str
+  sample: kernel.panic 0 -> 30, vm.panic_on_oom 0 -> 1, in /etc/sysctl.d/60-oomguard-policy.conf
+report:
+  description:
+    - What the module did, for a person, in at most 12 lines. Each sysctl of the task has one, with what the next boot
+      does with it. Each file that was written or removed has one, too.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "vm.panic_on_oom: 0 -> 1, also after the next boot (/etc/sysctl.d/60-oomguard-policy.conf line 3)"
+    - "/etc/sysctl.d/60-oomguard-policy.conf: written"
+not_lasting:
+  description:
+    - The sysctls that should be permanent, but that the next boot sets to another value. Empty with
+      O(persistent=false) and with O(state=absent).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    target:
+      description: The sysctl.
+      returned: success
+      type: str
+      sample: vm.panic_on_oom
+    unit:
+      description: Always null. It is there because M(oomguard.linux.oom_score_adj) returns it.
+      returned: success
+      type: str
+      sample: null
+    reason:
+      description: The name of the file that wins at the next boot, or C(nothing sets it at boot).
+      returned: success
+      type: str
+      sample: 99-local.conf wins
 before:
   description: Every sysctl of this module before the change, at three places.
   returned: success
@@ -120,7 +156,8 @@ before:
           type: int
           sample: 1
     file:
-      description: The values in O(file). Null where the file does not set the sysctl.
+      description: The values in O(file). Null where the file does not set the sysctl. With O(state=absent) and without
+        O(file), the values in all files that the module wrote.
       returned: success
       type: dict
       contains: *sysctls
@@ -169,8 +206,7 @@ boot_value_from:
       sample: /etc/sysctl.d/60-oomguard-policy.conf line 3
 reboot_safe:
   description:
-    - Whether the next boot sets the requested values. If not, a warning names the file and line that sets another
-      value.
+    - Whether the next boot sets the same values. If not, a warning names the file and line that sets another value.
   returned: success
   type: bool
   sample: true
@@ -187,23 +223,24 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy 
     OomPolicy,
     oom_policy_sysctls,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import build_request, shared_options
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import (
+    build_request,
+    is_absent,
+    shared_options,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
+
+DEFAULT_FILE = "/etc/sysctl.d/60-oomguard-policy.conf"
+SYSCTL_OPTIONS = ("on_oom", "reboot_after", "kill_allocating_task", "dump_tasks", "panic_on_oops")
 
 
 def run(params: Mapping[str, Any], check_mode: bool, progress: Progress) -> SysctlPlan:
     """Return the plan that was carried out, or in check mode would be."""
     host = Host()
-    wanted = oom_policy_sysctls(
-        params["on_oom"],
-        params["reboot_after"],
-        params["kill_allocating_task"],
-        params["dump_tasks"],
-        params["panic_on_oops"],
-    )
+    wanted = {} if is_absent(params) else oom_policy_sysctls(*(params[option] for option in SYSCTL_OPTIONS))
     policy = OomPolicy(wanted, HostQueries(host.crash_kernel, host.limited_cgroups, host.pinned))
-    return run_sysctls(host, build_request(policy, params), check_mode, progress)
+    return run_sysctls(host, build_request(policy, params, DEFAULT_FILE), check_mode, progress)
 
 
 def main() -> None:
@@ -215,7 +252,7 @@ def main() -> None:
             kill_allocating_task=dict(type="bool"),
             dump_tasks=dict(type="bool"),
             panic_on_oops=dict(type="bool"),
-            **shared_options(file="/etc/sysctl.d/60-oomguard-policy.conf"),
+            **shared_options(),
         ),
         supports_check_mode=True,
     )

@@ -51,8 +51,6 @@ options:
       promised.
     type: int
     default: 10
-  file:
-    default: /etc/sysctl.d/60-oomguard-overcommit.conf
   force:
     description:
       - Override a refusal. The module refuses a limit that leaves less than O(headroom_percent), or no memory for a
@@ -63,6 +61,7 @@ extends_documentation_fragment:
   - oomguard.linux.attributes
   - oomguard.linux.sysctls
 notes:
+  - Without O(file), O(state=present) writes C(/etc/sysctl.d/60-oomguard-overcommit.conf).
   - The reserves are written first, then O(ratio) or O(kbytes), then O(mode). A change away from V(never) writes O(mode)
     first.
 seealso:
@@ -91,9 +90,51 @@ EXAMPLES = r"""
     kbytes: 12582912
     admin_reserve_kbytes: 131072
     persistent: false
+
+- name: Take back what this module set on the host
+  oomguard.linux.overcommit:
+    state: absent
 """
 
 RETURN = r"""
+msg:
+  description: The change in one line of at most 200 characters.
+  returned: always
+  type: str
+  sample: vm.overcommit_ratio 50 -> 80, vm.overcommit_memory 0 -> 2, in /etc/sysctl.d/60-oomguard-overcommit.conf
+report:
+  description:
+    - What the module did, for a person, in at most 12 lines. Each sysctl of the task has one, with what the next boot
+      does with it. Each file that was written or removed has one, too.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "vm.overcommit_memory: 0 -> 2, also after the next boot (/etc/sysctl.d/60-oomguard-overcommit.conf line 4)"
+    - "/etc/sysctl.d/60-oomguard-overcommit.conf: written"
+not_lasting:
+  description:
+    - The sysctls that should be permanent, but that the next boot sets to another value. Empty with
+      O(persistent=false) and with O(state=absent).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    target:
+      description: The sysctl.
+      returned: success
+      type: str
+      sample: vm.overcommit_memory
+    unit:
+      description: Always null. It is there because M(oomguard.linux.oom_score_adj) returns it.
+      returned: success
+      type: str
+      sample: null
+    reason:
+      description: The name of the file that wins at the next boot, or C(nothing sets it at boot).
+      returned: success
+      type: str
+      sample: 99-local.conf wins
 before:
   description: Every sysctl of this module before the change, at three places.
   returned: success
@@ -130,7 +171,8 @@ before:
           type: int
           sample: 2
     file:
-      description: The values in O(file). Null where the file does not set the sysctl.
+      description: The values in O(file). Null where the file does not set the sysctl. With O(state=absent) and without
+        O(file), the values in all files that the module wrote.
       returned: success
       type: dict
       contains: *sysctls
@@ -179,8 +221,7 @@ boot_value_from:
       sample: /etc/sysctl.d/60-oomguard-overcommit.conf line 4
 reboot_safe:
   description:
-    - Whether the next boot sets the requested values. If not, a warning names the file and line that sets another
-      value.
+    - Whether the next boot sets the same values. If not, a warning names the file and line that sets another value.
   returned: success
   type: bool
   sample: true
@@ -208,7 +249,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.answer import answer
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import build_request, shared_options
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import (
+    build_request,
+    is_absent,
+    shared_options,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
     OvercommitPolicy,
     check_headroom_percent,
@@ -218,21 +263,18 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit 
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
 
+DEFAULT_FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
+SYSCTL_OPTIONS = ("mode", "ratio", "kbytes", "admin_reserve_kbytes", "user_reserve_kbytes")
+
 
 def run(params: Mapping[str, Any], check_mode: bool, progress: Progress) -> SysctlPlan:
     """Return the plan that was carried out, or in check mode would be."""
     host = Host()
-    wanted = overcommit_sysctls(
-        params["mode"],
-        params["ratio"],
-        params["kbytes"],
-        params["admin_reserve_kbytes"],
-        params["user_reserve_kbytes"],
-    )
+    wanted = {} if is_absent(params) else overcommit_sysctls(*(params[option] for option in SYSCTL_OPTIONS))
     check_headroom_percent(params["headroom_percent"])
     memory = parse_commit_memory(host.meminfo(), os.sysconf("SC_PAGE_SIZE") // 1024)
     policy = OvercommitPolicy(wanted, memory, params["headroom_percent"], host.run_kb)
-    return run_sysctls(host, build_request(policy, params), check_mode, progress)
+    return run_sysctls(host, build_request(policy, params, DEFAULT_FILE), check_mode, progress)
 
 
 def main() -> None:
@@ -245,7 +287,7 @@ def main() -> None:
             admin_reserve_kbytes=dict(type="int"),
             user_reserve_kbytes=dict(type="int"),
             headroom_percent=dict(type="int", default=10),
-            **shared_options(file="/etc/sysctl.d/60-oomguard-overcommit.conf"),
+            **shared_options(),
         ),
         supports_check_mode=True,
     )

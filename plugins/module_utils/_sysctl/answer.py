@@ -13,7 +13,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan, sysctl_results
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.results import sysctl_results
 
 # Memory that is kept for the answer. Parts of this size stay in the process when they are freed
 # (mallopt(3), M_MMAP_THRESHOLD): otherwise another process could take them first.
@@ -31,7 +32,7 @@ def answer(module: AnsibleModule, run: Callable[[Mapping[str, Any], bool, Progre
         results = printable_values({**plan.request.policy.figures(plan), **sysctl_results(plan)})
     except OomError as error:
         spare.clear()
-        module.fail_json(msg=printable(str(error)))
+        module.fail_json(msg=printable(f"would fail: {error}" if module.check_mode else str(error)))
     except MemoryError:
         spare.clear()
         module.fail_json(msg=f"this module ran out of memory; {progress.state}; free memory, then run it again")

@@ -19,8 +19,19 @@ import os
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, text_of
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import LOGIN_KB, Host, proc_path
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.file_changes import (
+    PreparedChange,
+    check_folder,
+    commit_changes,
+    prepare_change,
+    restore_file,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import (
+    LOGIN_KB,
+    Host,
+    explain_failure,
+    proc_path,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
     CHANGING,
     NOTHING_CHANGED,
@@ -31,6 +42,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.rollback import RollbackHelper
 
 LOGIN_BYTES = LOGIN_KB << 10
+
+MORE_MEMORY = "raise ratio or kbytes, or end programs"
 
 # User ids that systemd, subuid(5) and the domain services give to nobody, up to the largest that
 # every program reads as a positive number.
@@ -51,18 +64,16 @@ def apply_sysctls(
     must not stay. C(lock) are descriptors that the helper keeps open as well.
     """
     progress = progress or Progress()
-    path = host.path(plan.request.file)
-    new_text = plan.new_text
     with contextlib.ExitStack() as stack:
         fds = stack.enter_context(_open_sysctls(host, plan))
-        new_file = None if new_text is None else stack.enter_context(_prepare_file(path, new_text))
-        keep = functools.partial(_replace_file, new_file, path)
-        undo = functools.partial(_undo, [(fds[key], _to_bytes(value)) for key, value in plan.undo_writes()], new_file)
+        files = [stack.enter_context(prepare_change(host, change)) for change in plan.files]
+        keep = functools.partial(commit_changes, files)
+        undo = functools.partial(_undo, [(fds[key], _to_bytes(value)) for key, value in plan.undo_writes()], files)
         try:
             helper = RollbackHelper(plan.request.rollback_seconds, keep, undo, [*fds.values(), *lock])
         except (OSError, MemoryError) as error:
             reason = f"the rollback helper cannot be started ({_describe(error)})"
-            raise OomError(f"{NOTHING_CHANGED}: {reason}") from error
+            raise OomError(f"{NOTHING_CHANGED}: {reason}; free memory, then run this again") from error
         progress.state = CHANGING
         try:
             _write_sysctls(host, plan, fds, helper)
@@ -70,40 +81,36 @@ def apply_sysctls(
             if not helper.confirm():
                 raise OomError(
                     "the rollback helper did not keep the change: the module did not confirm it within"
-                    f" rollback_seconds={plan.request.rollback_seconds}, or {plan.request.file} could not be replaced,"
-                    " or the helper was killed"
+                    f" rollback_seconds={plan.request.rollback_seconds}, or {_name_files(plan)} could not be"
+                    " replaced or removed, or the helper was killed; raise rollback_seconds, or see why that file stays"
                 )
         except BaseException as error:
             helper.roll_back()
             left = _finish_undo(host, plan, undo)
-            state = f"this could not be restored: {'; '.join(left)}" if left else "everything is as before"
+            state = (
+                f"this could not be restored: {'; '.join(left)}; do that by hand" if left else "everything is as before"
+            )
             raise OomError(f"{_describe(error)}; {state}") from error
 
 
-def _replace_file(new_file: Optional[bytes], path: bytes) -> None:
-    """Put the prepared file in the place of ours. Without one, our file stays as it is."""
-    if new_file is not None:
-        os.rename(new_file, path)
-
-
-def _undo(old_values: Sequence[Tuple[int, bytes]], new_file: Optional[bytes]) -> None:
-    """Write the old values to their descriptors and remove the prepared file.
+def _undo(old_values: Sequence[Tuple[int, bytes]], files: Sequence[PreparedChange]) -> None:
+    """Write the old values to their descriptors and undo what was done to files.
 
     Tries everything, then raises the first error.
     """
     errors = []
-    for fd, value in old_values:
+    steps: List[Callable[[], object]] = [functools.partial(os.pwrite, fd, value, 0) for fd, value in old_values]
+    for step in [*steps, *(file.undo for file in files)]:
         try:
-            os.pwrite(fd, value, 0)
+            step()
         except (OSError, MemoryError) as error:
             errors.append(error)  # restore the others all the same
-    if new_file is not None:
-        try:
-            _remove_file(new_file)
-        except OSError as error:
-            errors.append(error)
     if errors:
         raise errors[0]
+
+
+def _name_files(plan: SysctlPlan) -> str:
+    return " and ".join(change.path for change in plan.files) or plan.request.file
 
 
 def _finish_undo(host: Host, plan: SysctlPlan, undo: Callable[[], None]) -> List[str]:
@@ -114,11 +121,12 @@ def _finish_undo(host: Host, plan: SysctlPlan, undo: Callable[[], None]) -> List
     read first: a read may fail for lack of memory.
     """
     left: List[str] = []
-    for step in (
-        undo,
-        lambda: _restore_file(host, plan),
-        lambda: left.extend(_find_differences(host, plan.before.live)),
-    ):
+
+    def compare() -> None:
+        left.extend(_find_differences(host, plan.before.live))
+
+    restore: List[Callable[[], None]] = [functools.partial(restore_file, host, change) for change in plan.files]
+    for step in [undo, *restore, compare]:
         try:
             step()
         except (OSError, OomError, MemoryError) as error:
@@ -131,17 +139,6 @@ def _describe(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "this module ran out of memory"
     return "this module was interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-
-
-def _restore_file(host: Host, plan: SysctlPlan) -> None:
-    if host.text(plan.request.file) == plan.text_before:
-        return
-    path = host.path(plan.request.file)
-    if plan.text_before is None:
-        os.unlink(path)
-        return
-    with _prepare_file(path, plan.text_before) as old_file:
-        os.rename(old_file, path)
 
 
 # --- proof ------------------------------------------------------------------------
@@ -157,7 +154,7 @@ def choose_free_id(host: Host) -> int:
         number = FREE_IDS[int.from_bytes(os.urandom(8), "big") % len(FREE_IDS)]
         if number not in used:
             return number
-    raise OomError(f"{NOTHING_CHANGED}: no free user id was found from {FREE_IDS[0]} to {FREE_IDS[-1]}")
+    raise OomError(f"{NOTHING_CHANGED}: no free user id was found from {FREE_IDS[0]} to {FREE_IDS[-1]}; run this again")
 
 
 def prove_new_process(user: Optional[int] = None) -> None:
@@ -172,13 +169,13 @@ def prove_new_process(user: Optional[int] = None) -> None:
         if child == 0:
             os._exit(_act_as_login(user))
     except OSError as error:
-        raise OomError(f"no new process can be started (fork: {error.strerror})") from error
+        raise OomError(f"no new process can be started (fork: {error.strerror}); {MORE_MEMORY}") from error
     status = os.waitpid(child, 0)[1]
     if status != 0:
         why = os.strerror(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else f"signal {os.WTERMSIG(status)}"
         raise OomError(
             f"a process of an ordinary user cannot take {LOGIN_BYTES // 1024} KiB of memory and fork, as a login does"
-            f" ({why})"
+            f" ({why}); {MORE_MEMORY}"
         )
 
 
@@ -207,15 +204,18 @@ def _write_sysctls(host: Host, plan: SysctlPlan, fds: Dict[str, int], helper: Ro
         if not helper.is_waiting():
             raise OomError(
                 "the rollback helper ended before all values were written:"
-                f" rollback_seconds={plan.request.rollback_seconds} had passed, or it was killed"
+                f" rollback_seconds={plan.request.rollback_seconds} had passed, or it was killed;"
+                " raise rollback_seconds"
             )
         try:
             os.pwrite(fds[write.key], _to_bytes(write.after), 0)
         except OSError as error:
-            raise AccessError(f"{write.key} cannot be set to {write.after}: {error.strerror}") from error
+            refused = error.errno == errno.EINVAL
+            reason = "the kernel refuses this value: set another one" if refused else explain_failure(error)
+            raise AccessError(f"{write.key} cannot be set to {write.after}: {reason}") from error
     differences = _find_differences(host, plan.after.live)
     if differences:
-        raise ReadBackError(f"after the write {'; '.join(differences)}")
+        raise ReadBackError(f"after the write {'; '.join(differences)}; stop what else writes it, such as tuned")
 
 
 def _find_differences(host: Host, expected: SysctlValues) -> List[str]:
@@ -227,13 +227,11 @@ def _to_bytes(value: int) -> bytes:
     return f"{value}\n".encode()
 
 
-def why_unwritable(host: Host, plan: SysctlPlan) -> Optional[str]:
-    """Return why the sysctls of a plan cannot be opened for writing, or None."""
-    try:
-        with _open_sysctls(host, plan):
-            return None
-    except AccessError as error:
-        return str(error)
+def refuse_unwritable(host: Host, plan: SysctlPlan) -> None:
+    """Raise AccessError if the sysctls or the files of a plan cannot be written."""
+    with _open_sysctls(host, plan):
+        for change in plan.files:
+            check_folder(host, change)
 
 
 @contextlib.contextmanager
@@ -250,56 +248,8 @@ def _open_sysctl(host: Host, key: str) -> Iterator[int]:
     try:
         fd = os.open(host.path(path), os.O_WRONLY | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno == errno.EROFS:
-            raise AccessError(f"{path} cannot be written: it is read-only here") from error
-        raise AccessError(f"{path} cannot be written: {error.strerror}; use become") from error
+        raise AccessError(f"{path} cannot be written: {explain_failure(error)}") from error
     try:
         yield fd
     finally:
         os.close(fd)
-
-
-# --- our file ---------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _prepare_file(path: bytes, text: str) -> Iterator[bytes]:
-    """Write the text to a hidden file next to C(path), on disk, and yield its name for a rename.
-
-    It is removed at the end unless it was renamed, and so is its folder if it is new and empty.
-    Its name is always the same, so that a run finds what a killed module and helper left
-    (C(Host.leftovers)).
-    """
-    folder, name = os.path.split(path)
-    prepared = os.path.join(folder, b"." + name + b".new")
-    with contextlib.ExitStack() as stack:
-        try:
-            if not os.path.isdir(folder):
-                os.makedirs(folder)
-                stack.callback(_ignore_errors, os.rmdir, folder)
-                os.chmod(folder, 0o755)  # whatever the umask
-            stack.callback(_ignore_errors, _remove_file, prepared)
-            fd = os.open(prepared, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-            with open(fd, "wb") as stream:
-                os.fchmod(fd, 0o644)
-                stream.write(bytes_of(text))
-                stream.flush()
-                os.fsync(fd)
-        except OSError as error:
-            raise AccessError(f"{text_of(path)} cannot be written: {error.strerror}") from error
-        yield prepared
-
-
-def _remove_file(path: bytes) -> None:
-    """Remove a file if there is one. Raises OSError if it stays."""
-    try:
-        os.unlink(path)
-    except OSError:
-        # A read-only file system refuses before it looks for the file.
-        if os.path.lexists(path):
-            raise
-
-
-def _ignore_errors(action: Callable[[bytes], None], path: bytes) -> None:
-    with contextlib.suppress(OSError):
-        action(path)

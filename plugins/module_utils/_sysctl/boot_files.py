@@ -16,7 +16,7 @@ fs/proc/proc_sysctl.c:process_sysctl_arg, kernel/panic.c.
 import fnmatch
 import posixpath
 import re
-from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
+from typing import Container, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 
@@ -102,6 +102,10 @@ class BootSources(NamedTuple):
         """Return the sources with this text in a file. None changes nothing."""
         return self if text is None else self._replace(files={**self.files, path: text})
 
+    def without_files(self, paths: Container[str]) -> "BootSources":
+        """Return the sources without these files."""
+        return self._replace(files={path: text for path, text in self.files.items() if path not in paths})
+
 
 # --- one line ---------------------------------------------------------------------
 
@@ -177,12 +181,17 @@ def parse_command_line(text: str, sysctls: bool = True) -> List[Assignment]:
 
 
 def values_at_boot(
-    keys: Iterable[str], sources: BootSources, volatile: bool = False, procps: bool = False
+    keys: Iterable[str],
+    sources: BootSources,
+    volatile: bool = False,
+    procps: bool = False,
+    start: Mapping[str, int] = DEFAULTS,
 ) -> Dict[str, BootValue]:
     """Return what the next boot sets, by sysctl.
 
     C(volatile) includes the present files in /run. C(procps) reads the files as
-    C(sysctl --system) does, even on a host with systemd.
+    C(sysctl --system) does, even on a host with systemd. C(start) has the values of
+    sysctls that nothing sets.
     """
     texts = {
         path: content
@@ -200,6 +209,7 @@ def values_at_boot(
         parse_command_line(sources.command_line, kernel >= COMMAND_LINE_SINCE),
         (assignment for path in order for assignment in parse_assignments(texts[path], path)),
         procps,
+        start,
     )
 
 
@@ -212,13 +222,17 @@ def order_files(paths: Iterable[str]) -> List[str]:
 
 
 def resolve_assignments(
-    keys: Iterable[str], kernel: Iterable[Assignment], files: Iterable[Assignment], procps: bool = False
+    keys: Iterable[str],
+    kernel: Iterable[Assignment],
+    files: Iterable[Assignment],
+    procps: bool = False,
+    start: Mapping[str, int] = DEFAULTS,
 ) -> Dict[str, BootValue]:
     """Return the values after the kernel's assignments and then those of all files, each in order.
 
     An assignment to a name beats any pattern, wherever the pattern stands.
     """
-    values = {key: BootValue(DEFAULTS.get(key), None) for key in keys}
+    values = {key: BootValue(start.get(key), None) for key in keys}
     for assignment in kernel:
         _assign(values, assignment.key, assignment)
     last = _last_assignments(files, procps)
@@ -267,22 +281,3 @@ def _assign(values: Dict[str, BootValue], key: str, assignment: Assignment) -> N
     other = EXCLUSIVE.get(key)
     if other in values:
         values[other] = BootValue(0, assignment)
-
-
-# --- our own file -----------------------------------------------------------------
-
-
-HEADER_START = "# Managed by oomguard.linux."
-
-
-def file_header(manager: str) -> str:
-    """Return the first line of a file that the module C(manager) writes.
-
-    It must not change: a module recognises the files on a host by it.
-    """
-    return f"{HEADER_START}{manager}, which keeps nothing else that is written here.\n"
-
-
-def render_file(manager: str, values: Dict[str, int]) -> str:
-    """Return the text of our file. The boot sets the values in the order of the dictionary."""
-    return file_header(manager) + "".join(f"{key} = {value}\n" for key, value in values.items())

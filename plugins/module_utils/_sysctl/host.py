@@ -17,13 +17,14 @@ import errno
 import os
 import re
 import stat
-from typing import Iterator, List, Optional, Sequence, Set
+from typing import Dict, Iterator, List, Optional, Sequence, Set
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
     InputError,
     OomError,
     UnsupportedError,
+    UntrustedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     bytes_of,
@@ -33,18 +34,26 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import (
     COMMAND_LINE,
     FOLDERS,
-    HEADER_START,
     SYSCTL_CONF,
     BootSources,
     parse_value,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import SysctlReading, SysctlRequest
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.own_file import (
+    HEADER_START,
+    file_header,
+    parse_originals,
+    parse_own_values,
+    record_path,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import OwnFile, SysctlReading, SysctlRequest
 
 PROC_SYS = "/proc/sys"
 
 # The largest files of sysctl.d have some 10 KiB.
 MAX_FILE_BYTES = 256 << 10
+
 MAX_BYTES_OF_ALL_FILES = 16 << 20
+NOT_REGULAR = "it is not a regular file: remove it"
 _CHUNK_BYTES = 1 << 16
 _NULL_DEVICE = os.makedev(1, 3)  # Documentation/admin-guide/devices.txt
 
@@ -90,7 +99,9 @@ class Host:
         except OSError as error:
             if denied is not None and isinstance(error, PermissionError):
                 return denied
-            raise AccessError(f"{printable_name(path)} cannot be read: {error.strerror}") from error
+            raise AccessError(f"{printable_name(path)} cannot be read: {explain_failure(error)}") from error
+        except AccessError as error:
+            raise AccessError(f"{printable_name(path)} cannot be read: {error}") from error
         return None if content is None else text_of(content)
 
     # --- sysctls ------------------------------------------------------------------
@@ -106,10 +117,21 @@ class Host:
             raise UnsupportedError(
                 f"{PROC_SYS} does not exist: /proc is not mounted, or mounted with subset=pid; mount all of it"
             )
-        if request.persistent:
+        named = not (request.absent and request.every_file)
+        if request.persistent and named:
             self._refuse_special_file(request.file)
-        text = self.text(request.file)
-        return SysctlReading({key: self.live(key) for key in request.policy.keys}, text, self.boot_sources())
+        text = self.text(request.file) if named else None
+        sources, keys = self.boot_sources(), request.policy.keys
+        record = self._read_record(request)
+        return SysctlReading(
+            {key: self.live(key) for key in keys},
+            text,
+            sources,
+            self._find_own_files(request, sources),
+            record,
+            {} if record is None else parse_own_values(record, keys),
+            os.access(self.path("/run"), os.W_OK),
+        )
 
     def live(self, key: str) -> Optional[int]:
         """Return the live value of a sysctl, or None if this kernel does not have it."""
@@ -119,7 +141,9 @@ class Host:
             return None
         value = parse_value(key, text)
         if value is None:
-            raise OomError(f"{path} contains {text.strip()!r}, which is not a valid value")
+            raise OomError(
+                f"{path} contains {text.strip()!r}, which this collection does not know; set a known value by hand"
+            )
         return value
 
     def boot_sources(self) -> BootSources:
@@ -135,7 +159,8 @@ class Host:
                 left -= len(files[path])
                 if left < 0 < len(files[path]):
                     raise AccessError(
-                        f"{path} cannot be read: all files have more than {MAX_BYTES_OF_ALL_FILES >> 20} MiB"
+                        f"{path} cannot be read: all files have more than {MAX_BYTES_OF_ALL_FILES >> 20} MiB;"
+                        " remove those that nothing needs"
                     )
             except AccessError as error:
                 files[path], unreadable[path] = "", str(error)
@@ -143,23 +168,74 @@ class Host:
         return BootSources(files, self.text(COMMAND_LINE) or "", self._release, systemd, unreadable)
 
     def _boot_files(self) -> Iterator[str]:
-        for folder in FOLDERS:
+        for folder in self._folders():
             for name in self._list(folder):
                 if name.endswith(".conf"):
                     yield folder + "/" + name
 
-    def leftovers(self, file: str) -> List[bytes]:
+    def _folders(self) -> List[str]:
+        """Return the folders of boot files, each once: /lib is a link to /usr/lib on most hosts."""
+        found: Dict[bytes, str] = {}
+        for folder in FOLDERS:
+            found.setdefault(os.path.realpath(self.path(folder)), folder)
+        return list(found.values())
+
+    def leftovers(self, request: SysctlRequest) -> List[bytes]:
         """Return the hidden files that runs left which were killed together with their helper.
 
-        That is the one of this file, and every other one that begins as ours do.
+        Those are the ones of this request's file and record, and all others that begin as ours do.
         """
-        folder, own = os.path.split(file)
-        hidden = [name for name in self._list(folder) if name.startswith(".") and name.endswith(".conf.new")]
-        return [
-            self.path(f"{folder}/{name}")
-            for name in hidden
-            if name == f".{own}.new" or self._text_or_nothing(f"{folder}/{name}").startswith(HEADER_START)
+        own = [hidden_name(request.file), hidden_name(record_path(request.policy.manager))]
+        others = [
+            f"{folder}/{name}"
+            for folder in self._folders()
+            for name in self._list(folder)
+            if name.startswith(".") and name.endswith(".conf.new")
         ]
+        found = [path for path in others if self._text_or_nothing(path).startswith(HEADER_START)]
+        return [self.path(path) for path in {*own, *found}]
+
+    # --- files that the module wrote ------------------------------------------------
+
+    def _find_own_files(self, request: SysctlRequest, sources: BootSources) -> Dict[str, OwnFile]:
+        """Return the files that begin with the header of the module. Links are somebody else's."""
+        header, keys, found = file_header(request.policy.manager), request.policy.keys, {}
+        for path, text in sources.files.items():
+            if text.startswith(header) and not os.path.islink(self.path(path)):
+                is_roots = self._trusted_text(path) == text
+                originals = parse_originals(text, keys) if is_roots else {}
+                found[path] = OwnFile(text, parse_own_values(text, keys), originals, is_roots)
+        return found
+
+    def _read_record(self, request: SysctlRequest) -> Optional[str]:
+        """Return the record of the module's live values, or None.
+
+        Raises AccessError if it is needed, and only root may read it.
+        """
+        path = record_path(request.policy.manager)
+        try:
+            os.lstat(self.path(path))
+            return self._trusted_text(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except PermissionError as error:
+            if request.absent:
+                raise AccessError(f"{path} cannot be read: {explain_failure(error)}") from error
+            return None
+
+    def _trusted_text(self, path: str) -> Optional[str]:
+        """Return the text of a file that only root, or this process's user, could have written.
+
+        None for any other. Raises PermissionError if it cannot be looked at.
+        """
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import read_trusted
+
+        try:
+            return text_of(read_trusted(text_of(self.path(path)), MAX_FILE_BYTES, first_login_id=1).content)
+        except PermissionError:
+            raise
+        except (UntrustedError, OSError):
+            return None
 
     def _refuse_special_file(self, file: str) -> None:
         """Raise InputError for a link or a folder in the place of our file."""
@@ -185,7 +261,7 @@ class Host:
         try:
             return bool(os.statvfs(self.path(PROC_SYS)).f_flag & os.ST_RDONLY)
         except OSError as error:
-            raise UnsupportedError(f"{PROC_SYS} cannot be examined: {error.strerror}") from error
+            raise UnsupportedError(f"{PROC_SYS} cannot be examined: {explain_failure(error)}") from error
 
     def crash_kernel(self) -> bool:
         """Whether a panic starts a crash kernel (kexec), which saves the memory and reboots."""
@@ -264,7 +340,7 @@ class Host:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise AccessError(f"{folder} cannot be read: {error.strerror}") from error
+            raise AccessError(f"{folder} cannot be read: {explain_failure(error)}") from error
 
     def run_kb(self) -> int:
         """Return what a run of this module and the login for it are promised on this host, in KiB.
@@ -304,6 +380,19 @@ class Host:
         return limited_cgroups(Procfs(text_of(self.path("/proc"))))
 
 
+def explain_failure(error: OSError) -> str:
+    """Return what explain_os_error() says. Few runs need it, see Host for what an import costs."""
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+
+    return explain_os_error(error)
+
+
+def hidden_name(path: str) -> str:
+    """Return the name under which file_changes.py prepares a file."""
+    folder, name = os.path.split(path)
+    return f"{folder}/.{name}.new"
+
+
 def proc_path(key: str) -> str:
     """Return the file of a sysctl in /proc/sys."""
     return PROC_SYS + "/" + key.replace(".", "/")
@@ -313,10 +402,15 @@ def _read_regular_file(path: bytes) -> Optional[bytes]:
     """Return the content of a file, up to MAX_FILE_BYTES; None for a folder.
 
     A link to /dev/null, which is empty, hides the files of that name in sysctl.d.
-    Raises OSError if it cannot be read, and for any other special file and a longer one.
+    Raises OSError if it cannot be read, and AccessError for other special files and a longer one.
     """
-    # Without O_NONBLOCK the open of a FIFO waits for its writer.
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        # Without O_NONBLOCK the open of a FIFO waits for its writer.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise AccessError(NOT_REGULAR) from error
+        raise
     try:
         found = os.fstat(fd)
         if stat.S_ISDIR(found.st_mode):
@@ -324,13 +418,13 @@ def _read_regular_file(path: bytes) -> Optional[bytes]:
         if stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL_DEVICE:
             return b""
         if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
+            raise AccessError(NOT_REGULAR)
         content = b""
         while len(content) <= MAX_FILE_BYTES:
             chunk = os.read(fd, _CHUNK_BYTES)
             if not chunk:
                 return content
             content += chunk
-        raise OSError(errno.EFBIG, f"it has more than {MAX_FILE_BYTES >> 10} KiB")
+        raise AccessError(f"it has more than {MAX_FILE_BYTES >> 10} KiB: remove what nothing needs")
     finally:
         os.close(fd)

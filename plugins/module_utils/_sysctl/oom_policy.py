@@ -12,16 +12,15 @@ when a setting needs them. Sources: Documentation/admin-guide/sysctl/vm.rst and
 kernel.rst, mm/oom_kill.c:check_panic_on_oom, out_of_memory, kernel/panic.c.
 """
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name, shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
     SysctlPlan,
     SysctlPolicy,
     SysctlValues,
     explain_boot_value,
-    shorten_number,
     suggest_boot_fix,
 )
 
@@ -29,6 +28,10 @@ REBOOT_AFTER, ON_OOPS = "kernel.panic", "kernel.panic_on_oops"
 DUMP_TASKS, ALLOCATING_TASK, ON_OOM = "vm.oom_dump_tasks", "vm.oom_kill_allocating_task", "vm.panic_on_oom"
 
 KEYS = (REBOOT_AFTER, ON_OOPS, DUMP_TASKS, ALLOCATING_TASK, ON_OOM)
+
+# The options whose values may be refused, and what is suggested to a task that sets them.
+OPTIONS = {REBOOT_AFTER: "reboot_after", ON_OOM: "on_oom", ALLOCATING_TASK: "kill_allocating_task"}
+REMEDIES = {ON_OOM: "use on_oom=panic", ALLOCATING_TASK: "leave the option out"}
 
 ANSWERS = {"kill": 0, "panic": 1, "panic_always": 2}
 
@@ -50,7 +53,7 @@ def oom_policy_sysctls(
     Raises InputError if no option is set, and for a value that the kernel refuses.
     """
     if reboot_after is not None and not -INT_MAX <= reboot_after <= INT_MAX:
-        raise InputError(f"reboot_after={shorten_number(reboot_after)} is out of range, up to {INT_MAX} seconds")
+        raise InputError(f"reboot_after={shorten(reboot_after)} is out of range, up to {INT_MAX} seconds; set fewer")
     given = {
         REBOOT_AFTER: reboot_after,
         ON_OOPS: panic_on_oops,
@@ -84,6 +87,17 @@ class OomPolicy(SysctlPolicy):
         self.wanted = wanted
         self._queries = queries
 
+    def replace_wanted(self, wanted: Dict[str, int]) -> "OomPolicy":
+        """Return the same rules for other wanted values."""
+        return OomPolicy(wanted, self._queries)
+
+    def kernel_defaults(self) -> Dict[str, int]:
+        """Return what kernels start with.
+
+        CONFIG_PANIC_TIMEOUT and CONFIG_PANIC_ON_OOPS may change that.
+        """
+        return {REBOOT_AFTER: 0, ON_OOPS: 0}
+
     def write_order(self, live: SysctlValues) -> List[str]:
         """Return an order in which a host that panics on OOM can reboot at any moment."""
         calmer = ON_OOM in self.wanted and self.wanted[ON_OOM] < (live[ON_OOM] or 0)
@@ -99,8 +113,14 @@ class OomPolicy(SysctlPolicy):
         See C(refuse_hang) and C(refuse_worse). The next boot counts as well.
         """
         before, after = plan.before.boot_values, plan.after.boot_values
-        self.refuse_hang(plan.after.live)
-        self.refuse_worse([(plan.before.live, plan.after.live), (before, after)])
+        changes = [(plan.before.live, plan.after.live), (before, after)]
+        if plan.request.absent:
+            fixes = {key: suggest_boot_fix(plan, key, option) for key, option in OPTIONS.items()}
+            self.refuse_hang(plan.after.live, fixes[REBOOT_AFTER])
+            self.refuse_worse(changes, fixes)
+        else:
+            self.refuse_hang(plan.after.live)
+            self.refuse_worse(changes)
         if self.boot_begins_to_hang(before, after):
             raise InputError(
                 f"after the next boot {ON_OOM} would be {after[ON_OOM]}, and a host that runs out of memory would hang"
@@ -108,16 +128,18 @@ class OomPolicy(SysctlPolicy):
                 f" {suggest_boot_fix(plan, REBOOT_AFTER, 'reboot_after')} (force=true overrides)"
             )
 
-    def refuse_hang(self, live: SysctlValues) -> None:
+    def refuse_hang(self, live: SysctlValues, remedy: str = "set reboot_after, such as 10") -> None:
         """Raise InputError if a panic would hang the host and the task sets one of its sysctls."""
         concerned = self.wanted.keys() & {ON_OOM, REBOOT_AFTER}
         if concerned and live[ON_OOM] and live[REBOOT_AFTER] == 0 and not self._queries.crash_kernel():
             raise InputError(
                 f"{ON_OOM}={live[ON_OOM]} with {REBOOT_AFTER}=0 and no crash kernel loaded: a host that runs out of"
-                " memory would hang until it is reset; set reboot_after, such as 10 (force=true overrides)"
+                f" memory would hang until it is reset; {remedy} (force=true overrides)"
             )
 
-    def refuse_worse(self, changes: Sequence[Tuple[SysctlValues, SysctlValues]]) -> None:
+    def refuse_worse(
+        self, changes: Sequence[Tuple[SysctlValues, SysctlValues]], remedies: Mapping[str, str] = REMEDIES
+    ) -> None:
         """Raise InputError if from now on a container could stop the host, or pins are ignored.
 
         C(changes) are the values before and after, in the kernel and at the next
@@ -132,14 +154,15 @@ class OomPolicy(SysctlPolicy):
             if limited:
                 raise InputError(
                     f"on_oom=panic_always: memory cgroups have a limit ({_join_first(limited)}), and the first one to"
-                    " reach it would panic the whole host; use on_oom=panic (force=true overrides)"
+                    f" reach it would panic the whole host; {remedies[ON_OOM]} (force=true overrides)"
                 )
         if begins(ALLOCATING_TASK, 1):
             pinned = self._queries.pinned()
             if pinned:
                 raise InputError(
                     "kill_allocating_task=true: the kernel would kill the process that asks for memory, whatever its"
-                    f" score, and there are pins ({_join_first(pinned)}); leave the option out (force=true overrides)"
+                    f" score, and there are pins ({_join_first(pinned)}); {remedies[ALLOCATING_TASK]} (force=true"
+                    " overrides)"
                 )
 
     def boot_begins_to_hang(self, before: SysctlValues, after: SysctlValues) -> bool:

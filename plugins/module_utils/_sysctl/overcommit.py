@@ -16,12 +16,12 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
     SysctlPlan,
     SysctlPolicy,
     SysctlValues,
     explain_boot_value,
-    shorten_number,
     suggest_boot_fix,
 )
 
@@ -33,6 +33,7 @@ KEYS = (ADMIN_RESERVE, USER_RESERVE, RATIO, KBYTES, MODE)
 MODES = {"heuristic": 0, "always": 1, "never": 2, "0": 0, "1": 1, "2": 2}
 NEVER = MODES["never"]
 
+ADMIN_RESERVE_MAX_KB, USER_RESERVE_MAX_KB = 8 << 10, 128 << 10  # include/linux/sizes.h in mm/mmap.c
 ADVISED_RESERVE_KB = 128 << 10  # Documentation/admin-guide/sysctl/vm.rst, for mode 2
 
 LARGEST = {
@@ -84,20 +85,20 @@ def overcommit_sysctls(
 def _check_limit(option: str, value: Optional[int]) -> None:
     if value is not None and value < 1:
         raise InputError(
-            f"{option}={shorten_number(value)} lets the kernel promise only swap:"
+            f"{option}={shorten(value)} lets the kernel promise only swap:"
             " on a host without swap no process could start; set 1 or more"
         )
 
 
 def _check_range(option: str, value: Optional[int]) -> None:
     if value is not None and not 0 <= value <= LARGEST[option]:
-        raise InputError(f"{option}={shorten_number(value)} is out of range, up to {LARGEST[option]}")
+        raise InputError(f"{option}={shorten(value)} is out of range, up to {LARGEST[option]}; set a lower number")
 
 
 def check_headroom_percent(headroom_percent: int) -> None:
     """Raise InputError unless this is a percentage."""
     if not 0 <= headroom_percent <= 100:
-        raise InputError(f"headroom_percent={shorten_number(headroom_percent)} is out of range, 0 to 100")
+        raise InputError(f"headroom_percent={shorten(headroom_percent)} is out of range, 0 to 100; set a number in it")
 
 
 # --- arithmetic -------------------------------------------------------------------
@@ -133,10 +134,17 @@ def commit_limit_kb(memory: CommitMemory, values: SysctlValues) -> int:
 
 
 def admin_reserve_kb(memory: CommitMemory, values: SysctlValues) -> int:
-    """Return what is promised only to root, in KiB; at boot the kernel chooses up to 8 MiB."""
+    """Return what is promised only to root, in KiB; at boot the kernel chooses."""
     reserve = values[ADMIN_RESERVE]
-    # mm/mmap.c:init_admin_reserve takes 1/32 of the free memory.
-    return min(memory.total_kb // 32, 8192) if reserve is None else reserve
+    return start_reserve_kb(memory, ADMIN_RESERVE_MAX_KB) if reserve is None else reserve
+
+
+def start_reserve_kb(memory: CommitMemory, most_kb: int) -> int:
+    """Return the reserve that a kernel starts with, in KiB.
+
+    That is 1/32 of the memory that is free early at boot, so nearly of all, up to a maximum.
+    """
+    return min(memory.total_kb // 32, most_kb)
 
 
 def needed_reserve_kb(memory: CommitMemory, run_kb: int) -> int:
@@ -240,6 +248,20 @@ class OvercommitPolicy(SysctlPolicy):
         self.headroom_percent = headroom_percent
         self._run_kb = functools.lru_cache(maxsize=None)(run_kb)  # it reads all processes
 
+    def replace_wanted(self, wanted: Dict[str, int]) -> "OvercommitPolicy":
+        """Return the same rules for other wanted values."""
+        return OvercommitPolicy(wanted, self.memory, self.headroom_percent, self._run_kb)
+
+    def kernel_defaults(self) -> Dict[str, int]:
+        """Return the reserves that a kernel chooses at boot.
+
+        Source: mm/mmap.c:init_admin_reserve, init_user_reserve.
+        """
+        return {
+            ADMIN_RESERVE: start_reserve_kb(self.memory, ADMIN_RESERVE_MAX_KB),
+            USER_RESERVE: start_reserve_kb(self.memory, USER_RESERVE_MAX_KB),
+        }
+
     def write_order(self, live: SysctlValues) -> List[str]:
         """Return an order in which no moment has a stricter limit than the end.
 
@@ -255,16 +277,18 @@ class OvercommitPolicy(SysctlPolicy):
 
     def refuse_harm(self, plan: SysctlPlan) -> None:
         """Raise InputError if no process could start, at once or after the next boot."""
-        lockout = self._find_lockout(plan.before.live, plan.after.live)
-        if lockout is not None:
+        lockout, when = self._find_lockout(plan.before.live, plan.after.live), ""
+        if lockout is not None and not plan.request.absent:
             raise InputError(f"mode=never: {lockout.reason}; {lockout.remedy} (force=true overrides)")
-        lockout = self._find_lockout(plan.before.boot_values, plan.after.boot_values)
+        if lockout is None:
+            lockout, when = self._find_lockout(plan.before.boot_values, plan.after.boot_values), " after the next boot"
         if lockout is not None:
             option = "admin_reserve_kbytes" if lockout.key == ADMIN_RESERVE else "ratio or kbytes"
+            key, option = (MODE, "mode") if plan.request.absent else (lockout.key, option)
             sources = f"{explain_boot_value(plan, MODE)}; {explain_boot_value(plan, lockout.key)}"
             raise InputError(
-                f"mode=never after the next boot ({sources}): {lockout.reason};"
-                f" {suggest_boot_fix(plan, lockout.key, option)} (force=true overrides)"
+                f"mode=never{when} ({sources}): {lockout.reason};"
+                f" {suggest_boot_fix(plan, key, option)} (force=true overrides)"
             )
 
     def _find_lockout(self, before: SysctlValues, after: SysctlValues) -> Optional[Lockout]:
@@ -289,6 +313,6 @@ class OvercommitPolicy(SysctlPolicy):
         if live[MODE] == NEVER and limit > most:
             return [
                 f"mode=never: CommitLimit is {limit} KiB, more than memory and swap together ({most} KiB):"
-                " the OOM killer will still be called"
+                " the OOM killer will still be called; lower ratio or kbytes"
             ]
         return []

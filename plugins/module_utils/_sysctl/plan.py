@@ -13,10 +13,10 @@ Sources: proc_sys(5), sysctl.d(5).
 
 import abc
 import posixpath
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text, shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import (
     COMMAND_LINE,
     EXCLUSIVE,
@@ -24,15 +24,17 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files 
     SYSCTL_CONF,
     BootSources,
     BootValue,
-    file_header,
-    parse_assignments,
-    parse_value,
-    render_file,
     values_at_boot,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.own_file import (
+    file_header,
+    parse_own_values,
+    record_path,
+    render_file,
+    render_record,
 )
 
 ROLLBACK_SECONDS_MAX = 3600
-_LONGEST_NUMBER = 24  # digits of a number in a message
 
 NOTHING_CHANGED = "nothing was changed"
 CHANGING = "its helper restores every old value, or keeps the change if it was complete"
@@ -55,6 +57,14 @@ class SysctlPolicy(abc.ABC):
     manager: str  # the module's name, as the header of its file has it
     keys: Sequence[str]  # every sysctl of the module, in the order of its file
     wanted: Dict[str, int]  # the sysctls that the user set
+
+    @abc.abstractmethod
+    def replace_wanted(self, wanted: Dict[str, int]) -> "SysctlPolicy":
+        """Return the same rules for other wanted values."""
+
+    @abc.abstractmethod
+    def kernel_defaults(self) -> Dict[str, int]:
+        """Return the values that a kernel starts with on this host, as far as that is known."""
 
     @abc.abstractmethod
     def write_order(self, live: SysctlValues) -> List[str]:
@@ -92,14 +102,29 @@ class SysctlRequest(NamedTuple):
     file: str
     rollback_seconds: float = 30
     force: bool = False
+    absent: bool = False  # take back what the module set
+    every_file: bool = False  # with absent: not only C(file), but every file that the module wrote
+
+
+class OwnFile(NamedTuple):
+    """A file that the module wrote."""
+
+    text: str
+    values: Dict[str, int]
+    originals: Dict[str, int]  # the values from before it
+    is_roots: bool  # only root could have written it; there are no originals otherwise
 
 
 class SysctlReading(NamedTuple):
     """What a host has before the change."""
 
     live: Dict[str, Optional[int]]
-    file_text: Optional[str]  # None: the module has no file yet
+    file_text: Optional[str]  # of the file that the request names; None if there is none
     boot_sources: BootSources
+    own_files: Mapping[str, OwnFile]  # by path, in all folders
+    record: Optional[str]  # the text of the record of live values
+    originals: Mapping[str, int]  # of the record
+    can_record: bool  # /run can be written
 
 
 class SysctlState(NamedTuple):
@@ -123,6 +148,15 @@ class SysctlWrite(NamedTuple):
     after: int
 
 
+class FileChange(NamedTuple):
+    """One file that is written or removed."""
+
+    path: str
+    before: Optional[str]  # None: there is no file
+    after: Optional[str]
+    private: bool = False  # only root may read it
+
+
 class SysctlPlan(NamedTuple):
     """What a run changes."""
 
@@ -130,20 +164,14 @@ class SysctlPlan(NamedTuple):
     before: SysctlState
     after: SysctlState
     writes: List[SysctlWrite]
-    text_before: Optional[str]  # of our file; None for no file
-    text_after: Optional[str]
+    files: List[FileChange]  # one that is written, or any number that are removed
     warnings: List[str]  # why the next boot, or sysctl --system, may set another value
     reboot_safe: bool
 
     @property
-    def new_text(self) -> Optional[str]:
-        """Return the text to write to our file, or None if the file stays as it is."""
-        return None if self.text_after == self.text_before else self.text_after
-
-    @property
     def changed(self) -> bool:
-        """Whether the kernel or our file has to be written."""
-        return bool(self.writes) or self.new_text is not None
+        """Whether the kernel or a file has to be written."""
+        return bool(self.writes or self.files)
 
     def undo_writes(self) -> List[Tuple[str, int]]:
         """Return the old values in the order in which they are restored: the last write first."""
@@ -156,16 +184,17 @@ class SysctlPlan(NamedTuple):
         return undo
 
 
-# --- plan -------------------------------------------------------------------------
+# --- the request ------------------------------------------------------------------
 
 
 def check_request(request: SysctlRequest) -> None:
     """Raise InputError for a time out of range, and for a file that no boot reads."""
     if not 0 < request.rollback_seconds <= ROLLBACK_SECONDS_MAX:
         raise InputError(
-            f"rollback_seconds={shorten_number(request.rollback_seconds)} is out of range, 1 to {ROLLBACK_SECONDS_MAX}"
+            f"rollback_seconds={shorten(request.rollback_seconds)} is out of range, 1 to {ROLLBACK_SECONDS_MAX};"
+            " set a number in it"
         )
-    _check_path(request.file)
+    check_path_text("file", request.file)
     folder, name = posixpath.split(request.file)
     read_at_boot = folder == FOLDERS[0] and name.endswith(".conf") and not name.startswith(".")
     if not read_at_boot or posixpath.normpath(request.file) != request.file:
@@ -174,42 +203,8 @@ def check_request(request: SysctlRequest) -> None:
         )
 
 
-def shorten_number(number: float) -> str:
-    """Return a number for a message. A user may give one with hundreds of digits."""
-    digits = str(number)
-    return digits if len(digits) <= _LONGEST_NUMBER else f"{digits[:_LONGEST_NUMBER]}..."
-
-
-def _check_path(path: str) -> None:
-    """Raise InputError for a text that no path can have."""
-    try:
-        raw = bytes_of(path)
-    except UnicodeEncodeError:
-        raw = b"\0"
-    if b"\0" in raw:
-        raise InputError(f"file={path!r} cannot be the name of a file; remove the characters that no name can have")
-
-
-def plan_sysctls(request: SysctlRequest, reading: SysctlReading) -> SysctlPlan:
-    """Return what has to be written, and what the host will be like then.
-
-    Raises InputError for a file that another program wrote, and UnsupportedError
-    for a sysctl that this kernel does not have.
-    """
-    text = reading.file_text
-    if request.persistent:
-        _refuse_foreign_file(request, text)
-    before = _state(request, reading.live, text, reading.boot_sources)
-    writes = _plan_writes(request.policy, reading)
-    text_after = _new_file_text(request, before.file) if request.persistent else text
-    sources = reading.boot_sources.with_file(request.file, text_after)
-    after = _state(request, _live_after(reading.live, request.policy.wanted), text_after, sources)
-    unsafe, elsewhere = _next_boot_warnings(request, sources, after)
-    unsafe += [f"{reason}; what it sets at boot is not predicted" for reason in sources.unreadable.values()]
-    return SysctlPlan(request, before, after, writes, text, text_after, unsafe + elsewhere, not unsafe)
-
-
-def _refuse_foreign_file(request: SysctlRequest, text: Optional[str]) -> None:
+def refuse_foreign_file(request: SysctlRequest, text: Optional[str]) -> None:
+    """Raise InputError if the module did not write this text of the file of the request."""
     if text and not text.startswith(file_header(request.policy.manager)):
         raise InputError(
             f"file={request.file} was not written by oomguard.linux.{request.policy.manager} (it does not begin with"
@@ -217,20 +212,35 @@ def _refuse_foreign_file(request: SysctlRequest, text: Optional[str]) -> None:
         )
 
 
-def _state(
-    request: SysctlRequest, live: Dict[str, Optional[int]], text: Optional[str], sources: BootSources
-) -> SysctlState:
-    """Return the state with these live values and this text in our file."""
-    keys = request.policy.keys
-    own = {}
-    for assignment in parse_assignments(text or "", request.file):
-        value = parse_value(assignment.key, assignment.value)
-        if assignment.key in keys and value is not None:
-            own[assignment.key] = value
-    return SysctlState(live, own, values_at_boot(keys, sources.with_file(request.file, text)))
+# --- plan what is set -------------------------------------------------------------
 
 
-def _plan_writes(policy: SysctlPolicy, reading: SysctlReading) -> List[SysctlWrite]:
+def plan_sysctls(request: SysctlRequest, reading: SysctlReading) -> SysctlPlan:
+    """Return what has to be written to set the wanted values, and what the host will be like then.
+
+    Raises InputError for a file that another program wrote, and UnsupportedError
+    for a sysctl that this kernel does not have.
+    """
+    text = reading.file_text
+    if request.persistent:
+        refuse_foreign_file(request, text)
+    policy, sources = request.policy, reading.boot_sources
+    own = parse_own_values(text or "", policy.keys)
+    before = SysctlState(reading.live, own, values_at_boot(policy.keys, sources))
+    writes = plan_writes(policy, reading)
+    if request.persistent:
+        change = FileChange(request.file, text, _new_file_text(request, reading, own))
+        sources = sources.with_file(request.file, change.after)
+        own = parse_own_values(change.after or "", policy.keys)
+    else:
+        change = _record_change(policy, reading, writes)
+    after = SysctlState(live_after(reading.live, policy.wanted), own, values_at_boot(policy.keys, sources))
+    files = [] if change.before == change.after else [change]
+    return finish_plan(SysctlPlan(request, before, after, writes, files, [], True), sources)
+
+
+def plan_writes(policy: SysctlPolicy, reading: SysctlReading) -> List[SysctlWrite]:
+    """Return the writes that set the wanted values, in order."""
     before = {key: value for key, value in reading.live.items() if value is not None}
     missing = [key for key in policy.wanted if key not in before]
     if missing:
@@ -245,7 +255,7 @@ def _plan_writes(policy: SysctlPolicy, reading: SysctlReading) -> List[SysctlWri
     ]
 
 
-def _live_after(live: Dict[str, Optional[int]], wanted: Dict[str, int]) -> Dict[str, Optional[int]]:
+def live_after(live: Dict[str, Optional[int]], wanted: Dict[str, int]) -> Dict[str, Optional[int]]:
     """Return the live values once the wanted ones are written."""
     after = dict(live)
     for key, value in wanted.items():
@@ -256,12 +266,71 @@ def _live_after(live: Dict[str, Optional[int]], wanted: Dict[str, int]) -> Dict[
     return after
 
 
-def _new_file_text(request: SysctlRequest, own: Dict[str, int]) -> str:
-    """Return our file's text: the wanted values, and those it had for other sysctls."""
-    wanted = request.policy.wanted
-    kept = {key: value for key, value in own.items() if EXCLUSIVE.get(key) not in wanted}
-    kept.update(wanted)
-    return render_file(request.policy.manager, {key: kept[key] for key in request.policy.keys if key in kept})
+def add_other_halves(keys: Collection[str]) -> Set[str]:
+    """Return the keys, and of each pair that zero each other both."""
+    return {*keys, *(EXCLUSIVE[key] for key in keys if key in EXCLUSIVE)}
+
+
+def _new_file_text(request: SysctlRequest, reading: SysctlReading, own: Dict[str, int]) -> str:
+    """Return our file's text.
+
+    It has the wanted values, those it had for other sysctls, and the originals.
+    """
+    policy = request.policy
+    kept = {key: value for key, value in own.items() if EXCLUSIVE.get(key) not in policy.wanted}
+    kept.update(policy.wanted)
+    file = reading.own_files.get(request.file)
+    originals = {**_find_originals(policy.wanted, reading), **(file.originals if file else {})}
+    return render_file(policy.manager, _in_order(policy, kept), _in_order(policy, originals))
+
+
+def _record_change(policy: SysctlPolicy, reading: SysctlReading, writes: Sequence[SysctlWrite]) -> FileChange:
+    """Return the record with the originals of what is written and is in no file of ours."""
+    path = record_path(policy.manager)
+    found = _find_originals([write.key for write in writes], reading)
+    for file in reading.own_files.values():
+        found = {key: value for key, value in found.items() if key not in file.originals}
+    found.update(reading.originals)
+    if found == reading.originals or not reading.can_record:
+        return FileChange(path, reading.record, reading.record)
+    return FileChange(path, reading.record, render_record(policy.manager, _in_order(policy, found)), private=True)
+
+
+def _find_originals(keys: Collection[str], reading: SysctlReading) -> Dict[str, int]:
+    """Return the values that these sysctls had before this module set them.
+
+    None for a sysctl that a file of an older version sets, because its live value is ours.
+    """
+    known = dict(reading.originals)
+    ours: Set[str] = set()
+    for file in reading.own_files.values():
+        known.update(file.originals)
+        ours |= add_other_halves(file.values)
+    found = {}
+    for key in add_other_halves(keys):
+        value = known.get(key, None if key in ours else reading.live[key])
+        if value is not None:
+            found[key] = value
+    return found
+
+
+def _in_order(policy: SysctlPolicy, values: Mapping[str, int]) -> Dict[str, int]:
+    return {key: values[key] for key in policy.keys if key in values}
+
+
+# --- the next boot ----------------------------------------------------------------
+
+
+def finish_plan(plan: SysctlPlan, sources: BootSources) -> SysctlPlan:
+    """Return the plan with its warnings about the next boot, which reads these sources."""
+    unsafe, elsewhere = _next_boot_warnings(plan.request, sources, plan.after)
+    unsafe += [f"{reason}; until then what it sets at boot is not predicted" for reason in sources.unreadable.values()]
+    return plan._replace(warnings=[*plan.warnings, *unsafe, *elsewhere], reboot_safe=not unsafe)
+
+
+def is_concerned(request: SysctlRequest, key: str) -> bool:
+    """Whether the user set this sysctl, or what is set relies on it."""
+    return key in add_other_halves([*request.policy.wanted, *request.policy.related_keys()])
 
 
 def _next_boot_warnings(
@@ -274,19 +343,35 @@ def _next_boot_warnings(
     in_run = values_at_boot(request.policy.keys, sources, volatile=True)
     by_hand = values_at_boot(request.policy.keys, sources, volatile=True, procps=True)
     unsafe, elsewhere = [], []
-    concerned = {*request.policy.wanted, *request.policy.related_keys()}
     for key, live in after.live.items():
-        if live is None or (key not in concerned and EXCLUSIVE.get(key) not in concerned):
+        # What absent returns to may be a kernel's own default, which is unknown.
+        unknown = request.absent and after.boot[key].value is None
+        if live is None or unknown or not is_concerned(request, key):
             continue
         if after.boot[key].value != live:
-            unsafe.append(f"{key} will not be {live} after the next boot: {after.boot[key]}")
+            remedy = _how_to_keep(request, key, after)
+            unsafe.append(f"{key} will not be {live} after the next boot: {after.boot[key]}; {remedy}")
         elif in_run[key].value != live:
             unsafe.append(
-                f"{key} may not be {live} after the next boot: {in_run[key]}, if something writes that file again"
+                f"{key} may not be {live} after the next boot: {in_run[key]}, if something writes that file again;"
+                " stop what writes it"
             )
         elif by_hand[key].value != live:
-            elsewhere.append(f"{key} will be {live} after the next boot, but not after sysctl --system: {by_hand[key]}")
+            elsewhere.append(
+                f"{key} will be {live} after the next boot, but not after sysctl --system: {by_hand[key]};"
+                " remove that line"
+            )
     return unsafe, elsewhere
+
+
+def _how_to_keep(request: SysctlRequest, key: str, after: SysctlState) -> str:
+    """Return what makes the next boot set the live value."""
+    source = after.boot[key].source
+    if source is None:
+        return "set it in this task as well" if request.persistent else "set persistent=true to keep it"
+    if request.absent or source.path in (SYSCTL_CONF, request.file):
+        return f"change {source} to keep it"
+    return f"change {source}, or set file to a name that sorts later"
 
 
 # --- the next boot, in words ------------------------------------------------------
@@ -303,37 +388,11 @@ def suggest_boot_fix(plan: SysctlPlan, key: str, option: str) -> str:
     C(option) is the name of the option that sets this sysctl.
     """
     source = plan.after.boot[key].source
-    wanted = plan.request.policy.wanted
-    is_set = key in wanted or EXCLUSIVE.get(key) in wanted
+    if plan.request.absent:
+        return f"change {source}" if source else f"keep state=present, and set {option} to another value"
+    is_set = key in add_other_halves(plan.request.policy.wanted)
     if source is None or source.path in (COMMAND_LINE, plan.request.file):
         return f"set {option} to another value" if is_set else f"set {option} as well to make it permanent"
     if source.path == SYSCTL_CONF:
         return f"change {source}"  # no name sorts later
     return f"change {source}, or set {'' if is_set else option + ' as well and '}file to a name that sorts later"
-
-
-# --- what a module returns --------------------------------------------------------
-
-
-def sysctl_results(plan: SysctlPlan) -> Dict[str, Any]:
-    """Return C(changed), C(before), C(after), C(boot_value_from), C(reboot_safe) and C(diff)."""
-    return dict(
-        changed=plan.changed,
-        before=_returned_state(plan.before),
-        after=_returned_state(plan.after),
-        boot_value_from={key: str(found.source) if found.source else None for key, found in plan.after.boot.items()},
-        reboot_safe=plan.reboot_safe,
-        diff=dict(
-            before=_diff_text(plan, plan.before, plan.text_before), after=_diff_text(plan, plan.after, plan.text_after)
-        ),
-    )
-
-
-def _returned_state(state: SysctlState) -> Dict[str, Any]:
-    return dict(live=state.live, file={key: state.file.get(key) for key in state.live}, boot=state.boot_values)
-
-
-def _diff_text(plan: SysctlPlan, state: SysctlState, text: Optional[str]) -> str:
-    """Return the live values and our file as one text."""
-    live = "".join(f"{key} = {value}\n" for key, value in state.live.items() if value is not None)
-    return live + (f"# {plan.request.file}\n{text}" if text is not None else "")

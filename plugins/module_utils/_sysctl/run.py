@@ -13,7 +13,7 @@ Two runs on one host wait for each other.
 import contextlib
 import functools
 import os
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.lock import LOCK_SECONDS, writer_lock
@@ -40,7 +40,9 @@ def run_sysctls(
     try:
         return _run(host, request, check_mode, progress)
     except (OSError, ImportError) as error:  # such as a lack of memory or of descriptors
-        raise OomError(f"this module failed ({error}); {progress.state}") from error
+        raise OomError(
+            f"this module failed ({error}); {progress.state}; remove that cause, then run it again"
+        ) from error
 
 
 def _run(host: Host, request: SysctlRequest, check_mode: bool, progress: Progress) -> SysctlPlan:
@@ -51,18 +53,17 @@ def _run(host: Host, request: SysctlRequest, check_mode: bool, progress: Progres
             _remove_leftovers(host, request)
         plan = read_and_plan(host, request)
         if not request.force:
-            request.policy.refuse_harm(plan)
+            plan.request.policy.refuse_harm(plan)
             refuse_kubelet_values(plan.writes, lambda: host.runs("kubelet"))
-        warnings = []
         if plan.changed:
-            warnings = _carry_out(host, plan, check_mode, [] if lock is None else [lock], progress)
-    return plan._replace(warnings=[*plan.warnings, *warnings, *request.policy.warnings_for(plan.after.live)])
+            _carry_out(host, plan, check_mode, [] if lock is None else [lock], progress)
+    return plan._replace(warnings=[*plan.warnings, *plan.request.policy.warnings_for(plan.after.live)])
 
 
 def _remove_leftovers(host: Host, request: SysctlRequest) -> None:
     """Remove what killed runs left. A file that cannot be removed stays: no boot reads it."""
     check_request(request)
-    for path in host.leftovers(request.file):
+    for path in host.leftovers(request):
         with contextlib.suppress(OSError):
             os.unlink(path)
 
@@ -70,31 +71,36 @@ def _remove_leftovers(host: Host, request: SysctlRequest) -> None:
 def read_and_plan(host: Host, request: SysctlRequest) -> SysctlPlan:
     """Return the plan for this host. Changes nothing; raises OomError if there can be no plan."""
     check_request(request)
-    return plan_sysctls(request, host.read(request))
+    reading = host.read(request)
+    if not request.absent:
+        return plan_sysctls(request, reading)
+    # What is seldom needed is imported only then, for the reason given in Host.
+    from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.removal import plan_taking_back
+
+    return plan_taking_back(request, reading)
 
 
-def _carry_out(host: Host, plan: SysctlPlan, check_mode: bool, lock: Sequence[int], progress: Progress) -> List[str]:
-    """Apply the plan. In check mode return why that would fail instead, as a warning."""
+def _carry_out(host: Host, plan: SysctlPlan, check_mode: bool, lock: Sequence[int], progress: Progress) -> None:
+    """Apply the plan. In check mode only raise AccessError for the same reasons."""
     # What writes is imported only where something has to be written, for the reason given in Host.
     from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.apply import (
         apply_sysctls,
         choose_free_id,
         prove_new_process,
-        why_unwritable,
+        refuse_unwritable,
     )
 
     reason = why_not_here(host.container(), host.read_only(), plan.request.force)
-    if check_mode:
-        reason = reason or why_unwritable(host, plan)
-        return [] if reason is None else [reason]
     if reason is not None:
         raise AccessError(reason)
+    refuse_unwritable(host, plan)
+    if check_mode:
+        return
     proof: Callable[[], None] = _prove_nothing
     if plan.request.policy.can_stop_processes(plan.before.live, plan.after.live):
         proof = functools.partial(prove_new_process, choose_free_id(host))
     apply_sysctls(host, plan, proof, lock, progress)
     progress.state = CHANGED
-    return []
 
 
 def _prove_nothing() -> None:

@@ -42,7 +42,17 @@ def test_file_has_header_and_values_in_order(host):
     assert host.file(FILE).mode == 0o644
     lines = host.file(FILE).content_string.splitlines()
     assert lines[0].startswith("# Managed by oomguard.linux.overcommit")
-    assert lines[1:] == ["vm.admin_reserve_kbytes = 65536", "vm.overcommit_ratio = 90", "vm.overcommit_memory = 2"]
+    assert lines[1:4] == ["vm.admin_reserve_kbytes = 65536", "vm.overcommit_ratio = 90", "vm.overcommit_memory = 2"]
+
+
+def test_file_keeps_the_values_from_before(host):
+    lines = host.file(FILE).content_string.splitlines()[4:]
+    assert re.match(r"# Before this file: vm\.admin_reserve_kbytes = [1-9]\d+$", lines[0])
+    assert lines[1:] == [
+        "# Before this file: vm.overcommit_ratio = 50",
+        "# Before this file: vm.overcommit_kbytes = 0",
+        "# Before this file: vm.overcommit_memory = 1",  # the kernel's command line sets it
+    ]
 
 
 def test_no_other_file_changed(host):

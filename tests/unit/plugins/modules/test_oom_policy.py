@@ -83,3 +83,21 @@ def test_fail_with_the_reason(sysctl_tree, run_oom_policy, options, words):
 
 def test_force_overrides_a_refusal(run_oom_policy):
     assert run_oom_policy(on_oom="panic", force=True)["changed"]
+
+
+def test_take_back(sysctl_tree, run_oom_policy, undocumented):
+    sysctl_tree.write(
+        FILE,
+        "# Managed by oomguard.linux.oom_policy, which keeps nothing else that is written here.\n"
+        "kernel.panic = 30\nvm.panic_on_oom = 1\n"
+        "# Before this file: kernel.panic = 10\n# Before this file: vm.panic_on_oom = 0\n",
+    )
+    sysctl_tree.set(**{"kernel.panic": 30, "vm.panic_on_oom": 1})
+    answer = run_oom_policy(state="absent", on_oom="panic", reboot_after=0)
+    assert answer["msg"] == f"kernel.panic 30 -> 10, vm.panic_on_oom 1 -> 0, {FILE} removed"
+    assert answer["report"] == [
+        "kernel.panic: 30 -> 10, the kernel's default after the next boot",
+        "vm.panic_on_oom: 1 -> 0, also after the next boot",
+        f"{FILE}: removed",
+    ]
+    assert undocumented("oom_policy", answer) == []

@@ -61,7 +61,8 @@ def test_warn_about_the_next_boot(run_overcommit):
     answer = run_overcommit(mode="always", persistent=False)
     assert answer["reboot_safe"] is False
     assert answer["warnings"] == [
-        "vm.overcommit_memory will not be 1 after the next boot: nothing sets it, so the kernel starts with 0"
+        "vm.overcommit_memory will not be 1 after the next boot: nothing sets it, so the kernel starts with 0;"
+        " set persistent=true to keep it"
     ]
 
 
@@ -77,13 +78,17 @@ def test_warn_about_the_next_boot(run_overcommit):
         (dict(mode="always", rollback_seconds=0), "rollback_seconds=0 is out of range"),
         (dict(mode="always", rollback_seconds=-5), "rollback_seconds=-5 is out of range, 1 to 3600"),
         (dict(mode="always", rollback_seconds=10**400), "is out of range, 1 to 3600"),
-        (dict(mode="always", file="/etc/sysctl.d/a\0.conf"), "cannot be the name of a file"),
+        (
+            dict(mode="always", file="/etc/sysctl.d/a\0.conf"),
+            "holds a character that no name on Linux can have: remove it",
+        ),
         (dict(mode="always", file="/etc/sysctl.conf"), "file=/etc/sysctl.conf would not be read at boot"),
     ],
 )
 def test_fail_with_the_reason(run_overcommit, options, words):
     answer = run_overcommit(**options)
     assert answer["failed"]
+    assert answer["msg"].startswith("would fail: ")
     assert words in answer["msg"]
 
 
@@ -91,3 +96,36 @@ def test_options_decide_what_is_refused(run_overcommit):
     assert run_overcommit(mode="never", kbytes=245000, headroom_percent=10, admin_reserve_kbytes=22528)["changed"]
     assert run_overcommit(mode="never", ratio=90, force=True)["changed"]
     assert run_overcommit(mode="never", kbytes=100000, force=True)["changed"]
+
+
+def test_take_back(sysctl_tree, run_overcommit, undocumented):
+    """The other options have no effect, so that a role can pass what a group sets."""
+    sysctl_tree.write(
+        FILE,
+        "# Managed by oomguard.linux.overcommit, which keeps nothing else that is written here.\n"
+        "vm.overcommit_memory = 1\n"
+        "# Before this file: vm.overcommit_memory = 0\n",
+    )
+    sysctl_tree.set(**{"vm.overcommit_memory": 1})
+    answer = run_overcommit(state="absent", mode="never", kbytes=1, ratio=0)
+    assert answer["changed"]
+    assert answer["msg"] == f"vm.overcommit_memory 1 -> 0, {FILE} removed"
+    assert answer["before"]["file"]["vm.overcommit_memory"] == 1
+    assert answer["after"]["file"]["vm.overcommit_memory"] is None
+    assert answer["after"]["live"]["vm.overcommit_memory"] == 0
+    assert answer["not_lasting"] == []
+    assert answer["warnings"] == []
+    assert undocumented("overcommit", answer) == []
+
+
+def test_nothing_to_take_back(run_overcommit):
+    answer = run_overcommit(state="absent")
+    assert not answer["changed"]
+    assert answer["msg"] == "nothing to take back"
+
+
+def test_name_what_does_not_last(sysctl_tree, run_overcommit, undocumented):
+    sysctl_tree.write("/etc/sysctl.d/99-x.conf", "vm.overcommit_memory = 0\n")
+    answer = run_overcommit(mode="always")
+    assert answer["not_lasting"] == [dict(target="vm.overcommit_memory", unit=None, reason="99-x.conf wins")]
+    assert undocumented("overcommit", answer) == []

@@ -45,8 +45,18 @@ def test_answer_is_escaped(sysctl_tree, run_overcommit):
     assert answer["boot_value_from"][MODE] == "/etc/sysctl.d/99-\\x1b[2J\\x0a.conf line 1"
     assert answer["warnings"] == [
         f"{MODE} will not be 2 after the next boot: /etc/sysctl.d/99-\\x1b[2J\\x0a.conf line 1 sets it to"
-        f" \\x1b]0;x\\x07\\u2028{'y' * 53}..., which the kernel refuses, so it stays 0"
+        f" \\x1b]0;x\\x07\\u2028{'y' * 53}..., which the kernel refuses, so it stays 0;"
+        " change /etc/sysctl.d/99-\\x1b[2J\\x0a.conf line 1, or set file to a name that sorts later"
     ]
+
+
+def test_check_fails_with_the_same_sentence_as_the_run(sysctl_tree, run_overcommit):
+    sysctl_tree.write("/.dockerenv", "")
+    run = run_overcommit(**WANTED)
+    check = run_overcommit(check_mode=True, **WANTED)
+    assert run["failed"] and check["failed"]
+    assert run["msg"].startswith("this is a container (/.dockerenv)")
+    assert check["msg"] == f"would fail: {run['msg']}"
 
 
 def test_failure_is_escaped(sysctl_tree, run_overcommit):

@@ -17,7 +17,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files 
     parse_assignments,
     parse_command_line,
     parse_value,
-    render_file,
     resolve_assignments,
     values_at_boot,
 )
@@ -230,10 +229,7 @@ def test_boot_value_as_text(text, words):
     assert str(resolve_assignments([OOM], [], parse_assignments(text, "f"))[OOM]) == words
 
 
-def test_render_file():
-    text = render_file("overcommit", {RATIO: 80, MODE: 2})
-    assert text.startswith("# Managed by oomguard.linux.overcommit")
-    assert read(text) == [(RATIO, "80", 2), (MODE, "2", 3)]
+def test_assignment_names_file_and_line():
     assert str(Assignment(RATIO, "80", "/etc/sysctl.d/x.conf", 2)) == "/etc/sysctl.d/x.conf line 2"
 
 

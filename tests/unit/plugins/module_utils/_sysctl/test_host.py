@@ -239,7 +239,7 @@ def test_boot_file_that_cannot_be_read_is_a_warning(sysctl_tree, overcommit_requ
     assert plan.changed and not plan.reboot_safe
     assert len(plan.warnings) == 1
     assert plan.warnings[0].startswith("/etc/sysctl.d/99-x.conf cannot be read: ")
-    assert plan.warnings[0].endswith("; what it sets at boot is not predicted")
+    assert plan.warnings[0].endswith("; until then what it sets at boot is not predicted")
 
 
 @pytest.mark.parametrize("make", [lambda path: path.symlink_to("/dev/null"), lambda path: path.symlink_to("nothing")])

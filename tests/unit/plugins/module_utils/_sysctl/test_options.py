@@ -5,15 +5,18 @@
 """The options that two modules share."""
 
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import build_request, shared_options
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import SysctlRequest
 
 
 def test_request_has_the_given_options(overcommit_request):
     policy = overcommit_request({}).policy
     given = dict(persistent=False, file="/etc/sysctl.d/x.conf", rollback_seconds=5, force=True)
-    assert build_request(policy, given)._asdict() == dict(given, policy=policy)
+    request = build_request(policy, dict(given, state="absent"), "/etc/sysctl.d/y.conf")
+    assert request._asdict() == dict(given, policy=policy, absent=True, every_file=False)
 
 
 def test_defaults_are_a_request(overcommit_request):
     policy = overcommit_request({}).policy
-    defaults = {name: entry["default"] for name, entry in shared_options(file="/etc/sysctl.d/x.conf").items()}
-    assert build_request(policy, defaults)._asdict() == dict(defaults, policy=policy)
+    defaults = {name: entry.get("default") for name, entry in shared_options().items()}
+    request = build_request(policy, defaults, "/etc/sysctl.d/y.conf")
+    assert request == SysctlRequest(policy, True, "/etc/sysctl.d/y.conf", rollback_seconds=30, every_file=True)

@@ -80,11 +80,11 @@ def test_refuse_before_anything_else_unless_forced(run_overcommit):
     assert run_overcommit(policy=RefusingPolicy, force=True).changed
 
 
-def test_refuse_container_but_only_warn_in_check_mode(sysctl_tree, run_overcommit):
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_refuse_container(sysctl_tree, run_overcommit, check_mode):
     sysctl_tree.write("/.dockerenv", "")
     with pytest.raises(AccessError, match="this is a container"):
-        run_overcommit()
-    assert "this is a container" in run_overcommit(check_mode=True).warnings[0]
+        run_overcommit(check_mode)
     sysctl_tree.set(**WANTED)
     assert not run_overcommit(persistent=False).changed  # a run without a change does not fail
 
@@ -217,7 +217,10 @@ def test_unexpected_error_is_a_sentence(sysctl_tree, run_overcommit, monkeypatch
         raise error
 
     monkeypatch.setattr(sysctl_tree.host, "container", fail)
-    with pytest.raises(OomError, match=r"^this module failed .*Cannot allocate memory.; nothing was changed$"):
+    with pytest.raises(
+        OomError,
+        match=r"^this module failed .*Cannot allocate memory.; nothing was changed; remove that cause, then run",
+    ):
         run_overcommit()
 
 
@@ -340,3 +343,70 @@ def test_all_or_nothing_when_killed_at_any_line(sysctl_tree, run_overcommit, mon
         run_overcommit()
         assert os.listdir(str(file.parent)) == [file.name]
     assert ends == {False, True}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the lock, which shows that the helper has ended, is root's")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_taken_back_or_not_when_killed_at_any_line(sysctl_tree, run_overcommit, monkeypatch, number):
+    """Two files and the values come back together, or go together."""
+    monkeypatch.setattr(apply, "prove_new_process", lambda _user: None)
+    before, folder = sysctl_tree.get(*WANTED), str(sysctl_tree.root / "etc/sysctl.d")
+    files = ["60-oomguard-overcommit.conf", "70-second.conf"]
+
+    def set_all():
+        for name in files:
+            run_overcommit(file="/etc/sysctl.d/" + name)
+
+    def take_back():
+        return run_overcommit(wanted={ADMIN_RESERVE: 1}, absent=True, every_file=True)
+
+    set_all()
+    total = run_to_line(take_back, 0, 0)
+    assert total > LINES_AT_LEAST
+    ends = set()
+    for last in [*range(1, total, max(1, total // POINTS)), total]:
+        set_all()
+        child = os.fork()
+        if child == 0:
+            code = 9
+            try:
+                run_to_line(take_back, number, last)
+                code = 0
+            except OomError:
+                code = 1
+            finally:
+                os._exit(code)
+        status = os.waitpid(child, 0)[1]
+        assert os.WTERMSIG(status) == number or os.WEXITSTATUS(status) in (0, 1)
+        with writer_lock(sysctl_tree.host.root):
+            found = (sysctl_tree.get(*WANTED), sorted(os.listdir(folder)))
+            assert found in ((WANTED, files), (before, [])), last
+        ends.add(len(found[1]))
+        take_back()
+        assert (sysctl_tree.get(*WANTED), os.listdir(folder)) == (before, [])
+    assert ends == {0, 2}
+
+
+def test_next_run_completes_what_both_killed_processes_left(sysctl_tree, run_overcommit, monkeypatch):
+    """Module and helper are killed between the two renames."""
+    monkeypatch.setattr(apply, "prove_new_process", lambda _user: None)
+    before, folder = sysctl_tree.get(*WANTED), str(sysctl_tree.root / "etc/sysctl.d")
+    run_overcommit()
+    run_overcommit(file="/etc/sysctl.d/70-second.conf")
+    usual = os.rename
+
+    def rename(*words):
+        usual(*words)
+        os.kill(module_of_child, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        module_of_child = os.getpid()
+        os.rename = rename
+        run_overcommit(wanted={ADMIN_RESERVE: 1}, absent=True, every_file=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    wait_until(lambda: ".60-oomguard-overcommit.conf.new" in os.listdir(folder))
+    assert run_overcommit(wanted={ADMIN_RESERVE: 1}, absent=True, every_file=True).changed
+    assert (sysctl_tree.get(*WANTED), os.listdir(folder)) == (before, [])
