@@ -25,7 +25,7 @@ import pwd
 import re
 import socket
 import struct
-from typing import Any, FrozenSet, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Set, Tuple
 from urllib.parse import quote
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
@@ -205,7 +205,14 @@ def _list_user_storage(uid: int) -> List[str]:
 
 
 def _find_stored(name: str, folders: List[str], users: FrozenSet[int]) -> Iterator[str]:
-    """Yield the ids of containers with this name in the storage of podman and CRI-O.
+    """Yield the ids of containers with this name in the storage of podman and CRI-O."""
+    for container, names in _read_stored(folders, users):
+        if name in names:
+            yield container
+
+
+def _read_stored(folders: List[str], users: FrozenSet[int]) -> Iterator[Tuple[str, List[Any]]]:
+    """Yield the id and the names of each container in the storage of podman and CRI-O.
 
     Files that others than root and these users could have written are left out.
     """
@@ -222,8 +229,8 @@ def _find_stored(name: str, folders: List[str], users: FrozenSet[int]) -> Iterat
         except (OSError, UntrustedError, ValueError, RecursionError):
             continue
         for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, dict) and isinstance(entry.get("names"), list) and name in entry["names"]:
-                yield str(entry.get("id"))
+            if isinstance(entry, dict) and isinstance(entry.get("names"), list):
+                yield str(entry.get("id")), entry["names"]
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -249,12 +256,21 @@ def _ask_docker(name: str) -> Optional[str]:
 
     Raises AccessError if Docker does not answer in time: it is not known then what the name means.
     """
+    found = _inspect_docker(name).get("Id")
+    return found if isinstance(found, str) else None
+
+
+def _inspect_docker(name: str) -> Dict[str, Any]:
+    """Return what Docker knows of a container, by id or name; empty without Docker or a container.
+
+    Raises AccessError if Docker does not answer in time.
+    """
     for path in DOCKER_SOCKETS:
         connection = _UnixConnection(path)
         try:
             connection.request("GET", f"/containers/{quote(name)}/json")
             answer = connection.getresponse()
-            return _read_id(answer.read(_ANSWER_BYTES)) if answer.status == 200 else None
+            return _parse_container(answer.read(_ANSWER_BYTES)) if answer.status == 200 else {}
         except socket.timeout:
             raise AccessError(
                 f"container {name}: Docker did not answer on {path} within {DOCKER_SECONDS} seconds:"
@@ -264,13 +280,39 @@ def _ask_docker(name: str) -> Optional[str]:
             continue
         finally:
             connection.close()
-    return None
+    return {}
 
 
-def _read_id(answer: bytes) -> Optional[str]:
+def _parse_container(answer: bytes) -> Dict[str, Any]:
     try:
-        container: Any = json.loads(answer.decode("utf-8"))
+        container = json.loads(answer.decode("utf-8"))
     except (ValueError, RecursionError):
-        return None
-    found = container.get("Id") if isinstance(container, dict) else None
-    return found if isinstance(found, str) else None
+        return {}
+    return container if isinstance(container, dict) else {}
+
+
+# --- names by id, for readers of logs -------------------------------------------------
+
+
+def read_docker_name(container: str) -> Optional[str]:
+    """Return the name that Docker gave to the container with this id, or None.
+
+    Raises AccessError if Docker does not answer in time.
+    """
+    name = _inspect_docker(container).get("Name")
+    return name.lstrip("/") if isinstance(name, str) else None
+
+
+def read_stored_names() -> Dict[str, str]:
+    """Return the names that podman and CRI-O gave to root's containers, by id."""
+    stored = _read_stored(_list_storage_folders(), frozenset())
+    return {container: str(names[0]) for container, names in stored if names}
+
+
+def find_engine_ids(name: str) -> Set[str]:
+    """Return the ids of root's containers with this name, also of those that do not run.
+
+    Raises AccessError if Docker does not answer in time.
+    """
+    found = {_ask_docker(name), *_find_stored(name, _list_storage_folders(), frozenset())}
+    return {container for container in found if container is not None}
