@@ -89,7 +89,7 @@ def test_boot_and_time(host, evidence):
     [
         (0, "the journal cannot be read (boot=0123456789abcdef0123456789abcdef): "),
         (1, "the cursor is from another host (machine id elsewhere"),
-        (2, "use become, or join the group systemd-journal"),
+        (2, "add become: true, or join the group systemd-journal"),
     ],
 )
 def test_refused_with_reason(evidence, number, words):
