@@ -315,11 +315,11 @@ class _Reading:
     def _warn(self, unlogged: int, total: int) -> None:
         """Warn of kills that the log lacks, and of filters that select nothing."""
         if unlogged:
-            other = "source=kmsg" if self._query.source == "journal" else "source=journal"
+            other = "source=kmsg" if self._query.source == "journal" else "source=journal" if has_journal() else ""
             self.warnings.append(
                 f"counts.unlogged={unlogged}: the kernel counted more kills since boot than are in "
                 f"source={self._query.source}, because lines were lost or rotated away: "
-                f"read {other}, or the log files with paths; counts.unlogged_in lists the cgroups"
+                f"read {other + ', or ' if other else ''}the log files with paths; counts.unlogged_in lists the cgroups"
             )
         advice = None if total else self._filter.advise()
         if advice:

@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -75,6 +76,21 @@ def test_trust_services_in_the_journal(evidence):
     assert [event["signal"] for event in events] == ["SIGTERM", "SIGTERM", None, None]
     assert events[2]["reason"] == "pressure"
     assert events[3]["victims"][0]["unit"] == "limited.service"
+
+
+def test_report_for_a_person(evidence):
+    """Each kill is one line; the kernel's victim is a unit at its own limit."""
+    settled = evidence["results"]["settled"]
+    assert re.match(r"[0-9]+ kills in 2 units since the last run", settled["msg"])
+    words = [line.partition("  ")[2] for line in settled["report"]]
+    assert [line.split("[")[0] for line in words[:2]] == ["earlyoom killed hog", "nohang killed hog"]
+    assert words[2].startswith("systemd-oomd killed thrash.service") and words[2].endswith("because of memory pressure")
+    assert words[3].startswith("limited.service hit its own limit (32 MiB, MemoryMax): killed hog[")
+    assert evidence["results"]["nothing"]["msg"] == "no kills since the last run"
+    assert [(row["killer"], row["unit"]) for row in settled["summary"] if row["unit"]] == [
+        ("systemd-oomd", "thrash.service"),
+        ("kernel", "limited.service"),
+    ]
 
 
 def test_boot_and_time(host, evidence):

@@ -85,9 +85,10 @@ def test_count_forged_kill_and_leave_it_out():
     assert facts["counts"]["untrusted"] >= 1
     assert {event["trusted"] for event in facts["events"]} <= {True}
     everything = gather.gather(query(limit=100000, untrusted=True), Procfs())
-    assert everything["total"] == facts["total"] + facts["counts"]["untrusted"]
-    assert everything["events"][-1]["victims"][0]["name"] == "forged"
-    assert everything["events"][-1]["time"].endswith("Z")
+    forged = [event for event in everything["events"] if event["trusted"] is False]
+    assert len(forged) == everything["counts"]["untrusted"]
+    assert "forged" in [victim["name"] for event in forged for victim in event["victims"]]
+    assert forged[-1]["time"].endswith("Z")
 
 
 def test_paths_and_globs(tmp_path):
@@ -271,15 +272,24 @@ def test_kmsg_cursor_and_gap_after_reboot():
             victim["pid"] for event in facts["events"] for victim in event["victims"] if victim["name"] == name
         ], facts
 
+    def read_until(cursor):
+        """A kill by another program in the last second holds back later events."""
+        for _turn in range(100):
+            pids, facts = read(cursor)
+            if pids:
+                break
+            time.sleep(0.1)
+        return pids, facts
+
     write(1)
     pids, facts = read(None)
     assert pids[-1] == 1
     write(2)
-    pids, facts = read(facts["cursor"])
+    pids, facts = read_until(facts["cursor"])
     assert (pids, facts["lost"]["gap"], facts["counts"]["vmstat_oom_kill"]) == ([2], False, None)
     assert read(facts["cursor"])[0] == []
     source, host, position, pstore_ids = facts["cursor"].split("|")
-    pids, facts = read("|".join([source, host, "0" * 32 + position[32:], pstore_ids]))
+    pids, facts = read_until("|".join([source, host, "0" * 32 + position[32:], pstore_ids]))
     assert (pids[-1], facts["lost"]["gap"]) == (2, True)
 
 
@@ -660,14 +670,17 @@ def test_warn_of_a_similar_unit(tmp_path):
     )
 
 
-def test_warn_whenever_kills_are_unlogged(monkeypatch, proc):
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_warn_whenever_kills_are_unlogged(monkeypatch, proc, has_journal):
+    monkeypatch.setattr(gather, "has_journal", lambda: has_journal)
     proc.write("vmstat", "oom_kill 3\n")
     proc.write("sys/kernel/random/boot_id", "0" * 32)
     monkeypatch.setattr(gather, "oom_kills_by_cgroup", lambda _procfs: {SHOP: 2})
     facts = gather.gather(query(source="kmsg"), proc.procfs, RingBuffer(kmsg([report()])))
     [warning] = facts["warnings"]
     assert warning.startswith("counts.unlogged=2: the kernel counted more kills since boot than are in source=kmsg")
-    assert "read source=journal, or the log files with paths" in warning
+    assert ("read source=journal, or the log files with paths" in warning) is has_journal
+    assert "the log files with paths; counts.unlogged_in lists the cgroups" in warning
     assert facts["msg"].endswith(", 2 unlogged")
     assert facts["report"][0] == "2 kills since boot are not in the log, among them in shop.service (1)"
     facts = gather.gather(query(source="kmsg"), proc.procfs, RingBuffer(kmsg([report(pid) for pid in (1, 2, 3)])))
