@@ -23,7 +23,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.kill_gr
     classify_event,
     count_victims,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import find_container_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import Owner, find_container_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import build_what
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 
@@ -143,13 +143,13 @@ class Collector:
             # In a group kill the kernel counts the chosen process twice.
             self.counts["explained"] += event["victims_count"] + (event["outcome"] == "group_kill")
 
-    def list_containers(self) -> List[str]:
-        """Return the ids of containers that need a name, of the newest events first."""
+    def list_owners(self) -> List[Owner]:
+        """Return the owners that may need a name, those of the newest events first."""
         owners = [classify_event(event).owner() for event in self._list_kept()[::-1]]
+        for group in self.groups.list_groups():
+            owners += [group.kind.victim, group.kind.limit]
         owners += [row.owner for row, _kills, _span in self.groups.list_rows()]
-        return list(
-            dict.fromkeys(owner.container for owner in owners if owner and owner.container and owner.is_named())
-        )
+        return list(dict.fromkeys(owner for owner in owners if owner))
 
     def _list_kept(self) -> List[Event]:
         return [event for _log, _line, _number, event in sorted(self._kept, key=lambda entry: entry[:3])]

@@ -38,6 +38,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.cursor 
     format_cursor,
     parse_cursor,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import Owner
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query import (
     Filter,
     Query,
@@ -277,7 +278,7 @@ class _Reading:
     def build_results(self) -> Dict[str, Any]:
         """Return msg, report, events, total, truncated, counts, summary and lost."""
         collector, query = self._collector, self._query
-        names = _find_names(collector.list_containers())
+        names = _find_names(collector.list_owners())
         events = collector.select_newest(names, None if query.tasks or query.raw else MAX_BYTES)
         counts = collector.counts
         kernel_count = self._read_kernel_count()
@@ -374,9 +375,10 @@ def _find_ids(container: Optional[str]) -> FrozenSet[str]:
     return frozenset(find_container_ids(container))
 
 
-def _find_names(containers: List[str]) -> ContainerNames:
-    """Return the names of containers by id, and those of pods."""
-    if not containers:
+def _find_names(owners: List[Owner]) -> ContainerNames:
+    """Return the names of the containers among the owners by id, and those of pods by uid."""
+    containers = list(dict.fromkeys(owner.container for owner in owners if owner.container and owner.is_named()))
+    if not containers and not any(owner.pod for owner in owners):
         return ContainerNames({}, {})
     from ansible_collections.oomguard.linux.plugins.module_utils._host.container_names import read_container_names
 

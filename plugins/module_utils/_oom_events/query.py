@@ -10,15 +10,15 @@
 Pure.
 """
 
-import difflib
 import re
-from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Set
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Set
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Window
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import find_owner
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import format_moment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 
@@ -72,7 +72,7 @@ def check_query(query: Query) -> None:
             "set source=journal, or remove boot"
         )
     if query.limit < 1:
-        raise InputError(f"limit={query.limit} is too small: set at least 1")
+        raise InputError(f"limit={_show(str(query.limit))} is too small: set at least 1")
     _refuse_cursor(query)
     _refuse_names(query)
 
@@ -120,6 +120,14 @@ def parse_window(query: Query, now: float) -> Window:
     return window
 
 
+def _list_killed(event: Event, key: str) -> List[Optional[str]]:
+    """Return the units or container ids that lost a process; a program may log a cgroup alone."""
+    if event["victims"] or event["killer"] == "kernel" or not event["memcg"]:
+        return [victim[key] for victim in event["victims"]]
+    owner = find_owner(event["memcg"]["path"])
+    return [owner.unit if key == "unit" else owner.container]
+
+
 def _strip_suffix(unit: str) -> str:
     return unit[: -len(".service")] if unit.endswith(".service") else unit
 
@@ -139,11 +147,11 @@ class Filter:
         query, victims = self._query, event["victims"]
         if (event["trusted"] is False and not query.untrusted) or (event["own_trial"] and not query.own_trials):
             return False
-        self._note_names(victims)
+        self._note_names(event)
         return (
             (query.victim is None or any(victim["name"] == query.victim for victim in victims))
-            and (query.unit is None or any(self._is_unit(victim["unit"]) for victim in victims))
-            and (query.container is None or any(self._is_container(victim["container_id"]) for victim in victims))
+            and (query.unit is None or any(map(self._is_unit, _list_killed(event, "unit"))))
+            and (query.container is None or any(map(self._is_container, _list_killed(event, "container_id"))))
             and (query.constraint is None or event["constraint"] == query.constraint)
             and (query.killer is None or event["killer"] == query.killer)
         )
@@ -156,18 +164,20 @@ class Filter:
             return False
         return found in self._container_ids or (self._is_id and found.startswith(self._query.container or ""))
 
-    def _note_names(self, victims: List[Dict[str, Any]]) -> None:
+    def _note_names(self, event: Event) -> None:
         for option, seen in self._seen.items():
-            key = "name" if option == "victim" else option
-            seen.update(victim[key] for victim in victims[: _MOST_SEEN - len(seen)] if victim[key])
+            names = _list_killed(event, "unit") if option == "unit" else [one["name"] for one in event["victims"]]
+            seen.update(name for name in names[: _MOST_SEEN - len(seen)] if name)
 
     def advise(self) -> Optional[str]:
         """Return what to correct in filters that select nothing; None if they may be right."""
         query = self._query
         for option, seen in self._seen.items():
             value = _strip_suffix(getattr(query, option))
+            from difflib import get_close_matches  # only where a filter is wrong
+
             known = {_strip_suffix(name): name for name in sorted(seen)}
-            alike = [] if value in known else difflib.get_close_matches(value, known, 1, _LEAST_ALIKE)
+            alike = [] if value in known else get_close_matches(value, known, 1, _LEAST_ALIKE)
             if alike:
                 return (
                     f"{option}={_show(value)} matches no kill, but {_show(known[alike[0]])} was killed: "

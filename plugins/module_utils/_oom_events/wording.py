@@ -119,7 +119,7 @@ def _describe_cause(kind: Kind, names: ContainerNames) -> str:
 
 def _describe_program(group: KillGroup, names: ContainerNames) -> str:
     kind = group.kind
-    detail = _REASONS.get(kind.detail or "", f"with {kind.detail}" if kind.detail else "")
+    detail = _REASONS.get(kind.detail or "", f"with {quote_name(kind.detail)}" if kind.detail else "")
     times = f"{group.events} times" if group.events > 1 else ""
     if group.names:
         what = _describe_victims(group, names)

@@ -183,7 +183,7 @@ def test_summary_by_container_and_killer():
     ):
         collected.take(line, one)
     collected.end_log(1)
-    assert collected.list_containers() == ["a" * 64]
+    assert [owner.path for owner in collected.list_owners()] == ["/x", "/system.slice/x.service", docker]
     moment = "2026-11-23T04:43:45Z"
     assert collected.summarize(NAMES) == [
         dict(

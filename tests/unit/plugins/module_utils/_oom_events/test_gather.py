@@ -10,7 +10,7 @@ import os
 import time
 
 import pytest
-from event_lines import DOCKER, ID, SHOP, kmsg, report, stamped
+from event_lines import DOCKER, ID, POD, SHOP, kmsg, report, stamped
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -273,7 +273,7 @@ def test_kmsg_cursor_and_gap_after_reboot():
         ], facts
 
     def read_until(cursor):
-        """A kill by another program in the last second holds back later events."""
+        """Read again while a kill by another program holds back later events."""
         for _turn in range(100):
             pids, facts = read(cursor)
             if pids:
@@ -651,6 +651,8 @@ def test_names_of_containers_are_looked_up_once(tmp_path, monkeypatch):
     assert "container web1 (69dc3709e8f3) hit its limit of 20 MiB 2 times: killed eat" in facts["report"][0]
     read_reports(tmp_path, [report()])
     assert len(asked) == 1
+    read_reports(tmp_path, [report(limit=POD), report(limit=f"/user.slice/user-1000.slice/docker-{ID}.scope")])
+    assert asked[1:] == [[]]  # pods have names, too; a user's claim is not looked up
 
 
 def test_filter_by_the_name_of_a_container(tmp_path, monkeypatch):

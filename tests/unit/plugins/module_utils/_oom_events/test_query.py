@@ -147,6 +147,17 @@ def test_describe_window(changes, window, words):
     assert describe_window(query(**changes), window, BOOTED, TODAY) == words
 
 
+@pytest.mark.parametrize("path, filters", [(SHOP, dict(unit="shop")), (DOCKER, dict(container=ID[:12]))])
+def test_select_what_systemd_oomd_killed(path, filters):
+    """It logs a cgroup, and no process."""
+    [event] = events_of([f"Jul 25 14:31:34 host systemd-oomd[1]: Killed {path} due to memory pressure for / being 5%"])
+    assert Filter(query(**filters), frozenset()).selects(event)
+    assert not Filter(query(unit="other"), frozenset()).selects(event)
+    similar = Filter(query(unit="shp"), frozenset())
+    assert not similar.selects(event)
+    assert (similar.advise() is None) is (path == DOCKER)
+
+
 def test_unit_in_its_own_slice():
     [event] = events_of(report(limit="/system.slice/system-pg.slice/pg@1.service"))
     assert Filter(query(unit="pg@1"), frozenset()).selects(event)

@@ -119,6 +119,13 @@ TEXTS = {
         ],
         "oomd killed shop.service because of memory pressure",
     ),
+    "oomd with processes": (
+        [
+            "[../BaseKillPlugin.cpp:112] Killed 2: 101(name) 102",
+            f"oomd kill: 1 2 3 {SHOP} 4096 ruleset:[a] detectorgroup:[b] killer:x v2",
+        ],
+        "oomd killed name[101] with 1 more of shop.service because of memory pressure",
+    ),
     "nohang without a pid": (
         [
             UNIT + "nohang[9]: Victim VmRSS: 7 KiB",
