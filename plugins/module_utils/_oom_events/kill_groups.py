@@ -130,19 +130,19 @@ class KillGroup:
         self.kills += count_victims(event)
         self.span.add(event, log)
         for victim in event["victims"]:
-            self._add_names(Counter([victim["name"] and victim["name"][:_LONGEST_NAME]]))
+            self._add_name(victim["name"] and victim["name"][:_LONGEST_NAME], 1)
 
     def merge(self, other: "KillGroup") -> None:
         """Count the events of another group."""
         self.events += other.events
         self.kills += other.kills
         self.span.merge(other.span)
-        self._add_names(other.names)
+        for name, kills in other.names.items():
+            self._add_name(name, kills)
 
-    def _add_names(self, names: "Counter[Optional[str]]") -> None:
-        for name, kills in names.items():
-            if name in self.names or len(self.names) < _MOST_NAMES:
-                self.names[name] += kills
+    def _add_name(self, name: Optional[str], kills: int) -> None:
+        if name in self.names or len(self.names) < _MOST_NAMES:
+            self.names[name] += kills
 
 
 class KillRow(NamedTuple):

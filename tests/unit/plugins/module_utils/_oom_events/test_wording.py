@@ -4,6 +4,8 @@
 
 """What a person reads about the kills of a host."""
 
+import random
+
 import pytest
 from event_lines import DOCKER, ID, POD, POD_UID, SESSION, SHOP, events_of, kmsg, report, stamped
 
@@ -307,6 +309,38 @@ def test_lines_are_bounded():
     assert len(line) <= 300
     msg, _lines = read([], CALM._replace(window="in " + "x" * 300))
     assert (len(msg), msg[-3:]) == (200, "...")
+
+
+def test_hostile_names_in_any_report():
+    """Users choose names of processes and cgroups: lines stay lines, and bounded."""
+    choose = random.Random(7)
+    parts = [
+        "a",
+        "x.service",
+        ".slice",
+        "/",
+        ID,
+        "user@1.service",
+        " ",
+        "\n",
+        "\x1b",
+        "\u2028",
+        "\udcff",
+        '"',
+        "\\",
+        "..",
+        ",",
+    ]
+
+    def make_name(most):
+        return "".join(choose.choice(parts) for _part in range(choose.randint(1, most)))
+
+    for _turn in range(40):
+        reports = [report(7, make_name(3), "/" + make_name(6), "/" + make_name(6)) for _report in range(20)]
+        counted = [dict(cgroup="/" + make_name(99), oom_kill=2, logged_kills=1)]
+        msg, lines = read(stamped(reports), CALM._replace(unlogged=1, unlogged_in=counted))
+        assert 1 < len(lines) <= 15 and len(msg) <= 200
+        assert all(len(line) <= 300 and not set(line) & set("\n\x1b\u2028\udcff") for line in lines)
 
 
 # --- msg -----------------------------------------------------------------------------
