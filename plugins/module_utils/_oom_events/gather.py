@@ -288,9 +288,9 @@ class _Reading:
         circumstances = Circumstances(
             window=describe_window(query, self._window, _read_boot_time(), today),
             today=today,
-            unlogged=unlogged or 0,
+            unlogged=unlogged,
             unlogged_in=unlogged_in,
-            lost_records=self._lost["records"],
+            lost=self._lost,
             own_trials=0 if query.own_trials else counts["own_trials"],
         )
         self._warn(unlogged or 0, counts["total"])

@@ -209,9 +209,9 @@ class Circumstances(NamedTuple):
 
     window: str  # what was read, such as "since 06:00Z"
     today: str  # YYYY-MM-DD in UTC
-    unlogged: int
-    unlogged_in: List[Dict[str, Any]]  # as the module returns it
-    lost_records: int
+    unlogged: Optional[int]  # kills; None if the kernel's count cannot be compared
+    unlogged_in: List[Dict[str, Any]]  # this and the next as the module returns them
+    lost: Dict[str, Any]
     own_trials: int  # kills that were left out
 
 
@@ -296,8 +296,13 @@ def _write_notes(circumstances: Circumstances) -> List[str]:
         places += [count_of(others, "more cgroup")] if others else []
         where = f", among them in {', '.join(places)}" if places else ""
         notes.append(f"{count_of(circumstances.unlogged, 'kill')} since boot are not in the log{where}")
-    if circumstances.lost_records:
-        notes.append(f"the log lacks {count_of(circumstances.lost_records, 'record')}, kills may be missing")
+    lost = circumstances.lost
+    if lost["gap"]:
+        notes.append("the place of the cursor is gone, kills may be missing")
+    if lost["records"] and circumstances.unlogged != 0:
+        notes.append(f"the log lacks {count_of(lost['records'], 'record')}, kills may be missing")
+    if lost["files"]:
+        notes.append(f"{count_of(len(lost['files']), 'file')} could not be read to the end, kills may be missing")
     return [_cut(note, _LONGEST_LINE) for note in notes]
 
 

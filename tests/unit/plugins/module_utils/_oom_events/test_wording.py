@@ -23,7 +23,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording
 
 NAMES = ContainerNames({ID: "web1"}, {POD_UID: "shop/web-0"})
 TODAY = "2026-11-28"
-CALM = Circumstances("since 06:00Z (boot)", TODAY, 0, [], 0, 0)
+WHOLE = dict(records=0, suppressed_reports=0, gap=False, files=[])
+CALM = Circumstances("since 06:00Z (boot)", TODAY, None, [], WHOLE, 0)
 NOTHING_KILLABLE = "Out of memory and no killable processes..."
 PANIC = "Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled"
 UNIT = "Jul 25 14:31:34 host "
@@ -272,7 +273,7 @@ def test_rest_is_counted_in_the_last_line():
     """A panic comes first, and the most frequent kills next."""
     reports = [report(number + 1, limit=unit(number % 40)) for number in range(81)]
     reports.append(report(cause="none", end=PANIC))
-    _msg, lines = read(stamped(reports), CALM._replace(unlogged=3, lost_records=1))
+    _msg, lines = read(stamped(reports), CALM._replace(unlogged=3, lost=dict(WHOLE, records=1)))
     assert len(lines) == 15
     assert lines[0] == "3 kills since boot are not in the log"
     assert lines[1] == "the log lacks 1 record, kills may be missing"
@@ -384,6 +385,21 @@ def test_report_of_nothing():
         "cgroup /a (2), 1 more cgroup",
         "no kills since 06:00Z (boot)",
     ]
+
+
+LOSSES = {
+    "records": (dict(records=2), None, ["the log lacks 2 records, kills may be missing"]),
+    "no kill among the records": (dict(records=2), 0, []),
+    "suppressed reports": (dict(suppressed_reports=2), None, []),  # their kills are logged
+    "gap": (dict(gap=True), 0, ["the place of the cursor is gone, kills may be missing"]),
+    "files": (dict(files=["a is damaged"]), None, ["1 file could not be read to the end, kills may be missing"]),
+}
+
+
+@pytest.mark.parametrize("lost, unlogged, notes", LOSSES.values(), ids=list(LOSSES))
+def test_report_says_what_the_log_lacks(lost, unlogged, notes):
+    _msg, lines = read([report()[-1]], CALM._replace(unlogged=unlogged, lost=dict(WHOLE, **lost)))
+    assert lines == [*notes, "(no time)  a memory cgroup hit its limit: killed eat[982]"]
 
 
 @pytest.mark.parametrize(
