@@ -101,8 +101,7 @@ options:
   killer:
     description:
       - Return only events of this killer.
-      - With V(kernel), large files are not searched for the messages of user-space killers. Their kills are then
-        missing in RV(summary).
+      - With V(kernel), large files are not searched for the messages of user-space killers, which is faster.
     type: str
     choices: [kernel, systemd-oomd, earlyoom, nohang, oomd]
   own_trials:
