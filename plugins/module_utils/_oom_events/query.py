@@ -205,9 +205,7 @@ def describe_window(query: Query, window: Window, boot_time: float, today: str) 
             words.append(f"since {_format_epoch(boot_time, today)} (boot)")
             since = None
     elif query.source == "journal":
-        words.append(
-            {"all": "in all boots", "previous": "in the previous boot"}.get(query.boot, f"in boot {query.boot}")
-        )
+        words.append(_BOOT_WORDS.get(query.boot, f"in boot {query.boot}"))
     elif query.source == "file":
         only = query.paths[0] if len(query.paths) == 1 else ""
         words.append(f"in {_show(only)}" if only else f"in {len(query.paths)} paths")
