@@ -292,6 +292,7 @@ class _Reading:
             unlogged_in=unlogged_in,
             lost=self._lost,
             own_trials=0 if query.own_trials else counts["own_trials"],
+            is_filtered=query.is_filtered(),
         )
         self._warn(unlogged or 0, counts["total"])
         return dict(

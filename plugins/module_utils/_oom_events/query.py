@@ -51,6 +51,10 @@ class Query(NamedTuple):
     untrusted: bool
     limit: int
 
+    def is_filtered(self) -> bool:
+        """Return whether a filter selects some of the events."""
+        return any((self.victim, self.unit, self.container, self.constraint, self.killer))
+
 
 def check_query(query: Query) -> None:
     """Raise InputError for a value that is none, and for options that exclude each other.

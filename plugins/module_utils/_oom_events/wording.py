@@ -213,11 +213,12 @@ class Circumstances(NamedTuple):
     unlogged_in: List[Dict[str, Any]]  # this and the next as the module returns them
     lost: Dict[str, Any]
     own_trials: int  # kills that were left out
+    is_filtered: bool = False  # other kills may have been left out
 
 
 def write_msg(groups: KillGroups, circumstances: Circumstances) -> str:
     """Return the run in one line, such as C(7 kills in 3 units since 06:00Z, 930 unlogged)."""
-    words = [_count_kills(groups), *_count_others(groups)]
+    words = [_count_kills(groups, circumstances.is_filtered), *_count_others(groups)]
     words[-1] += f" {circumstances.window}"
     if circumstances.unlogged:
         words.append(f"{circumstances.unlogged} unlogged")
@@ -226,16 +227,17 @@ def write_msg(groups: KillGroups, circumstances: Circumstances) -> str:
     return _cut(", ".join(words), _LONGEST_MSG)
 
 
-def _count_kills(groups: KillGroups) -> str:
+def _count_kills(groups: KillGroups, is_filtered: bool) -> str:
+    noun = "matching kill" if is_filtered else "kill"
     if not groups.kills:
-        return "no kills"
+        return f"no {noun}s"
     owners = {group.kind.owner() for group in groups.list_groups() if group.kills}
     kinds = Counter(_name_kind(owner) for owner in owners if owner is not None)
     places = [count_of(kinds[kind], kind) for kind in ("unit", "container", "pod") if kinds[kind]]
     if kinds["cgroup"]:
         places.append(count_of(kinds["cgroup"], "other cgroup" if places else "cgroup"))
     where = " and ".join([", ".join(places[:-1]), places[-1]] if places[1:] else places)
-    return count_of(groups.kills, "kill") + (f" in {where}" if where else "")
+    return count_of(groups.kills, noun) + (f" in {where}" if where else "")
 
 
 def _name_kind(owner: Owner) -> str:
@@ -269,7 +271,7 @@ def write_report(groups: KillGroups, circumstances: Circumstances, names: Contai
     room = MAX_LINES - len(notes)
     runs = list(groups.runs)
     if not runs:
-        return [*notes, f"no kills {circumstances.window}"]
+        return [*notes, f"{_count_kills(groups, circumstances.is_filtered)} {circumstances.window}"]
     if not groups.has_more_runs and len(runs) <= room:
         return notes + [_write_line(run, describe_group(run, names), circumstances) for run in runs]
     merged = [[group] for group in groups.list_groups()]

@@ -350,6 +350,8 @@ MESSAGES = {
     "nothing": ([], {}, "no kills since 06:00Z (boot)"),
     "unlogged": ([], dict(unlogged=930), "no kills since 06:00Z (boot), 930 unlogged"),
     "one": ([report()], {}, "1 kill in 1 unit since 06:00Z (boot)"),
+    "filter": ([report()], dict(is_filtered=True), "1 matching kill in 1 unit since 06:00Z (boot)"),
+    "filter, nothing": ([], dict(is_filtered=True), "no matching kills since 06:00Z (boot)"),
     "own trials": (
         [report()],
         dict(own_trials=2),
