@@ -82,11 +82,13 @@ def describe_group(group: KillGroup, names: ContainerNames) -> str:
     """Return what happened, and to whom, as one line without a time."""
     kind = group.kind
     words = _describe_kernel(group, names) if kind.killer == "kernel" else _describe_program(group, names)
-    if kind.is_own_trial:
-        words += " (a trial of oomguard.linux)"
-    if kind.is_forged:
-        words += " (not written by the kernel)"
-    return words
+    return words + _describe_mark(kind)
+
+
+def _describe_mark(kind: Kind) -> str:
+    """Return the mark of an own trial, and of a forged event."""
+    marks = [(kind.is_own_trial, " (a trial of oomguard.linux)"), (kind.is_forged, " (not written by the kernel)")]
+    return "".join(mark for is_marked, mark in marks if is_marked)
 
 
 def _describe_kernel(group: KillGroup, names: ContainerNames) -> str:
@@ -309,10 +311,15 @@ def _write_notes(circumstances: Circumstances) -> List[str]:
 
 
 def _merge_by_owner(groups: List[KillGroup]) -> List[List[KillGroup]]:
-    """Return lists of groups: all kills of one owner, and each other group by itself."""
+    """Return lists of groups: all kills of one owner, and each other group by itself.
+
+    Own trials and forged events stay apart from the others.
+    """
     merged: Dict[object, List[KillGroup]] = {}
     for group in groups:
-        merged.setdefault(group.kind.owner() if group.kind.outcome in KILLS else group.kind, []).append(group)
+        kind = group.kind
+        key = (kind.owner(), kind.is_own_trial, kind.is_forged) if kind.outcome in KILLS else kind
+        merged.setdefault(key, []).append(group)
     return list(merged.values())
 
 
@@ -332,7 +339,8 @@ def _write_merged(merged: List[KillGroup], circumstances: Circumstances, names: 
     why = f", {of_host} as the host ran out of memory" if of_host else ""
     where = f"in {describe_owner(owner, names)}" if owner else "without a known cgroup"
     what = f": {_list_names(total.names, total.kills)}" if total.names else ""
-    return _write_line(total, f"{count_of(total.kills, 'kill')} {where}{why}{what}", circumstances)
+    mark = _describe_mark(total.kind)
+    return _write_line(total, f"{count_of(total.kills, 'kill')} {where}{why}{what}{mark}", circumstances)
 
 
 def _write_line(group: KillGroup, words: str, circumstances: Circumstances) -> str:

@@ -282,6 +282,17 @@ def test_rest_is_counted_in_the_last_line():
     assert lines[-1] == "... and 29 more (58 kills)"
 
 
+def test_forged_kills_stay_apart():
+    reports = [report(number + 1, limit_kb=4 + number % 20) for number in range(40)]
+    events = events_of(stamped(reports))
+    forged = [dict(event, trusted=False) for event in events[:3]]
+    lines = write_report(group(events + forged), CALM, NAMES)
+    assert [line.partition("  ")[2] for line in lines] == [
+        "40 kills in shop.service: eat",
+        "3 kills in shop.service: eat (not written by the kernel)",
+    ]
+
+
 def test_forged_groups_are_bounded(monkeypatch):
     monkeypatch.setattr(kill_groups, "MAX_GROUPS", 20)
     _msg, lines = read(stamped([report(number + 1, limit=unit(number)) for number in range(50)]))
