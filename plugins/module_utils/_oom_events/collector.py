@@ -23,7 +23,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.kill_gr
     classify_event,
     count_victims,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import Owner, find_container_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import Owner, get_container_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import build_what
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 
@@ -179,7 +179,7 @@ class Collector:
                 name=row.name,
                 unit=row.owner and row.owner.unit,
                 container=row.owner and row.owner.container,
-                container_name=row.owner and find_container_name(row.owner, names),
+                container_name=row.owner and get_container_name(row.owner, names),
                 cgroup=row.owner and row.owner.path,
                 killer=row.killer,
                 kills=kills,

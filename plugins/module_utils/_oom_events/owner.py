@@ -94,7 +94,7 @@ def quote_name(name: str, longest: int = _LONGEST_NAME) -> str:
 
 def _describe_whole(owner: Owner, names: ContainerNames) -> str:
     if owner.container:
-        name = find_container_name(owner, names)
+        name = get_container_name(owner, names)
         short = owner.container[:_SHORT_ID]
         return " of ".join(
             [f"container {name} ({short})" if name else f"container {short}", *_list_places(owner, names)]
@@ -116,7 +116,7 @@ def _list_places(owner: Owner, names: ContainerNames) -> List[str]:
     """Return what the owner lies in: a pod, a unit, the part of a user."""
     places = []
     if owner.pod:
-        places.append("pod " + quote_name(find_pod_name(owner, names) or owner.pod))
+        places.append("pod " + quote_name(get_pod_name(owner, names) or owner.pod))
     if owner.unit:
         places.append(quote_name(owner.unit))
     if owner.user is not None:
@@ -124,11 +124,11 @@ def _list_places(owner: Owner, names: ContainerNames) -> List[str]:
     return places
 
 
-def find_container_name(owner: Owner, names: ContainerNames) -> Optional[str]:
+def get_container_name(owner: Owner, names: ContainerNames) -> Optional[str]:
     """Return the name of the owner's container; None without one, or if a user may claim it."""
     return names.containers.get(owner.container) if owner.container and owner.is_named() else None
 
 
-def find_pod_name(owner: Owner, names: ContainerNames) -> Optional[str]:
+def get_pod_name(owner: Owner, names: ContainerNames) -> Optional[str]:
     """Return NAMESPACE/NAME of the owner's pod; None without one, or if a user may claim it."""
     return names.pods.get(owner.pod) if owner.pod and owner.unit is None and owner.user is None else None

@@ -26,9 +26,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.kill_gr
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import (
     Owner,
     describe_owner,
-    find_container_name,
     find_owner,
-    find_pod_name,
+    get_container_name,
+    get_pod_name,
     quote_name,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
@@ -67,9 +67,9 @@ def build_what(event: Event, names: ContainerNames) -> Dict[str, object]:
     return dict(
         unit=owner and owner.unit,
         container=owner and owner.container,
-        container_name=owner and find_container_name(owner, names),
+        container_name=owner and get_container_name(owner, names),
         pod=owner and owner.pod,
-        pod_name=owner and find_pod_name(owner, names),
+        pod_name=owner and get_pod_name(owner, names),
         limit_kb=kind.limit_kb,
         text=describe_group(group, names),
     )

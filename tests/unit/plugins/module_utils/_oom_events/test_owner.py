@@ -10,9 +10,9 @@ from event_lines import DOCKER, ID, POD, POD_UID, SESSION, SHOP
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import ContainerNames
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import (
     describe_owner,
-    find_container_name,
     find_owner,
-    find_pod_name,
+    get_container_name,
+    get_pod_name,
     quote_name,
 )
 
@@ -62,7 +62,7 @@ def test_no_name_for_what_a_user_may_claim(path, words):
     """A user, or a service with Delegate=yes, can give a cgroup the id of any container."""
     owner = find_owner(path)
     assert describe_owner(owner, NAMES) == words
-    assert (find_container_name(owner, NAMES), find_pod_name(owner, NAMES)) == (None, None)
+    assert (get_container_name(owner, NAMES), get_pod_name(owner, NAMES)) == (None, None)
 
 
 def test_removed_container_has_no_name():
