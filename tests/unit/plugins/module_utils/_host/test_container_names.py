@@ -4,12 +4,16 @@
 
 """Names of containers and pods, from the files of each engine and of the kubelet."""
 
+import http.server
+import json
 import os
+import socketserver
+import threading
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import container_names
+from ansible_collections.oomguard.linux.plugins.module_utils._host import container_names, containers
 from ansible_collections.oomguard.linux.plugins.module_utils._host.container_names import (
     find_container_ids,
     read_container_names,
@@ -94,3 +98,56 @@ def test_ask_for_a_bounded_number(host, monkeypatch):
 def test_odd_names_are_left_out(host, monkeypatch):
     monkeypatch.setattr(container_names, "read_docker_name", lambda _id: "web 1) of sshd")
     assert read_container_names([B]).containers == {}
+
+
+# --- engines -------------------------------------------------------------------------
+
+
+class Engine(http.server.BaseHTTPRequestHandler):
+    """Answers GET /containers/ID-OR-NAME/json as the Docker Engine API does."""
+
+    def do_GET(self):
+        known = self.path in (f"/containers/{B}/json", "/containers/docked/json")
+        body = json.dumps({"Id": B, "Name": "/docked"} if known else {"message": "No such container"}).encode()
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self):
+        return "unix"
+
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.fixture
+def engines(tmp_path, monkeypatch):
+    """Run a server like Docker's, and write a storage like podman's."""
+    stored = tmp_path / "storage/overlay-containers/containers.json"
+    stored.parent.mkdir(parents=True)
+    stored.write_text(json.dumps([{"id": A, "names": ["stored", "alias"]}, {"id": C, "names": []}]))
+    stored.chmod(0o600)
+    monkeypatch.setattr(containers, "DOCKER_SOCKETS", [str(tmp_path / "docker.sock")])
+    monkeypatch.setattr(containers, "STORAGE_FOLDERS", [str(tmp_path / "storage")])
+    monkeypatch.setattr(containers, "STORAGE_FILES", [])
+    with socketserver.ThreadingUnixStreamServer(str(tmp_path / "docker.sock"), Engine) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield stored
+        server.shutdown()
+
+
+def test_read_names_from_engines(engines):
+    assert read_container_names([A, B, C, D]).containers == {A: "stored", B: "docked"}
+
+
+@pytest.mark.parametrize("name, ids", [("stored", {A}), ("alias", {A}), ("docked", {B}), ("other", set())])
+def test_find_ids_of_engines(engines, name, ids):
+    """Containers that do not run are found, too: the log is about the past."""
+    assert find_container_ids(name) == ids
+
+
+def test_storage_that_a_user_may_write(engines):
+    engines.chmod(0o666)
+    assert read_container_names([A]).containers == {}
+    assert find_container_ids("stored") == set()
