@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Reads the kernel log from the journal, from C(/dev/kmsg), from pstore or from files. Returns one event for each
     call of the OOM killer.
+  - RV(report) is the same for a person, in at most 15 lines, and RV(msg) in one line.
   - Identifies victims by the pid in the line C(Killed process). The kernel prints this line even when it suppresses
     the report.
   - Keeps apart a report without a kill, a kill without a report, a group kill and a panic.
@@ -31,7 +32,9 @@ options:
       - V(pstore) reads what a panic left in persistent storage, from C(/sys/fs/pstore) and C(/var/lib/systemd/pstore).
         It needs a backend such as C(ramoops) or C(efi), loaded before the panic. See RV(pstore_backend).
       - V(file) reads O(paths).
-      - V(auto) means V(file) if O(paths) is set, else V(journal) if the host has a journal, else V(kmsg).
+      - V(auto) means V(file) if O(paths) is set, else the source of O(cursor), else V(journal) if the host has a
+        journal, else V(kmsg). A journal that cannot be read is replaced by V(kmsg), with a warning.
+      - Any other source that cannot be read is an error, which names what to use instead.
       - With the journal, O(boot=all) and O(cursor) also read pstore, because a dump does not name its boot.
     type: str
     choices: [auto, journal, kmsg, pstore, file]
@@ -53,8 +56,9 @@ options:
     default: []
   boot:
     description:
-      - The boot to read, as V(current), V(previous), V(all) or a boot id.
-      - Only the journal can select V(previous) or a boot id.
+      - The boot to read, as V(current), V(previous), V(all), a boot id, or a number such as V(-2) for the boot before
+        the previous one.
+      - Only the journal can select a boot other than the current one.
     type: str
     default: current
   since:
@@ -83,6 +87,13 @@ options:
   unit:
     description: Return only events in which a process of this service died. The suffix C(.service) is optional.
     type: str
+  container:
+    description:
+      - Return only events in which a process of this container died.
+      - The container's id, its first 12 digits or more, or its name.
+      - Names are those of Docker, podman, CRI-O, nerdctl and the kubelet, also of stopped containers. A container that
+        was removed has no name any more.
+    type: str
   constraint:
     description: Return only events with this RV(events[].constraint). V(none) means that the host ran out of memory.
     type: str
@@ -90,10 +101,18 @@ options:
   killer:
     description:
       - Return only events of this killer.
-      - With V(kernel), large files are not searched for the messages of user-space killers. Their kills are then
-        missing in RV(summary).
+      - With V(kernel), large files are not searched for the messages of user-space killers, which is faster.
     type: str
     choices: [kernel, systemd-oomd, earlyoom, nohang, oomd]
+  own_trials:
+    description:
+      - Include the kills of this collection's own trials (M(oomguard.linux.oom_trial)). Their RV(events[].own_trial) is
+        V(true).
+      - They are recognised by the cgroup in the kernel's own record. It counts only at the top of the tree, or in a
+        cgroup above this module run that only root may change, so a user cannot hide a kill.
+      - In a container with a cgroup namespace they cannot be recognised.
+    type: bool
+    default: false
   tasks:
     description: Include the task table of each report in RV(events[].tasks).
     type: bool
@@ -124,8 +143,11 @@ attributes:
 notes:
   - C(/dev/kmsg) needs root or CAP_SYSLOG if C(kernel.dmesg_restrict) is 1. The journal needs root or the group
     C(systemd-journal).
-  - RV(counts), RV(summary) and RV(lost) cover all events in the selected time. The filters O(victim), O(unit),
-    O(constraint) and O(killer) do not change them.
+  - RV(msg), RV(report) and RV(summary) cover all events that match, also those that O(limit) leaves out. RV(counts) and
+    RV(lost) cover all events in the selected time, whatever the filters O(victim), O(unit), O(container),
+    O(constraint) and O(killer) select.
+  - The module warns whenever RV(counts.unlogged) is not 0, if V(auto) could not read a source, and if no event matches
+    a filter but a similar name was killed.
   - If a compressed file is damaged, it is read up to the damage and listed in RV(lost.files). If anything else cannot
     be read, the module fails.
 seealso:
@@ -139,9 +161,19 @@ EXAMPLES = r"""
   oomguard.linux.oom_events:
   register: oom
 
-- name: Fail if a database was killed
+- name: Show them in a few lines
+  ansible.builtin.debug:
+    var: oom.report
+
+- name: Fail if a unit lost a process
   ansible.builtin.assert:
-    that: "'postgres' not in (oom.summary | map(attribute='name'))"
+    that: "'postgresql@15-main.service' not in (oom.summary | map(attribute='unit'))"
+    fail_msg: "{{ oom.msg }}"
+
+- name: Check whether a container reached its memory limit
+  oomguard.linux.oom_events:
+    container: web1
+    constraint: memcg
 
 - name: Check whether a unit lost a process in the previous boot
   oomguard.linux.oom_events:
@@ -181,6 +213,24 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: The run in one line, at most 200 characters. Times are in UTC.
+  returned: always
+  type: str
+  sample: 7 kills in 3 units since 06:00Z (boot), 930 unlogged
+report:
+  description:
+    - The matching events for a person, in at most 15 lines. Times are in UTC, with the date unless it is today's.
+    - Equal events, one after another, are one line. If that makes too many lines, all equal events are one, then all
+      kills in one unit, container or cgroup, the most frequent first. The last line counts the rest.
+    - The first lines say what the log lacks, if anything.
+    - Names that contain anything but letters, digits and a few signs are quoted. Long names are cut.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - 14:54:58Z  container web1 (69dc3709e8f3) hit its limit of 32 MiB: killed eat[982]
+    - 14:55:14-14:55:21Z  shop.service hit its own limit (20 MiB, MemoryMax) 5 times: killed eat
 events:
   description:
     - The events, in the order in which they began.
@@ -451,6 +501,53 @@ events:
           returned: always
           type: str
           sample: 0c2f6a1e-6f0b-4b5e-9d3c-2a7f8e1b4c5d
+    what:
+      description: What the event hit, for a person. It belongs to the first victim, or without one to the cgroup that
+        reached its limit.
+      returned: always
+      type: dict
+      contains:
+        unit:
+          description: The service. Null if there is none.
+          returned: always
+          type: str
+          sample: shop.service
+        container:
+          description: The full id of the container. Null if there is none.
+          returned: always
+          type: str
+          sample: 4c01db0b339c4c01db0b339c4c01db0b339c4c01db0b339c4c01db0b339caaaa
+        container_name:
+          description: The name that the container has now, as the engine or the kubelet keeps it. Null if the container
+            was removed, and for a container in the cgroup of a user or a service, which could claim any id.
+          returned: always
+          type: str
+          sample: web1
+        pod:
+          description: The uid of the Kubernetes pod. Null if there is none.
+          returned: always
+          type: str
+          sample: 0c2f6a1e-6f0b-4b5e-9d3c-2a7f8e1b4c5d
+        pod_name:
+          description: Namespace and name of the pod, as the kubelet keeps them in C(/var/log/pods). Null if it is gone.
+          returned: always
+          type: str
+          sample: shop/web-0
+        limit_kb:
+          description: The limit that was reached, in KiB. Null if no cgroup reached its limit.
+          returned: always
+          type: int
+          sample: 32768
+        text:
+          description: The event in one line, without its time.
+          returned: always
+          type: str
+          sample: "container web1 (69dc3709e8f3) hit its limit of 32 MiB: killed eat[982]"
+    own_trial:
+      description: Whether a trial of this collection made the kernel kill (M(oomguard.linux.oom_trial)).
+      returned: always
+      type: bool
+      sample: false
     victims_count:
       description: How many victims the log names. If RV(events[].victims) is shorter, the others were left out.
       returned: always
@@ -592,6 +689,11 @@ counts:
           returned: always
           type: int
           sample: 1
+    own_trials:
+      description: The kills of this collection's own trials, which are left out unless O(own_trials=true).
+      returned: always
+      type: int
+      sample: 2
     untrusted:
       description: The events whose RV(events[].trusted) is V(false).
       returned: always
@@ -603,7 +705,9 @@ counts:
       type: int
       sample: 0
 summary:
-  description: The kills by process name, the most kills first. Includes the kills of programs.
+  description:
+    - The kills of the matching events, by process name and by unit, container or cgroup, the most kills first.
+    - Includes the kills of programs. At most 1000 rows.
   returned: success
   type: list
   elements: dict
@@ -613,11 +717,46 @@ summary:
       returned: always
       type: str
       sample: hog
+    unit:
+      description: The service that they belonged to. Null if there is none.
+      returned: always
+      type: str
+      sample: shop.service
+    container:
+      description: The full id of the container that they ran in. Null if there is none.
+      returned: always
+      type: str
+      sample: 4c01db0b339c4c01db0b339c4c01db0b339c4c01db0b339c4c01db0b339caaaa
+    container_name:
+      description: The name of the container, as in RV(events[].what.container_name).
+      returned: always
+      type: str
+      sample: web1
+    cgroup:
+      description: The cgroup of the unit or container, or else their own. Null if the log does not record it.
+      returned: always
+      type: str
+      sample: /system.slice/shop.service
+    killer:
+      description: What killed them, as in RV(events[].killer).
+      returned: always
+      type: str
+      sample: kernel
     kills:
       description: How many of them died.
       returned: always
       type: int
       sample: 2
+    first:
+      description: When the first of these events began, as ISO 8601 in UTC. Null unless the log records it for all.
+      returned: always
+      type: str
+      sample: "2026-11-23T04:43:45.649722Z"
+    last:
+      description: When the last of these events began.
+      returned: always
+      type: str
+      sample: "2026-11-23T04:45:36.163472Z"
 lost:
   description: What is missing from the log.
   returned: success
@@ -667,8 +806,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
+    printable,
+    printable_name,
+    printable_values,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import gather
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query import Query
 
 
 def main() -> None:
@@ -683,8 +827,10 @@ def main() -> None:
             cursor=dict(type="str"),
             victim=dict(type="str"),
             unit=dict(type="str"),
+            container=dict(type="str"),
             constraint=dict(type="str", choices=["none", "cpuset", "memory_policy", "memcg"]),
             killer=dict(type="str", choices=["kernel", "systemd-oomd", "earlyoom", "nohang", "oomd"]),
+            own_trials=dict(type="bool", default=False),
             tasks=dict(type="bool", default=False),
             raw=dict(type="bool", default=False),
             untrusted=dict(type="bool", default=False),
@@ -696,6 +842,8 @@ def main() -> None:
         facts = gather(Query(**module.params), Procfs())
     except OomError as error:
         module.fail_json(msg=printable(str(error)))
+    for warning in facts.pop("warnings"):
+        module.warn(printable_name(warning))
     module.exit_json(changed=False, **printable_values(facts))
 
 

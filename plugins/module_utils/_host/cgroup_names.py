@@ -5,14 +5,14 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Find out from a cgroup's name what it belongs to: a systemd service, a user, a container, a pod.
+"""Find out from a cgroup's name what it belongs to: a service, a user, a container, a pod, a trial.
 
 Pure. Sources: systemd.slice(5), runc and crun (cgroup drivers cgroupfs and
 systemd), kubernetes:pkg/kubelet/cm/cgroup_manager_linux.go.
 """
 
 import re
-from typing import Iterable, Optional
+from typing import Dict, Iterable, NamedTuple, Optional
 
 # The unit names of systemd.unit(5), except names that a program would read as an option.
 UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")
@@ -34,6 +34,17 @@ _POD = re.compile(
 # Slices and service managers of users, whose cgroups below belong to the users themselves.
 _USER_PART = re.compile(r"user(?:-([0-9]{1,10})\.slice|@([0-9]{1,10})\.service)\Z")
 UNKNOWN_USER = -1
+
+# The cgroup of a trial of this collection: a slice where systemd manages the host
+# (_oom_trial/launcher.py). Its name has the pid of the module run and its start time.
+TRIAL_NAME = re.compile(r"oomguardtrial_([0-9]{1,10})_([0-9]{1,20})(\.slice)?\Z")
+
+
+class ContainerNames(NamedTuple):
+    """The names that container engines and the kubelet gave."""
+
+    containers: Dict[str, str]  # by id
+    pods: Dict[str, str]  # NAMESPACE/NAME by uid
 
 
 def unit_of(cgroups: Iterable[str]) -> Optional[str]:
@@ -91,3 +102,13 @@ def pod_of(path: str) -> Optional[str]:
     """
     match = next((match for match in map(_POD.match, path.split("/")) if match), None)
     return match.group(1).replace("_", "-") if match else None
+
+
+def trial_parent_of(path: str) -> Optional[str]:
+    """Return the cgroup in which a trial made the cgroup that this path lies in; None elsewhere.
+
+    Anybody may name an own cgroup like that of a trial, so the caller has to check the result.
+    """
+    parts = path.split("/")
+    at = next((at for at, part in enumerate(parts) if TRIAL_NAME.match(part)), None)
+    return None if at is None else "/".join(parts[:at]) or "/"

@@ -26,7 +26,7 @@ import pwd
 import re
 import socket
 import struct
-from typing import Any, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Set, Tuple
 from urllib.parse import quote
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
@@ -209,13 +209,37 @@ def _list_user_storage(uid: int) -> List[str]:
 def find_container_name(container: str, users: FrozenSet[int] = frozenset()) -> Optional[str]:
     """Return the name that an engine gave a container of this id; None if none answers in time."""
     try:
-        answer = _ask_docker(f"/containers/{quote(container)}/json", _NAME_SECONDS)
+        name = read_docker_name(container, _NAME_SECONDS)
     except AccessError:
-        answer = None
-    name = answer.get("Name") if isinstance(answer, dict) else None
-    if isinstance(name, str) and _NAME.match(name.lstrip("/")):
-        return name.lstrip("/")
+        name = None
+    if name is not None and _NAME.match(name):
+        return name
     return next((name for found, name in _list_stored_names(users) if found == container), None)
+
+
+def read_docker_name(container: str, seconds: float = DOCKER_SECONDS) -> Optional[str]:
+    """Return the name that Docker gave to the container with this id, or None.
+
+    Raises AccessError if Docker does not answer in time.
+    """
+    answer = _ask_docker(f"/containers/{quote(container)}/json", seconds, f"container={container}: ")
+    name = answer.get("Name") if isinstance(answer, dict) else None
+    return name.lstrip("/") if isinstance(name, str) else None
+
+
+def read_stored_names() -> Dict[str, str]:
+    """Return the names that podman and CRI-O gave to root's containers, by id."""
+    stored = _read_stored(_list_storage_folders(), frozenset())
+    return {container: str(names[0]) for container, names in stored if names}
+
+
+def find_engine_ids(name: str) -> Set[str]:
+    """Return the ids of root's containers with this name, also of those that do not run.
+
+    Raises AccessError if Docker does not answer in time.
+    """
+    found = {_ask_docker_for_id(name), *_find_stored(name, _list_storage_folders(), frozenset())}
+    return {container for container in found if container is not None}
 
 
 def list_container_names(procfs: Procfs) -> List[str]:

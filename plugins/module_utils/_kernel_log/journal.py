@@ -7,6 +7,7 @@
 
 """Read the systemd journal with journalctl."""
 
+import errno
 import glob
 import json
 import os
@@ -14,6 +15,8 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Program
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.denial import advise_access
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
     KILLER_UNITS,
     LONGEST_ENTRY,
@@ -99,14 +102,17 @@ class Journal:
         """
         hidden = [path for path in _find_journal_files("/") if not os.access(path, os.R_OK)]
         if hidden:  # journalctl would silently show only the other files
+            advice = advise_access(PermissionError(errno.EACCES, ""), "set source=kmsg")
             raise AccessError(
-                f"the journal cannot be read: no permission for {hidden[0]}:"
-                " use become, or join the group systemd-journal"
+                f"the journal cannot be read: no permission for {printable_name(hidden[0])}: {advice}, "
+                "or join the group systemd-journal"
             )
         try:
             program = Program(self._command + _MATCHES, self._seconds)
         except UnsupportedError as error:
-            raise UnsupportedError(f"the journal cannot be read: {error}: install journalctl, or set source") from error
+            raise UnsupportedError(
+                f"the journal cannot be read: {error}: install journalctl, or set source=kmsg, or paths for log files"
+            ) from error
         self.gap = self.end is not None
         chunks = program.chunks()
         try:
@@ -117,7 +123,10 @@ class Journal:
                     continue
                 yield from self._take(fields)
         except OomError as error:
-            raise AccessError(f"the journal cannot be read ({self._selection}): {error}") from error
+            raise AccessError(
+                f"the journal cannot be read ({self._selection}): {error}: "
+                "check it with journalctl --list-boots, or set source=kmsg for the current boot"
+            ) from error
         finally:
             chunks.close()
 

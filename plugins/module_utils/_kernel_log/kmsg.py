@@ -12,6 +12,7 @@ import select
 from typing import List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.denial import advise_access
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record, parse_kmsg_line
 
 # One read of /dev/kmsg returns one record. With all its escapes it fits
@@ -30,12 +31,13 @@ class Kmsg:
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise UnsupportedError(f"{path} does not exist: the kernel log cannot be read here") from None
+            raise UnsupportedError(
+                f"{path} does not exist, so the kernel's buffer cannot be read here: set source=journal, "
+                "or paths for log files"
+            ) from None
         except PermissionError as error:
-            raise AccessError(
-                f"{path} cannot be read ({error.strerror}): "
-                "use become, or grant CAP_SYSLOG if kernel.dmesg_restrict is 1"
-            ) from error
+            advice = advise_access(error, "grant CAP_SYSLOG if kernel.dmesg_restrict is 1, or set paths for log files")
+            raise AccessError(f"{path} cannot be read ({error.strerror}): {advice}") from error
         self.lost = 0  # records that were overwritten before they were read
         self._start = start
         self.next: Optional[int] = start  # expected number of the next record; None accepts any

@@ -13,6 +13,8 @@ import stat
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.denial import advise_access
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 
@@ -89,4 +91,5 @@ def _refuse_unreadable(error: OSError) -> None:
 
 
 def _access_error(path: str, error: OSError) -> AccessError:
-    return AccessError(f"{path} cannot be read ({error.strerror}): use become")
+    advice = advise_access(error, "make it readable, or read another source")
+    return AccessError(f"{printable_name(path)} cannot be read ({error.strerror}): {advice}")

@@ -33,6 +33,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     UnsupportedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.denial import advise_access
 
 _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"  # the first bytes of compressed files, whatever their names
 
@@ -88,13 +89,14 @@ def translate_errors(path: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise NotFoundError(f"{name} does not exist") from None
+        raise NotFoundError(f"{name} does not exist: name a file on the managed host itself") from None
     except _DECOMPRESSION_ERRORS as error:
         raise DamageError(f"{name} is truncated or damaged: {error}") from error
     except OSError as error:
         if error.errno is None:  # an error of gzip
             raise DamageError(f"{name} is truncated or damaged: {error}") from error
-        raise AccessError(f"{name} cannot be read: {error.strerror}") from error
+        advice = advise_access(error, "name a log file that can be read, or correct paths")
+        raise AccessError(f"{name} cannot be read: {error.strerror}: {advice}") from error
 
 
 class OpenFile:
@@ -148,16 +150,16 @@ def _open_regular(path: str) -> IO[bytes]:
     """Open a regular file that is not sparse; a FIFO or a device is not even opened."""
     name, raw_path = printable_name(path), bytes_of(path)
     if b"\0" in raw_path:
-        raise InputError(f"{name} is not a path: it holds a NUL byte")
+        raise InputError(f"{name} is not a path, as it holds a NUL byte: remove that")
     if os.path.realpath(raw_path).startswith(b"/proc/"):  # reading /proc/kmsg would take its records away
         raise InputError(f"{name} is in /proc, not a log file: use source=kmsg for the kernel's buffer")
     if not stat.S_ISREG(os.stat(raw_path).st_mode):
-        raise InputError(f"{name} is not a file")
+        raise InputError(f"{name} is not a file: name a file, or a glob such as /var/log/kern.log*")
     descriptor = os.open(raw_path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):  # replaced meanwhile
-            raise InputError(f"{name} is not a file")
+            raise InputError(f"{name} is not a file: name a file, or a glob such as /var/log/kern.log*")
         if status.st_size >= _SMALLEST_SPARSE and status.st_blocks * 512 * _SPARSE_RATIO < status.st_size:
             raise InputError(
                 f"{name} is sparse: {status.st_size} bytes, of which {status.st_blocks * 512} are on disk: "

@@ -11,20 +11,31 @@ Pure. The memory stays bounded, however many events a log holds.
 """
 
 import heapq
+import itertools
 import json
-from collections import Counter, deque
-from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
+from collections import Counter
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import ContainerNames
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import parse_utc
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.kill_groups import (
+    KillGroups,
+    classify_event,
+    count_victims,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import Owner, get_container_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import build_what
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 
 # The most events that may begin after an unfinished one and still be held back with it.
 # If more begin, the unfinished event is returned as it is.
 MAX_UNSETTLED = 100
 
-# The most names, and the most cgroups, whose kills are counted separately.
-# Only a forged log has more.
-MAX_NAMES = 4096
+# The most cgroups whose kills are counted separately. Only a forged log has more.
+MAX_CGROUPS = 4096
+
+# The most rows of the summary that are returned.
+MAX_ROWS = 1000
 
 # The most victims of an event that are returned. A group kill may have thousands.
 MAX_VICTIMS = 256
@@ -50,56 +61,55 @@ class Window(NamedTuple):
 
 
 class Collector:
-    """The newest events that match, and the counts of all events."""
+    """The newest events that match, the counts of all events, and the groups of those that match.
 
-    def __init__(self, window: Window, matches: Callable[[Event], bool], with_untrusted: bool, limit: int) -> None:
+    An event is counted once it can no longer be held back: at the end of its log, or when
+    MAX_UNSETTLED later ones are known.
+    """
+
+    def __init__(
+        self, window: Window, matches: Callable[[Event], bool], is_own_trial: Callable[[Event], bool], limit: int
+    ) -> None:
         self._window = window
         self._matches = matches
-        self._with_untrusted = with_untrusted
+        self._is_own_trial = is_own_trial
         self._limit = limit
         self._log = 0
-        # A heap of log, line, a number that makes the entry unique, and the event.
+        # Heaps of (log and) line, a number that makes the entry unique, and the event.
+        self._pending: List[Tuple[int, int, Event]] = []
         self._kept: List[Tuple[int, int, int, Event]] = []
-        # Line and event, whether the event matches or not.
-        self._latest: Deque[Tuple[int, Event]] = deque(maxlen=MAX_UNSETTLED)
         self._taken = 0
+        self._last_line = -1  # of this log that was counted
         self.counts: Counter[str] = Counter()
-        self._kills_by_name: Counter[Optional[str]] = Counter()
         self.kills_by_cgroup: Counter[Optional[str]] = Counter()
+        self.groups = KillGroups()
 
     def take(self, line: int, event: Event) -> None:
-        """Count one event of the current log, by its first line, and keep it if it matches."""
+        """Take one event of the current log, by its first line."""
         if not self._is_in_window(event):
             return
-        self._count(event, 1)
-        self._latest.append((line, event))
         self._taken += 1
-        if self._is_selected(event):
-            push = heapq.heappush if len(self._kept) < self._limit + MAX_UNSETTLED else heapq.heappushpop
-            push(self._kept, (self._log, line, self._taken, _cut_victims(event, MAX_VICTIMS)))
+        event = dict(event, own_trial=self._is_own_trial(event))
+        heapq.heappush(self._pending, (line, self._taken, event))
+        if len(self._pending) > MAX_UNSETTLED:
+            self._count(*heapq.heappop(self._pending))
 
     def end_log(self, boots: int, hold_from: Optional[int] = None) -> bool:
         """Finish the current log of that many boots; return whether events were held back.
 
         Held back for the next run are the events that began at the line C(hold_from) or later.
         """
-        held = hold_from is not None and self._hold_back(hold_from)
+        held = hold_from is not None and self._last_line < hold_from
+        while self._pending:
+            line, number, event = heapq.heappop(self._pending)
+            if not held or hold_from is None or line < hold_from:
+                self._count(line, number, event)
         for log, _line, _number, event in self._kept:
             if log == self._log:
                 event["boot_index"] -= boots - 1
         self._log += 1
-        self._latest.clear()
+        self._last_line = -1
         return held
-
-    def _hold_back(self, line: int) -> bool:
-        if len(self._latest) == MAX_UNSETTLED and all(number >= line for number, _event in self._latest):
-            return False
-        for number, event in self._latest:
-            if number >= line:
-                self._count(event, -1)
-        self._kept = [entry for entry in self._kept if entry[:2] < (self._log, line)]
-        heapq.heapify(self._kept)
-        return True
 
     def _is_in_window(self, event: Event) -> bool:
         if self._window.is_open():
@@ -109,31 +119,48 @@ class Collector:
             return False
         return self._window.contains(parse_utc(event["time"]))
 
-    def _is_selected(self, event: Event) -> bool:
-        return (event["trusted"] is not False or self._with_untrusted) and self._matches(event)
-
-    def _count(self, event: Event, times: int) -> None:
-        self.counts["total"] += times * self._is_selected(event)
+    def _count(self, line: int, number: int, event: Event) -> None:
+        self._last_line = max(self._last_line, line)
         if event["trusted"] is False:
-            self.counts["untrusted"] += times
-            return
-        for victim in event["victims"]:
-            for kills, name in ((self._kills_by_name, victim["name"]), (self.kills_by_cgroup, victim["cgroup"])):
-                if name in kills or len(kills) < MAX_NAMES:
-                    kills[name] += times
-        if event["killer"] == "kernel":
-            self.counts["logged_kills"] += times * event["victims_count"]
-            # In a group kill the kernel counts the chosen process twice.
-            self.counts["explained"] += times * (event["victims_count"] + (event["outcome"] == "group_kill"))
+            self.counts["untrusted"] += 1
+        else:
+            self._count_kills(event)
+        if self._matches(event):
+            self.counts["total"] += 1
+            self.groups.add(event, self._log)
+            push = heapq.heappush if len(self._kept) < self._limit else heapq.heappushpop
+            push(self._kept, (self._log, line, number, _cut_victims(event, MAX_VICTIMS)))
 
-    def select_newest(self, max_bytes: Optional[int] = None) -> List[Event]:
+    def _count_kills(self, event: Event) -> None:
+        if event["own_trial"]:
+            self.counts["own_trials"] += count_victims(event)
+        for victim in event["victims"]:
+            cgroup = victim["cgroup"]
+            if cgroup in self.kills_by_cgroup or len(self.kills_by_cgroup) < MAX_CGROUPS:
+                self.kills_by_cgroup[cgroup] += 1
+        if event["killer"] == "kernel":
+            self.counts["logged_kills"] += event["victims_count"]
+            # In a group kill the kernel counts the chosen process twice.
+            self.counts["explained"] += event["victims_count"] + (event["outcome"] == "group_kill")
+
+    def list_owners(self) -> List[Owner]:
+        """Return the owners that may need a name, those of the newest events first."""
+        owners = [classify_event(event).owner() for event in self._list_kept()[::-1]]
+        for group in self.groups.list_groups():
+            owners += [group.kind.victim, group.kind.limit]
+        owners += [row.owner for row, _kills, _span in self.groups.list_rows()]
+        return list(dict.fromkeys(owner for owner in owners if owner))
+
+    def _list_kept(self) -> List[Event]:
+        return [event for _log, _line, _number, event in sorted(self._kept, key=lambda entry: entry[:3])]
+
+    def select_newest(self, names: ContainerNames, max_bytes: Optional[int] = None) -> List[Event]:
         """Return the newest matching events, at most C(limit), in the order in which they began.
 
         With C(max_bytes) an event that does not fit into what is left of that size, as JSON, is
         skipped. The newest event is never skipped: it loses victims until it fits.
         """
-        in_order = [event for _log, _line, _number, event in sorted(self._kept, key=lambda entry: entry[:3])]
-        newest = in_order[-self._limit :]
+        newest = [dict(event, what=build_what(event, names)) for event in self._list_kept()]
         if max_bytes is None:
             return newest
         fitting: List[Event] = []
@@ -145,10 +172,22 @@ class Collector:
                 max_bytes -= size
         return fitting[::-1]
 
-    def summarize(self) -> List[Dict[str, Any]]:
-        """Return the kills by name, the most kills first."""
-        by_kills = sorted(self._kills_by_name.items(), key=lambda item: (-item[1], item[0] or ""))
-        return [dict(name=name, kills=kills) for name, kills in by_kills if kills]
+    def summarize(self, names: ContainerNames) -> List[Dict[str, Any]]:
+        """Return the kills by process name and unit, container or cgroup, the most kills first."""
+        return [
+            dict(
+                name=row.name,
+                unit=row.owner and row.owner.unit,
+                container=row.owner and row.owner.container,
+                container_name=row.owner and get_container_name(row.owner, names),
+                cgroup=row.owner and row.owner.path,
+                killer=row.killer,
+                kills=kills,
+                first=span.first,
+                last=span.last,
+            )
+            for row, kills, span in itertools.islice(self.groups.list_rows(), MAX_ROWS)
+        ]
 
 
 def _cut_victims(event: Event, most: int) -> Event:

@@ -51,7 +51,7 @@ def parse_cursor(text: str, source: str, host: str) -> Cursor:
     parts = text.split("|")
     if len(parts) != 4 or parts[0] not in _POSITIONS or not _POSITIONS[parts[0]].fullmatch(parts[2]):
         raise InputError(
-            f"cursor {text[:80]!r} was not returned by oom_events: use the cursor of an earlier run, or remove it"
+            f"cursor={text[:80]!r} was not returned by oom_events: use the cursor of an earlier run, or remove it"
         )
     cursor = Cursor(parts[0], parts[1], parts[2], parts[3].split())
     if cursor.host != host:
@@ -62,6 +62,6 @@ def parse_cursor(text: str, source: str, host: str) -> Cursor:
     if cursor.source != source:
         raise InputError(
             f"the cursor is from source={cursor.source}, but this run reads source={source}: "
-            "keep one cursor for each source"
+            f"keep one cursor for each source, or set source={cursor.source}"
         )
     return cursor

@@ -9,10 +9,16 @@
 
 import itertools
 import time
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Set
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    NotFoundError,
+    OomError,
+    UnsupportedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import oom_kills_by_cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import ContainerNames
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import (
     LogFile,
@@ -20,17 +26,31 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files i
     expand_paths,
     group_rotations,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal import Journal, has_journal
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal import JOURNALS, Journal, has_journal
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.pstore import pstore_backend, pstore_dumps
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams import Budget
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Collector, Window
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.cursor import (
     Cursor,
     format_cursor,
     parse_cursor,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import Owner
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query import (
+    Filter,
+    Query,
+    check_query,
+    describe_window,
+    parse_window,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.trial_places import TrialPlaces
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import (
+    Circumstances,
+    write_msg,
+    write_report,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import read_events
@@ -43,84 +63,51 @@ _CLOCK_BOOTTIME = 7  # time.CLOCK_BOOTTIME came with Python 3.7
 MAX_BYTES = 1 << 20
 
 
-class Query(NamedTuple):
-    """The options of the module: which events to return, and how much of each."""
-
-    source: str  # auto, journal, kmsg, pstore or file
-    paths: List[str]
-    boot: str  # current, previous, all or a boot id
-    since: Optional[str]
-    until: Optional[str]
-    cursor: Optional[str]
-    victim: Optional[str]
-    unit: Optional[str]
-    constraint: Optional[str]
-    killer: Optional[str]
-    tasks: bool
-    raw: bool
-    untrusted: bool
-    limit: int
-
-
 def gather(query: Query, procfs: Procfs, open_log: Callable[..., Kmsg] = Kmsg) -> Dict[str, Any]:
-    """Return what the module returns: events, counts, summary, losses and the next cursor.
+    """Return what the module returns, and C(warnings) for the administrator.
 
     Raises InputError for options that exclude each other, and OomError if the log cannot be read.
     """
-    query = query._replace(source=_choose_source(query))
-    _refuse_conflicts(query)
     now = time.time()
-    window = _parse_window(query, now)
     host = _read_machine_id()
-    cursor = parse_cursor(query.cursor, query.source, host) if query.cursor else None
-    reading = _Reading(query, window, cursor, now, procfs, open_log)
-    position = reading.read_source()
-    return dict(
-        reading.build_results(),
-        cursor=_next_cursor(query, host, position, reading.pstore_ids),
-        pstore_backend=pstore_backend(),
-    )
+    sources = _choose_sources(query)
+    failures: List[OomError] = []
+    for source in sources:
+        chosen = query._replace(source=source)
+        check_query(chosen)
+        cursor = parse_cursor(query.cursor, source, host) if query.cursor else None
+        reading = _Reading(chosen, parse_window(chosen, now), cursor, now, procfs, open_log, query.source == "auto")
+        try:
+            position = reading.read_source()
+        except (AccessError, UnsupportedError) as error:
+            failures.append(error)
+            continue
+        if failures:
+            reading.warnings.append(f"read source={source} instead, which may lack kills: {failures[0]}")
+        return dict(
+            reading.build_results(),
+            cursor=_next_cursor(chosen, host, position, reading.pstore_ids),
+            pstore_backend=pstore_backend(),
+            warnings=reading.warnings,
+        )
+    raise failures[0] if len(failures) == 1 else AccessError("; ".join(str(failure) for failure in failures))
 
 
-def _choose_source(query: Query) -> str:
-    """Return the source to read, which C(auto) leaves to the host."""
+def _choose_sources(query: Query) -> List[str]:
+    """Return the source to read, which C(auto) leaves to the cursor or the host.
+
+    With C(auto) there may be a second one, to read instead if the journal cannot be read.
+    """
     if query.source != "auto":
-        return query.source
+        return [query.source]
     if query.paths:
-        return "file"
-    return "journal" if has_journal() else "kmsg"
-
-
-def _refuse_conflicts(query: Query) -> None:
-    """Raise InputError for options that exclude each other."""
-    source = query.source
-    if source == "file" and not query.paths:
-        raise InputError("source=file needs paths: name at least one file")
-    if source != "file" and query.paths:
-        raise InputError(f"source={source} does not take paths: remove paths, or set source=file")
-    if source != "journal" and query.boot not in ("current", "all"):
-        raise InputError(f"boot={query.boot} needs the journal: source={source} cannot select a boot")
-    if query.limit < 1:
-        raise InputError(f"limit {query.limit} must be at least 1")
-    if query.cursor and (query.since or query.until or query.boot not in ("current", "all")):
-        raise InputError(
-            "cursor already sets where to start, and every boot since then is read: remove since, until and boot"
-        )
-    if query.cursor and source == "pstore":
-        raise InputError(
-            "source=pstore has no cursor: source=journal with a cursor also returns the new dumps of pstore"
-        )
-
-
-def _parse_window(query: Query, now: float) -> Window:
-    """Return the window of since and until; raise InputError if it is empty."""
-    window = Window(
-        parse_moment("since", query.since, now) if query.since else None,
-        parse_moment("until", query.until, now) if query.until else None,
-    )
-    if window.is_empty():
-        raise InputError(f"since={query.since} is not before until={query.until}: no event can match")
-    return window
+        return ["file"]
+    if query.cursor:
+        source = query.cursor.partition("|")[0]
+        return [source if source in ("journal", "kmsg") else "journal" if has_journal() else "kmsg"]
+    if query.boot not in ("current", "all"):
+        return ["journal"]
+    return ["journal", "kmsg"] if has_journal() else ["kmsg"]
 
 
 def _next_cursor(query: Query, host: str, position: Optional[str], pstore_ids: List[str]) -> Optional[str]:
@@ -144,6 +131,7 @@ class _Reading:
         now: float,
         procfs: Procfs,
         open_log: Callable[..., Kmsg],
+        is_auto: bool,
     ) -> None:
         self._query = query
         self._window = window
@@ -151,7 +139,10 @@ class _Reading:
         self._now = now
         self._procfs = procfs
         self._open_log = open_log
-        self._collector = Collector(window, self._matches, query.untrusted, query.limit)
+        self._is_auto = is_auto
+        self.warnings: List[str] = []
+        self._filter = Filter(query, _find_ids(query.container))
+        self._collector = Collector(window, self._filter.selects, TrialPlaces(procfs).is_own, query.limit)
         self._lost: Dict[str, Any] = dict(records=0, suppressed_reports=0, gap=False, files=[])
         self.pstore_ids: List[str] = []
 
@@ -168,6 +159,11 @@ class _Reading:
         return read[self._query.source]()
 
     def _read_journal(self) -> Optional[str]:
+        if not has_journal():
+            raise UnsupportedError(
+                f"source=journal: this host has no journal in {' or '.join(JOURNALS)}: set source=kmsg for the current "
+                "boot, or paths for log files"
+            )
         edge = REPORT_SECONDS  # a report that crosses an edge of the window is still read as a whole
         journal = Journal(
             self._query.boot,
@@ -179,7 +175,7 @@ class _Reading:
         self._lost["gap"] = journal.gap
         self._lost["records"] += journal.unreadable
         if self._cursor or self._query.boot == "all":
-            self._read_pstore()
+            self._read_pstore_too()
         return str(unfinished.at) if unfinished else journal.end
 
     def _read_kmsg(self) -> str:
@@ -198,13 +194,33 @@ class _Reading:
         self._lost["records"] += log.lost
         return f"{boot_id}:{unfinished.at if unfinished else log.next}"
 
+    def _read_pstore_too(self) -> None:
+        """Read pstore besides the journal. With source=auto it is no error if that is denied."""
+        try:
+            self._read_dumps()
+        except AccessError as error:
+            if not self._is_auto:
+                raise
+            self.pstore_ids = self._cursor.pstore_ids if self._cursor else []
+            self.warnings.append(f"pstore was not read, panics may be missing: {error}")
+
     def _read_pstore(self) -> None:
-        """Read every dump, because a dump does not name its boot.
+        """Read pstore alone. Raises UnsupportedError if it has nothing, and could have nothing."""
+        if not self._read_dumps() and pstore_backend() is None:
+            raise UnsupportedError(
+                "source=pstore: no pstore backend is loaded and there is no dump, so a panic would have left nothing: "
+                "load a backend such as ramoops or efi_pstore, or set source=journal and boot=previous"
+            )
+
+    def _read_dumps(self) -> int:
+        """Read every dump, because a dump does not name its boot, and return how many there are.
 
         An event that is kept twice is returned once, and with a cursor never again.
         """
+        dumps = 0
         known: Set[str] = set(self._cursor.pstore_ids) if self._cursor else set()
         for path, records in pstore_dumps():
+            dumps += 1
 
             def take(line: int, event: Event, path: str = path) -> None:
                 if event["id"] not in known:
@@ -213,6 +229,7 @@ class _Reading:
                 self.pstore_ids.append(event["id"])
 
             self._read(records, lambda: 0.0, take)
+        return dumps
 
     def _read_files(self) -> str:
         marks = [Mark.of(text) for text in self._cursor.position.split()] if self._cursor else []
@@ -220,7 +237,7 @@ class _Reading:
         found: Set[Mark] = set()
         budget = Budget()
         is_whole, programs = self._cursor is not None, self._query.killer != "kernel"
-        for paths in group_rotations(expand_paths(self._query.paths)):
+        for paths in group_rotations(_find_files(self._query.paths)):
             parts = [LogFile(path, marks, is_whole, programs, budget) for path in paths]
 
             def last_write(newest: LogFile = parts[-1]) -> float:
@@ -259,12 +276,28 @@ class _Reading:
     # --- the results ---------------------------------------------------------------------
 
     def build_results(self) -> Dict[str, Any]:
-        """Return events, total, truncated, counts, summary and lost."""
-        events = self._collector.select_newest(None if self._query.tasks or self._query.raw else MAX_BYTES)
-        counts = self._collector.counts
+        """Return msg, report, events, total, truncated, counts, summary and lost."""
+        collector, query = self._collector, self._query
+        names = _find_names(collector.list_owners())
+        events = collector.select_newest(names, None if query.tasks or query.raw else MAX_BYTES)
+        counts = collector.counts
         kernel_count = self._read_kernel_count()
         unlogged = None if kernel_count is None else max(0, kernel_count - counts["explained"])
+        unlogged_in = self._find_unlogged() if unlogged else []
+        today = format_utc(self._now)[:10]
+        circumstances = Circumstances(
+            window=describe_window(query, self._window, _read_boot_time(), today),
+            today=today,
+            unlogged=unlogged,
+            unlogged_in=unlogged_in,
+            lost=self._lost,
+            own_trials=0 if query.own_trials else counts["own_trials"],
+            is_filtered=query.is_filtered(),
+        )
+        self._warn(unlogged or 0, counts["total"])
         return dict(
+            msg=write_msg(collector.groups, circumstances),
+            report=write_report(collector.groups, circumstances, names),
             events=events,
             total=counts["total"],
             truncated=counts["total"] > len(events),
@@ -272,26 +305,27 @@ class _Reading:
                 vmstat_oom_kill=kernel_count,
                 logged_kills=counts["logged_kills"],
                 unlogged=unlogged,
-                unlogged_in=self._find_unlogged() if unlogged else [],
+                unlogged_in=unlogged_in,
+                own_trials=counts["own_trials"],
                 untrusted=counts["untrusted"],
                 undated=counts["undated"],
             ),
-            summary=self._collector.summarize(),
+            summary=collector.summarize(names),
             lost=self._lost,
         )
 
-    def _matches(self, event: Event) -> bool:
-        """Return whether the event passes the filters of the query."""
-        query = self._query
-        victims = event["victims"]
-        return (
-            (query.victim is None or any(victim["name"] == query.victim for victim in victims))
-            and (
-                query.unit is None or any(victim["unit"] in (query.unit, query.unit + ".service") for victim in victims)
+    def _warn(self, unlogged: int, total: int) -> None:
+        """Warn of kills that the log lacks, and of filters that select nothing."""
+        if unlogged:
+            other = "source=kmsg" if self._query.source == "journal" else "source=journal" if has_journal() else ""
+            self.warnings.append(
+                f"counts.unlogged={unlogged}: the kernel counted more kills since boot than are in "
+                f"source={self._query.source}, because lines were lost or rotated away: "
+                f"read {other + ', or ' if other else ''}the log files with paths; counts.unlogged_in lists the cgroups"
             )
-            and (query.constraint is None or event["constraint"] == query.constraint)
-            and (query.killer is None or event["killer"] == query.killer)
-        )
+        advice = None if total else self._filter.advise()
+        if advice:
+            self.warnings.append(advice)
 
     def _read_kernel_count(self) -> Optional[int]:
         """Return how many kills the kernel counted since boot.
@@ -324,6 +358,34 @@ class _Reading:
         ]
 
 
+def _find_files(patterns: List[str]) -> List[str]:
+    """Return the files that the option paths names. Raises NotFoundError if one matches none."""
+    try:
+        return expand_paths(patterns)
+    except NotFoundError as error:
+        raise NotFoundError(f"paths: {error}: name files on the managed host itself") from error
+
+
+def _find_ids(container: Optional[str]) -> FrozenSet[str]:
+    """Return the ids of the containers with this name."""
+    if not container:
+        return frozenset()
+    # The client of Docker is loaded only if it is needed.
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.container_names import find_container_ids
+
+    return frozenset(find_container_ids(container))
+
+
+def _find_names(owners: List[Owner]) -> ContainerNames:
+    """Return the names of the containers among the owners by id, and those of pods by uid."""
+    containers = list(dict.fromkeys(owner.container for owner in owners if owner.container and owner.is_named()))
+    if not containers and not any(owner.pod for owner in owners):
+        return ContainerNames({}, {})
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.container_names import read_container_names
+
+    return read_container_names(containers)
+
+
 def _mark_parts(parts: Iterable[LogFile], unfinished: Optional[Place]) -> List[Mark]:
     """Return a mark for each file of one rotated log, from which the next run reads.
 
@@ -347,6 +409,11 @@ def _read_machine_id() -> str:
             return stream.read().strip() or "none"
     except OSError:
         return "none"
+
+
+def _read_boot_time() -> float:
+    """Return when this host booted, in seconds since 1970, to the second."""
+    return round(time.time() - time.clock_gettime(_CLOCK_BOOTTIME), 0)
 
 
 def _format_wall_clock(uptime: float, boot_time: float) -> Optional[str]:

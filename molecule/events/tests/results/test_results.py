@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -77,6 +78,21 @@ def test_trust_services_in_the_journal(evidence):
     assert events[3]["victims"][0]["unit"] == "limited.service"
 
 
+def test_report_for_a_person(evidence):
+    """Each kill is one line; the kernel's victim is a unit at its own limit."""
+    settled = evidence["results"]["settled"]
+    assert re.match(r"[0-9]+ kills in 2 units since the last run", settled["msg"])
+    words = [line.partition("  ")[2] for line in settled["report"]]
+    assert [line.split("[")[0] for line in words[:2]] == ["earlyoom killed hog", "nohang killed hog"]
+    assert words[2].startswith("systemd-oomd killed thrash.service") and words[2].endswith("because of memory pressure")
+    assert words[3].startswith("limited.service hit its own limit (32 MiB, MemoryMax): killed hog[")
+    assert evidence["results"]["nothing"]["msg"] == "no kills since the last run"
+    assert [(row["killer"], row["unit"]) for row in settled["summary"] if row["unit"]] == [
+        ("systemd-oomd", "thrash.service"),
+        ("kernel", "limited.service"),
+    ]
+
+
 def test_boot_and_time(host, evidence):
     across = evidence["results"]["across"]["events"]
     assert across[1]["boot_id"] == host.file("/proc/sys/kernel/random/boot_id").content_string.strip().replace("-", "")
@@ -89,7 +105,7 @@ def test_boot_and_time(host, evidence):
     [
         (0, "the journal cannot be read (boot=0123456789abcdef0123456789abcdef): "),
         (1, "the cursor is from another host (machine id elsewhere"),
-        (2, "use become, or join the group systemd-journal"),
+        (2, "add become: true, or join the group systemd-journal"),
     ],
 )
 def test_refused_with_reason(evidence, number, words):

@@ -93,7 +93,8 @@ def test_check_mode_reads_as_well(run_module, tmp_path):
 
 
 def test_fail_on_missing_file(run_module):
-    assert run_module("oom_events", paths=["/nonexistent"])["msg"] == "/nonexistent does not exist"
+    words = "/nonexistent does not exist: name a file on the managed host itself"
+    assert run_module("oom_events", paths=["/nonexistent"])["msg"] == words
 
 
 def test_other_modules_answer_as_well(run_module):

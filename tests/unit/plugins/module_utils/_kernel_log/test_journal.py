@@ -101,7 +101,7 @@ def test_refuse_a_journal_that_is_partly_hidden(tmp_path, monkeypatch):
     monkeypatch.setattr(journal, "JOURNALS", [str(tmp_path / "log")])
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     with pytest.raises(
-        AccessError, match=r"no permission for .*system\.journal: use become, or join the group systemd-journal"
+        AccessError, match=r"no permission for .*system\.journal: set source=kmsg, or join the group systemd-journal"
     ):
         list(Journal("current").read())
 

@@ -51,7 +51,7 @@ def test_refuse_an_unreadable_folder(tmp_path, monkeypatch, dump):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "scandir", denied)
-    with pytest.raises(AccessError, match=r"sys/fs/pstore cannot be read \(Permission denied\): use become"):
+    with pytest.raises(AccessError, match=r"sys/fs/pstore cannot be read \(Permission denied\): make it readable"):
         list(pstore_dumps(str(tmp_path)))
 
 

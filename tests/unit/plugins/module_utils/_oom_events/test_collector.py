@@ -4,10 +4,13 @@
 
 """Collected events are counted, bounded, and held back while they may still change."""
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import ContainerNames
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import collector
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Collector, Window
 
 EVER = Window(None, None)
+NAMES = ContainerNames({"a" * 64: "web1"}, {})
+OTHER_KEYS = ("monotonic", "memcg", "constraint", "panic_policy", "reason", "signal", "killed_count")
 
 
 def event(pid, name="x", trusted=True, outcome="kill", time="2026-11-23T04:43:45Z", killer="kernel"):
@@ -19,15 +22,25 @@ def event(pid, name="x", trusted=True, outcome="kill", time="2026-11-23T04:43:45
         time=time,
         killer=killer,
         boot_index=0,
+        sysrq=False,
+        **dict.fromkeys(OTHER_KEYS),
     )
 
 
 def pids(collected):
-    return [event["victims"][0]["pid"] for event in collected.select_newest()]
+    return [event["victims"][0]["pid"] for event in collected.select_newest(NAMES)]
 
 
-def new_collector(limit=3, window=EVER, matches=lambda event: True, with_untrusted=False):
-    return Collector(window, matches, with_untrusted, limit)
+def kills(collected):
+    return {row["name"]: row["kills"] for row in collected.summarize(NAMES)}
+
+
+def is_trusted(event):
+    return event["trusted"] is not False
+
+
+def new_collector(limit=3, window=EVER, matches=is_trusted, is_own_trial=lambda event: False):
+    return Collector(window, matches, is_own_trial, limit)
 
 
 def test_keep_newest_by_first_line():
@@ -36,7 +49,7 @@ def test_keep_newest_by_first_line():
         collected.take(line, event(line))
     collected.end_log(1)
     assert pids(collected) == [198, 199, 300]
-    assert len(collected._kept) == 3 + collector.MAX_UNSETTLED
+    assert len(collected._kept) == 3
     assert collected.counts["total"] == 200
 
 
@@ -46,11 +59,17 @@ def test_boot_index_per_log():
     collected.end_log(3)
     collected.take(1, dict(event(2), boot_index=1))
     collected.end_log(2)
-    assert [(one["victims"][0]["pid"], one["boot_index"]) for one in collected.select_newest()] == [(1, -2), (2, 0)]
+    assert [(one["victims"][0]["pid"], one["boot_index"]) for one in collected.select_newest(NAMES)] == [
+        (1, -2),
+        (2, 0),
+    ]
 
 
 def test_count_events_that_do_not_match():
-    collected = new_collector(matches=lambda event: event["victims"][0]["name"] == "y")
+    collected = new_collector(
+        matches=lambda event: is_trusted(event) and event["victims"][0]["name"] == "y",
+        is_own_trial=lambda event: event["victims"][0]["pid"] == 1,
+    )
     for line, one in enumerate(
         [
             event(1),
@@ -61,9 +80,10 @@ def test_count_events_that_do_not_match():
         ]
     ):
         collected.take(line, one)
+    collected.end_log(1)
     assert pids(collected) == [2]
-    assert collected.counts == {"total": 1, "untrusted": 1, "logged_kills": 3, "explained": 4}
-    assert collected.summarize() == [{"name": "x", "kills": 3}, {"name": "y", "kills": 1}]
+    assert collected.counts == {"total": 1, "untrusted": 1, "logged_kills": 3, "explained": 4, "own_trials": 1}
+    assert kills(collected) == {"y": 1}
 
 
 def test_hold_back_unfinished_and_later_events():
@@ -71,7 +91,7 @@ def test_hold_back_unfinished_and_later_events():
     for line in (1, 5, 7):
         collected.take(line, event(line, str(line)))
     assert collected.end_log(1, hold_from=5)
-    assert (pids(collected), collected.counts["total"], collected.summarize()) == ([1], 1, [{"name": "1", "kills": 1}])
+    assert (pids(collected), collected.counts["total"], kills(collected)) == ([1], 1, {"1": 1})
 
 
 def test_hold_back_nothing_after_too_many_events():
@@ -79,7 +99,7 @@ def test_hold_back_nothing_after_too_many_events():
     for line in range(collector.MAX_UNSETTLED + 1):
         collected.take(line + 10, event(line))
     assert not collected.end_log(1, hold_from=5)
-    assert len(collected.select_newest()) == collector.MAX_UNSETTLED + 1
+    assert len(collected.select_newest(NAMES)) == collector.MAX_UNSETTLED + 1
 
 
 def test_window_by_first_line():
@@ -89,6 +109,7 @@ def test_window_by_first_line():
     ):
         collected.take(line, event(line, time=moment))
     collected.take(9, event(9, time=None, trusted=False))
+    collected.end_log(1)
     assert (pids(collected), collected.counts["undated"], collected.counts["total"]) == ([1, 2], 1, 2)
 
 
@@ -96,9 +117,10 @@ def test_newest_events_fit_into_max_bytes():
     collected = new_collector(limit=10)
     for line in range(10):
         collected.take(line, event(line))
-    size = len(str(event(1)).encode())
-    assert [one["victims"][0]["pid"] for one in collected.select_newest(4 * size)] == [7, 8, 9]
-    assert len(collected.select_newest(None)) == 10
+    collected.end_log(1)
+    size = len(str(collected.select_newest(NAMES)[0]).encode())
+    assert [one["victims"][0]["pid"] for one in collected.select_newest(NAMES, 4 * size)] == [7, 8, 9]
+    assert len(collected.select_newest(NAMES, None)) == 10
 
 
 def group_of(pid, size, cgroup="/x"):
@@ -111,9 +133,10 @@ def test_newest_event_is_always_returned():
     collected = new_collector()
     collected.take(1, event(1))
     collected.take(2, group_of(2, 100, "/" + "x" * 1000))
-    newest = collected.select_newest(20000)[-1]
+    collected.end_log(1)
+    newest = collected.select_newest(NAMES, 20000)[-1]
     assert (len(newest["victims"]), newest["victims"][0]["pid"], newest["victims_count"]) == (12, 2, 100)
-    (newest,) = collected.select_newest(1)
+    (newest,) = collected.select_newest(NAMES, 1)
     assert (newest["victims"], newest["victims_count"]) == ([], 100)
 
 
@@ -121,23 +144,62 @@ def test_skip_only_events_that_do_not_fit():
     collected = new_collector()
     for line, one in enumerate([event(1), group_of(2, 100), event(3)]):
         collected.take(line, one)
-    assert [one["victims"][0]["pid"] for one in collected.select_newest(1000)] == [1, 3]
+    collected.end_log(1)
+    assert [one["victims"][0]["pid"] for one in collected.select_newest(NAMES, 2000)] == [1, 3]
 
 
 def test_return_some_victims_and_count_all():
     collected = new_collector()
     collected.take(1, group_of(1, 3000))
-    (newest,) = collected.select_newest()
+    collected.end_log(1)
+    (newest,) = collected.select_newest(NAMES)
     assert (len(newest["victims"]), newest["victims_count"]) == (collector.MAX_VICTIMS, 3000)
-    assert (collected.counts["logged_kills"], collected.summarize()) == (3000, [{"name": "x", "kills": 3000}])
-    collected.end_log(1, hold_from=1)
-    assert (collected.counts["logged_kills"], collected.summarize(), collected.select_newest()) == (0, [], [])
+    assert (collected.counts["logged_kills"], kills(collected)) == (3000, {"x": 3000})
 
 
-def test_forged_names_are_bounded(monkeypatch):
-    monkeypatch.setattr(collector, "MAX_NAMES", 2)
+def test_what_is_held_back_is_not_counted():
     collected = new_collector()
-    for line, name in enumerate("abca"):
+    collected.take(1, group_of(1, 3000))
+    assert collected.end_log(1, hold_from=1)
+    assert (collected.counts["logged_kills"], kills(collected), collected.select_newest(NAMES)) == (0, {}, [])
+
+
+def test_forged_cgroups_are_bounded(monkeypatch):
+    monkeypatch.setattr(collector, "MAX_CGROUPS", 2)
+    monkeypatch.setattr(collector, "MAX_ROWS", 1)
+    collected = new_collector()
+    for line, name in enumerate("abcaa"):
         collected.take(line, event(line, name))
-    assert collected.summarize() == [{"name": "a", "kills": 2}, {"name": "b", "kills": 1}]
-    assert collected.counts["logged_kills"] == 4
+    collected.end_log(1)
+    assert collected.kills_by_cgroup == {"/a": 3, "/b": 1}
+    assert (kills(collected), collected.counts["logged_kills"]) == ({"a": 3}, 5)
+
+
+def test_summary_by_container_and_killer():
+    docker = f"/system.slice/docker-{'a' * 64}.scope"
+    collected = new_collector()
+    for line, one in enumerate(
+        [group_of(1, 2, docker), group_of(1, 1, "/system.slice/x.service/y"), dict(event(3), killer="earlyoom")]
+    ):
+        collected.take(line, one)
+    collected.end_log(1)
+    assert [owner.path for owner in collected.list_owners()] == ["/x", "/system.slice/x.service", docker]
+    moment = "2026-11-23T04:43:45Z"
+    assert collected.summarize(NAMES) == [
+        dict(
+            name="x",
+            unit=unit,
+            container=container,
+            container_name=container and "web1",
+            cgroup=cgroup,
+            killer=killer,
+            kills=number,
+            first=moment,
+            last=moment,
+        )
+        for unit, container, cgroup, killer, number in [
+            (None, "a" * 64, docker, "kernel", 2),
+            ("x.service", None, "/system.slice/x.service", "kernel", 1),
+            (None, None, "/x", "earlyoom", 1),
+        ]
+    ]

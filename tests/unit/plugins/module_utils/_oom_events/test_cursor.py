@@ -31,7 +31,7 @@ def test_format_and_parse(cursor, text):
 
 
 REFUSED = {
-    "not a cursor": ("hello", "cursor 'hello' was not returned by oom_events"),
+    "not a cursor": ("hello", "cursor='hello' was not returned by oom_events"),
     "unknown source": ("pstore|here|x|", "was not returned by oom_events"),
     "position of another form": ("kmsg|here|junk|", "was not returned by oom_events"),
     "position too long": (f"kmsg|here|{BOOT}:{chr(57) * 5000}|", "was not returned by oom_events"),

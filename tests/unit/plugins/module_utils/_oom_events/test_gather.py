@@ -10,14 +10,22 @@ import os
 import time
 
 import pytest
+from event_lines import DOCKER, ID, POD, SHOP, kmsg, report, stamped
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    InputError,
+    NotFoundError,
+    UnsupportedError,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._host import container_names
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import files, pstore
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import expand_paths
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, parse_kmsg_line
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams import Budget
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query import Query
 
 HEADER = "x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0"
 
@@ -58,14 +66,16 @@ def query(**changes):
         cursor=None,
         victim=None,
         unit=None,
+        container=None,
         constraint=None,
         killer=None,
+        own_trials=False,
         tasks=False,
         raw=False,
         untrusted=False,
         limit=100,
     )
-    return gather.Query(**dict(defaults, **changes))
+    return Query(**dict(defaults, **changes))
 
 
 def test_count_forged_kill_and_leave_it_out():
@@ -75,9 +85,10 @@ def test_count_forged_kill_and_leave_it_out():
     assert facts["counts"]["untrusted"] >= 1
     assert {event["trusted"] for event in facts["events"]} <= {True}
     everything = gather.gather(query(limit=100000, untrusted=True), Procfs())
-    assert everything["total"] == facts["total"] + facts["counts"]["untrusted"]
-    assert everything["events"][-1]["victims"][0]["name"] == "forged"
-    assert everything["events"][-1]["time"].endswith("Z")
+    forged = [event for event in everything["events"] if event["trusted"] is False]
+    assert len(forged) == everything["counts"]["untrusted"]
+    assert "forged" in [victim["name"] for event in forged for victim in event["victims"]]
+    assert forged[-1]["time"].endswith("Z")
 
 
 def test_paths_and_globs(tmp_path):
@@ -87,7 +98,7 @@ def test_paths_and_globs(tmp_path):
     assert expand_paths([b, str(tmp_path / "*.log")]) == [b, a]
     facts = gather.gather(query(paths=[str(tmp_path / "*.log")], limit=1), Procfs())
     assert (facts["total"], facts["truncated"], facts["events"][0]["source"]) == (2, True, b)
-    assert facts["summary"] == [{"name": "x", "kills": 2}]
+    assert [(row["name"], row["kills"]) for row in facts["summary"]] == [("x", 2)]
     assert facts["counts"]["unlogged"] is None
 
 
@@ -120,16 +131,22 @@ EVENTS = [
         (dict(unit="mariadb"), [7]),
         (dict(unit="mariadb.service"), [7]),
         (dict(unit="app"), []),
+        (dict(container="0123456789ab"), [8]),
+        (dict(container="ba9876543210"), []),
         (dict(constraint="none"), [7, 8]),
         (dict(constraint="memcg"), []),
         (dict(killer="kernel", victim="mariadbd"), [7]),
     ],
 )
-def test_filters_do_not_change_counts(tmp_path, filters, pids):
+def test_filters_select_events_summary_and_report(tmp_path, filters, pids):
     (tmp_path / "j").write_text("".join(json.dumps(entry) + "\n" for entry in EVENTS))
     facts = gather.gather(query(paths=[str(tmp_path / "j")], **filters), Procfs())
     assert [event["victims"][0]["pid"] for event in facts["events"]] == pids
     assert (facts["total"], facts["counts"]["logged_kills"]) == (len(pids), 2)
+    assert sum(row["kills"] for row in facts["summary"]) == len(pids)
+    matching = "matching kill" if filters else "kill"
+    assert facts["msg"].startswith(f"{len(pids) or 'no'} {matching}")
+    assert len(facts["report"]) == max(len(pids), 1)
 
 
 def test_panic_kept_twice_is_one_event(tmp_path, monkeypatch, proc, dump):
@@ -256,15 +273,25 @@ def test_kmsg_cursor_and_gap_after_reboot():
             victim["pid"] for event in facts["events"] for victim in event["victims"] if victim["name"] == name
         ], facts
 
+    def read_until(cursor):
+        """Read again while a kill by another program holds back later events."""
+        for _turn in range(100):
+            pids, facts = read(cursor)
+            if 2 in pids:
+                break
+            time.sleep(0.1)
+        return pids, facts
+
     write(1)
     pids, facts = read(None)
     assert pids[-1] == 1
     write(2)
-    pids, facts = read(facts["cursor"])
-    assert (pids, facts["lost"]["gap"], facts["counts"]["vmstat_oom_kill"]) == ([2], False, None)
+    pids, facts = read_until(facts["cursor"])
+    # With an unfinished kill of another program, the first run leaves more to the next one.
+    assert (pids[-1], facts["lost"]["gap"], facts["counts"]["vmstat_oom_kill"]) == (2, False, None)
     assert read(facts["cursor"])[0] == []
     source, host, position, pstore_ids = facts["cursor"].split("|")
-    pids, facts = read("|".join([source, host, "0" * 32 + position[32:], pstore_ids]))
+    pids, facts = read_until("|".join([source, host, "0" * 32 + position[32:], pstore_ids]))
     assert (pids[-1], facts["lost"]["gap"]) == (2, True)
 
 
@@ -375,14 +402,14 @@ def test_thousand_events_stay_below_a_mebibyte(tmp_path):
     [
         (dict(source="file"), "needs paths"),
         (dict(source="kmsg", paths=["/x"]), "does not take"),
-        (dict(limit=0), "limit 0"),
+        (dict(limit=0), "limit=0 is too small"),
         (dict(source="kmsg", boot="previous"), "boot=previous needs the journal"),
         (dict(since="1h"), "since=1h is not a time"),
         (dict(since="-1h", until="-2h"), "since=-1h is not before until=-2h"),
         (dict(source="kmsg", cursor="x", since="-1h"), "cursor already sets where to start"),
         (dict(source="journal", cursor="x", boot="previous"), "cursor already sets where to start"),
         (dict(source="pstore", cursor="x"), "source=pstore has no cursor"),
-        (dict(source="kmsg", cursor="hello"), "cursor 'hello' was not returned by oom_events"),
+        (dict(source="kmsg", cursor="hello"), "cursor='hello' was not returned by oom_events"),
         (dict(source="kmsg", cursor="kmsg|x|junk|"), "was not returned by oom_events"),
         (
             dict(source="kmsg", cursor="kmsg|elsewhere|" + "0" * 32 + ":7|"),
@@ -445,6 +472,7 @@ def test_entries_that_cannot_be_read_are_lost(tmp_path, monkeypatch):
     program.write_text(f"#!/bin/sh\necho '{json.dumps(ENTRY)}'\nprintf '{{\"MESSAGE\": \"cut'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(gather, "has_journal", lambda: True)
     facts = gather.gather(query(source="journal"), Procfs())
     assert ([event["trusted"] for event in facts["events"]], facts["lost"]["records"]) == ([True], 1)
 
@@ -455,3 +483,217 @@ def test_any_moment(tmp_path, moment):
     for edge in ("since", "until"):
         facts = gather.gather(query(paths=[str(tmp_path / "kern.log")], limit=10**400, **{edge: moment}), Procfs())
         assert (facts["total"], facts["counts"]["undated"]) == (0, 1)
+
+
+# --- sources that cannot be read -----------------------------------------------------
+
+
+@pytest.fixture
+def no_journal(monkeypatch):
+    monkeypatch.setattr(gather, "has_journal", lambda: False)
+
+
+@pytest.fixture
+def hidden_journal(monkeypatch):
+    def deny(_journal):
+        raise AccessError("the journal cannot be read: no permission")
+
+    monkeypatch.setattr(gather, "has_journal", lambda: True)
+    monkeypatch.setattr(gather.Journal, "read", deny)
+
+
+class RingBuffer:
+    """Stands in for /dev/kmsg with given lines: the real one has what other programs write."""
+
+    lost = 0
+    next = 0
+
+    def __init__(self, lines):
+        self._records = [parse_kmsg_line(line).record for line in lines]
+
+    def __call__(self, start):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_unused):
+        pass
+
+    def read(self):
+        return self._records
+
+
+@pytest.mark.usefixtures("no_journal")
+@pytest.mark.parametrize("options", [dict(source="journal"), dict(boot="previous")])
+def test_no_journal_is_an_error(options):
+    with pytest.raises(UnsupportedError, match=r"this host has no journal in .*: set source=kmsg .*, or paths"):
+        gather.gather(query(**options), Procfs())
+
+
+@pytest.mark.usefixtures("no_journal")
+def test_auto_reads_kmsg_without_a_journal():
+    facts = gather.gather(query(), Procfs(), RingBuffer(kmsg([report()])))
+    assert (facts["cursor"].partition("|")[0], facts["total"]) == ("kmsg", 1)
+    assert not any("instead" in warning for warning in facts["warnings"])
+
+
+@pytest.mark.usefixtures("hidden_journal")
+def test_auto_warns_of_a_journal_that_cannot_be_read():
+    facts = gather.gather(query(), Procfs(), RingBuffer(kmsg([report()])))
+    assert (facts["cursor"].partition("|")[0], facts["total"]) == ("kmsg", 1)
+    assert facts["warnings"][0] == (
+        "read source=kmsg instead, which may lack kills: the journal cannot be read: no permission"
+    )
+
+
+@pytest.mark.usefixtures("hidden_journal")
+def test_fail_with_both_reasons():
+    def deny(start):
+        raise AccessError("/dev/kmsg cannot be read: add become: true")
+
+    with pytest.raises(AccessError, match=r"the journal cannot .*; /dev/kmsg cannot be read: add become: true"):
+        gather.gather(query(), Procfs(), deny)
+    with pytest.raises(AccessError, match=r"^/dev/kmsg cannot be read"):
+        gather.gather(query(source="kmsg"), Procfs(), deny)
+
+
+@pytest.mark.usefixtures("hidden_journal")
+@pytest.mark.parametrize("options", [dict(source="journal"), dict(boot="previous"), dict(cursor="journal|HOST|s=1|")])
+def test_nothing_replaces_a_journal_that_was_asked_for(options):
+    if "cursor" in options:
+        options = dict(cursor=options["cursor"].replace("HOST", gather._read_machine_id()))
+    with pytest.raises(AccessError, match="no permission"):
+        gather.gather(query(**options), Procfs(), RingBuffer([]))
+
+
+@pytest.mark.usefixtures("hidden_journal")
+def test_auto_follows_the_cursor():
+    host = gather._read_machine_id()
+    facts = gather.gather(query(cursor=f"kmsg|{host}|{'0' * 32}:7|"), Procfs(), RingBuffer([]))
+    assert facts["cursor"].startswith("kmsg|")
+    with pytest.raises(InputError, match="was not returned by oom_events"):
+        gather.gather(query(cursor="junk"), Procfs())
+
+
+def test_pstore_without_anything(tmp_path, monkeypatch, dump):
+    monkeypatch.setattr(pstore, "PSTORE", [str(tmp_path)])
+    monkeypatch.setattr(gather, "pstore_backend", lambda: None)
+    with pytest.raises(UnsupportedError, match=r"no pstore backend is loaded .*: load a backend such as ramoops"):
+        gather.gather(query(source="pstore"), Procfs())
+    dump(tmp_path, "dmesg-ramoops-0", panic("10.0"), 9)
+    assert gather.gather(query(source="pstore"), Procfs())["total"] == 1
+
+
+def test_pstore_with_a_backend_may_be_empty(tmp_path, monkeypatch):
+    monkeypatch.setattr(pstore, "PSTORE", [str(tmp_path)])
+    monkeypatch.setattr(gather, "pstore_backend", lambda: "ramoops")
+    assert gather.gather(query(source="pstore"), Procfs())["msg"] == "no kills in pstore"
+
+
+@pytest.mark.parametrize("source", ["auto", "journal"])
+def test_pstore_denied_beside_the_journal(monkeypatch, source):
+    def deny():
+        raise AccessError("/sys/fs/pstore cannot be read")
+
+    monkeypatch.setattr(gather, "has_journal", lambda: True)
+    monkeypatch.setattr(gather.Journal, "read", lambda _journal: iter([]))
+    monkeypatch.setattr(gather, "pstore_dumps", deny)
+    cursor = f"journal|{gather._read_machine_id()}|s=1|abc"
+    if source == "journal":
+        with pytest.raises(AccessError, match="/sys/fs/pstore cannot be read"):
+            gather.gather(query(source=source, cursor=cursor), Procfs())
+        return
+    facts = gather.gather(query(cursor=cursor), Procfs())
+    assert facts["warnings"] == ["pstore was not read, panics may be missing: /sys/fs/pstore cannot be read"]
+    assert facts["cursor"] == cursor
+
+
+def test_missing_files():
+    for path in ("/nonexistent/kern.log", "/nonexistent/*"):
+        with pytest.raises(NotFoundError, match=r"name .* on the managed host itself"):
+            gather.gather(query(paths=[path]), Procfs())
+
+
+# --- what a person is told -----------------------------------------------------------
+
+
+def read_reports(tmp_path, reports, **changes):
+    (tmp_path / "kern.log").write_text("\n".join(stamped(reports, step=60)) + "\n")
+    return gather.gather(query(paths=[str(tmp_path / "kern.log")], **changes), Procfs())
+
+
+TRIAL = "/oomguardtrial_123_4567.slice"
+
+
+def test_own_trials_are_left_out(tmp_path):
+    reports = [report(), report(7, "oomguard-hog", limit=TRIAL, task=TRIAL + "/oomguardtrial_123_4567_0_hog.service")]
+    facts = read_reports(tmp_path, reports)
+    assert [event["own_trial"] for event in facts["events"]] == [False]
+    assert (facts["total"], facts["counts"]["own_trials"], facts["counts"]["logged_kills"]) == (1, 1, 2)
+    assert [row["name"] for row in facts["summary"]] == ["eat"]
+    assert facts["msg"].endswith("kern.log, 1 kill of own trials left out")
+    facts = read_reports(tmp_path, reports, own_trials=True)
+    assert [event["own_trial"] for event in facts["events"]] == [False, True]
+    assert "left out" not in facts["msg"] and facts["report"][-1].endswith("(a trial of oomguard.linux)")
+
+
+def test_names_of_containers_are_looked_up_once(tmp_path, monkeypatch):
+    asked = []
+
+    def find(containers):
+        asked.append(list(containers))
+        return gather.ContainerNames({ID: "web1"}, {})
+
+    monkeypatch.setattr(container_names, "read_container_names", find)
+    facts = read_reports(tmp_path, [report(limit=DOCKER), report(limit=DOCKER), report()])
+    assert asked == [[ID]]
+    assert [event["what"]["container_name"] for event in facts["events"]] == ["web1", "web1", None]
+    assert facts["summary"][0]["container_name"] == "web1"
+    assert "container web1 (69dc3709e8f3) hit its limit of 20 MiB 2 times: killed eat" in facts["report"][0]
+    read_reports(tmp_path, [report()])
+    assert len(asked) == 1
+    read_reports(tmp_path, [report(limit=POD), report(limit=f"/user.slice/user-1000.slice/docker-{ID}.scope")])
+    assert asked[1:] == [[]]  # pods have names, too; a user's claim is not looked up
+
+
+def test_filter_by_the_name_of_a_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(container_names, "find_container_ids", {"web1": {ID}, "web2": set()}.get)
+    facts = read_reports(tmp_path, [report(limit=DOCKER), report()], container="web1")
+    assert [event["what"]["container"] for event in facts["events"]] == [ID]
+    facts = read_reports(tmp_path, [report(limit=DOCKER), report()], container="web2")
+    assert (facts["total"], len(facts["warnings"])) == (0, 1)
+    assert facts["warnings"][0].startswith("container=web2: no container engine of this host knows that name")
+
+
+def test_warn_of_a_similar_unit(tmp_path):
+    facts = read_reports(tmp_path, [report()], unit="shpo")
+    assert (facts["total"], facts["warnings"]) == (
+        0,
+        ["unit=shpo matches no kill, but shop.service was killed: set unit to that name if you meant it"],
+    )
+
+
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_warn_whenever_kills_are_unlogged(monkeypatch, proc, has_journal):
+    monkeypatch.setattr(gather, "has_journal", lambda: has_journal)
+    proc.write("vmstat", "oom_kill 3\n")
+    proc.write("sys/kernel/random/boot_id", "0" * 32)
+    monkeypatch.setattr(gather, "oom_kills_by_cgroup", lambda _procfs: {SHOP: 2})
+    facts = gather.gather(query(source="kmsg"), proc.procfs, RingBuffer(kmsg([report()])))
+    [warning] = facts["warnings"]
+    assert warning.startswith("counts.unlogged=2: the kernel counted more kills since boot than are in source=kmsg")
+    assert ("read source=journal, or the log files with paths" in warning) is has_journal
+    assert "the log files with paths; counts.unlogged_in lists the cgroups" in warning
+    assert facts["msg"].endswith(", 2 unlogged")
+    assert facts["report"][0] == "2 kills since boot are not in the log, among them in shop.service (1)"
+    facts = gather.gather(query(source="kmsg"), proc.procfs, RingBuffer(kmsg([report(pid) for pid in (1, 2, 3)])))
+    assert (facts["counts"]["unlogged"], facts["warnings"]) == (0, [])
+
+
+def test_summary_and_report_cover_what_limit_leaves_out(tmp_path):
+    facts = read_reports(tmp_path, [report(pid) for pid in range(1, 301)], limit=1)
+    assert (len(facts["events"]), facts["total"], facts["summary"][0]["kills"]) == (1, 300, 300)
+    assert facts["report"] == [
+        "2026-11-28 14:00:00-18:59:00Z  shop.service hit its own limit (20 MiB, MemoryMax) 300 times: killed eat"
+    ] or facts["report"][0].startswith("14:00:00-18:59:00Z  shop.service")
