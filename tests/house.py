@@ -20,6 +20,7 @@ SHARED = {"module_utils/_errors", "module_utils/_host"}
 LOG = {"module_utils/_kernel_log", "module_utils/_oom_parser"}
 FOLDERS_OF_MODULES = {
     "oom_events": "module_utils/_oom_events",
+    "oom_info": "module_utils/_oom_info",
     "oom_policy": "module_utils/_sysctl",
     "oom_score_adj": "module_utils/_oom_score_adj",
     "oom_trial": "module_utils/_oom_trial",
@@ -31,6 +32,7 @@ ARROWS = {
     "module_utils/_kernel_log": SHARED,
     "module_utils/_oom_parser": SHARED | {"module_utils/_kernel_log"},
     "module_utils/_oom_events": SHARED | LOG,
+    "module_utils/_oom_info": SHARED,
     "module_utils/_oom_score_adj": SHARED,
     "module_utils/_oom_trial": SHARED | LOG,
     "module_utils/_sysctl": SHARED,
