@@ -16,12 +16,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness i
     Footprint,
     choose_rule,
     compute_badness,
-    show_score,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import ReportAssembler
 
 PAGE_KB = 4
+NO_LIMIT_KB = 1 << 50
 INIT = 1
 
 
@@ -31,11 +31,9 @@ class Verdict(NamedTuple):
     path: str
     release: str
     chosen: int  # the pid that the kernel chose; up to 5.0 a child of it may have died
-    best: int
-    badness: int  # of the chosen one, in pages
-    behind: int  # pages that the chosen one is behind the best
+    best: int  # the highest badness, in pages
+    behind: int  # how much less the chosen one has
     rows: int
-    shown: tuple  # score in the log, and as computed; None where the log has none
 
 
 def read_reports(path):
@@ -61,27 +59,28 @@ def find_number(pattern, text, default=0):
 def find_total(report, text):
     """Return the pages that the killer could take from."""
     if report.usage:
-        swap = find_number(r"swap: usage \d+kB, limit (\d+)kB", text)
-        return (report.usage.limit_kb + min(swap, 1 << 40)) // PAGE_KB
+        swap_kb = find_number(r"(?<!\+)swap: usage \d+kB, limit (\d+)kB", text)
+        both_kb = find_number(r"memory\+swap: usage \d+kB, limit (\d+)kB", text, report.usage.limit_kb)
+        swap_kb += both_kb - report.usage.limit_kb
+        # No limit: as much as the host has swap, which this report does not show.
+        return (report.usage.limit_kb + (swap_kb if swap_kb < NO_LIMIT_KB else 0)) // PAGE_KB
     ram = find_number(r"(\d+) pages RAM", text) - find_number(r"(\d+) pages reserved", text)
     return ram + find_number(r"Total swap = (\d+)kB", text) // PAGE_KB
 
 
-def judge_table(path, report):
-    """Return the verdict on one table."""
+def compute_table(report):
+    """Return the badness in pages of every process of a table that could be killed, by pid."""
     text = "\n".join(report.raw)
-    # The kernel prints its release next to "tainted".
-    release = re.search(r"(?:Not tainted|Tainted:[ A-Z]*?) +(\d+\.\d+\S*)", text).group(1)
-    rule, total = choose_rule(release), find_total(report, text)
+    rule, total = choose_rule(find_release(text)), find_total(report, text)
     badness = {}
     for row in report.rows:
         values = dict(zip(report.columns, row.rest.split(None, len(report.columns) - 1)))
         numbers = {name: int(value) for name, value in values.items() if name != "name"}
-        tables = numbers["pgtables_bytes"] // (PAGE_KB << 10) if "pgtables_bytes" in numbers else numbers.get("nr_ptes", 0)
+        bytes_of_tables = numbers.get("pgtables_bytes")
         task = Footprint(
             numbers["rss"],
             numbers.get("swapents", 0),
-            tables,
+            numbers.get("nr_ptes", 0) if bytes_of_tables is None else bytes_of_tables // (PAGE_KB << 10),
             numbers.get("nr_pmds", 0),
             numbers["oom_score_adj"],
             root=False,  # a table does not show capabilities, and not root's uid
@@ -89,19 +88,21 @@ def judge_table(path, report):
         points = compute_badness(rule, task, total)
         if points is not None and numbers["tgid"] != INIT:
             badness[numbers["tgid"]] = points
+    return badness
+
+
+def find_release(text):
+    """Return the kernel's release, which it prints next to "tainted"."""
+    return re.search(r"(?:Not tainted|Tainted:[ A-Z]*?) +(\d+\.\d+\S*)", text).group(1)
+
+
+def judge_table(path, report):
+    """Return the verdict on one table."""
+    badness = compute_table(report)
     chosen = report.announcement.pid if report.announcement else report.kills[0].pid
     best = max(badness.values())
-    logged = report.announcement.score if report.announcement else None
-    return Verdict(
-        path,
-        release,
-        chosen,
-        max(pid for pid, points in badness.items() if points == best),
-        badness.get(chosen, 0),
-        best - badness.get(chosen, 0),
-        len(report.rows),
-        (logged, show_score(rule, badness[chosen], total)) if logged is not None and chosen in badness else None,
-    )
+    release = find_release("\n".join(report.raw))
+    return Verdict(path, release, chosen, best, best - badness.get(chosen, 0), len(report.rows))
 
 
 def judge_log(path):

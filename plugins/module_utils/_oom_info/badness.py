@@ -48,7 +48,7 @@ class BadnessRule(NamedTuple):
     floor: Optional[int] = 1  # the lowest badness; None: it may be negative
     last_wins: bool = False  # of equal processes the last one is killed, else the first one
     kills_child: bool = False  # a child with its own memory may be killed instead of the process
-    # /proc/PID/stat has the counters that the killer reads, else /proc/PID/status has them. None: either may.
+    # The killer reads the counters of /proc/PID/stat, else those of status. None: not known which.
     approximate: Optional[bool] = True
 
 
@@ -68,7 +68,7 @@ RULES: Tuple[Tuple[Version, BadnessRule], ...] = (
     ((6, 19), _SIGNED._replace(approximate=None)),
     # 9066e5cfb73c "mm, oom: make the calculation of oom badness more accurate"
     ((5, 9), _SIGNED),
-    # Only leaders are compared since the walk over a cgroup skips other threads, and ">=" prefers the later.
+    # The walk over a cgroup skips all threads but the leader, and of equal ones takes the later.
     ((5, 3), _LAST_WINS),
     # bbbe48029720 "mm, oom: remove 'prefer children over parent' heuristic"
     ((5, 1), _NO_CHILD),
@@ -88,8 +88,8 @@ RULES: Tuple[Tuple[Version, BadnessRule], ...] = (
     ((2, 6, 36), _FIRST),
 )
 
-# Kernels of Red Hat and its rebuilds have the rules of a later version than their number says. That of 8 prints the
-# messages of 5.4 (no "sacrifice child"), 9 starts from 5.14.
+# Kernels of Red Hat and its rebuilds, by release, and the version whose rules they have. Some took
+# later rules than their number says: that of 8, 4.18, prints the messages of 5.4.
 RED_HAT = {6: (2, 6, 36), 7: (3, 10), 8: (5, 3), 9: (5, 14), 10: (6, 12)}
 
 
@@ -128,7 +128,7 @@ def is_signed(score: int, shown: int) -> Optional[bool]:
 
 
 def compute_badness(rule: BadnessRule, task: Footprint, total: int) -> Optional[int]:
-    """Return a process's badness in pages, or by the oldest rule in thousandths; None if it is immune.
+    """Return a process's badness in pages, by the oldest rule in thousandths; None if immune.
 
     C(total) is all memory that the killer may take from, in pages.
     """

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The kernel's arithmetic, by version; expected values are those of its own logs where they are named."""
+"""The kernel's arithmetic, by version, against scores that kernels logged."""
 
 import pytest
+
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import (
     RULES,
     Footprint,

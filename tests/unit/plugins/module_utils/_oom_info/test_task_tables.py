@@ -49,5 +49,7 @@ def test_a_wrong_rule_would_be_seen(monkeypatch):
     """With the sign of scores turned around, the raised victims are no longer first."""
     import task_tables
 
-    monkeypatch.setattr(task_tables, "compute_badness", lambda _rule, task, total: task.rss - task.score * total // 1000)
+    monkeypatch.setattr(
+        task_tables, "compute_badness", lambda _rule, task, total: task.rss - task.score * total // 1000
+    )
     assert [verdict for path in LOGS for verdict in judge_log(path) if verdict.behind]
