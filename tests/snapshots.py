@@ -6,7 +6,7 @@
 
 import itertools
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.memory_limits import MemoryCgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import CgroupMemory
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import choose_rule
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import HostMemory, Snapshot, Task
 
@@ -62,13 +62,14 @@ def host_with(*tasks, cgroups=(), release="6.1.0", **facts):
         release=release,
         rule=choose_rule(release),
         page_kb=4,
+        cpus=2,
         host=facts.pop("host", HOST),
         tasks={one.pid: one for one in tasks},
         cgroups={one.path: one for one in cgroups},
-        cgroup_version=2,
+        cgroup_version=facts.pop("cgroup_version", 2),
         **facts,
     )
 
 
 def limited(path, limit_kb, usage_kb=0, **facts):
-    return MemoryCgroup(path, limit_kb, usage_kb=usage_kb, **facts)
+    return CgroupMemory(path, limit_kb, usage_kb=usage_kb, **facts)

@@ -13,7 +13,7 @@ on the way up trips first. Source: mm/memcontrol.c:try_charge_memcg, mem_cgroup_
 
 from typing import List, NamedTuple, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.memory_limits import MemoryCgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import CgroupMemory
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import (
     ROOT_CGROUP,
     Snapshot,
@@ -36,7 +36,7 @@ class Domain(NamedTuple):
     swap_room_kb: int
     reclaim_kb: int  # page cache in room_kb
     total_kb: int  # what oom_score_adj is a share of
-    cgroup: Optional[MemoryCgroup] = None
+    cgroup: Optional[CgroupMemory] = None
 
     @property
     def is_host(self) -> bool:
@@ -81,7 +81,7 @@ def measure_host(snapshot: Snapshot) -> Domain:
     )
 
 
-def measure_cgroup(snapshot: Snapshot, cgroup: MemoryCgroup) -> Domain:
+def measure_cgroup(snapshot: Snapshot, cgroup: CgroupMemory) -> Domain:
     """Return a cgroup that has a limit as a domain."""
     limit = cgroup.limit_kb or 0
     host = snapshot.host

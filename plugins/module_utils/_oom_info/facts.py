@@ -13,7 +13,7 @@ Sizes are in KiB.
 
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.memory_limits import MemoryCgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import CgroupMemory
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import BadnessRule
 
 INIT = 1
@@ -71,8 +71,9 @@ class Snapshot(NamedTuple):
     rule: Optional[BadnessRule]  # None: none is known for this release
     page_kb: int
     host: HostMemory
+    cpus: int
     tasks: Dict[int, Task]  # by pid
-    cgroups: Dict[str, MemoryCgroup]  # by path, with every cgroup above one that has processes
+    cgroups: Dict[str, CgroupMemory]  # by path, with every cgroup above one that has processes
     cgroup_version: Optional[int]  # None: no memory controller is mounted
     panic_on_oom: int = 0
     kills_allocating_task: bool = False
@@ -94,3 +95,30 @@ def list_upwards(path: str) -> List[str]:
 def is_below(path: str, ancestor: str) -> bool:
     """Return whether a cgroup is this one or below it."""
     return ancestor == ROOT_CGROUP or (path + "/").startswith(ancestor + "/")
+
+
+class UserKiller(NamedTuple):
+    """A program that kills before the kernel has to."""
+
+    name: str
+    unit: str
+    active: bool
+    reads_scores: bool
+
+
+class PinnedUnit(NamedTuple):
+    """A service with a drop-in of this collection that gives it a score."""
+
+    unit: str
+    score: int  # of the drop-in
+    after_restart: Optional[int]  # by all files of the unit
+    oom_policy: Optional[str]
+    main_pid: int  # 0 if it does not run
+    control_group: str
+
+
+class UnitFacts(NamedTuple):
+    """What systemd and its files show."""
+
+    killers: List[UserKiller]
+    pinned: List[PinnedUnit]

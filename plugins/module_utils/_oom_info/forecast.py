@@ -17,20 +17,22 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness i
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain, find_domain
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.ranking import (
-    Candidate,
     Ranking,
+    Suspect,
     find_victims,
     make_key,
     rank_tasks,
     weigh,
 )
 
+_CHARGED_PAGES = 64  # MEMCG_CHARGE_BATCH of include/linux/memcontrol.h
+
 
 class Death(NamedTuple):
     """The next victim."""
 
-    victim: Candidate
-    group: List[Candidate]  # the processes that die with it
+    victim: Suspect
+    group: List[Suspect]  # the processes that die with it
     certain: bool
     margin_kb: Optional[int]  # by how much it is worse than the next one; None if it is the only one
 
@@ -38,13 +40,14 @@ class Death(NamedTuple):
 class Growth(NamedTuple):
     """What happens if one process goes on growing until it dies, or nothing else is left."""
 
-    grower: Candidate
+    grower: Suspect
     domain: Domain
-    victim: Optional[Candidate]  # the first one that dies; None if nothing can be killed
+    victim: Optional[Suspect]  # the first one that dies; None if nothing can be killed
     itself: bool
-    collateral: List[Candidate]  # what dies before the grower, or with it, in that order
+    collateral: List[Suspect]  # what dies before the grower, or with it, in that order
     certain: bool  # of the first victim
-    margin_kb: Optional[int]
+    margin_kb: Optional[int]  # by how much the first victim is worse than the next process
+    slack_kb: int = 0  # what the margin must exceed to be certain
 
 
 def find_instead(snapshot: Snapshot, domain: Domain) -> Optional[str]:
@@ -105,8 +108,8 @@ class Forecast:
         collateral, itself = _kill_until(ranking, grower, others)
         if not itself and not collateral:
             return nobody
-        certain, margin = _compare(ranking, grower, others)
-        return Growth(grower, domain, grower if itself else collateral[0], itself, collateral, certain, margin)
+        certain, margin, slack = _compare(ranking, grower, others)
+        return Growth(grower, domain, grower if itself else collateral[0], itself, collateral, certain, margin, slack)
 
     def _kills_whoever_asks(self, domain: Domain) -> bool:
         """Return whether the kernel kills the process that asks for memory.
@@ -116,13 +119,13 @@ class Forecast:
         return domain.is_host and self.snapshot.kills_allocating_task
 
 
-def _kill_until(ranking: Ranking, grower: Candidate, others: List[Candidate]) -> Tuple[List[Candidate], bool]:
+def _kill_until(ranking: Ranking, grower: Suspect, others: List[Suspect]) -> Tuple[List[Suspect], bool]:
     """Return what else dies until the grower does, and whether the grower is the first victim.
 
     A death leaves private memory and page tables, which the grower takes. Shared memory stays.
     """
     dead: Set[int] = set()
-    collateral: List[Candidate] = []
+    collateral: List[Suspect] = []
     grown_kb = grower.likely_rss_kb + ranking.domain.room_kb
     is_first = True
     for other in others:
@@ -145,39 +148,55 @@ def _kill_until(ranking: Ranking, grower: Candidate, others: List[Candidate]) ->
     return collateral + [one for one in victims if one is not grower and one.task.pid not in dead], is_itself
 
 
-def _compare(ranking: Ranking, grower: Candidate, others: List[Candidate]) -> Tuple[bool, Optional[int]]:
-    """Return whether the first victim is certain, and by how much it is worse than the next one."""
+def _compare(ranking: Ranking, grower: Suspect, others: List[Suspect]) -> Tuple[bool, Optional[int], int]:
+    """Return whether the first victim is certain, by how much it is worse, and the slack."""
     rivals = [_Bounds(one, one.low_kb, one.badness_kb, one.high_kb) for one in others]
     if not grower.skipped:
         rivals.append(_bound_growth(ranking, grower))
     rivals.sort(key=lambda one: make_key(ranking.rule, one.candidate.task, one.likely_kb), reverse=True)
     first, rest = rivals[0], rivals[1:]
     if not rest:
-        return not ranking.is_blurred, None
+        return not ranking.is_blurred, None, 0
     names_another = ranking.rule.kills_child and find_victims(ranking, first.candidate)[0] is not first.candidate
     slack = ranking.slack_kb(first.candidate, rest[0].candidate)
     is_clear = first.low_kb - slack > max(one.high_kb for one in rest)
-    return is_clear and not names_another and not ranking.is_blurred, first.likely_kb - rest[0].likely_kb
+    certain = is_clear and not names_another and not ranking.is_blurred
+    return certain, first.likely_kb - rest[0].likely_kb, slack
 
 
 class _Bounds(NamedTuple):
     """The badness of a process when memory has run out."""
 
-    candidate: Candidate
+    candidate: Suspect
     low_kb: int
     likely_kb: int
     high_kb: int
 
 
-def _bound_growth(ranking: Ranking, grower: Candidate) -> _Bounds:
+def _bound_growth(ranking: Ranking, grower: Suspect) -> _Bounds:
     """Return the badness of a process that took all memory that was left."""
     domain, task = ranking.domain, grower.task
     # In a cgroup some page cache may stay, such as dirty pages. On the host the slack covers that.
     least_room_kb = domain.room_kb - (0 if domain.is_host else domain.reclaim_kb)
+    most_room_kb = domain.room_kb + _find_hidden_room(ranking)
     least_kb = task.rss_kb - min(task.file_kb, domain.reclaim_kb) - (task.shmem_kb if domain.swap_room_kb else 0)
     return _Bounds(
         grower,
         weigh(ranking, task, least_kb + least_room_kb),
         weigh(ranking, task, grower.likely_rss_kb + domain.room_kb),
-        weigh(ranking, task, task.rss_kb + domain.room_kb),
+        weigh(ranking, task, task.rss_kb + most_room_kb),
     )
+
+
+def _find_hidden_room(ranking: Ranking) -> int:
+    """Return what a cgroup may have left in addition, in KiB.
+
+    Each CPU has charged some pages in advance, and caches of the kernel can be reclaimed, too.
+    Source: mm/memcontrol.c:consume_stock, drain_all_stock.
+    """
+    cgroup, snapshot = ranking.domain.cgroup, ranking.snapshot
+    if cgroup is None:
+        return 0
+    page_tables_kb = sum(one.task.pgtables_kb for one in [*ranking.candidates, *ranking.skipped])
+    caches_kb = cgroup.kernel_kb - (page_tables_kb if snapshot.cgroup_version == 1 else 0)
+    return _CHARGED_PAGES * snapshot.page_kb * snapshot.cpus + max(0, caches_kb)

@@ -33,7 +33,7 @@ _SLACK_PAGES = 64
 _HOST_SLACK_PERCENT = 2  # of RAM
 
 
-class Candidate(NamedTuple):
+class Suspect(NamedTuple):
     """A process with its badness, in KiB, once memory has run out."""
 
     task: Task
@@ -50,14 +50,14 @@ class Ranking(NamedTuple):
     snapshot: Snapshot
     domain: Domain
     rule: BadnessRule
-    candidates: List[Candidate]
-    skipped: List[Candidate]
+    candidates: List[Suspect]
+    skipped: List[Suspect]
 
-    def find(self, pid: int) -> Optional[Candidate]:
+    def find(self, pid: int) -> Optional[Suspect]:
         """Return the candidate with this pid, chosen or not."""
         return next((one for one in [*self.candidates, *self.skipped] if one.task.pid == pid), None)
 
-    def slack_kb(self, first: Candidate, second: Candidate) -> int:
+    def slack_kb(self, first: Suspect, second: Suspect) -> int:
         """Return how far apart two processes must be to keep their order for certain."""
         slack = _SLACK_PAGES * self.snapshot.page_kb + first.task.counter_error_kb + second.task.counter_error_kb
         return slack + (self.snapshot.host.total_kb * _HOST_SLACK_PERCENT // 100 if self.domain.is_host else 0)
@@ -133,12 +133,12 @@ def _find_level(sizes: List[int], amount: int) -> int:
     return 0
 
 
-def _judge(ranking: Ranking, task: Task, reclaimed_kb: int) -> Candidate:
+def _judge(ranking: Ranking, task: Task, reclaimed_kb: int) -> Suspect:
     domain = ranking.domain
     amount = domain.reclaim_kb if domain.is_host else reclaimed_kb
     least = task.rss_kb - min(task.file_kb, amount) - (task.shmem_kb if domain.swap_room_kb else 0)
     likely = task.rss_kb - reclaimed_kb
-    return Candidate(
+    return Suspect(
         task,
         weigh(ranking, task, likely),
         weigh(ranking, task, least),
@@ -158,7 +158,7 @@ def _why_skipped(snapshot: Snapshot, task: Task) -> Optional[str]:
     return None
 
 
-def find_victims(ranking: Ranking, chosen: Candidate) -> List[Candidate]:
+def find_victims(ranking: Ranking, chosen: Suspect) -> List[Suspect]:
     """Return what dies if the kernel chooses this process: it, a child of it, or its group.
 
     The first one is the process that the log names.
@@ -170,7 +170,7 @@ def find_victims(ranking: Ranking, chosen: Candidate) -> List[Candidate]:
     return [victim, *(one for one in ranking.candidates if one is not victim and is_below(one.task.cgroup, group))]
 
 
-def _find_child(ranking: Ranking, parent: Candidate) -> Optional[Candidate]:
+def _find_child(ranking: Ranking, parent: Suspect) -> Optional[Suspect]:
     """Return the worst child; up to 5.0 it was killed instead, if it has its own memory."""
     return next((one for one in ranking.candidates if one.task.parent == parent.task.pid), None)
 

@@ -18,9 +18,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
     MAX_CGROUPS,
     Hierarchy,
     memory_hierarchy,
+    read_cgroup_memory,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import CgroupMemory
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
-from ansible_collections.oomguard.linux.plugins.module_utils._host.memory_limits import MemoryCgroup, read_memory_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.task_memory import TaskMemory, parse_task_memory
@@ -58,6 +59,7 @@ def take_snapshot(procfs: Procfs, release: Optional[str] = None, cgroups: Iterab
         rule=rule,
         page_kb=_PAGE_KB,
         host=_read_host(procfs),
+        cpus=os.cpu_count() or 1,
         tasks=tasks,
         cgroups=_read_cgroups(hierarchy, {*cgroups, *(task.cgroup for task in tasks.values())}),
         cgroup_version=hierarchy.version if hierarchy else None,
@@ -165,7 +167,7 @@ def _parse_cgroups(text: bytes, hierarchy: Optional[Hierarchy]) -> Tuple[str, Tu
 # --- cgroups and the host -------------------------------------------------------------
 
 
-def _read_cgroups(hierarchy: Optional[Hierarchy], paths: Iterable[str]) -> Dict[str, MemoryCgroup]:
+def _read_cgroups(hierarchy: Optional[Hierarchy], paths: Iterable[str]) -> Dict[str, CgroupMemory]:
     """Return the cgroups with these paths and those above them, as far as they can be read."""
     if hierarchy is None:
         return {}
@@ -173,7 +175,7 @@ def _read_cgroups(hierarchy: Optional[Hierarchy], paths: Iterable[str]) -> Dict[
     wanted: List[str] = sorted({above for path in paths for above in list_upwards(path) if "/.." not in path})
     found = {}
     for path in wanted[:MAX_CGROUPS]:
-        cgroup = read_memory_cgroup(hierarchy.directory(path), path, hierarchy.version)
+        cgroup = read_cgroup_memory(hierarchy.directory(path), path, hierarchy.version)
         if cgroup is not None:
             found[path] = cgroup
     return found

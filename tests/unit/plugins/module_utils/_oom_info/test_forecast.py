@@ -200,3 +200,22 @@ def test_a_domain_is_ranked_once(monkeypatch):
 def test_swap_is_room_too():
     host = HOST._replace(swap_kb=8 * GIB, swap_free_kb=8 * GIB)
     assert grow(task("hog", MIB), task("daemon", 4 * GIB), host=host)[:2] == ("hog", True)
+
+
+@pytest.mark.parametrize(
+    "version, kernel_kb, certain",
+    [(2, 0, True), (2, 2 * MIB, False), (1, 2 * MIB, True), (1, 4 * MIB, False)],
+)
+def test_caches_of_the_kernel_may_be_room(version, kernel_kb, certain):
+    """On version 1 page tables are in the same counter, and cannot be reclaimed."""
+    cgroup = limited("/a", 100 * MIB, 90 * MIB, kernel_kb=kernel_kb)
+    hog, rival = task("hog", MIB, cgroup="/a"), task("rival", 11 * MIB, pte_kb=2 * MIB, cgroup="/a")
+    assert grow(hog, rival, cgroups=[cgroup], cgroup_version=version)[::3] == ("rival", certain)
+
+
+def test_what_each_cpu_charged_in_advance_may_be_room():
+    cgroup = limited("/a", 100 * MIB, 90 * MIB)
+    hog = task("hog", MIB, cgroup="/a")
+    rival = task("rival", 11 * MIB + 64 * 4 + 2 * 64 * 4, cgroup="/a")
+    assert grow(hog, rival, cgroups=[cgroup])[::3] == ("rival", False)
+    assert grow(hog, rival._replace(anon_kb=0, rss_kb=rival.rss_kb + 4), cgroups=[cgroup])[::3] == ("rival", True)
