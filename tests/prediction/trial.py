@@ -24,7 +24,7 @@ import task_tables
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy, own_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import find_domain
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import order_domains
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.snapshot import take_snapshot
 
@@ -192,7 +192,7 @@ def predict(grower, kind):
     snapshot = take_snapshot(Procfs())
     forecast = Forecast(snapshot, snapshot.rule)
     if kind == "shared":
-        domain = find_domain(snapshot, snapshot.tasks[grower].cgroup)
+        domain = order_domains(snapshot, snapshot.tasks[grower].cgroup)[0]
         found = forecast.predict_next(domain)
         return Forecasted(found.victim.task.pid, domain.path, found.certain)
     growth = forecast.predict_growth(grower)
@@ -235,7 +235,7 @@ def run_trial(dice, program, kind, name, record, can_lower):
 
 
 def judge(kind, forecasted, pids, records):
-    """Compare a forecast with what the kernel logged; None if it printed no table of the tasks.
+    """Compare a forecast with what the kernel logged; None without the whole table of tasks.
 
     It prints at most ten in five seconds, and other kills on this machine count, too.
     """
@@ -248,6 +248,8 @@ def judge(kind, forecasted, pids, records):
         return None
     died = report.kills[0].pid
     badness = task_tables.compute_table(report)
+    if {died, forecasted.pid} - set(badness):  # lines were lost
+        return None
     gap_kb = (badness[died] - badness[forecasted.pid]) * task_tables.PAGE_KB
     domain = report.summary.memcg if report.summary else None
     return Result(kind, forecasted.pid, died, domain == forecasted.domain, forecasted.certain, gap_kb)

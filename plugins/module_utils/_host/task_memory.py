@@ -10,7 +10,7 @@
 Pure. Sources: proc_pid_status(5), fs/proc/task_mmu.c:task_mem, fs/proc/array.c:proc_pid_status.
 """
 
-from typing import Dict, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import text_of
 
@@ -34,23 +34,21 @@ class TaskMemory(NamedTuple):
 
 def parse_task_memory(status: bytes) -> Optional[TaskMemory]:
     """Parse the content of /proc/PID/status; None for a task without memory, such as a zombie."""
-    # The kernel escapes a line feed in the name, so each line is the kernel's own.
-    fields = dict([line.partition(b":\t")[::2] for line in status.split(b"\n")])
-    rss = fields.get(b"VmRSS")
-    if rss is None:
+    rss = _find(status, b"\nVmRSS:\t")
+    if not rss:
         return None
-    anon = fields.get(b"RssAnon")
+    anon = _find(status, b"\nRssAnon:\t")
     return TaskMemory(
-        int(fields[b"Uid"].split(None, 2)[1]),
-        int(rss[:-3]),
-        int((rss if anon is None else anon)[:-3]),
-        _size(fields, b"RssFile"),
-        _size(fields, b"RssShmem"),
-        _size(fields, b"VmSwap"),
-        _size(fields, b"VmPTE"),
-        _size(fields, b"VmPMD"),
-        bool(int(fields.get(b"CapEff", b"0"), 16) >> CAP_SYS_ADMIN & 1),
-        text_of(fields.get(b"Mems_allowed_list", b"")),
+        int(_find(status, b"\nUid:\t").split(None, 2)[1]),
+        _parse_size(rss),
+        _parse_size(anon or rss),
+        _parse_size(_find(status, b"\nRssFile:\t")),
+        _parse_size(_find(status, b"\nRssShmem:\t")),
+        _parse_size(_find(status, b"\nVmSwap:\t")),
+        _parse_size(_find(status, b"\nVmPTE:\t")),
+        _parse_size(_find(status, b"\nVmPMD:\t")),
+        bool(int(_find(status, b"\nCapEff:\t") or b"0", 16) >> CAP_SYS_ADMIN & 1),
+        text_of(_find(status, b"\nMems_allowed_list:\t")),
     )
 
 
@@ -59,6 +57,18 @@ def has_other_threads(status: bytes) -> bool:
     return b"\nThreads:\t1\n" not in status and b"\nThreads:\t0\n" not in status
 
 
-def _size(fields: Dict[bytes, bytes], key: bytes) -> int:
-    value = fields.get(key)
-    return 0 if value is None else int(value[:-3])  # the unit is always " kB"
+def _find(status: bytes, key: bytes) -> bytes:
+    """Return the rest of the line that begins with the key; empty without such a line.
+
+    The kernel escapes a line feed in the name, so each line is the kernel's own. To search is much
+    faster than to split all lines of thousands of processes.
+    """
+    start = status.find(key)
+    if start < 0:
+        return b""
+    start += len(key)
+    return status[start : status.find(b"\n", start)]
+
+
+def _parse_size(value: bytes) -> int:
+    return int(value[:-3]) if value else 0  # the unit is always " kB"

@@ -13,8 +13,6 @@ Pure. Each suggestion is tried in the same forecast before it is made.
 from typing import NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import BadnessRule
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast, Growth
 
 _STEP = 10
@@ -28,19 +26,17 @@ class Advice(NamedTuple):
     grower_score: Optional[int]
 
 
-def advise(snapshot: Snapshot, rule: BadnessRule, growth: Growth) -> Optional[Advice]:
+def advise(forecast: Forecast, growth: Growth) -> Optional[Advice]:
     """Return what would make the grower die itself; None if it does, or nothing can die."""
     if growth.itself or growth.victim is None:
         return None
-    # One step of a score is this much memory. What the grower lacks is the margin, and the slack.
-    unit_kb = max(1, growth.domain.total_kb // 1000)
-    lacking = ((growth.margin_kb or 0) + growth.slack_kb) // unit_kb + 1
-    steps = -(-lacking // _STEP) * _STEP
+    page_kb = forecast.snapshot.page_kb
+    one_kb = max(1, growth.domain.total_kb // page_kb // 1000) * page_kb  # what a score of 1 is worth
+    steps = -(-(forecast.measure_lack(growth) + 1) // (one_kb * _STEP)) * _STEP
     grower, victim = growth.grower.task, growth.victim.task
 
     def works(pid: int, score: int) -> bool:
-        changed = Forecast(snapshot.with_scores({pid: score}), rule)
-        return changed.predict_growth(grower.pid).itself
+        return forecast.with_scores({pid: score}).predict_growth(grower.pid).itself
 
     lower = max(_LOWEST, victim.score - steps)
     higher = min(SCORE_MAX, max(grower.score, _LOWEST) + steps)

@@ -47,10 +47,10 @@ class Domain(NamedTuple):
         return "the host" if self.is_host else f"cgroup {self.path}"
 
 
-def find_domain(snapshot: Snapshot, path: str) -> Domain:
-    """Return the domain whose memory runs out first if a process in this cgroup grows."""
-    domains = [measure_host(snapshot), *list_limits(snapshot, path)]
-    return min(domains, key=lambda domain: domain.room_kb)
+def order_domains(snapshot: Snapshot, path: str) -> List[Domain]:
+    """Return the domains of a process in this cgroup, the one with the least room first."""
+    domains = [*list_limits(snapshot, path), measure_host(snapshot)]
+    return sorted(domains, key=lambda domain: domain.room_kb)
 
 
 def find_limit(snapshot: Snapshot, path: str) -> Optional[Domain]:

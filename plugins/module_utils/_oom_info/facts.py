@@ -85,6 +85,15 @@ class Snapshot(NamedTuple):
         changed = {pid: self.tasks[pid]._replace(score=score) for pid, score in scores.items() if pid in self.tasks}
         return self._replace(tasks={**self.tasks, **changed})
 
+    def with_groups(self, groups: Mapping[str, bool]) -> "Snapshot":
+        """Return the snapshot with other cgroups whose processes die together, by path.
+
+        Version 1 has no such cgroups.
+        """
+        known = [path for path in groups if path in self.cgroups and self.cgroup_version == 2]
+        changed = {path: self.cgroups[path]._replace(oom_group=groups[path]) for path in known}
+        return self._replace(cgroups={**self.cgroups, **changed})
+
 
 def list_upwards(path: str) -> List[str]:
     """Return a cgroup and those above it, without the root."""

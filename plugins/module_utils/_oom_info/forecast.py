@@ -11,16 +11,19 @@ Pure: a snapshot in, an answer out. While one process grows, the victim is that 
 that is first now. A prediction is certain only if the bounds of the two do not overlap.
 """
 
-from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+import itertools
+from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import BadnessRule
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain, find_domain
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain, order_domains
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.ranking import (
     Ranking,
     Suspect,
     find_victims,
     make_key,
+    measure_slack,
     rank_tasks,
     weigh,
 )
@@ -47,7 +50,6 @@ class Growth(NamedTuple):
     collateral: List[Suspect]  # what dies before the grower, or with it, in that order
     certain: bool  # of the first victim
     margin_kb: Optional[int]  # by how much the first victim is worse than the next process
-    slack_kb: int = 0  # what the margin must exceed to be certain
 
 
 def find_instead(snapshot: Snapshot, domain: Domain) -> Optional[str]:
@@ -70,6 +72,10 @@ class Forecast:
         self._rule = rule
         self._rankings: Dict[str, Ranking] = {}
 
+    def with_scores(self, scores: Mapping[int, int]) -> "Forecast":
+        """Return the forecast as if processes had other scores, by pid."""
+        return Forecast(self.snapshot.with_scores(scores), self._rule)
+
     def rank(self, domain: Domain) -> Ranking:
         """Return the ranking of a domain."""
         if domain.path not in self._rankings:
@@ -88,28 +94,40 @@ class Forecast:
         victim, *group = find_victims(ranking, first)
         if rival is None:
             return Death(victim, group, not ranking.is_blurred, None)
-        is_clear = first.low_kb - ranking.slack_kb(first, rival) > max(
-            (one.high_kb for one in ranking.candidates[1:]), default=0
-        )
+        is_clear = first.low_kb - ranking.slack_kb(first, rival) > ranking.find_highest(first)
         certain = is_clear and not ranking.is_blurred and not (ranking.rule.kills_child and victim is not first)
         return Death(victim, group, certain, first.badness_kb - rival.badness_kb)
 
     def predict_growth(self, pid: int) -> Growth:
         """Return who dies if this process goes on growing until it meets the first limit."""
-        domain = find_domain(self.snapshot, self.snapshot.tasks[pid].cgroup)
+        domain, *others = order_domains(self.snapshot, self.snapshot.tasks[pid].cgroup)
         ranking = self.rank(domain)
-        grower = next(one for one in [*ranking.candidates, *ranking.skipped] if one.task.pid == pid)
+        grower = ranking.find(pid)
         nobody = Growth(grower, domain, None, False, [], False, None)
         if find_instead(self.snapshot, domain):
             return nobody
         if self._kills_whoever_asks(domain) and not grower.skipped:
             return nobody._replace(victim=grower, itself=True, certain=True)
-        others = [one for one in ranking.candidates if one is not grower]
-        collateral, itself = _kill_until(ranking, grower, others)
+        collateral, itself = _kill_until(ranking, grower)
         if not itself and not collateral:
             return nobody
-        certain, margin, slack = _compare(ranking, grower, others)
-        return Growth(grower, domain, grower if itself else collateral[0], itself, collateral, certain, margin, slack)
+        certain, margin = _compare(ranking, grower)
+        certain = certain and not any(self._may_trip_first(other, ranking) for other in others)
+        return Growth(grower, domain, grower if itself else collateral[0], itself, collateral, certain, margin)
+
+    def _may_trip_first(self, other: Domain, ranking: Ranking) -> bool:
+        """Return whether a domain with more room may still run out of memory first."""
+        error_kb = measure_slack(self.snapshot, other) + _find_hidden_room(ranking)
+        return other.room_kb - ranking.domain.room_kb < error_kb
+
+    def measure_lack(self, growth: Growth) -> int:
+        """Return how much worse the grower must be to die in place of the victim, in KiB."""
+        ranking, grower, victim = self.rank(growth.domain), growth.grower, growth.victim
+        if victim is None:
+            return 0
+        task = grower.task._replace(score=max(grower.task.score, SCORE_MIN + 1))
+        grown_kb = weigh(ranking, task, grower.likely_rss_kb + growth.domain.room_kb)
+        return max(0, victim.badness_kb - grown_kb) + ranking.slack_kb(grower, victim)
 
     def _kills_whoever_asks(self, domain: Domain) -> bool:
         """Return whether the kernel kills the process that asks for memory.
@@ -119,7 +137,7 @@ class Forecast:
         return domain.is_host and self.snapshot.kills_allocating_task
 
 
-def _kill_until(ranking: Ranking, grower: Suspect, others: List[Suspect]) -> Tuple[List[Suspect], bool]:
+def _kill_until(ranking: Ranking, grower: Suspect) -> Tuple[List[Suspect], bool]:
     """Return what else dies until the grower does, and whether the grower is the first victim.
 
     A death leaves private memory and page tables, which the grower takes. Shared memory stays.
@@ -128,8 +146,8 @@ def _kill_until(ranking: Ranking, grower: Suspect, others: List[Suspect]) -> Tup
     collateral: List[Suspect] = []
     grown_kb = grower.likely_rss_kb + ranking.domain.room_kb
     is_first = True
-    for other in others:
-        if other.task.pid in dead:
+    for other in ranking.candidates:
+        if other is grower or other.task.pid in dead:
             continue
         grown = make_key(ranking.rule, grower.task, weigh(ranking, grower.task, grown_kb))
         if not grower.skipped and grown > make_key(ranking.rule, other.task, other.badness_kb):
@@ -148,26 +166,27 @@ def _kill_until(ranking: Ranking, grower: Suspect, others: List[Suspect]) -> Tup
     return collateral + [one for one in victims if one is not grower and one.task.pid not in dead], is_itself
 
 
-def _compare(ranking: Ranking, grower: Suspect, others: List[Suspect]) -> Tuple[bool, Optional[int], int]:
-    """Return whether the first victim is certain, by how much it is worse, and the slack."""
+def _compare(ranking: Ranking, grower: Suspect) -> Tuple[bool, Optional[int]]:
+    """Return whether the first victim is certain, and by how much it is worse than the next one."""
+    others = list(itertools.islice((one for one in ranking.candidates if one is not grower), 2))
     rivals = [_Bounds(one, one.low_kb, one.badness_kb, one.high_kb) for one in others]
     if not grower.skipped:
         rivals.append(_bound_growth(ranking, grower))
-    rivals.sort(key=lambda one: make_key(ranking.rule, one.candidate.task, one.likely_kb), reverse=True)
+    rivals.sort(key=lambda one: make_key(ranking.rule, one.suspect.task, one.likely_kb), reverse=True)
     first, rest = rivals[0], rivals[1:]
     if not rest:
-        return not ranking.is_blurred, None, 0
-    names_another = ranking.rule.kills_child and find_victims(ranking, first.candidate)[0] is not first.candidate
-    slack = ranking.slack_kb(first.candidate, rest[0].candidate)
-    is_clear = first.low_kb - slack > max(one.high_kb for one in rest)
-    certain = is_clear and not names_another and not ranking.is_blurred
-    return certain, first.likely_kb - rest[0].likely_kb, slack
+        return not ranking.is_blurred, None
+    names_another = ranking.rule.kills_child and find_victims(ranking, first.suspect)[0] is not first.suspect
+    slack = ranking.slack_kb(first.suspect, rest[0].suspect)
+    highest = max(ranking.find_highest(first.suspect, grower), *(one.high_kb for one in rest))
+    certain = first.low_kb - slack > highest and not names_another and not ranking.is_blurred
+    return certain, first.likely_kb - rest[0].likely_kb
 
 
 class _Bounds(NamedTuple):
     """The badness of a process when memory has run out."""
 
-    candidate: Suspect
+    suspect: Suspect
     low_kb: int
     likely_kb: int
     high_kb: int

@@ -11,6 +11,8 @@ Pure. What the kernel finds then is not what is there now: page cache was reclai
 process has a badness that is likely, and bounds. Source: mm/oom_kill.c, mm/vmscan.c.
 """
 
+import heapq
+import itertools
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN
@@ -52,37 +54,47 @@ class Ranking(NamedTuple):
     rule: BadnessRule
     candidates: List[Suspect]
     skipped: List[Suspect]
+    highest: List[Suspect]  # the three that can have the most
+    is_blurred: bool  # nothing is certain: not all is seen, or swap is not what it seems
 
-    def find(self, pid: int) -> Optional[Suspect]:
-        """Return the candidate with this pid, chosen or not."""
-        return next((one for one in [*self.candidates, *self.skipped] if one.task.pid == pid), None)
+    def find(self, pid: int) -> Suspect:
+        """Return the process with this pid, which must be in the domain."""
+        return next(one for one in itertools.chain(self.candidates, self.skipped) if one.task.pid == pid)
+
+    def find_highest(self, *others: Suspect) -> int:
+        """Return the most that any process but these (two at most) can have."""
+        return next((one.high_kb for one in self.highest if one not in others), 0)
 
     def slack_kb(self, first: Suspect, second: Suspect) -> int:
         """Return how far apart two processes must be to keep their order for certain."""
-        slack = _SLACK_PAGES * self.snapshot.page_kb + first.task.counter_error_kb + second.task.counter_error_kb
-        return slack + (self.snapshot.host.total_kb * _HOST_SLACK_PERCENT // 100 if self.domain.is_host else 0)
+        counter_error_kb = first.task.counter_error_kb + second.task.counter_error_kb
+        return measure_slack(self.snapshot, self.domain) + counter_error_kb
 
-    @property
-    def is_blurred(self) -> bool:
-        """Return whether nothing is certain: not all is seen, or swap is not what it seems."""
-        snapshot = self.snapshot
-        has_nodes = len({task.nodes for task in snapshot.tasks.values()}) > 1
-        return bool(
-            snapshot.hidden or (snapshot.host.zram and self.domain.swap_room_kb) or (has_nodes and self.domain.is_host)
-        )
+
+def measure_slack(snapshot: Snapshot, domain: Domain) -> int:
+    """Return by how much what is held in a domain may change while memory runs out, in KiB."""
+    host_kb = snapshot.host.total_kb * _HOST_SLACK_PERCENT // 100 if domain.is_host else 0
+    return _SLACK_PAGES * snapshot.page_kb + host_kb
 
 
 def rank_tasks(snapshot: Snapshot, domain: Domain, rule: BadnessRule) -> Ranking:
     """Return the ranking of a domain."""
     tasks = [task for pid, task in snapshot.tasks.items() if is_member(snapshot, pid, domain)]
     reclaimed = find_reclaimed(domain, tasks)
-    ranking = Ranking(snapshot, domain, rule, [], [])
+    ranking = Ranking(snapshot, domain, rule, [], [], [], _is_blurred(snapshot, domain))
     for task in tasks:
         one = _judge(ranking, task, reclaimed[task.pid])
         (ranking.skipped if one.skipped else ranking.candidates).append(one)
     ranking.candidates.sort(key=lambda one: make_key(rule, one.task, one.badness_kb), reverse=True)
     ranking.skipped.sort(key=lambda one: one.task.rss_kb, reverse=True)
+    ranking.highest.extend(heapq.nlargest(3, ranking.candidates, key=lambda one: one.high_kb))
     return ranking
+
+
+def _is_blurred(snapshot: Snapshot, domain: Domain) -> bool:
+    if snapshot.hidden or (snapshot.host.zram and domain.swap_room_kb):
+        return True
+    return domain.is_host and len({task.nodes for task in snapshot.tasks.values()}) > 1
 
 
 def make_key(rule: BadnessRule, task: Task, badness_kb: int) -> Tuple[int, int, int]:

@@ -262,10 +262,11 @@ def _explain_no_victim(snapshot: Snapshot, domain: Domain) -> str:
 
 def describe_growth(growth: Growth, advice: Optional[Advice], snapshot: Snapshot) -> str:
     """Return what happens if a process goes on growing, as one sentence."""
-    start = f"If {describe_task(growth.grower.task)} goes on growing,"
+    where = "" if growth.domain.is_host else f" in {growth.domain}"
+    start = f"If {describe_task(growth.grower.task)} goes on growing{where},"
     if growth.victim is None:
         instead = find_instead(snapshot, growth.domain)
-        end = {"panic": "the host panics", "hang": f"the processes of {growth.domain} wait for ever"}
+        end = {"panic": "the host panics", "hang": "the processes there wait for ever"}
         return f"{start} {end.get(instead or '', 'nothing can be killed')}."
     likely = "" if growth.certain else "probably "
     margin = "" if growth.margin_kb is None else f" (margin {format_kb(growth.margin_kb)})"

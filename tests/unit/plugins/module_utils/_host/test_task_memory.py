@@ -39,7 +39,7 @@ def test_only_one_capability_counts(capabilities, root):
 
 
 def test_kernels_before_4_5_do_not_split_what_is_resident():
-    old = b"Uid:\t0\t0\t0\t0\nVmRSS:\t    1696 kB\nVmPTE:\t      40 kB\n"
+    old = b"Name:\tx\nUid:\t0\t0\t0\t0\nVmRSS:\t    1696 kB\nVmPTE:\t      40 kB\n"
     assert parse_task_memory(old) == TaskMemory(0, 1696, 1696, 0, 0, 0, 40, 0, False, "")
 
 

@@ -6,11 +6,11 @@ import pytest
 from snapshots import GIB, HOST, MIB, host_with, limited, task
 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import (
-    find_domain,
     find_limit,
     is_member,
     measure_cgroup,
     measure_host,
+    order_domains,
 )
 
 
@@ -60,8 +60,8 @@ def test_the_limit_with_the_least_room_trips(inner, outer, tripping):
 
 def test_the_host_trips_before_a_wide_limit():
     snapshot = host_with(cgroups=[limited("/a", 100 * GIB, GIB)])
-    assert find_domain(snapshot, "/a").is_host
-    assert find_domain(snapshot, "/b").is_host
+    assert [domain.path for domain in order_domains(snapshot, "/a")] == ["/", "/a"]
+    assert [domain.path for domain in order_domains(snapshot, "/b")] == ["/"]
     assert find_limit(snapshot, "/b") is None
 
 

@@ -219,3 +219,19 @@ def test_what_each_cpu_charged_in_advance_may_be_room():
     rival = task("rival", 11 * MIB + 64 * 4 + 2 * 64 * 4, cgroup="/a")
     assert grow(hog, rival, cgroups=[cgroup])[::3] == ("rival", False)
     assert grow(hog, rival._replace(anon_kb=0, rss_kb=rival.rss_kb + 4), cgroups=[cgroup])[::3] == ("rival", True)
+
+
+@pytest.mark.parametrize(
+    "inner_room, certain",
+    [(39 * MIB, True), (40 * MIB - 200, False), (40 * MIB - 64 * 4 - 2 * 64 * 4, True)],
+)
+def test_which_of_two_limits_trips_may_not_be_certain(inner_room, certain):
+    """The error is the slack, and what two CPUs charged in advance."""
+    cgroups = [limited("/a", 100 * MIB, 60 * MIB), limited("/a/b", 100 * MIB, 100 * MIB - inner_room)]
+    hog = task("hog", 20 * MIB, cgroup="/a/b")
+    assert grow(hog, task("x", MIB, cgroup="/a"), cgroups=cgroups) == ("hog", True, [], certain)
+
+
+def test_a_limit_nearly_as_wide_as_the_host():
+    cgroup = limited("/a", 4 * GIB, 4 * GIB - ROOM + 100 * MIB)
+    assert grow(task("hog", MIB, cgroup="/a"), task("x", MIB), cgroups=[cgroup])[::3] == ("hog", False)
