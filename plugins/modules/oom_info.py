@@ -575,17 +575,17 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.answers i
     answer_for,
     keep_growers,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.asked_domain import (
+    find_domain_cgroup,
+    measure_domain,
+    parse_domain,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot, UnitFacts
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
     Policy,
     Posture,
     find_all,
     measure_killability,
-)
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.places import (
-    find_place,
-    measure_place,
-    parse_place,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer, ScoreChange, build_results
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.snapshot import take_snapshot
@@ -673,14 +673,14 @@ def run(params: Mapping[str, Any], warnings: List[str]) -> Dict[str, Any]:
     top = params["top"]
     if top < 0:
         raise InputError(f"top={top} is out of range, 0 or more")
-    place = parse_place(params["domain"])
+    asked = parse_domain(params["domain"])
     procfs, systemd = Procfs(), Systemd()
-    path = find_place(place, procfs, systemd)
+    path = find_domain_cgroup(asked, procfs, systemd)
     growers: Optional[List[int]] = None
     if params["grower"] is not None:
         growers = find_growers(params["grower"], procfs, systemd)
     snapshot = take_snapshot(procfs, cgroups=[] if path is None else [path])
-    domain = measure_place(snapshot, path)
+    domain = measure_domain(snapshot, path)
     if growers is not None:
         growers = keep_growers(snapshot, domain, growers, top)
     answer = answer_for(procfs, snapshot, domain, growers, top)

@@ -23,50 +23,50 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains i
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot
 
 HOST = "host"
-PLACES = ("cgroup", "unit", "container", "machine")
+KINDS = ("cgroup", "unit", "container", "machine")
 
 
-class Place(NamedTuple):
+class AskedDomain(NamedTuple):
     """A domain as the user wrote it."""
 
-    kind: str  # host, or one of PLACES
+    kind: str  # host, or one of KINDS
     name: str
 
     def __str__(self) -> str:
         return f"domain={self.kind}" if self.kind == HOST else f"domain {self.kind}={printable_name(self.name)}"
 
 
-def parse_place(value: Any) -> Place:
+def parse_domain(value: Any) -> AskedDomain:
     """Return the option C(domain), which is C(host) or a dictionary, also as JSON.
 
     Raises InputError for anything else.
     """
-    wrong = InputError(f"domain is not host, or a dictionary with one of {', '.join(PLACES)}: {str(value)[:100]!r}")
+    wrong = InputError(f"domain is not host, or a dictionary with one of {', '.join(KINDS)}: {str(value)[:100]!r}")
     if isinstance(value, str) and value.strip().startswith("{"):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             raise wrong from None
     if value == HOST:
-        return Place(HOST, "")
+        return AskedDomain(HOST, "")
     if not isinstance(value, dict) or len(value) != 1:
         raise wrong
     kind, name = next(iter(value.items()))
-    if kind not in PLACES or not isinstance(name, str) or not name:
+    if kind not in KINDS or not isinstance(name, str) or not name:
         raise wrong
-    return Place(kind, name)
+    return AskedDomain(kind, name)
 
 
-def find_place(place: Place, procfs: Procfs, systemd: Systemd) -> Optional[str]:
+def find_domain_cgroup(asked: AskedDomain, procfs: Procfs, systemd: Systemd) -> Optional[str]:
     """Return the path of the cgroup; None for the host.
 
     Raises UnsupportedError without a memory controller or, for a unit, without systemd, and
     NotFoundError or InputError if there is no such cgroup.
     """
-    if place.kind == HOST:
+    if asked.kind == HOST:
         return None
     memory_hierarchy(procfs)  # without the controller nothing has a limit
-    path = _FINDERS[place.kind](place.name, procfs, systemd)
+    path = _FINDERS[asked.kind](asked.name, procfs, systemd)
     find_cgroup(procfs, path)
     return path.rstrip("/")
 
@@ -103,7 +103,7 @@ _FINDERS: Dict[str, Callable[[str, Procfs, Systemd], str]] = {
 }
 
 
-def measure_place(snapshot: Snapshot, path: Optional[str]) -> Domain:
+def measure_domain(snapshot: Snapshot, path: Optional[str]) -> Domain:
     """Return the domain of a cgroup: of the limits on its way up, the one with the least room.
 
     Raises InputError if there is no limit on the way up.
