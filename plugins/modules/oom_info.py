@@ -171,17 +171,117 @@ policy:
       description: Values in the kernel, by sysctl. Null for one that this kernel does not have.
       returned: success
       type: dict
-      sample: {vm.panic_on_oom: 0, kernel.panic: 0}
+      contains: &sysctls
+        vm.panic_on_oom:
+          description: Value of C(vm.panic_on_oom).
+          returned: success
+          type: int
+          sample: 0
+        kernel.panic:
+          description: Value of C(kernel.panic).
+          returned: success
+          type: int
+          sample: 10
+        kernel.panic_on_oops:
+          description: Value of C(kernel.panic_on_oops).
+          returned: success
+          type: int
+          sample: 0
+        vm.oom_dump_tasks:
+          description: Value of C(vm.oom_dump_tasks).
+          returned: success
+          type: int
+          sample: 1
+        vm.oom_kill_allocating_task:
+          description: Value of C(vm.oom_kill_allocating_task).
+          returned: success
+          type: int
+          sample: 0
+        vm.overcommit_memory:
+          description: Value of C(vm.overcommit_memory).
+          returned: success
+          type: int
+          sample: 0
+        vm.overcommit_ratio:
+          description: Value of C(vm.overcommit_ratio).
+          returned: success
+          type: int
+          sample: 50
+        vm.overcommit_kbytes:
+          description: Value of C(vm.overcommit_kbytes).
+          returned: success
+          type: int
+          sample: 0
+        vm.admin_reserve_kbytes:
+          description: Value of C(vm.admin_reserve_kbytes).
+          returned: success
+          type: int
+          sample: 8192
+        vm.user_reserve_kbytes:
+          description: Value of C(vm.user_reserve_kbytes).
+          returned: success
+          type: int
+          sample: 131072
     boot:
       description: Values at the next boot. Null for one that depends on the host.
       returned: success
       type: dict
-      sample: {vm.panic_on_oom: 0, kernel.panic: 10}
+      contains: *sysctls
     boot_value_from:
       description: The file and line that sets each at boot. Null if nothing sets it.
       returned: success
       type: dict
-      sample: {vm.panic_on_oom: null, kernel.panic: /etc/sysctl.d/50-reboot.conf line 2}
+      contains:
+        vm.panic_on_oom:
+          description: What sets C(vm.panic_on_oom).
+          returned: success
+          type: str
+          sample: null
+        kernel.panic:
+          description: What sets C(kernel.panic).
+          returned: success
+          type: str
+          sample: /etc/sysctl.d/50-reboot.conf line 2
+        kernel.panic_on_oops:
+          description: What sets C(kernel.panic_on_oops).
+          returned: success
+          type: str
+          sample: null
+        vm.oom_dump_tasks:
+          description: What sets C(vm.oom_dump_tasks).
+          returned: success
+          type: str
+          sample: null
+        vm.oom_kill_allocating_task:
+          description: What sets C(vm.oom_kill_allocating_task).
+          returned: success
+          type: str
+          sample: null
+        vm.overcommit_memory:
+          description: What sets C(vm.overcommit_memory).
+          returned: success
+          type: str
+          sample: null
+        vm.overcommit_ratio:
+          description: What sets C(vm.overcommit_ratio).
+          returned: success
+          type: str
+          sample: null
+        vm.overcommit_kbytes:
+          description: What sets C(vm.overcommit_kbytes).
+          returned: success
+          type: str
+          sample: null
+        vm.admin_reserve_kbytes:
+          description: What sets C(vm.admin_reserve_kbytes).
+          returned: success
+          type: str
+          sample: null
+        vm.user_reserve_kbytes:
+          description: What sets C(vm.user_reserve_kbytes).
+          returned: success
+          type: str
+          sample: null
 domain:
   description: Whose memory runs out.
   returned: success
@@ -560,8 +660,9 @@ msg:
   sample: next victim java[2210] (app.service) (certain) of the host; 2 findings, 1 high
 """
 
+import contextlib
 import pwd
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -589,7 +690,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer, ScoreChange, build_results
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.snapshot import take_snapshot
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import list_pinned_units, read_units
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import ask_for_units, read_units
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import SELECTORS, Pin, parse_target
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy, overcommit
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import values_at_boot
@@ -611,6 +712,15 @@ def read_policy() -> Policy:
     )
 
 
+@contextlib.contextmanager
+def name_option(name: str) -> Iterator[None]:
+    """Put the option's name before the reason of an error."""
+    try:
+        yield
+    except OomError as error:
+        raise type(error)(f"{name}: {error}") from error
+
+
 def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -> List[int]:
     """Return the pids that the option grower selects; raise NotFoundError if there are none."""
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import TargetFinder
@@ -624,7 +734,7 @@ def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -
     finder = TargetFinder(procfs, systemd, ProcessTable(procfs), units)
     found = [change.process.pid for change in finder.find([pin])[0].changes]
     if not found:
-        raise NotFoundError(f"grower: {finder.missing.get(pin) or pin.target + ': no such process runs'}")
+        raise NotFoundError(finder.missing.get(pin) or f"{pin.target}: no such process runs")
     return found
 
 
@@ -668,6 +778,21 @@ class UserNames:
         return self._names[uid]
 
 
+def read_posture(systemd: Systemd, answer: Answer, warnings: List[str]) -> Posture:
+    """Return all that findings are made from. What cannot be read adds a warning."""
+    policy, units = Policy({}, {}, {}), UnitFacts([], [])
+    try:
+        policy = read_policy()
+    except OomError as error:
+        warnings.append(f"the sysctls were not examined: {error}")
+    try:
+        units = read_units(systemd)
+    except OomError as error:
+        warnings.append(f"the units were not examined: {error}")
+    killability = measure_killability(answer.snapshot)
+    return Posture(answer.snapshot, policy, units, answer.domain, answer.next_victim, killability)
+
+
 def run(params: Mapping[str, Any], warnings: List[str]) -> Dict[str, Any]:
     """Return the module's result, and add to the warnings."""
     top = params["top"]
@@ -675,28 +800,27 @@ def run(params: Mapping[str, Any], warnings: List[str]) -> Dict[str, Any]:
         raise InputError(f"top={top} is out of range, 0 or more")
     asked = parse_domain(params["domain"])
     procfs, systemd = Procfs(), Systemd()
+    ask_for_units(systemd)  # systemd prepares its answer meanwhile
     path = find_domain_cgroup(asked, procfs, systemd)
     growers: Optional[List[int]] = None
     if params["grower"] is not None:
-        growers = find_growers(params["grower"], procfs, systemd)
+        with name_option("grower"):
+            growers = find_growers(params["grower"], procfs, systemd)
     snapshot = take_snapshot(procfs, cgroups=[] if path is None else [path])
     domain = measure_domain(snapshot, path)
     if growers is not None:
-        growers = keep_growers(snapshot, domain, growers, top)
+        with name_option("grower"):
+            growers = keep_growers(snapshot, domain, growers, top)
     answer = answer_for(procfs, snapshot, domain, growers, top)
     other: Optional[Answer] = None
     changes: List[ScoreChange] = []
     if params["what_if"]:
-        changed, changes, found = apply_targets(params["what_if"], procfs, systemd, snapshot)
+        with name_option("what_if"):
+            changed, changes, found = apply_targets(params["what_if"], procfs, systemd, snapshot)
         warnings += found
         same = [growth.grower.task.pid for growth in answer.growths]
         other = answer_for(procfs, changed, domain, same, top)
-    try:
-        units = read_units(systemd, list_pinned_units())
-    except OomError as error:
-        warnings.append(f"units were not examined: {error}")
-        units = UnitFacts([], [])
-    posture = Posture(snapshot, read_policy(), units, domain, answer.next_victim, measure_killability(snapshot))
+    posture = read_posture(systemd, answer, warnings)
     return build_results(posture, answer, find_all(posture), other, changes, top, UserNames().find)
 
 

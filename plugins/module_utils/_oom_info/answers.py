@@ -33,13 +33,13 @@ def keep_growers(snapshot: Snapshot, domain: Domain, pids: Iterable[int], top: i
     """
     tasks = [snapshot.tasks[pid] for pid in pids if pid in snapshot.tasks]
     if not tasks:
-        raise InputError("grower: it has ended, or has no memory of its own")
+        raise InputError("it has ended, or has no memory of its own")
     inside = [
         task.pid for task in sorted(tasks, key=lambda task: -task.rss_kb) if is_member(snapshot, task.pid, domain)
     ]
     if not inside:
         raise InputError(
-            f"grower: {describe_task(tasks[0])} is in cgroup {printable_name(tasks[0].cgroup)}, outside of {domain}:"
+            f"{describe_task(tasks[0])} is in cgroup {printable_name(tasks[0].cgroup)}, outside of {domain}:"
             " its growth does not use up that memory; leave out domain, or name another one"
         )
     return inside[: max(1, top)]

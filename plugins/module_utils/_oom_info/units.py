@@ -10,9 +10,11 @@
 One call of systemctl answers both. Nothing is read of a host without systemd.
 """
 
+import contextlib
 import os
 from typing import List, Optional
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, Unit
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, text_of
@@ -30,28 +32,31 @@ KILLER_UNITS = {
 _MAX_UNITS = 1000
 
 
-def list_pinned_units(root: str = "/") -> List[str]:
+def list_pinned_units(root: str) -> List[str]:
     """Return the names of the units in whose own folder is a drop-in with the name of ours."""
     folder = os.path.join(bytes_of(root), bytes_of(UNIT_FOLDERS[0].lstrip("/")))
     try:
         names = [text_of(name) for name in os.listdir(folder) if name.endswith(b".service.d")]
     except OSError:
         return []
-    found = [
-        name[: -len(".d")]
-        for name in sorted(names)
-        if os.path.exists(os.path.join(folder, bytes_of(name), bytes_of(DROP_IN)))
-    ]
-    return [name for name in found if UNIT_NAME.match(name)][:_MAX_UNITS]
+    with_ours = [name for name in names if os.path.exists(os.path.join(folder, bytes_of(name), bytes_of(DROP_IN)))]
+    return sorted(filter(UNIT_NAME.match, (name[: -len(".d")] for name in with_ours)))[:_MAX_UNITS]
 
 
-def read_units(systemd: Systemd, pinned: List[str]) -> UnitFacts:
-    """Return the killers that are installed, and those of these units that have a score of ours.
+def ask_for_units(systemd: Systemd) -> None:
+    """Start the query that read_units() needs. Where it cannot be started, read_units() fails."""
+    with contextlib.suppress(OomError):
+        systemd.ask_for([*KILLER_UNITS, *list_pinned_units(systemd.root)])
+
+
+def read_units(systemd: Systemd) -> UnitFacts:
+    """Return the killers that are installed, and the units that have a score of ours.
 
     Raises OomError if systemctl fails, or a file of a unit cannot be read.
     """
     if not systemd.runs():
         return UnitFacts([], [])
+    pinned = list_pinned_units(systemd.root)
     units = systemd.units([*KILLER_UNITS, *pinned])
     killers = [
         UserKiller(name, unit, units[unit].running, reads_scores)

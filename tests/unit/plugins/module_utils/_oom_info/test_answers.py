@@ -74,7 +74,7 @@ def test_growers_are_the_largest_of_the_domain():
     domain = find_limit(snapshot, "/a")
     assert keep_growers(snapshot, domain, pids, 2) == [inside[4].pid, inside[3].pid]
     assert keep_growers(snapshot, domain, pids, 0) == [inside[4].pid]
-    with pytest.raises(InputError, match=r"grower: outside\[\d+\] is in cgroup /b, outside of cgroup /a"):
+    with pytest.raises(InputError, match=r"outside\[\d+\] is in cgroup /b, outside of cgroup /a"):
         keep_growers(snapshot, domain, [outside.pid], 2)
     assert keep_growers(snapshot, measure_host(snapshot), pids, 1) == [outside.pid]
 

@@ -4,11 +4,12 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import PinnedUnit, UnitFacts, UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import (
     KILLER_UNITS,
+    ask_for_units,
     list_pinned_units,
     read_units,
 )
@@ -45,7 +46,9 @@ class Host:
         (folder / name).write_text(text)
 
     def read(self):
-        return read_units(Systemd(str(self.root), self._start), list_pinned_units(str(self.root)))
+        systemd = Systemd(str(self.root), self._start)
+        ask_for_units(systemd)
+        return read_units(systemd)
 
     def _start(self, *command):
         self.calls.append(command)
@@ -112,14 +115,24 @@ def test_no_folder(tmp_path):
 
 
 def test_without_systemd(tmp_path):
-    assert read_units(Systemd(str(tmp_path)), ["web.service"]) == UnitFacts([], [])
+    assert read_units(Systemd(str(tmp_path))) == UnitFacts([], [])
 
 
 def test_systemctl_fails(host):
     systemd = Systemd(str(host.root), lambda *_command: lambda: "Id=x")
     with pytest.raises(OomError, match="incomplete"):
-        read_units(systemd, [])
+        read_units(systemd)
 
 
 def test_each_killer_has_its_unit():
     assert {name for name, _reads in KILLER_UNITS.values()} == {"systemd-oomd", "earlyoom", "nohang"}
+
+
+def test_systemctl_is_missing(host):
+    def start(*_command):
+        raise UnsupportedError("systemctl cannot be started")
+
+    systemd = Systemd(str(host.root), start)
+    ask_for_units(systemd)
+    with pytest.raises(UnsupportedError, match="cannot be started"):
+        read_units(systemd)
