@@ -184,19 +184,34 @@ class Forecasted(NamedTuple):
     certain: bool
 
 
-def predict(grower, kind):
-    """Return the forecast, made by the module's code.
+def predict(grower, kind, dice, pids):
+    """Return the forecast, made by the module's code, and the pins that it takes for granted.
 
     Shared memory that no process maps belongs to none: then the next victim dies.
     """
     snapshot = take_snapshot(Procfs())
     forecast = Forecast(snapshot, snapshot.rule)
+    pins = {}
+    if kind == "what_if":
+        forecast, pins = choose_pins(forecast, grower, dice, pids)
     if kind == "shared":
         domain = order_domains(snapshot, snapshot.tasks[grower].cgroup)[0]
         found = forecast.predict_next(domain)
-        return Forecasted(found.victim.task.pid, domain.path, found.certain)
+        return Forecasted(found.victim.task.pid, domain.path, found.certain), pins
     growth = forecast.predict_growth(grower)
-    return Forecasted(growth.victim.task.pid, growth.domain.path, growth.certain)
+    return Forecasted(growth.victim.task.pid, growth.domain.path, growth.certain), pins
+
+
+def choose_pins(forecast, grower, dice, pids):
+    """Return the forecast with raised scores that change the victim, and these scores."""
+    before = forecast.predict_growth(grower).victim.task.pid
+    for _attempt in range(50):
+        raised = dice.sample(pids, dice.randint(1, 2))
+        pins = {pid: dice.randint(forecast.snapshot.tasks[pid].score, 1000) for pid in raised}
+        changed = forecast.with_scores(pins)
+        if changed.predict_growth(grower).victim.task.pid != before:
+            return changed, pins
+    return forecast, {}
 
 
 def run_trial(dice, program, kind, name, record, can_lower):
@@ -223,7 +238,10 @@ def run_trial(dice, program, kind, name, record, can_lower):
         except NotReady:
             return None
         grower = dice.choice(processes)
-        forecasted = predict(grower.pid, kind)
+        forecasted, pins = predict(grower.pid, kind, dice, [one.pid for one in processes])
+        for pid, score in pins.items():
+            with open(f"/proc/{pid}/oom_score_adj", "w") as stream:
+                stream.write(str(score))
         grower.stdin.write(b"t" if kind == "shared" else b"g")
         grower.stdin.flush()
         pids = [one.pid for one in processes]
@@ -278,7 +296,7 @@ def main():
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--record", help="file to append the kernel's records to")
-    parser.add_argument("--kinds", default="growth,growth,growth,growth,shared,nested")
+    parser.add_argument("--kinds", default="growth,growth,growth,shared,nested,what_if")
     options = parser.parse_args()
     dice, kinds = random.Random(options.seed), options.kinds.split(",")
     can_lower = Procfs().has_cap_sys_resource()
