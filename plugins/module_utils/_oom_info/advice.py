@@ -32,7 +32,7 @@ def advise(forecast: Forecast, growth: Growth) -> Optional[Advice]:
         return None
     page_kb = forecast.snapshot.page_kb
     one_kb = max(1, growth.domain.total_kb // page_kb // 1000) * page_kb  # what a score of 1 is worth
-    steps = -(-(forecast.measure_lack(growth) + 1) // (one_kb * _STEP)) * _STEP
+    steps = -(-(forecast.measure_lack(growth, growth.victim) + 1) // (one_kb * _STEP)) * _STEP
     grower, victim = growth.grower.task, growth.victim.task
 
     def works(pid: int, score: int) -> bool:

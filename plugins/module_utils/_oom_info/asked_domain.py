@@ -32,9 +32,6 @@ class AskedDomain(NamedTuple):
     kind: str  # host, or one of KINDS
     name: str
 
-    def __str__(self) -> str:
-        return f"domain={self.kind}" if self.kind == HOST else f"domain {self.kind}={printable_name(self.name)}"
-
 
 def parse_domain(value: Any) -> AskedDomain:
     """Return the option C(domain), which is C(host) or a dictionary, also as JSON.

@@ -14,6 +14,7 @@ on the way up trips first. Source: mm/memcontrol.c:try_charge_memcg, mem_cgroup_
 from typing import List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import CgroupMemory
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import (
     ROOT_CGROUP,
     Snapshot,
@@ -44,7 +45,7 @@ class Domain(NamedTuple):
         return self.cgroup is None
 
     def __str__(self) -> str:
-        return "the host" if self.is_host else f"cgroup {self.path}"
+        return "the host" if self.is_host else f"cgroup {printable_name(self.path)}"
 
 
 def order_domains(snapshot: Snapshot, path: str) -> List[Domain]:

@@ -78,6 +78,7 @@ class Snapshot(NamedTuple):
     panic_on_oom: int = 0
     kills_allocating_task: bool = False
     hidden: int = 0  # processes that may not be read
+    is_container: bool = False  # processes outside of it are not seen
     passed_over: Mapping[int, str] = {}  # why the kernel cannot choose a process, by pid
 
     def with_scores(self, scores: Mapping[int, int]) -> "Snapshot":

@@ -340,7 +340,16 @@ def _find_unknowns(posture: Posture) -> Iterator[Finding]:
             f"no rule is known for the kernel {snapshot.release}: nothing is predicted",
             None,
         )
-    if snapshot.hidden:
+    if snapshot.is_container:
+        yield Finding(
+            "processes_hidden",
+            LOW,
+            "/proc",
+            "only the processes of a container are seen, and others may die first, so no prediction is certain: run it"
+            " on the host",
+            None,
+        )
+    elif snapshot.hidden:
         yield Finding(
             "processes_hidden",
             LOW,

@@ -120,11 +120,9 @@ class Forecast:
         error_kb = measure_slack(self.snapshot, other) + _find_hidden_room(ranking)
         return other.room_kb - ranking.domain.room_kb < error_kb
 
-    def measure_lack(self, growth: Growth) -> int:
+    def measure_lack(self, growth: Growth, victim: Suspect) -> int:
         """Return how much worse the grower must be to die in place of the victim, in KiB."""
-        ranking, grower, victim = self.rank(growth.domain), growth.grower, growth.victim
-        if victim is None:
-            return 0
+        ranking, grower = self.rank(growth.domain), growth.grower
         task = grower.task._replace(score=max(grower.task.score, SCORE_MIN + 1))
         grown_kb = weigh(ranking, task, grower.likely_rss_kb + growth.domain.room_kb)
         return max(0, victim.badness_kb - grown_kb) + ranking.slack_kb(grower, victim)

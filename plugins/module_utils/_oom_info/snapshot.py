@@ -23,7 +23,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import CgroupMemory
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.task_memory import TaskMemory, parse_task_memory
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import lines_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import (
@@ -39,6 +39,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts imp
     list_upwards,
 )
 
+_KTHREADD = 2  # kernel/kthread.c, the second process that a kernel starts
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 # The kernel shows 0 for a process that it cannot choose, and for one with nearly the lowest score.
 _LOWEST_SHOWN = -990
@@ -66,6 +67,7 @@ def take_snapshot(procfs: Procfs, release: Optional[str] = None, cgroups: Iterab
         panic_on_oom=_read_number(procfs, "sys/vm/panic_on_oom"),
         kills_allocating_task=_read_number(procfs, "sys/vm/oom_kill_allocating_task") != 0,
         hidden=len(procfs.hidden),
+        is_container=not _sees_kernel(procfs),
     )
 
 
@@ -94,6 +96,18 @@ def _probe_rule(procfs: Procfs) -> Optional[bool]:
         return is_signed(_read_number(procfs, "self/oom_score_adj"), _read_number(procfs, "self/oom_score"))
     except OomError:
         return None
+
+
+def _sees_kernel(procfs: Procfs) -> bool:
+    """Return whether pid 2 is the parent of all kernel threads, as on every host.
+
+    The processes of a container have numbers of their own. With hidepid it cannot be read.
+    """
+    try:
+        with procfs.open(_KTHREADD) as directory:
+            return directory.process().kernel_thread
+    except (*GONE, PermissionError):
+        return bool(procfs.hidden)
 
 
 def _read_number(procfs: Procfs, name: str) -> int:

@@ -122,6 +122,7 @@ def host(proc, tmp_path, monkeypatch):
     (tmp_path / "host").mkdir()
     made = FakeHost(proc, tmp_path / "host")
     made.process(1, "systemd", 9000)
+    proc.process(2, "kthreadd", parent=0, kernel_thread=True)
     made.process(10, "app", 100000, APP)
     made.process(11, "worker", 300000, APP)
     made.process(20, "postgres", 5000000, "/system.slice/postgres.service")

@@ -218,6 +218,7 @@ def test_protection_that_is_capped(outer, expected):
 def test_what_is_not_known():
     assert ids(release="2.4.0") == ["rule_unknown"]
     assert ids(hidden=7) == ["processes_hidden"]
+    assert ids(hidden=7, is_container=True) == ["processes_hidden"]
 
 
 def test_the_most_severe_come_first_and_there_is_an_end():

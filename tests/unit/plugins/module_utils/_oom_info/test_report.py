@@ -296,3 +296,10 @@ def test_advice_of_one_score_only():
     growth = forecast.predict_growth(5)
     texts = [describe_growth(growth, advice, growth_of) for advice in (Advice(-100, None), Advice(None, None), None)]
     assert [text.partition("dies first")[2] for text in texts] == [": give it -100.", ".", "."]
+
+
+def test_a_cgroup_with_a_line_feed_in_its_name_is_one_line():
+    java = task("java", MIB, pid=7, cgroup="/a\nb")
+    found = results_of(answer_of(java, growers=[java], path="/a\nb", cgroups=[limited("/a\nb", 9 * MIB, MIB)]))
+    assert "\n" not in "".join([*found["report"], found["msg"]])
+    assert found["report"][1].startswith("If java[7] goes on growing in cgroup /a\\x0ab,")

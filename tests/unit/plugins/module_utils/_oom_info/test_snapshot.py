@@ -60,6 +60,7 @@ def host(proc, tmp_path):
     (folder / "memory.current").write_text(f"{1 << 20}\n")
     (folder / "memory.stat").write_text("shmem 0\n")
     (folder.parent / "memory.max").write_text("max\n")
+    proc.process(2, "kthreadd", parent=0, kernel_thread=True)
     for pid in (10, 11):
         proc.process(pid, "app", score=-pid, resident_kb=500)
         proc.write(f"{pid}/status", STATUS.format(rss=468))
@@ -165,7 +166,7 @@ def test_proc_is_not_mounted(tmp_path):
 
 
 def test_kernel_threads_and_zombies_are_left_out(host):
-    host.process(2, "kthreadd", kernel_thread=True)
+    host.process(3, "kworker", kernel_thread=True)
     host.process(12, "zombie")
     host.write("12/status", "Name:\tx\nUid:\t0\t0\t0\t0\nThreads:\t1\n")
     assert sorted(take_snapshot(host.procfs, "6.1.0").tasks) == [10, 11]
@@ -188,6 +189,21 @@ def test_processes_that_are_hidden(host, monkeypatch):
 
     monkeypatch.setattr(Procfs, "tasks", hide)
     assert take_snapshot(host.procfs, "6.1.0").hidden == 2
+
+
+@pytest.mark.parametrize(
+    "second, hidden, is_container",
+    [("kthreadd", False, False), ("nginx", False, True), (None, False, True), (None, True, False)],
+)
+def test_a_container_has_no_kernel_threads(host, second, hidden, is_container):
+    """With hidepid the second process may not be read."""
+    if second is None:
+        (host.root / "2/stat").unlink()
+    else:
+        host.process(2, second, parent=0, kernel_thread=second == "kthreadd")
+    if hidden:
+        host.procfs.hidden.add(2)
+    assert take_snapshot(host.procfs, "6.1.0").is_container is is_container
 
 
 def test_what_the_kernel_passes_over(host):
