@@ -19,7 +19,8 @@ options:
   domain:
     description:
       - Whose memory runs out. V(host), or a dictionary with one of the keys C(cgroup), C(unit), C(container) and
-        C(machine), whose value is a name as in M(oomguard.linux.oom_score_adj). On the command line write it as JSON.
+        C(machine), whose value is a name as in M(oomguard.linux.oom_score_adj). On the command line write all arguments
+        as JSON.
       - A C(machine) is one that systemd-machined knows, by its name.
       - Of all limits on the way up from a cgroup, the one with the least room is the domain. Without any limit the
         module fails.
@@ -133,7 +134,7 @@ EXAMPLES = r"""
 - ansible.builtin.debug:
     var: oom.report
 
-# ansible servers -b -m oomguard.linux.oom_info -a 'grower={"unit": "app"} domain={"unit": "app"}'
+# ansible servers -b -m oomguard.linux.oom_info -a '{"grower": {"unit": "app"}, "domain": {"unit": "app"}}'
 - name: Ask whether the application dies itself if it leaks
   oomguard.linux.oom_info:
     grower:

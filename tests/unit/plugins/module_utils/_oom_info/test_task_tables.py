@@ -4,7 +4,8 @@
 
 """The victim of every recorded task table has the highest badness of those that could be killed.
 
-More logs are read from OOMGUARD_KERNEL_LOGS, which tests/corpus.py reads too.
+task_tables has the tables of tests/prediction/trial.py --record, without call traces. More logs are
+read from OOMGUARD_KERNEL_LOGS, which tests/corpus.py reads too.
 """
 
 import glob
@@ -14,12 +15,12 @@ import pytest
 from task_tables import judge_log
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FIXTURES = os.path.join(HERE, "..", "..", "..", "fixtures", "kernel_logs")
-FOLDERS = [FIXTURES, *filter(None, [os.environ.get("OOMGUARD_KERNEL_LOGS")])]
+FIXTURES = os.path.join(HERE, "..", "..", "..", "fixtures")
+FOLDERS = [FIXTURES, os.path.join(FIXTURES, "kernel_logs"), *filter(None, [os.environ.get("OOMGUARD_KERNEL_LOGS")])]
 LOGS = sorted(
     path
     for folder in FOLDERS
-    for pattern in ("real/*.log", "recorded/*/kmsg.raw")
+    for pattern in ("real/*.log", "recorded/*/kmsg.raw", "task_tables/*")
     for path in glob.glob(os.path.join(folder, pattern))
 )
 
@@ -35,14 +36,14 @@ def verdicts():
 
 def test_the_victim_has_the_highest_badness(verdicts):
     wrong = [verdict for verdict in verdicts if verdict.behind]
-    assert len(verdicts) >= 24  # of the repository's own logs
+    assert len(verdicts) >= 84  # of the repository's own logs
     assert len(wrong) <= len(verdicts) * (1 - LEAST_RIGHT)
     assert [one for one in wrong if os.path.basename(one.path) not in EXCEPTIONS] == []
 
 
 def test_tables_have_rivals(verdicts):
     """A table of one row proves nothing about the order."""
-    assert max(verdict.rows for verdict in verdicts) >= 15
+    assert sum(verdict.rows >= 3 for verdict in verdicts) >= 60
 
 
 def test_a_wrong_rule_would_be_seen(monkeypatch):
