@@ -100,8 +100,8 @@ options:
         default: false
   top:
     description:
-      - How many processes of the ranking to return. With V(0) RV(ranking) is empty, and so is RV(if_it_grows) without
-        O(grower).
+      - How many processes of the ranking to return, up to 1000.
+      - With V(0) RV(ranking) is empty, and so is RV(if_it_grows) without O(grower).
     type: int
     default: 20
 extends_documentation_fragment:
@@ -471,7 +471,7 @@ if_it_grows:
     certain: *certain
     margin_kb: *margin
     advice:
-      description: Scores, each of which alone makes the grower die itself. Null if it does, or for all but the first 5.
+      description: Scores that make the grower die itself, each alone. Null if it does, and for all but the first 3.
       returned: success
       type: dict
       contains:
@@ -697,6 +697,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import values_at_boot
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
 
+MAX_TOP = 1000
 _MAX_NAMES = 20  # of users that are looked up; a look-up may ask a directory server
 
 
@@ -797,8 +798,8 @@ def read_posture(systemd: Systemd, answer: Answer, warnings: List[str]) -> Postu
 def run(params: Mapping[str, Any], warnings: List[str]) -> Dict[str, Any]:
     """Return the module's result, and add to the warnings."""
     top = params["top"]
-    if top < 0:
-        raise InputError(f"top={top} is out of range, 0 or more")
+    if not 0 <= top <= MAX_TOP:
+        raise InputError(f"top={str(top)[:24]} is out of range, 0 to {MAX_TOP}")
     asked = parse_domain(params["domain"])
     procfs, systemd = Procfs(), Systemd()
     ask_for_units(systemd)  # systemd prepares its answer meanwhile

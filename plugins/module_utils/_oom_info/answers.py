@@ -23,7 +23,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.snapshot 
 
 _MAX_LOOKS = 5
 _LOOKED_AT = 5  # the first of a ranking, of which the kernel may pass over some
-_MAX_ADVISED = 5
+_MAX_ADVISED = 3
 
 
 def keep_growers(snapshot: Snapshot, domain: Domain, pids: Iterable[int], top: int) -> List[int]:

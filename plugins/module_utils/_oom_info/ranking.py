@@ -26,7 +26,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts imp
     INIT,
     Snapshot,
     Task,
-    is_below,
     list_upwards,
 )
 
@@ -43,7 +42,8 @@ class Suspect(NamedTuple):
     low_kb: int  # the least and the most that it can be
     high_kb: int
     likely_rss_kb: int
-    skipped: Optional[str] = None  # why the kernel cannot choose it
+    skipped: Optional[str]  # why the kernel cannot choose it
+    group: Optional[str]  # the topmost cgroup up to the domain whose processes die together
 
 
 class Ranking(NamedTuple):
@@ -55,6 +55,8 @@ class Ranking(NamedTuple):
     candidates: List[Suspect]
     skipped: List[Suspect]
     highest: List[Suspect]  # the three that can have the most
+    groups: Dict[str, List[Suspect]]  # the candidates that die together, by the path of their cgroup
+    worst_children: Dict[int, Suspect]  # by pid of the parent, up to 5.0
     is_blurred: bool  # nothing is certain: not all is seen, or swap is not what it seems
 
     def find(self, pid: int) -> Suspect:
@@ -81,13 +83,19 @@ def rank_tasks(snapshot: Snapshot, domain: Domain, rule: BadnessRule) -> Ranking
     """Return the ranking of a domain."""
     tasks = [task for pid, task in snapshot.tasks.items() if is_member(snapshot, pid, domain)]
     reclaimed = find_reclaimed(domain, tasks)
-    ranking = Ranking(snapshot, domain, rule, [], [], [], _is_blurred(snapshot, domain))
+    ranking = Ranking(snapshot, domain, rule, [], [], [], {}, {}, _is_blurred(snapshot, domain))
+    groups = {path: _find_group(snapshot, domain, path) for path in {task.cgroup for task in tasks}}
     for task in tasks:
-        one = _judge(ranking, task, reclaimed[task.pid])
+        one = _judge(ranking, task, reclaimed[task.pid], groups[task.cgroup])
         (ranking.skipped if one.skipped else ranking.candidates).append(one)
     ranking.candidates.sort(key=lambda one: make_key(rule, one.task, one.badness_kb), reverse=True)
     ranking.skipped.sort(key=lambda one: one.task.rss_kb, reverse=True)
     ranking.highest.extend(heapq.nlargest(3, ranking.candidates, key=lambda one: one.high_kb))
+    for one in ranking.candidates:
+        if one.group is not None:
+            ranking.groups.setdefault(one.group, []).append(one)
+        if rule.kills_child:
+            ranking.worst_children.setdefault(one.task.parent, one)
     return ranking
 
 
@@ -145,18 +153,20 @@ def _find_level(sizes: List[int], amount: int) -> int:
     return 0
 
 
-def _judge(ranking: Ranking, task: Task, reclaimed_kb: int) -> Suspect:
+def _judge(ranking: Ranking, task: Task, reclaimed_kb: int, group: Optional[str]) -> Suspect:
     domain = ranking.domain
     amount = domain.reclaim_kb if domain.is_host else reclaimed_kb
     least = task.rss_kb - min(task.file_kb, amount) - (task.shmem_kb if domain.swap_room_kb else 0)
     likely = task.rss_kb - reclaimed_kb
+    badness_kb = weigh(ranking, task, likely)
     return Suspect(
         task,
-        weigh(ranking, task, likely),
-        weigh(ranking, task, least),
-        weigh(ranking, task, task.rss_kb),
+        badness_kb,
+        badness_kb if least == likely else weigh(ranking, task, least),
+        badness_kb if likely == task.rss_kb else weigh(ranking, task, task.rss_kb),
         likely,
         _why_skipped(ranking.snapshot, task),
+        group,
     )
 
 
@@ -175,25 +185,22 @@ def find_victims(ranking: Ranking, chosen: Suspect) -> List[Suspect]:
 
     The first one is the process that the log names.
     """
-    victim = (_find_child(ranking, chosen) if ranking.rule.kills_child else None) or chosen
-    group = _find_group(ranking, victim.task)
-    if group is None:
-        return [victim]
-    return [victim, *(one for one in ranking.candidates if one is not victim and is_below(one.task.cgroup, group))]
+    # A child was killed if it had memory of its own.
+    victim = ranking.worst_children.get(chosen.task.pid, chosen)
+    members = ranking.groups[victim.group] if victim.group is not None else []
+    return [victim, *(one for one in members if one is not victim)]
 
 
-def _find_child(ranking: Ranking, parent: Suspect) -> Optional[Suspect]:
-    """Return the worst child; up to 5.0 it was killed instead, if it has its own memory."""
-    return next((one for one in ranking.candidates if one.task.parent == parent.task.pid), None)
+def _find_group(snapshot: Snapshot, domain: Domain, cgroup: str) -> Optional[str]:
+    """Return the topmost cgroup up to the domain whose processes die together; None without one.
 
-
-def _find_group(ranking: Ranking, victim: Task) -> Optional[str]:
-    """Return the topmost cgroup up to the domain whose processes die together; None without one."""
+    All processes below it have the same one. Source: mm/memcontrol.c:mem_cgroup_get_oom_group.
+    """
     found = None
-    for path in list_upwards(victim.cgroup):
-        cgroup = ranking.snapshot.cgroups.get(path)
-        if cgroup is not None and cgroup.oom_group:
+    for path in list_upwards(cgroup):
+        above = snapshot.cgroups.get(path)
+        if above is not None and above.oom_group:
             found = path
-        if path == ranking.domain.path:
+        if path == domain.path:
             break
     return found

@@ -227,7 +227,8 @@ def test_what_if_a_unit_died_together(host, run_module):
         (dict(what_if=[{"pid": 10}]), "what_if: pid=10: score is missing"),
         (dict(what_if=[{"process": "sshd", "score": -900}]), "what_if: process=sshd with score=-900"),
         (dict(what_if=[{"unit": "nosuch", "score": 1}]), "what_if: unit nosuch.service does not exist"),
-        (dict(top=-1), "top=-1 is out of range"),
+        (dict(top=-1), "top=-1 is out of range, 0 to 1000"),
+        (dict(top=10**30), "top=100000000000000000000000 is out of range"),
     ],
 )
 def test_what_cannot_be_answered_is_one_sentence(host, run_module, options, words):

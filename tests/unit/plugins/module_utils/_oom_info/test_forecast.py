@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import time
+
 import pytest
 from snapshots import GIB, HOST, MIB, host_with, limited, task
 
@@ -235,3 +237,15 @@ def test_which_of_two_limits_trips_may_not_be_certain(inner_room, certain):
 def test_a_limit_nearly_as_wide_as_the_host():
     cgroup = limited("/a", 4 * GIB, 4 * GIB - ROOM + 100 * MIB)
     assert grow(task("hog", MIB, cgroup="/a"), task("x", MIB), cgroups=[cgroup])[::3] == ("hog", False)
+
+
+@pytest.mark.parametrize("release", ["4.19.0", "6.1.0"])
+def test_thousands_of_groups_take_no_long_time(release):
+    """Users may make any number of cgroups with any number of processes."""
+    cgroups = [limited(f"/user.slice/{number}", None, oom_group=True) for number in range(4000)]
+    tasks = [task("x", MIB, cgroup=one.path) for one in cgroups]
+    grower = task("hog", MIB, score=-1000)
+    made = forecast(grower, *tasks, cgroups=cgroups, release=release)
+    begun = time.process_time()
+    assert len(made.predict_growth(grower.pid).collateral) == 4000
+    assert time.process_time() - begun < 2
