@@ -249,3 +249,12 @@ def test_thousands_of_groups_take_no_long_time(release):
     begun = time.process_time()
     assert len(made.predict_growth(grower.pid).collateral) == 4000
     assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize("cpus, processes, more_kb", [(2, 2, 256), (64, 2, 256), (1, 2, 128), (2, 5, 256)])
+def test_a_cgroup_gives_a_little_more_than_it_shows(cpus, processes, more_kb):
+    """What its CPUs charged in advance is used up before the kernel kills."""
+    tasks = [task("x", 4 * number, cgroup="/a") for number in range(processes)]
+    snapshot = host_with(*tasks, cgroups=[limited("/a", 100 * MIB, 90 * MIB)])._replace(cpus=cpus)
+    growth = Forecast(snapshot, snapshot.rule).predict_growth(tasks[0].pid)
+    assert growth.margin_kb == 10 * MIB + more_kb - 4 * (processes - 1)
