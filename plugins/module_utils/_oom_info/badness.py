@@ -66,7 +66,8 @@ RULES: Tuple[Tuple[Version, BadnessRule], ...] = (
     # 7.2 has it, and 6.18 does not. In between either may hold.
     ((7, 2), _SIGNED._replace(approximate=False)),
     ((6, 19), _SIGNED._replace(approximate=None)),
-    # 9066e5cfb73c "mm, oom: make the calculation of oom badness more accurate"
+    # 9066e5cfb73c "mm, oom: make the calculation of oom badness more accurate"; the long-term 5.4
+    # took it, too, so what the kernel shows decides, see choose_rule().
     ((5, 9), _SIGNED),
     # The walk over a cgroup skips all threads but the leader, and of equal ones takes the later.
     ((5, 3), _LAST_WINS),
