@@ -80,7 +80,8 @@ def find_passed_over(procfs: Procfs, snapshot: Snapshot, pids: Iterable[int]) ->
     """
     if snapshot.rule is None or snapshot.rule.floor is not None:
         return {}
-    asked = [pid for pid in pids if snapshot.tasks[pid].score > _LOWEST_SHOWN]
+    # The snapshot may have the scores of a what-if, and the kernel shows what is.
+    asked = [pid for pid, score in procfs.scores(pids).items() if score > _LOWEST_SHOWN]
     found = {}
     for pid, shown in procfs.shown_scores(asked).items():
         if shown == 0:

@@ -17,6 +17,10 @@ class Kernel:
         self.passed_over = set(passed_over)
         self.asked = []
 
+    @staticmethod
+    def scores(pids):
+        return dict.fromkeys(pids, 0)
+
     def shown_scores(self, pids):
         pids = list(pids)
         self.asked += pids

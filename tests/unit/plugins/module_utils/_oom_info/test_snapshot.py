@@ -222,6 +222,14 @@ def test_a_low_score_is_shown_as_0_too(host):
     assert find_passed_over(host.procfs, take_snapshot(host.procfs, "6.1.0"), [10]) == {}
 
 
+def test_the_live_score_counts_and_not_that_of_a_what_if(host):
+    host.process(10, "app", score=-1000, resident_kb=500)
+    host.write("10/status", STATUS.format(rss=468))
+    host.write("10/oom_score", "0\n")
+    snapshot = take_snapshot(host.procfs, "6.1.0").with_scores({10: -500})
+    assert find_passed_over(host.procfs, snapshot, [10]) == {}
+
+
 def test_before_5_9_a_shown_0_says_nothing(host):
     host.write("self/oom_score", "3\n")
     host.write("10/oom_score", "0\n")
