@@ -658,7 +658,7 @@ msg:
   description: The next victim and the number of findings, in one line.
   returned: always
   type: str
-  sample: next victim java[2210] (app.service) (certain) of the host; 2 findings, 1 high
+  sample: "next victim of the host: java[2210] (app.service), certain; 2 findings, 1 high"
 """
 
 import contextlib

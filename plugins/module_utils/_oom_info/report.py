@@ -301,8 +301,10 @@ def _describe_changed_growths(answer: Answer, what_if: Answer) -> List[str]:
 
 def _write_message(answer: Answer, findings: List[Finding]) -> str:
     death = answer.next_victim
-    victim = f"next victim {describe_task(death.victim.task)}" if death else "no next victim"
-    certainty = f" ({'certain' if death.certain else 'not certain'})" if death else ""
+    victim = f"no next victim of {answer.domain}"
+    if death:
+        certainty = "certain" if death.certain else "not certain"
+        victim = f"next victim of {answer.domain}: {describe_task(death.victim.task)}, {certainty}"
     severe = sum(finding.severity == HIGH for finding in findings)
-    found = f"{len(findings)} findings" + (f", {severe} high" if severe else "") if findings else "no findings"
-    return f"{victim}{certainty} of {answer.domain}; {found}"[:MAX_MESSAGE]
+    count = f"{len(findings)} finding{'' if len(findings) == 1 else 's'}" if findings else "no findings"
+    return f"{victim}; {count}{f', {severe} high' if severe else ''}"[:MAX_MESSAGE]

@@ -153,7 +153,7 @@ def test_return_documents_every_key(host, run_module, undocumented):
 
 def test_a_host(host, run_module):
     answer = run_module("oom_info")
-    assert answer["msg"] == "next victim postgres[20] (postgres.service) (certain) of the host; no findings"
+    assert answer["msg"] == "next victim of the host: postgres[20] (postgres.service), certain; no findings"
     assert [row["name"] for row in answer["ranking"]] == [
         "postgres",
         "worker",

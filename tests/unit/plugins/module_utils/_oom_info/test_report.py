@@ -235,7 +235,7 @@ def test_results():
     assert found["killable"]["immune_kb"] == MIB
     assert found["killers"][0]["reads_scores"] is True
     assert found["findings"][0]["id"] == "panic_hangs"
-    assert found["msg"] == "next victim java[2210] (app.service) (certain) of the host; 1 findings, 1 high"
+    assert found["msg"] == "next victim of the host: java[2210] (app.service), certain; 1 finding, 1 high"
     assert found["what_if"] is None
     assert found["changed"] is False
     assert found["policy"] == dict(
