@@ -147,7 +147,13 @@ bench: bench-packages guest-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## Com
 	$(call say,benchmarks)
 	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_pins.py
 	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_events.py
+	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_info.py
 	$(call scenario,$(BENCH),bench)
+
+.PHONY: bench-prediction
+bench-prediction: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Predict kills in memory cgroups, then let the kernel kill (TRIALS=N, SEED=N)
+	$(call say,predictions)
+	PYTHONPATH=$(LINK):tests $(MAIN)/bin/python tests/prediction/trial.py --trials $(or $(TRIALS),300) $(if $(SEED),--seed $(SEED))
 
 .PHONY: fuzz
 fuzz: $(FUZZ)/.done $(LINK)/$(COLLECTION) ## Look for input that breaks the parser (RUNS=N, SEED=N)

@@ -28,7 +28,7 @@ import yaml
 from ansible.module_utils import basic
 
 PLUGINS = "ansible_collections.oomguard.linux.plugins.modules."
-MODULES = ("oom_score_adj", "oom_events", "overcommit", "oom_policy", "oom_trial")
+MODULES = ("oom_score_adj", "oom_events", "oom_info", "overcommit", "oom_policy", "oom_trial")
 SECONDS = 30  # for one run; the slowest legitimate one takes about one
 MAX_FAILURES = 20
 

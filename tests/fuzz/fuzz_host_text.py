@@ -22,10 +22,12 @@ import traceback
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import unit_files
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import cgroup_hierarchies, read_oom_kills
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import parse_cgroup_memory
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, pod_of, unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import parse_process, parse_thread
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.task_memory import parse_task_memory
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     bytes_of,
     lines_of,
@@ -131,6 +133,33 @@ def check_process(dice, _fakes):
     found = parse_process(stat, 4)
     expect(found[:6], (pid, printable_name(text_of(comm)), start_time, parent, flags == 0x00200000, pages * 4))
     expect(tuple(parse_thread(stat))[:3], (pid, "S", 15))
+
+
+def check_task_memory(dice, _fakes):
+    """Check that a name adds no line to a status (fs/proc/array.c:proc_task_name escapes it)."""
+    comm = (name(dice)[:15] or b"x").replace(b"\\", b"\\\\")
+    sizes = [dice.randrange(1 << 40) for _size in range(6)]
+    keys = (b"VmRSS", b"RssAnon", b"RssFile", b"RssShmem", b"VmPTE", b"VmSwap")
+    lines = [b"%b:\t%8d kB" % (key, size) for key, size in zip(keys, sizes)]
+    uid = dice.randrange(1 << 32)
+    head = [b"Name:\t" + comm, b"Umask:\t0022", b"Uid:\t1\t%d\t2\t3" % uid]
+    status = b"\n".join([*head, *lines, b"Threads:\t1", b"CapEff:\t0000000000200000", b""])
+    found = parse_task_memory(status)
+    rss, anon, file, shmem, tables, swap = sizes
+    expect(tuple(found), (uid, rss, anon, file, shmem, swap, tables, 0, True, ""))
+
+
+def check_cgroup_memory(dice, _fakes):
+    """Check that files of a cgroup are read, and that other text is a ValueError at most."""
+    limit, usage = dice.randrange(1 << 50), dice.randrange(1 << 50)
+    files = {"memory.max": b"%d\n" % limit, "memory.current": b"%d\n" % usage, "memory.stat": garbage(dice)}
+    for version in (1, 2):
+        try:
+            found = parse_cgroup_memory(text_of(path(dice)), version, lambda key: files.get(key, b""))
+        except ValueError:
+            continue
+        if version == 2:
+            expect((found.limit_kb, found.usage_kb), (limit >> 10, usage >> 10))
 
 
 def check_meminfo(dice, _fakes):
@@ -271,6 +300,8 @@ CHECKS = (
     (check_unit_files, 10),
     (check_boot_files, 10),
     (check_meminfo, 5),
+    (check_task_memory, 10),
+    (check_cgroup_memory, 5),
     (check_hierarchies, 4),
     (check_process_dir, 4),
     (check_oom_kills, 2),

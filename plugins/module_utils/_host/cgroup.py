@@ -24,6 +24,10 @@ import re
 from typing import Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import (
+    CgroupMemory,
+    parse_cgroup_memory,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import MAX_FILE_BYTES, Procfs, read_bytes
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name, text_of
 
@@ -218,6 +222,21 @@ def cgroup_limit_kb(directory: str, version: int) -> Optional[int]:
     if text == "max" or int(text) >= 1 << 60:  # version 1 writes "no limit" as the largest page count
         return None
     return int(text) // 1024
+
+
+def read_cgroup_memory(directory: str, path: str, version: int) -> Optional[CgroupMemory]:
+    """Return what limits the memory of a cgroup; None if it was removed, or access is denied."""
+
+    def read(name: str) -> bytes:
+        try:
+            return read_bytes(bytes_of(os.path.join(directory, name)))
+        except FileNotFoundError:
+            return b""
+
+    try:
+        return parse_cgroup_memory(path, version, read)
+    except (OSError, ValueError):
+        return None
 
 
 def limited_cgroups(procfs: Procfs) -> List[str]:

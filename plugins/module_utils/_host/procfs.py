@@ -30,6 +30,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
     parse_process,
     parse_thread,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.task_memory import has_other_threads
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import lines_of, text_of
 
 # The errors of a process that ended: ENOENT when its directory is looked up,
@@ -44,6 +45,7 @@ MAX_FILE_BYTES = 16 << 20  # mountinfo and cgroup.procs of the largest hosts hav
 # A process may claim all of its memory as its arguments (PR_SET_MM_MAP). One argument of a new
 # process has at most 128 KiB (MAX_ARG_STRLEN of include/uapi/linux/binfmts.h).
 MAX_ARGUMENTS_BYTES = 128 << 10
+_MAX_THREADS = 64  # of a process whose first thread ended, that are looked at
 _CHUNK_BYTES = 4096
 _LONG_CHUNK_BYTES = 1 << 16
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC
@@ -289,6 +291,42 @@ class Procfs:
                     continue
                 except PermissionError:  # mounted with hidepid, and we are not root
                     self.hidden.add(pid)
+
+    def tasks(self) -> Iterator[Tuple[Process, bytes, int, bytes]]:
+        """Yield every process except kernel threads, its status and oom_score_adj, and its cgroups.
+
+        The status is that of another thread if the first one ended and the process did not.
+        """
+        with _open_directory(self.root) as root:
+            for pid in self.pids():
+                try:
+                    process = parse_process(_read_record(f"{pid}/stat", root), _PAGE_KB)
+                    if process.kernel_thread:
+                        continue
+                    status = _read_record(f"{pid}/status", root)
+                    if b"\nVmRSS:" not in status and has_other_threads(status):
+                        status = self._read_living_thread(pid, root) or status
+                    score = int(_read_record(f"{pid}/oom_score_adj", root))
+                    yield process, status, score, _read_record(f"{pid}/cgroup", root)
+                except GONE:
+                    continue
+                except PermissionError:  # mounted with hidepid, and we are not root
+                    self.hidden.add(pid)
+
+    @staticmethod
+    def _read_living_thread(pid: int, root: int) -> Optional[bytes]:
+        """Return the status of the first thread that has memory; None without one."""
+        with _open_directory(f"{pid}/task", root) as task:
+            for name in sorted(os.listdir(task), key=int)[:_MAX_THREADS]:
+                with contextlib.suppress(*GONE):
+                    status = _read_record(name + "/status", task)
+                    if b"\nVmRSS:" in status:
+                        return status
+        return None
+
+    def shown_scores(self, pids: Iterable[int]) -> Dict[int, int]:
+        """Return oom_score by pid: the kernel's own ranking of these processes, in coarse steps."""
+        return {pid: int(text) for pid, text in self._read_all("oom_score", pids)}
 
     def owner(self, pid: int) -> Optional[int]:
         """Return the effective user id of a process; None if it ended.

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host import procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process, Thread
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import (
     GONE,
@@ -242,3 +243,43 @@ def test_files_of_many_records_are_read_to_their_end():
             expected = stream.read(MAX_FILE_BYTES)
         found = procfs.read_lines(name)
         assert len(found) >= 0.9 * expected.count(b"\n")  # our own maps change while we read
+
+
+def test_tasks(proc):
+    """One pass reads four files of each process, and of kernel threads only the first."""
+    proc.process(10, "web", score=-5, cgroup="/a")
+    proc.write("10/status", "Name:\tweb\nThreads:\t1\n")
+    proc.process(2, "kthreadd", kernel_thread=True)
+    proc.write("11/stat", "11 (half) S 1 1")
+    (proc.root / "11/stat").unlink()  # it ended
+    [(process, status, score, cgroup)] = proc.procfs.tasks()
+    assert (process.pid, score, cgroup) == (10, -5, b"4:memory:/a\n0::/\n")
+    assert status.startswith(b"Name:")
+
+
+def test_tasks_that_are_hidden(proc, monkeypatch):
+    proc.process(10, "web")
+    real = procfs._read_record
+
+    def read(path, root, limit=0):
+        if path == "10/status":
+            raise PermissionError
+        return real(path, root)
+
+    monkeypatch.setattr(procfs, "_read_record", read)
+    assert list(proc.procfs.tasks()) == []
+    assert proc.procfs.hidden == {10}
+
+
+def test_a_task_whose_threads_have_all_ended(proc):
+    proc.process(10, "web")
+    proc.write("10/status", "Name:\tweb\nThreads:\t3\n")
+    proc.write("10/task/10/status", "Name:\tweb\nThreads:\t3\n")
+    (proc.root / "10/task/11").mkdir()
+    [(_process, status, _score, _cgroup)] = proc.procfs.tasks()
+    assert status == b"Name:\tweb\nThreads:\t3\n"
+
+
+def test_shown_scores(proc):
+    proc.write("10/oom_score", "667\n")
+    assert proc.procfs.shown_scores([10, 11]) == {10: 667}

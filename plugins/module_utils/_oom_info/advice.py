@@ -1,0 +1,46 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Suggest the score with which a grower dies itself, instead of a process that must live.
+
+Pure. Each suggestion is tried in the same forecast before it is made.
+"""
+
+from typing import NamedTuple, Optional
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast, Growth
+
+_STEP = 10
+_LOWEST = SCORE_MIN + 1  # immunity is never advised
+
+
+class Advice(NamedTuple):
+    """Scores, each of which alone makes the grower die; None: no score does."""
+
+    victim_score: Optional[int]
+    grower_score: Optional[int]
+
+
+def advise(forecast: Forecast, growth: Growth) -> Optional[Advice]:
+    """Return what would make the grower die itself; None if it does, or nothing can die."""
+    if growth.itself or growth.victim is None:
+        return None
+    page_kb = forecast.snapshot.page_kb
+    one_kb = max(1, growth.domain.total_kb // page_kb // 1000) * page_kb  # what a score of 1 is worth
+    steps = -(-(forecast.measure_lack(growth, growth.victim) + 1) // (one_kb * _STEP)) * _STEP
+    grower, victim = growth.grower.task, growth.victim.task
+
+    def works(pid: int, score: int) -> bool:
+        return forecast.with_scores({pid: score}).predict_growth(grower.pid).itself
+
+    lower = max(_LOWEST, victim.score - steps)
+    higher = min(SCORE_MAX, max(grower.score, _LOWEST) + steps)
+    return Advice(
+        lower if lower < victim.score and works(victim.pid, lower) else None,
+        higher if higher > grower.score and works(grower.pid, higher) else None,
+    )

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Answer what a task asks, from one snapshot."""
+
+from typing import Dict, Iterable, List, Optional, Sequence, Set
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice, advise
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import BadnessRule
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain, is_member
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import describe_task
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.snapshot import find_passed_over
+
+_MAX_LOOKS = 5
+_LOOKED_AT = 5  # the first of a ranking, of which the kernel may pass over some
+_MAX_ADVISED = 3
+
+
+def keep_growers(snapshot: Snapshot, domain: Domain, pids: Iterable[int], top: int) -> List[int]:
+    """Return the growers that are in the domain, the largest first, at most C(top), or one.
+
+    Raises InputError if none of them is in the domain.
+    """
+    tasks = [snapshot.tasks[pid] for pid in pids if pid in snapshot.tasks]
+    if not tasks:
+        raise InputError("it has ended, or has no memory of its own")
+    inside = [
+        task.pid for task in sorted(tasks, key=lambda task: -task.rss_kb) if is_member(snapshot, task.pid, domain)
+    ]
+    if not inside:
+        raise InputError(
+            f"{describe_task(tasks[0])} is in cgroup {printable_name(tasks[0].cgroup)}, outside of {domain}:"
+            " its growth does not use up that memory; leave out domain, or name another one"
+        )
+    return inside[: max(1, top)]
+
+
+def answer_for(
+    procfs: Procfs, snapshot: Snapshot, domain: Domain, growers: Optional[Sequence[int]], top: int
+) -> Answer:
+    """Return the prediction for a domain, and for growers, else for the first of the ranking."""
+    if snapshot.rule is None:
+        return Answer(snapshot, domain, None, None, [], {})
+    forecast = _make_forecast(procfs, snapshot, snapshot.rule, domain, growers or ())
+    snapshot = forecast.snapshot
+    ranking = forecast.rank(domain)
+    pids = [one.task.pid for one in ranking.candidates[:top]] if growers is None else growers
+    growths = [forecast.predict_growth(pid) for pid in pids]
+    harmful = [growth for growth in growths if not growth.itself][:_MAX_ADVISED]
+    advice: Dict[int, Advice] = {}
+    for growth in harmful:
+        found = advise(forecast, growth)
+        if found is not None:
+            advice[growth.grower.task.pid] = found
+    return Answer(snapshot, domain, ranking, forecast.predict_next(domain), growths, advice)
+
+
+def _make_forecast(
+    procfs: Procfs, snapshot: Snapshot, rule: BadnessRule, domain: Domain, growers: Sequence[int]
+) -> Forecast:
+    """Return a forecast that knows which processes the kernel cannot choose.
+
+    Only the first of the ranking and the growers are looked at, as each takes a read.
+    """
+    looked_at: Set[int] = set()
+    for _look in range(_MAX_LOOKS):
+        forecast = Forecast(snapshot, rule)
+        pids = {one.task.pid for one in forecast.rank(domain).candidates[:_LOOKED_AT]}.union(growers) - looked_at
+        looked_at |= pids
+        found = find_passed_over(procfs, snapshot, pids)
+        if not found:
+            break
+        snapshot = snapshot._replace(passed_over={**snapshot.passed_over, **found})
+    return forecast

@@ -1,0 +1,116 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Find the domain that a task asks about."""
+
+import json
+from typing import Any, Callable, Dict, NamedTuple, Optional
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import find_cgroup, memory_hierarchy
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import (
+    Domain,
+    find_limit,
+    measure_host,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot
+
+HOST = "host"
+KINDS = ("cgroup", "unit", "container", "machine")
+
+
+class AskedDomain(NamedTuple):
+    """A domain as the user wrote it."""
+
+    kind: str  # host, or one of KINDS
+    name: str
+
+
+def parse_domain(value: Any) -> AskedDomain:
+    """Return the option C(domain), which is C(host) or a dictionary, also as JSON.
+
+    Raises InputError for anything else.
+    """
+    wrong = InputError(f"domain is not host, or a dictionary with one of {', '.join(KINDS)}: {str(value)[:100]!r}")
+    if isinstance(value, str) and value.strip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise wrong from None
+    if value == HOST:
+        return AskedDomain(HOST, "")
+    if not isinstance(value, dict) or len(value) != 1:
+        raise wrong
+    kind, name = next(iter(value.items()))
+    if kind not in KINDS or not isinstance(name, str) or not name:
+        raise wrong
+    return AskedDomain(kind, name)
+
+
+def find_domain_cgroup(asked: AskedDomain, procfs: Procfs, systemd: Systemd) -> Optional[str]:
+    """Return the path of the cgroup; None for the host.
+
+    Raises UnsupportedError without a memory controller or, for a unit, without systemd, and
+    NotFoundError or InputError if there is no such cgroup.
+    """
+    if asked.kind == HOST:
+        return None
+    memory_hierarchy(procfs)  # without the controller nothing has a limit
+    path = _FINDERS[asked.kind](asked.name, procfs, systemd)
+    find_cgroup(procfs, path)
+    return path.rstrip("/")
+
+
+def _find_unit(name: str, procfs: Procfs, systemd: Systemd) -> str:
+    name = service_name(name)
+    unit = systemd.units([name])[name]
+    missing = systemd.why_missing(name, unit)
+    if missing:
+        raise NotFoundError(missing)
+    if not unit.control_group:
+        raise NotFoundError(f"unit {unit.id} does not run, so it has no cgroup")
+    return unit.control_group
+
+
+def _find_container(name: str, procfs: Procfs, systemd: Systemd) -> str:
+    # Imported only here: http.client takes longer to load than the rest.
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.containers import find_container_cgroup
+
+    return find_container_cgroup(procfs, name)
+
+
+def _find_machine(name: str, procfs: Procfs, systemd: Systemd) -> str:
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.machines import find_machine_cgroup
+
+    return find_machine_cgroup(procfs, name)
+
+
+_FINDERS: Dict[str, Callable[[str, Procfs, Systemd], str]] = {
+    "cgroup": lambda name, _procfs, _systemd: name,
+    "unit": _find_unit,
+    "container": _find_container,
+    "machine": _find_machine,
+}
+
+
+def measure_domain(snapshot: Snapshot, path: Optional[str]) -> Domain:
+    """Return the domain of a cgroup: of the limits on its way up, the one with the least room.
+
+    Raises InputError if there is no limit on the way up.
+    """
+    if path is None:
+        return measure_host(snapshot)
+    domain = find_limit(snapshot, path)
+    if domain is None:
+        raise InputError(
+            f"cgroup {printable_name(path)} has no memory limit, nor has one above it, so its memory runs out only with"
+            " the host's: set a limit, such as MemoryMax= of its unit, or use domain=host"
+        )
+    return domain

@@ -1,0 +1,373 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Find what is wrong with a host's posture, before anything dies.
+
+Pure. Each finding has a stable id with a section in docs/findings.md, and the task that repairs it.
+"""
+
+import json
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import INIT, Snapshot, Task, UnitFacts
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Death
+
+HIGH, MEDIUM, LOW = "high", "medium", "low"
+MAX_FINDINGS = 50
+_LEAST_KILLABLE_PERCENT = 10
+_LEAST_HEADROOM_PERCENT = 10
+_SHOWN = 3  # names in one message
+NEVER = 2  # vm.overcommit_memory
+
+
+class Policy(NamedTuple):
+    """The sysctls that decide about memory: live, and at the next boot."""
+
+    live: Mapping[str, Optional[int]]
+    boot: Mapping[str, Optional[int]]
+    boot_value_from: Mapping[str, Optional[str]]
+    crash_kernel: bool = False  # a panic starts one, which reboots
+
+
+class Killability(NamedTuple):
+    """Memory of the processes that can be killed, and of those that cannot."""
+
+    killable_kb: int
+    immune_kb: int
+
+    @property
+    def percent(self) -> int:
+        """Return the killable share of both; 100 if both are 0."""
+        used = self.killable_kb + self.immune_kb
+        return 100 * self.killable_kb // used if used else 100
+
+
+class Posture(NamedTuple):
+    """All that findings are made from."""
+
+    snapshot: Snapshot
+    policy: Policy
+    units: UnitFacts
+    domain: Domain
+    next_victim: Optional[Death]
+    killability: Killability
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong, and how to repair it."""
+
+    id: str
+    severity: str
+    object: str
+    message: str
+    fix: Optional[str]  # the task to paste; None: no task of this collection repairs it
+
+
+def measure_killability(snapshot: Snapshot) -> Killability:
+    """Return how much resident memory can be killed."""
+    immune = sum(task.rss_kb for task in snapshot.tasks.values() if is_immune(task))
+    return Killability(sum(task.rss_kb for task in snapshot.tasks.values()) - immune, immune)
+
+
+def is_immune(task: Task) -> bool:
+    """Return whether no OOM can kill a process (mm/oom_kill.c:oom_unkillable_task)."""
+    return task.score == SCORE_MIN or task.pid == INIT
+
+
+def is_protected(task: Task) -> bool:
+    """Return whether a pin spares a process as long as there are others."""
+    return SCORE_MIN < task.score < 0 and task.pid != INIT
+
+
+def find_all(posture: Posture) -> List[Finding]:
+    """Return every finding, the most severe first."""
+    found = [finding for check in _CHECKS for finding in check(posture)]
+    return sorted(found, key=lambda one: (HIGH, MEDIUM, LOW).index(one.severity))[:MAX_FINDINGS]
+
+
+def describe_task(task: Task) -> str:
+    """Return a process as a report names it: C(java[2210] (app.service))."""
+    unit = unit_of(task.cgroups)
+    return f"{task.name}[{task.pid}]" + (f" ({unit})" if unit else "")
+
+
+def _join(tasks: Sequence[Task]) -> str:
+    names = ", ".join(describe_task(task) for task in tasks[:_SHOWN])
+    return names + (f" and {len(tasks) - _SHOWN} more" if len(tasks) > _SHOWN else "")
+
+
+def _task_text(module: str, **options: Any) -> str:
+    """Return a task for a playbook."""
+    lines = [f"    {name}: {json.dumps(value)}\n" for name, value in options.items()]
+    return f"- oomguard.linux.{module}:\n" + "".join(lines)
+
+
+def _pin_text(task: Task, score: int) -> str:
+    unit = unit_of(task.cgroups)
+    return _task_text("oom_score_adj", **({"unit": unit} if unit else {"pid": task.pid}), score=score)
+
+
+# --- the kernel's settings ---------------------------------------------------------------
+
+
+def _find_panics(posture: Posture) -> Iterator[Finding]:
+    live = posture.policy.live
+    on_oom = live.get("vm.panic_on_oom") or 0
+    if on_oom and live.get("kernel.panic") == 0 and not posture.policy.crash_kernel:
+        yield Finding(
+            "panic_hangs",
+            HIGH,
+            "kernel.panic",
+            f"vm.panic_on_oom={on_oom} and kernel.panic=0: a host that runs out of memory panics, and then hangs"
+            " until it is reset",
+            _task_text("oom_policy", reboot_after=10),
+        )
+    limited = [cgroup.path for cgroup in posture.snapshot.cgroups.values() if cgroup.limit_kb is not None]
+    if on_oom == NEVER and limited:
+        yield Finding(
+            "panic_on_cgroup",
+            HIGH,
+            "vm.panic_on_oom",
+            f"vm.panic_on_oom=2: any of {len(limited)} cgroups with a memory limit, such as"
+            f" {printable_name(limited[0])}, panics the whole host when it meets its limit",
+            _task_text("oom_policy", on_oom="panic"),
+        )
+
+
+def _find_ignored_pins(posture: Posture) -> Iterator[Finding]:
+    pinned = [task for task in posture.snapshot.tasks.values() if is_protected(task)]
+    if posture.policy.live.get("vm.oom_kill_allocating_task") and pinned:
+        yield Finding(
+            "allocating_task_ignores_pins",
+            HIGH,
+            "vm.oom_kill_allocating_task",
+            "vm.oom_kill_allocating_task=1: a host that runs out of memory kills the process that asks for more,"
+            f" whatever its score; {len(pinned)} pins do nothing then: {_join(pinned)}",
+            _task_text("oom_policy", kill_allocating_task=False),
+        )
+    for killer in posture.units.killers:
+        if killer.active and not killer.reads_scores and pinned:
+            yield Finding(
+                "pin_ignored_by_killer",
+                MEDIUM,
+                killer.unit,
+                f"{killer.name} runs and never reads scores: it can kill what is pinned, such as {_join(pinned)};"
+                " set ManagedOOMPreference=omit or avoid in the units that must live",
+                None,
+            )
+
+
+def _find_lockout(posture: Posture) -> Iterator[Finding]:
+    host = posture.snapshot.host
+    headroom = host.commit_limit_kb - host.committed_kb
+    if posture.policy.live.get("vm.overcommit_memory") != NEVER:
+        return
+    if headroom * 100 < host.commit_limit_kb * _LEAST_HEADROOM_PERCENT:
+        yield Finding(
+            "overcommit_lockout",
+            HIGH,
+            "vm.overcommit_memory",
+            f"vm.overcommit_memory=2 and only {max(0, headroom)} KiB of {host.commit_limit_kb} KiB are not promised"
+            " yet: soon no process can start, not even a login",
+            _task_text("overcommit", mode="heuristic"),
+        )
+
+
+def _find_boot_differences(posture: Posture) -> Iterator[Finding]:
+    policy = posture.policy
+    for key, live in policy.live.items():
+        boot = policy.boot.get(key)
+        if live is None or boot is None or live == boot:
+            continue
+        source = policy.boot_value_from.get(key)
+        yield Finding(
+            "boot_differs",
+            MEDIUM,
+            key,
+            f"{key} is {live}, and {boot} after the next boot ({f'{source} sets it' if source else 'no file sets it'})",
+            _OPTIONS[key](live) if key in _OPTIONS else None,
+        )
+
+
+_ANSWERS = ("kill", "panic", "panic_always")
+_MODES = ("heuristic", "always", "never")
+_OPTIONS: Dict[str, Callable[[int], str]] = {
+    "vm.panic_on_oom": lambda value: _task_text("oom_policy", on_oom=_ANSWERS[value]),
+    "kernel.panic": lambda value: _task_text("oom_policy", reboot_after=value),
+    "kernel.panic_on_oops": lambda value: _task_text("oom_policy", panic_on_oops=bool(value)),
+    "vm.oom_dump_tasks": lambda value: _task_text("oom_policy", dump_tasks=bool(value)),
+    "vm.oom_kill_allocating_task": lambda value: _task_text("oom_policy", kill_allocating_task=bool(value)),
+    "vm.overcommit_memory": lambda value: _task_text("overcommit", mode=_MODES[value]),
+    "vm.overcommit_ratio": lambda value: _task_text("overcommit", ratio=value),
+    "vm.overcommit_kbytes": lambda value: _task_text("overcommit", kbytes=value),
+    "vm.admin_reserve_kbytes": lambda value: _task_text("overcommit", admin_reserve_kbytes=value),
+    "vm.user_reserve_kbytes": lambda value: _task_text("overcommit", user_reserve_kbytes=value),
+}
+
+
+# --- who can be killed -----------------------------------------------------------------
+
+
+def _find_nothing_killable(posture: Posture) -> Iterator[Finding]:
+    share = posture.killability
+    if share.percent >= _LEAST_KILLABLE_PERCENT:
+        return
+    largest = sorted(filter(is_immune, posture.snapshot.tasks.values()), key=lambda task: -task.rss_kb)
+    yield Finding(
+        "nothing_killable",
+        HIGH,
+        "host",
+        f"only {share.percent} % of the memory of processes can be killed ({share.killable_kb} KiB, immune"
+        f" {share.immune_kb} KiB: {_join(largest)}): a host that runs out of memory finds no victim and panics",
+        _pin_text(largest[0], -999) if largest and largest[0].pid != INIT else None,
+    )
+
+
+def _find_inherited_immunity(posture: Posture) -> Iterator[Finding]:
+    tasks = posture.snapshot.tasks
+    heirs: Dict[int, List[Task]] = {}
+    for task in tasks.values():
+        parent = tasks.get(task.parent)
+        if task.score == SCORE_MIN and parent is not None and parent.score == SCORE_MIN and parent.pid != INIT:
+            heirs.setdefault(parent.pid, []).append(task)
+    for pid, children in heirs.items():
+        parent = tasks[pid]
+        unit = unit_of(parent.cgroups)
+        yield Finding(
+            "inherited_immunity",
+            MEDIUM,
+            describe_task(parent),
+            f"{describe_task(parent)} is immune, and {len(children)} processes that it started inherited that:"
+            f" {_join(children)}; if one of them leaks, everything else dies first",
+            _task_text("oom_score_adj", unit=unit, score=-999, children="reset") if unit else None,
+        )
+
+
+def _find_protected_victim(posture: Posture) -> Iterator[Finding]:
+    death = posture.next_victim
+    if death is not None and is_protected(death.victim.task):
+        task = death.victim.task
+        yield Finding(
+            "next_victim_is_protected",
+            HIGH,
+            describe_task(task),
+            f"{describe_task(task)} is pinned at {task.score}, and is still the next victim of {posture.domain}:"
+            " it holds more than the pin is worth",
+            _pin_text(task, max(-999, task.score - 300)) if task.score > -999 else None,
+        )
+
+
+# --- pins of units ---------------------------------------------------------------------
+
+
+def _find_lost_pins(posture: Posture) -> Iterator[Finding]:
+    tasks = posture.snapshot.tasks
+    for pinned in posture.units.pinned:
+        repair = _task_text("oom_score_adj", unit=pinned.unit, score=pinned.score)
+        task = tasks.get(pinned.main_pid)
+        if pinned.after_restart != pinned.score:
+            yield Finding(
+                "pin_not_lasting",
+                MEDIUM,
+                pinned.unit,
+                f"the drop-in of {pinned.unit} sets {pinned.score}, but a later file of the unit wins: its next"
+                f" process starts with {pinned.after_restart}; look for OOMScoreAdjust in systemctl cat {pinned.unit}",
+                None,
+            )
+        elif task is not None and task.score != pinned.score:
+            yield Finding(
+                "pin_lost",
+                MEDIUM,
+                pinned.unit,
+                f"{describe_task(task)} has the score {task.score}, not {pinned.score} as its drop-in says",
+                repair,
+            )
+        others = [one for one in tasks.values() if pinned.control_group in one.cgroups and one.pid != pinned.main_pid]
+        if pinned.score < 0 and pinned.main_pid and others and pinned.oom_policy in ("stop", "kill"):
+            yield Finding(
+                "pin_undone_by_oom_policy",
+                MEDIUM,
+                pinned.unit,
+                f"{pinned.unit} is pinned at {pinned.score}, but with OOMPolicy={pinned.oom_policy} it goes down with"
+                f" any of its other processes: {_join(others)}",
+                _task_text("oom_score_adj", unit=pinned.unit, score=pinned.score, oom_policy="continue"),
+            )
+
+
+# --- cgroups, and what is not known ----------------------------------------------------
+
+
+def _find_in_cgroups(posture: Posture) -> Iterator[Finding]:
+    cgroups = posture.snapshot.cgroups
+    for path, cgroup in cgroups.items():
+        if cgroup.kill_disabled:
+            yield Finding(
+                "cgroup_hangs",
+                HIGH,
+                printable_name(path),
+                f"cgroup {printable_name(path)} has oom_kill_disable=1: at its limit its processes wait, and nothing"
+                " is killed",
+                None,
+            )
+        parent = cgroups.get(path.rpartition("/")[0])
+        wanted = cgroup.min_kb or 0
+        if parent is not None and wanted > (parent.min_kb or 0) and parent.min_kb is not None:
+            yield Finding(
+                "memory_protection_capped",
+                LOW,
+                printable_name(path),
+                f"cgroup {printable_name(path)} has memory.min of {wanted} KiB, but the one above it only"
+                f" {parent.min_kb} KiB, and that is all it gets",
+                None,
+            )
+
+
+def _find_unknowns(posture: Posture) -> Iterator[Finding]:
+    snapshot = posture.snapshot
+    if snapshot.rule is None:
+        yield Finding(
+            "rule_unknown",
+            MEDIUM,
+            "kernel",
+            f"no rule is known for the kernel {snapshot.release}: nothing is predicted",
+            None,
+        )
+    if snapshot.is_container:
+        yield Finding(
+            "processes_hidden",
+            LOW,
+            "/proc",
+            "only the processes of a container are seen, and others may die first, so no prediction is certain: run it"
+            " on the host",
+            None,
+        )
+    elif snapshot.hidden:
+        yield Finding(
+            "processes_hidden",
+            LOW,
+            "/proc",
+            f"{snapshot.hidden} processes are hidden (hidepid), so no prediction is certain: run as root",
+            None,
+        )
+
+
+_CHECKS: Sequence[Callable[[Posture], Iterator[Finding]]] = (
+    _find_panics,
+    _find_ignored_pins,
+    _find_lockout,
+    _find_boot_differences,
+    _find_nothing_killable,
+    _find_inherited_immunity,
+    _find_protected_victim,
+    _find_lost_pins,
+    _find_in_cgroups,
+    _find_unknowns,
+)

@@ -1,0 +1,310 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Build what the module returns: the prediction as values, and as sentences for a person.
+
+Pure. Lists have bounds, because a user may fork any number of processes.
+"""
+
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot, Task
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
+    HIGH,
+    Finding,
+    Policy,
+    Posture,
+    describe_task,
+    is_immune,
+    is_protected,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Death, Growth, find_instead
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.ranking import Ranking, Suspect
+
+MAX_LINES = 12
+MAX_MESSAGE = 200
+MAX_LINE = 400
+_MAX_LISTED = 50  # of protected and immune processes, and of a group
+_MAX_COLLATERAL = 10
+_MAX_GROWTHS = 5  # in the report
+_SHORT_ID = 12
+_MIB, _GIB = 1 << 10, 1 << 20
+
+
+class Answer(NamedTuple):
+    """A prediction under one set of scores."""
+
+    snapshot: Snapshot
+    domain: Domain
+    ranking: Optional[Ranking]  # None: no rule is known for this kernel
+    next_victim: Optional[Death]
+    growths: List[Growth]
+    advice: Mapping[int, Advice]  # by pid of the grower
+
+
+class ScoreChange(NamedTuple):
+    """What a target of what_if would give to a process."""
+
+    task: Task
+    before: int
+    after: int
+
+
+def format_kb(size_kb: int) -> str:
+    """Return a size for a person: C(900 KiB), C(40 MiB), C(1.2 GiB)."""
+    if size_kb < _MIB:
+        return f"{size_kb} KiB"
+    return f"{size_kb // _MIB} MiB" if size_kb < _GIB else f"{size_kb / _GIB:.1f} GiB"
+
+
+# --- values ----------------------------------------------------------------------------
+
+
+def build_results(
+    posture: Posture,
+    answer: Answer,
+    findings: List[Finding],
+    what_if: Optional[Answer],
+    changes: Sequence[ScoreChange],
+    top: int,
+    name_user: Callable[[int], str],
+) -> Dict[str, Any]:
+    """Return what the module returns."""
+    snapshot = posture.snapshot
+    report = write_report(posture, answer, findings, what_if)
+    protected = [task for task in snapshot.tasks.values() if is_protected(task)]
+    immune = [task for task in snapshot.tasks.values() if is_immune(task)]
+    return dict(
+        changed=False,
+        kernel=snapshot.release,
+        policy=_build_policy(posture.policy),
+        domain=_build_domain(answer.domain),
+        ranking=_build_ranking(answer, top, name_user),
+        next_victim=_build_death(answer.next_victim),
+        if_it_grows=[_build_growth(growth, answer.advice) for growth in answer.growths],
+        protected=_list_tasks(protected),
+        protected_count=len(protected),
+        immune=_list_tasks(immune),
+        immune_count=len(immune),
+        killable=dict(posture.killability._asdict(), percent=posture.killability.percent),
+        killers=[
+            dict(
+                name=killer.name,
+                unit=killer.unit,
+                active=killer.active,
+                version=None,
+                reads_scores=killer.reads_scores,
+                configuration=None,
+                candidates=None,
+            )
+            for killer in posture.units.killers
+        ],
+        findings=[finding._asdict() for finding in findings],
+        what_if=_build_what_if(what_if, changes),
+        report=report,
+        msg=_write_message(answer, findings),
+    )
+
+
+def _identify(task: Task) -> Dict[str, Any]:
+    container = next((found for found in map(container_of, task.cgroups) if found), None)
+    return dict(
+        pid=task.pid, name=task.name, unit=unit_of(task.cgroups), container=container[:_SHORT_ID] if container else None
+    )
+
+
+def _list_tasks(tasks: List[Task]) -> List[Dict[str, Any]]:
+    lowest = sorted(tasks, key=lambda task: (task.score, -task.rss_kb))[:_MAX_LISTED]
+    return [dict(_identify(task), score=task.score, rss_kb=task.rss_kb) for task in lowest]
+
+
+def _build_policy(policy: Policy) -> Dict[str, Any]:
+    return dict(live=dict(policy.live), boot=dict(policy.boot), boot_value_from=dict(policy.boot_value_from))
+
+
+def _build_domain(domain: Domain) -> Dict[str, Any]:
+    return dict(
+        kind=domain.kind,
+        path=domain.path,
+        limit_kb=domain.limit_kb,
+        usage_kb=domain.usage_kb,
+        room_kb=domain.room_kb,
+        swap_room_kb=domain.swap_room_kb,
+    )
+
+
+def _build_ranking(answer: Answer, top: int, name_user: Callable[[int], str]) -> List[Dict[str, Any]]:
+    if answer.ranking is None:
+        return []
+    chosen = answer.next_victim.victim.task.pid if answer.next_victim else None
+    listed = [*answer.ranking.candidates, *answer.ranking.skipped][:top]
+    return [_build_row(one, one.task.pid == chosen, name_user) for one in listed]
+
+
+def _build_row(one: Suspect, chosen: bool, name_user: Callable[[int], str]) -> Dict[str, Any]:
+    task = one.task
+    return dict(
+        _identify(task),
+        user=name_user(task.uid),
+        score=task.score,
+        badness_kb=None if one.skipped else one.badness_kb,
+        rss_kb=task.rss_kb,
+        swap_kb=task.swap_kb,
+        pgtables_kb=task.pgtables_kb,
+        counter_error_kb=task.counter_error_kb,
+        chosen=chosen,
+        skipped=one.skipped,
+    )
+
+
+def _build_death(death: Optional[Death]) -> Optional[Dict[str, Any]]:
+    if death is None:
+        return None
+    group = [_identify(one.task) for one in death.group[:_MAX_LISTED]]
+    return dict(
+        _identify(death.victim.task),
+        score=death.victim.task.score,
+        certain=death.certain,
+        margin_kb=death.margin_kb,
+        group=group,
+        group_count=len(death.group),
+    )
+
+
+def _build_growth(growth: Growth, advice: Mapping[int, Advice]) -> Dict[str, Any]:
+    suggested = advice.get(growth.grower.task.pid)
+    return dict(
+        grower=_identify(growth.grower.task),
+        domain=growth.domain.path,
+        room_kb=growth.domain.room_kb,
+        victim=_identify(growth.victim.task) if growth.victim else None,
+        itself=growth.itself,
+        collateral=[_identify(one.task) for one in growth.collateral[:_MAX_COLLATERAL]],
+        collateral_count=len(growth.collateral),
+        certain=growth.certain,
+        margin_kb=growth.margin_kb,
+        advice=None if suggested is None else dict(suggested._asdict()),
+    )
+
+
+def _build_what_if(answer: Optional[Answer], changes: Sequence[ScoreChange]) -> Optional[Dict[str, Any]]:
+    if answer is None:
+        return None
+    return dict(
+        next_victim=_build_death(answer.next_victim),
+        if_it_grows=[_build_growth(growth, answer.advice) for growth in answer.growths],
+        changes=[
+            dict(_identify(change.task), before=change.before, after=change.after) for change in changes[:_MAX_LISTED]
+        ],
+        changes_count=len(changes),
+    )
+
+
+# --- sentences -------------------------------------------------------------------------
+
+
+def write_report(posture: Posture, answer: Answer, findings: List[Finding], what_if: Optional[Answer]) -> List[str]:
+    """Return the prediction and the findings in sentences, at most MAX_LINES."""
+    lines = [_describe_domain(answer)]
+    if what_if is not None:
+        lines.append(describe_difference(answer.next_victim, what_if.next_victim))
+        lines += _describe_changed_growths(answer, what_if)
+    # Those that take others with them come first.
+    growths = sorted(answer.growths, key=lambda growth: growth.itself)
+    for growth in growths[:_MAX_GROWTHS]:
+        lines.append(describe_growth(growth, answer.advice.get(growth.grower.task.pid), answer.snapshot))
+    lines += [f"{finding.severity}: {finding.message}." for finding in findings]
+    if len(lines) > MAX_LINES:
+        lines = [*lines[: MAX_LINES - 1], f"... and {len(lines) - MAX_LINES + 1} more"]
+    return [line if len(line) <= MAX_LINE else line[: MAX_LINE - 3] + "..." for line in lines]
+
+
+def describe_difference(before: Optional[Death], after: Optional[Death]) -> str:
+    """Return the next victim as things are, and with other scores."""
+    return f"next victim now {_name_victim(before)}, with these pins {_name_victim(after)}"
+
+
+def _name_victim(death: Optional[Death]) -> str:
+    return describe_task(death.victim.task) if death else "nobody"
+
+
+def _describe_domain(answer: Answer) -> str:
+    domain, death = answer.domain, answer.next_victim
+    start = f"{str(domain).capitalize() if domain.is_host else str(domain)} has {format_kb(domain.room_kb)} left"
+    if death is None:
+        return f"{start}. {_explain_no_victim(answer.snapshot, domain)}"
+    group = f", with {len(death.group)} more of its group" if death.group else ""
+    certainty = "certain" if death.certain else "not certain"
+    margin = "" if death.margin_kb is None else f", margin {format_kb(death.margin_kb)}"
+    victim = describe_task(death.victim.task)
+    return f"{start}. If it is used up as it is held now, {victim} dies{group} ({certainty}{margin})."
+
+
+def _explain_no_victim(snapshot: Snapshot, domain: Domain) -> str:
+    if snapshot.rule is None:
+        return f"No rule is known for the kernel {snapshot.release}, so nothing is predicted."
+    instead = find_instead(snapshot, domain)
+    if instead == "panic":
+        return f"When it is used up, the host panics (vm.panic_on_oom={snapshot.panic_on_oom})."
+    if instead == "hang":
+        return "When it is used up, its processes wait, and nothing is killed (oom_kill_disable)."
+    if domain.is_host and snapshot.kills_allocating_task:
+        return "When it is used up, whatever process asks for memory dies (vm.oom_kill_allocating_task)."
+    return "When it is used up, there is nothing that can be killed."
+
+
+def describe_growth(growth: Growth, advice: Optional[Advice], snapshot: Snapshot) -> str:
+    """Return what happens if a process goes on growing, as one sentence."""
+    where = "" if growth.domain.is_host else f" in {growth.domain}"
+    start = f"If {describe_task(growth.grower.task)} goes on growing{where},"
+    if growth.victim is None:
+        instead = find_instead(snapshot, growth.domain)
+        end = {"panic": "the host panics", "hang": "the processes there wait for ever"}
+        return f"{start} {end.get(instead or '', 'nothing can be killed')}."
+    likely = "" if growth.certain else "probably "
+    margin = "" if growth.margin_kb is None else f" (margin {format_kb(growth.margin_kb)})"
+    if growth.itself:
+        others = f" with {len(growth.collateral)} more of its group" if growth.collateral else ""
+        return f"{start} it {likely}dies itself{others}{margin}."
+    more = f", then {len(growth.collateral) - 1} more" if len(growth.collateral) > 1 else ""
+    return f"{start} {describe_task(growth.victim.task)} {likely}dies first{more}{_describe_advice(growth, advice)}."
+
+
+def _describe_advice(growth: Growth, advice: Optional[Advice]) -> str:
+    if advice is None or growth.victim is None:
+        return ""
+    options = []
+    if advice.victim_score is not None:
+        options.append(f"it {advice.victim_score}")
+    if advice.grower_score is not None:
+        options.append(f"{growth.grower.task.name} {advice.grower_score:+}")
+    return f": give {' or '.join(options)}" if options else ""
+
+
+def _describe_changed_growths(answer: Answer, what_if: Answer) -> List[str]:
+    """Return the growths whose victim is another one with the pins."""
+    before = {growth.grower.task.pid: growth.victim and growth.victim.task.pid for growth in answer.growths}
+    changed = [
+        growth
+        for growth in what_if.growths
+        if (growth.victim and growth.victim.task.pid) != before.get(growth.grower.task.pid)
+    ]
+    return ["with these pins: " + describe_growth(growth, None, what_if.snapshot) for growth in changed[:_MAX_GROWTHS]]
+
+
+def _write_message(answer: Answer, findings: List[Finding]) -> str:
+    death = answer.next_victim
+    victim = f"no next victim of {answer.domain}"
+    if death:
+        certainty = "certain" if death.certain else "not certain"
+        victim = f"next victim of {answer.domain}: {describe_task(death.victim.task)}, {certainty}"
+    severe = sum(finding.severity == HIGH for finding in findings)
+    count = f"{len(findings)} finding{'' if len(findings) == 1 else 's'}" if findings else "no findings"
+    return f"{victim}; {count}{f', {severe} high' if severe else ''}"[:MAX_MESSAGE]

@@ -1,0 +1,243 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+import os
+import re
+
+import pytest
+import yaml
+from snapshots import GIB, HOST, MIB, host_with, limited, task
+
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info import findings
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import measure_host
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import PinnedUnit, UnitFacts, UserKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
+    Policy,
+    Posture,
+    describe_task,
+    find_all,
+    measure_killability,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast
+
+DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[".."] * 5, "docs", "findings.md")
+CLEAN = {
+    "vm.panic_on_oom": 0,
+    "kernel.panic": 0,
+    "kernel.panic_on_oops": 0,
+    "vm.oom_dump_tasks": 1,
+    "vm.oom_kill_allocating_task": 0,
+    "vm.overcommit_memory": 0,
+    "vm.overcommit_ratio": 50,
+    "vm.overcommit_kbytes": 0,
+    "vm.admin_reserve_kbytes": 8192,
+    "vm.user_reserve_kbytes": 131072,
+}
+DAEMON = "/system.slice/web.service"
+
+
+def posture_of(*tasks, live=None, boot=None, crash_kernel=False, killers=(), pinned=(), **facts):
+    tasks = tasks or (task("large", GIB), task("small", MIB))
+    snapshot = host_with(*tasks, **facts)
+    values = dict(CLEAN, **(live or {}))
+    policy = Policy(values, dict(values, **(boot or {})), dict.fromkeys(values), crash_kernel)
+    domain = measure_host(snapshot)
+    death = Forecast(snapshot, snapshot.rule).predict_next(domain) if snapshot.rule else None
+    units = UnitFacts(list(killers), list(pinned))
+    return Posture(snapshot, policy, units, domain, death, measure_killability(snapshot))
+
+
+def find(*tasks, **facts):
+    return find_all(posture_of(*tasks, **facts))
+
+
+def ids(*tasks, **facts):
+    return [finding.id for finding in find(*tasks, **facts)]
+
+
+def test_a_clean_host_has_none():
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    "live, facts, expected",
+    [
+        ({"vm.panic_on_oom": 1}, {}, ["panic_hangs"]),
+        ({"vm.panic_on_oom": 1}, dict(crash_kernel=True), []),
+        ({"vm.panic_on_oom": 1, "kernel.panic": 10}, {}, []),
+        ({"vm.panic_on_oom": 2, "kernel.panic": -1}, {}, []),
+        (
+            {"vm.panic_on_oom": 2, "kernel.panic": 10},
+            dict(cgroups=[limited("/a", MIB), limited("/b", None)]),
+            ["panic_on_cgroup"],
+        ),
+        ({"vm.panic_on_oom": 1, "kernel.panic": 10}, dict(cgroups=[limited("/a", MIB)]), []),
+        ({"vm.panic_on_oom": None}, {}, []),
+    ],
+)
+def test_panics(live, facts, expected):
+    assert ids(live=live, **facts) == expected
+
+
+@pytest.mark.parametrize("score, expected", [(-500, ["allocating_task_ignores_pins"]), (0, []), (-1000, [])])
+def test_pins_that_the_allocating_task_ignores(score, expected):
+    """A process at -1000 is safe all the same, and one at 0 has no pin."""
+    tasks = [task("large", GIB), task("pinned", MIB, score=score)]
+    assert ids(*tasks, live={"vm.oom_kill_allocating_task": 1}) == expected
+
+
+@pytest.mark.parametrize(
+    "active, reads_scores, score, expected",
+    [
+        (True, False, -500, ["pin_ignored_by_killer"]),
+        (True, True, -500, []),
+        (False, False, -500, []),
+        (True, False, 0, []),
+    ],
+)
+def test_killers_that_ignore_pins(active, reads_scores, score, expected):
+    killer = UserKiller("systemd-oomd", "systemd-oomd.service", active, reads_scores)
+    assert ids(task("large", GIB), task("pinned", MIB, score=score), killers=[killer]) == expected
+
+
+@pytest.mark.parametrize(
+    "mode, committed_gib, expected",
+    [(2, 3.7, ["overcommit_lockout"]), (2, 3, []), (0, 9, []), (2, 5, ["overcommit_lockout"])],
+)
+def test_lockout(mode, committed_gib, expected):
+    host = HOST._replace(committed_kb=int(committed_gib * GIB))
+    assert ids(live={"vm.overcommit_memory": mode}, host=host) == expected
+
+
+def test_the_next_boot_differs():
+    posture = posture_of(live={"vm.panic_on_oom": 0}, boot={"vm.panic_on_oom": 1, "kernel.panic": None})
+    source = {"vm.panic_on_oom": "/etc/sysctl.d/50-x.conf line 3"}
+    found = find_all(posture._replace(policy=posture.policy._replace(boot_value_from=source)))
+    assert [(one.id, one.object) for one in found] == [("boot_differs", "vm.panic_on_oom")]
+    assert "is 0, and 1 after the next boot (/etc/sysctl.d/50-x.conf line 3 sets it)" in found[0].message
+    assert find(boot={"kernel.panic": 5})[0].message.endswith("(no file sets it)")
+
+
+@pytest.mark.parametrize("key", list(CLEAN))
+def test_each_difference_has_a_task_that_keeps_the_live_value(key):
+    fix = find(live={key: 1}, boot={key: 0}, crash_kernel=True, host=HOST._replace(commit_limit_kb=99 * GIB))[0].fix
+    ((module, options),) = yaml.safe_load(fix)[0].items()
+    assert module in ("oomguard.linux.oom_policy", "oomguard.linux.overcommit")
+    assert len(options) == 1
+
+
+def test_nothing_killable():
+    found = find(task("large", MIB), task("immune", 20 * MIB, score=-1000), task("init", MIB, pid=1))
+    assert [one.id for one in found] == ["nothing_killable"]
+    assert "only 4 %" in found[0].message
+    assert "score: -999" in found[0].fix
+    assert ids(task("large", 3 * MIB), task("immune", 20 * MIB, score=-1000)) == []
+
+
+def test_only_init_is_immune_and_large():
+    found = find(task("small", MIB), task("init", 20 * MIB, pid=1))
+    assert (found[0].id, found[0].fix) == ("nothing_killable", None)
+
+
+def test_inherited_immunity():
+    daemon = task("web", MIB, score=-1000, cgroup=DAEMON)
+    heirs = [task("worker", MIB, score=-1000, parent=daemon.pid, cgroup=DAEMON) for _number in range(5)]
+    found = find(daemon, *heirs, task("spared", GIB, parent=daemon.pid))
+    assert [(one.id, one.object) for one in found] == [("inherited_immunity", describe_task(daemon))]
+    assert "5 processes" in found[0].message and "and 2 more" in found[0].message
+    assert 'unit: "web.service"' in found[0].fix
+    outside = daemon._replace(cgroups=("/",))
+    assert find(outside, heirs[0], task("x", GIB))[0].fix is None
+
+
+def test_children_of_init_inherit_nothing():
+    """systemd gives each unit its own score."""
+    init = task("systemd", MIB, pid=1, score=-1000)
+    assert ids(init, task("udevd", MIB, score=-1000), task("large", GIB)) == []
+
+
+def test_the_next_victim_is_protected():
+    tasks = [task("pinned", 3 * GIB, score=-100, cgroup=DAEMON), task("small", MIB)]
+    found = find(*tasks)
+    assert [one.id for one in found] == ["next_victim_is_protected"]
+    assert yaml.safe_load(found[0].fix) == [{"oomguard.linux.oom_score_adj": {"unit": "web.service", "score": -400}}]
+    lowest = task("pinned", 3 * GIB, score=-999)
+    assert [one.fix for one in find(lowest) if one.id == "next_victim_is_protected"] == [None]
+
+
+def pinned_unit(main, **facts):
+    values = dict(
+        unit="web.service",
+        score=-500,
+        after_restart=-500,
+        oom_policy="continue",
+        main_pid=main.pid,
+        control_group=DAEMON,
+    )
+    return PinnedUnit(**dict(values, **facts))
+
+
+@pytest.mark.parametrize(
+    "score, facts, expected",
+    [
+        (-500, {}, []),
+        (0, {}, ["pin_lost"]),
+        (-500, dict(after_restart=100), ["pin_not_lasting"]),
+        (0, dict(after_restart=None), ["pin_not_lasting"]),
+        (0, dict(main_pid=0), []),
+        (-500, dict(oom_policy="stop"), ["pin_undone_by_oom_policy"]),
+        (-500, dict(oom_policy="kill"), ["pin_undone_by_oom_policy"]),
+        (300, dict(score=300, after_restart=300, oom_policy="stop"), []),
+        (-500, dict(oom_policy=None), []),
+    ],
+)
+def test_pins_of_units(score, facts, expected):
+    main = task("web", MIB, score=score, cgroup=DAEMON)
+    worker = task("worker", MIB, cgroup=DAEMON)
+    assert ids(main, worker, task("large", GIB), pinned=[pinned_unit(main, **facts)]) == expected
+
+
+def test_a_unit_of_one_process_is_not_undone():
+    main = task("web", MIB, score=-500, cgroup=DAEMON)
+    assert ids(main, task("large", GIB), pinned=[pinned_unit(main, oom_policy="stop")]) == []
+
+
+def test_a_cgroup_that_hangs():
+    found = find(cgroups=[limited("/a\nb", MIB, kill_disabled=True)])
+    assert [(one.id, one.object) for one in found] == [("cgroup_hangs", "/a\\x0ab")]
+
+
+@pytest.mark.parametrize("outer, expected", [(0, ["memory_protection_capped"]), (MIB, []), (None, [])])
+def test_protection_that_is_capped(outer, expected):
+    """None: version 1, or a kernel without memory.min."""
+    cgroups = [limited("/a", None, min_kb=outer), limited("/a/b", None, min_kb=MIB)]
+    assert ids(cgroups=cgroups) == expected
+
+
+def test_what_is_not_known():
+    assert ids(release="2.4.0") == ["rule_unknown"]
+    assert ids(hidden=7) == ["processes_hidden"]
+    assert ids(hidden=7, is_container=True) == ["processes_hidden"]
+
+
+def test_the_most_severe_come_first_and_there_is_an_end():
+    cgroups = [limited("/a", None, min_kb=0), *(limited(f"/a/{number}", None, min_kb=4) for number in range(99))]
+    found = find(live={"vm.panic_on_oom": 1}, cgroups=cgroups)
+    assert len(found) == findings.MAX_FINDINGS
+    assert [one.severity for one in found[:2]] == ["high", "low"]
+
+
+def test_each_id_has_its_section():
+    """Every id in the source has a heading in docs/findings.md, and every heading is an id."""
+    with open(findings.__file__, encoding="utf-8") as stream:
+        used = set(re.findall(r'yield Finding\(\s*"([a-z_]+)"', stream.read()))
+    with open(DOCS, encoding="utf-8") as stream:
+        described = set(re.findall(r"^## ([a-z_]+)$", stream.read(), re.MULTILINE))
+    assert len(used) >= 15
+    assert used == described
+
+
+def test_a_container_is_no_unit():
+    assert describe_task(task("x", pid=7)) == "x[7]"
+    assert describe_task(task("x", pid=7, cgroup=DAEMON)) == "x[7] (web.service)"
