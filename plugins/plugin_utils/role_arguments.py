@@ -206,7 +206,7 @@ def _finish_protect(arguments: dict[str, Any]) -> None:
     """Check the arguments of oom_protect. Raises InputError."""
     percent = arguments["min_killable_percent"]
     if not 0 <= percent <= 100:
-        raise InputError(f"min_killable_percent={_show(percent)} is out of range, 0 to 100: set a percentage")
+        raise InputError(f"min_killable_percent={_show(percent)} is out of range; set 0 to 100")
     named, arguments["targets"] = arguments["targets"], [target for _name, target in arguments["targets"]]
     options = load_parts()["oom_protect"]["oom_protect_targets"]["options"]
     defaults = {key: option.get("default") for key, option in options.items()}

@@ -170,7 +170,7 @@ WRONG = {
     "range": (
         "oom_protect",
         {"targets": [{"unit": "x", "score": -1001}]},
-        "score -1001 is out of range, -1000 to 1000",
+        "oom_protect_targets[0]: unit=x: score -1001 is",
     ),
     "drop-in": ("oom_protect", {"targets": [{"pid": 7, "score": 1, "persistent": True}]}, "only a unit can be pinned"),
     "drop-in off": (
@@ -182,12 +182,12 @@ WRONG = {
     "percent": (
         "oom_protect",
         {"min_killable_percent": 101},
-        "oom_protect_min_killable_percent=101 is out of range, 0 to",
+        "oom_protect_min_killable_percent=101 is out of range",
     ),
     "headroom": (
         "oom_overcommit",
         {"headroom_percent": -1},
-        "oom_overcommit_headroom_percent=-1 is out of range, 0 to 100",
+        "oom_overcommit_headroom_percent=-1 is out of range",
     ),
     "reboot": ("oom_panic", {"reboot_after": 1 << 31}, "oom_panic_reboot_after=2147483648 is out of range"),
     "ratio": ("oom_overcommit", {"ratio": "0"}, "oom_overcommit_ratio=0 lets the kernel promise only swap"),
@@ -204,7 +204,7 @@ WRONG = {
     "seconds": (
         "oom_overcommit",
         {"rollback_seconds": 0},
-        "oom_overcommit_rollback_seconds=0 is out of range, 1 to 3600",
+        "oom_overcommit_rollback_seconds=0 is out of range",
     ),
     "seconds of panic": ("oom_panic", {"rollback_seconds": 3601}, "oom_panic_rollback_seconds=3601 is out of range"),
     # files

@@ -154,9 +154,10 @@ def test_module_accepts_what_the_filter_returns(persistent, state):
         guards.refuse_contradictions(pin.parse_target(validated.validated_parameters))
 
 
-def table(path):
-    """Return the rows of the first table in a document, a dictionary each."""
-    lines = (COLLECTION / path).read_text(encoding="utf-8").splitlines()
+def table(path, first):
+    """Return the rows of the table with this first column in a document, a dictionary each."""
+    text = (COLLECTION / path).read_text(encoding="utf-8").partition(f"\n| {first} |")
+    lines = "".join(text[1:]).strip().partition("\n\n")[0].splitlines()
     rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     return [dict(zip(rows[0], row)) for row in rows[2:]]
 
@@ -171,9 +172,27 @@ def test_documentation_lists_all_profiles():
             row["OOMPolicy"] or None,
             row["where the score comes from"],
         )
-        for row in table("docs/protect.md")
+        for row in table("docs/protect.md", "profile")
     ]
     assert listed == [
         (profile, entry["unit"], entry["process"], entry["score"], entry.get("oom_policy"), entry["source"])
         for profile, entry in ENTRIES
     ]
+
+
+def test_documentation_lists_all_variables_of_playbooks():
+    specs = read("playbooks", "vars", "argument_specs.yml")["argument_specs"]
+    options = {name: option for part in specs.values() for name, option in part["options"].items()}
+    listed = {
+        name: (row["type"], row["default"])
+        for row in table("docs/variables.md", "variable")
+        for name in re.findall(r"oom_\w+", row["variable"])
+    }
+    shown = {True: "true", False: "false", None: "unset"}
+    assert listed == {
+        name: (
+            "pattern" if option["type"] == "raw" else option["type"],
+            shown.get(option.get("default"), str(option.get("default"))) if option["type"] != "list" else "[]",
+        )
+        for name, option in options.items()
+    }
