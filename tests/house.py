@@ -37,8 +37,19 @@ ARROWS = {
     "module_utils/_oom_score_adj": SHARED,
     "module_utils/_oom_trial": SHARED | LOG,
     "module_utils/_sysctl": SHARED,
-    "plugin_utils": LOG | {"module_utils/_errors", "module_utils/_host/text.py"},
-    "filter": {"plugin_utils"},
+    # The controller checks arguments by the rules of the modules, so only their pure files.
+    "plugin_utils": LOG
+    | {
+        "module_utils/_errors",
+        "module_utils/_host/text.py",
+        "module_utils/_oom_score_adj/guards.py",
+        "module_utils/_oom_score_adj/pin.py",
+        "module_utils/_sysctl/oom_policy.py",
+        "module_utils/_sysctl/overcommit.py",
+        "module_utils/_sysctl/plan.py",
+    },
+    "filter": {"plugin_utils", "module_utils/_errors"},
+    "lookup": {"plugin_utils", "module_utils/_errors"},
     "doc_fragments": set(),
 }
 

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.common.validation import check_type_list
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.plugin_utils.profile_targets import combine_targets
 
 DOCUMENTATION = r"""
 name: protect_targets
@@ -80,39 +82,6 @@ _value:
   elements: dict
 """
 
-# Keys of an entry that are not passed to the module.
-_ENTRY_KEYS = {"unit", "process", "aliases", "source"}
-# Keys that only a unit may have.
-_UNIT_KEYS = {"oom_policy"}
-# Keys that a removed pin may not have.
-_PIN_KEYS = {"score", "oom_policy"}
-
-
-def _strip_suffix(unit: str) -> str:
-    """Return a unit's name without C(.service)."""
-    return unit.removesuffix(".service")
-
-
-def _list_names(target: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Return every name of a target or entry: those of its unit, and its process."""
-    units = [target["unit"], *target.get("aliases", [])] if target.get("unit") else []
-    processes = [target["process"]] if target.get("process") else []
-    return {("unit", _strip_suffix(name)) for name in units} | {("process", name) for name in processes}
-
-
-def _drop_keys(keys: set[str], target: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a target without these keys."""
-    return {key: value for key, value in target.items() if key not in keys}
-
-
-def _set_state(target: dict[str, Any], state: str) -> dict[str, Any]:
-    """Return a target with its state: absent if the role or the target itself requests it.
-
-    An absent target has no score and no policy.
-    """
-    state = "absent" if state == "absent" else target.get("state", state)
-    return dict(_drop_keys(_PIN_KEYS, target) if state == "absent" else target, state=state)
-
 
 def protect_targets(
     targets: Iterable[Mapping[str, Any]],
@@ -125,29 +94,10 @@ def protect_targets(
 
     Raises AnsibleFilterError for a profile that does not exist.
     """
-    # The role's argument spec accepts text too: -e oom_protect_profiles=a,b. An unanswered survey
-    # question is empty text.
-    names = [name for name in check_type_list(chosen) if name]
-    unknown = [name for name in names if name not in profiles]
-    if unknown:
-        raise AnsibleFilterError(f"profile {', '.join(unknown)} does not exist: choose from {', '.join(profiles)}")
-
-    selector, dropped = ("unit", _ENTRY_KEYS) if persistent else ("process", _ENTRY_KEYS | _UNIT_KEYS)
-    entries = list(chain.from_iterable(profiles[name] for name in names))
-    replaced = {name for target in targets for name in _list_names(target)}
-    # Entries with a common name are one daemon on some hosts. A target replaces all of them.
-    replaced.update(*(_list_names(entry) for entry in entries if replaced & _list_names(entry)))
-    lowest: dict[str, Mapping[str, Any]] = {}
-    for entry in entries:
-        selected = entry[selector]
-        if not replaced & _list_names(entry) and (selected not in lowest or entry["score"] < lowest[selected]["score"]):
-            lowest[selected] = entry
-
-    of_profiles = [
-        {selector: selected, **_drop_keys(dropped, entry), "missing": "ignore"} for selected, entry in lowest.items()
-    ]
-    own = [{"persistent": persistent, **target} if target.get("unit") else dict(target) for target in targets]
-    return [_set_state(target, state) for target in of_profiles + own]
+    try:
+        return combine_targets(targets, profiles, check_type_list(chosen), persistent, state)
+    except InputError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:

@@ -22,7 +22,21 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import p
 
 # What a trial may return, and all outcomes that the playbooks count.
 VERDICTS = ("proven", "refuted", "inconclusive")
-OUTCOMES = ("ok", "changed", "would_change", "failed", "checked", *VERDICTS)
+OUTCOMES = (
+    "ok",
+    "changed",
+    "would_change",
+    "not_lasting",
+    "nothing_asked",
+    "failed",
+    "would_fail",
+    "checked",
+    *VERDICTS,
+    "kills",
+    "no_kills",
+    "undone",
+    "nothing_to_undo",
+)
 
 TEXT_LENGTH = 300
 LINE_LENGTH = 1000  # a line of a report may quote some lines of the kernel log
@@ -31,6 +45,7 @@ NAME_LENGTH = 253  # the longest name in DNS
 EVIDENCE_BYTES = 256 * 1024
 
 _ELLIPSIS = "…"
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s|[\r\n]")
 _HASHED = re.compile(" [0-9a-f]{16}$")
 # Length of a text, entries of a list or mapping, and depth. The first limits that fit are used.
 _EVIDENCE_LIMITS = ((EVIDENCE_BYTES, EVIDENCE_BYTES, 30), (4096, 1000, 30), (1024, 200, 20), (300, 30, 10))
@@ -55,6 +70,11 @@ def cut_texts(value: Any, length: int = TEXT_LENGTH) -> List[str]:
     texts = list(value) if isinstance(value, (list, tuple)) else [value]
     left_out = [f"{len(texts) - TEXTS} more texts are left out"] if len(texts) > TEXTS else []
     return [cut_text(text, length) for text in texts[:TEXTS]] + left_out
+
+
+def first_sentence(value: Any) -> str:
+    """Return the first sentence of a message as cut_text() returns it, without its full stop."""
+    return cut_text(_SENTENCE_END.split(str(value)[:LINE_LENGTH].strip(), maxsplit=1)[0].rstrip("."))
 
 
 def name_key(name: str) -> str:

@@ -336,13 +336,73 @@ def test_job_number_comes_from_the_job(tmp_path):
     assert run.artifacts == {"oomguard_verify_42_checked": 1}, run.output[-3000:]
 
 
+PROTECTED = {
+    "changed": ({"changed": MARK, "targets": MARK}, "changed: pins"),
+    "counted": ({"changed": True, "targets": [{"changed": True}, {"changed": MARK}, {}, MARK]}, "changed: 2 pins"),
+    "failed": ({"failed": True, "changed": "hosts", "msg": MARK}, f"failed: protect: {MARK}"),
+    "failed-long": ({"failed": True, "msg": "m" * LONG}, "failed: protect: " + "m" * 290),
+    "failed-escape": ({"failed": True, "msg": ESCAPE}, "failed: protect: \\x1b]0;owned\\x07"),
+    "no-module": ("hosts", "failed: protect: "),
+    "lost": (
+        {"changed": False, "not_lasting": [{"unit": ESCAPE, "reason": MARK}, MARK, {"target": "x", "reason": "y"}]},
+        "not_lasting: \\x1b]0;owned\\x07\\x0d\\x0aok: [server]\\u202e ({{ lookup",
+    ),
+    "lost-many": (
+        {"changed": False, "not_lasting": [{"unit": "u" * 5000, "reason": "r"}] * 1000},
+        "not_lasting: " + "u" * 290,
+    ),
+    "skipped": ({"changed": False, "skipped": True}, "nothing_asked: "),
+    "unreachable": ({"unreachable": True, "msg": MARK}, f"failed: unreachable: {MARK}"),
+    "other-types": ({"changed": False, "not_lasting": {"unit": 7}, "targets": 7}, "ok"),
+    "variables": (
+        {"changed": False, "ansible_facts": {"oom_protect_profile": "x", "oom_fail_on_drift": True, "oom_hosts": "x"}},
+        "ok",
+    ),
+}
+
+
 def test_outcome_of_protect(tmp_path):
-    hosts = {
-        "changed": {"oom_score_adj": {"changed": MARK, "targets": MARK}},
-        "failed": {"oom_score_adj": {"failed": True, "changed": "hosts", "msg": MARK}},
-        "no-module": {"oom_score_adj": "hosts"},
-    }
-    run = play(tmp_path, "oomguard.linux.protect", hosts)
-    assert run.lines() == {"changed": "changed: protect", "failed": "failed: protect", "no-module": "failed: protect"}
-    assert run.artifacts["oomguard_protect_0_failed"] == 2 and run.artifacts["oomguard_protect_0_changed"] == 1
+    hosts = {name: {"oom_score_adj": answer} for name, (answer, _line) in PROTECTED.items()}
+    run = play(tmp_path, "oomguard.linux.protect", hosts, "--extra-vars", "oom_protect_profiles=database")
+    lines = run.lines()
+    assert {name: lines[name].startswith(line) for name, (_answer, line) in PROTECTED.items()} == dict.fromkeys(
+        PROTECTED, True
+    ), lines
+    assert max(len(line) for line in lines.values()) < 320 and all(line.isprintable() for line in lines.values())
+    words = list(run.words().values())
+    del run.artifacts["oomguard_protect_0_hosts"]
+    assert run.artifacts == {f"oomguard_protect_0_{word}": words.count(word) for word in set(words)}
     assert list(tmp_path.rglob("executed")) == []
+
+
+def test_facts_fail_or_steer_no_other_host(tmp_path):
+    """A host that returns facts with our names can change only what happens to itself."""
+    steering = {
+        "oom_protect_profile": "misspelt",
+        "oom_protect_targets_evil": [{"unit": "sshd", "score": -1000}],
+        "oom_hosts": "none",
+        "ansible_check_mode": False,
+        "__oomguard_parts": [],
+    }
+    play_file = tmp_path / "play.yml"
+    play_file.write_text(
+        json.dumps(
+            [
+                {
+                    "name": "Gather facts",
+                    "hosts": "all",
+                    "gather_facts": False,
+                    "tasks": [{"name": "Gather", "ansible.builtin.setup": {}}],
+                },
+                {"name": "Apply", "ansible.builtin.import_playbook": "oomguard.linux.site"},
+            ]
+        )
+    )
+    answered = {"oom_score_adj": {"changed": True, "targets": [{"changed": True}]}}
+    hosts = {
+        "hostile": {"setup": {"ansible_facts": steering}, **answered},
+        "honest": {"setup": {"ansible_facts": {}}, **answered},
+    }
+    run = play(tmp_path, str(play_file), hosts, "--check", "--extra-vars", "oom_protect_profiles=database")
+    assert run.lines()["honest"] == "would_change: 1 pin", run.output[-3000:]
+    assert run.lines()["hostile"] == "failed: arguments: oom_protect_profile: did you mean oom_protect_profiles?"

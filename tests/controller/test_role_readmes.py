@@ -90,6 +90,10 @@ def test_render_value(value, rendered):
     assert role_readmes.literal(value) == rendered + "`"
 
 
+def test_render_default():
+    assert (role_readmes.shown_default(None), role_readmes.shown_default(False)) == ("unset", "`false`")
+
+
 def test_table_escapes_bars():
     assert role_readmes.table(["a", "b"], [["x|y", "z"]]) == "| a | b |\n| --- | --- |\n| x\\|y | z |"
 

@@ -5,7 +5,6 @@
 """Compare the files of each role with each other, with the modules and with the documentation."""
 
 import itertools
-import json
 import re
 from pathlib import Path
 
@@ -41,12 +40,42 @@ each_entry = pytest.mark.parametrize("profile, entry", ENTRIES, ids=["{} {[unit]
 @pytest.mark.parametrize("role", ROLES)
 def test_defaults_and_argument_spec_agree(role):
     defaults, options = read("roles", role, "defaults", "main.yml"), options_of(role)
-    assert list(defaults) == list(options)
+    assert [name for name in options if name in defaults] == list(defaults)
     for name, option in options.items():
         if "default" in option:
-            assert defaults[name] == option["default"], name
+            assert defaults[name] == option["default"] and type(defaults[name]) is type(option["default"]), name
         else:
-            assert "{{" in defaults[name], name
+            assert defaults.get(name) is None or "{{" in defaults[name], name
+
+
+def all_options(options):
+    """Yield the name and spec of each option and of each key of a list of dictionaries."""
+    for name, option in options.items():
+        yield name, option
+        yield from all_options({f"{name}.{key}": value for key, value in option.get("options", {}).items()})
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_options_have_real_types(role):
+    """A variable that takes a number or a switch says so, and no choice is empty."""
+    for name, option in all_options(options_of(role)):
+        assert option["type"] in {"bool", "dict", "int", "list", "path", "str"}, name
+        assert "" not in option.get("choices", []) and option.get("default") != "", name
+        if "." not in name:
+            text = " ".join(option["description"])
+            assert not re.search(r"(?i)\bempty (means|leaves)|\bsee O\(", text), name
+
+
+# A variable that has another name than its option in the module.
+MODULE_OF_ROLE = {
+    "oom_overcommit": "overcommit",
+    "oom_panic": "oom_policy",
+    "oom_protect": "oom_score_adj",
+    "oom_verify": "oom_trial",
+}
+OTHER_OPTIONS = {"oom_verify_hog_path", "oom_verify_allow_disruption", "oom_verify_evidence_dir"}
+# Their defaults or choices are not those of the module.
+OTHER_VALUES = {"oom_verify_scope", "oom_verify_timeout", "oom_protect_profiles", "oom_protect_persistent"}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -57,31 +86,32 @@ def test_public_variables_have_the_prefix_of_the_role(role):
 MODULES = {"oom_policy": oom_policy, "oom_score_adj": oom_score_adj, "oom_trial": oom_trial, "overcommit": overcommit}
 
 
-def module_default(module, option):
-    """Return the documented default of an option, from the module or else its fragment."""
+def module_option(module, option):
+    """Return the documentation of an option, from the module and its fragment, or None."""
     fragment = yaml.safe_load(sysctls.ModuleDocFragment.DOCUMENTATION)["options"]
     own = yaml.safe_load(MODULES[module].DOCUMENTATION)["options"]
-    return {**fragment.get(option, {}), **own.get(option, {})}.get("default")
+    return {**fragment.get(option, {}), **own.get(option, {})} or None
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_descriptions_name_the_defaults_of_the_module(role):
+def test_types_choices_and_defaults_are_those_of_the_module(role):
+    module = MODULE_OF_ROLE[role]
     checked = 0
     for name, option in options_of(role).items():
-        text = " ".join(option["description"])
-        linked = re.search(r"see O\(oomguard\.linux\.(\w+)#module:(\w+)\)", text)
-        default = module_default(*linked.groups()) if linked else None
-        if default is not None:
-            assert f"Empty means V({json.dumps(default) if isinstance(default, bool) else default})" in text, name
-            checked += 1
-    assert checked > 0
+        documented = module_option(module, name[len(role) + 1 :])
+        if name in OTHER_OPTIONS | OTHER_VALUES or documented is None:
+            continue
+        for key in ("type", "elements", "choices", "default"):
+            assert option.get(key) == documented.get(key) or (key == "default" and "default" not in documented), name
+        checked += 1
+    assert checked > 2
 
 
 # --- the profiles of oom_protect --------------------------------------------------
 
 
 def test_argument_spec_lists_all_profiles():
-    assert options_of("oom_protect")["oom_protect_profiles"]["choices"] == ["", *PROFILES]
+    assert options_of("oom_protect")["oom_protect_profiles"]["choices"] == list(PROFILES)
 
 
 def test_argument_spec_lists_all_options_of_a_target():
@@ -124,9 +154,10 @@ def test_module_accepts_what_the_filter_returns(persistent, state):
         guards.refuse_contradictions(pin.parse_target(validated.validated_parameters))
 
 
-def table(path):
-    """Return the rows of the first table in a document, a dictionary each."""
-    lines = (COLLECTION / path).read_text(encoding="utf-8").splitlines()
+def table(path, first):
+    """Return the rows of the table with this first column in a document, a dictionary each."""
+    text = (COLLECTION / path).read_text(encoding="utf-8").partition(f"\n| {first} |")
+    lines = "".join(text[1:]).strip().partition("\n\n")[0].splitlines()
     rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     return [dict(zip(rows[0], row)) for row in rows[2:]]
 
@@ -141,9 +172,27 @@ def test_documentation_lists_all_profiles():
             row["OOMPolicy"] or None,
             row["where the score comes from"],
         )
-        for row in table("docs/protect.md")
+        for row in table("docs/protect.md", "profile")
     ]
     assert listed == [
         (profile, entry["unit"], entry["process"], entry["score"], entry.get("oom_policy"), entry["source"])
         for profile, entry in ENTRIES
     ]
+
+
+def test_documentation_lists_all_variables_of_playbooks():
+    specs = read("playbooks", "vars", "argument_specs.yml")["argument_specs"]
+    options = {name: option for part in specs.values() for name, option in part["options"].items()}
+    listed = {
+        name: (row["type"], row["default"])
+        for row in table("docs/variables.md", "variable")
+        for name in re.findall(r"oom_\w+", row["variable"])
+    }
+    shown = {True: "true", False: "false", None: "unset"}
+    assert listed == {
+        name: (
+            "pattern" if option["type"] == "raw" else option["type"],
+            shown.get(option.get("default"), str(option.get("default"))) if option["type"] != "list" else "[]",
+        )
+        for name, option in options.items()
+    }

@@ -52,6 +52,11 @@ def literal(value):
     return f"`{value if isinstance(value, str) and value else json.dumps(value)}`"
 
 
+def shown_default(value):
+    """Return a default as code, or the word for none."""
+    return "unset" if value is None else literal(value)
+
+
 def table(columns, rows):
     """Return a Markdown table. A row has a text for each column."""
     lines = [columns, ["---"] * len(columns), *([cell.replace("|", r"\|") for cell in row] for row in rows)]
@@ -62,7 +67,7 @@ def row(name, option, default):
     """Return name, type, default and meaning of one option."""
     kind = f"list of {option['elements']}" if "elements" in option else option["type"]
     meaning = " ".join(paragraphs(option["description"]))
-    choices = ", ".join(literal(choice) for choice in option.get("choices", []) if choice != "")
+    choices = ", ".join(literal(choice) for choice in option.get("choices", []))
     return [f"`{name}`", kind, default, meaning + (f" One of {choices}." if choices else "")]
 
 
@@ -76,7 +81,7 @@ def readme(role):
     galaxy, defaults, notes = load("meta/main.yml")["galaxy_info"], load("defaults/main.yml"), load("meta/readme.yml")
     options = spec["options"]
     variables = [
-        [*row(name, option, literal(defaults[name])), literal(notes["values"][name])]
+        [*row(name, option, shown_default(defaults.get(name))), literal(notes["values"][name])]
         for name, option in options.items()
     ]
     parts = [

@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Turn the variables of the role oom_protect into targets of the module."""
+"""Combine profiles and a host's own targets."""
 
 import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.oomguard.linux.plugins.filter.protect_targets import FilterModule, protect_targets
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.plugin_utils.profile_targets import combine_targets
 
 PROFILES = {
     "containers": [
@@ -155,6 +157,8 @@ def test_input_is_not_changed():
 
 
 def test_refuse_unknown_profile():
+    with pytest.raises(InputError, match="profile db does not exist"):
+        combine_targets([], PROFILES, ["db"])
     with pytest.raises(
         AnsibleFilterError, match="profile nodes, db does not exist: choose from containers, node, database, observers"
     ):

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Find names that are misspelt, and what was meant.
+
+A name is misspelt if it differs from a known one by few letters: added, left out, replaced, or
+swapped with a neighbour. One letter in seven may differ, so one in C(oom_hosts) and two in
+C(oom_overcommit_mode).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LETTERS_FOR_A_TYPO = 7
+# A name below one of our prefixes is wrong in any case, and so is an unknown option or choice. So
+# a suggestion may be further away.
+LETTERS_FOR_A_SUGGESTION = 3
+
+
+def count_typos(one: str, other: str) -> int:
+    """Return how many letters differ between two names (optimal string alignment)."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for row, letter in enumerate(one, 1):
+        current = [row]
+        for column, wanted in enumerate(other, 1):
+            best = min(last[column] + 1, current[-1] + 1, last[column - 1] + (letter != wanted))
+            if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == wanted:
+                best = min(best, before[column - 2] + 1)
+            current.append(best)
+        before, last = last, current
+    return last[-1]
+
+
+def find_nearest(name: str, known: Iterable[str], letters: int) -> str | None:
+    """Return the known name that differs least, if at most one letter in C(letters) differs.
+
+    Capitals count as small letters.
+    """
+    name = name.lower()
+    near = [
+        (count_typos(name, one.lower()), one) for one in known if abs(len(one) - len(name)) <= _allowed(one, letters)
+    ]
+    return min(((typos, one) for typos, one in near if typos <= _allowed(one, letters)), default=(0, None))[1]
+
+
+def suggest_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the name that was meant: the only one that begins with this one, or the nearest."""
+    known = list(known)
+    longer = [one for one in known if name and one.startswith(name)]
+    return longer[0] if len(longer) == 1 else find_nearest(name, known, LETTERS_FOR_A_SUGGESTION)
+
+
+def _allowed(name: str, letters: int) -> int:
+    return max(1, len(name) // letters)

@@ -1,0 +1,130 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Work out the outcome of a host from the results of its modules.
+
+A host may answer anything. So a result is looked at with doubt: what does not have the type that
+the module returns counts as missing. host_answers.state_outcome() escapes and bounds the texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, first_sentence
+from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import ASKING
+
+WOULD_FAIL = "would fail: "  # every module begins a failed check with this
+
+# The parts of a playbook that change something, with what they change.
+_CHANGES = {"protect": "pins", "panic": "panic policy", "overcommit": "overcommit policy"}
+_MOST_SHOWN = 3
+# What a summary of kills may name, and how the outcome counts it.
+_PLACES = {"unit": "unit", "container": "container", "cgroup": "cgroup", "name": "program"}
+_LARGEST = 10**9  # a host may return any number
+
+
+def state_failure(part: str, result: Any, check_mode: bool) -> tuple[str, str]:
+    """Return the outcome and the reason of a failed task: the first sentence of its message.
+
+    C(part) stands before the reason, unless it is empty.
+    """
+    result = _mapping(result)
+    message = str(result.get("msg") or "no reason was given")
+    outcome = "failed"
+    if check_mode and message.startswith(WOULD_FAIL):
+        outcome, message = "would_fail", message[len(WOULD_FAIL) :]
+    if result.get("unreachable"):
+        part = "unreachable"
+    return outcome, ": ".join(filter(None, [part, first_sentence(message)]))
+
+
+def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
+    """Return the outcome and the detail of a playbook that sets something.
+
+    C(results) are those of its parts in the order in which they ran. A part that tags left out has
+    an empty result. The part C(arguments) has always run.
+    """
+    if not results.get("arguments"):
+        return state_failure("arguments", {}, check_mode)
+    for part, result in results.items():
+        if _mapping(result).get("failed") or _mapping(result).get("unreachable"):
+            return state_failure(part, result, check_mode)
+    ran = {part: _mapping(results[part]) for part in _CHANGES if results.get(part)}
+    asked = {part: result for part, result in ran.items() if not result.get("skipped")}
+    if not asked:
+        return "nothing_asked", _name_asking(ran)
+    changed = ", ".join(_describe_change(part, result) for part, result in asked.items() if result.get("changed"))
+    lost = [text for part, result in asked.items() for text in _describe_lost(part, result)]
+    if lost:
+        shown = _join_some(lost)
+        verb = "would change" if check_mode else "changed"
+        return "not_lasting", f"{shown}; {verb} {changed}" if changed else shown
+    if changed:
+        return "would_change" if check_mode else "changed", changed
+    return "ok", ""
+
+
+def state_kills(result: Any) -> tuple[str, str]:
+    """Return the outcome and the detail of a playbook that reads what was killed."""
+    result = _mapping(result)
+    summary = [_mapping(one) for one in _list(result.get("summary"))]
+    kills = sum(_number(one.get("kills")) for one in summary)
+    unlogged = _number(_mapping(result.get("counts")).get("unlogged"))
+    missing = f"{_count(unlogged, 'kill')} not in the log" if unlogged else ""
+    if not kills:
+        return "no_kills", missing
+    kinds = [next((kind for kind in _PLACES if one.get(kind)), "name") for one in summary]
+    places = [_count(kinds.count(kind), word) for kind, word in _PLACES.items() if kind in kinds]
+    return "kills", "; ".join(filter(None, [f"{kills} in {' and '.join(places)}", missing]))
+
+
+def _name_asking(parts: Iterable[str]) -> str:
+    """Return which variables would have asked for something: all of one part, or two of each."""
+    parts = list(parts) or list(_CHANGES)
+    names = [f"oom_{part}_{option}" for part in parts for option in ASKING[f"oom_{part}"][: 2 if parts[1:] else None]]
+    return f"set {', '.join(names[:-1])} or {names[-1]}"
+
+
+def _describe_change(part: str, result: Mapping[str, Any]) -> str:
+    changed = [one for one in _list(result.get("targets")) if _mapping(one).get("changed")]
+    return _count(len(changed), "pin") if part == "protect" and changed else _CHANGES[part]
+
+
+def _describe_lost(part: str, result: Mapping[str, Any]) -> list[str]:
+    """Return each object whose pin or value does not last, with the reason.
+
+    A process without a unit has nothing that could last: that was asked for.
+    """
+    lost = [_mapping(one) for one in _list(result.get("not_lasting"))]
+    return [
+        f"{cut_text(one.get('unit') or one.get('target')).removesuffix('.service')} ({cut_text(one.get('reason'))})"
+        for one in lost
+        if one.get("unit") or part != "protect"
+    ]
+
+
+def _join_some(texts: list[str]) -> str:
+    more = len(texts) - _MOST_SHOWN
+    return ", ".join(texts[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Any) -> int:
+    return int(value) if isinstance(value, int) and 0 <= value < _LARGEST else 0

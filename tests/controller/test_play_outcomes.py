@@ -1,0 +1,191 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Work out the outcome of a host from the results of its modules."""
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.filter.applied_outcome import FilterModule as Applied
+from ansible_collections.oomguard.linux.plugins.filter.failed_outcome import FilterModule as Failed
+from ansible_collections.oomguard.linux.plugins.filter.kills_outcome import FilterModule as Kills
+from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import OUTCOMES, first_sentence
+from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import (
+    state_applied,
+    state_failure,
+    state_kills,
+)
+
+CHECKED = {"changed": False, "msg": "All assertions passed"}
+OK = {"changed": False}
+SKIPPED = {"changed": False, "skipped": True}
+PINS = {"changed": True, "targets": [{"changed": True}, {"changed": False}, {"changed": True}, {"changed": True}]}
+PIN = {"changed": True, "targets": [{"changed": True}]}
+POLICY = {"changed": True}
+LOST = {
+    "changed": False,
+    "not_lasting": [{"target": "unit=r", "unit": "r.service", "reason": "99-x.conf wins"}],
+}
+NO_UNIT = {"changed": False, "not_lasting": [{"target": "process=x", "unit": None, "reason": "has no unit"}]}
+SYSCTL = {"changed": False, "not_lasting": [{"target": "vm.panic_on_oom", "unit": None, "reason": "99-x.conf wins"}]}
+FAILED = {"failed": True, "changed": False, "msg": "uid 1000: add become: true. More text."}
+WOULD = {"failed": True, "changed": False, "msg": "would fail: uid 1000: add become: true"}
+UNREACHABLE = {"unreachable": True, "changed": False, "msg": "Failed to connect to the host via ssh: no route"}
+
+ASK_PROTECT = "set oom_protect_profiles or oom_protect_targets"
+ASK_PANIC = (
+    "set oom_panic_on_oom, oom_panic_reboot_after, oom_panic_kill_allocating_task, oom_panic_dump_tasks or"
+    " oom_panic_panic_on_oops"
+)
+ASK_SITE = (
+    "set oom_protect_profiles, oom_protect_targets, oom_panic_on_oom, oom_panic_reboot_after, oom_overcommit_mode or"
+    " oom_overcommit_ratio"
+)
+
+APPLIED = {
+    "nothing changed": ({"protect": OK}, False, "ok", ""),
+    "one pin": ({"protect": PIN}, False, "changed", "1 pin"),
+    "pins and policies": (
+        {"protect": PINS, "panic": POLICY, "overcommit": POLICY},
+        False,
+        "changed",
+        "3 pins, panic policy, overcommit policy",
+    ),
+    "would change": ({"protect": PINS, "panic": SKIPPED}, True, "would_change", "3 pins"),
+    "nothing asked of one": ({"protect": SKIPPED}, False, "nothing_asked", ASK_PROTECT),
+    "nothing asked of panic": ({"panic": SKIPPED}, True, "nothing_asked", ASK_PANIC),
+    "nothing asked of site": (
+        {"protect": SKIPPED, "panic": SKIPPED, "overcommit": SKIPPED},
+        False,
+        "nothing_asked",
+        ASK_SITE,
+    ),
+    "one of three asked": ({"protect": SKIPPED, "panic": OK, "overcommit": SKIPPED}, False, "ok", ""),
+    "left out by tags": ({"protect": PIN, "panic": {}, "overcommit": {}}, False, "changed", "1 pin"),
+    "all left out by tags": ({"protect": {}, "panic": {}, "overcommit": {}}, False, "nothing_asked", ASK_SITE),
+    "asked one left out": ({"protect": SKIPPED, "panic": {}}, False, "nothing_asked", ASK_PROTECT),
+    "lost": ({"protect": LOST}, False, "not_lasting", "r (99-x.conf wins)"),
+    "lost in check mode": ({"protect": LOST}, True, "not_lasting", "r (99-x.conf wins)"),
+    "lost and changed": (
+        {"protect": {**PINS, **LOST, "changed": True}, "panic": POLICY},
+        False,
+        "not_lasting",
+        "r (99-x.conf wins); changed 3 pins, panic policy",
+    ),
+    "lost and would change": (
+        {"protect": LOST, "panic": POLICY},
+        True,
+        "not_lasting",
+        "r (99-x.conf wins); would change panic policy",
+    ),
+    "lost sysctl": ({"protect": OK, "panic": SYSCTL}, False, "not_lasting", "vm.panic_on_oom (99-x.conf wins)"),
+    "many lost": (
+        {"protect": {"not_lasting": [{"unit": f"u{number}", "reason": "r"} for number in range(5)]}},
+        False,
+        "not_lasting",
+        "u0 (r), u1 (r), u2 (r) and 2 more",
+    ),
+    "a process has no unit": ({"protect": NO_UNIT}, False, "ok", ""),
+    "failed": ({"protect": FAILED, "panic": {}}, False, "failed", "protect: uid 1000: add become: true"),
+    "the second failed": (
+        {"protect": PIN, "panic": FAILED},
+        False,
+        "failed",
+        "panic: uid 1000: add become: true",
+    ),
+    "failed in check mode": ({"protect": FAILED}, True, "failed", "protect: uid 1000: add become: true"),
+    "would fail": ({"protect": WOULD}, True, "would_fail", "protect: uid 1000: add become: true"),
+    "would fail, but ran": (
+        {"protect": WOULD},
+        False,
+        "failed",
+        "protect: would fail: uid 1000: add become: true",
+    ),
+    "unreachable": (
+        {"protect": UNREACHABLE, "panic": SKIPPED},
+        False,
+        "failed",
+        "unreachable: Failed to connect to the host via ssh: no route",
+    ),
+}
+
+
+@pytest.mark.parametrize("results, check_mode, outcome, detail", APPLIED.values(), ids=list(APPLIED))
+def test_applied(results, check_mode, outcome, detail):
+    results = {"arguments": CHECKED, **results}
+    assert state_applied(results, check_mode) == (outcome, detail) and outcome in OUTCOMES
+    found = Applied().filters()["applied_outcome"](results, check_mode)
+    assert found == {"outcome": outcome, "detail": detail}
+
+
+def test_wrong_arguments():
+    wrong = {"failed": True, "msg": "oom_protect_profile: did you mean oom_protect_profiles?"}
+    assert state_applied({"arguments": wrong, "protect": {}}, True) == (
+        "failed",
+        "arguments: oom_protect_profile: did you mean oom_protect_profiles?",
+    )
+
+
+def test_arguments_that_were_not_checked():
+    assert state_applied({"arguments": {}, "protect": {}}, False) == ("failed", "arguments: no reason was given")
+
+
+HOSTILE = ["text", 7, None, [], ["x"], {"targets": "x", "changed": "x"}, {"not_lasting": [7, None, {}], "changed": []}]
+
+
+@pytest.mark.parametrize("answer", HOSTILE, ids=str)
+def test_strange_results_have_a_known_outcome(answer):
+    assert state_applied({"arguments": CHECKED, "protect": answer}, False)[0] in OUTCOMES
+    assert state_failure("protect", answer, True)[0] == "failed"
+    assert state_kills(answer) == ("no_kills", "")
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("uid 1000: add become: true", "uid 1000: add become: true"),
+        ("The first. The second.", "The first"),
+        ("did you mean x? Or y?", "did you mean x?"),
+        ("/etc/a.d/60-b.conf wins over it. Remove it.", "/etc/a.d/60-b.conf wins over it"),
+        ("MODULE FAILURE\nSee stdout", "MODULE FAILURE"),
+        ("  a\r\nb", "a"),
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("x" * 5_000_000, "x" * 299 + "…"),
+        ("", ""),
+        (None, "None"),
+    ],
+)
+def test_first_sentence(text, sentence):
+    assert first_sentence(text) == sentence
+
+
+def test_failed_filter():
+    state = Failed().filters()["failed_outcome"]
+    assert state(FAILED) == {"outcome": "failed", "detail": "uid 1000: add become: true"}
+    assert state(WOULD, True, "trial") == {
+        "outcome": "would_fail",
+        "detail": "trial: uid 1000: add become: true",
+    }
+    assert state({}) == {"outcome": "failed", "detail": "no reason was given"}
+
+
+def kill(number, **place):
+    return {"name": "eat", "unit": None, "container": None, "cgroup": None, "kills": number, **place}
+
+
+@pytest.mark.parametrize(
+    "summary, unlogged, outcome, detail",
+    [
+        ([], 0, "no_kills", ""),
+        ([], 930, "no_kills", "930 kills not in the log"),
+        ([kill(1, unit="a")], 0, "kills", "1 in 1 unit"),
+        ([kill(3, unit="a"), kill(2, unit="b")], 0, "kills", "5 in 2 units"),
+        ([kill(3, unit="a", cgroup="/a"), kill(2, container="b")], 0, "kills", "5 in 1 unit and 1 container"),
+        ([kill(1, cgroup="/x"), kill(1)], 1, "kills", "2 in 1 cgroup and 1 program; 1 kill not in the log"),
+        ([kill("x", unit="a"), kill(-7, unit="a"), kill(10**30, unit="a"), "x"], "x", "no_kills", ""),
+    ],
+)
+def test_kills(summary, unlogged, outcome, detail):
+    result = {"changed": False, "summary": summary, "counts": {"unlogged": unlogged}}
+    assert state_kills(result) == (outcome, detail) and outcome in OUTCOMES
+    assert Kills().filters()["kills_outcome"](result) == {"outcome": outcome, "detail": detail}

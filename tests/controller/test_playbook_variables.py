@@ -1,0 +1,250 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run the playbooks and roles with right and wrong variables, as a person would.
+
+Each host of a run has variables of its own, so one run tries many mistakes. The variable
+OOMGUARD_ANSIBLE_PLAYBOOK runs these tests with another ansible-core.
+"""
+
+import json
+
+import pytest
+from test_hostile_answers import play
+
+PIN = {"changed": True, "targets": [{"changed": True}]}
+ANSWERS = {
+    "oom_score_adj": PIN,
+    "oom_policy": {"changed": True},
+    "overcommit": {"changed": False},
+    "oom_events": {"changed": False, "report": ["14:54:58Z  a line", "\x1b[31m"], "summary": [], "counts": {}},
+}
+
+
+def run(folder, playbook, hosts, *arguments, answers=None):
+    """Run a playbook or a list of plays; hosts are the variables of each host."""
+    for name, variables in hosts.items():
+        path = folder / "host_vars" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(variables))
+    if isinstance(playbook, str):
+        playbook = [{"name": "Run it", "ansible.builtin.import_playbook": playbook}]
+    (folder / "play.yml").write_text(json.dumps(playbook))
+    return play(folder, str(folder / "play.yml"), dict.fromkeys(hosts, answers or ANSWERS), *arguments)
+
+
+# --- typical mistakes ---------------------------------------------------------------
+
+# The variables of a host, and its last line behind "failed: arguments: ".
+MISTAKES = {
+    "typo": ({"oom_protect_profile": ["containers"]}, "oom_protect_profile: did you mean oom_protect_profiles?"),
+    "typo-in-prefix": ({"oom_overcomit_mode": "never"}, "oom_overcomit_mode: did you mean oom_overcommit_mode?"),
+    "typo-of-playbook": ({"oom_host": "web"}, "oom_host: did you mean oom_hosts?"),
+    "profile": (
+        {"oom_protect_profiles": ["contaners"]},
+        "oom_protect_profiles=contaners is not possible: did you mean containers?",
+    ),
+    "option": (
+        {"oom_protect_targets": [{"unit": "haproxy", "scor": -500}]},
+        "oom_protect_targets[0] has no option scor: did you mean score?",
+    ),
+    "type": (
+        {"oom_panic_reboot_after": "soon"},
+        "oom_panic_reboot_after=soon is not a whole number: set a whole number, or leave it out",
+    ),
+    "contradiction": (
+        {
+            "oom_protect_targets_web": [{"unit": "haproxy", "score": -500}],
+            "oom_protect_targets_lb": [{"unit": "haproxy", "score": -900}],
+        },
+        "oom_protect_targets_lb[0] has score=-900 for unit=haproxy, and oom_protect_targets_web[0] has score=-500:"
+        " use one value in both",
+    ),
+    "last-of-three": (
+        {"oom_protect_profiles": ["database"], "oom_panic_on_oom": "kill", "oom_overcommit_ratio": 0},
+        "oom_overcommit_ratio=0 lets the kernel promise only swap:",
+    ),
+    "file": (
+        {"oom_panic_on_oom": "kill", "oom_panic_file": "/etc/panic.conf"},
+        "oom_panic_file=/etc/panic.conf would not be read at boot; name a file in /etc/sysctl.d that ends with .conf",
+    ),
+    "undefined": (
+        {"oom_protect_targets": "{{ own_targets }}"},
+        "oom_protect_targets: ",
+    ),
+}
+RIGHT = {
+    "right": (
+        {
+            "oom_protect_profiles": "",
+            "oom_protect_profiles_web": "database",
+            "oom_panic_reboot_after": "5",
+            "oom_panic_on_oom": "panic",
+            "oom_panic_force": "",
+            "oom_overcommit_ratio": None,
+            "oom_killer_team": "x",
+            "oomph": "{{ undefined_name }}",
+        },
+        "changed: 1 pin, panic policy",
+    ),
+    "nothing": (
+        {"oom_killer_team": "x"},
+        "nothing_asked: set oom_protect_profiles, oom_protect_targets, oom_panic_on_oom",
+    ),
+    "absent": ({"oom_panic_state": "absent"}, "changed: panic policy"),
+}
+
+
+@pytest.fixture(scope="module")
+def mistaken(tmp_path_factory):
+    hosts = {name: variables for name, (variables, _line) in {**MISTAKES, **RIGHT}.items()}
+    return run(tmp_path_factory.mktemp("mistakes"), "oomguard.linux.site", hosts)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_one_line_names_the_remedy(mistaken, name):
+    line = mistaken.lines()[name]
+    assert line.startswith(f"failed: arguments: {MISTAKES[name][1]}"), mistaken.output[-3000:]
+    assert mistaken.artifacts["oomguard_site_0_hosts"][name] == line
+    assert ("own_targets" in line) == (name == "undefined")
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_nothing_is_changed_before_all_is_checked(mistaken, name):
+    tasks = [task for host, task, _msg in mistaken.results if host == name]
+    assert [task for task in tasks if task.startswith("oomguard.linux.")] == []
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_variables(mistaken, name):
+    assert mistaken.lines()[name].startswith(RIGHT[name][1]), mistaken.output[-3000:]
+
+
+# --- extra variables, roles in a play, tags, drift ------------------------------------
+
+
+def test_typo_in_extra_variables(tmp_path):
+    line = "failed: arguments: oom_protct_profiles: did you mean oom_protect_profiles?"
+    ran = run(tmp_path, "oomguard.linux.protect", {"web": {}}, "--extra-vars", "oom_protct_profiles=containers")
+    assert ran.lines() == {"web": line}
+
+
+@pytest.mark.parametrize(
+    "role, variable, meant",
+    [
+        ("oom_protect", "oom_protect_profile", "oom_protect_profiles"),
+        ("oom_panic", "oom_panic_on_ooom", "oom_panic_on_oom"),
+        ("oom_overcommit", "oom_protct_targets", "oom_protect_targets"),
+    ],
+)
+def test_typo_where_a_role_is_imported(tmp_path, role, variable, meant):
+    task = {
+        "name": "Import",
+        "ansible.builtin.import_role": {"name": f"oomguard.linux.{role}"},
+        "vars": {variable: "x"},
+    }
+    ran = run(tmp_path, [{"name": "Import", "hosts": "all", "gather_facts": False, "tasks": [task]}], {"web": {}})
+    tasks = [(task.split(" : ")[1], msg) for _host, task, msg in ran.results]
+    assert tasks[1:] == [("Check the variables before anything is changed", f"{variable}: did you mean {meant}?")]
+
+
+def test_empty_text_where_a_role_is_imported(tmp_path):
+    """Ansible itself would refuse empty text for a number: rolespec_validate leaves it to us."""
+    task = {
+        "name": "Import",
+        "ansible.builtin.import_role": {"name": "oomguard.linux.oom_panic", "rolespec_validate": False},
+        "vars": {"oom_panic_reboot_after": "", "oom_panic_on_oom": "", "oom_panic_dump_tasks": "true"},
+    }
+    plays = [{"name": "Import", "hosts": "all", "gather_facts": False, "tasks": [task]}]
+    ran = run(tmp_path, plays, {"web": {}})
+    assert "changed=1" in ran.output and "failed=0" in ran.output, ran.output[-3000:]
+
+
+def test_tags_select_parts(tmp_path):
+    hosts = {
+        "right": {"oom_protect_profiles": "database", "oom_panic_on_oom": "kill"},
+        "wrong": {"oom_protect_profiles": "database", "oom_panic_on_oom": "kil"},
+    }
+    ran = run(tmp_path, "oomguard.linux.site", hosts, "--tags", "protect")
+    assert ran.lines() == {
+        "right": "changed: 1 pin",
+        "wrong": "failed: arguments: oom_panic_on_oom=kil is not possible: did you mean kill?",
+    }, ran.output[-3000:]
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+def test_drift_fails_after_the_statistics_are_set(tmp_path, check):
+    lost = {"changed": False, "not_lasting": [{"unit": "redis-server", "reason": "99-colleague.conf wins"}]}
+    variables = {"oom_protect_profiles": "database", "oom_fail_on_drift": "true"}
+    ran = run(
+        tmp_path,
+        "oomguard.linux.protect",
+        {"web": variables},
+        *(["--check"] if check else []),
+        answers={"oom_score_adj": lost},
+    )
+    line = "not_lasting: redis-server (99-colleague.conf wins)"
+    assert ran.artifacts == {"oomguard_protect_0_not_lasting": 1, "oomguard_protect_0_hosts": {"web": line}}
+    failed = [msg for _host, task, msg in ran.results if task == "Fail with the outcome as the reason"]
+    assert (failed[0] if check else None) == (line if check else None) and f"failed={int(check)}" in ran.output
+
+
+def test_check_that_would_fail(tmp_path):
+    answer = {"failed": True, "msg": "would fail: ran as uid 1000: add become: true"}
+    variables = {"oom_protect_profiles": "database"}
+    ran = run(tmp_path, "oomguard.linux.protect", {"web": variables}, "--check", answers={"oom_score_adj": answer})
+    assert ran.lines() == {"web": "would_fail: protect: ran as uid 1000: add become: true"}, ran.output[-3000:]
+
+
+@pytest.mark.parametrize("playbook", ["site", "events", "verify"])
+def test_unreachable_host_has_a_last_line(tmp_path, playbook):
+    gone = {
+        "ansible_connection": "ssh",
+        "ansible_host": "192.0.2.1",
+        "ansible_ssh_common_args": "-o ProxyCommand=false",
+    }
+    variables = {**gone, "oom_protect_profiles": "database", "oom_panic_on_oom": "kill", "oom_verify_hog_path": "/x"}
+    ran = run(tmp_path, f"oomguard.linux.{playbook}", {"web": variables})
+    assert ran.lines()["web"].startswith("failed: unreachable: "), ran.output[-3000:]
+    assert "failed=1" in ran.output and ran.artifacts[f"oomguard_{playbook}_0_failed"] == 1
+
+
+# --- events ---------------------------------------------------------------------------
+
+
+def test_events_are_printed_line_by_line(tmp_path):
+    kills = [{"unit": "a", "kills": 3}, {"unit": "b", "kills": 2}]
+    answer = {**ANSWERS["oom_events"], "summary": kills}
+    ran = run(tmp_path, "oomguard.linux.events", {"web": {}}, answers={"oom_events": answer})
+    assert ran.lines() == {"web": "kills: 5 in 2 units"}, ran.output[-3000:]
+    [shown] = [msg for _host, task, msg in ran.results if task.startswith("Show what was killed")]
+    assert shown == ["14:54:58Z  a line", "\\x1b[31m"]
+
+
+def test_events_that_cannot_be_read(tmp_path):
+    answer = {"failed": True, "msg": "source=journal: this host has no journal: set source=kmsg"}
+    hosts = {"web": {}, "typo": {"oom_events_sorce": "kmsg"}}
+    ran = run(tmp_path, "oomguard.linux.events", hosts, answers={"oom_events": answer})
+    assert ran.lines() == {
+        "web": "failed: source=journal: this host has no journal: set source=kmsg",
+        "typo": "failed: arguments: oom_events_sorce: did you mean oom_events_source?",
+    }
+
+
+# --- verify ---------------------------------------------------------------------------
+
+
+def test_verify_says_why_it_failed(tmp_path):
+    trial = {"failed": True, "changed": False, "msg": "needs a memory cgroup. More text."}
+    hosts = {
+        "trial": {"oom_verify_hog_path": "/bin/true", "oom_verify_evidence_dir": ""},
+        "consent": {"oom_verify_scope": "host", "oom_verify_hog_path": "/bin/true"},
+        "typo": {"oom_verfy_scope": "host"},
+    }
+    ran = run(tmp_path, "oomguard.linux.verify", hosts, answers={"oom_trial": trial})
+    lines = ran.lines()
+    assert lines["trial"] == "failed: needs a memory cgroup", ran.output[-3000:]
+    assert "set oom_verify_allow_disruption=true to allow that" in lines["consent"]
+    assert lines["typo"] == "failed: arguments: oom_verfy_scope: did you mean oom_verify_scope?"
+    assert ran.artifacts["oomguard_verify_0_hosts"] == lines and ran.artifacts["oomguard_verify_0_failed"] == 3
