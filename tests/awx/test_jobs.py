@@ -9,7 +9,9 @@ The jobs are contained: they write no sysctl.
 
 import json
 import os
+import re
 
+import page
 import pytest
 import yaml
 from controller import CHECKOUT, Refused, choices, slice_inventory
@@ -76,6 +78,17 @@ def test_each_host_has_one_short_line(project, templates, inventory):
     assert lines == ["would_change: 1 pin"] * 3
 
 
+def test_host_takes_no_more_room_than_the_page_says(project, templates, inventory):
+    """Here only pins change, so this is a lower bound for what the page says."""
+    rows = dict(re.findall(r"^\| ([a-z ]+) \| (.*) \|$", page.read_section("Sizing"), re.MULTILINE))
+    events, kilobytes = map(int, re.search(r"(\d+), together (\d+) KB", rows["events that AWX stores"]).groups())
+    few, more = (launch(project, templates["site"], inventory, limit=limit) for limit in ("web1", ""))
+    assert (len(more.events) - len(few.events)) / 2 <= events
+    assert (len(json.dumps(more.events)) - len(json.dumps(few.events))) / 2 <= kilobytes * 1000
+    artifact = (len(json.dumps(more.artifacts)) - len(json.dumps(few.artifacts))) / 2
+    assert artifact <= int(rows["artifact"].split()[0])
+
+
 @pytest.mark.parametrize("answer, status", [("true", "failed"), ("false", "successful")])
 def test_audit_fails_on_drift_if_it_shall(answer, status, project, templates, inventory):
     """AWX notifies of failed jobs only. The counts are complete all the same."""
@@ -91,7 +104,7 @@ def test_events_report_kills(job_type, project, templates, inventory):
     """The trial makes sure that there is a kill, and the filter leaves out those of others."""
     proof = launch(project, templates["verify"], inventory, job_type="run", limit="web1")
     assert proof.status == "successful", proof.stdout()
-    answers = {"oom_events_since": "-10m", "oom_events_victim": "oom_hog", "oom_events_own_trials": "true"}
+    answers = {"oom_events_since": "-10m", "oom_events_victim": "oomguard-hog", "oom_events_own_trials": "true"}
     job = launch(project, templates["events"], inventory, answers, job_type=job_type, limit="web1", number=2)
     assert job.status == "successful", job.stdout()
     assert job.artifacts["oomguard_events_2_kills"] == 1

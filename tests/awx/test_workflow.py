@@ -89,7 +89,7 @@ def test_last_words_name_both_hosts_with_the_reason(ran):
     words = last_words(jobs["outcome"])
     bad = {name: line for name, line in words.items() if line != "ok"}
     assert set(bad) == {UNREACHABLE, REFUSING}
-    assert "unreachable" in bad[UNREACHABLE] and "Connection refused" in bad[UNREACHABLE]
+    assert bad[UNREACHABLE].startswith("failed: unreachable: ") and "127.0.0.1" in bad[UNREACHABLE]
     assert "killable" in bad[REFUSING]
     assert jobs["outcome"].artifacts["oomguard_outcome_104_hosts"] == bad
     assert jobs["outcome"].artifacts["oomguard_outcome_104_failed"] == 2
