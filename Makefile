@@ -22,6 +22,7 @@ DOCKER := $(call venv,docker)
 BENCH := $(call venv,bench)
 FUZZ := $(call venv,fuzz)
 AWX := $(call venv,awx)
+STOCK := $(call venv,stock)
 DOCS := $(call venv,docs)
 PYTHONS := $(CACHE)/pythons
 
@@ -192,9 +193,9 @@ check-lab: guest-packages $(MAIN)/.done ## Check that failed runs remove their g
 
 # The checkout is found before the collections that the ansible package contains.
 .PHONY: check-awx
-check-awx: packages $(AWX)/.done $(LINK)/$(COLLECTION) ## Surveys, data and execution environment of AWX, and each template through ansible-runner
+check-awx: packages $(AWX)/.done $(STOCK)/.done $(LINK)/$(COLLECTION) ## Surveys, data and set-up of AWX, and each template through ansible-runner
 	$(call say,AWX)
-	PYTHONPATH=$(LINK) $(AWX)/bin/python -m pytest -q tests/awx
+	PYTHONPATH=$(LINK) OOMGUARD_STOCK=$(STOCK) $(AWX)/bin/python -m pytest -q tests/awx
 
 SCENARIOS := molecule/*/molecule.yml
 # LAB_RUN: guests end with the run, even if it is killed. KEEP=1 keeps them for a login, see docs/testing.md.
@@ -244,11 +245,13 @@ $(CACHE)/%/.done:
 		--requirement tests/requirements/$(firstword $(subst -, ,$*)).txt
 	@touch $@
 
-$(OLDEST)/.done $(NEWEST)/.done: | $(PYTHONS)/.done
+$(OLDEST)/.done $(NEWEST)/.done $(STOCK)/.done: | $(PYTHONS)/.done
 $(CACHE)/%/.done: PIP = pip
 # The pip that comes with Python 3.6 takes packages that are too new for it; this is the last one for it.
 $(OLDEST)/.done: PIP = pip==21.3.1
 $(OLDEST)/.done: INTERPRETER = $$(ls -v $(PYTHONS)/python3.* | head -n 1)
+# ansible-core 2.15 runs on these.
+$(STOCK)/.done: INTERPRETER = $$(ls -v $(PYTHONS)/python3.9 $(PYTHONS)/python3.1[01] 2> /dev/null | head -n 1)
 $(NEWEST)/.done: INTERPRETER = $$(ls -v $(PYTHONS)/python3.* | tail -n 1)
 
 $(PYTHONS)/.done: tests/tools/real_pythons.py

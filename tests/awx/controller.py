@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Restate what AWX does before a job runs: list playbooks, store surveys, check answers.
+"""Restate what AWX does around a job: list files, store surveys, check answers, follow links.
 
-The rules are those of AWX 24.6: awx/main/utils/ansible.py, awx/api/views/__init__.py and
-awx/main/models/mixins.py.
+The rules are those of AWX 24.6: awx/main/utils/ansible.py, awx/api/views/__init__.py,
+awx/main/models/mixins.py and awx/main/scheduler/dag_workflow.py.
 """
 
 import json
@@ -22,7 +22,9 @@ CHOICE_TYPES = ("multiplechoice", "multiselect")
 TEXT_TYPES = ("text", "textarea", "password")
 NUMBER_TYPES = {"integer": int, "float": float}
 
+LINKS = ("success_nodes", "failure_nodes", "always_nodes")
 PLAYBOOK = re.compile(r"^\s*-?\s*(hosts|(ansible\.builtin\.)?import_playbook|(ansible\.builtin\.)?include):")
+INVENTORY = re.compile(r"^[a-zA-Z0-9_.=\[\]]")
 SKIPPED_FOLDERS = {"roles", "tasks", "group_vars", "host_vars"}
 
 
@@ -39,17 +41,41 @@ def load_data(**settings):
     return json.loads(json.dumps(Templar(loader=loader, variables=found).template(found)))
 
 
+def _walk(project):
+    """Yield folder and name of each file that AWX looks at. It skips by the name of any folder."""
+    for folder, _folders, files in os.walk(project):
+        parts = os.path.relpath(folder, project).split(os.sep)
+        if not SKIPPED_FOLDERS & set(parts) and not any(part.startswith(".") and part != "." for part in parts):
+            yield from ((folder, name) for name in files)
+
+
 def find_playbooks(project):
     """Return the playbooks that AWX finds in a project and offers to templates."""
     found = []
-    for folder, folders, files in os.walk(project):
-        folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS and not name.startswith(".")]
-        for name in files:
-            path = os.path.join(folder, name)
-            if name.endswith((".yml", ".yaml")) and os.path.isfile(path):
-                with open(path, encoding="utf-8", errors="ignore") as stream:
-                    if any(PLAYBOOK.match(line) for line in stream):
-                        found.append(os.path.relpath(path, project))
+    for folder, name in _walk(project):
+        path = os.path.join(folder, name)
+        if os.path.splitext(name)[1] in (".yml", ".yaml") and os.path.isfile(path):
+            with open(path, encoding="utf-8", errors="ignore") as stream:
+                lines = stream.readlines()
+            if any(PLAYBOOK.match(line) for line in lines) or (lines[:1] and lines[0].startswith("$ANSIBLE_VAULT;")):
+                found.append(os.path.relpath(path, project))
+    return sorted(found)
+
+
+def find_inventories(project):
+    """Return the files that AWX offers as inventories. It would run those that are executable."""
+    found = []
+    for folder, name in _walk(project):
+        path = os.path.join(folder, name)
+        suffix = os.path.splitext(name)[1]
+        if not os.path.isfile(path):
+            continue
+        if name in ("inventory", "hosts") or suffix == ".ini" or os.stat(path).st_mode & 0o111:
+            found.append(os.path.relpath(path, project))
+        elif not suffix:
+            with open(path, encoding="utf-8", errors="ignore") as stream:
+                if any(INVENTORY.match(line) for line in stream.readlines()[:11]):
+                    found.append(os.path.relpath(path, project))
     return sorted(found)
 
 
@@ -147,6 +173,30 @@ def size_errors(question, size):
     return found
 
 
+def next_nodes(nodes, statuses):
+    """Return the nodes of a workflow that AWX starts next, after these nodes ended so.
+
+    A node runs once one of the links to it is followed. The data has no node with several parents.
+    """
+    started = {link for node in nodes for kind in LINKS for link in node.get(kind, [])}
+    ready = [node for node in nodes if node["identifier"] not in started]
+    for node in nodes:
+        status = statuses.get(node["identifier"])
+        followed = {"successful": ("success_nodes", "always_nodes"), "failed": ("failure_nodes", "always_nodes")}.get(
+            status, ()
+        )
+        ready += [one for kind in followed for one in nodes if one["identifier"] in node.get(kind, [])]
+    return [node for node in ready if node["identifier"] not in statuses]
+
+
+def has_failed(nodes, statuses):
+    """Return whether AWX counts a workflow as failed: a failed node has no link that handles it."""
+    return any(
+        statuses.get(node["identifier"]) == "failed" and not node.get("failure_nodes") and not node.get("always_nodes")
+        for node in nodes
+    )
+
+
 class Refused(Exception):
     """AWX refuses the launch with status 400."""
 
@@ -156,7 +206,7 @@ def extra_vars(template, answers):
 
     Answers override defaults, which override the variables of the template. Raises Refused.
     """
-    questions = {question["variable"]: question for question in template["survey_spec"]["spec"]}
+    questions = {question["variable"]: question for question in template.get("survey_spec", {}).get("spec", [])}
     found = []
     for name, answer in answers.items():
         found += (

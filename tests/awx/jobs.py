@@ -90,7 +90,7 @@ def list_files(*below):
     return [name for name in listed if os.path.lexists(os.path.join(CHECKOUT, name)) and name]
 
 
-def launch(project, template, inventory, answers=None, job_type=None, limit="", number=1):
+def launch(project, template, inventory, answers=None, job_type=None, limit="", number=1, image=BIN):
     """Launch a template with answers to its survey. Raises controller.Refused."""
     return run(
         project,
@@ -100,11 +100,15 @@ def launch(project, template, inventory, answers=None, job_type=None, limit="", 
         job_type or template["job_type"],
         limit,
         number,
+        image,
     )
 
 
-def run(project, template, inventory, variables, job_type, limit="", number=1):
-    """Run the job with these variables, without checking them against the survey."""
+def run(project, template, inventory, variables, job_type, limit="", number=1, image=BIN):
+    """Run the job with these variables, without checking them against the survey.
+
+    image is the folder of the programs of the execution environment.
+    """
     with tempfile.TemporaryDirectory(prefix="awx.") as folder:
         data, worker, output = (os.path.join(folder, name) for name in ("data", "worker", "output"))
         for name in ("inventory", "env"):
@@ -147,11 +151,11 @@ def run(project, template, inventory, variables, job_type, limit="", number=1):
             )
             transmitted.seek(0)
             subprocess.run(
-                [os.path.join(BIN, "ansible-runner"), "worker", "--private-data-dir", worker],
+                [os.path.join(image, "ansible-runner"), "worker", "--private-data-dir", worker],
                 stdin=transmitted,
                 stdout=processed,
                 check=False,  # the exit code is the job's
-                env=ENVIRONMENT,
+                env={**ENVIRONMENT, "PATH": image + ":" + os.environ["PATH"]},
                 timeout=1800,
             )
             processed.seek(0)

@@ -8,28 +8,55 @@ import importlib
 import os
 
 import pytest
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from controller import CHECKOUT, load_data
+from controller import CHECKOUT, extra_vars, has_failed, load_data, next_nodes
 
 DATA = load_data()
-WITH_IMAGE = load_data(oomguard_awx_execution_environment="OOM guard")
+# With all settings, so that every list of objects has one.
+FULL = load_data(
+    oomguard_awx_image="registry.example.com/oomguard-ee:1",
+    oomguard_awx_forks=50,
+    oomguard_awx_job_slices=10,
+    oomguard_awx_instance_groups=["linux"],
+    oomguard_awx_notification_type="webhook",
+    oomguard_awx_notification_configuration={"url": "https://chat.example.com", "headers": {}},
+    oomguard_awx_approver_teams=["on call"],
+    oomguard_awx_approver_users=["alice"],
+    oomguard_awx_project_credential="key",
+)
 PLAY = DataLoader().load_from_file(os.path.join(CHECKOUT, "playbooks", "awx_setup.yml"), trusted_as_template=True)[0]
+TASKS = [task for task in PLAY["tasks"] if any(key.startswith("awx.awx.") for key in task)]
+# What the playbook has looked up before.
+LOOKED_UP = {
+    "__oomguard_ids": {
+        "oomguard_awx_inventory Linux hosts": 1,
+        "oomguard_awx_credential Linux hosts": 2,
+        "oomguard_awx_project_credential key": 3,
+    },
+    "__oomguard_notification_ids": ["4"],
+}
+# Keys that another task passes, and keys that no module of awx.awx has.
+PASSED_ELSEWHERE = {"simplified_workflow_nodes"}
 
 
-def variable_of(task):
-    return task["loop"].strip("{} ")
+def render(value, **variables):
+    return Templar(loader=DataLoader(), variables={**LOOKED_UP, "omit": "OMITTED", **variables}).template(value)
 
 
 def module_name(task):
     return next(key for key in task if "." in key)
 
 
-CALLS = [(task, item) for task in PLAY["tasks"] for item in DATA[variable_of(task)]]
-each_call = pytest.mark.parametrize("task, item", CALLS, ids=[item["name"] for _task, item in CALLS])
-each_data = pytest.mark.parametrize("found", [DATA, WITH_IMAGE], ids=["stock", "own image"])
+CALLS = [(task, item) for task in TASKS for item in render(task["loop"], **FULL)]
+each_call = pytest.mark.parametrize(
+    "task, item", CALLS, ids=[f"{task['name']} {number}" for number, (task, _item) in enumerate(CALLS)]
+)
+each_data = pytest.mark.parametrize("found", [DATA, FULL], ids=["stock", "full"])
+
+
+NODES = DATA["controller_workflows"][0]["simplified_workflow_nodes"]
 
 
 def import_module(name):
@@ -59,37 +86,29 @@ def spec(monkeypatch):
     return of
 
 
-def documented_spec(options):
-    """Return an argument spec for options that a module documents but does not check.
-
-    These are the nodes of a workflow.
-    """
-    return {
-        name: dict(
-            {key: option[key] for key in ("type", "elements", "choices", "required", "default") if key in option},
-            **({"options": documented_spec(option["suboptions"])} if "suboptions" in option else {}),
-        )
-        for name, option in options.items()
-    }
-
-
 def test_playbook_reads_all_files_and_variables():
     named = [os.path.basename(name) for name in PLAY["vars_files"]]
     assert sorted(named) == sorted(os.listdir(os.path.join(CHECKOUT, "playbooks", "vars", "awx")))
-    assert sorted(named) == sorted(name for name in os.listdir(os.path.join(CHECKOUT, "awx")) if name.endswith(".yml"))
-    assert {variable_of(task) for task in PLAY["tasks"]} == {name for name in DATA if name.startswith("controller_")}
+    assert sorted(named) == sorted(os.listdir(os.path.join(CHECKOUT, "awx")))
+    read = " ".join(task["loop"] for task in TASKS)
+    assert [name for name in DATA if name.startswith("controller_") and name not in read] == []
 
 
 @each_call
 def test_module_accepts_what_the_playbook_passes(task, item, spec):
-    arguments = Templar(loader=DataLoader(), variables={"item": item, "omit": "OMITTED"}).template(
-        task[module_name(task)]
-    )
-    arguments = {name: value for name, value in arguments.items() if value != "OMITTED"}
-    assert {name for name in item if item[name] != ""} == set(arguments)
+    arguments = {
+        name: value for name, value in render(task[module_name(task)], item=item).items() if value != "OMITTED"
+    }
+    if isinstance(item, dict):
+        assert set(item) - PASSED_ELSEWHERE == set(arguments)
     validated = ArgumentSpecValidator(spec(module_name(task))).validate(arguments)
     assert validated.error_messages == []
-    assert {name: validated.validated_parameters[name] for name in arguments} == arguments
+
+
+def test_every_key_of_a_node_is_passed():
+    creating, linking = (task for task in TASKS if module_name(task).endswith("_node"))
+    passed = {*creating[module_name(creating)], *linking[module_name(linking)]}
+    assert {key for node in NODES for key in node} <= passed
 
 
 def test_wrong_key_is_an_error(spec):
@@ -98,19 +117,23 @@ def test_wrong_key_is_an_error(spec):
     )
 
 
-@pytest.mark.parametrize("node", DATA["controller_workflows"][0]["workflow_nodes"], ids=lambda node: node["identifier"])
-def test_module_documents_the_keys_of_a_node(node):
-    documented = yaml.safe_load(import_module("awx.awx.workflow_job_template").DOCUMENTATION)["options"][
-        "workflow_nodes"
-    ]["suboptions"]
-    assert ArgumentSpecValidator(documented_spec(documented)).validate(node).error_messages == []
-
-
 def test_settings_choose_inventory_and_image():
     assert {template["inventory"] for template in load_data(oomguard_awx_inventory="Ours")["controller_templates"]} == {
         "Ours"
     }
-    assert {template["execution_environment"] for template in WITH_IMAGE["controller_templates"]} == {"OOM guard"}
+    assert DATA["controller_execution_environments"] == []
+    assert {template["execution_environment"] for template in DATA["controller_templates"]} == {""}
+    [environment] = FULL["controller_execution_environments"]
+    assert {template["execution_environment"] for template in FULL["controller_templates"]} == {environment["name"]}
+
+
+def test_environments_of_two_organizations_have_two_names():
+    """AWX has one name for all organizations."""
+    found = [
+        load_data(oomguard_awx_image="x", oomguard_awx_organization=name)["controller_execution_environments"][0]
+        for name in ("Default", "Ops")
+    ]
+    assert found[0]["name"] != found[1]["name"]
 
 
 @each_data
@@ -123,19 +146,24 @@ def test_names_refer_to_something(found):
         assert template["execution_environment"] in environments | {""}
         assert os.path.exists(os.path.join(CHECKOUT, template["playbook"]))
     assert {schedule["unified_job_template"] for schedule in found["controller_schedules"]} <= templates
-    for node in found["controller_workflows"][0]["workflow_nodes"]:
-        assert (
-            node["unified_job_template"]["type"] == "workflow_approval"
-            or node["unified_job_template"]["name"] in templates
-        )
+    nodes = found["controller_workflows"][0]["simplified_workflow_nodes"]
+    assert {node["unified_job_template"] for node in nodes if "approval_node" not in node} <= templates
+    granted = [name for role in found["controller_roles"] for name in role.get("job_templates", [])]
+    assert set(granted) <= templates
 
 
 @pytest.mark.parametrize("template", DATA["controller_templates"], ids=lambda template: template["name"])
 def test_first_launch_is_a_check_and_prompts(template):
-    assert template["job_type"] == "check"
+    assert template["job_type"] == ("run" if template["name"] == "OOM guard | Outcome" else "check")
     assert template["become_enabled"] is template["diff_mode"] is True
     for prompt in ("limit", "job_type", "verbosity", "inventory", "job_slice_count"):
         assert template[f"ask_{prompt}_on_launch"] is True
+
+
+def test_undo_asks_nothing_but_its_prompts():
+    [undo] = [template for template in DATA["controller_templates"] if template["name"] == "OOM guard | Undo"]
+    assert undo["survey_enabled"] is False and "survey_spec" not in undo and "extra_vars" not in undo
+    assert undo["ask_job_type_on_launch"] is True
 
 
 def test_schedules_run_unattended():
@@ -143,8 +171,8 @@ def test_schedules_run_unattended():
     templates = {template["name"]: template for template in DATA["controller_templates"]}
     for schedule in DATA["controller_schedules"]:
         template = templates[schedule["unified_job_template"]]
-        assert template["ask_job_type_on_launch"] and "extra_data" not in schedule
-        assert not any(question["required"] for question in template["survey_spec"]["spec"])
+        assert template["ask_job_type_on_launch"]
+        extra_vars(template, schedule.get("extra_data", {}))
         assert (
             schedule["rrule"].startswith("DTSTART;TZID=")
             and " RRULE:FREQ=" in schedule["rrule"]
@@ -153,23 +181,52 @@ def test_schedules_run_unattended():
     assert [schedule["job_type"] for schedule in DATA["controller_schedules"] if schedule["enabled"]] == ["check"]
 
 
+def test_settings_decide_when_and_whether_schedules_run():
+    found = load_data(
+        oomguard_awx_audit_rrule="A",
+        oomguard_awx_audit_enabled="false",  # as -e passes it
+        oomguard_awx_audit_fails_on_drift="false",
+        oomguard_awx_proof_rrule="B",
+        oomguard_awx_proof_enabled="true",
+    )
+    audit, proof = found["controller_schedules"]
+    assert (audit["rrule"], audit["enabled"], audit["extra_data"]) == ("A", False, {"oom_fail_on_drift": "false"})
+    assert (proof["rrule"], proof["enabled"]) == ("B", True)
+    assert DATA["controller_schedules"][0]["extra_data"] == {"oom_fail_on_drift": "true"}
+
+
+def run_workflow(failing):
+    """Return the nodes that AWX runs if these fail, in order, and whether the workflow failed."""
+    statuses = {}
+    while ready := next_nodes(NODES, statuses):
+        [node] = ready
+        statuses[node["identifier"]] = "failed" if node["identifier"] in failing else "successful"
+    return list(statuses), has_failed(NODES, statuses)
+
+
 def test_workflow_changes_nothing_before_approval():
-    workflow = DATA["controller_workflows"][0]
-    nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
-    path, at = [], "audit"
-    while at:
-        path.append((at, nodes[at]["unified_job_template"]["name"].split()[-1].lower(), nodes[at].get("job_type")))
-        at = nodes[at].get("related", {}).get("success_nodes", [{"identifier": None}])[0]["identifier"]
-    assert path == [
-        ("audit", "site", "check"),
-        ("approve", "shows", None),
-        ("apply", "site", "run"),
-        ("verify", "verify", "run"),
+    nodes = {node["identifier"]: node for node in NODES}
+    assert [
+        (name, nodes[name].get("unified_job_template", "-").split()[-1], nodes[name].get("job_type")) for name in nodes
+    ] == [
+        ("audit", "Site", "check"),
+        ("approve", "-", None),
+        ("apply", "Site", "run"),
+        ("verify", "Verify", "run"),
+        ("outcome", "Outcome", "run"),
     ]
-    assert nodes["approve"]["unified_job_template"]["type"] == "workflow_approval"
-    started = {
-        link["identifier"] for node in nodes.values() for links in node.get("related", {}).values() for link in links
-    }
-    assert set(nodes) - started == {"audit"}
     site = next(template for template in DATA["controller_templates"] if template["name"].endswith("Site"))
-    assert workflow["survey_spec"] == site["survey_spec"]
+    assert DATA["controller_workflows"][0]["survey_spec"] == site["survey_spec"]
+
+
+@pytest.mark.parametrize(
+    "failing, ran, failed",
+    [
+        ([], ["audit", "approve", "apply", "verify", "outcome"], False),
+        (["audit"], ["audit", "approve", "apply", "verify", "outcome"], False),
+        (["audit", "approve"], ["audit", "approve"], True),
+        (["audit", "apply", "verify", "outcome"], ["audit", "approve", "apply", "verify", "outcome"], True),
+    ],
+)
+def test_failed_host_does_not_end_the_workflow(failing, ran, failed):
+    assert run_workflow(failing) == (ran, failed)

@@ -8,11 +8,12 @@ import os
 import subprocess
 
 import jobs
+import page
 import pytest
 import yaml
-from controller import CHECKOUT, find_playbooks
+from controller import CHECKOUT, find_inventories, find_playbooks, load_data
 
-PLAYBOOKS = {f"playbooks/{name}.yml" for name in ("protect", "panic", "overcommit", "site", "verify")}
+PLAYBOOKS = {template["playbook"] for template in load_data()["controller_templates"]}
 
 
 def run_builder(*arguments, cwd):
@@ -28,8 +29,8 @@ def run_builder(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def wrapped(project, tmp_path_factory):
-    """Return a project made from awx/project, with the collection installed next to it."""
-    below = "awx/project/"
+    """Return a project made from awx_project, with the collection installed next to it."""
+    below = "awx_project/"
     folder = tmp_path_factory.mktemp("wrapped")
     wrapped = jobs.Project(str(folder), [])
     for name in jobs.list_files(below):
@@ -52,9 +53,36 @@ def test_awx_finds_only_the_wrappers(wrapped):
     assert set(find_playbooks(wrapped.path)) == PLAYBOOKS
 
 
+# mmdebstrap runs its hooks only if they are executable.
+HOOKS = {"molecule/shared/customize.sh", "molecule/shared/initramfs.sh"}
+
+
+def test_awx_runs_no_other_file_as_an_inventory(project):
+    """AWX offers many files as inventories. It would run those that are executable."""
+    found = find_inventories(project.path)
+    assert {name for name in found if os.stat(os.path.join(project.path, name)).st_mode & 0o111} == HOOKS
+
+
 def test_wrappers_require_the_collection():
-    with open(os.path.join(CHECKOUT, "awx", "project", "collections", "requirements.yml"), encoding="utf-8") as stream:
+    with open(os.path.join(CHECKOUT, "awx_project", "collections", "requirements.yml"), encoding="utf-8") as stream:
         assert [required["name"] for required in yaml.safe_load(stream)["collections"]] == ["oomguard.linux"]
+
+
+def test_collection_comes_from_git_as_the_page_says(tmp_path):
+    required = yaml.safe_load(page.read_block("The project", "yaml"))
+    required["collections"][0].update(name="file://" + CHECKOUT, version="HEAD")
+    (tmp_path / "project" / "collections").mkdir(parents=True)
+    (tmp_path / "project" / "collections" / "requirements.yml").write_text(yaml.safe_dump(required))
+    synced = jobs.Project(str(tmp_path), []).sync()
+    assert os.path.isfile(os.path.join(synced.collections, "ansible_collections/oomguard/linux/playbooks/site.yml"))
+
+
+def test_wrappers_name_the_playbooks_that_they_import():
+    for name in PLAYBOOKS:
+        with open(os.path.join(CHECKOUT, "awx_project", name), encoding="utf-8") as stream:
+            [play] = yaml.safe_load(stream)
+        imported = "oomguard.linux." + os.path.basename(name)[: -len(".yml")]
+        assert play["ansible.builtin.import_playbook"] == imported
 
 
 def test_template_runs_through_a_wrapper(wrapped, templates, inventory):
@@ -77,6 +105,9 @@ def test_execution_environment_can_be_built(tmp_path):
     assert made.returncode == 0, made.stdout + made.stderr
     assert "warn" not in (made.stdout + made.stderr).lower()
     assert "ansible-core~=2.16.0" in (tmp_path / "Containerfile").read_text()
+    packages = (tmp_path / "_build" / "bindep.txt").read_text()
+    assert "sshpass" in packages and "gcc" in packages
+    assert not (tmp_path / "_build" / "requirements.yml").exists()  # the collection comes with the project
 
 
 def test_collection_needs_nothing_in_an_execution_environment(project, tmp_path):

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 
+import page
 import pytest
 import yaml
 from controller import CHECKOUT, Refused, choices, extra_vars, load_data, survey_errors
@@ -24,14 +25,24 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit 
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import ROLLBACK_SECONDS_MAX
 
-ROLES = {
-    "protect": ["oom_protect"],
-    "panic": ["oom_panic"],
-    "overcommit": ["oom_overcommit"],
-    "site": ["oom_protect", "oom_panic", "oom_overcommit"],
-    "verify": ["oom_verify"],
+# The parts whose variables each template can set. The part oom has what all playbooks share.
+PARTS = {
+    "protect": ["oom", "oom_protect"],
+    "panic": ["oom", "oom_panic"],
+    "overcommit": ["oom", "oom_overcommit"],
+    "site": ["oom", "oom_protect", "oom_panic", "oom_overcommit"],
+    "verify": ["oom", "oom_verify"],
+    "events": ["oom", "oom_events"],
 }
-TEMPLATES = {template["name"].split()[-1].lower(): template for template in load_data()["controller_templates"]}
+# Without check mode there is no drift to fail on, and these two always check or only read.
+WITHOUT_DRIFT = {"verify", "events"}
+# Unset, these are chosen by the module or the kernel.
+TEXT_VARIABLES = {f"oom_events_{name}" for name in ("since", "until", "boot", "victim", "unit", "container")}
+TEMPLATES = {
+    template["name"].split()[-1].lower(): template
+    for template in load_data()["controller_templates"]
+    if template["survey_enabled"]
+}
 QUESTIONS = [(name, question) for name, template in TEMPLATES.items() for question in template["survey_spec"]["spec"]]
 each_question = pytest.mark.parametrize(
     "name, question", QUESTIONS, ids=["{} {[variable]}".format(*pair) for pair in QUESTIONS]
@@ -40,24 +51,40 @@ each_template = pytest.mark.parametrize("name", TEMPLATES)
 FORM_INTEGER_MAX = 2**53 - 1  # a web form has JavaScript's numbers
 
 
+@functools.cache
+def options_of_parts():
+    """Return the options of each role, and of the playbooks, by the name of the part."""
+    with open(os.path.join(CHECKOUT, "playbooks", "vars", "argument_specs.yml"), encoding="utf-8") as stream:
+        specs = yaml.safe_load(stream)["argument_specs"]
+    for role in os.listdir(os.path.join(CHECKOUT, "roles")):
+        with open(os.path.join(CHECKOUT, "roles", role, "meta", "argument_specs.yml"), encoding="utf-8") as stream:
+            specs[role] = yaml.safe_load(stream)["argument_specs"]["main"]
+    return {part: spec["options"] for part, spec in specs.items()}
+
+
 def options_of(name):
     found = {}
-    for role in ROLES[name]:
-        with open(os.path.join(CHECKOUT, "roles", role, "meta", "argument_specs.yml"), encoding="utf-8") as stream:
-            found.update(yaml.safe_load(stream)["argument_specs"]["main"]["options"])
+    for part in PARTS[name]:
+        found.update(options_of_parts()[part])
     return found
 
 
-def linked_option(option):
-    """Return the module option that the description of a role option links to, or {}."""
-    named = re.search(
-        r"See O\(oomguard\.linux\.(\w+)#module:(\w+)\)|see O\(oomguard\.linux\.(\w+)#module:(\w+)\)",
-        str(option["description"]),
-    )
-    if named is None:
-        return {}
-    module, key = [part for part in named.groups() if part]
-    return documented_options("oomguard.linux." + module)[key]
+# The name of the module option that a variable of a part is passed to.
+MODULES = {
+    "oom_protect": "oom_score_adj",
+    "oom_panic": "oom_policy",
+    "oom_overcommit": "overcommit",
+    "oom_verify": "oom_trial",
+    "oom_events": "oom_events",
+}
+
+
+def module_option(variable):
+    """Return the option of a module that a variable is passed to, or {}."""
+    for part, module in MODULES.items():
+        if variable.startswith(part + "_"):
+            return documented_options("oomguard.linux." + module).get(variable[len(part) + 1 :], {})
+    return {}
 
 
 @functools.cache
@@ -71,9 +98,7 @@ def documented_options(module):
 
 def options_without_question():
     """Return the options that are in no survey, from the table with reasons in docs/awx.md."""
-    with open(os.path.join(CHECKOUT, "docs", "awx.md"), encoding="utf-8") as stream:
-        text = stream.read().split("## What is in no survey")[1].split("\n## ")[0]
-    return {name for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    return {name for row in page.read_rows("What is in no survey") for name in page.read_names(row[0])}
 
 
 # --- what AWX stores --------------------------------------------------------------
@@ -113,49 +138,75 @@ def test_survey_errors(changed, error):
 def test_every_option_has_a_question_or_a_reason(name):
     asked = [question["variable"] for question in TEMPLATES[name]["survey_spec"]["spec"]]
     left_out = set(options_of(name)) & options_without_question()
+    unused = {"oom_fail_on_drift"} if name in WITHOUT_DRIFT else set()
     assert set(asked) & left_out == set()
-    assert set(asked) | left_out == set(options_of(name))
+    assert set(asked) | left_out | unused == set(options_of(name))
 
 
-def test_reasons_are_for_options_of_roles():
-    assert options_without_question() == options_without_question() & {
-        option for name in ROLES for option in options_of(name)
-    }
+def test_reasons_are_for_options_that_exist():
+    assert options_without_question() <= {option for name in PARTS for option in options_of(name)}
 
 
 @each_question
-def test_type_and_choices_match_the_role(name, question):
+def test_type_and_choices_match_the_variable(name, question):
     option = options_of(name)[question["variable"]]
-    linked = linked_option(option)
-    listed = [choice for choice in option.get("choices", []) if choice]
-    kind = linked.get("type", option["type"])
-    if listed:
+    choices_of_module = module_option(question["variable"]).get("choices")
+    if "choices" in option:
         assert question["type"] == ("multiselect" if option["type"] == "list" else "multiplechoice")
-        assert choices(question) == listed == linked.get("choices", listed)
-    elif kind == "bool":
-        assert (question["type"], choices(question)) == ("multiplechoice", ["true", "false"])
+        assert choices(question) == option["choices"] == (choices_of_module or option["choices"])
     else:
-        assert (question["type"], kind) == ("integer", "int")
+        kinds = {"bool": "multiplechoice", "int": "integer", "str": "text"}
+        assert question["type"] == kinds[option["type"]]
+        assert option["type"] != "bool" or choices(question) == ["true", "false"]
 
 
 @each_question
 def test_unanswered_question_leaves_the_inventory_in_force(name, question):
-    """A default or an empty text answer would override the inventory at every launch."""
+    """A default would override the inventory at every launch, and so does empty text."""
     assert (question["required"], question["default"]) == (False, "")
-    assert question["type"] not in ("text", "textarea", "password")
-    assert options_of(name)[question["variable"]]["default"] in ("", [])
+    assert (question["type"] in ("text", "textarea", "password")) == (question["variable"] in TEXT_VARIABLES)
 
 
 @each_question
-def test_question_names_the_default_of_the_module(name, question):
-    default = linked_option(options_of(name)[question["variable"]]).get("default")
+def test_question_names_the_default(name, question):
+    option = options_of(name)[question["variable"]]
+    default = option.get("default", module_option(question["variable"]).get("default"))
     named = re.search(r"(\S+) if left empty", question["question_description"])
-    assert (named and named.group(1)) == (None if default is None else yaml.safe_dump(default).split("\n")[0])
+    assert (named and named.group(1)) == (None if default in (None, []) else yaml.safe_dump(default).split("\n")[0])
+
+
+# What AWX's own launch form asks. Two questions of one name are a trap.
+PROMPTS = {
+    "limit",
+    "inventory",
+    "credentials",
+    "job type",
+    "verbosity",
+    "forks",
+    "job slices",
+    "job slicing",
+    "timeout",
+}
+PROMPTS |= {
+    "show changes",
+    "execution environment",
+    "instance groups",
+    "labels",
+    "variables",
+    "extra variables",
+    "tags",
+}
+
+
+@each_question
+def test_question_is_not_named_as_a_prompt(name, question):
+    assert question["question_name"].lower() not in PROMPTS
 
 
 @each_template
 def test_launch_without_answers_sends_nothing(name):
-    assert extra_vars(TEMPLATES[name], {}) == TEMPLATES[name].get("extra_vars", {})
+    empty = {variable: "" for variable in TEXT_VARIABLES if name == "events"}
+    assert extra_vars(TEMPLATES[name], {}) == {**TEMPLATES[name].get("extra_vars", {}), **empty}
 
 
 # --- what the guards of the modules accept -----------------------------------------------
@@ -174,6 +225,7 @@ BOUNDS = {
     "oom_panic_rollback_seconds": (1, ROLLBACK_SECONDS_MAX),
     "oom_overcommit_rollback_seconds": (1, ROLLBACK_SECONDS_MAX),
     "oom_verify_timeout": (1, 3600),
+    "oom_events_limit": (1, 1000),
 }
 
 
@@ -208,6 +260,7 @@ def test_wrong_answers_are_refused_with_the_variable(name, question):
         "integer": ["", "7", True, None, 1.5, question.get("min", 0) - 1, question.get("max", 0) + 1],
         "multiplechoice": ["", "no such", True, 0, []],
         "multiselect": ["", "containers", ["no such"], [""]],
+        "text": [7, True, None, [], "x" * 254],
     }[question["type"]]
     for answer in wrong:
         with pytest.raises(Refused, match=question["variable"]):
@@ -220,6 +273,7 @@ def test_answers_at_the_bounds_are_accepted(name, question):
         "integer": lambda: [question["min"], question["max"]],
         "multiplechoice": lambda: choices(question),
         "multiselect": lambda: [[], choices(question)],
+        "text": lambda: ["", "x" * 253],
     }[question["type"]]()
     for answer in right:
         assert extra_vars(TEMPLATES[name], {question["variable"]: answer})[question["variable"]] == answer
