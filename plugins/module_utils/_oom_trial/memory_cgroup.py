@@ -33,7 +33,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import b
 # A cgroup can stay busy this long after the last process in it was killed.
 REMOVE_SECONDS = 5.0
 
-_FIRST_CGROUP_NAMESPACE = "cgroup:[4026531835]"  # include/linux/proc_ns.h:PROC_CGROUP_INIT_INO
+# The namespaces that the kernel's own messages refer to (include/linux/proc_ns.h).
+_FIRST_NAMESPACES = {"cgroup": "cgroup:[4026531835]", "pid": "pid:[4026531836]"}
 
 
 def is_path_absolute(procfs: Procfs) -> bool:
@@ -41,9 +42,22 @@ def is_path_absolute(procfs: Procfs) -> bool:
 
     In a cgroup namespace they are shorter (cgroup_namespaces(7)).
     """
+    return _is_in_first_namespace(procfs, "cgroup")
+
+
+def sees_every_process(procfs: Procfs) -> bool:
+    """Return whether we see all processes, by the pids of the kernel log.
+
+    In a pid namespace of its own a container sees only its processes, by other pids
+    (pid_namespaces(7)).
+    """
+    return _is_in_first_namespace(procfs, "pid")
+
+
+def _is_in_first_namespace(procfs: Procfs, kind: str) -> bool:
     try:
-        return os.readlink(os.path.join(procfs.root, "self/ns/cgroup")) == _FIRST_CGROUP_NAMESPACE
-    except OSError:  # before kernel 4.6
+        return os.readlink(os.path.join(procfs.root, "self/ns", kind)) == _FIRST_NAMESPACES[kind]
+    except OSError:  # this kernel has no such namespaces: cgroup before 4.6, pid before 3.8
         return True
 
 

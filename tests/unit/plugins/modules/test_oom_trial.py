@@ -41,7 +41,8 @@ def test_document_what_an_overcommit_trial_returns(undocumented, proc, tmp_path)
     proc.write("vmstat", "oom_kill 3\n")
     proc.write("meminfo", "MemAvailable: 9000 kB\nSwapFree: 0 kB\nCommitLimit: 8000 kB\nCommitted_AS: 4000 kB\n")
     script = tmp_path / "hog"
-    script.write_text("#!/bin/sh\nexit 12\n")
+    lines = """echo '{"phase": "start", "pid": 7, "score": 1000}'; echo '{"phase": "allocated", "kb": 1024}'"""
+    script.write_text(f"#!/bin/sh\n[ $2 = oomguard-check ] && {{ {lines}; exit 0; }}\nexit 12\n")
     script.chmod(0o755)
     request = TrialRequest(str(script), "overcommit", True, 0, 0, 0, 10, "auto", None)
     answer = prepare_overcommit_trial(request, proc.procfs).run()
@@ -49,10 +50,11 @@ def test_document_what_an_overcommit_trial_returns(undocumented, proc, tmp_path)
     assert undocumented("oom_trial", answer) == []
 
 
-def test_fail_with_one_sentence(run_module):
-    answer = run_module("oom_trial", hog="/nonexistent")
-    assert answer["failed"]
-    assert answer["msg"] == "hog /nonexistent is not a file: set it to the path of oom_hog, built for this host"
+def test_check_and_run_fail_with_one_sentence(run_module):
+    sentence = "hog /nonexistent is not a file: set it to the path of oom_hog, built for this host"
+    for check_mode, message in ((False, sentence), (True, f"would fail: {sentence}")):
+        answer = run_module("oom_trial", check_mode=check_mode, hog="/nonexistent")
+        assert (answer["failed"], answer["msg"]) == (True, message)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +86,9 @@ def test_every_refusal_is_one_sentence(run_module, options, words):
     "failing, check_mode, phase",
     [
         ("prepare", False, "the checks before the trial failed, and nothing was started: "),
-        ("preview", True, "the checks before the trial failed, and nothing was started: "),
-        ("run", False, "the trial failed and was cleaned up: "),
+        ("prepare", True, "would fail: the checks before the trial failed, and nothing was started: "),
+        ("preview", True, "would fail: the trial failed: "),
+        ("run", False, "the trial failed: "),
     ],
 )
 def test_too_little_memory_is_one_sentence(run_module, monkeypatch, error, words, failing, check_mode, phase):

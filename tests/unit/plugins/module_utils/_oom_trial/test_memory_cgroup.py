@@ -17,6 +17,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_c
     count_limit_hits,
     headroom_kb,
     is_path_absolute,
+    sees_every_process,
 )
 
 
@@ -65,6 +66,15 @@ def test_paths_in_a_namespace_are_not_those_of_the_log(proc, tmp_path):
         os.symlink(link, str(proc.root / "self/ns/cgroup"))
         assert is_path_absolute(proc.procfs) is expected
         (proc.root / "self/ns/cgroup").unlink()
+
+
+def test_pids_in_a_namespace_are_not_those_of_the_log(proc):
+    assert sees_every_process(proc.procfs)  # before kernel 3.8
+    (proc.root / "self" / "ns").mkdir()
+    for shown, expected in (("pid:[4026531836]", True), ("pid:[4026532000]", False)):
+        (proc.root / "self" / "ns" / "pid").symlink_to(shown)
+        assert sees_every_process(proc.procfs) is expected
+        (proc.root / "self" / "ns" / "pid").unlink()
 
 
 def test_kill_no_process_of_another_namespace(tmp_path, monkeypatch):
