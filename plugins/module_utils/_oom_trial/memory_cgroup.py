@@ -146,7 +146,7 @@ class MemoryCgroup:
         Raises AccessError, or ReadBackError if the kernel shows another limit afterwards.
         """
         limit = str(limit_kb * 1024)
-        self._write("limit", limit)
+        self._write(FILES[self.version]["limit"], limit)
         if self.version == 1:
             self._write_if_present("memory.memsw.limit_in_bytes", limit)
             self._write_if_present("memory.swappiness", "0")
@@ -156,7 +156,10 @@ class MemoryCgroup:
             self._write_if_present("memory.zswap.max", "0")
             self._write_if_present("memory.oom.group", "0")
         if self.limit_kb() != limit_kb:
-            raise ReadBackError(f"{self._file('limit')} shows {self.limit_kb()} KiB after {limit_kb} KiB was written")
+            raise ReadBackError(
+                f"{self._file('limit')} shows {self.limit_kb()} KiB after {limit_kb} KiB was written:"
+                " set another memory_limit, a multiple of 1M"
+            )
 
     def limit_kb(self) -> Optional[int]:
         """Return the cgroup's own limit in KiB, or None."""
@@ -193,7 +196,7 @@ class MemoryCgroup:
             except OSError as error:
                 if error.errno != errno.EBUSY:
                     return False
-                with contextlib.suppress(OSError):  # removed meanwhile, or denied
+                with contextlib.suppress(OSError, AccessError):  # removed meanwhile, or denied
                     self.kill()
             if time.monotonic() > deadline:
                 break
@@ -203,16 +206,17 @@ class MemoryCgroup:
     def _file(self, what: str) -> str:
         return os.path.join(self.directory, FILES[self.version][what])
 
-    def _write(self, what: str, value: str) -> None:
-        path = self._file(what)
+    def _write_if_present(self, name: str, value: str) -> None:
+        if os.path.exists(bytes_of(os.path.join(self.directory, name))):  # swap accounting and zswap are optional
+            self._write(name, value)
+
+    def _write(self, name: str, value: str) -> None:
+        path = os.path.join(self.directory, name)
         try:
             with open(bytes_of(path), "w") as stream:
                 stream.write(value)
         except OSError as error:
-            raise AccessError(f"{path} cannot be set to {value}: {error.strerror}") from error
-
-    def _write_if_present(self, name: str, value: str) -> None:
-        path = bytes_of(os.path.join(self.directory, name))
-        if os.path.exists(path):  # swap accounting and zswap are optional parts of a kernel
-            with open(path, "w") as stream:
-                stream.write(value)
+            raise AccessError(
+                f"{path} cannot be set to {value} ({error.strerror}):"
+                " set cgroup_parent to a cgroup whose limits this user may set"
+            ) from error

@@ -64,7 +64,7 @@ def check_trial_request(request: TrialRequest) -> None:
         )
     for option, score in (("pinned_score", request.pinned_score), ("hog_score", request.hog_score)):
         if not SCORE_MIN <= score <= SCORE_MAX:
-            raise InputError(f"{option} {shorten_value(score)} must lie between {SCORE_MIN} and {SCORE_MAX}")
+            raise InputError(f"{option} {shorten_value(score)} is out of range: set it to {SCORE_MIN} to {SCORE_MAX}")
     encode_path("hog", request.hog)
     encode_path("cgroup_parent", request.cgroup_parent or "/")
 

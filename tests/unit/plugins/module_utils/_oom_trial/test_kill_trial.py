@@ -428,7 +428,8 @@ def test_lost_records_of_a_kill_are_not_harmless(hog, monkeypatch):
     monkeypatch.setattr(kill_watch, "LOG_SECONDS", 0.2)
     facts = prepare_kill_trial(request(hog), open_log=LossyKmsg).run()
     assert facts["verdict"] == "inconclusive"
-    assert "1 records of the kernel log were overwritten before they were read" in facts["reasons"]
+    reason = "1 records of the kernel log were overwritten before they were read: run it again when the log is quiet"
+    assert reason in facts["reasons"]
 
 
 def test_prove_in_a_cgroup_namespace(hog):
@@ -467,7 +468,11 @@ def test_refuse_bad_options(hog, no_kills, tmp_path):
         (dict(timeout=0), InputError, "timeout 0 is out of range: set it to 1 to 3595 seconds"),
         (dict(timeout=-5), InputError, "timeout -5 is out of range"),
         (dict(timeout=10**400), InputError, "timeout 100000000000000000000... "),
-        (dict(hog_score=10**400), InputError, "hog_score 100000000000000000000... .* must lie between -1000 and 1000"),
+        (
+            dict(hog_score=10**400),
+            InputError,
+            "hog_score 100000000000000000000... .* is out of range: set it to -1000 to 1000",
+        ),
         (dict(pinned_score=-1001), InputError, "pinned_score -1001 must lie between"),
         (dict(manager="systemd", cgroup_parent="/x"), InputError, "cannot be combined with manager=systemd"),
     ):

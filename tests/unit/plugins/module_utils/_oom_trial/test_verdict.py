@@ -6,6 +6,7 @@
 
 import pytest
 from observed_runs import DECOY, HOG, KILLED, STRANGER, actor, control, kill, quiet, treatment
+from remedies import find_remedy
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict import decide_verdict, describe_end
@@ -153,7 +154,7 @@ def test_prove_by_the_treatment_alone():
 
 
 DISTURBED = {
-    "no log": (quiet(log_error="/dev/kmsg cannot be read"), "/dev/kmsg cannot be read"),
+    "no log": (quiet(log_error="3 records were overwritten: run it again"), "3 records were overwritten"),
     "a kill elsewhere": (
         quiet(doubtful=[(kill(7), "above")], counted_kills=3, logged_kills=3),
         "also killed process 7 (p7) elsewhere on the host (above): run it again, and hosts that share a kernel one at"
@@ -178,6 +179,20 @@ def test_unrelated_kills_are_not_held_against_the_proof():
     other = [kill(number) for number in range(500, 530)]
     busy = quiet(unrelated=other, counted_kills=32, logged_kills=32)
     assert decide_verdict([treatment(), control()], busy)[0] == "proven"
+
+
+@pytest.mark.parametrize("run", [run for run, _reason in INCONCLUSIVE.values()], ids=list(INCONCLUSIVE))
+def test_each_reason_says_what_to_do(run):
+    reasons = decide_verdict([run._replace(problems=[]), control()], quiet())[1]
+    assert [reason for reason in reasons if not find_remedy(reason)] == [
+        reason for reason in reasons if reason.startswith("the kernel killed the ")
+    ]
+
+
+@pytest.mark.parametrize("surroundings", [one for one, _reason in DISTURBED.values()], ids=list(DISTURBED))
+def test_each_disturbance_says_what_to_do(surroundings):
+    reasons = decide_verdict([treatment(), control()], surroundings)[1]
+    assert [reason for reason in reasons if not find_remedy(reason)] == []
 
 
 def test_many_kills_elsewhere_are_counted():
