@@ -9,6 +9,7 @@ import re
 # A remedy begins with one of these verbs, or a few more words before it.
 VERBS = (
     "add",
+    "apply",
     "build",
     "check",
     "end",
@@ -17,6 +18,7 @@ VERBS = (
     "install",
     "keep",
     "leave",
+    "look",
     "lower",
     "mount",
     "put",

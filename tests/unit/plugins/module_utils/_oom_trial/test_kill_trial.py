@@ -473,7 +473,7 @@ def test_refuse_bad_options(hog, no_kills, tmp_path):
             InputError,
             "hog_score 100000000000000000000... .* is out of range: set it to -1000 to 1000",
         ),
-        (dict(pinned_score=-1001), InputError, "pinned_score -1001 must lie between"),
+        (dict(pinned_score=-1001), InputError, "pinned_score -1001 is out of range"),
         (dict(manager="systemd", cgroup_parent="/x"), InputError, "cannot be combined with manager=systemd"),
     ):
         with pytest.raises(error, match=words):
