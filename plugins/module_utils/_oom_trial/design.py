@@ -30,7 +30,7 @@ SMALLEST_DIFFERENCE = 50
 # The pin must outweigh what the kernel charges to the same limit besides the memory of both
 # processes: their page tables and stacks, and pages in reserve. Measured: up to 1.1 MiB.
 _LEAST_PIN_KB = 2 * 1024
-_LEAST_LIMIT_KB = 8 * 1024
+LEAST_LIMIT_KB = 8 * 1024
 
 
 class Scores(NamedTuple):
@@ -100,7 +100,7 @@ def design_trial(
 
 def find_least_limit_kb(difference: int) -> int:
     """Return the smallest limit that shows a difference between two scores, in KiB, whole MiB."""
-    limit_kb = max(_LEAST_LIMIT_KB, _LEAST_PIN_KB * 1000 / difference)
+    limit_kb = max(LEAST_LIMIT_KB, _LEAST_PIN_KB * 1000 / difference)
     return math.ceil(limit_kb / 1024) * 1024
 
 

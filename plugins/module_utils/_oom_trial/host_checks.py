@@ -15,7 +15,7 @@ from typing import List, Optional
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import Candidate
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import LEAST_LIMIT_KB, Candidate
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import Launcher
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import sees_every_process
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest
@@ -44,10 +44,10 @@ def check_contained(request: TrialRequest, procfs: Procfs, launcher: Launcher) -
         rooms["memory left in the cgroups above the trial"] = headroom
     for room, room_kb in rooms.items():
         if limit_kb > room_kb // 2:
-            raise InputError(
-                f"memory_limit {limit_kb} KiB is more than half of the {room}, {room_kb} KiB:"
-                f" set at most {room_kb // 2048}M"
-            )
+            remedy = f"set at most {room_kb // 2048}M"
+            if room_kb // 2 < LEAST_LIMIT_KB:
+                remedy = f"free at least {LEAST_LIMIT_KB // 512} MiB first"
+            raise InputError(f"memory_limit {limit_kb} KiB is more than half of the {room}, {room_kb} KiB: {remedy}")
 
 
 def check_host_wide(request: TrialRequest, procfs: Procfs, launcher: Launcher) -> None:

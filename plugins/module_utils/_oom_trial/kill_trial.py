@@ -26,7 +26,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg im
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.answer import (
     build_answer,
     build_unrun_answer,
-    describe_cleaning,
+    describe_leftovers,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.attribution import (
     TrialCgroup,
@@ -166,6 +166,8 @@ class KillTrial:
         """Do all that a run does but the kills, clean up, and return the answer of check mode."""
         facts = self._facts()
         self._carry_out(self._open)
+        if self._left_behind:
+            raise AccessError(describe_leftovers(self._left_behind))
         where = "on the whole host" if self._design.scope == "host" else f"in {self._describe_cgroup()}"
         limit = f"{self._design.limit_kb // 1024} MiB"
         return dict(
@@ -204,7 +206,7 @@ class KillTrial:
                 self._left_behind = self._launcher.close()
                 self._watch.close()
         if self._left_behind:
-            failure = type(failure)(f"{failure}; {describe_cleaning(self._left_behind)}")
+            failure = type(failure)(f"{failure}; {describe_leftovers(self._left_behind)}")
         elif isinstance(failure, Interrupted):
             failure = Interrupted(f"{failure}: the trial's processes and its cgroup were removed; run it again")
         raise failure

@@ -102,6 +102,16 @@ class Place:
 
         prepare_kill_trial(USUAL, open_log=denied).run()
 
+    def leave_behind(self):
+        trial = prepare_kill_trial(USUAL)
+        with self.monkeypatch.context() as patch:
+            patch.setattr(type(trial), "_open", lambda self: self._launcher.open(65536))
+            patch.setattr(MemoryCgroup, "remove", lambda _self: False)
+            try:
+                trial.preview()
+            finally:
+                os.rmdir(trial._left_behind[0])
+
     def denied(self):
         def deny(_path):
             raise PermissionError
@@ -204,6 +214,12 @@ ERRORS = {
         "set it to 0 or 1 first",
     ),
     "half of the host": (lambda at: at.contained(1 << 20), "memory_limit", "1048576 KiB", "set at most 512M"),
+    "half of next to nothing": (
+        lambda at: at.contained(65536, 9000),
+        "memory_limit",
+        "65536 KiB",
+        "free at least 16 MiB first",
+    ),
     "half of the cgroup": (lambda at: at.contained(65536, 65536), "memory_limit", "65536 KiB", "set at most 32M"),
     "consent to a host-wide OOM": (
         lambda at: at.host_wide(allow_host_oom=False),
@@ -224,6 +240,12 @@ ERRORS = {
         "set it to 0 or 1 first",
     ),
     "limit above": (lambda at: at.host_wide(4096), "cgroup above the trial", "4096 KiB", "use scope=cgroup"),
+    "left behind by a check": (
+        lambda at: at.leave_behind(),
+        "left behind",
+        "/oomguardtrial_",
+        "end the processes in it, and remove it with rmdir",
+    ),
     "no log": (lambda at: at.no_log(), "kernel log", "/dev/kmsg", "use become"),
     "no cgroup": (
         lambda at: CgroupLauncher(Procfs(), at.tree, ["/nonexistent"]).open(None),
