@@ -108,7 +108,7 @@ notes:
   - Without the kernel log no kill can be proven, so the module fails before the first one. It also fails in a container
     with a pid namespace of its own, because the kernel log names victims by the pids of the host.
   - Hosts that share a kernel, such as containers, see the kills of each other's trials. Run them one at a time, with
-    C(serial: 1) in a play of your own, or with C(--forks 1).
+    C(serial) set to 1 in a play of your own, or with C(--forks 1).
 seealso:
   - module: oomguard.linux.oom_events
   - module: oomguard.linux.oom_score_adj

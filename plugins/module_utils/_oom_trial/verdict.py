@@ -117,17 +117,17 @@ def _objections(run: ObservedRun) -> List[str]:
     """Return what keeps this run from proving the pin."""
     dying, living = (run.hog, run.decoy) if run.expected == "hog" else (run.decoy, run.hog)
     found = list(run.problems)
-    found += [
-        f"the {actor.role} had score {actor.score}, not {actor.wanted_score}: {_CHECK_SCORES}"
-        for actor in (run.decoy, run.hog)
-        if actor.score != actor.wanted_score
-    ]
     if dying.pid not in run.victims():
         found.append(_why_not_killed(dying))
     elif run.observed() != run.expected:
         found.append(f"the kernel killed {name_first_victim(run)} before the {run.expected}: set a larger memory_limit")
     if run.expected == "hog" and not living.outlived and living.pid not in run.victims():
         found.append(f"the kernel did not kill the decoy, but the decoy {describe_end(living.exit, living.signal)}")
+    found += [
+        f"the {actor.role} had score {actor.score}, not {actor.wanted_score}: {_CHECK_SCORES}"
+        for actor in (run.decoy, run.hog)
+        if actor.score != actor.wanted_score
+    ]
     return [f"{run.name}: {reason}" for reason in found + _log_objections(run, dying)]
 
 
