@@ -371,7 +371,7 @@ class Storm:
 
 
 def has_no_report(answer):
-    return any(one["memcg"] is None for one in answer["unrelated"])
+    return any(one["memcg"] is None and one["name"] == "storm" for one in answer["unrelated"])
 
 
 def test_prove_in_a_storm_of_other_kills(hog):
@@ -388,8 +388,8 @@ def test_prove_in_a_storm_of_other_kills(hog):
     assert [answer["verdict"] for answer in answers] == ["proven"] * len(answers), [
         answer["reasons"] for answer in answers if answer["verdict"] != "proven"
     ]
-    unrelated = [one for answer in answers for one in answer["unrelated"]]
-    assert {one["name"] for one in unrelated} == {"storm"}
+    # Other tests on this machine may run out of memory in cgroups of their own.
+    unrelated = [one for answer in answers for one in answer["unrelated"] if one["name"] == "storm"]
     assert storm.kills >= len(unrelated) > 0
     assert any(one["memcg"] is None for one in unrelated)
 
