@@ -22,6 +22,7 @@ VERBS = (
     "lower",
     "mount",
     "put",
+    "remove",
     "run",
     "set",
     "start",

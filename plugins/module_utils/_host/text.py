@@ -16,6 +16,9 @@ Only a process name is escaped earlier, when process.py parses it.
 import re
 from typing import Any, List
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+
+_LONGEST_VALUE = 40  # of a value in a message
 # A lone surrogate stands for a byte that is not UTF-8. The other characters can move a terminal's
 # cursor, change its state, end a line, or reorder text. They are C0 and C1 controls, line and
 # paragraph separators, and bidirectional and invisible format characters.
@@ -54,6 +57,28 @@ def printable(text: str) -> str:
 def printable_name(text: str) -> str:
     """Escape a name like printable(), and also line feeds and tabs, so that it is one line."""
     return printable(text).replace("\n", "\\x0a").replace("\t", "\\x09")
+
+
+def check_path_text(option: str, text: str) -> bytes:
+    """Return the bytes of a path or a name of this option, whatever the locale.
+
+    Raises InputError for a text that nothing on Linux can be called.
+    """
+    try:
+        raw = bytes_of(text)
+    except UnicodeEncodeError:
+        raw = b"\0"
+    if b"\0" in raw:
+        raise InputError(f"{option}={shorten(text)!r} holds a character that no name on Linux can have: remove it")
+    return raw
+
+
+def shorten(value: object) -> str:
+    """Return an option's value for a message, cut if it is absurdly long."""
+    if isinstance(value, int) and abs(value) >= 10**20:  # newer Pythons refuse to print thousands of digits
+        return f"{'-' if value < 0 else ''}1{'0' * 20}... (more than 20 digits)"
+    text = str(value)
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
 
 
 def printable_values(value: Any) -> Any:

@@ -16,8 +16,7 @@ import struct
 from typing import Dict, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import text_of
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import encode_path
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text, text_of
 
 # A folder that is neither noexec nor labelled by SELinux as data.
 _BETTER_FOLDER = "/usr/local/libexec"
@@ -30,7 +29,7 @@ _MACHINES = {3: "i386", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x86_64", 183: 
 
 def check_hog(hog: str) -> str:
     """Return the absolute path of a program; raise InputError unless it can be executed."""
-    path = encode_path("hog", hog)
+    path = check_path_text("hog", hog)
     try:
         mode = os.stat(path).st_mode
     except PermissionError:
@@ -59,7 +58,7 @@ def explain_noexec(path: bytes) -> Optional[str]:
 def read_linkage(hog: str) -> Optional[str]:
     """Return how a program was linked, static or dynamic; None if its file does not show it."""
     try:
-        with open(encode_path("hog", hog), "rb") as stream:
+        with open(check_path_text("hog", hog), "rb") as stream:
             program = _parse_elf(stream.read(_HEADER_BYTES))
     except OSError:
         return None

@@ -38,7 +38,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import run_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, text_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, check_path_text, text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.host_facts import read_systemd_version
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.leftovers import find_leftovers, own_cgroup_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import (
@@ -47,7 +47,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_c
     count_limit_hits,
     headroom_kb,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import encode_path
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.started_program import (
     End,
     StartedProgram,
@@ -337,7 +336,7 @@ def _locate_parent(procfs: Procfs, parent: str) -> Tuple[Hierarchy, str]:
     Raises InputError if it is not a folder of such a hierarchy. A folder on another file system
     would get ordinary files instead of a limit.
     """
-    folder = os.path.realpath(encode_path("cgroup_parent", parent))
+    folder = os.path.realpath(check_path_text("cgroup_parent", parent))
     memory = memory_hierarchy(procfs)
     for hierarchy in cgroup_hierarchies(procfs):
         mount = bytes_of(hierarchy.mount)

@@ -15,9 +15,8 @@ import time
 from typing import List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.hog_file import explain_start_failure
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import shorten_value
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.started_program import (
     REAP_SECONDS,
     End,
@@ -73,6 +72,6 @@ def check_rehearsal(hog: str, program: StartedProgram, end: Optional[End], score
         raise InputError(f"hog {hog} is another program than oom_hog: build it from the oom_hog.c of this release")
     if score is not None and start.get("score") != score:
         raise InputError(
-            f"hog {hog} got score {shorten_value(start.get('score'))}, not {score}:"
+            f"hog {hog} got score {shorten(start.get('score'))}, not {score}:"
             " find out what else sets scores on this host"
         )

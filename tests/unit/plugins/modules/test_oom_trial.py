@@ -65,7 +65,7 @@ def test_check_and_run_fail_with_one_sentence(run_module):
         (dict(memory_limit=10**400), "is not a size: write it in bytes or with a unit, such as 64M"),
         (dict(memory_limit=-5), "memory_limit -5 is not a size"),
         (dict(memory_limit="1G", pinned_score=-(10**400)), "is out of range: set it to -1000 to 1000"),
-        (dict(cgroup_parent="/sys\0"), "holds a character that no path can hold"),
+        (dict(cgroup_parent="/sys\0"), "holds a character that no name on Linux can have: remove it"),
         (dict(cgroup_parent="/tmp/\x1b[31m"), "cgroup_parent /tmp/\\x1b[31m is not a folder of the memory cgroup"),
         (dict(manager="cgroupfs", cgroup_parent="/tmp"), "cgroup_parent /tmp is not a folder of the memory cgroup"),
     ],

@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     bytes_of,
+    check_path_text,
     lines_of,
     printable,
     printable_name,
     printable_values,
+    shorten,
     text_of,
 )
 
@@ -64,3 +67,31 @@ def test_a_name_is_one_line():
 def test_every_text_of_an_answer():
     answer = {"a\x1b": ["\r", ("\x00", 1, None, True)], "b": {"c": "\x7f"}}
     assert printable_values(answer) == {"a\\x1b": ["\\x0d", ["\\x00", 1, None, True]], "b": {"c": "\\x7f"}}
+
+
+@pytest.mark.parametrize("text, raw", [("/x", b"/x"), ("/\u00e9", b"/\xc3\xa9"), ("/\udcff", b"/\xff"), ("", b"")])
+def test_check_path_text(text, raw):
+    assert check_path_text("pidfile", text) == raw
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "\0" * 5000])
+def test_text_that_nothing_can_be_called(text):
+    with pytest.raises(
+        InputError, match=r"^pidfile='.* holds a character that no name on Linux can have: remove it$"
+    ) as raised:
+        check_path_text("pidfile", text)
+    assert len(str(raised.value)) < 300
+
+
+SHORTENED = {
+    "a number": (7, "7"),
+    "a long number": (10**400, "1" + "0" * 20 + "... (more than 20 digits)"),
+    "a long negative number": (-(10**400), "-1" + "0" * 20 + "... (more than 20 digits)"),
+    "a text": ("x" * 40, "x" * 40),
+    "a long text": ("x" * 41, "x" * 40 + "..."),
+}
+
+
+@pytest.mark.parametrize("value, text", SHORTENED.values(), ids=list(SHORTENED))
+def test_shorten(value, text):
+    assert shorten(value) == text

@@ -156,7 +156,7 @@ ERRORS = {
     ),
     "timeout": (lambda at: at.kill(timeout=0), "timeout", "0", "set it to 1 to 3595 seconds"),
     "score": (lambda at: at.kill(hog_score=1001), "hog_score", "1001", "set it to -1000 to 1000"),
-    "path": (lambda at: at.kill(hog="/x\0"), "hog", "'/x\\x00'", "set it to the path of a file"),
+    "path": (lambda at: at.kill(hog="/x\0"), "hog", "'/x\\x00'", "remove it"),
     "difference": (lambda at: at.kill(pinned_score=-10), "pinned_score", "-10", "set it at least 50 below hog_score"),
     "limit": (lambda at: at.kill(memory_limit_kb=7168), "memory_limit", "7168 KiB", "set at least 8M"),
     "limit of a weak pin": (
