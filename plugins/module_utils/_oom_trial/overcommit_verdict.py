@@ -24,7 +24,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.answer i
     state_result,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import ACTOR_NAMES
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict import Surroundings
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict import MOST_NAMED, Surroundings
 
 ENOMEM_EXIT = 12  # of oom_hog
 
@@ -88,12 +88,14 @@ def decide_overcommit_verdict(
         for one in attempts
         if one.observed() != one.expected
     ]
-    kills = [f"the kernel killed process {pid} ({name})" for pid, name in victims.items()]
+    kills = [f"the kernel killed process {pid} ({name})" for pid, name in list(victims.items())[:MOST_NAMED]]
+    if len(victims) > MOST_NAMED:
+        kills.append(f"the kernel killed {len(victims) - MOST_NAMED} more processes")
     if unlogged and unlogged > 0 and not victims:
         kills.append(f"/proc/vmstat counted {unlogged} kills that the kernel log does not show")
     objections += [
         f"the kernel also killed process {pid} ({name}) ({reason}): run it again"
-        for event, reason in doubtful
+        for event, reason in doubtful[:MOST_NAMED]
         for pid, name in name_victims([event]).items()
     ]
     if kills or attempts[0].observed() == "granted":

@@ -97,7 +97,7 @@ def decide_verdict(runs: List[ObservedRun], surroundings: Surroundings) -> Tuple
 _CHECK_SCORES = "find out what else sets scores on this host, and run it again"
 _KEEP_OUT = "keep other processes out of the trial's cgroup, and run it again"
 _OTHER_KILLER = "another process may have sent the signal, such as earlyoom; stop it, and run it again"
-_MOST_NAMED = 10  # kills, or processes, in a reason
+MOST_NAMED = 10  # kills, or processes, in a reason
 _SHARED_KERNEL = "run it again, and hosts that share a kernel one at a time (serial: 1)"
 
 
@@ -198,19 +198,19 @@ def _disturbances(surroundings: Surroundings) -> List[str]:
     found = []
     if surroundings.log_error:
         found.append(surroundings.log_error)
-    for event, reason in surroundings.doubtful[:_MOST_NAMED]:
+    for event, reason in surroundings.doubtful[:MOST_NAMED]:
         names = ", ".join(f"{victim['pid']} ({victim['name']})" for victim in event["victims"])
         found.append(
             f"during the trial the kernel also killed process {names} elsewhere on the host ({reason}):"
             f" {_SHARED_KERNEL}"
         )
-    if len(surroundings.doubtful) > _MOST_NAMED:
-        found.append(f"... and {len(surroundings.doubtful) - _MOST_NAMED} more such kills: {_SHARED_KERNEL}")
+    if len(surroundings.doubtful) > MOST_NAMED:
+        found.append(f"... and {len(surroundings.doubtful) - MOST_NAMED} more such kills: {_SHARED_KERNEL}")
     counted, logged = surroundings.counted_kills, surroundings.logged_kills
     if counted is not None and counted != logged:
         found.append(f"/proc/vmstat counted {counted} kills, the kernel log names {logged}: {_SHARED_KERNEL}")
     if surroundings.lost:
-        names = ", ".join(f"{one.pid} ({one.name})" for one in surroundings.lost[:_MOST_NAMED])
-        more = ", ..." if len(surroundings.lost) > _MOST_NAMED else ""
+        names = ", ".join(f"{one.pid} ({one.name})" for one in surroundings.lost[:MOST_NAMED])
+        more = ", ..." if len(surroundings.lost) > MOST_NAMED else ""
         found.append(f"bystanders were lost: {names}{more}; start them again, and run the trial again")
     return found

@@ -51,6 +51,13 @@ def test_a_kill_that_may_be_ours_is_in_doubt():
     assert (verdict, reasons) == ("inconclusive", ["the kernel also killed process 9 (p9) (above): run it again"])
 
 
+def test_many_kills_are_counted():
+    victims, doubtful = dict.fromkeys(range(2000), "x"), [(kill(pid), "above") for pid in range(2000)]
+    reasons = decide_overcommit_verdict([REFUSED, GRANTED], victims, 0, None, doubtful)[1]
+    assert len(reasons) == 21
+    assert reasons[-1] == "the kernel killed 1990 more processes"
+
+
 def test_report_what_was_lost():
     surroundings = quiet(lost=[Process(9, "mysqld", 5, 1, False, 0)], counted_kills=None, logged_kills=1)
     answer = build_overcommit_answer(400000, [REFUSED, GRANTED], {9: "mysqld"}, surroundings)
