@@ -13,6 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ansible.release import __version__ as ansible_version
+
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import (
     cut_text,
     evidence_text,
@@ -26,7 +28,8 @@ short_description: Write down the evidence of a trial
 version_added: 0.1.0
 description:
   - Returns JSON for a file on the controller, with everything that the trial returned, and with the host, the scope,
-    the time and the version of this collection.
+    the time, and the versions of what took part.
+  - The schema C(docs/schemas/evidence.schema.json) of this collection describes it.
   - Returns at most 256 KiB. If the host returned more, texts, lists and mappings in it are cut,
     and the key C(cut) says so. Control characters are escaped.
 positional: host, scope, started
@@ -63,14 +66,18 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The JSON text. The keys C(host), C(scope), C(started), C(ended) and C(collection_version) are the controller's
-      own. All others are what the host returned. C(kernel) and C(boot_id) are null if it did not return them.
+    - The JSON text. The keys C(host), C(scope), C(started), C(ended) and C(collection_version), and C(ansible_core) and
+      C(collection) of C(versions), are the controller's own. All others are what the host returned. C(kernel),
+      C(boot_id) and each of C(versions) are null if it did not return them.
     - If the verdict does not exist, C(verdict), C(reasons) and C(report) are those of
       P(oomguard.linux.trial_verdict#filter).
   type: str
 """
 
 _COLLECTION = Path(__file__).resolve().parents[2]
+_HOST_VERSIONS = ("kernel", "python", "libc", "systemd", "hog")
+# What Ansible itself adds to a result.
+_OF_ANSIBLE = frozenset(["ansible_facts", "changed", "deprecations", "failed", "invocation", "warnings"])
 
 
 def read_version() -> str | None:
@@ -84,9 +91,24 @@ def read_version() -> str | None:
     return found.group(1) if found else None
 
 
+def list_versions(answer: Any) -> dict[str, Any]:
+    """Return the versions of controller and host, always with the same keys."""
+    answer = answer if isinstance(answer, dict) else {}
+    claimed = answer.get("versions")
+    found = {"kernel": answer.get("kernel"), **(claimed if isinstance(claimed, dict) else {})}
+    versions = {name: _cut_version(found.get(name)) for name in _HOST_VERSIONS}
+    return {**versions, "ansible_core": ansible_version, "collection": read_version()}
+
+
+def _cut_version(value: Any) -> str | int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else cut_text(value) or None
+
+
 def write_evidence(answer: Any, host: Any, scope: Any, started: Any) -> str:
     """Return the JSON text, as DOCUMENTATION describes."""
-    answer = {"kernel": None, "boot_id": None, **answer} if isinstance(answer, dict) else answer
+    if isinstance(answer, dict):
+        returned = {key: value for key, value in answer.items() if key not in _OF_ANSIBLE}
+        answer = {"kernel": None, "boot_id": None, **returned}
     judged = judge_trial(answer)
     is_known = isinstance(answer, dict) and answer.get("verdict") == judged["verdict"]
     facts = {
@@ -96,6 +118,7 @@ def write_evidence(answer: Any, host: Any, scope: Any, started: Any) -> str:
         "started": cut_text(started),
         "ended": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "collection_version": read_version(),
+        "versions": list_versions(answer),
     }
     return evidence_text(answer, facts)
 

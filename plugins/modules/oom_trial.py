@@ -50,7 +50,9 @@ options:
     default: false
   memory_limit:
     description:
-      - Size of the private memory cgroup, in bytes or with a unit such as V(64M). At least V(8M).
+      - Size of the private memory cgroup, in bytes or with a unit such as V(64M). At most half of the free memory.
+      - At least V(8M), and more if the scores differ by less than 256. The pin must weigh 2 MiB, so a difference of
+        50 needs V(40M).
       - Not used with O(scope=host), where both processes share the free memory and swap of the host.
       - Not used with O(scope=overcommit). The same holds for O(pinned_score) and O(hog_score).
     type: str
@@ -91,7 +93,9 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode the module checks all requirements and starts nothing. RV(verdict) is then null.
+      - In check mode the module does all that a run does, except for the kills. It opens the kernel log, creates the
+        cgroup, starts the program once with 1 MiB, and removes both. RV(verdict) is then null.
+      - Where a run would fail, the check fails with C(would fail:) and the same sentence.
   diff_mode:
     support: N/A
     details:
@@ -101,6 +105,10 @@ notes:
     verdict. Kernels before 4.13, and version 1 of cgroups with O(manager=systemd), have no counter that shows where a
     kill was, so there a kill that the kernel logs without a report makes the verdict V(inconclusive).
   - The verdict V(refuted) is a result, not an error. The module fails only if the trial cannot be carried out.
+  - Without the kernel log no kill can be proven, so the module fails before the first one. It also fails in a container
+    with a pid namespace of its own, because the kernel log names victims by the pids of the host.
+  - Hosts that share a kernel, such as containers, see the kills of each other's trials. Run them one at a time, with
+    C(serial) set to 1 in a play of your own, or with C(--forks 1).
 seealso:
   - module: oomguard.linux.oom_events
   - module: oomguard.linux.oom_score_adj
@@ -117,7 +125,13 @@ EXAMPLES = r"""
 - name: Fail unless it does
   ansible.builtin.assert:
     that: trial.verdict == 'proven'
-    fail_msg: "{{ trial.reasons }}"
+    success_msg: "{{ trial.report }}"
+    fail_msg: "{{ trial.report }}"
+
+- name: Check whether the trial can run here, without a kill
+  oomguard.linux.oom_trial:
+    hog: /root/oom_hog
+  check_mode: true
 
 - name: Run the trial with the memory of a whole test machine
   oomguard.linux.oom_trial:
@@ -145,15 +159,30 @@ reasons:
   type: list
   elements: str
   sample: ["the kernel killed the hog in the treatment", "the kernel killed the decoy in the control"]
+msg:
+  description:
+    - The result in one line of at most 200 characters, with the verdict, the process that the killer took and the one
+      that it spared. If the verdict is V(inconclusive), it has the first of RV(reasons).
+    - In check mode, what was checked.
+  returned: always
+  type: str
+  sample: "proven: the killer took hog[4711] and spared decoy[4712] (-900)"
 report:
   description:
-    - The result in at most five lines of text, and a sixth one if RV(unrelated) is not empty. Empty in check mode.
+    - The result for a person, in at most 12 lines of text. The first one is RV(msg).
   returned: success
   type: list
   elements: str
   sample:
-    - "proven: this kernel honours a score difference of 900 (decoy at -900, hog at 0, in 64 MiB)"
-    - "bystanders: 84 checked, 0 lost; kills counted by the kernel: 2; nothing was left behind"
+    - "proven: the killer took hog[4711] and spared decoy[4712] (-900)"
+    - "meaning: this kernel honours a score difference of 900"
+    - "treatment: decoy[4712] at -900 with 38 MiB survived, hog[4711] at 0 was killed by the kernel, as expected"
+    - "control: decoy[4713] at 0 with 38 MiB was killed by the kernel, hog[4714] at 0 survived, as expected"
+    - "limit: 64 MiB for both, in a private memory cgroup (version 2, systemd); the decoy holds more than the hog"
+    - "kernel log: Memory cgroup out of memory: Killed process 4711 (oomguard-hog) ..."
+    - "kernel log: Memory cgroup out of memory: Killed process 4713 (oomguard-decoy) ..."
+    - "bystanders: 84 other processes, none lost; kills on the host meanwhile: 2"
+    - "cleaned up: nothing was left behind"
 scope:
   description: The option O(scope).
   returned: success
@@ -181,6 +210,41 @@ kernel:
   returned: success
   type: str
   sample: 6.1.0-50-amd64
+boot_id:
+  description: Id of the boot, in 32 hexadecimal digits, as in RV(oomguard.linux.oom_events#module:events[].boot_id).
+  returned: success
+  type: str
+  sample: 5f3c9d0b7a614c3c9d1f0a8f5a7f2b11
+versions:
+  description: Versions of what the trial ran on.
+  returned: success
+  type: dict
+  contains:
+    kernel:
+      description: Release of the running kernel.
+      returned: success
+      type: str
+      sample: 6.1.0-50-amd64
+    python:
+      description: Version of the Python that runs the module.
+      returned: success
+      type: str
+      sample: 3.11.2
+    libc:
+      description: C library of that Python. Null if it is not glibc.
+      returned: success
+      type: str
+      sample: glibc 2.36
+    systemd:
+      description: Version of systemd. Null if it does not manage the host.
+      returned: success
+      type: int
+      sample: 252
+    hog:
+      description: How O(hog) was linked, V(static) or V(dynamic). Null if its file does not show it.
+      returned: success
+      type: str
+      sample: static
 memory_limit_kb:
   description:
     - Memory that both processes shared, in KiB. The size of the private memory cgroup, the free memory and swap of
@@ -720,20 +784,18 @@ def main() -> None:
     )
     options = dict(module.params)
     phase = "the checks before the trial failed, and nothing was started"
+    would_fail = "would fail: " if module.check_mode else ""
     try:
         memory_limit_kb = parse_size_kb("memory_limit", options.pop("memory_limit"))
         request = TrialRequest(memory_limit_kb=memory_limit_kb, **options)
         prepare = prepare_overcommit_trial if request.scope == "overcommit" else prepare_kill_trial
         trial = prepare(request)
-        if module.check_mode:
-            answer = trial.preview()
-        else:
-            phase = "the trial failed and was cleaned up"
-            answer = trial.run()
+        phase = "the trial failed"
+        answer = trial.preview() if module.check_mode else trial.run()
     except (OomError, Interrupted) as error:
-        module.fail_json(msg=printable(str(error)))
+        module.fail_json(msg=printable(f"{would_fail}{error}"))
     except (OSError, MemoryError) as error:
-        module.fail_json(msg=printable(f"{phase}: {str(error) or 'not enough memory'}"))
+        module.fail_json(msg=printable(f"{would_fail}{phase}: {str(error) or 'not enough memory'}"))
     module.exit_json(changed=False, **printable_values(answer))
 
 

@@ -12,15 +12,22 @@ from pathlib import Path
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from remedies import find_remedy
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "oom_verify"
 
 RESULTS = {
     "oom_verify_scope": "panic",
     "oom_verify_timeout": "60",
-    "__oom_verify_policy": {"stdout_lines": ["1", "0", "10", "0"]},
-    "__oom_verify_boot_before": {"stdout": "first"},
-    "__oom_verify_boot_after": {"stdout": "second"},
+    "ansible_check_mode": False,
+    "oom_verify_hog_path": "",
+    "__oom_verify_folder": {"path": "/tmp/x"},
+    "__oom_verify_policy": {
+        "stdout_lines": ["1", "0", "10", "fi-rst", "6.1.0-50-amd64", "0", "host", "1"],
+        "stderr": "",
+        "msg": "",
+    },
+    "__oom_verify_boot_after": {"stdout": "sec-ond"},
     "__oom_verify_reboot": {"elapsed": 42, "rebooted": True},
     "__oom_verify_pstore": {"pstore_backend": None, "events": []},
     "__oom_protect_result": {"changed": False, "targets": [{"target": "unit=docker.service", "changed": False}]},
@@ -51,14 +58,18 @@ def evidence_for(**results):
     return {
         "outcome": outcome,
         **evaluate("__oom_verify_panic_facts", results),
-        **evaluate("__oom_verify_panic_verdicts", results)[outcome],
+        **evaluate("__oom_verify_panic_verdict", results),
+        **evaluate("__oom_verify_panic_report", results),
     }
 
 
 def verdict_for(**results):
     """Return the outcome, the verdict and the joined reasons."""
     evidence = evidence_for(**results)
-    assert evidence["report"] == evidence["reasons"]
+    assert evidence["msg"] == f"{evidence['verdict']}: {evidence['reasons'][0]}"
+    assert evidence["report"] == [evidence["msg"], *evidence["reasons"][1:]]
+    if evidence["verdict"] != "proven":
+        assert find_remedy(evidence["reasons"][0]), evidence["reasons"]
     return evidence["outcome"], evidence["verdict"], "; ".join(evidence["reasons"])
 
 
@@ -70,7 +81,8 @@ def test_panic_in_pstore_is_proven():
     assert "back after 42 s" in reasons and "pstore has the record of the panic" in reasons and hog in reasons
     evidence = evidence_for(verify_pstore=pstore(hog))
     assert evidence["event"]["tasks"] == [{"name": hog}]
-    assert evidence["boot_id"] == {"before": "first", "after": "second"}
+    assert (evidence["boot_id"], evidence["boot_id_after"]) == ("first", "second")
+    assert evidence["kernel"] == "6.1.0-50-amd64"
     assert evidence["back_after_s"] == 42
     assert evidence["policy"] == {"vm.panic_on_oom": 1, "vm.overcommit_memory": 0, "kernel.panic": 10}
 
@@ -100,7 +112,7 @@ def test_kill_is_not_a_panic():
 
 @pytest.mark.parametrize("reboot", [TIMED_OUT, {"elapsed": 60}, {}], ids=["timed out", "waited", "no reason"])
 def test_same_boot_is_refuted(reboot):
-    outcome, verdict, reasons = verdict_for(verify_boot_after={"stdout": "first"}, verify_reboot=reboot)
+    outcome, verdict, reasons = verdict_for(verify_boot_after={"stdout": "fi-rst"}, verify_reboot=reboot)
     assert (outcome, verdict) == ("no_reboot", "refuted")
     assert "did not reboot within 60 s" in reasons and reboot.get("msg", "no reason was reported") in reasons
 
@@ -127,8 +139,8 @@ def test_late_host_is_refuted(reboot, reason, in_pstore):
 
 
 def test_template_in_a_message_stays_text():
-    reasons = verdict_for(verify_boot_after={"stdout": "first"}, verify_reboot={"msg": "{{ 7 * 7 }}"})[2]
-    assert reasons.endswith(": {{ 7 * 7 }}")
+    reasons = verdict_for(verify_boot_after={"stdout": "fi-rst"}, verify_reboot={"msg": "{{ 7 * 7 }}"})[2]
+    assert "s ({{ 7 * 7 }}): look at its console" in reasons
 
 
 def test_host_back_at_the_timeout_is_proven():
@@ -188,5 +200,54 @@ def test_unreachable_host_is_refuted_with_evidence():
     assert (outcome, verdict) == ("not_back", "refuted")
     assert "did not come back within 60 s" in reasons and "No route to host" in reasons
     evidence = evidence_for(**results)
-    assert evidence["boot_id"] == {"before": "first", "after": None}
+    assert (evidence["boot_id"], evidence["boot_id_after"]) == ("first", None)
     assert [evidence[name] for name in ("not_as_declared", "pstore_backend", "event")] == [None] * 3
+
+
+# --- what is refused before the panic -----------------------------------------------
+
+
+LINES = RESULTS["__oom_verify_policy"]["stdout_lines"]
+REFUSALS = {
+    "nothing": ({}, ""),
+    "a crash kernel reboots": ({2: "0", 5: "1"}, ""),
+    "the sysctls cannot be read": (None, "its sysctls cannot be read (no such file): add become: true"),
+    "a container": (
+        {6: "container"},
+        "it is a container, which cannot panic and reboot: run the trial on the host itself",
+    ),
+    "no panic": (
+        {0: "0"},
+        "vm.panic_on_oom is 0, so it would not panic: apply oom_panic with oom_panic_on_oom=panic first",
+    ),
+    "no memory": (
+        {1: "2"},
+        "vm.overcommit_memory is 2, so memory would be refused: apply oom_overcommit with oom_overcommit_mode=heuristic"
+        " first",
+    ),
+    "no reboot": (
+        {2: "0"},
+        "kernel.panic is 0, so it would hang after the panic: apply oom_panic with oom_panic_reboot_after first",
+    ),
+    "a late reboot": (
+        {2: "60"},
+        "kernel.panic is 60, so it would not be back within 60 s: set a longer oom_verify_timeout",
+    ),
+    "the program does not start": (
+        {7: "0"},
+        "the program does not run here (no such file): set oom_verify_hog_path to oom_hog, built for this host",
+    ),
+}
+
+
+@pytest.mark.parametrize("changes, refusal", REFUSALS.values(), ids=list(REFUSALS))
+def test_refuse_with_three_parts(changes, refusal):
+    lines = [] if changes is None else [changes.get(number, line) for number, line in enumerate(LINES)]
+    policy = {"stdout_lines": lines, "stderr": "no such file", "msg": ""}
+    assert evaluate("__oom_verify_panic_refusal", {**RESULTS, "__oom_verify_policy": policy}) == refusal
+    assert find_remedy(refusal) or not refusal
+
+
+def test_a_check_says_that_a_run_would_fail():
+    assert evaluate("__oom_verify_would_fail", RESULTS) == ""
+    assert evaluate("__oom_verify_would_fail", {**RESULTS, "ansible_check_mode": True}) == "would fail: "

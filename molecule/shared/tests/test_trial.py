@@ -6,6 +6,7 @@
 import json
 import os
 
+import jsonschema
 import pytest
 
 testinfra_hosts = ["ansible://all"]
@@ -25,6 +26,12 @@ def test_the_kernel_log_names_the_victims(host, evidence):
         victim = run[run["expected"]]
         assert f"Killed process {victim['pid']} ({victim['name']})" in log
         assert not host.file(f"/proc/{victim['pid']}").exists
+
+
+def test_the_evidence_matches_its_schema(evidence):
+    folder = os.path.join(os.environ["MOLECULE_PROJECT_DIRECTORY"], "docs", "schemas")
+    with open(os.path.join(folder, "evidence.schema.json")) as stream:
+        jsonschema.Draft202012Validator(json.load(stream)).validate(evidence)
 
 
 def test_nothing_is_left_behind(host):

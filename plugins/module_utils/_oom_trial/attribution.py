@@ -43,32 +43,28 @@ def path_of(event: Event) -> Optional[str]:
     return path or None
 
 
-def select_own_kills(events: List[Event], name: str, members: Set[int], scope: str) -> List[Event]:
+def select_own_kills(
+    events: List[Event], name: str, own_path: Optional[str], members: Set[int], scope: str
+) -> List[Event]:
     """Return the kills that the trial caused.
 
-    On the host that is a host-wide kill of a member. In the trial's cgroup the unique
-    name in the path decides: in a cgroup namespace the log shows a longer path than we
-    see. After many kills in a short time the kernel leaves the path out; then the pid decides.
+    On the host that is a host-wide kill of a member. In the trial's cgroup the whole path decides,
+    because anybody may give a cgroup elsewhere the same name. Where the own path is not known (in a
+    cgroup namespace), it is learned from a kill of a member. After many kills in a short time the
+    kernel leaves the path out. Then the pid decides.
     """
-    found = []
-    for event in events:
-        path, is_member = path_of(event), bool(pids_of([event]) & members)
-        if scope == "host":
-            is_own = event["constraint"] != "memcg" and is_member
-        else:
-            is_own = event["constraint"] == "memcg" and (name in path.split("/") if path else is_member)
-        if is_own:
-            found.append(event)
-    return found
+    if scope == "host":
+        return [event for event in events if event["constraint"] != "memcg" and pids_of([event]) & members]
+    at_limits = [event for event in events if event["constraint"] == "memcg"]
+    of_members = [event for event in at_limits if pids_of([event]) & members]
+    path = own_path or find_own_path(of_members, name)
+    return [event for event in at_limits if (path_of(event) == path if path_of(event) else pids_of([event]) & members)]
 
 
 def find_own_path(events: List[Event], name: str) -> Optional[str]:
     """Return the path of the trial's cgroup as these kills of the trial show it, or None."""
-    for event in events:
-        head, found, tail = ((path_of(event) or "") + "/").partition(f"/{name}/")
-        if found and not tail:
-            return f"{head}/{name}"
-    return None
+    paths = [path_of(event) or "" for event in events]
+    return next((path for path in paths if path.endswith(f"/{name}")), None)
 
 
 def sort_other_kills(events: List[Event], trial: TrialCgroup) -> Tuple[List[Event], List[Tuple[Event, str]]]:

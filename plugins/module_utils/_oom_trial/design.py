@@ -17,6 +17,7 @@ On the whole host only the treatment runs. A second OOM there would double the
 harm, and the contained pair already shows that the larger process dies without a pin.
 """
 
+import math
 from typing import List, NamedTuple, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
@@ -26,7 +27,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
 # A pin below this difference could weigh less than those pages.
 SMALLEST_DIFFERENCE = 50
 
-LIMIT_MIN_KB = 8 * 1024
+# The pin must outweigh what the kernel charges to the same limit besides the memory of both
+# processes: their page tables and stacks, and pages in reserve. Measured: up to 1.1 MiB.
+_LEAST_PIN_KB = 2 * 1024
+LEAST_LIMIT_KB = 8 * 1024
 
 
 class Scores(NamedTuple):
@@ -82,8 +86,9 @@ def design_trial(
     Raises InputError for scores or a limit that no trial can use, and
     UnsupportedError for scores that this process may not set.
     """
-    _refuse_options(pinned_score, hog_score, limit_kb)
+    _refuse_scores(pinned_score, hog_score)
     difference = hog_score - pinned_score
+    _refuse_limit(difference, limit_kb, scope)
     decoy_kb, hog_kb = _sizes_kb(difference, limit_kb, scope)
     if can_lower or pinned_score >= own_score:
         method, treatment, control = "lowered", Scores(pinned_score, hog_score), Scores(hog_score, hog_score)
@@ -93,29 +98,36 @@ def design_trial(
     return TrialDesign(scope, method, limit_kb, decoy_kb, hog_kb, treatment, control)
 
 
-def _refuse_options(pinned_score: int, hog_score: int, limit_kb: int) -> None:
-    if not SCORE_MIN <= pinned_score <= SCORE_MAX or not SCORE_MIN <= hog_score <= SCORE_MAX:
-        raise InputError(
-            f"pinned_score {pinned_score} and hog_score {hog_score}: both must lie between {SCORE_MIN} and {SCORE_MAX}"
-        )
+def find_least_limit_kb(difference: int) -> int:
+    """Return the smallest limit that shows a difference between two scores, in KiB, whole MiB."""
+    limit_kb = max(LEAST_LIMIT_KB, _LEAST_PIN_KB * 1000 / difference)
+    return math.ceil(limit_kb / 1024) * 1024
+
+
+def _refuse_scores(pinned_score: int, hog_score: int) -> None:
     if hog_score - pinned_score < SMALLEST_DIFFERENCE:
         raise InputError(
-            f"pinned_score {pinned_score} must be at least {SMALLEST_DIFFERENCE} below hog_score {hog_score}:"
-            " the memory of two equal processes can differ by more than a smaller difference weighs"
+            f"pinned_score {pinned_score} is too close to hog_score {hog_score}:"
+            f" set it at least {SMALLEST_DIFFERENCE} below hog_score, as -900 is below 0"
         )
-    if limit_kb < LIMIT_MIN_KB:
-        raise InputError(
-            f"memory_limit {limit_kb} KiB is too small: set at least {LIMIT_MIN_KB} KiB,"
-            " so that the two processes differ clearly in size"
-        )
+
+
+def _refuse_limit(difference: int, limit_kb: int, scope: str) -> None:
+    least_kb = find_least_limit_kb(difference)
+    if limit_kb >= least_kb:
+        return
+    what, remedy = "memory_limit", f"set at least {least_kb // 1024}M"
+    if scope == "host":
+        what, remedy = "free memory and swap of the host", f"free at least {least_kb // 1024} MiB, or use scope=cgroup"
+    raise InputError(f"{what} {limit_kb} KiB is too small for scores that differ by {difference}: {remedy}")
 
 
 def _sizes_kb(difference: int, limit_kb: int, scope: str) -> Tuple[int, int]:
     """Return how much memory the decoy and the hog request, in KiB."""
-    # The pin subtracts difference / 1000 of the limit from the decoy's badness.
-    # The decoy leads the hog by half of that, at most by a fifth of the limit:
-    # it has the higher badness without the pin and the lower one with it.
-    lead = min(difference / 2000.0, 0.2)
+    # The pin subtracts difference / 1000 of the limit from the decoy's badness. The decoy leads
+    # the hog by a quarter of that, and by what the kernel needs for itself, which the hog does
+    # not get. So the decoy has the higher badness without the pin and the lower one with it.
+    lead = min(difference / 4000.0, 0.2)
     decoy_kb = int(limit_kb * (1 + lead) / 2)
     # Together they exceed the limit, alone the hog stays well below it. On the
     # host the hog requests more than there is: MemAvailable leaves out up to
@@ -126,14 +138,14 @@ def _sizes_kb(difference: int, limit_kb: int, scope: str) -> Tuple[int, int]:
 def _refuse_mirror(pinned_score: int, difference: int, own_score: int) -> None:
     if pinned_score == SCORE_MIN:
         raise UnsupportedError(
-            "pinned_score -1000 means immunity, and only a process with CAP_SYS_RESOURCE can set it:"
-            " grant the capability, or set a score above -1000"
+            "pinned_score -1000 (immunity) cannot be set here, because this process has no CAP_SYS_RESOURCE:"
+            " run as root on the host itself, or set it above -1000"
         )
     if own_score + difference > SCORE_MAX:
         raise UnsupportedError(
-            f"scores cannot be lowered here (no CAP_SYS_RESOURCE), and raising the hog by {difference}"
-            f" from this process's own score {own_score} would pass {SCORE_MAX}:"
-            " grant the capability, or set a smaller difference"
+            f"pinned_score {pinned_score} cannot be set here (no CAP_SYS_RESOURCE), and the hog cannot be raised by"
+            f" {difference} instead, because {own_score} + {difference} would pass {SCORE_MAX}:"
+            f" set pinned_score and hog_score at most {SCORE_MAX - own_score} apart"
         )
 
 
@@ -147,7 +159,7 @@ def refuse_rivals(design: TrialDesign, candidates: List[Candidate], total_kb: in
     for one in sorted(candidates, key=lambda one: -one.badness_kb(total_kb)):
         if one.score != SCORE_MIN and one.badness_kb(total_kb) + noise_kb > hog_kb:
             raise InputError(
-                f"the kernel could kill {one.process} instead of the hog: its badness is {one.badness_kb(total_kb)} KiB"
-                f" (score {one.score}, {one.memory_kb} KiB of memory), that of the hog {hog_kb} KiB;"
-                f" lower its score, or set hog_score higher than {design.treatment.hog}"
+                f"the kernel could kill {one.process} instead of the hog, because its badness is"
+                f" {one.badness_kb(total_kb)} KiB (score {one.score}, {one.memory_kb} KiB of memory), that of the hog"
+                f" {hog_kb} KiB: lower its score, or set hog_score higher than {design.treatment.hog}"
             )

@@ -16,8 +16,7 @@ import struct
 from typing import Dict, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import text_of
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import encode_path
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text, text_of
 
 # A folder that is neither noexec nor labelled by SELinux as data.
 _BETTER_FOLDER = "/usr/local/libexec"
@@ -30,11 +29,14 @@ _MACHINES = {3: "i386", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x86_64", 183: 
 
 def check_hog(hog: str) -> str:
     """Return the absolute path of a program; raise InputError unless it can be executed."""
-    path = encode_path("hog", hog)
+    path = check_path_text("hog", hog)
     try:
         mode = os.stat(path).st_mode
     except PermissionError:
-        raise InputError(f"hog {hog} cannot be reached: a folder above it denies access to this user") from None
+        raise InputError(
+            f"hog {hog} cannot be reached, because a folder above it denies access to uid {os.geteuid()}:"
+            " add become: true, or put it elsewhere"
+        ) from None
     except OSError:
         mode = 0
     if not stat.S_ISREG(mode):
@@ -53,6 +55,18 @@ def explain_noexec(path: bytes) -> Optional[str]:
     return f"its file system is mounted noexec; put it elsewhere, such as below {_BETTER_FOLDER}"
 
 
+def read_linkage(hog: str) -> Optional[str]:
+    """Return how a program was linked, static or dynamic; None if its file does not show it."""
+    try:
+        with open(check_path_text("hog", hog), "rb") as stream:
+            program = _parse_elf(stream.read(_HEADER_BYTES))
+    except OSError:
+        return None
+    if program is None:
+        return None
+    return "dynamic" if program.loader_bytes else "static"
+
+
 def explain_start_failure(path: bytes, selinux: str = "/sys/fs/selinux/enforce") -> str:
     """Return why the kernel does not start this program, as far as its file shows."""
     try:
@@ -61,7 +75,7 @@ def explain_start_failure(path: bytes, selinux: str = "/sys/fs/selinux/enforce")
             header = stream.read(_HEADER_BYTES)
             reason = noexec or _explain_content(header, stream.fileno())
     except OSError as error:
-        reason = f"it cannot be read ({error.strerror})"
+        reason = f"it cannot be read ({error.strerror}); set its mode to 0755"
     if reason is None and _read_flag(selinux):
         return f"SELinux may deny it, see ausearch -m avc; put it elsewhere, such as below {_BETTER_FOLDER}"
     return reason or "its file shows no reason; build it for this host"
@@ -70,7 +84,9 @@ def explain_start_failure(path: bytes, selinux: str = "/sys/fs/selinux/enforce")
 def _explain_content(header: bytes, fd: int) -> Optional[str]:
     if header.startswith(b"#!"):
         words = header[2:].split(b"\n", 1)[0].split()
-        return None if words and os.path.exists(words[0]) else "the interpreter in its first line does not exist"
+        if words and os.path.exists(words[0]):
+            return None
+        return "the interpreter in its first line does not exist; set hog to the program itself"
     program = _parse_elf(header)
     if program is None:
         return "it is neither an ELF program nor a script; build it for this host"

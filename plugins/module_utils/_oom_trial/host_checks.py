@@ -15,10 +15,20 @@ from typing import List, Optional
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import Candidate
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import LEAST_LIMIT_KB, Candidate
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import Launcher
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import sees_every_process
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.started_program import REAP_SECONDS
+
+
+def check_pids(procfs: Procfs) -> None:
+    """Refuse a container with pids of its own: the kernel log names victims by the host's pids."""
+    if not sees_every_process(procfs):
+        raise UnsupportedError(
+            "this container has a pid namespace of its own, and the kernel log names victims by the pids of the host:"
+            " run the trial on the host itself, or start the container with --pid=host"
+        )
 
 
 def check_contained(request: TrialRequest, procfs: Procfs, launcher: Launcher) -> None:
@@ -34,16 +44,17 @@ def check_contained(request: TrialRequest, procfs: Procfs, launcher: Launcher) -
         rooms["memory left in the cgroups above the trial"] = headroom
     for room, room_kb in rooms.items():
         if limit_kb > room_kb // 2:
-            raise InputError(
-                f"memory_limit {limit_kb} KiB is more than half of the {room}, {room_kb} KiB: set a smaller limit"
-            )
+            remedy = f"set at most {room_kb // 2048}M"
+            if room_kb // 2 < LEAST_LIMIT_KB:
+                remedy = f"free at least {LEAST_LIMIT_KB // 512} MiB first"
+            raise InputError(f"memory_limit {limit_kb} KiB is more than half of the {room}, {room_kb} KiB: {remedy}")
 
 
 def check_host_wide(request: TrialRequest, procfs: Procfs, launcher: Launcher) -> None:
     """Refuse a trial without consent, and a host that would not answer the OOM with one kill."""
     if not request.allow_host_oom:
         raise InputError(
-            "scope=host makes the whole host run out of memory: it may stall for minutes, and other processes may die;"
+            "scope=host is not allowed yet, because the whole host may stall for minutes, and other processes may die:"
             " set allow_host_oom=true to accept that"
         )
     panic_on_oom = _sysctl(procfs, "vm.panic_on_oom")
@@ -57,7 +68,7 @@ def check_host_wide(request: TrialRequest, procfs: Procfs, launcher: Launcher) -
     headroom = launcher.headroom_kb()
     if headroom is not None:
         raise UnsupportedError(
-            f"a cgroup above the trial has only {headroom} KiB left: it would run out before the host does;"
+            f"a cgroup above the trial has only {headroom} KiB left, so it would run out before the host does:"
             " use scope=cgroup"
         )
 

@@ -15,13 +15,19 @@ Every way out runs the same clean-up.
 import os
 import signal
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, TypeVar
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted, ending_signals
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.answer import (
+    build_answer,
+    build_unrun_answer,
+    describe_leftovers,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.attribution import (
     TrialCgroup,
     find_own_path,
@@ -43,10 +49,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.host_che
     can_lower_score,
     check_contained,
     check_host_wide,
+    check_pids,
     list_candidates,
     other_processes,
     read_own_score,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.host_facts import read_host_facts
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_watch import (
     LOG_SECONDS,
     KillCount,
@@ -58,6 +66,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import (
     MemoryCgroup,
     is_path_absolute,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.rehearsal import (
+    check_rehearsal,
+    rehearsal_command,
+    wait_for_rehearsal,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import (
     ACTOR_NAMES,
@@ -76,12 +89,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict 
     Actor,
     ObservedRun,
     Surroundings,
-    build_answer,
-    build_unrun_answer,
 )
 
 # The kernel log is read at least this often: its buffer holds the reports of some seconds.
 _READ_SECONDS = 0.5
+
+_Result = TypeVar("_Result")
 
 
 # --- before the trial: nothing here changes the host ---------------------------
@@ -99,6 +112,7 @@ def prepare_kill_trial(
     """
     procfs = procfs or Procfs()
     check_trial_request(request)
+    check_pids(procfs)
     launcher = choose_launcher(procfs, request.manager, request.cgroup_parent)
     request = request._replace(hog=check_hog(request.hog))
     host_wide = request.scope == "host"
@@ -146,10 +160,20 @@ class KillTrial:
         self._procfs = procfs
         self._launcher = launcher
         self._watch = watch
+        self._left_behind: List[str] = []
 
     def preview(self) -> Dict[str, Any]:
-        """Return the answer of check mode; start nothing."""
-        return dict(self._facts(), **build_unrun_answer())
+        """Do all that a run does but the kills, clean up, and return the answer of check mode."""
+        facts = self._facts()
+        self._carry_out(self._open)
+        if self._left_behind:
+            raise AccessError(describe_leftovers(self._left_behind))
+        where = "on the whole host" if self._design.scope == "host" else f"in {self._describe_cgroup()}"
+        limit = f"{self._design.limit_kb // 1024} MiB"
+        return dict(
+            facts,
+            **build_unrun_answer(f"checked: the trial can run {where} with {limit}, {self._design.method}"),
+        )
 
     def run(self) -> Dict[str, Any]:
         """Run the trial, clean up, and return the module's answer.
@@ -158,28 +182,62 @@ class KillTrial:
         cannot be carried out.
         """
         started_at = time.monotonic()
-        deadline = started_at + self._request.timeout
+        facts = self._facts()
         runs: List[ObservedRun] = []
+        surroundings = self._carry_out(lambda: self._make_runs(runs, started_at + self._request.timeout))
+        return dict(
+            facts,
+            **build_answer(self._design, runs, surroundings, self._left_behind, self._describe_cgroup()),
+            duration_s=round(time.monotonic() - started_at, 3),
+        )
+
+    def _carry_out(self, action: Callable[[], _Result]) -> _Result:
+        """Return what the action returns, and clean up after it.
+
+        Raises what the action raises, and says so if something is left behind.
+        """
         with ending_signals() as signals:
             try:
                 with signals.interrupt():
-                    self._watch.start()
-                    self._launcher.sweep()
-                    cgroup = self._launcher.open(None if self._design.scope == "host" else self._design.limit_kb)
-                    start = self._look_around()
-                    for name, scores, expected in self._design.runs():
-                        runs.append(self._run_once(name, scores, expected, cgroup, deadline))
-                    surroundings = self._surroundings(start, runs, cgroup)
-            except Interrupted as error:
-                raise Interrupted(f"{error}: the trial's processes and its cgroup were removed") from None
+                    return action()
+            except (OomError, OSError, MemoryError, Interrupted) as error:
+                failure: BaseException = error
             finally:
-                left_behind = self._launcher.close()
+                self._left_behind = self._launcher.close()
                 self._watch.close()
-        return dict(
-            self._facts(),
-            duration_s=round(time.monotonic() - started_at, 3),
-            **build_answer(self._design, runs, surroundings, left_behind),
-        )
+        if self._left_behind:
+            failure = type(failure)(f"{failure}; {describe_leftovers(self._left_behind)}")
+        elif isinstance(failure, Interrupted):
+            failure = Interrupted(f"{failure}: the trial's processes and its cgroup were removed; run it again")
+        raise failure
+
+    def _open(self) -> MemoryCgroup:
+        """Open the log and the cgroup, and start the program once without a kill."""
+        self._watch.start()
+        if self._watch.is_closed():
+            raise AccessError(f"without the kernel log no kill can be proven: {self._watch.error}")
+        cgroup = self._launcher.open(None if self._design.scope == "host" else self._design.limit_kb)
+        score = self._design.treatment.decoy
+        program = self._launcher.start("check", rehearsal_command(self._request.hog, self._domain()), score)
+        wait_for_rehearsal(program, self._request.timeout)
+        check_rehearsal(self._request.hog, program, self._launcher.wait_for_end(program), score)
+        return cgroup
+
+    def _make_runs(self, runs: List[ObservedRun], deadline: float) -> Surroundings:
+        """Make each run, and return what happened on the host meanwhile."""
+        self._launcher.sweep()
+        cgroup = self._open()
+        start = self._look_around()
+        for name, scores, expected in self._design.runs():
+            runs.append(self._run_once(name, scores, expected, cgroup, deadline))
+        return self._surroundings(start, runs, cgroup)
+
+    def _describe_cgroup(self) -> str:
+        return f"a private memory cgroup (version {self._launcher.version}, {self._launcher.manager})"
+
+    def _domain(self) -> List[str]:
+        """Return the options that limit what the program may fill."""
+        return ["--host"] if self._design.scope == "host" else ["--max-domain", f"{self._design.limit_kb}K"]
 
     def _facts(self) -> Dict[str, Any]:
         return dict(
@@ -187,8 +245,8 @@ class KillTrial:
             method=self._design.method,
             manager=self._launcher.manager,
             cgroup_version=self._launcher.version,
-            kernel=os.uname().release,
             memory_limit_kb=self._design.limit_kb,
+            **read_host_facts(self._procfs, self._request.hog),
         )
 
     def _run_once(
@@ -204,7 +262,7 @@ class KillTrial:
         problems = []
         decoy = self._start("decoy", self._design.decoy_kb, scores.decoy, deadline)
         if not self._wait_until(lambda: decoy.ended or _has_allocated(decoy), [decoy], deadline) or decoy.ended:
-            problems.append("the decoy did not get its memory")
+            problems.append(f"the decoy did not get its {self._design.decoy_kb} KiB in time: set a longer timeout")
         decoy_score = self._score_of(decoy)
         hog = self._start("hog", self._design.hog_kb, scores.hog, deadline)
         both = [hog, decoy]
@@ -213,20 +271,23 @@ class KillTrial:
         members = {hog.pid, decoy.pid}.union(cgroup.processes())
         # If the decoy dies the hog gets all its memory: wait until nothing more can happen.
         if not self._wait_until(lambda: hog.ended or _has_allocated(hog), both, deadline):
-            problems.append(f"the hog neither ended nor got all its memory within {self._request.timeout} s")
+            problems.append(
+                f"the hog neither ended nor got all its memory within {self._request.timeout} s: set a longer timeout"
+            )
 
         counted = count_kills(kills_before, self._launcher.oom_kills())
         if counted != 0:  # the killer frees a victim's memory before the process is gone
             self._wait_until(lambda: hog.ended or decoy.ended, both, time.monotonic() + LOG_SECONDS)
         ends = self._ends_of([program for program in both if program.ended])
         if (START_FAILED, None) in ends.values():
-            problems.append(f"{self._request.hog}: {explain_start_failure(bytes_of(self._request.hog))}")
+            reason = explain_start_failure(bytes_of(self._request.hog))
+            problems.append(f"hog {self._request.hog} cannot be started: {reason}")
         deaths = sum(number == signal.SIGKILL for _code, number in ends.values())
-        name_of_cgroup, scope = os.path.basename(cgroup.path), self._design.scope
+        name_of_cgroup, path = os.path.basename(cgroup.path), self._own_path(cgroup)
         kills = self._watch.wait_for_kills(
             deaths if counted is None else counted,
             since,
-            lambda events: select_own_kills(events, name_of_cgroup, members, scope),
+            lambda events: select_own_kills(events, name_of_cgroup, path, members, self._design.scope),
         )
         self._end_survivors(cgroup, [program for program in both if program not in ends])
         return ObservedRun(
@@ -252,7 +313,7 @@ class KillTrial:
             str(seconds),
             "--deadline",
             str(seconds),
-            *(["--host"] if self._design.scope == "host" else ["--max-domain", f"{self._design.limit_kb}K"]),
+            *self._domain(),
         ]
         return self._launcher.start(role, command, score)
 
@@ -306,11 +367,15 @@ class KillTrial:
         lost = [one for one in start.processes if one not in spared and (unexplained or one.pid in named)]
         return Surroundings(len(start.processes), lost, doubtful, unrelated, counted, logged, log_error)
 
+    def _own_path(self, cgroup: MemoryCgroup) -> Optional[str]:
+        """Return the path of the trial's cgroup in the kernel log; None if it is unknown."""
+        return cgroup.path if is_path_absolute(self._procfs) else None
+
     def _trial_cgroup(self, start: _Start, runs: List[ObservedRun], cgroup: MemoryCgroup) -> TrialCgroup:
         """Return what is known of the trial's cgroup after the last run."""
         own = [event for run in runs for event in run.kills]
         name = os.path.basename(cgroup.path)
-        path = cgroup.path if is_path_absolute(self._procfs) else None
+        path = self._own_path(cgroup)
         counted, hits = self._launcher.oom_kills(), start.limit_hits
         return TrialCgroup(
             name=name,

@@ -27,6 +27,8 @@ LOG_SECONDS = 3.0
 # Between two looks at counter and log, to find a moment at which they agree.
 _PAUSE_SECONDS = 0.01
 
+_WAIT = "run it again when the log is quiet"
+
 # A trial is over long before; only a flooded log has more records.
 MOST_RECORDS = 1 << 18
 
@@ -110,9 +112,9 @@ class KillWatch:
             self._records.append(record)
         self.lost = self._kmsg.lost
         if self.lost:
-            self.error = f"{self.lost} records of the kernel log were overwritten before they were read"
+            self.error = f"{self.lost} records of the kernel log were overwritten before they were read: {_WAIT}"
         if len(self._records) > MOST_RECORDS:
-            self.error = f"the kernel log grew by more than {MOST_RECORDS} records: the rest was not read"
+            self.error = f"the kernel log grew by more than {MOST_RECORDS} records, and the rest was not read: {_WAIT}"
 
 
 class KillCount(NamedTuple):

@@ -13,7 +13,7 @@ score, as it does for a pinned daemon. Elsewhere the cgroup is made by hand; eac
 program joins it before it starts and sets its own score.
 
 Either way the cgroup's name identifies the trial that owns it, so a later trial
-can remove what a killed one left behind.
+can remove what a killed one left behind (leftovers.py).
 """
 
 import abc
@@ -21,7 +21,7 @@ import contextlib
 import os
 import re
 import time
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -35,26 +35,24 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
     memory_hierarchy,
     own_cgroup,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import run_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, text_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, check_path_text, text_of
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.host_facts import read_systemd_version
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.leftovers import find_leftovers, own_cgroup_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import (
     REMOVE_SECONDS,
     MemoryCgroup,
     count_limit_hits,
     headroom_kb,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import encode_path
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.started_program import (
     End,
     StartedProgram,
     start_actor,
 )
 
-_PRIVATE_NAME = re.compile(r"oomguardtrial_([0-9]{1,10})_([0-9]{1,20})(\.slice)?\Z")
-_VERSION = re.compile(r"systemd ([0-9]{1,6})")
 _SLICE_SECONDS = 10  # for systemd to create a slice
 
 
@@ -144,7 +142,7 @@ class CgroupLauncher(Launcher):
         """Create the cgroup below the first parent that allows it."""
         failures = []
         for parent in self._parents:
-            cgroup = MemoryCgroup(self._hierarchy, os.path.join(parent, _own_name(self._procfs)))
+            cgroup = MemoryCgroup(self._hierarchy, os.path.join(parent, own_cgroup_name(self._procfs)))
             self._cgroup = cgroup  # first: a signal during create() must not leave the folder behind
             try:
                 cgroup.create()
@@ -155,10 +153,7 @@ class CgroupLauncher(Launcher):
             if limit_kb is not None:
                 cgroup.set_limit(limit_kb)
             return cgroup
-        raise AccessError(
-            f"cannot create a memory cgroup: {'; '.join(failures)};"
-            " run as root, or set cgroup_parent to a delegated cgroup"
-        )
+        raise AccessError(f"cannot create a memory cgroup: {'; '.join(failures)}; {_advise_access()}")
 
     def headroom_kb(self) -> Optional[int]:
         """Return what the first parent and the cgroups above it still allow, in KiB."""
@@ -189,7 +184,7 @@ class CgroupLauncher(Launcher):
         """Remove what killed trials left behind below the same parents."""
         swept = []
         for parent in self._parents:
-            for name in _leftovers(self._procfs, parent, self.version):
+            for name in find_leftovers(self._procfs, parent, self.version):
                 MemoryCgroup(self._hierarchy, os.path.join(parent, name)).remove()
                 swept.append(name)
         return swept
@@ -213,24 +208,30 @@ class SystemdLauncher(Launcher):
             properties = ["1", "MemoryAccounting", "b", "true"]
         else:
             properties = ["2", "MemoryMax", "t", str(limit_kb * 1024), "MemorySwapMax", "t", "0"]
-        run_program(
-            "busctl",
-            "call",
-            "org.freedesktop.systemd1",
-            "/org/freedesktop/systemd1",
-            "org.freedesktop.systemd1.Manager",
-            "StartTransientUnit",
-            "ssa(sv)a(sa(sv))",
-            self._slice,
-            "fail",
-            *properties,
-            "0",
-        )
+        try:
+            run_program(
+                "busctl",
+                "call",
+                "org.freedesktop.systemd1",
+                "/org/freedesktop/systemd1",
+                "org.freedesktop.systemd1.Manager",
+                "StartTransientUnit",
+                "ssa(sv)a(sa(sv))",
+                self._slice,
+                "fail",
+                *properties,
+                "0",
+            )
+        except OomError as error:
+            raise UnsupportedError(
+                f"systemd does not start the slice {self._slice} ({error}): set manager=cgroupfs"
+            ) from error
         deadline = time.monotonic() + _SLICE_SECONDS
         while not cgroup.exists():  # when the call returns, the job is queued but not done
             if time.monotonic() > deadline:
                 raise UnsupportedError(
-                    f"systemd created no memory cgroup for {self._slice}: check that MemoryAccounting works here"
+                    f"systemd created no memory cgroup for {self._slice} within {_SLICE_SECONDS} s:"
+                    " set manager=cgroupfs, or check that MemoryAccounting works here"
                 )
             time.sleep(0.01)
         if limit_kb is not None:
@@ -254,7 +255,7 @@ class SystemdLauncher(Launcher):
             "--unit=" + unit,
             f"--property=OOMScoreAdjust={score}",
         ]
-        if _systemd_version() >= 243:
+        if (read_systemd_version() or 0) >= 243:
             wrapped.append("--property=OOMPolicy=continue")
         program = start_actor([*wrapped, "--", *command])
         self._started.append(program)
@@ -290,7 +291,7 @@ class SystemdLauncher(Launcher):
     def sweep(self) -> List[str]:
         """Stop the slices that killed trials left behind; one that cannot be stopped stays."""
         swept = []
-        for name in _leftovers(self._procfs, self._hierarchy.mount, self.version):
+        for name in find_leftovers(self._procfs, self._hierarchy.mount, self.version):
             with contextlib.suppress(OomError):
                 _stop_slice(name)
                 swept.append(name)
@@ -313,13 +314,20 @@ def choose_launcher(procfs: Procfs, manager: str, parent: Optional[str]) -> Laun
     if parent:
         raise InputError(
             f"cgroup_parent {parent} cannot be combined with manager=systemd, which creates its own slice:"
-            " set manager=cgroupfs"
+            " set manager=cgroupfs, or leave out cgroup_parent"
         )
     if not Systemd().runs():
         raise UnsupportedError(
             "manager=systemd: systemd does not manage this host (no /run/systemd/system); set manager=cgroupfs"
         )
-    return SystemdLauncher(procfs, memory_hierarchy(procfs), _own_name(procfs) + ".slice")
+    return SystemdLauncher(procfs, memory_hierarchy(procfs), own_cgroup_name(procfs) + ".slice")
+
+
+def _advise_access() -> str:
+    """Return what a user, or root in a container, does about a denied cgroup."""
+    if os.geteuid() != 0:
+        return f"ran as uid {os.geteuid()}: add become: true, or set cgroup_parent to a cgroup delegated to this user"
+    return "run on the host itself, or set cgroup_parent to a delegated cgroup"
 
 
 def _locate_parent(procfs: Procfs, parent: str) -> Tuple[Hierarchy, str]:
@@ -328,7 +336,7 @@ def _locate_parent(procfs: Procfs, parent: str) -> Tuple[Hierarchy, str]:
     Raises InputError if it is not a folder of such a hierarchy. A folder on another file system
     would get ordinary files instead of a limit.
     """
-    folder = os.path.realpath(encode_path("cgroup_parent", parent))
+    folder = os.path.realpath(check_path_text("cgroup_parent", parent))
     memory = memory_hierarchy(procfs)
     for hierarchy in cgroup_hierarchies(procfs):
         mount = bytes_of(hierarchy.mount)
@@ -356,61 +364,6 @@ def _usual_parents(procfs: Procfs, hierarchy: Hierarchy) -> List[str]:
         parents.append(directory)
         directory = os.path.dirname(directory)
     return parents
-
-
-def _private_name(owner: Process) -> str:
-    """Return the name of a trial's cgroup, which identifies the process that runs the trial.
-
-    It has no blank or slash, and no dash: a dash would make a slice the child of another slice.
-    """
-    return f"oomguardtrial_{owner.pid}_{owner.start_time}"
-
-
-def _own_name(procfs: Procfs) -> str:
-    with procfs.open(os.getpid()) as directory:
-        return _private_name(directory.process())
-
-
-def _leftovers(procfs: Procfs, parent: str, version: int) -> List[str]:
-    """Return the names of cgroups in this folder whose trial no longer runs.
-
-    Anybody may give a cgroup of its own such a name. So only a folder counts that this user made.
-    With version 1, whoever owns the parent can also rename what is in it: then nothing counts
-    unless the parent is ours, too.
-    """
-    names = []
-    with contextlib.suppress(OSError):
-        if version == 2 or os.stat(bytes_of(parent)).st_uid == os.geteuid():
-            names = [name for name in _own_folders(parent) if _is_abandoned(procfs, name)]
-    return names
-
-
-def _own_folders(parent: str) -> Iterator[str]:
-    with os.scandir(bytes_of(parent)) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):  # one that cannot be read is no reason to leave the others
-                if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.geteuid():
-                    yield text_of(entry.name)
-
-
-def _is_abandoned(procfs: Procfs, name: str) -> bool:
-    """Return whether a name is that of a trial's cgroup, and the trial no longer runs."""
-    match = _PRIVATE_NAME.match(name)
-    if not match:
-        return False
-    try:
-        with procfs.open(int(match.group(1))) as directory:
-            return directory.process().start_time != int(match.group(2))
-    except GONE:
-        return True
-    except PermissionError:  # mounted with hidepid: it runs, and nothing more is visible
-        return False
-
-
-def _systemd_version() -> int:
-    """Return the version of systemd, 0 if it is unknown."""
-    match = _VERSION.match(run_program("systemd-run", "--version"))
-    return int(match.group(1)) if match else 0
 
 
 def _stop_slice(name: str) -> None:

@@ -33,7 +33,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import b
 # A cgroup can stay busy this long after the last process in it was killed.
 REMOVE_SECONDS = 5.0
 
-_FIRST_CGROUP_NAMESPACE = "cgroup:[4026531835]"  # include/linux/proc_ns.h:PROC_CGROUP_INIT_INO
+# The namespaces that the kernel's own messages refer to (include/linux/proc_ns.h).
+_FIRST_NAMESPACES = {"cgroup": "cgroup:[4026531835]", "pid": "pid:[4026531836]"}
 
 
 def is_path_absolute(procfs: Procfs) -> bool:
@@ -41,9 +42,22 @@ def is_path_absolute(procfs: Procfs) -> bool:
 
     In a cgroup namespace they are shorter (cgroup_namespaces(7)).
     """
+    return _is_in_first_namespace(procfs, "cgroup")
+
+
+def sees_every_process(procfs: Procfs) -> bool:
+    """Return whether we see all processes, by the pids of the kernel log.
+
+    In a pid namespace of its own a container sees only its processes, by other pids
+    (pid_namespaces(7)).
+    """
+    return _is_in_first_namespace(procfs, "pid")
+
+
+def _is_in_first_namespace(procfs: Procfs, kind: str) -> bool:
     try:
-        return os.readlink(os.path.join(procfs.root, "self/ns/cgroup")) == _FIRST_CGROUP_NAMESPACE
-    except OSError:  # before kernel 4.6
+        return os.readlink(os.path.join(procfs.root, "self/ns", kind)) == _FIRST_NAMESPACES[kind]
+    except OSError:  # this kernel has no such namespaces: cgroup before 4.6, pid before 3.8
         return True
 
 
@@ -132,7 +146,7 @@ class MemoryCgroup:
         Raises AccessError, or ReadBackError if the kernel shows another limit afterwards.
         """
         limit = str(limit_kb * 1024)
-        self._write("limit", limit)
+        self._write(FILES[self.version]["limit"], limit)
         if self.version == 1:
             self._write_if_present("memory.memsw.limit_in_bytes", limit)
             self._write_if_present("memory.swappiness", "0")
@@ -142,7 +156,10 @@ class MemoryCgroup:
             self._write_if_present("memory.zswap.max", "0")
             self._write_if_present("memory.oom.group", "0")
         if self.limit_kb() != limit_kb:
-            raise ReadBackError(f"{self._file('limit')} shows {self.limit_kb()} KiB after {limit_kb} KiB was written")
+            raise ReadBackError(
+                f"{self._file('limit')} shows {self.limit_kb()} KiB after {limit_kb} KiB was written:"
+                " set another memory_limit, a multiple of 1M"
+            )
 
     def limit_kb(self) -> Optional[int]:
         """Return the cgroup's own limit in KiB, or None."""
@@ -179,7 +196,7 @@ class MemoryCgroup:
             except OSError as error:
                 if error.errno != errno.EBUSY:
                     return False
-                with contextlib.suppress(OSError):  # removed meanwhile, or denied
+                with contextlib.suppress(OSError, AccessError):  # removed meanwhile, or denied
                     self.kill()
             if time.monotonic() > deadline:
                 break
@@ -189,16 +206,17 @@ class MemoryCgroup:
     def _file(self, what: str) -> str:
         return os.path.join(self.directory, FILES[self.version][what])
 
-    def _write(self, what: str, value: str) -> None:
-        path = self._file(what)
+    def _write_if_present(self, name: str, value: str) -> None:
+        if os.path.exists(bytes_of(os.path.join(self.directory, name))):  # swap accounting and zswap are optional
+            self._write(name, value)
+
+    def _write(self, name: str, value: str) -> None:
+        path = os.path.join(self.directory, name)
         try:
             with open(bytes_of(path), "w") as stream:
                 stream.write(value)
         except OSError as error:
-            raise AccessError(f"{path} cannot be set to {value}: {error.strerror}") from error
-
-    def _write_if_present(self, name: str, value: str) -> None:
-        path = bytes_of(os.path.join(self.directory, name))
-        if os.path.exists(path):  # swap accounting and zswap are optional parts of a kernel
-            with open(path, "w") as stream:
-                stream.write(value)
+            raise AccessError(
+                f"{path} cannot be set to {value} ({error.strerror}):"
+                " set cgroup_parent to a cgroup whose limits this user may set"
+            ) from error

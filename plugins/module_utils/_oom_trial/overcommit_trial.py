@@ -15,11 +15,11 @@ little and must get it. So it was the limit that stopped the first request.
 import contextlib
 import os
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy, own_cgroup
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import (
     EndingSignals,
@@ -27,9 +27,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.signals impor
     ending_signals,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.answer import build_unrun_answer
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.attribution import TrialCgroup, sort_other_kills
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.hog_file import check_hog
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.host_facts import read_host_facts
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_watch import (
     KillWatch,
     finish_count,
@@ -39,6 +40,16 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_c
     count_limit_hits,
     is_path_absolute,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_verdict import (
+    Attempt,
+    build_overcommit_answer,
+    name_victims,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.rehearsal import (
+    check_rehearsal,
+    rehearsal_command,
+    wait_for_rehearsal,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import (
     ACTOR_NAMES,
     DEADLINE_SECONDS,
@@ -46,39 +57,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request 
     check_trial_request,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.started_program import start_actor, wait_until
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict import (
-    MOST_UNRELATED,
-    build_unrun_answer,
-    describe_unrelated,
-    list_unrelated,
-)
-
-ENOMEM_EXIT = 12  # of oom_hog
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.verdict import Surroundings
 
 # The control requests this fraction of what may still be committed, up to this size.
 CONTROL_FRACTION, CONTROL_MAX_KB = 8, 32 * 1024
-
-_OUTCOMES: Dict[Optional[int], str] = {0: "granted", ENOMEM_EXIT: "refused"}
-
-
-class Attempt(NamedTuple):
-    """One run of the hog: its request, and how it ended."""
-
-    name: str
-    expected: str  # refused or granted
-    pid: int
-    exit: Optional[int]
-    signal: Optional[int]
-    asked_kb: int
-    got_kb: int
-
-    def observed(self) -> str:
-        """Return refused, granted, killed, or how else the hog ended."""
-        if self.signal is not None:
-            return "killed" if self.signal == 9 else f"ended by signal {self.signal}"
-        if self.exit is None:
-            return "not ended in time"
-        return _OUTCOMES.get(self.exit, f"exit {self.exit}")
 
 
 def prepare_overcommit_trial(
@@ -98,14 +80,14 @@ def prepare_overcommit_trial(
     request = request._replace(hog=check_hog(request.hog))
     if not request.allow_host_oom:
         raise InputError(
-            "scope=overcommit takes all memory that the kernel may still commit, so other processes are refused memory"
-            " for a moment, too; set allow_host_oom=true to accept that"
+            "scope=overcommit is not allowed yet, because for a moment the kernel refuses memory to other processes,"
+            " too: set allow_host_oom=true to accept that"
         )
     mode = procfs.read("sys/vm/overcommit_memory").strip()
     if mode != "2":
         raise UnsupportedError(
             f"vm.overcommit_memory is {mode}: the kernel would kill a process instead of refusing memory;"
-            " set it to 2 first"
+            " set it to 2 first, with the module overcommit and mode=never"
         )
     free_kb = procfs.memory_kb("MemAvailable", "SwapFree")
     if headroom_kb > free_kb:
@@ -134,8 +116,13 @@ class OvercommitTrial:
         self._watch = watch
 
     def preview(self) -> Dict[str, Any]:
-        """Return the answer of check mode; start nothing."""
-        return dict(self._facts(), **build_unrun_answer())
+        """Start the hog once with a small request, and return the answer of check mode."""
+        facts = self._facts()
+        with ending_signals() as signals:
+            self._rehearse(signals)
+        return dict(
+            facts, **build_unrun_answer(f"checked: the trial can run here with CommitLimit {self._limit_kb} KiB")
+        )
 
     def run(self) -> Dict[str, Any]:
         """Run the trial and return the module's answer.
@@ -143,9 +130,10 @@ class OvercommitTrial:
         Raises Interrupted after a signal that ends the module, and OomError if the trial
         cannot be carried out. No hog runs on in either case.
         """
-        started_at = time.monotonic()
+        started_at, facts = time.monotonic(), self._facts()
         with ending_signals() as signals:
             try:
+                self._rehearse(signals)
                 with signals.interrupt():
                     self._watch.start()
                     before, hits = self._procfs.processes(), self._limit_hits()
@@ -158,32 +146,25 @@ class OvercommitTrial:
                     counted, logged = finish_count(self._watch, self._procfs, count)
                     events = self._watch.kills(count.position)
             except Interrupted as error:
-                raise Interrupted(f"{error}: no hog of the trial runs on") from None
+                raise Interrupted(f"{error}: no hog of the trial runs on; run it again") from None
             finally:
                 self._watch.close()
         at_limits = [event for event in events if event["constraint"] == "memcg"]
         unrelated, doubtful = sort_other_kills(at_limits, self._own_cgroup(attempts, hits))
         harmed = [event for event in events if event not in unrelated]
-        verdict, reasons = decide_overcommit_verdict(
-            attempts,
-            name_victims([event for event in harmed if event["constraint"] != "memcg"]),
-            None if counted is None else counted - logged,
-            self._watch.error,
-            doubtful,
+        surroundings = Surroundings(
+            checked=len(before),
+            lost=[one for one in before if one.pid in name_victims(harmed)],
+            doubtful=doubtful,
+            unrelated=unrelated,
+            counted_kills=counted,
+            logged_kills=logged,
+            log_error=self._watch.error,
         )
-        others = list_unrelated(unrelated)
+        victims = name_victims([event for event in harmed if event["constraint"] != "memcg"])
         return dict(
-            self._facts(),
-            verdict=verdict,
-            reasons=reasons,
-            report=_describe_trial(verdict, self._limit_kb, attempts, counted, logged) + describe_unrelated(others),
-            runs=[_attempt_answer(one) for one in attempts],
-            bystanders=_bystanders_answer(before, name_victims(harmed)),
-            unrelated=others[:MOST_UNRELATED],
-            unrelated_count=len(others),
-            counters=dict(vmstat_oom_kill=counted),
-            clean=True,
-            left_behind=[],
+            facts,
+            **build_overcommit_answer(self._limit_kb, attempts, victims, surroundings),
             duration_s=round(time.monotonic() - started_at, 3),
         )
 
@@ -193,9 +174,19 @@ class OvercommitTrial:
             method="refused",
             manager=None,
             cgroup_version=None,
-            kernel=os.uname().release,
             memory_limit_kb=self._limit_kb,
+            **read_host_facts(self._procfs, self._request.hog),
         )
+
+    def _rehearse(self, signals: EndingSignals) -> None:
+        """Start the hog once with a small request, or raise InputError with the reason."""
+        hog = start_actor(rehearsal_command(self._request.hog, ["--host", "--score", str(SCORE_MAX)]))
+        try:
+            with signals.interrupt():
+                wait_for_rehearsal(hog, self._request.timeout)
+                check_rehearsal(self._request.hog, hog, hog.wait(), SCORE_MAX)
+        finally:
+            hog.kill()
 
     def _limit_hits(self) -> Optional[Dict[str, int]]:
         """Return how often our own cgroup and those above it hit their limits; None if unknown."""
@@ -249,106 +240,3 @@ class OvercommitTrial:
             hog.kill()
         got_kb = next((phase["kb"] for phase in reversed(hog.phases) if "kb" in phase), 0)
         return Attempt(name, expected, hog.child_pid, code, number, size_kb, got_kb)
-
-
-def name_victims(events: List[Event]) -> Dict[int, str]:
-    """Return the name of each victim of these events, by pid."""
-    return {victim["pid"]: victim["name"] for event in events for victim in event["victims"]}
-
-
-def decide_overcommit_verdict(
-    attempts: List[Attempt],
-    victims: Dict[int, str],
-    unlogged: Optional[int],
-    log_error: Optional[str],
-    doubtful: Sequence[Tuple[Event, str]] = (),
-) -> Tuple[str, List[str]]:
-    """Return the verdict and its reasons.
-
-    C(victims) are those that CommitLimit should have saved. C(doubtful) are kills at the limits of
-    cgroups that the trial may have to do with, with the reason. C(unlogged) is the number of kills
-    that the kernel counted, but the log does not show.
-
-    refuted: the large request was granted, or the kernel killed a process.
-    proven: refused and granted as expected, and no kill. inconclusive: everything else.
-    """
-    objections = [
-        f"{one.name}: expected the request for {one.asked_kb} KiB to be {one.expected}; observed: {one.observed()}"
-        for one in attempts
-        if one.observed() != one.expected
-    ]
-    kills = [f"the kernel killed process {pid} ({name})" for pid, name in victims.items()]
-    if unlogged and unlogged > 0 and not victims:
-        kills.append(f"/proc/vmstat counted {unlogged} kills that the kernel log does not show")
-    objections += [
-        f"the kernel also killed process {pid} ({name}) ({reason}): run it again"
-        for event, reason in doubtful
-        for pid, name in name_victims([event]).items()
-    ]
-    if kills or attempts[0].observed() == "granted":
-        return "refuted", objections + kills
-    if unlogged is None and log_error:
-        objections.append(f"kills cannot be ruled out: {log_error}")
-    if objections:
-        return "inconclusive", objections
-    granted = [f"the request for {one.asked_kb} KiB was {one.observed()} in the {one.name}" for one in attempts]
-    return "proven", [*granted, "no process was killed"]
-
-
-def _describe_trial(
-    verdict: str, limit_kb: int, attempts: List[Attempt], counted: Optional[int], logged: int
-) -> List[str]:
-    return [
-        f"{verdict}: {_describe_limit(verdict, limit_kb)}",
-        *[_describe_attempt(one) for one in attempts],
-        f"kills: {'unknown' if counted is None else counted} counted, {logged} in the kernel log",
-    ]
-
-
-def _describe_limit(verdict: str, limit_kb: int) -> str:
-    return {
-        "proven": f"a request above CommitLimit ({limit_kb} KiB) is refused, and no process is killed",
-        "refuted": f"CommitLimit ({limit_kb} KiB) does not prevent OOM kills",
-        "inconclusive": f"the trial did not show whether CommitLimit ({limit_kb} KiB) holds",
-    }[verdict]
-
-
-def _describe_attempt(one: Attempt) -> str:
-    end = f"signal {one.signal}" if one.exit is None else f"exit {one.exit}"
-    return (
-        f"{one.name}: hog {one.pid} requested {one.asked_kb} KiB and got {one.got_kb} KiB:"
-        f" {one.observed()} ({end}); expected {one.expected}"
-    )
-
-
-def _attempt_answer(one: Attempt) -> Dict[str, Any]:
-    hog = dict(
-        role="hog",
-        pid=one.pid,
-        name=ACTOR_NAMES["hog"],
-        wanted_score=SCORE_MAX,
-        score=None,
-        exit=one.exit,
-        signal=one.signal,
-        outlived=False,
-        asked_kb=one.asked_kb,
-        got_kb=one.got_kb,
-    )
-    return dict(
-        name=one.name,
-        expected=one.expected,
-        observed=one.observed(),
-        decoy=None,
-        hog=hog,
-        event=None,
-        log=[],
-        counters=None,
-    )
-
-
-def _bystanders_answer(before: List[Process], victims: Dict[int, str]) -> Dict[str, Any]:
-    lost = [one for one in before if one.pid in victims]
-    return dict(
-        checked=len(before),
-        lost=[dict(pid=one.pid, name=one.name, start_time=one.start_time) for one in lost],
-    )

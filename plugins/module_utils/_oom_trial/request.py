@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text, shorten
 
 # Each program of a trial ends itself this long after the trial would have ended it.
 DEADLINE_SECONDS = 5
@@ -49,7 +49,7 @@ def parse_size_kb(option: str, text: str) -> int:
     """
     match = _SIZE.match(text.strip())
     if not match:
-        raise InputError(f"{option} {shorten_value(text)} is not a size: write it in bytes or with a unit, such as 64M")
+        raise InputError(f"{option} {shorten(text)} is not a size: write it in bytes or with a unit, such as 64M")
     whole, fraction, unit = match.groups()
     factor = 1024 ** (_UNITS.index(unit.upper()) + 1) if unit else 1
     parts = int(whole + (fraction or "")) * factor
@@ -59,33 +59,12 @@ def parse_size_kb(option: str, text: str) -> int:
 def check_trial_request(request: TrialRequest) -> None:
     """Raise InputError for a value that no trial can use."""
     if not 1 <= request.timeout <= TIMEOUT_MAX:
-        raise InputError(
-            f"timeout {shorten_value(request.timeout)} is out of range: set it to 1 to {TIMEOUT_MAX} seconds"
-        )
+        raise InputError(f"timeout {shorten(request.timeout)} is out of range: set it to 1 to {TIMEOUT_MAX} seconds")
     for option, score in (("pinned_score", request.pinned_score), ("hog_score", request.hog_score)):
         if not SCORE_MIN <= score <= SCORE_MAX:
-            raise InputError(f"{option} {shorten_value(score)} must lie between {SCORE_MIN} and {SCORE_MAX}")
-    encode_path("hog", request.hog)
-    encode_path("cgroup_parent", request.cgroup_parent or "/")
-
-
-def encode_path(option: str, path: str) -> bytes:
-    """Return the bytes of a path, whatever the locale. Raises InputError if no file can have it."""
-    try:
-        raw = bytes_of(path)
-    except UnicodeEncodeError:
-        raw = b"\0"
-    if b"\0" in raw:
-        raise InputError(f"{option} {path!r} holds a character that no path can hold: set it to the path of a file")
-    return raw
-
-
-def shorten_value(value: object) -> str:
-    """Return an option's value for a message, cut if it is absurdly long."""
-    if isinstance(value, int) and abs(value) >= 10**20:
-        return f"{'-' if value < 0 else ''}1{'0' * 20}... (more than 20 digits)"
-    text = str(value)
-    return text if len(text) <= 40 else text[:40] + "..."
+            raise InputError(f"{option} {shorten(score)} is out of range: set it to {SCORE_MIN} to {SCORE_MAX}")
+    check_path_text("hog", request.hog)
+    check_path_text("cgroup_parent", request.cgroup_parent or "/")
 
 
 def count_kills(before: Optional[int], after: Optional[int]) -> Optional[int]:

@@ -7,19 +7,14 @@
 
 """Decide what the observed runs of a trial with kills prove.
 
-Pure: facts in, the module's answer out.
+Pure: facts in, the verdict and its reasons out. Whatever keeps a verdict from being proven is one
+reason, and says what to do about it.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.attribution import path_of
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import TrialDesign
-
-# The answer lists this many unrelated victims, and the report this many.
-MOST_UNRELATED = 20
-_MOST_REPORTED = 2
 
 
 class Actor(NamedTuple):
@@ -99,13 +94,22 @@ def decide_verdict(runs: List[ObservedRun], surroundings: Surroundings) -> Tuple
     return "proven", [f"the kernel killed the {run.expected} in the {run.name}" for run in runs]
 
 
+_CHECK_SCORES = "find out what else sets scores on this host, and run it again"
+_KEEP_OUT = "keep other processes out of the trial's cgroup, and run it again"
+_OTHER_KILLER = "another process may have sent the signal, such as earlyoom; stop it, and run it again"
+MOST_NAMED = 10  # kills, or processes, in a reason
+_SHARED_KERNEL = "run it again, and hosts that share a kernel one at a time (serial: 1)"
+
+
 def _refutations(run: ObservedRun) -> List[str]:
     """Return why this run disproves the pin."""
     if run.expected != "hog" or run.decoy.pid not in run.victims():
         return []
     reason = f"{run.name}: the kernel killed the pinned decoy (pid {run.decoy.pid})"
     if run.decoy.score != run.decoy.wanted_score:
-        reason += f"; its score was {run.decoy.score}, not {run.decoy.wanted_score}: the pin was not applied"
+        reason += (
+            f"; its score was {run.decoy.score}, not {run.decoy.wanted_score}: the pin was not applied; {_CHECK_SCORES}"
+        )
     return [reason]
 
 
@@ -113,17 +117,17 @@ def _objections(run: ObservedRun) -> List[str]:
     """Return what keeps this run from proving the pin."""
     dying, living = (run.hog, run.decoy) if run.expected == "hog" else (run.decoy, run.hog)
     found = list(run.problems)
-    found += [
-        f"the {actor.role} had score {actor.score}, not {actor.wanted_score}"
-        for actor in (run.decoy, run.hog)
-        if actor.score != actor.wanted_score
-    ]
     if dying.pid not in run.victims():
         found.append(_why_not_killed(dying))
     elif run.observed() != run.expected:
-        found.append(f"the kernel killed {_first_victim(run)} before the {run.expected}")
+        found.append(f"the kernel killed {name_first_victim(run)} before the {run.expected}: set a larger memory_limit")
     if run.expected == "hog" and not living.outlived and living.pid not in run.victims():
-        found.append(f"the kernel did not kill the decoy, but the decoy {_ending(living)}")
+        found.append(f"the kernel did not kill the decoy, but the decoy {describe_end(living.exit, living.signal)}")
+    found += [
+        f"the {actor.role} had score {actor.score}, not {actor.wanted_score}: {_CHECK_SCORES}"
+        for actor in (run.decoy, run.hog)
+        if actor.score != actor.wanted_score
+    ]
     return [f"{run.name}: {reason}" for reason in found + _log_objections(run, dying)]
 
 
@@ -132,16 +136,22 @@ def _log_objections(run: ObservedRun, dying: Actor) -> List[str]:
     found = []
     strangers = [pid for pid in run.victims() if pid not in (run.hog.pid, run.decoy.pid)]
     if strangers:
-        found.append(f"the kernel killed another process in the trial's cgroup: pid {', '.join(map(str, strangers))}")
+        pids = ", ".join(map(str, strangers))
+        found.append(f"the kernel killed another process in the trial's cgroup: pid {pids}; {_KEEP_OUT}")
     logged_score = run.logged_score(dying.pid)
     if logged_score not in (None, dying.wanted_score):
-        found.append(f"the kernel log shows score {logged_score} for the {dying.role}, not {dying.wanted_score}")
+        found.append(
+            f"the kernel log shows score {logged_score} for the {dying.role}, not {dying.wanted_score}: {_CHECK_SCORES}"
+        )
     if run.cgroup_oom_kill is not None and run.cgroup_oom_kill != len(run.victims()):
-        found.append(f"the cgroup counted {run.cgroup_oom_kill} kills, the kernel log names {len(run.victims())}")
+        found.append(
+            f"the cgroup counted {run.cgroup_oom_kill} kills, the kernel log names {len(run.victims())}: run it again"
+        )
     return found
 
 
-def _first_victim(run: ObservedRun) -> str:
+def name_first_victim(run: ObservedRun) -> str:
+    """Return which process the kernel killed first, for a sentence."""
     observed = run.observed()
     return {None: "no process", "other": "another process"}.get(observed, f"the {observed}")
 
@@ -149,36 +159,38 @@ def _first_victim(run: ObservedRun) -> str:
 def _why_not_killed(actor: Actor) -> str:
     """Return why an actor that the kernel should have killed does not count as killed."""
     if actor.outlived:
-        return f"the {actor.role} was not killed"
+        return f"the {actor.role} was not killed: check that the kernel enforces memory limits here"
     if actor.signal == 9:
         return (
-            f"the {actor.role} ended by signal 9, but the kernel log does not name its pid {actor.pid}:"
-            " another process may have sent the signal"
+            f"the {actor.role} ended by signal 9, but the kernel log does not name its pid {actor.pid}: {_OTHER_KILLER}"
         )
-    return f"the {actor.role} {_ending(actor)}"
+    return f"the {actor.role} {describe_end(actor.exit, actor.signal)}"
 
 
 START_FAILED = 203  # EXIT_EXEC of systemd.exec(5)
 
-# Exit codes of oom_hog, of the dynamic loader and of systemd.
+_BUILD = "build it from the oom_hog.c of this release, for this host"
+
+# Exit codes of oom_hog, of the dynamic loader and of systemd, and what to do about each.
 _EXITS: Dict[Optional[int], str] = {
-    0: "ended by itself (exit 0): memory did not run out",
-    2: "rejected its options (exit 2)",
-    3: "refused to start in this memory domain (exit 3)",
-    4: "could not set its score (exit 4)",
-    12: "was refused memory instead of being killed (ENOMEM, exit 12)",
+    0: f"ended by itself (exit 0): memory did not run out; {_BUILD}",
+    2: f"rejected its options (exit 2): {_BUILD}",
+    3: "refused to start in this memory domain (exit 3): check that the cgroup's limit is in force",
+    4: "could not set its score (exit 4): run as root on the host itself, or set a higher score",
+    12: "was refused memory instead of being killed (ENOMEM, exit 12): set vm.overcommit_memory to 0 or 1",
     127: "found no library that it needs (exit 127): build it on this host, or with -static",
-    START_FAILED: "could not be started by systemd (exit 203)",
+    START_FAILED: "could not be started by systemd (exit 203): put it below /usr/local/libexec",
+    206: "could not get its score from systemd (exit 206): run on the host itself, or set manager=cgroupfs",
 }
 
 
-def _ending(actor: Actor) -> str:
-    """Return how an actor ended, as the predicate of a sentence."""
-    if actor.signal == 14:
-        return "ended by its own deadline"
-    if actor.signal is not None:
-        return f"ended by signal {actor.signal}"
-    return _EXITS.get(actor.exit, f"ended with exit {actor.exit}")
+def describe_end(code: Optional[int], number: Optional[int]) -> str:
+    """Return how a program ended, by exit code or signal, as the predicate of a sentence."""
+    if number == 14:
+        return "ended by its own deadline (SIGALRM): set a longer timeout"
+    if number is not None:
+        return f"ended by signal {number}: find out what sent it, and run it again"
+    return _EXITS.get(code, f"ended with exit {code}: {_BUILD}")
 
 
 def _disturbances(surroundings: Surroundings) -> List[str]:
@@ -186,144 +198,19 @@ def _disturbances(surroundings: Surroundings) -> List[str]:
     found = []
     if surroundings.log_error:
         found.append(surroundings.log_error)
-    for event, reason in surroundings.doubtful:
+    for event, reason in surroundings.doubtful[:MOST_NAMED]:
         names = ", ".join(f"{victim['pid']} ({victim['name']})" for victim in event["victims"])
         found.append(
-            f"during the trial the kernel also killed process {names} elsewhere on the host ({reason}): run it again"
+            f"during the trial the kernel also killed process {names} elsewhere on the host ({reason}):"
+            f" {_SHARED_KERNEL}"
         )
+    if len(surroundings.doubtful) > MOST_NAMED:
+        found.append(f"... and {len(surroundings.doubtful) - MOST_NAMED} more such kills: {_SHARED_KERNEL}")
     counted, logged = surroundings.counted_kills, surroundings.logged_kills
     if counted is not None and counted != logged:
-        found.append(f"/proc/vmstat counted {counted} kills, the kernel log names {logged}")
+        found.append(f"/proc/vmstat counted {counted} kills, the kernel log names {logged}: {_SHARED_KERNEL}")
     if surroundings.lost:
-        found.append(f"bystanders were lost: {', '.join(f'{one.pid} ({one.name})' for one in surroundings.lost)}")
+        names = ", ".join(f"{one.pid} ({one.name})" for one in surroundings.lost[:MOST_NAMED])
+        more = ", ..." if len(surroundings.lost) > MOST_NAMED else ""
+        found.append(f"bystanders were lost: {names}{more}; start them again, and run the trial again")
     return found
-
-
-# --- the answer of the module -------------------------------------------------
-
-
-def build_answer(
-    design: TrialDesign, runs: List[ObservedRun], surroundings: Surroundings, left_behind: List[str]
-) -> Dict[str, Any]:
-    """Return the verdict, the facts behind it, and a report of one line a topic for a person."""
-    verdict, reasons = decide_verdict(runs, surroundings)
-    unrelated = list_unrelated(surroundings.unrelated)
-    if left_behind:
-        verdict, reasons = "inconclusive", [*reasons, f"left behind: {', '.join(left_behind)}"]
-    return dict(
-        verdict=verdict,
-        reasons=reasons,
-        report=[
-            f"{verdict}: {_describe_result(design, verdict)}",
-            *[_describe_run(run) for run in runs],
-            _describe_log(runs),
-            _describe_surroundings(surroundings, left_behind),
-            *describe_unrelated(unrelated),
-        ],
-        runs=[_run_answer(run) for run in runs],
-        bystanders=dict(
-            checked=surroundings.checked,
-            lost=[dict(pid=one.pid, name=one.name, start_time=one.start_time) for one in surroundings.lost],
-        ),
-        unrelated=unrelated[:MOST_UNRELATED],
-        unrelated_count=len(unrelated),
-        counters=dict(vmstat_oom_kill=surroundings.counted_kills),
-        clean=not left_behind,
-        left_behind=left_behind,
-    )
-
-
-def _run_answer(run: ObservedRun) -> Dict[str, Any]:
-    return dict(
-        name=run.name,
-        expected=run.expected,
-        observed=run.observed(),
-        decoy=dict(run.decoy._asdict()),
-        hog=dict(run.hog._asdict()),
-        event=run.kills[0] if run.kills else None,
-        log=run.lines,
-        counters=dict(cgroup_oom_kill=run.cgroup_oom_kill),
-    )
-
-
-def list_unrelated(events: List[Event]) -> List[Dict[str, Any]]:
-    """Return each victim of these events with the cgroup that hit its limit, or None for it."""
-    return [
-        dict(memcg=path_of(event), pid=victim["pid"], name=victim["name"])
-        for event in events
-        for victim in event["victims"]
-    ]
-
-
-def describe_unrelated(victims: List[Dict[str, Any]]) -> List[str]:
-    """Return the line of the report about victims in other cgroups; none if there are none."""
-    if not victims:
-        return []
-    some = [f"{one['pid']} ({one['name']}) in {one['memcg'] or 'an unknown one'}" for one in victims[:_MOST_REPORTED]]
-    more = ", ..." if len(victims) > _MOST_REPORTED else ""
-    return [f"unrelated: {len(victims)} killed in other cgroups: {', '.join(some)}{more}"]
-
-
-def build_unrun_answer() -> Dict[str, Any]:
-    """Return the answer of check mode: the keys of a trial that was not run."""
-    return dict(
-        verdict=None,
-        reasons=["check mode: no trial was run"],
-        runs=[],
-        report=[],
-        bystanders=None,
-        unrelated=[],
-        unrelated_count=0,
-        counters=None,
-        clean=True,
-        left_behind=[],
-        duration_s=0.0,
-    )
-
-
-def _describe_result(design: TrialDesign, verdict: str) -> str:
-    result = {
-        "proven": "this kernel honours a score difference of",
-        "refuted": "this kernel does not honour a score difference of",
-        "inconclusive": "the trial did not show whether this kernel honours a score difference of",
-    }[verdict]
-    difference = design.treatment.hog - design.treatment.decoy
-    if design.method == "lowered":
-        how = f"decoy at {design.treatment.decoy}, hog at {design.treatment.hog}"
-    else:
-        how = (
-            "mirrored, because scores cannot be lowered here:"
-            f" decoy at {design.treatment.decoy}, hog raised to {design.treatment.hog}"
-        )
-    where = "on the whole host" if design.scope == "host" else f"in {design.limit_kb // 1024} MiB"
-    return f"{result} {difference} ({how}, {where})"
-
-
-def _describe_run(run: ObservedRun) -> str:
-    course = f"{run.name}: the kernel killed {_first_victim(run)}"
-    course += ", as expected" if run.observed() == run.expected else f"; expected the {run.expected}"
-    return f"{course}. {_describe_actor(run, run.decoy)}, {_describe_actor(run, run.hog)}"
-
-
-def _describe_actor(run: ObservedRun, actor: Actor) -> str:
-    if actor.pid in run.victims():
-        fate = "was killed by the kernel"
-    elif actor.outlived:
-        fate = "survived"
-    else:
-        fate = _ending(actor)
-    return f"{actor.role} {actor.pid} (score {actor.score}) {fate}"
-
-
-def _describe_log(runs: List[ObservedRun]) -> str:
-    lines = [line for run in runs for line in run.lines[:1]]
-    return f"kernel log: {'; '.join(lines) or 'no line names the hog or the decoy'}"
-
-
-def _describe_surroundings(surroundings: Surroundings, left_behind: List[str]) -> str:
-    counted = "unknown" if surroundings.counted_kills is None else surroundings.counted_kills
-    remains = f"left behind: {', '.join(left_behind)}" if left_behind else "nothing was left behind"
-    return (
-        f"bystanders: {surroundings.checked} checked, {len(surroundings.lost)} lost;"
-        f" kills counted by the kernel: {counted}; {remains}"
-    )

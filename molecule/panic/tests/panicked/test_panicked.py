@@ -6,6 +6,7 @@
 import json
 import os
 
+import jsonschema
 import pytest
 
 testinfra_hosts = ["ansible://all"]
@@ -20,10 +21,16 @@ def evidence():
 def test_boot_id_changed(host, evidence):
     assert evidence["verdict"] == "proven"
     assert (
-        host.file("/proc/sys/kernel/random/boot_id").content_string.strip()
-        == evidence["boot_id"]["after"]
-        != evidence["boot_id"]["before"]
+        host.file("/proc/sys/kernel/random/boot_id").content_string.strip().replace("-", "")
+        == evidence["boot_id_after"]
+        != evidence["boot_id"]
     )
+
+
+def test_the_evidence_matches_its_schema(evidence):
+    folder = os.path.join(os.environ["MOLECULE_PROJECT_DIRECTORY"], "docs", "schemas")
+    with open(os.path.join(folder, "evidence.schema.json")) as stream:
+        jsonschema.Draft202012Validator(json.load(stream)).validate(evidence)
 
 
 def test_back_in_time_and_as_declared(evidence):

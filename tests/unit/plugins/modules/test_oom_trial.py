@@ -41,7 +41,8 @@ def test_document_what_an_overcommit_trial_returns(undocumented, proc, tmp_path)
     proc.write("vmstat", "oom_kill 3\n")
     proc.write("meminfo", "MemAvailable: 9000 kB\nSwapFree: 0 kB\nCommitLimit: 8000 kB\nCommitted_AS: 4000 kB\n")
     script = tmp_path / "hog"
-    script.write_text("#!/bin/sh\nexit 12\n")
+    lines = """echo '{"phase": "start", "pid": 7, "score": 1000}'; echo '{"phase": "allocated", "kb": 1024}'"""
+    script.write_text(f"#!/bin/sh\n[ $2 = oomguard-check ] && {{ {lines}; exit 0; }}\nexit 12\n")
     script.chmod(0o755)
     request = TrialRequest(str(script), "overcommit", True, 0, 0, 0, 10, "auto", None)
     answer = prepare_overcommit_trial(request, proc.procfs).run()
@@ -49,10 +50,11 @@ def test_document_what_an_overcommit_trial_returns(undocumented, proc, tmp_path)
     assert undocumented("oom_trial", answer) == []
 
 
-def test_fail_with_one_sentence(run_module):
-    answer = run_module("oom_trial", hog="/nonexistent")
-    assert answer["failed"]
-    assert answer["msg"] == "hog /nonexistent is not a file: set it to the path of oom_hog, built for this host"
+def test_check_and_run_fail_with_one_sentence(run_module):
+    sentence = "hog /nonexistent is not a file: set it to the path of oom_hog, built for this host"
+    for check_mode, message in ((False, sentence), (True, f"would fail: {sentence}")):
+        answer = run_module("oom_trial", check_mode=check_mode, hog="/nonexistent")
+        assert (answer["failed"], answer["msg"]) == (True, message)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +64,8 @@ def test_fail_with_one_sentence(run_module):
         (dict(timeout=10**400), "timeout 100000000000000000000... (more than 20 digits) is out of range"),
         (dict(memory_limit=10**400), "is not a size: write it in bytes or with a unit, such as 64M"),
         (dict(memory_limit=-5), "memory_limit -5 is not a size"),
-        (dict(memory_limit="1G", pinned_score=-(10**400)), "must lie between -1000 and 1000"),
-        (dict(cgroup_parent="/sys\0"), "holds a character that no path can hold"),
+        (dict(memory_limit="1G", pinned_score=-(10**400)), "is out of range: set it to -1000 to 1000"),
+        (dict(cgroup_parent="/sys\0"), "holds a character that no name on Linux can have: remove it"),
         (dict(cgroup_parent="/tmp/\x1b[31m"), "cgroup_parent /tmp/\\x1b[31m is not a folder of the memory cgroup"),
         (dict(manager="cgroupfs", cgroup_parent="/tmp"), "cgroup_parent /tmp is not a folder of the memory cgroup"),
     ],
@@ -84,8 +86,9 @@ def test_every_refusal_is_one_sentence(run_module, options, words):
     "failing, check_mode, phase",
     [
         ("prepare", False, "the checks before the trial failed, and nothing was started: "),
-        ("preview", True, "the checks before the trial failed, and nothing was started: "),
-        ("run", False, "the trial failed and was cleaned up: "),
+        ("prepare", True, "would fail: the checks before the trial failed, and nothing was started: "),
+        ("preview", True, "would fail: the trial failed: "),
+        ("run", False, "the trial failed: "),
     ],
 )
 def test_too_little_memory_is_one_sentence(run_module, monkeypatch, error, words, failing, check_mode, phase):

@@ -80,23 +80,34 @@ def test_sort_other_kills(event, trial, reason):
         assert reason in doubtful[0][1]
 
 
+OWN_PATH = f"/user.slice/{NAME}"
+# The events, the trial's path as this host shows it, the scope, and which events are the trial's.
 OWN = {
-    "by path": (kill(10, path=f"/{NAME}"), "cgroup", True),
-    "by path, in a namespace": (kill(10, path=f"/docker/x/{NAME}"), "cgroup", True),
-    "by pid": (kill(10), "cgroup", True),
-    "a stranger in our cgroup": (kill(1, path=f"/{NAME}"), "cgroup", True),
-    "another path": (kill(10, path="/a"), "cgroup", False),
-    "a stranger": (kill(1), "cgroup", False),
-    "the whole host": (kill(10, constraint="none"), "cgroup", False),
-    "a member, on the host": (kill(10, constraint="none"), "host", True),
-    "a stranger, on the host": (kill(1, constraint="none"), "host", False),
-    "a limit, on the host": (kill(10, path="/a"), "host", False),
+    "our path": ([kill(10, path=OWN_PATH)], OWN_PATH, "cgroup", [0]),
+    "by pid, the report has no path": ([kill(10)], OWN_PATH, "cgroup", [0]),
+    "a stranger in our cgroup": ([kill(1, path=OWN_PATH)], OWN_PATH, "cgroup", [0]),
+    "our name elsewhere": ([kill(1, path=f"/user.slice/x/{NAME}")], OWN_PATH, "cgroup", []),
+    "our name as a part": ([kill(1, path=f"/{NAME}/user.slice")], OWN_PATH, "cgroup", []),
+    "a cgroup below ours": ([kill(1, path=f"{OWN_PATH}/x")], OWN_PATH, "cgroup", []),
+    "another path": ([kill(10, path="/a")], OWN_PATH, "cgroup", []),
+    "a stranger": ([kill(1)], OWN_PATH, "cgroup", []),
+    "the whole host": ([kill(10, constraint="none")], OWN_PATH, "cgroup", []),
+    "a namespace, learned from a member": (
+        [kill(1, path=f"/docker/x/{NAME}"), kill(10, path=f"/docker/x/{NAME}"), kill(2, path=f"/user.slice/{NAME}")],
+        None,
+        "cgroup",
+        [0, 1],
+    ),
+    "a namespace, no member was killed": ([kill(1, path=f"/docker/x/{NAME}")], None, "cgroup", []),
+    "a member, on the host": ([kill(10, constraint="none")], "/", "host", [0]),
+    "a stranger, on the host": ([kill(1, constraint="none")], "/", "host", []),
+    "a limit, on the host": ([kill(10, path="/a")], "/", "host", []),
 }
 
 
-@pytest.mark.parametrize("event, scope, is_own", OWN.values(), ids=list(OWN))
-def test_select_own_kills(event, scope, is_own):
-    assert select_own_kills([event], NAME, {10, 11}, scope) == ([event] if is_own else [])
+@pytest.mark.parametrize("events, path, scope, own", OWN.values(), ids=list(OWN))
+def test_select_own_kills(events, path, scope, own):
+    assert select_own_kills(events, NAME, path, {10, 11}, scope) == [events[number] for number in own]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design i
     Candidate,
     Scores,
     design_trial,
+    find_least_limit_kb,
     refuse_rivals,
 )
 
@@ -40,13 +41,26 @@ def test_raise_the_decoy_without_the_capability():
 @pytest.mark.parametrize(
     "pinned, hog, limit_kb, own, error, words",
     [
-        (-1001, 0, LIMIT_KB, 0, InputError, "must lie between"),
-        (0, 1001, LIMIT_KB, 0, InputError, "must lie between"),
         (0, 0, LIMIT_KB, 0, InputError, "at least 50 below"),
-        (-900, 0, 8 * 1024 - 1, 0, InputError, "too small"),
+        (
+            -900,
+            0,
+            8 * 1024 - 1,
+            0,
+            InputError,
+            "memory_limit 8191 KiB is too small for scores that differ by 900: set at least 8M",
+        ),
+        (-50, 0, 40 * 1024 - 1, 0, InputError, "too small for scores that differ by 50: set at least 40M"),
         (-1000, 0, LIMIT_KB, 0, UnsupportedError, "immunity"),
-        (-900, 500, LIMIT_KB, 0, UnsupportedError, "would pass 1000"),
-        (-900, 0, LIMIT_KB, 200, UnsupportedError, "own score 200"),
+        (
+            -900,
+            500,
+            LIMIT_KB,
+            0,
+            UnsupportedError,
+            r"because 0 \+ 1400 would pass 1000: set pinned_score and hog_score at most 1000 apart",
+        ),
+        (-900, 0, LIMIT_KB, 200, UnsupportedError, r"because 200 \+ 900 would pass 1000: .* at most 800 apart"),
     ],
 )
 def test_refuse_what_no_trial_can_show(pinned, hog, limit_kb, own, error, words):
@@ -54,18 +68,30 @@ def test_refuse_what_no_trial_can_show(pinned, hog, limit_kb, own, error, words)
         design_trial(pinned, hog, limit_kb, own, can_lower=False)
 
 
-@given(st.integers(-1000, 950), st.integers(50, 2000), st.integers(8 * 1024, 1 << 30))
-def test_sizes_let_the_pin_decide(pinned, difference, limit_kb):
-    """The decoy's badness (pages + score * limit / 1000) is higher only without the pin."""
+@given(st.integers(-1000, 950), st.integers(50, 2000), st.integers(0, 1 << 30))
+def test_sizes_let_the_pin_decide(pinned, difference, more_kb):
+    """The decoy's badness (pages + score * limit / 1000) is higher only without the pin.
+
+    Up to 1.1 MiB of the limit were seen to be the kernel's, and are lost to the hog.
+    """
     hog_score = min(1000, pinned + difference)
     if hog_score - pinned < 50:
         return
+    limit_kb = find_least_limit_kb(hog_score - pinned) + more_kb
     design = design_trial(pinned, hog_score, limit_kb, own_score=0, can_lower=True)
-    hog_at_the_limit = limit_kb - design.decoy_kb
     forgiven = (hog_score - pinned) * limit_kb / 1000
-    assert design.decoy_kb > hog_at_the_limit
-    assert design.decoy_kb - forgiven < hog_at_the_limit
-    assert hog_at_the_limit < design.hog_kb < limit_kb
+    for lost_kb in (0, 1100):
+        hog_at_the_limit = limit_kb - design.decoy_kb - lost_kb
+        assert design.decoy_kb - hog_at_the_limit >= 500
+        assert hog_at_the_limit - (design.decoy_kb - forgiven) >= 400
+    assert limit_kb - design.decoy_kb < design.hog_kb < limit_kb
+
+
+def test_the_host_needs_memory_for_two():
+    with pytest.raises(
+        InputError, match=r"^free memory and swap of the host 4096 KiB is too small .*: free at least 8 MiB"
+    ):
+        design_trial(-900, 0, 4096, own_score=0, can_lower=True, scope="host")
 
 
 TOTAL_KB = 1000 * 1024

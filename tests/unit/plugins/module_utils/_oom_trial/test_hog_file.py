@@ -16,6 +16,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.hog_file import (
     check_hog,
     explain_start_failure,
+    read_linkage,
 )
 
 
@@ -120,7 +121,18 @@ def test_name_a_folder_that_this_user_cannot_enter(tmp_path):
         f"check_hog('{folder}/hog')"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.PIPE, universal_newlines=True)
-    assert "hog cannot be reached: a folder above it denies access to this user" in done.stderr
+    assert (
+        "hog cannot be reached, because a folder above it denies access to uid 65534: add become: true" in done.stderr
+    )
+
+
+def test_read_how_a_program_was_linked(tmp_path):
+    source = tmp_path / "empty.c"
+    source.write_text("int main(void) { return 0; }\n")
+    for option, linkage in (("-static", "static"), ("-O1", "dynamic")):
+        subprocess.check_call(["cc", option, "-o", str(tmp_path / "empty"), str(source)])
+        assert read_linkage(str(tmp_path / "empty")) == linkage
+    assert read_linkage(str(source)) is read_linkage(str(tmp_path / "gone")) is None
 
 
 def test_explain_a_program_that_is_gone(tmp_path):

@@ -22,15 +22,18 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import kill_watch
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import prepare_kill_trial
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import KillTrial, prepare_kill_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import (
     CgroupLauncher,
     choose_launcher,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.leftovers import own_cgroup_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.rehearsal import REHEARSAL_NAME
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import ACTOR_NAMES, TrialRequest
 
 SOURCE = os.path.join(os.path.dirname(__file__), "../../../../../roles/oom_verify/files/oom_hog.c")
@@ -72,7 +75,7 @@ def actors():
     """Return the running programs of any trial; zombies have no command line and are left out."""
     found = []
     for process in Procfs().processes():
-        if process.name in (*ACTOR_NAMES.values(), "oomguard-third"):
+        if process.name in (*ACTOR_NAMES.values(), REHEARSAL_NAME, "oomguard-third"):
             try:
                 with Procfs().open(process.pid) as directory:
                     if directory.command_line():
@@ -128,11 +131,63 @@ def test_prove_a_pin_from_short_reports(hog):
     assert [run(hog, memory_limit_kb=16 * 1024)["verdict"] for _time in range(10)] == ["proven"] * 10
 
 
-def test_preview_starts_nothing(hog):
-    kills = Procfs().oom_kills()
+@pytest.fixture
+def no_kills(monkeypatch):
+    """Fail the test if a trial comes to its first run. The kernel's counter counts others, too."""
+
+    def fail(_self, name, *_facts):
+        pytest.fail(f"the {name} was run")
+
+    monkeypatch.setattr(KillTrial, "_run_once", fail)
+
+
+def test_preview_kills_nothing(hog, no_kills, monkeypatch):
     facts = prepare_kill_trial(request(hog)).preview()
-    assert (facts["verdict"], facts["runs"], Procfs().oom_kills()) == (None, [], kills)
+    assert (facts["verdict"], facts["runs"]) == (None, [])
+    monkeypatch.undo()
+    assert facts["msg"].startswith("checked: the trial can run in a private memory cgroup (version ")
     assert set(facts) == set(run(hog))
+
+
+def test_preview_leaves_what_a_killed_trial_left(hog):
+    """Check mode changes nothing of what was there before."""
+    hierarchy = memory_hierarchy(Procfs())
+    old = MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardtrial_99999999_1"))
+    old.create()
+    prepare_kill_trial(request(hog)).preview()
+    assert old.exists()
+    assert run(hog)["verdict"] == "proven"
+    assert not old.exists()
+
+
+# What a check finds by starting the program once, and a run before its first kill.
+WRONG_HOGS = {
+    "another program that succeeds": ("exit 0", "is another program than oom_hog: build it"),
+    "another program that fails": ("exit 77", "ended with exit 77: build it"),
+    "another release": ("exit 2", r"rejected its options \(exit 2\): build it"),
+    "no library": ("exit 127", r"found no library that it needs \(exit 127\): build it on this host"),
+    "systemd cannot start it": ("exit 203", "cannot be started: its file shows no reason; build it for this host"),
+    "no limit in force": ('set -- "$@" --max-domain 512K', r"refused to start in this memory domain \(exit 3\): check"),
+    "no memory": ("exit 12", r"was refused 1024 KiB \(ENOMEM, exit 12\): free memory"),
+    "it hangs": ("exec sleep 60", "did not end by itself after it took 1024 KiB: set hog to oom_hog"),
+    "it crashes": ("kill -SEGV $$", "ended by signal 11: find out what sent it"),
+    "its score is not set": (
+        "exec $hog --name x --size 1M",
+        r"got score -?[0-9]+, not -?[0-9]+: find out what else sets scores",
+    ),
+}
+
+
+@pytest.mark.parametrize("script, words", WRONG_HOGS.values(), ids=list(WRONG_HOGS))
+def test_check_and_run_refuse_a_wrong_program_alike(false_hog, no_kills, script, words):
+    # The decoy's score is above that of this process, so it can be set without the capability.
+    options = dict(timeout=1, pinned_score=500, hog_score=1000)
+    sentences = []
+    for action in ("preview", "run"):
+        with pytest.raises(InputError, match=words) as raised:
+            getattr(prepare_kill_trial(request(false_hog(script), **options)), action)()
+        sentences.append(str(raised.value))
+    assert sentences[0] == sentences[1]
 
 
 # --- one false program at a time ----------------------------------------------------------------
@@ -160,9 +215,9 @@ FALSE_HOGS = {
         "another process may have sent the signal",
     ),
     "it cannot be started, as systemd reports it": (
-        "exit 203",
+        "[ $role = oomguard-hog ] && exit 203",
         "inconclusive",
-        "false_hog: its file shows no reason; build it for this host",
+        "false_hog cannot be started: its file shows no reason; build it for this host",
     ),
     "the hog takes no memory": (
         "[ $role = oomguard-hog ] && exec sleep 60",
@@ -170,7 +225,7 @@ FALSE_HOGS = {
         "the hog neither ended nor got all its memory within 2 s",
     ),
     "the domain is too large for the program": (
-        'set -- "$@" --max-domain 1M',
+        '[ $role = oomguard-hog ] && set -- "$@" --max-domain 1M',
         "inconclusive",
         "refused to start in this memory domain",
     ),
@@ -195,14 +250,15 @@ def test_a_false_program_proves_nothing(false_hog, script, verdict, reason):
     assert any(reason in sentence for sentence in facts["reasons"]), facts["reasons"]
 
 
-def test_prove_nothing_without_the_kernel_log(hog):
+@pytest.mark.parametrize("action", ["preview", "run"])
+def test_kill_nothing_without_the_kernel_log(hog, no_kills, action):
     def denied():
-        raise AccessError("/dev/kmsg cannot be read")
+        raise AccessError("/dev/kmsg cannot be read: use become")
 
-    facts = prepare_kill_trial(request(hog), open_log=denied).run()
-    assert facts["verdict"] == "inconclusive"
-    assert "/dev/kmsg cannot be read" in facts["reasons"]
-    assert any("does not name its pid" in reason for reason in facts["reasons"])
+    with pytest.raises(
+        AccessError, match=r"^without the kernel log no kill can be proven: /dev/kmsg cannot be read: use"
+    ):
+        getattr(prepare_kill_trial(request(hog), open_log=denied), action)()
 
 
 # --- kills of others during the trial --------------------------------------------------------
@@ -228,7 +284,7 @@ def kill_during_trial(hog, false_hog, tmp_path, cgroup, **changes):
     with open(os.path.join(cgroup.directory, "cgroup.procs"), "w") as procs:
         procs.write(str(bystander.pid))
     try:
-        facts = run(false_hog(f"touch {tmp_path}/now; sleep 0.5"), **changes)
+        facts = run(false_hog(f"[ $role = {ACTOR_NAMES['decoy']} ] && touch {tmp_path}/now && sleep 0.5"), **changes)
     finally:
         bystander.kill()
     assert bystander.wait() == -signal.SIGKILL
@@ -248,7 +304,7 @@ def test_a_kill_in_another_cgroup_is_unrelated(hog, false_hog, tmp_path):
     assert facts["bystanders"]["lost"] == []
     assert {"memcg": other.path, "pid": pid, "name": "oom_hog"} in facts["unrelated"]
     assert facts["unrelated_count"] == len(facts["unrelated"])
-    assert facts["report"][5].startswith(f"unrelated: {facts['unrelated_count']} killed in other cgroups: ")
+    assert facts["report"][-1].startswith(f"unrelated: {facts['unrelated_count']} killed in other cgroups: ")
 
 
 def test_a_kill_above_the_trial_is_not_unrelated(hog, false_hog, tmp_path):
@@ -257,7 +313,7 @@ def test_a_kill_above_the_trial_is_not_unrelated(hog, false_hog, tmp_path):
     with limited_cgroup(f"oomguardabove_{os.getpid()}", 96 * 1024) as above:
         pid, facts = kill_during_trial(hog, false_hog, tmp_path, above, cgroup_parent=above.directory)
     assert facts["verdict"] == "inconclusive"
-    assert facts["unrelated"] == []
+    assert pid not in [one["pid"] for one in facts["unrelated"]]
     assert [one["pid"] for one in facts["bystanders"]["lost"]] == [pid]
     assert any(
         f"also killed process {pid} (oom_hog) elsewhere on the host (its cgroup {above.path} contains the trial)"
@@ -266,15 +322,15 @@ def test_a_kill_above_the_trial_is_not_unrelated(hog, false_hog, tmp_path):
     ), facts["reasons"]
 
 
-def test_a_kill_in_a_cgroup_with_our_name_is_not_unrelated(hog, false_hog, tmp_path):
+def test_a_kill_in_a_cgroup_with_our_name_elsewhere_is_unrelated(hog, false_hog, tmp_path):
+    """Anybody with a delegated cgroup may make one of that name, and must have no veto."""
     quiet_log()
-    with limited_cgroup(f"oomguardother_{os.getpid()}", 64 * 1024) as outer:
-        with Procfs().open(os.getpid()) as directory:
-            own = f"oomguardtrial_{os.getpid()}_{directory.process().start_time}"
-        with limited_cgroup(os.path.join(outer.directory, own)) as inner:
-            pid, facts = kill_during_trial(hog, false_hog, tmp_path, inner)
-    assert (facts["verdict"], facts["unrelated"]) == ("inconclusive", [])
-    assert any(f"pid {pid}" in reason for reason in facts["reasons"]), facts["reasons"]
+    outer = f"oomguardother_{os.getpid()}"
+    inner = os.path.join(outer, own_cgroup_name(Procfs()))
+    with limited_cgroup(outer, 64 * 1024), limited_cgroup(inner) as other:
+        pid, facts = kill_during_trial(hog, false_hog, tmp_path, other)
+    assert facts["verdict"] == "proven", facts["reasons"]
+    assert {"memcg": other.path, "pid": pid, "name": "oom_hog"} in facts["unrelated"]
 
 
 class Storm:
@@ -315,7 +371,7 @@ class Storm:
 
 
 def has_no_report(answer):
-    return any(one["memcg"] is None for one in answer["unrelated"])
+    return any(one["memcg"] is None and one["name"] == "storm" for one in answer["unrelated"])
 
 
 def test_prove_in_a_storm_of_other_kills(hog):
@@ -332,8 +388,8 @@ def test_prove_in_a_storm_of_other_kills(hog):
     assert [answer["verdict"] for answer in answers] == ["proven"] * len(answers), [
         answer["reasons"] for answer in answers if answer["verdict"] != "proven"
     ]
-    unrelated = [one for answer in answers for one in answer["unrelated"]]
-    assert {one["name"] for one in unrelated} == {"storm"}
+    # Other tests on this machine may run out of memory in cgroups of their own.
+    unrelated = [one for answer in answers for one in answer["unrelated"] if one["name"] == "storm"]
     assert storm.kills >= len(unrelated) > 0
     assert any(one["memcg"] is None for one in unrelated)
 
@@ -343,7 +399,10 @@ def test_stay_in_doubt_without_counters(hog, monkeypatch):
     monkeypatch.setattr(CgroupLauncher, "oom_kills", lambda _self: None)
     with Storm(hog):
         time.sleep(2)
-        facts = run(hog, memory_limit_kb=16 * 1024)
+        for _trial in range(10):  # on a busy machine no kill of the storm may fall into a trial
+            facts = run(hog, memory_limit_kb=16 * 1024)
+            if facts["verdict"] != "proven":
+                break
     assert facts["verdict"] == "inconclusive"
     assert any("no counter rules out the trial's" in reason for reason in facts["reasons"]), facts["reasons"]
 
@@ -369,7 +428,8 @@ def test_lost_records_of_a_kill_are_not_harmless(hog, monkeypatch):
     monkeypatch.setattr(kill_watch, "LOG_SECONDS", 0.2)
     facts = prepare_kill_trial(request(hog), open_log=LossyKmsg).run()
     assert facts["verdict"] == "inconclusive"
-    assert "1 records of the kernel log were overwritten before they were read" in facts["reasons"]
+    reason = "1 records of the kernel log were overwritten before they were read: run it again when the log is quiet"
+    assert reason in facts["reasons"]
 
 
 def test_prove_in_a_cgroup_namespace(hog):
@@ -381,7 +441,7 @@ def test_prove_in_a_cgroup_namespace(hog):
 # --- what is refused, without a kill -------------------------------------------------
 
 
-def test_refuse_bad_options(hog, tmp_path):
+def test_refuse_bad_options(hog, no_kills, tmp_path):
     plain = tmp_path / "plain"
     plain.write_text("not a program")
     junk = tmp_path / "junk"
@@ -393,8 +453,8 @@ def test_refuse_bad_options(hog, tmp_path):
         (dict(hog=str(tmp_path)), InputError, "is not a file"),
         (dict(hog=str(plain)), InputError, "is not executable"),
         (dict(hog=str(junk)), InputError, "junk cannot be started: Exec format error"),
-        (dict(memory_limit_kb=8 * 1024 - 1), InputError, "memory_limit 8191 KiB is too small"),
-        (dict(memory_limit_kb=free_kb + 1), InputError, "is more than half of the free memory"),
+        (dict(memory_limit_kb=8 * 1024 - 1), InputError, "memory_limit 8191 KiB is too small .*: set at least 8M"),
+        (dict(memory_limit_kb=free_kb + 1), InputError, "is more than half of the free memory .*: set at most [0-9]+M"),
         (dict(pinned_score=0), InputError, "at least 50 below"),
         (
             dict(cgroup_parent="/nonexistent"),
@@ -402,20 +462,22 @@ def test_refuse_bad_options(hog, tmp_path):
             "cgroup_parent /nonexistent is not a folder of the memory cgroup",
         ),
         (dict(cgroup_parent=str(tmp_path)), InputError, "is not a folder of the memory cgroup hierarchy at "),
-        (dict(cgroup_parent="/sys\0/fs"), InputError, r"cgroup_parent '/sys\\x00/fs' holds a character"),
-        (dict(hog=hog + "\0"), InputError, "holds a character that no path can hold"),
-        (dict(hog=hog + "\ud800"), InputError, "holds a character that no path can hold"),
+        (dict(cgroup_parent="/sys\0/fs"), InputError, r"cgroup_parent='/sys\\x00/fs' holds a character"),
+        (dict(hog=hog + "\0"), InputError, "holds a character that no name on Linux can have: remove it"),
+        (dict(hog=hog + "\ud800"), InputError, "holds a character that no name on Linux can have: remove it"),
         (dict(timeout=0), InputError, "timeout 0 is out of range: set it to 1 to 3595 seconds"),
         (dict(timeout=-5), InputError, "timeout -5 is out of range"),
         (dict(timeout=10**400), InputError, "timeout 100000000000000000000... "),
-        (dict(hog_score=10**400), InputError, "hog_score 100000000000000000000... .* must lie between -1000 and 1000"),
-        (dict(pinned_score=-1001), InputError, "pinned_score -1001 must lie between"),
+        (
+            dict(hog_score=10**400),
+            InputError,
+            "hog_score 100000000000000000000... .* is out of range: set it to -1000 to 1000",
+        ),
+        (dict(pinned_score=-1001), InputError, "pinned_score -1001 is out of range"),
         (dict(manager="systemd", cgroup_parent="/x"), InputError, "cannot be combined with manager=systemd"),
     ):
-        kills = Procfs().oom_kills()
         with pytest.raises(error, match=words):
             run(**dict(dict(hog=hog), **changes))
-        assert Procfs().oom_kills() == kills
 
 
 SYSCTLS = {
@@ -465,7 +527,7 @@ def test_refuse_host_scope_below_a_limit(hog):
         limited.set_limit(64 * 1024)
         with pytest.raises(
             UnsupportedError,
-            match=r"a cgroup above the trial has only .* KiB left: it would run out before the host does",
+            match=r"a cgroup above the trial has only .* KiB left, so it would run out .*: use scope=cgroup",
         ):
             prepare_kill_trial(request(hog, scope="host", allow_host_oom=True, cgroup_parent=limited.directory))
     finally:
@@ -477,6 +539,17 @@ def test_refuse_systemd_on_a_host_without_it(hog, monkeypatch):
     with pytest.raises(UnsupportedError, match="systemd does not manage this host"):
         prepare_kill_trial(request(hog, manager="systemd"))
     assert prepare_kill_trial(request(hog, manager="auto")).preview()["manager"] == "cgroupfs"
+
+
+def test_refuse_a_container_with_pids_of_its_own(hog):
+    """There the log names victims by pids that the trial does not know."""
+    container = ["unshare", "--pid", "--fork", "--mount-proc"]
+    _out, error = in_a_process(hog, container).communicate()
+    assert (
+        "this container has a pid namespace of its own, and the kernel log names victims by the pids of the host:"
+        in error
+    )
+    assert "start the container with --pid=host" in error
 
 
 def in_a_process(hog, prefix=(), user=0, **changes):
@@ -505,10 +578,7 @@ def test_name_a_read_only_cgroup_mount(hog):
 
 def test_name_what_an_ordinary_user_lacks():
     _out, error = in_a_process("/bin/true", user=65534).communicate()
-    assert (
-        "cannot create a memory cgroup" in error
-        and "Permission denied; run as root, or set cgroup_parent to a delegated cgroup" in error
-    )
+    assert "without the kernel log no kill can be proven: /dev/kmsg cannot be read (Operation not permitted): " in error
 
 
 # --- every way out --------------------------------------------------------------------------
@@ -528,8 +598,38 @@ def test_clean_up_after_a_signal(false_hog, number):
     wait_for_decoy(trial)
     trial.send_signal(number)
     _out, error = trial.communicate(timeout=20)
-    assert f"the run was ended by {number.name}: the trial's processes and its cgroup were removed" in error
+    assert (
+        f"the run was ended by {number.name}: the trial's processes and its cgroup were removed; run it again" in error
+    )
     assert leftovers() == []
+
+
+@pytest.mark.parametrize(
+    "failure, words",
+    [
+        (Interrupted("the run was ended by SIGTERM"), "the run was ended by SIGTERM; left behind: "),
+        (InputError("hog x is not a file"), "hog x is not a file; left behind: "),
+        (OSError("no space"), "no space; left behind: "),
+    ],
+    ids=["signal", "error", "system call"],
+)
+def test_claim_no_removal_that_failed(hog, monkeypatch, failure, words):
+    """A cgroup in which a process hangs in the kernel stays."""
+
+    def fail(_self):
+        raise failure
+
+    trial = prepare_kill_trial(request(hog))
+    monkeypatch.setattr(KillTrial, "_look_around", fail)
+    monkeypatch.setattr(MemoryCgroup, "remove", lambda _self: False)
+    with pytest.raises(type(failure)) as raised:
+        trial.run()
+    [folder] = [name for name in leftovers() if name.startswith("oomguardtrial")]
+    monkeypatch.undo()
+    assert words in str(raised.value)
+    assert f"/{folder}; end the processes in it, and remove it with rmdir" in str(raised.value)
+    assert "removed;" not in str(raised.value)
+    os.rmdir(os.path.join(memory_hierarchy(Procfs()).mount, folder))
 
 
 def test_remove_what_a_killed_trial_left(hog, false_hog):

@@ -2,19 +2,17 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Programs in a private memory cgroup: their lines, their ends, and what a killed trial leaves."""
+"""Programs in a private memory cgroup: their lines, their ends, and their clean-up."""
 
 import os
 import signal
 import stat
-import subprocess
 import time
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy, memory_hierarchy
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted, ending_signals
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import launcher as launcher_file
@@ -23,6 +21,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher
     SystemdLauncher,
     choose_launcher,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.leftovers import own_cgroup_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.started_program import wait_until
 
@@ -161,94 +160,16 @@ def test_name_every_parent_that_failed(tmp_path):
     assert str(raised.value) == (
         f"cannot create a memory cgroup: {parents[0]}: No such file or directory;"
         f" {parents[1]}: No such file or directory;"
-        " run as root, or set cgroup_parent to a delegated cgroup"
+        " run on the host itself, or set cgroup_parent to a delegated cgroup"
     )
 
 
-# --- what a killed trial leaves -------------------------------------------------------------
-
-
-def test_a_cgroup_is_named_after_its_trial():
-    owner = Process(4711, "python", 99, 1, False, 0)
-    assert launcher_file._private_name(owner) == "oomguardtrial_4711_99"
-
-
-def test_find_only_what_no_trial_owns(proc, tmp_path):
-    proc.process(7, start_time=100)
-    proc.process(8, start_time=100)
-    names = ("oomguardtrial_7_100", "oomguardtrial_8_99", "oomguardtrial_9_1.slice", "oomguardtrial_x_1", "other")
-    for name in names:
-        (tmp_path / "cgroups" / name).mkdir(parents=True)
-    (tmp_path / "cgroups" / "oomguardtrial_9_2").symlink_to(tmp_path)
-    (tmp_path / "cgroups" / "oomguardtrial_9_3").write_text("no folder")
-    found = launcher_file._leftovers(proc.procfs, str(tmp_path / "cgroups"), 2)
-    assert sorted(found) == ["oomguardtrial_8_99", "oomguardtrial_9_1.slice"]
-    assert launcher_file._leftovers(proc.procfs, str(tmp_path / "missing"), 2) == []
-
-
-@pytest.mark.parametrize(
-    "version, owner, owner_of_parent, is_swept",
-    [
-        (1, 0, 0, True),
-        (2, 0, 0, True),
-        (1, 65534, 0, False),
-        (2, 65534, 0, False),
-        (1, 65534, 65534, False),
-        (2, 65534, 65534, False),
-        (1, 0, 65534, False),  # the owner of the parent may have renamed it
-        (2, 0, 65534, True),
-    ],
-)
-def test_leave_what_another_user_named_like_a_trial(proc, tmp_path, version, owner, owner_of_parent, is_swept):
-    folder = tmp_path / "cgroups" / "oomguardtrial_9_1"
-    folder.mkdir(parents=True)
-    os.chown(str(folder), owner, owner)
-    os.chown(str(folder.parent), owner_of_parent, owner_of_parent)
-    found = launcher_file._leftovers(proc.procfs, str(folder.parent), version)
-    assert found == ([folder.name] if is_swept else [])
-
-
-def test_leave_a_trial_that_is_hidden_from_us(proc, monkeypatch):
-    """With the mount option hidepid, another user's process cannot be read."""
-
-    def denied(_self, _pid):
-        raise PermissionError
-
-    monkeypatch.setattr(Procfs, "open", denied)
-    assert not launcher_file._is_abandoned(proc.procfs, "oomguardtrial_9_1")
-
-
-@pytest.mark.parametrize(
-    "name", ["oomguardtrial_9_1\n", "oomguardtrial_\u0669_1", "xoomguardtrial_9_1", "oomguardtrial_" + "9" * 99 + "_1"]
-)
-def test_leave_what_is_named_a_little_like_a_trial(proc, name):
-    assert not launcher_file._is_abandoned(proc.procfs, name)
-
-
-def test_do_not_kill_in_a_cgroup_of_another_user():
-    """A user owns a cgroup, gives one below it the name of a trial, and runs a program in it."""
-    hierarchy = memory_hierarchy(Procfs())
-    delegated = MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, f"oomguarduser_{os.getpid()}"))
-    delegated.create()
-    imitation = MemoryCgroup(hierarchy, os.path.join(delegated.directory, "oomguardtrial_9_1"))
-    imitation.create()
-    beside = MemoryCgroup(hierarchy, os.path.join(hierarchy.mount, "oomguardtrial_9_2"))
-    beside.create()
-    for one in (delegated, imitation, beside):
-        os.chown(one.directory, 65534, 65534)
-    children = [subprocess.Popen(["sleep", "60"]) for _cgroup in range(2)]
-    try:
-        for one, child in zip((imitation, beside), children):
-            with open(os.path.join(one.directory, "cgroup.procs"), "w") as procs:
-                procs.write(str(child.pid))
-        assert choose_launcher(Procfs(), "cgroupfs", delegated.directory).sweep() == []
-        assert "oomguardtrial_9_2" not in choose_launcher(Procfs(), "cgroupfs", None).sweep()
-        assert [child.poll() for child in children] == [None, None]
-    finally:
-        for child in children:
-            child.kill()
-            child.wait()
-        assert beside.remove() and delegated.remove()
+def test_advise_an_ordinary_user(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(
+        AccessError, match=r"; ran as uid 1000: add become: true, or set cgroup_parent to a cgroup delegated"
+    ):
+        CgroupLauncher(Procfs(), memory_hierarchy(Procfs()), [str(tmp_path / "a")]).open(None)
 
 
 # --- systemd, played by shell scripts ---------------------------------------------------------
@@ -372,10 +293,11 @@ def test_a_slice_without_a_cgroup_is_an_error(slices, monkeypatch):
         slices.launcher.open(None)
 
 
-@pytest.mark.parametrize("version", ["252.39", "x", ""])
-def test_an_odd_version_of_systemd_is_no_error(slices, monkeypatch, version):
-    monkeypatch.setenv("version", version)
-    assert launcher_file._systemd_version() == (252 if version == "252.39" else 0)
+def test_name_a_bus_that_fails(slices):
+    (slices.mount.parent / "busctl").write_text("#!/bin/sh\necho Failed to connect to bus >&2; exit 1\n")
+    words = r"the slice oomguardtrial_1_2.slice \(busctl call failed: Failed to connect to bus\): set manager=cgroupfs"
+    with pytest.raises(UnsupportedError, match=words):
+        slices.launcher.open(None)
 
 
 @pytest.mark.parametrize("code, status", [("2", "junk"), ("2", ""), ("", "9" * 400)])
@@ -434,4 +356,4 @@ def test_a_signal_while_the_cgroup_is_made_leaves_no_folder(monkeypatch):
     with ending_signals() as signals, pytest.raises(Interrupted), signals.interrupt():
         interrupted.open(None)
     assert interrupted.close() == []
-    assert not os.path.exists(os.path.join(parent, launcher_file._own_name(Procfs())))
+    assert not os.path.exists(os.path.join(parent, own_cgroup_name(Procfs())))

@@ -17,6 +17,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_c
     count_limit_hits,
     headroom_kb,
     is_path_absolute,
+    sees_every_process,
 )
 
 
@@ -67,6 +68,15 @@ def test_paths_in_a_namespace_are_not_those_of_the_log(proc, tmp_path):
         (proc.root / "self/ns/cgroup").unlink()
 
 
+def test_pids_in_a_namespace_are_not_those_of_the_log(proc):
+    assert sees_every_process(proc.procfs)  # before kernel 3.8
+    (proc.root / "self" / "ns").mkdir()
+    for shown, expected in (("pid:[4026531836]", True), ("pid:[4026532000]", False)):
+        (proc.root / "self" / "ns" / "pid").symlink_to(shown)
+        assert sees_every_process(proc.procfs) is expected
+        (proc.root / "self" / "ns" / "pid").unlink()
+
+
 def test_kill_no_process_of_another_namespace(tmp_path, monkeypatch):
     """The kernel lists it as pid 0, and kill(2) with pid 0 would reach our own process group."""
     (tmp_path / "cgroup.procs").write_text("0\n4999999\n0\n")
@@ -79,7 +89,7 @@ def test_kill_no_process_of_another_namespace(tmp_path, monkeypatch):
 def test_fail_if_the_kernel_shows_another_limit(tmp_path):
     (tmp_path / "memory.max").write_text("4096")
     cgroup = MemoryCgroup(Hierarchy(2, [], str(tmp_path), "/"), str(tmp_path))
-    cgroup._write = lambda _what, _value: None
+    cgroup._write = lambda _name, _value: None
     with pytest.raises(ReadBackError, match="shows 4 KiB after 1024 KiB was written"):
         cgroup.set_limit(1024)
 
@@ -149,5 +159,5 @@ def test_a_folder_can_have_any_name(cgroup):
 def test_name_what_the_kernel_refuses(cgroup):
     with pytest.raises(AccessError, match="File exists"):
         cgroup.create()
-    with pytest.raises(AccessError, match="cannot be set to -1024: Invalid argument"):
-        cgroup.set_limit(-1) if cgroup.version == 2 else cgroup._write("limit", "-1024")
+    with pytest.raises(AccessError, match=r"cannot be set to -1024 \(Invalid argument\): set cgroup_parent"):
+        cgroup.set_limit(-1)

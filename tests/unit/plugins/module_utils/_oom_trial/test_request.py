@@ -31,11 +31,17 @@ def test_accept_what_a_trial_can_use():
         (dict(timeout=3596), "timeout 3596 is out of range"),
         (dict(timeout=10**400), "timeout 100000000000000000000... (more than 20 digits) is out of range"),
         (dict(timeout=-(10**5000)), "timeout -100000000000000000000... (more than 20 digits) is out of range"),
-        (dict(pinned_score=-1001), "pinned_score -1001 must lie between -1000 and 1000"),
-        (dict(hog_score=10**400), "hog_score 100000000000000000000... (more than 20 digits) must lie between"),
-        (dict(hog="/root/oom\0hog"), "hog '/root/oom\\x00hog' holds a character that no path can hold"),
-        (dict(hog="/root/\ud800"), "holds a character that no path can hold"),
-        (dict(cgroup_parent="/sys\0"), "cgroup_parent '/sys\\x00' holds a character that no path can hold"),
+        (dict(pinned_score=-1001), "pinned_score -1001 is out of range: set it to -1000 to 1000"),
+        (dict(hog_score=10**400), "hog_score 100000000000000000000... (more than 20 digits) is out of range"),
+        (
+            dict(hog="/root/oom\0hog"),
+            "hog='/root/oom\\x00hog' holds a character that no name on Linux",
+        ),
+        (dict(hog="/root/\ud800"), "holds a character that no name on Linux can have: remove it"),
+        (
+            dict(cgroup_parent="/sys\0"),
+            "cgroup_parent='/sys\\x00' holds a character that no name on Linux",
+        ),
     ],
     ids=range(10),
 )
