@@ -725,7 +725,7 @@ def name_option(name: str) -> Iterator[None]:
 
 def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -> List[int]:
     """Return the pids that the option grower selects; raise NotFoundError if there are none."""
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import TargetFinder
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder
 
     # A process of any user may be asked about: the highest score selects all (selectors.OfHost).
     neutral = dict(state="present", persistent=False, oom_policy=None, children="report", missing="ignore", force=False)

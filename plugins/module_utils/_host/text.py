@@ -81,6 +81,14 @@ def shorten(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
 
 
+def format_kb(size_kb: int) -> str:
+    """Return a size for a person, such as 20 MiB or 1.5 GiB."""
+    size, units = float(size_kb), ["KiB", "MiB", "GiB", "TiB"]
+    while size >= 1024 and len(units) > 1:
+        size, units = size / 1024, units[1:]
+    return f"{size:.3g} {units[0]}" if size < 1000 else f"{size:.0f} {units[0]}"
+
+
 def printable_values(value: Any) -> Any:
     """Return a module's result with printable() applied to every text in it, keys too."""
     if isinstance(value, str):

@@ -49,8 +49,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query i
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.trial_places import TrialPlaces
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import (
     Circumstances,
+    write_kill_report,
     write_msg,
-    write_report,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import read_events
@@ -297,7 +297,7 @@ class _Reading:
         self._warn(unlogged or 0, counts["total"])
         return dict(
             msg=write_msg(collector.groups, circumstances),
-            report=write_report(collector.groups, circumstances, names),
+            report=write_kill_report(collector.groups, circumstances, names),
             events=events,
             total=counts["total"],
             truncated=counts["total"] > len(events),

@@ -15,6 +15,7 @@ from collections import Counter
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import ContainerNames
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import format_kb
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.kill_groups import (
     KILLS,
     KillGroup,
@@ -166,14 +167,6 @@ def _list_names(names: "Counter[Optional[str]]", kills: int) -> str:
     return ", ".join([*words, f"{others} more"] if others > 0 else words)
 
 
-def format_kb(size_kb: int) -> str:
-    """Return a size for a person, such as 20 MiB or 1.5 GiB."""
-    size, units = float(size_kb), ["KiB", "MiB", "GiB", "TiB"]
-    while size >= 1024 and len(units) > 1:
-        size, units = size / 1024, units[1:]
-    return f"{size:.4g} {units[0]}" if size < 1000 else f"{size:.0f} {units[0]}"
-
-
 # --- times ---------------------------------------------------------------------------
 
 
@@ -263,7 +256,7 @@ def count_of(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def write_report(groups: KillGroups, circumstances: Circumstances, names: ContainerNames) -> List[str]:
+def write_kill_report(groups: KillGroups, circumstances: Circumstances, names: ContainerNames) -> List[str]:
     """Return the run in at most MAX_LINES lines.
 
     A run of equal events is one line. If that makes too many, all equal events are one line, and

@@ -13,6 +13,7 @@ Pure. Lists have bounds, because a user may fork any number of processes.
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import format_kb
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot, Task
@@ -35,7 +36,6 @@ _MAX_LISTED = 50  # of protected and immune processes, and of a group
 _MAX_COLLATERAL = 10
 _MAX_GROWTHS = 5  # in the report
 _SHORT_ID = 12
-_MIB, _GIB = 1 << 10, 1 << 20
 
 
 class Answer(NamedTuple):
@@ -57,13 +57,6 @@ class ScoreChange(NamedTuple):
     after: int
 
 
-def format_kb(size_kb: int) -> str:
-    """Return a size for a person: C(900 KiB), C(40 MiB), C(1.2 GiB)."""
-    if size_kb < _MIB:
-        return f"{size_kb} KiB"
-    return f"{size_kb // _MIB} MiB" if size_kb < _GIB else f"{size_kb / _GIB:.1f} GiB"
-
-
 # --- values ----------------------------------------------------------------------------
 
 
@@ -78,7 +71,7 @@ def build_results(
 ) -> Dict[str, Any]:
     """Return what the module returns."""
     snapshot = posture.snapshot
-    report = write_report(posture, answer, findings, what_if)
+    report = write_forecast(posture, answer, findings, what_if)
     protected = [task for task in snapshot.tasks.values() if is_protected(task)]
     immune = [task for task in snapshot.tasks.values() if is_immune(task)]
     return dict(
@@ -210,7 +203,7 @@ def _build_what_if(answer: Optional[Answer], changes: Sequence[ScoreChange]) -> 
 # --- sentences -------------------------------------------------------------------------
 
 
-def write_report(posture: Posture, answer: Answer, findings: List[Finding], what_if: Optional[Answer]) -> List[str]:
+def write_forecast(posture: Posture, answer: Answer, findings: List[Finding], what_if: Optional[Answer]) -> List[str]:
     """Return the prediction and the findings in sentences, at most MAX_LINES."""
     lines = [_describe_domain(answer)]
     if what_if is not None:

@@ -282,7 +282,7 @@ def name_program(comm: str, is_init: bool) -> str:
     return "init" if is_init else comm.partition(":")[0]
 
 
-def name_cgroup(path: str) -> Set[str]:
+def name_user_cgroup(path: str) -> Set[str]:
     """Return the name that the tables above have for a cgroup of users; none for another."""
     return {"user@"} if _OF_USERS.search(path) else set()
 

@@ -24,7 +24,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
-    name_cgroup,
+    name_user_cgroup,
     refuse_conflicts,
     refuse_contradictions,
     refuse_few_killable,
@@ -133,7 +133,7 @@ def _guard(finder: TargetFinder, outcome: Outcome, killable: Killable, least_kil
         return []
     names = outcome.programs | outcome.services
     if pin.selector == "cgroup":
-        names |= name_cgroup(pin.value)
+        names |= name_user_cgroup(pin.value)
     warnings: List[str] = []
     if pin.selector == "unit":
         unit, selector = finder.get_unit(pin), finder.find_selector(pin)

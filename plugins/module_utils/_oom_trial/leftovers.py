@@ -13,20 +13,18 @@ longer runs anywhere on the host, and in which no process is left but those of t
 
 import contextlib
 import os
-import re
 from typing import Iterator, List
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import pids_in_cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import TRIAL_NAME
 from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import read_ids
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import sees_every_process
 
-_CGROUP_NAME = re.compile(r"oomguardtrial_([0-9]{1,10})_([0-9]{1,20})(\.slice)?\Z")
 
-
-def name_cgroup(owner: Process) -> str:
+def name_trial_cgroup(owner: Process) -> str:
     """Return the name of a trial's cgroup, which identifies the process that runs the trial.
 
     It has no blank or slash, and no dash: a dash would make a slice the child of another slice.
@@ -37,7 +35,7 @@ def name_cgroup(owner: Process) -> str:
 def own_cgroup_name(procfs: Procfs) -> str:
     """Return the name of the cgroup of a trial that this process runs."""
     with procfs.open(os.getpid()) as directory:
-        return name_cgroup(directory.process())
+        return name_trial_cgroup(directory.process())
 
 
 def find_leftovers(procfs: Procfs, parent: str, version: int) -> List[str]:
@@ -64,7 +62,7 @@ def _own_folders(parent: str) -> Iterator[str]:
 
 def _is_abandoned(procfs: Procfs, parent: str, name: str) -> bool:
     """Return whether this is the cgroup of a trial that no longer runs, with nothing else in it."""
-    match = _CGROUP_NAME.match(name)
+    match = TRIAL_NAME.match(name)
     if not match:
         return False
     owner_pid, owner_start = int(match.group(1)), int(match.group(2))

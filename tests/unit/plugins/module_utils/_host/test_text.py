@@ -14,6 +14,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     bytes_of,
     check_path_text,
+    format_kb,
     lines_of,
     printable,
     printable_name,
@@ -95,3 +96,19 @@ SHORTENED = {
 @pytest.mark.parametrize("value, text", SHORTENED.values(), ids=list(SHORTENED))
 def test_shorten(value, text):
     assert shorten(value) == text
+
+
+@pytest.mark.parametrize(
+    "size_kb, shown",
+    [
+        (0, "0 KiB"),
+        (1023, "1023 KiB"),
+        (20480, "20 MiB"),
+        (1536, "1.5 MiB"),
+        (1047552, "1023 MiB"),
+        (1258291, "1.2 GiB"),
+        (5 << 50, "5242880 TiB"),
+    ],
+)
+def test_size_for_a_person(size_kb, shown):
+    assert format_kb(size_kb) == shown

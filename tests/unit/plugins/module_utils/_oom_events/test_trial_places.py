@@ -10,7 +10,7 @@ import pytest
 from event_lines import SHOP, events_of, report
 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.trial_places import TrialPlaces
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial import launcher
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.leftovers import name_trial_cgroup
 
 NAME = "oomguardtrial_1234_567890"
 OWN = "/jobs/own"
@@ -101,5 +101,5 @@ def test_host_without_cgroups(proc):
 def test_name_is_the_one_that_trials_give(host):
     host.process(77, start_time=4711)
     with host.procfs.open(77) as directory:
-        name = launcher._private_name(directory.process())
+        name = name_trial_cgroup(directory.process())
     assert is_own(host, limit=f"/{name}") and is_own(host, limit=f"/{name}.slice/x.service")

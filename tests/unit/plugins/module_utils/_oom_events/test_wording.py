@@ -15,10 +15,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.kill_gr
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import (
     Circumstances,
     build_what,
-    format_kb,
     format_moment,
+    write_kill_report,
     write_msg,
-    write_report,
 )
 
 NAMES = ContainerNames({ID: "web1"}, {POD_UID: "shop/web-0"})
@@ -39,7 +38,7 @@ def group(events):
 
 def read(lines, circumstances=CALM):
     groups = group(events_of(lines))
-    return write_msg(groups, circumstances), write_report(groups, circumstances, NAMES)
+    return write_msg(groups, circumstances), write_kill_report(groups, circumstances, NAMES)
 
 
 TEXTS = {
@@ -236,7 +235,7 @@ def test_time_of_a_line(lines, shown):
 
 def test_time_unless_one_event_has_none():
     dated, [undated] = events_of(stamped([report()])), events_of(report()[-1:])
-    [line] = write_report(group([*dated, dict(dated[0], time=undated["time"])]), CALM, NAMES)
+    [line] = write_kill_report(group([*dated, dict(dated[0], time=undated["time"])]), CALM, NAMES)
     assert line.startswith("(no time)  ")
 
 
@@ -286,7 +285,7 @@ def test_forged_kills_stay_apart():
     reports = [report(number + 1, limit_kb=4 + number % 20) for number in range(40)]
     events = events_of(stamped(reports))
     forged = [dict(event, trusted=False) for event in events[:3]]
-    lines = write_report(group(events + forged), CALM, NAMES)
+    lines = write_kill_report(group(events + forged), CALM, NAMES)
     assert [line.partition("  ")[2] for line in lines] == [
         "40 kills in shop.service: eat",
         "3 kills in shop.service: eat (not written by the kernel)",
@@ -413,15 +412,6 @@ LOSSES = {
 def test_report_says_what_the_log_lacks(lost, unlogged, notes):
     _msg, lines = read([report()[-1]], CALM._replace(unlogged=unlogged, lost=dict(WHOLE, **lost)))
     assert lines == [*notes, "(no time)  a memory cgroup hit its limit: killed eat[982]"]
-
-
-@pytest.mark.parametrize(
-    "size_kb, shown",
-    [(0, "0 KiB"), (4, "4 KiB"), (20480, "20 MiB"), (1536, "1.5 MiB"), (1047552, "1023 MiB"), (1572864, "1.5 GiB")],
-)
-def test_size(size_kb, shown):
-    assert format_kb(size_kb) == shown
-    assert format_kb(5 << 50) == "5242880 TiB"
 
 
 def test_moment():

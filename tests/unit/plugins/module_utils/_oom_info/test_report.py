@@ -26,7 +26,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report im
     build_results,
     describe_difference,
     describe_growth,
-    format_kb,
 )
 
 APP, POSTGRES = "/system.slice/app.service", "/system.slice/system-postgresql.slice/postgresql@15-main.service"
@@ -58,28 +57,13 @@ def sentence(grower, *tasks, **facts):
     return describe_growth(growth, answer.advice.get(grower.pid), answer.snapshot)
 
 
-@pytest.mark.parametrize(
-    "size_kb, text",
-    [
-        (0, "0 KiB"),
-        (1023, "1023 KiB"),
-        (1024, "1 MiB"),
-        (900 * MIB, "900 MiB"),
-        (GIB - 1, "1023 MiB"),
-        (GIB, "1.0 GiB"),
-    ],
-)
-def test_sizes(size_kb, text):
-    assert format_kb(size_kb) == text
-
-
 # --- sentences ---------------------------------------------------------------------------
 
 
 def test_a_grower_that_dies_itself():
     java = task("java", GIB, pid=2210, cgroup=APP)
     assert sentence(java, task("x", MIB)) == (
-        "If java[2210] (app.service) goes on growing, it dies itself (margin 3.8 GiB)."
+        "If java[2210] (app.service) goes on growing, it dies itself (margin 3.82 GiB)."
     )
     assert sentence(java) == "If java[2210] (app.service) goes on growing, it dies itself."
 
@@ -113,7 +97,7 @@ def test_a_limit_is_named():
 def test_a_group_is_named():
     tasks = [task("java", MIB, pid=7, cgroup="/a"), task("helper", MIB, cgroup="/a")]
     text = sentence(*tasks, cgroups=[limited("/a", 90 * MIB, 2 * MIB, oom_group=True)])
-    assert text == "If java[7] goes on growing in cgroup /a, it dies itself with 1 more of its group (margin 88 MiB)."
+    assert text == "If java[7] goes on growing in cgroup /a, it dies itself with 1 more of its group (margin 88.2 MiB)."
 
 
 @pytest.mark.parametrize(
@@ -148,7 +132,7 @@ def first_line(*tasks, **facts):
 
 def test_the_first_line():
     assert first_line(task("java", GIB, pid=7), task("x", MIB)) == (
-        "The host has 2.8 GiB left. If it is used up as it is held now, java[7] dies (certain, margin 1023 MiB)."
+        "The host has 2.82 GiB left. If it is used up as it is held now, java[7] dies (certain, margin 1023 MiB)."
     )
     tasks = [task("java", 40 * MIB, pid=7, cgroup="/a"), task("x", 40 * MIB - 8, cgroup="/a")]
     assert first_line(*tasks, path="/a", cgroups=[limited("/a", 90 * MIB, 80 * MIB)]) == (

@@ -20,8 +20,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     hands_on_immunity,
     is_guarded,
     is_reported_if_missing,
-    name_cgroup,
     name_program,
+    name_user_cgroup,
     refuse_conflicts,
     refuse_contradictions,
     refuse_few_killable,
@@ -277,7 +277,7 @@ CGROUPS = {
 
 @pytest.mark.parametrize("path, names", CGROUPS.items())
 def test_name_cgroup(path, names):
-    assert name_cgroup(path) == names
+    assert name_user_cgroup(path) == names
 
 
 SEVERAL = {

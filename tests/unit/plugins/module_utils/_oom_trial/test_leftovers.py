@@ -17,7 +17,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import choose_launcher
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.leftovers import (
     find_leftovers,
-    name_cgroup,
+    name_trial_cgroup,
     own_cgroup_name,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import MemoryCgroup
@@ -37,7 +37,7 @@ def folder(tmp_path):
 
 def test_a_cgroup_is_named_after_its_trial():
     owner = Process(4711, "python", 99, 1, False, 0)
-    assert name_cgroup(owner) == "oomguardtrial_4711_99"
+    assert name_trial_cgroup(owner) == "oomguardtrial_4711_99"
     assert own_cgroup_name(Procfs()).startswith(f"oomguardtrial_{os.getpid()}_")
 
 
