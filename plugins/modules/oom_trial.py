@@ -93,9 +93,10 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode the module does all that a run does, except for the kills. It opens the kernel log, creates the
-        cgroup, starts the program once with 1 MiB, and removes both. RV(verdict) is then null.
+      - In check mode the module checks all requirements, among them the kernel log, the place of the cgroup and the
+        file of the program. It changes and starts nothing. RV(verdict) is then null.
       - Where a run would fail, the check fails with C(would fail:) and the same sentence.
+      - Before its first kill, a run starts the program once with 1 MiB. So it also fails if O(hog) is another program.
   diff_mode:
     support: N/A
     details:

@@ -45,6 +45,9 @@ def check_hog(hog: str) -> str:
         noexec = explain_noexec(path) if mode & 0o111 else None
         remedy = "build it for this host and set mode 0755"
         raise InputError(f"hog {hog} is not executable: {noexec or remedy}")
+    reason = _explain_file(path) if os.access(path, os.R_OK) else None
+    if reason:
+        raise InputError(f"hog {hog} cannot be started: {reason}")
     return text_of(os.path.abspath(path))
 
 
@@ -69,16 +72,21 @@ def read_linkage(hog: str) -> Optional[str]:
 
 def explain_start_failure(path: bytes, selinux: str = "/sys/fs/selinux/enforce") -> str:
     """Return why the kernel does not start this program, as far as its file shows."""
+    reason = _explain_file(path)
+    if reason is None and _read_flag(selinux):
+        return f"SELinux may deny it, see ausearch -m avc; put it elsewhere, such as below {_BETTER_FOLDER}"
+    return reason or "its file shows no reason; build it for this host"
+
+
+def _explain_file(path: bytes) -> Optional[str]:
+    """Return why this program cannot be started, as far as its file shows; None if it does not."""
     try:
         noexec = explain_noexec(path)
         with open(path, "rb") as stream:
             header = stream.read(_HEADER_BYTES)
-            reason = noexec or _explain_content(header, stream.fileno())
+            return noexec or _explain_content(header, stream.fileno())
     except OSError as error:
-        reason = f"it cannot be read ({error.strerror}); set its mode to 0755"
-    if reason is None and _read_flag(selinux):
-        return f"SELinux may deny it, see ausearch -m avc; put it elsewhere, such as below {_BETTER_FOLDER}"
-    return reason or "its file shows no reason; build it for this host"
+        return f"it cannot be read ({error.strerror}); set its mode to 0755"
 
 
 def _explain_content(header: bytes, fd: int) -> Optional[str]:

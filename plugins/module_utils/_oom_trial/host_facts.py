@@ -44,7 +44,7 @@ def read_host_facts(procfs: Procfs, hog: str) -> Dict[str, Any]:
 def read_systemd_version() -> Optional[int]:
     """Return the version of systemd; None if it is unknown."""
     with contextlib.suppress(OomError):
-        match = _SYSTEMD_VERSION.match(run_program("systemd-run", "--version"))
+        match = _SYSTEMD_VERSION.match(run_program("systemctl", "--version"))
         return int(match.group(1)) if match else None
     return None
 

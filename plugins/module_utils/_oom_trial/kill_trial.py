@@ -163,11 +163,16 @@ class KillTrial:
         self._left_behind: List[str] = []
 
     def preview(self) -> Dict[str, Any]:
-        """Do all that a run does but the kills, clean up, and return the answer of check mode."""
+        """Check the kernel log and the place of the cgroup, and return the answer of check mode.
+
+        Raises what run() would raise, as far as that shows without a change of the host.
+        """
         facts = self._facts()
-        self._carry_out(self._open)
-        if self._left_behind:
-            raise AccessError(describe_leftovers(self._left_behind))
+        try:
+            self._start_watch()
+        finally:
+            self._watch.close()
+        self._launcher.check()
         where = "on the whole host" if self._design.scope == "host" else f"in {self._describe_cgroup()}"
         limit = f"{self._design.limit_kb // 1024} MiB"
         return dict(
@@ -213,15 +218,18 @@ class KillTrial:
 
     def _open(self) -> MemoryCgroup:
         """Open the log and the cgroup, and start the program once without a kill."""
-        self._watch.start()
-        if self._watch.is_closed():
-            raise AccessError(f"without the kernel log no kill can be proven: {self._watch.error}")
+        self._start_watch()
         cgroup = self._launcher.open(None if self._design.scope == "host" else self._design.limit_kb)
         score = self._design.treatment.decoy
         program = self._launcher.start("check", rehearsal_command(self._request.hog, self._domain()), score)
         wait_for_rehearsal(program, self._request.timeout)
         check_rehearsal(self._request.hog, program, self._launcher.wait_for_end(program), score)
         return cgroup
+
+    def _start_watch(self) -> None:
+        self._watch.start()
+        if self._watch.is_closed():
+            raise AccessError(f"without the kernel log no kill can be proven: {self._watch.error}")
 
     def _make_runs(self, runs: List[ObservedRun], deadline: float) -> Surroundings:
         """Make each run, and return what happened on the host meanwhile."""

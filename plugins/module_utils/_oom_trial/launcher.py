@@ -45,6 +45,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_c
     REMOVE_SECONDS,
     MemoryCgroup,
     count_limit_hits,
+    find_obstacle,
     headroom_kb,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.started_program import (
@@ -78,6 +79,10 @@ class Launcher(abc.ABC):
 
         Raises AccessError or UnsupportedError.
         """
+
+    @abc.abstractmethod
+    def check(self) -> None:
+        """Raise what open() would raise, as far as that shows without creating anything."""
 
     @abc.abstractmethod
     def headroom_kb(self) -> Optional[int]:
@@ -153,7 +158,13 @@ class CgroupLauncher(Launcher):
             if limit_kb is not None:
                 cgroup.set_limit(limit_kb)
             return cgroup
-        raise AccessError(f"cannot create a memory cgroup: {'; '.join(failures)}; {_advise_access()}")
+        raise _no_cgroup(failures)
+
+    def check(self) -> None:
+        """Raise AccessError if no parent allows a cgroup."""
+        obstacles = [find_obstacle(self._hierarchy, parent) for parent in self._parents]
+        if None not in obstacles:
+            raise _no_cgroup([obstacle for obstacle in obstacles if obstacle])
 
     def headroom_kb(self) -> Optional[int]:
         """Return what the first parent and the cgroups above it still allow, in KiB."""
@@ -237,6 +248,9 @@ class SystemdLauncher(Launcher):
         if limit_kb is not None:
             cgroup.set_limit(limit_kb)
         return cgroup
+
+    def check(self) -> None:
+        """Do nothing: choose_launcher() has found that systemd manages the host."""
 
     def headroom_kb(self) -> Optional[int]:
         """Return None: the slice is at the root of the hierarchy."""
@@ -323,11 +337,12 @@ def choose_launcher(procfs: Procfs, manager: str, parent: Optional[str]) -> Laun
     return SystemdLauncher(procfs, memory_hierarchy(procfs), own_cgroup_name(procfs) + ".slice")
 
 
-def _advise_access() -> str:
-    """Return what a user, or root in a container, does about a denied cgroup."""
+def _no_cgroup(failures: List[str]) -> AccessError:
+    """Return the error for these failures, with what a user, or root in a container, can do."""
+    remedy = "run on the host itself, or set cgroup_parent to a delegated cgroup"
     if os.geteuid() != 0:
-        return f"ran as uid {os.geteuid()}: add become: true, or set cgroup_parent to a cgroup delegated to this user"
-    return "run on the host itself, or set cgroup_parent to a delegated cgroup"
+        remedy = f"ran as uid {os.geteuid()}: add become: true, or set cgroup_parent to a cgroup delegated to this user"
+    return AccessError(f"cannot create a memory cgroup: {'; '.join(failures)}; {remedy}")
 
 
 def _locate_parent(procfs: Procfs, parent: str) -> Tuple[Hierarchy, str]:

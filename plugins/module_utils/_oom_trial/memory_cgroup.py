@@ -33,6 +33,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import b
 # A cgroup can stay busy this long after the last process in it was killed.
 REMOVE_SECONDS = 5.0
 
+_NOT_ENABLED = "its cgroup.subtree_control does not enable the memory controller"
+
 # The namespaces that the kernel's own messages refer to (include/linux/proc_ns.h).
 _FIRST_NAMESPACES = {"cgroup": "cgroup:[4026531835]", "pid": "pid:[4026531836]"}
 
@@ -59,6 +61,23 @@ def _is_in_first_namespace(procfs: Procfs, kind: str) -> bool:
         return os.readlink(os.path.join(procfs.root, "self/ns", kind)) == _FIRST_NAMESPACES[kind]
     except OSError:  # this kernel has no such namespaces: cgroup before 4.6, pid before 3.8
         return True
+
+
+def find_obstacle(hierarchy: Hierarchy, parent: str) -> Optional[str]:
+    """Return why MemoryCgroup.create() would fail in this folder; None if it may work."""
+    folder = bytes_of(parent)
+    code = 0
+    if not os.path.isdir(folder):
+        code = errno.ENOENT
+    elif os.statvfs(folder).f_flag & os.ST_RDONLY:
+        code = errno.EROFS
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        code = errno.EACCES
+    if code:
+        return f"{parent}: {os.strerror(code)}"
+    if hierarchy.version == 2 and b"memory" not in read_bytes(folder + b"/cgroup.subtree_control").split():
+        return f"{parent}: {_NOT_ENABLED}"
+    return None
 
 
 def headroom_kb(hierarchy: Hierarchy, directory: str) -> Optional[int]:
@@ -132,9 +151,7 @@ class MemoryCgroup:
             raise AccessError(f"{os.path.dirname(self.directory)}: {error.strerror}") from error
         if not os.path.exists(bytes_of(self._file("limit"))):
             self.remove()
-            raise UnsupportedError(
-                f"{os.path.dirname(self.directory)}: its cgroup.subtree_control does not enable the memory controller"
-            )
+            raise UnsupportedError(f"{os.path.dirname(self.directory)}: {_NOT_ENABLED}")
 
     def exists(self) -> bool:
         """Return whether the folder is there."""

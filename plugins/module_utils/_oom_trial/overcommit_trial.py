@@ -116,12 +116,10 @@ class OvercommitTrial:
         self._watch = watch
 
     def preview(self) -> Dict[str, Any]:
-        """Start the hog once with a small request, and return the answer of check mode."""
-        facts = self._facts()
-        with ending_signals() as signals:
-            self._rehearse(signals)
+        """Return the answer of check mode; start nothing."""
         return dict(
-            facts, **build_unrun_answer(f"checked: the trial can run here with CommitLimit {self._limit_kb} KiB")
+            self._facts(),
+            **build_unrun_answer(f"checked: the trial can run here with CommitLimit {self._limit_kb} KiB"),
         )
 
     def run(self) -> Dict[str, Any]:

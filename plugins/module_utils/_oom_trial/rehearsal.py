@@ -7,8 +7,8 @@
 
 """Start the program of a trial once, without a kill, in the place where the trial will run it.
 
-Check mode does this and no more. A run does it first, so both fail with the same sentence where the
-program does not start, does not join its cgroup, does not get its score, or is another program.
+A run does this before its first kill. So it fails with one sentence where the program does not
+start, does not join its cgroup, does not get its score, or is another program.
 """
 
 import time

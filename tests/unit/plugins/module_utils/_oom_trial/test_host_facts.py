@@ -46,7 +46,7 @@ def test_what_a_host_lacks_is_null(proc, monkeypatch):
     [("echo 'systemd 252.39 (252.39-1)'", 252), ("echo systemd x", None), ("true", None), ("exit 1", None)],
 )
 def test_read_the_version_of_systemd(tmp_path, monkeypatch, script, version):
-    program = tmp_path / "systemd-run"
+    program = tmp_path / "systemctl"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -55,6 +55,6 @@ def test_read_the_version_of_systemd(tmp_path, monkeypatch, script, version):
     assert read_host_facts(Procfs(), "/bin/true")["versions"]["systemd"] == version
 
 
-def test_a_host_without_systemd_run(monkeypatch, tmp_path):
+def test_a_host_without_systemctl(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert read_systemd_version() is None

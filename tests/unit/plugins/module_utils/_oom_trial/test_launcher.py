@@ -164,6 +164,42 @@ def test_name_every_parent_that_failed(tmp_path):
     )
 
 
+OBSTACLES = {
+    "nothing": ("memory cpu", None),
+    "no memory controller": ("cpu", "its cgroup.subtree_control does not enable the memory controller"),
+    "no folder": (None, "No such file or directory"),
+}
+
+
+@pytest.mark.parametrize("enabled, words", OBSTACLES.values(), ids=list(OBSTACLES))
+def test_check_and_open_fail_alike(tmp_path, enabled, words):
+    parent = tmp_path / "parent"
+    if enabled is not None:
+        parent.mkdir()
+        (parent / "cgroup.subtree_control").write_text(enabled + "\n")
+    one = CgroupLauncher(Procfs(), Hierarchy(2, [], str(tmp_path), "/"), [str(parent)])
+    if words is None:
+        one.check()
+        assert os.listdir(str(parent)) == ["cgroup.subtree_control"]
+        return
+    sentences = []
+    for action in (one.check, lambda: one.open(None)):
+        with pytest.raises(AccessError, match=words) as raised:
+            action()
+        sentences.append(str(raised.value))
+    assert sentences[0] == sentences[1]
+
+
+def test_check_what_an_ordinary_user_may_write(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_arguments: False)
+    with pytest.raises(AccessError, match=f"cannot create a memory cgroup: {tmp_path}: Permission denied; "):
+        CgroupLauncher(Procfs(), memory_hierarchy(Procfs()), [str(tmp_path)]).check()
+
+
+def test_one_parent_that_works_is_enough(tmp_path):
+    CgroupLauncher(Procfs(), memory_hierarchy(Procfs()), [str(tmp_path / "none"), str(tmp_path)]).check()
+
+
 def test_advise_an_ordinary_user(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(
@@ -177,10 +213,10 @@ def test_advise_an_ordinary_user(tmp_path, monkeypatch):
 
 SCRIPTS = {
     "busctl": "mkdir $mount/$7; echo max > $mount/$7/memory.max",
-    "systemctl": '[ "$1" = show ] && { echo ExecMainCode=$code; echo ExecMainStatus=$status; }\n'
+    "systemctl": '[ "$1" = --version ] && { echo "systemd $version (x)"; exit; }\n'
+    '[ "$1" = show ] && { echo ExecMainCode=$code; echo ExecMainStatus=$status; }\n'
     '[ "$1" = stop ] && rm -r $mount/$2; true',
-    "systemd-run": '[ "$1" = --version ] && { echo "systemd $version (x)"; exit; }\n'
-    'while [ "$1" != -- ]; do shift; done; shift; exec "$@"',
+    "systemd-run": 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"',
 }
 
 

@@ -102,16 +102,6 @@ class Place:
 
         prepare_kill_trial(USUAL, open_log=denied).run()
 
-    def leave_behind(self):
-        trial = prepare_kill_trial(USUAL)
-        with self.monkeypatch.context() as patch:
-            patch.setattr(type(trial), "_open", lambda self: self._launcher.open(65536))
-            patch.setattr(MemoryCgroup, "remove", lambda _self: False)
-            try:
-                trial.preview()
-            finally:
-                os.rmdir(trial._left_behind[0])
-
     def denied(self):
         def deny(_path):
             raise PermissionError
@@ -196,6 +186,12 @@ ERRORS = {
         "plain",
         "build it for this host and set mode 0755",
     ),
+    "a file that does not start": (
+        lambda at: check_hog(at.program("junk", "\0\1")),
+        "hog",
+        "junk",
+        "build it for this host",
+    ),
     "denied": (lambda at: at.denied(), "hog", "/x", "add become: true, or put it elsewhere"),
     "pids": (
         lambda at: (
@@ -240,12 +236,6 @@ ERRORS = {
         "set it to 0 or 1 first",
     ),
     "limit above": (lambda at: at.host_wide(4096), "cgroup above the trial", "4096 KiB", "use scope=cgroup"),
-    "left behind by a check": (
-        lambda at: at.leave_behind(),
-        "left behind",
-        "/oomguardtrial_",
-        "end the processes in it, and remove it with rmdir",
-    ),
     "no log": (lambda at: at.no_log(), "kernel log", "/dev/kmsg", "use become"),
     "no cgroup": (
         lambda at: CgroupLauncher(Procfs(), at.tree, ["/nonexistent"]).open(None),

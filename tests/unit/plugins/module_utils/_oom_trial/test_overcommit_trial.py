@@ -221,17 +221,16 @@ def test_a_limit_of_another_cgroup_is_no_sign_against_the_commit_limit(trial, pr
     assert answer["report"][-1].startswith("unrelated: 1 killed" if unrelated else "cleaned up")
 
 
-def test_preview_makes_no_large_request(trial, tmp_path):
+def test_preview_starts_nothing(trial, tmp_path):
     answer = trial(f"touch {tmp_path / 'started'}").preview()
     assert (answer["verdict"], answer["msg"]) == (None, "checked: the trial can run here with CommitLimit 400000 KiB")
     assert not (tmp_path / "started").exists()
 
 
-@pytest.mark.parametrize("action", ["preview", "run"])
-def test_check_and_run_refuse_a_wrong_program_alike(trial, monkeypatch, action):
+def test_refuse_a_wrong_program(trial, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "REHEARSED", "exit 0")
     with pytest.raises(InputError, match="is another program than oom_hog: build it"):
-        getattr(trial(REFUSED), action)()
+        trial(REFUSED).run()
 
 
 @pytest.mark.parametrize(
