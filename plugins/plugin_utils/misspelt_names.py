@@ -43,9 +43,7 @@ def find_nearest(name: str, known: Iterable[str], letters: int) -> str | None:
     Capitals count as small letters.
     """
     name = name.lower()
-    near = [
-        (count_typos(name, one.lower()), one) for one in known if abs(len(one) - len(name)) <= _allowed(one, letters)
-    ]
+    near = [(count_typos(name, one.lower()), one) for one in known if _may_be_near(name, one, _allowed(one, letters))]
     return min(((typos, one) for typos, one in near if typos <= _allowed(one, letters)), default=(0, None))[1]
 
 
@@ -54,6 +52,12 @@ def suggest_name(name: str, known: Iterable[str]) -> str | None:
     known = list(known)
     longer = [one for one in known if name and one.startswith(name)]
     return longer[0] if len(longer) == 1 else find_nearest(name, known, LETTERS_FOR_A_SUGGESTION)
+
+
+def _may_be_near(name: str, one: str, allowed: int) -> bool:
+    """Return false where two names need more typos, without counting them: that takes longer."""
+    # A typo changes the length by one at most, and takes away and adds one letter at most.
+    return abs(len(one) - len(name)) <= allowed and len(set(name) ^ set(one.lower())) <= 2 * allowed
 
 
 def _allowed(name: str, letters: int) -> int:

@@ -33,6 +33,11 @@ SHARED_PART = "oom"
 # Lists that add up: a host's groups may each set one, with a suffix of their own.
 ADDED_LISTS = ("oom_protect_profiles", "oom_protect_targets")
 
+# A host may return any number of facts, of any length. Comparing names takes time, so what is
+# beyond these bounds is not compared. That concerns only this host.
+MOST_COMPARED = 200
+LONGEST_COMPARED = 200
+
 
 @functools.lru_cache(maxsize=None)
 def load_parts() -> Mapping[str, Mapping[str, Any]]:
@@ -84,9 +89,8 @@ def check_names(given: Iterable[str]) -> list[str]:
     known = set(list_names())
     prefixes = tuple(part + "_" for part in load_parts() if part != SHARED_PART)
     errors = []
-    for name in sorted(given):
-        if name in known or is_addition(name) or not name.lower().startswith("o"):
-            continue
+    unknown = [name for name in given if _is_compared(name) and name not in known and not is_addition(name)]
+    for name in sorted(unknown, key=lambda name: (not name.lower().startswith("oom"), name))[:MOST_COMPARED]:
         if name.startswith(prefixes):
             near = suggest_name(name, _candidates(name, known))
             errors.append(f"{name}: did you mean {near}?" if near else _refuse(name, prefixes))
@@ -94,6 +98,10 @@ def check_names(given: Iterable[str]) -> list[str]:
             near = find_nearest(name, _candidates(name, known), LETTERS_FOR_A_TYPO)
             errors += [f"{name}: did you mean {near}?"] if near else []
     return errors
+
+
+def _is_compared(name: str) -> bool:
+    return name[:1] in ("o", "O") and len(name) <= LONGEST_COMPARED
 
 
 def _candidates(name: str, known: Iterable[str]) -> list[str]:

@@ -4,6 +4,8 @@
 
 """Read which variables there are, and find names that are misspelt."""
 
+import time
+
 import pytest
 from ansible.errors import AnsibleError
 
@@ -92,6 +94,18 @@ def test_prefixes_are_reserved(name):
 )
 def test_names_of_others(name):
     assert check_names([name]) == []
+
+
+def test_many_and_long_names_take_little_time():
+    """A host may return any facts. Those that sort first are compared, and long ones are not."""
+    hostile = (
+        [f"o_{number}" for number in range(1000)]
+        + [f"oom_protekt_x_{number:06}" for number in range(200_000)]
+        + ["oom_protect" + "_" * 1_000_000]
+    )
+    started = time.process_time()
+    assert len(check_names(["oom_overcomit_mode", *hostile])) == 1
+    assert time.process_time() - started < 10
 
 
 def test_lists_with_a_suffix():

@@ -66,10 +66,8 @@ def test_check_on_an_untouched_server_reports_what_run_changes(site):
     assert len(applied.changes("server")) == 3
     assert audited_again.changes("server") == {}
     assert audit.hosts("changed") == applied.hosts("changed") == {"server": 3}
-    assert audit.artifacts["oomguard_site_1_hosts"] == {
-        "server": "would_change: 1 pin, panic policy, overcommit policy"
-    }
-    assert applied.artifacts["oomguard_site_2_hosts"] == {"server": "changed: 1 pin, panic policy, overcommit policy"}
+    assert audit.artifacts["oomguard_site_1_hosts"] == {"server": "would_change: protect, panic, overcommit"}
+    assert applied.artifacts["oomguard_site_2_hosts"] == {"server": "changed: protect, panic, overcommit"}
     assert audited_again.artifacts == {"oomguard_site_3_ok": 1}
 
 
