@@ -14,6 +14,8 @@ import errno
 import os
 from typing import Dict, Iterable, List, Tuple
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+
 _MAX_SUGGESTED = 3
 _MAX_COMPARED = 20000  # names; a user may start any number of processes, with any names
 _LEAST_ALIKE = 0.7  # ratio of difflib: one or two letters of a short name differ
@@ -73,6 +75,6 @@ def _split_suffix(name: str) -> Tuple[str, str]:
 
 
 def suggest(names: Iterable[str]) -> str:
-    """Return "did you mean NAME or NAME?"; an empty text without names."""
-    shown = " or ".join(names)
+    """Return "did you mean NAME or NAME?" in one line; an empty text without names."""
+    shown = " or ".join(map(printable_name, names))
     return f"did you mean {shown}?" if shown else ""

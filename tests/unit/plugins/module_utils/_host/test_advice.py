@@ -75,6 +75,14 @@ def test_names_of_users_take_no_time():
     assert find_alike("dokcerd", ("x" * 4096 + str(number) for number in range(10**9))) == []
 
 
-@pytest.mark.parametrize("names, words", [([], ""), (["a"], "did you mean a?"), (["a", "b"], "did you mean a or b?")])
+@pytest.mark.parametrize(
+    "names, words",
+    [
+        ([], ""),
+        (["a"], "did you mean a?"),
+        (["a", "b"], "did you mean a or b?"),
+        (["a\n\x1b"], "did you mean a\\x0a\\x1b?"),
+    ],
+)
 def test_suggest(names, words):
     assert suggest(names) == words
