@@ -17,6 +17,8 @@ import yaml
 from controller import CHECKOUT, Refused, choices, slice_inventory
 from jobs import launch, run
 
+STATES = ("oom_protect_state", "oom_panic_state", "oom_overcommit_state")
+
 
 def options_of(*names):
     found = {}
@@ -80,7 +82,7 @@ def test_each_host_has_one_short_line(project, templates, inventory):
 
 def test_host_takes_no_more_room_than_the_page_says(project, templates, inventory):
     """Here only pins change, so this is a lower bound for what the page says."""
-    rows = dict(re.findall(r"^\| ([a-z ]+) \| (.*) \|$", page.read_section("Sizing"), re.MULTILINE))
+    rows = dict(re.findall(r"^\| ([A-Za-z ]+) \| (.*) \|$", page.read_section("Sizing"), re.MULTILINE))
     events, kilobytes = map(int, re.search(r"(\d+), together (\d+) KB", rows["events that AWX stores"]).groups())
     few, more = (launch(project, templates["site"], inventory, limit=limit) for limit in ("web1", ""))
     assert (len(more.events) - len(few.events)) / 2 <= events
@@ -162,11 +164,19 @@ def test_answers_at_the_bounds(name, step, project, templates, inventory):
     for values in inventory["_meta"]["hostvars"].values():
         values.update(oom_protect_force=True, oom_panic_force=True, oom_overcommit_force=True, oom_protect_targets=[])
     answers = answers_at(templates[name], step)
-    if name == "site" and answers["oom_protect_persistent"] == "true":
+    if name == "site":
+        answers.update(dict.fromkeys(STATES, "present"), oom_fail_on_drift="false")
         answers["oom_protect_persistent"] = "false"  # the scenario awx tests units
     job = launch(project, templates[name], inventory, answers, limit="web1")
     assert job.status == "successful", job.stdout()
     assert job.artifacts["oomguard_{}_1_{}".format(name, {"site": "would_change", "verify": "checked"}[name])] == 1
+
+
+def test_absent_is_an_answer(project, templates, inventory):
+    """Nothing of this collection is on the host, unless somebody has put it there."""
+    job = launch(project, templates["site"], inventory, dict.fromkeys(STATES, "absent"), limit="web1")
+    assert job.status == "successful", job.stdout()
+    assert {"oomguard_site_1_ok", "oomguard_site_1_would_change"} & set(job.artifacts)
 
 
 def test_empty_text_means_unset(project, templates, inventory):
