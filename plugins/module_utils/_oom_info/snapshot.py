@@ -187,7 +187,8 @@ def _read_cgroups(hierarchy: Optional[Hierarchy], paths: Iterable[str]) -> Dict[
     if hierarchy is None:
         return {}
     # A path that begins with /.. is outside of our cgroup namespace, and cannot be read.
-    wanted: List[str] = sorted({above for path in paths for above in list_upwards(path) if "/.." not in path})
+    inside = [path for path in paths if ".." not in path.split("/")]
+    wanted: List[str] = sorted({above for path in inside for above in list_upwards(path)})
     found = {}
     for path in wanted[:MAX_CGROUPS]:
         cgroup = read_cgroup_memory(hierarchy.directory(path), path, hierarchy.version)

@@ -141,6 +141,15 @@ def test_without_a_memory_controller(host):
     assert (snapshot.cgroup_version, snapshot.cgroups, snapshot.tasks[10].cgroup) == (None, {}, "/")
 
 
+def test_a_name_that_only_begins_with_dots(host, tmp_path):
+    folder = tmp_path / "cgroup/..x"
+    folder.mkdir()
+    (folder / "memory.max").write_text("4096\n")
+    (folder / "memory.current").write_text("0\n")
+    host.write("10/cgroup", "0::/..x\n")
+    assert take_snapshot(host.procfs, "6.1.0").cgroups["/..x"].limit_kb == 4
+
+
 def test_a_cgroup_outside_of_our_namespace(host):
     host.write("10/cgroup", "0::/../other.service\n")
     host.write("11/cgroup", "0::/../other.service\n")
