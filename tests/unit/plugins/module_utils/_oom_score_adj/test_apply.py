@@ -396,10 +396,13 @@ def test_vfork_parent_costs_neither_the_others_nor_half_a_minute(tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         plan = plan_pins(
-            procfs, Systemd(), [Pin("pid", str(parent.pid), 321, children="pin"), pid_pin(other.pid, 322)], 0
+            procfs,
+            Systemd(str(tmp_path)),
+            [Pin("pid", str(parent.pid), 321, children="pin"), pid_pin(other.pid, 322)],
+            0,
         )
         begun = time.monotonic()
-        applied = apply_plan(procfs, Systemd(), plan)
+        applied = apply_plan(procfs, Systemd(str(tmp_path)), plan)
         assert time.monotonic() - begun < 15
         [child] = children_of(procfs, parent.pid)
         assert procfs.scores([parent.pid, child, other.pid]) == {parent.pid: 321, child: 321, other.pid: 322}
@@ -666,11 +669,11 @@ def test_name_reload_that_fails_on_the_way_back(host, monkeypatch):
 # --- against the running kernel -------------------------------------------------------
 
 
-def test_raise_score_of_real_process():
+def test_raise_score_of_real_process(tmp_path):
     child = subprocess.Popen(["sleep", "60"])
     try:
-        plan = plan_pins(Procfs(), Systemd(), [pid_pin(child.pid, 321)], 0)
-        [outcome] = apply_plan(Procfs(), Systemd(), plan).outcomes
+        plan = plan_pins(Procfs(), Systemd(str(tmp_path)), [pid_pin(child.pid, 321)], 0)
+        [outcome] = apply_plan(Procfs(), Systemd(str(tmp_path)), plan).outcomes
         with open(f"/proc/{child.pid}/oom_score_adj") as score:
             assert score.read() == "321\n"
         [change] = outcome.changes
