@@ -6,15 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
-
-from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import parse_arguments
-from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import read_values
-
 DOCUMENTATION = r"""
 name: role_arguments
 short_description: Return the arguments of a role of this collection, checked and with their types
@@ -52,6 +43,15 @@ _raw:
     - C(asked) says whether any of them asks the role to change or remove something.
   type: dict
 """
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import parse_arguments
+from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import read_values
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

@@ -6,15 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from ansible.plugins.lookup import LookupBase
-
-from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_texts
-from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import parse_arguments
-from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import check_names, read_values
-
 DOCUMENTATION = r"""
 name: variable_errors
 short_description: Return what is wrong with the variables of this collection
@@ -60,6 +51,15 @@ _raw:
   type: list
   elements: str
 """
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_texts
+from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import parse_arguments
+from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import check_names, read_values
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

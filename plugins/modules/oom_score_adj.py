@@ -581,19 +581,23 @@ def main() -> None:
     )
     try:
         result, warnings = pin(module.params, module.check_mode)
-    except OomError as error:
-        reason = str(error)
-    except OSError as error:  # of the plan, or of a run that has put back what it changed
-        from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+    except (OomError, OSError) as error:
+        module.fail_json(msg=printable(f"{'would fail: ' if module.check_mode else ''}{explain_failure(error)}"))
+    for warning in warnings:
+        module.warn(printable(warning))
+    module.exit_json(**printable_values(result))
 
-        path = text_of(error.filename) if isinstance(error.filename, bytes) else error.filename
-        where = "" if path is None else f"{path}: "
-        reason = f"the scores cannot be read or set: {where}{explain_os_error(error)}"
-    else:
-        for warning in warnings:
-            module.warn(printable(warning))
-        module.exit_json(**printable_values(result))
-    module.fail_json(msg=printable(f"would fail: {reason}" if module.check_mode else reason))
+
+def explain_failure(error: Exception) -> str:
+    """Return what failed, and what to do."""
+    if not isinstance(error, OSError):
+        return str(error)
+    # Of the plan, or of a run that has put back what it changed.
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+
+    path = text_of(error.filename) if isinstance(error.filename, bytes) else error.filename
+    where = "" if path is None else f"{path}: "
+    return f"the scores cannot be read or set: {where}{explain_os_error(error)}"
 
 
 def pin(options: Mapping[str, Any], check_mode: bool) -> Tuple[Dict[str, Any], List[str]]:

@@ -88,7 +88,7 @@ class Awx:
 
     def _value(self, item, path):
         """Return the field that a condition names, such as organization__name, as text."""
-        first, _, rest = path.partition("__")
+        first, _separator, rest = path.partition("__")
         value = item.get(first)
         return self._value(self.get(PARENTS[first], value), rest) if rest and value else str(value)
 

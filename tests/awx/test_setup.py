@@ -80,7 +80,7 @@ def fleet(tmp_path_factory):
     """Return an AWX after two runs with all settings, and the outputs of these."""
     folder = tmp_path_factory.mktemp("fleet")
     awx = make_awx("Default", "Ops")
-    return awx, *(set_up(awx, FLEET, folder) for _ in range(2))
+    return awx, *(set_up(awx, FLEET, folder) for _run in range(2))
 
 
 def test_second_run_changes_nothing(fleet):

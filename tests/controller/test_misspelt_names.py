@@ -30,7 +30,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.misspelt_names impo
     ],
 )
 def test_count_typos(one, other, typos):
-    assert count_typos(one, other) == count_typos(other, one) == typos
+    assert [count_typos(*pair) for pair in ((one, other), (other, one))] == [typos, typos]
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ class PinRecord:
 
 def _parse_pin(pid: Any, start_time: Any, before: Any, written: Any) -> RecordedPin:
     numbers = [pid, start_time, before, *written]
-    if not all(type(number) is int for number in numbers):
+    if not all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
         raise ValueError("not a number")
     if not all(SCORE_MIN <= score <= SCORE_MAX for score in [before, *written]):
         raise ValueError("not a score")

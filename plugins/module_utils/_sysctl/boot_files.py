@@ -16,6 +16,7 @@ fs/proc/proc_sysctl.c:process_sysctl_arg, kernel/panic.c.
 import fnmatch
 import posixpath
 import re
+from types import MappingProxyType
 from typing import Container, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
@@ -49,14 +50,16 @@ _LONGEST_WORD = 60  # of a file, in a message
 
 # What every kernel starts with. The other sysctls start with a value that depends on the kernel's
 # configuration or on the host's memory.
-DEFAULTS = {
-    "vm.overcommit_memory": 0,
-    "vm.overcommit_ratio": 50,
-    "vm.overcommit_kbytes": 0,
-    "vm.panic_on_oom": 0,
-    "vm.oom_kill_allocating_task": 0,
-    "vm.oom_dump_tasks": 1,
-}
+DEFAULTS = MappingProxyType(
+    {
+        "vm.overcommit_memory": 0,
+        "vm.overcommit_ratio": 50,
+        "vm.overcommit_kbytes": 0,
+        "vm.panic_on_oom": 0,
+        "vm.oom_kill_allocating_task": 0,
+        "vm.oom_dump_tasks": 1,
+    }
+)
 
 
 class Assignment(NamedTuple):

@@ -12,6 +12,7 @@ when a setting needs them. Sources: Documentation/admin-guide/sysctl/vm.rst and
 kernel.rst, mm/oom_kill.c:check_panic_on_oom, out_of_memory, kernel/panic.c.
 """
 
+from types import MappingProxyType
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
@@ -31,7 +32,7 @@ KEYS = (REBOOT_AFTER, ON_OOPS, DUMP_TASKS, ALLOCATING_TASK, ON_OOM)
 
 # The options whose values may be refused, and what is suggested to a task that sets them.
 OPTIONS = {REBOOT_AFTER: "reboot_after", ON_OOM: "on_oom", ALLOCATING_TASK: "kill_allocating_task"}
-REMEDIES = {ON_OOM: "use on_oom=panic", ALLOCATING_TASK: "leave the option out"}
+REMEDIES = MappingProxyType({ON_OOM: "use on_oom=panic", ALLOCATING_TASK: "leave the option out"})
 
 ANSWERS = {"kill": 0, "panic": 1, "panic_always": 2}
 

@@ -98,6 +98,13 @@ UNIT = Pin("unit", "docker.service", -500, persistent=True)
 WRITTEN = DropIn("/etc/systemd/system/docker.service.d/60-oomguard.conf", None, "ours")
 REMOVED = WRITTEN._replace(before="ours", after=None)
 FACTS = dict(unit="docker.service", effective_after_restart=-500, drop_in=WRITTEN, running=True)
+
+
+def facts(**others):
+    """Return the facts of a running unit, with these instead."""
+    return {**FACTS, **others}
+
+
 ABSENT = UNIT._replace(score=None, state="absent")
 WEB = SelectedContainer("69dc3709e8f3" + "0" * 52, "web1")
 POSTGRES = [change(812, -900, -500, "postgres"), *(change(pid, 0, -500, "postgres") for pid in range(813, 818))]
@@ -113,15 +120,15 @@ LINES = {
         "dockerd[287]: 0 -> -500",
     ),
     "a drop-in that systemd has not read": (
-        outcome(UNIT, [change(287, -500, -500)], reload=True, **dict(FACTS, drop_in=WRITTEN._replace(before="ours"))),
+        outcome(UNIT, [change(287, -500, -500)], reload=True, **facts(drop_in=WRITTEN._replace(before="ours"))),
         "dockerd[287]: -500, drop-in loaded",
     ),
     "a unit that does not run": (
-        outcome(UNIT, reload=True, **dict(FACTS, running=False)),
+        outcome(UNIT, reload=True, **facts(running=False)),
         "docker.service is not running: pinned from its next start",
     ),
     "a unit that does not run, again": (
-        outcome(UNIT, **dict(FACTS, running=False)),
+        outcome(UNIT, **facts(running=False)),
         "docker.service is not running: no change",
     ),
     "a unit without a main process": (
@@ -129,19 +136,19 @@ LINES = {
         "docker.service has no main process: pinned from its next start",
     ),
     "a removed pin": (
-        outcome(ABSENT, [change(287, -500, 0)], reload=True, **dict(FACTS, drop_in=REMOVED)),
+        outcome(ABSENT, [change(287, -500, 0)], reload=True, **facts(drop_in=REMOVED)),
         "dockerd[287]: -500 -> 0, drop-in removed",
     ),
     "a removed pin, with children": (
-        outcome(ABSENT, [change(287, -500, 0)], [change(9, -500, 0)], reload=True, **dict(FACTS, drop_in=REMOVED)),
+        outcome(ABSENT, [change(287, -500, 0)], [change(9, -500, 0)], reload=True, **facts(drop_in=REMOVED)),
         "dockerd[287]: -500 -> 0, drop-in removed, 1 child reset",
     ),
     "a removed pin of a unit that does not run": (
-        outcome(ABSENT, reload=True, **dict(FACTS, drop_in=REMOVED, running=False)),
+        outcome(ABSENT, reload=True, **facts(drop_in=REMOVED, running=False)),
         "docker.service is not running: drop-in removed",
     ),
     "a drop-in with a colleague's lines": (
-        outcome(ABSENT, reload=True, **dict(FACTS, drop_in=REMOVED._replace(after="theirs"), running=False)),
+        outcome(ABSENT, reload=True, **facts(drop_in=REMOVED._replace(after="theirs"), running=False)),
         "docker.service is not running: drop-in restored",
     ),
     "a drop-in without a unit": (

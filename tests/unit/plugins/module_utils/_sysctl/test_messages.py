@@ -507,7 +507,7 @@ WARNINGS = {
         "; remove that line",
     ),
     "an unreadable file": (
-        place(lambda path: os.mkfifo(path), "/etc/sysctl.d/99-x.conf", check_mode=True),
+        place(os.mkfifo, "/etc/sysctl.d/99-x.conf", check_mode=True),
         "what it sets at boot is not predicted",
         "/etc/sysctl.d/99-x.conf cannot be read: it is not a regular file",
         ": remove it;",

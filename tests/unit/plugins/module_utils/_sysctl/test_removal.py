@@ -246,7 +246,7 @@ def test_believe_only_a_record_of_root(sysctl_tree, take_back, make):
     assert not take_back(live={MODE: 1}).changed
 
 
-@pytest.mark.parametrize("make", [lambda path: os.mkfifo(path), lambda path: os.symlink("/dev/zero", path), os.mkdir])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/dev/zero", path), os.mkdir])
 def test_record_that_is_no_file_is_none(sysctl_tree, take_back, make):
     path = sysctl_tree.host.path(RECORD)
     os.makedirs(os.path.dirname(path))
