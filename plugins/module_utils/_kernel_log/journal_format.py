@@ -154,8 +154,11 @@ def parse_json_entry(text: str) -> Optional[Record]:
         fields = json.loads(text) if len(text) <= LONGEST_ENTRY else None
     except (ValueError, RecursionError):
         return None
-    if not isinstance(fields, dict):
-        return None
+    return parse_json_fields(fields) if isinstance(fields, dict) else None
+
+
+def parse_json_fields(fields: Dict[str, Any]) -> Optional[Record]:
+    """Return the record of an object that the journal, Docker or Google Cloud Logging wrote."""
     if "MESSAGE" in fields:
         return parse_journal_entry(fields)
     return _parse_docker_line(fields) or _parse_google_entry(fields)

@@ -87,6 +87,7 @@ def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -
         signal=None,
         escalated=False,
         killed_count=None,
+        duplicates=0,
         outcome=_find_outcome(report, victims),
         constraint=constraint,
         sysrq=report.sysrq or bool(header and header.order == -1),
@@ -156,7 +157,7 @@ def _find_outcome(report: Report, victims: List[Dict[str, Any]]) -> str:
         return "panic"
     if report.nothing_killable:
         return "no_killable"
-    if report.group:
+    if report.is_group:
         return "group_kill"
     return "kill" if victims else "incomplete"
 
@@ -216,7 +217,9 @@ def _build_victims(report: Report, table: _TaskTable) -> List[Dict[str, Any]]:
 
 def _build_victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, Any]:
     values = table.find_row(kill.pid)
-    summary = report.summary if report.summary and report.summary.pid == kill.pid else None
+    process = report.find_process(kill.pid)
+    pid = kill.pid if process is None else process
+    summary = report.summary if report.summary and report.summary.pid in (pid, kill.pid) else None
     announcement = report.announcement if report.announcement and report.announcement.pid == kill.pid else None
     cgroup = report.group
     if summary:
@@ -225,7 +228,9 @@ def _build_victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, An
         cgroup = report.limit.task_memcg
     cgroup = drop_cut_path(cgroup)
     return dict(
-        pid=kill.pid,
+        pid=pid,
+        tid=None if process in (None, kill.pid) else kill.pid,
+        pid_is_thread=None if process is None else process != kill.pid,
         name=kill.name,
         uid=_pick_known(kill.uid, summary.uid if summary else None, _read_uid(values)),
         score=_pick_known(kill.score, announcement.score if announcement else None),

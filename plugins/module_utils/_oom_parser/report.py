@@ -17,13 +17,14 @@ a kill is an incomplete event, and the two are never joined to a neighbour. The 
 a child may die instead.
 """
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, seconds_between
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
     Announcement,
     GroupKill,
     Header,
+    InitPanic,
     Kill,
     LostLines,
     MemcgLimit,
@@ -33,6 +34,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     NewBoot,
     NothingKillable,
     Panic,
+    SharedKill,
     SkippedVictim,
     Summary,
     SuppressedReports,
@@ -46,6 +48,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
 REPORT_SECONDS = 30.0
 # One loop kills the members of a group, one after the other.
 GROUP_SECONDS = 1.0
+# After the victim, the kernel kills what shares its memory; a slow console prints that later.
+SHARED_SECONDS = 10.0
 
 # What follows the trigger's name if a crash kernel is loaded (lib/dump_stack.c).
 _KDUMP = " Kdump: loaded"
@@ -82,19 +86,24 @@ class Report:
         self.summary: Optional[Summary] = None
         self.announcement: Optional[Announcement] = None
         self.kills: List[Kill] = []
+        self.killed: Optional[Record] = None  # the line of the first kill
         self.more_kills = 0  # beyond MOST_VICTIMS
         self.has_repeated_kill = False  # the first victim was printed a second time
-        self.group: Optional[str] = None
+        self.is_group = False
+        self.group: Optional[str] = None  # its cgroup
         self.skipped_pids: List[int] = []
         self.nothing_killable = False
         self.panic: Optional[Panic] = None
         self.sysrq = False
         self.raw: List[str] = []
         self.last = record
+        self.words = 0  # a hash of its messages up to the kill, without their stamps
 
     def add_line(self, record: Record, keep_raw: bool) -> None:
         """Note a line as the report's last one, and keep its text if wanted."""
         self.last = record
+        if self.has_no_end() or record is self.killed:
+            self.words = hash((self.words, record.text))
         if keep_raw and len(self.raw) < MOST_RAW_LINES:
             self.raw.append(record.raw)
 
@@ -150,8 +159,27 @@ class Report:
         return self.has_no_end() and pid in chosen
 
     def is_event(self) -> bool:
-        """Return whether it shows a call of the killer; the middle of a report alone does not."""
-        return bool(self.header or self.announcement or self.summary) or not self.has_no_end()
+        """Return whether it shows a call of the killer; the middle of a report alone does not.
+
+        A header that was cut to "invoked oom-killer" is also what people write about one.
+        """
+        has_header = self.header is not None and self.header.gfp_mask is not None
+        return bool(has_header or self.announcement or self.summary) or not self.has_no_end()
+
+    def is_reported(self) -> bool:
+        """Return whether it has more than a kill."""
+        return bool(self.header or self.summary or self.announcement)
+
+    def find_process(self, pid: int) -> Optional[int]:
+        """Return the process of a pid by the task table; None if the pid is not in there."""
+        process = None
+        for row in self.rows:
+            tgid = row.find_tgid()
+            if tgid == pid:
+                return pid
+            if row.pid == pid:
+                process = tgid
+        return process
 
     def may_include(self, message: Union[Announcement, Kill]) -> bool:
         """Return whether a kill or its announcement can belong here.
@@ -169,7 +197,9 @@ class Report:
         """
         if self.nothing_killable or not self.may_include(kill):
             return False
-        return self.announcement is not None or self.summary is None or self.summary.pid in (None, kill.pid)
+        if self.announcement is not None or self.summary is None or self.summary.pid in (None, kill.pid):
+            return True
+        return self.summary.pid == self.find_process(kill.pid)  # the kill may name a thread
 
     def has_no_end(self) -> bool:
         """Return whether neither a kill nor anything else has ended it."""
@@ -209,7 +239,8 @@ class ReportAssembler:
     def list_unsettled(self, last: Record) -> List[UnsettledEvent]:
         """Return the reports that the next line may belong to; C(last) is the line before it."""
         state = self._state
-        waiting = [(state.open, REPORT_SECONDS), (state.ended, GROUP_SECONDS)]
+        waiting: List[Tuple[Optional[Report], float]] = [(state.open, REPORT_SECONDS)]
+        waiting += [(report, GROUP_SECONDS) for report in state.run]
         waiting += [(report, REPORT_SECONDS) for report in state.waiting]
         return [
             UnsettledEvent(report.number, report.first, seconds)
@@ -224,6 +255,8 @@ class _State:
     def __init__(self) -> None:
         self.open: Optional[Report] = None  # has no end yet
         self.ended: Optional[Report] = None  # has its kill; the other members of its group may follow
+        # The ended report, after reports of one kill each that may prove to be of one group.
+        self.run: List[Report] = []
         self.waiting: List[Report] = []  # the victim is chosen, but another report began before the kill
         self.over: List[Report] = []  # not handed over yet
         self.sysrq: Optional[Record] = None  # a person requested a kill, and no report has begun since
@@ -242,8 +275,9 @@ class _State:
 
     def end(self, report: Report) -> None:
         """Note that a report has its kill."""
-        if self.ended:
-            self.over.append(self.ended)
+        if not (report is self.open and self.run and self.run[-1] is self.ended and not report.is_reported()):
+            self.end_run()
+        self.run.append(report)
         self.ended = report
         if report is self.open:
             self.open = None
@@ -255,14 +289,18 @@ class _State:
 
         Reports of several memory cgroups may be printed at once.
         """
-        if self.ended:
-            self.over.append(self.ended)
+        self.end_run()
         if self.open and self.open.has_no_end() and (self.open.announcement or self.open.summary):
             self.waiting.append(self.open)
             self.give_up(self.waiting[:-MOST_WAITING])
         elif self.open and self.open.is_event():
             self.over.append(self.open)
-        self.open = self.ended = None
+        self.open = None
+
+    def end_run(self) -> None:
+        """Hand over the reports that had one kill after the other: nothing made a group of them."""
+        self.over += self.run
+        self.run, self.ended = [], None
 
     def expire(self, record: Record) -> None:
         """Close or give up the reports whose last line is too old."""
@@ -301,12 +339,46 @@ class _State:
         report. If reports are suppressed, the next kill may be of another group.
         """
         report = self.find_just_ended(record)
-        if report is None or report.group is None:
+        if report is None or not report.is_group:
             return None
         if kill.origin not in (report.kills[0].origin, report.kills[-1].origin):
             return None
-        is_reported = report.header or report.summary or report.announcement
-        return report if is_reported or not report.has_repeated_kill else None
+        return report if report.is_reported() or not report.has_repeated_kill else None
+
+    def begin_kill(self, record: Record, number: int, kill: Kill) -> Report:
+        """Open a report for a kill without one; it may prove to be of the last one's group."""
+        last = self.ended
+        is_next = last and not last.is_group and last.kills and kill.origin == last.kills[-1].origin
+        if self.open or not is_next or not self.find_just_ended(record) or len(self.run) >= MOST_VICTIMS:
+            return self.begin(record, number)
+        self.open = Report(record, number)
+        return self.open
+
+    def find_proven_group(self, record: Record, kill: Kill) -> Optional[Report]:
+        """Return the report that this kill shows to be of a group, with the kills since as members.
+
+        The kernel prints the chosen process of a group twice, a moment apart. The same kill at the
+        same moment is a copy of the line.
+        """
+        first = self.run[0] if self.run else None
+        if first is None or first.killed is None or not self.find_just_ended(record) or self.open:
+            return None
+        if first.is_group or (kill.pid, kill.name) != (first.kills[0].pid, first.kills[0].name):
+            return None
+        if record.monotonic is None or first.killed.monotonic is None:
+            is_later = kill == first.kills[0] and any(kill not in member.kills for member in self.run)
+        else:
+            is_later = record.monotonic > first.killed.monotonic
+        if not is_later or seconds_between(first.killed, record) > GROUP_SECONDS:
+            return None
+        for member in self.run[1:]:
+            for one in member.kills:
+                first.add_kill(one)
+            first.raw += member.raw[: MOST_RAW_LINES - len(first.raw)]
+            first.last = member.last
+        first.is_group = True
+        self.run, self.ended = [first], first
+        return first
 
 
 # --- What each message does: a step changes the state and returns the line's report, if any -------
@@ -347,8 +419,10 @@ def _take_usage(state: _State, record: Record, number: int, usage: MemcgUsage) -
 
 
 def _take_stats(state: _State, record: Record, number: int, stats: MemcgStats) -> Report:
+    """Set the owner of the limit, if it is known that no other group's numbers came before."""
     report = state.open or state.begin(record, number)
-    report.stats = report.stats or stats
+    is_first = report.header or report.limit.memcg or report.usage
+    report.stats = report.stats or (stats if is_first else MemcgStats(None))
     return report
 
 
@@ -396,22 +470,36 @@ def _take_announcement(state: _State, record: Record, number: int, announcement:
 
 def _take_kill(state: _State, record: Record, number: int, kill: Kill) -> Report:
     chosen = next((one for one in [state.open, *state.waiting] if one and one.has_chosen(kill.pid)), None)
-    group = None if chosen else state.find_group(record, kill)
+    group = None if chosen else state.find_group(record, kill) or state.find_proven_group(record, kill)
     if group:
         group.add_kill(kill)
         return group
     report = chosen or state.open
     if report is None or (report is not chosen and not report.may_have_victim(kill)):
-        report = state.begin(record, number)
+        report = state.begin_kill(record, number, kill)
     report.add_kill(kill)
+    report.killed = record
     state.end(report)
     return report
+
+
+def _take_shared_kill(state: _State, record: Record, number: int, shared: SharedKill) -> Report:
+    """Add a process that dies because it has the victim's memory.
+
+    Without the kill of the victim it is an event of its own.
+    """
+    kill = Kill("", shared.pid, shared.name, None, {}, None, None)
+    victim = state.ended
+    if victim is None or state.open or seconds_between(victim.last, record) > SHARED_SECONDS:
+        return _take_kill(state, record, number, kill)
+    victim.add_kill(kill)
+    return victim
 
 
 def _take_group_kill(state: _State, record: Record, number: int, group: GroupKill) -> Report:
     """Mark a group kill. Its first kill stands before this line, or is missing."""
     report = state.find_just_ended(record) or state.open or state.begin(record, number)
-    report.group = group.memcg
+    report.is_group, report.group = True, group.memcg
     return state.ended or report  # a late line, too, is noted with the report that has its kill
 
 
@@ -434,6 +522,15 @@ def _take_panic(state: _State, record: Record, number: int, panic: Panic) -> Rep
     return report
 
 
+def _take_init_panic(state: _State, record: Record, _number: int, _panic: InitPanic) -> Optional[Report]:
+    """End the report that killed pid 1; of any other death of init this is no event."""
+    report = state.ended
+    if report and 1 in [kill.pid for kill in report.kills] and seconds_between(report.last, record) <= REPORT_SECONDS:
+        report.panic = Panic(None)
+        return report
+    return state.open
+
+
 def _take_sysrq(state: _State, record: Record, _number: int, sysrq: Sysrq) -> Optional[Report]:
     state.sysrq = None if sysrq.ignored else record
     return state.find_current()
@@ -454,10 +551,12 @@ _STEPS: Dict[type, Callable[[_State, Record, int, Any], Optional[Report]]] = {
     Summary: _take_summary,
     Announcement: _take_announcement,
     Kill: _take_kill,
+    SharedKill: _take_shared_kill,
     GroupKill: _take_group_kill,
     SkippedVictim: _take_skipped_victim,
     NothingKillable: _take_nothing_killable,
     Panic: _take_panic,
+    InitPanic: _take_init_panic,
     Sysrq: _take_sysrq,
     SuppressedReports: _take_other,
     LostLines: _take_other,

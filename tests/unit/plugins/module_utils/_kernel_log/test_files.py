@@ -48,7 +48,7 @@ def test_refuse_a_compressed_file_without_any_readable_byte(tmp_path):
     with pytest.raises(InputError, match=r"kern\.log is truncated or damaged"):
         LogFile(str(tmp_path / "kern.log"))
     (tmp_path / "kern.log").write_bytes(gzip.compress(b"x")[:-8] + b"\0" * 8)
-    with pytest.raises(InputError, match=r"kern\.log is truncated or damaged: CRC check failed"):
+    with pytest.raises(InputError, match=r"kern\.log is truncated or damaged: .*incorrect data check"):
         LogFile(str(tmp_path / "kern.log"))
 
 
