@@ -20,6 +20,7 @@ from typing import IO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tup
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name, text_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import is_roots
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_dmesg_json, parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
     LONGEST_ENTRY,
@@ -31,7 +32,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.provena
     LARGEST_PROOF,
     has_field_names,
     has_one_form,
-    is_roots,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.search import (
