@@ -262,6 +262,11 @@ events:
       returned: always
       type: int
       sample: 12
+    duplicates:
+      description: How many copies of the event were read besides it, as in two log files that hold the same lines.
+      returned: always
+      type: int
+      sample: 0
     outcome:
       description:
         - V(kill) if the kernel killed a process, or if a program killed one or more.
@@ -381,6 +386,18 @@ events:
           returned: always
           type: int
           sample: 370
+        tid:
+          description: The thread that the kernel names instead of the process, if the task table shows that. Else null.
+          returned: always
+          type: int
+          sample: 371
+        pid_is_thread:
+          description:
+            - Whether the kernel names a thread instead of the process. RV(events[].victims[].pid) is the process then.
+            - Null if the report has no task table with it. RV(events[].victims[].pid) is what the log says then.
+          returned: always
+          type: bool
+          sample: false
         name:
           description: Its name (C(comm)), with control characters escaped as in the log.
           returned: always
@@ -643,7 +660,7 @@ lost:
       type: bool
       sample: false
     files:
-      description: The files whose rest could not be read, with the reason.
+      description: The files whose rest could not be read, or that lack lines, with the reason.
       returned: always
       type: list
       elements: str

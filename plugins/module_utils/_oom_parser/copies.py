@@ -27,10 +27,11 @@ _Key = Tuple[Any, ...]
 
 
 class Origin(NamedTuple):
-    """The log that an event is from, and how many boots had begun with their version by then."""
+    """Where an event is from."""
 
     log: object
-    boots: int
+    boots: int  # that had begun with their version by then
+    has_stamp: bool
 
 
 class KnownEvents:
@@ -42,10 +43,12 @@ class KnownEvents:
     def count_copy(self, key: Optional[_Key], origin: "Origin") -> bool:
         """Return whether an event with this key is known, and count one more copy of it.
 
-        After the version of another boot in the same log it is no copy.
+        It is no copy after the version of another boot in the same log. What has no stamp is only
+        compared within one log.
         """
         event, first = self._events.get(key, (None, origin)) if key else (None, origin)
-        if event is None or (first.log is origin.log and first.boots != origin.boots):
+        is_same_log = first.log is origin.log
+        if event is None or (first.boots != origin.boots if is_same_log else not origin.has_stamp):
             return False
         event["duplicates"] += 1
         return True

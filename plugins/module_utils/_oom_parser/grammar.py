@@ -111,6 +111,8 @@ _CUT_KILL_END = re.compile(
     r"|(?:\.|,? ?(?:\.{2,3}|\u2026|[\[<][^\[\]<>()]{0,40}[\]>]))?\s*$)",
     re.DOTALL,
 )
+# What another program says about a process that it killed.
+_OTHER_END = re.compile(r".{1,15}\) [a-z]+ [a-z\d]")
 _SIZE = re.compile(r"([a-z]+-[a-z]+|vsz):(\d+)kB")
 # Since 5.4. Each part is read if the text was not cut inside it.
 _MORE = re.compile(r", UID:(?P<uid>\d+) (?:pgtables:(?P<pgtables>\d+)kB(?: oom_score_adj:(?P<adj>-?\d+)(?:\D|$))?)?")
@@ -274,6 +276,8 @@ def _parse_kill(text: str) -> Optional[Kill]:
     if not match:
         return None
     end = find_name_end(text, match.end())
+    if end is None and not match.group("origin") and _OTHER_END.match(text, match.end()):
+        return None
     facts = end.groupdict() if end else {}
     sizes = {label: int(size) for label, size in _SIZE.findall(facts.get("sizes") or "")}
     if "vsz" in sizes:

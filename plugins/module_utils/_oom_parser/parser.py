@@ -150,22 +150,23 @@ class _Parser:
     def _hand_over_reports(self, reports: Iterable[Report]) -> None:
         for report in reports:
             key = identify_report(report)
-            if not self._known.count_copy(key, self._origin()):
-                self._hand_over(report.number, key, build_kernel_event(report, *self._options))
+            if not self._known.count_copy(key, self._origin(report.first)):
+                self._hand_over(report.number, key, report.first, build_kernel_event(report, *self._options))
 
     def _hand_over_kills(self, kills: Iterable[ProgramKill]) -> None:
         for kill in kills:
             key = identify_program_kill(kill)
-            if not self._known.count_copy(key, self._origin()):
-                self._hand_over(kill.number, key, build_program_event(kill, *self._options))
+            if not self._known.count_copy(key, self._origin(kill.record)):
+                self._hand_over(kill.number, key, kill.record, build_program_event(kill, *self._options))
 
-    def _hand_over(self, number: int, key: Optional[Tuple[Any, ...]], event: Event) -> None:
+    def _hand_over(self, number: int, key: Optional[Tuple[Any, ...]], record: Record, event: Event) -> None:
         event["boot_index"] = self._boots.current
-        self._known.add(key, event, self._origin())
+        self._known.add(key, event, self._origin(record))
         self._take(number, event)
 
-    def _origin(self) -> Origin:
-        return Origin(self, self._boots.versions)
+    def _origin(self, record: Record) -> Origin:
+        stamps = (record.monotonic, record.time, record.clock)
+        return Origin(self, self._boots.versions, any(stamp is not None for stamp in stamps))
 
 
 class _BootCounter:
