@@ -57,6 +57,7 @@ _PROGRAM_WORDS = (
     b"), uid ",
     b"send sigkill to ",
     b" conditions met for cgroup ",
+    b" corrective action:",
 )
 
 # Bytes that are read around a word. The trigger or the victim is some lines before it, the outcome

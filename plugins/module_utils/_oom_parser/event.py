@@ -19,7 +19,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import Report
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.summary import drop_cut_path, to_unsigned
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import split_task
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import ProgramKill
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import (
+    DRIVERS,
+    ProgramKill,
+)
 
 _CONSTRAINTS = {"NONE": "none", "CPUSET": "cpuset", "MEMORY_POLICY": "memory_policy", "MEMCG": "memcg"}
 _ORIGIN_CONSTRAINTS = {
@@ -124,9 +127,11 @@ def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -
 def build_program_event(kill: ProgramKill, tasks: bool = False, raw: bool = False) -> Event:
     """Build the event of a kill by a program, with the same keys as the kernel's.
 
-    It is trusted only if journald vouches that this program wrote the line.
+    It is trusted only if journald vouches that this program wrote the line. A driver is a part of
+    the kernel, and trusted like it.
     """
-    report = Report(kill.record._replace(trusted=True if kill.record.vouched else None), kill.number)
+    trusted = kill.record.trusted if kill.killer in DRIVERS else True if kill.record.vouched else None
+    report = Report(kill.record._replace(trusted=trusted), kill.number)
     report.add_line(kill.record, raw)
     for pid, name in kill.members or ([] if kill.cgroup else [(kill.pid, kill.name)]):
         # nohang may print no pid; a kill by the kernel always has one, as its type states.

@@ -68,7 +68,7 @@ _PART = re.compile(
     r"\s+"
     r"|\[[^\[\]]{0,80}\]|\([^()]{0,80}\)|<[^<>]{0,80}>"
     r"|[^\w\s]+"  # quotes, bullets, the bars of a table
-    r"|\w[\w.@+-]{0,80}(?=\s?[\]:|=,;\t\"'`)}>]| - )"  # a word before a delimiter
+    r"|\w[\w.@+-]{0,80}(?=\s?[\]:|=,;\t\"'`()}>/]| - )"  # a word before a delimiter
     r"|[\w.:+/@-]*\d[\w.:+/@-]*(?=\W)"  # a stamp, a host, a number
     r"|(?:[A-Z]|EMERG|ALERT|CRIT|ERR|ERROR|WARN|WARNING|NOTICE|INFO|DEBUG|kern|kernel)(?=\s)"
 )

@@ -36,6 +36,8 @@ _MESSAGE_WORDS = (
     "sigkill",
     "to free ",
     "[talos] ",
+    "conditions met",
+    " the command",
 )
 
 # All lines about one kill are logged within this time.
@@ -88,7 +90,9 @@ _NOHANG_VICTIM = [
     re.compile(r"badness: +(?P<score>\d{1,10}), oom_score: "),
     re.compile(r"VmRSS: +(?P<rss_mib>\d{1,10}) MiB "),
 ]
-_NOHANG_KILL = re.compile(r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim")
+_NOHANG_KILL = re.compile(
+    r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim|Run the command: |Execute the command"
+)
 
 # "oomd kill: P10 P60 P300 CGROUP BYTES ruleset:[R] detectorgroup:[D] killer:PLUGIN v2".
 # With (dry) before the plugin's name nothing was killed.
@@ -101,9 +105,12 @@ _META_OOMD_KILL = re.compile(
 _META_OOMD_VICTIMS = re.compile(r"\[\S{1,200}\.cpp:\d{1,6}\] Killed \d{1,9}:(?= \d)")
 _META_OOMD_VICTIM = re.compile(r" (?P<pid>\d{1,10})(?:\((?P<name>.{0,60}?)\))?(?P<failed>\[E\d{1,4}\])?(?= \d|$)")
 
+# Killers that are a part of the kernel.
+DRIVERS = ("lowmemorykiller",)
+
 # lmkd names a user, the driver does not. 3.10 prints its own adj before oom_score_adj.
 _LMKD_KILL = re.compile(
-    r"Kill(?:ing)? '(?P<name>.{0,250})' \((?P<pid>\d{1,10})\),(?: \(tgid \d+\),)? uid (?P<uid>\d{1,10}),"
+    r"Kill(?:ing)? '(?P<name>.{0,250})' \((?P<pid>\d{1,10})\),(?: \(tgid \d+\),)? uid (?P<uid>\d{1,10})(?:,|$)"
     r"(?: oom_score_adj (?P<adj>-?\d{1,4}))?.{0,40}?(?: to free (?P<rss>\d{1,15})kB|$)"
 )
 _DRIVER_KILL = re.compile(
@@ -409,7 +416,9 @@ def _is_repeated(first: ProgramKill, second: ProgramKill) -> bool:
     """
     if first.pid is None or (first.pid, first.name) != (second.pid, second.name):
         return False
-    return first.record.vouched == second.record.vouched and _is_near(first.record, second.record)
+    if (first.record.vouched, first.record.trusted) != (second.record.vouched, second.record.trusted):
+        return False
+    return _is_near(first.record, second.record)
 
 
 def _to_int(text: Optional[str]) -> Optional[int]:
