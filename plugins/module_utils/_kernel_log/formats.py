@@ -38,6 +38,7 @@ _AFTER_NAMES = (" invoked oom-killer: ", " Not tainted ", " Tainted: ")
 _RSYSLOGD = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ rsyslogd\S*: ")
 _CGROUP_NAME = re.compile(r"/|cpuset=")  # a path, or the name without a path
 _GLUED = re.compile(r"(?<=.)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^\s\]]+ kernel: ")
+_LOG_DAEMONS = ("rsyslogd", "syslogd", "syslog-ng")
 _CLOCK = re.compile(r"\d\d:\d\d:\d\d ")
 _DROPPED = re.compile(r"(\*\* \d{1,18} printk messages dropped \*\*) (?=\[)")
 
@@ -113,6 +114,9 @@ def _split_glued(line: str) -> List[str]:
     stamped = line[9:10] == ":" or line[13:14] == ":"  # "Nov 23 04:43:46", "2026-11-23T04:43:46"
     if tag < 0 or (stamped and line.count(":", 0, tag) < 4):  # nearly all lines have no second stamp
         return [line]
+    first = parse_text_line(line)
+    if first.trusted is False and first.program not in _LOG_DAEMONS:
+        return [line]  # any program can write what looks like two lines
     cuts = [0]
     for match in _GLUED.finditer(line):
         # Behind a blank it may also be the rest of a stamp.

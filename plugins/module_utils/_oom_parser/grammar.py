@@ -156,7 +156,7 @@ def parse_message(text: str) -> Optional[Message]:
 
 
 def parse_header(text: str) -> Optional[Header]:
-    """Return the header in a text, also if a prefix of an unknown kind stands before it."""
+    """Return the header in a text; more than a task's name before the words is another message."""
     name, invoked, fields = text.rpartition(INVOKED)
     if not invoked:
         name, _none, fields = text.partition("oom-killer: ")
@@ -164,11 +164,11 @@ def parse_header(text: str) -> Optional[Header]:
     cut = None if fields_match else _INVOKED_CUT.match(text)
     if cut and count_name_bytes(cut.group("name")) <= NAME_BYTES:
         return Header(cut.group("name"), None, None, None)
-    if not fields_match or len(fields) > _LONGEST_FIELDS or len(name) > LONGEST_NAME or (not invoked and name):
+    if not fields_match or len(fields) > _LONGEST_FIELDS or (not invoked and name):
+        return None
+    if len(name) > LONGEST_NAME or count_name_bytes(name) > NAME_BYTES:
         return None
     order, adj = _ORDER.search(fields), _HEADER_ADJ.search(fields)
-    if count_name_bytes(name) > NAME_BYTES:  # it includes a prefix
-        name = ""
     return Header(
         name or None,
         fields_match.group("gfp"),

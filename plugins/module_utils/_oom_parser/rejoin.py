@@ -200,7 +200,7 @@ def _join_names(lines: Iterable[Line]) -> Iterator[Line]:
         if parts:
             joined = joined._replace(text=joined.text + "\\x0a" + record.text, raw=joined.raw + "\n" + record.raw)
             is_part = record.trusted == joined.trusted and len(joined.raw) <= MOST_REJOINED
-            is_part = is_part and not record.text.startswith(_LONGER_THAN_NAME)
+            is_part = is_part and _LONGER_THAN_NAME not in record.text
             is_whole = is_part and has_possible_name(joined.text)
             if is_part and (is_whole or lacks_end_of_name(joined.text)):
                 parts.append(line)

@@ -139,10 +139,10 @@ class _Unwrapper:
         return [_strip_unread(one, learned) or one for one in [*held, record]]
 
     def flush(self) -> List[Record]:
-        """Return the records that wait, as they are."""
+        """Return the records that wait: nothing more than the shape of a prefix shows one."""
         held, self._held = self._held, []
         self.is_idle = self._learned is None
-        return held
+        return [_strip_label(one) or one for one in held]
 
     def _pass(self, record: Record) -> List[Record]:
         return self._hold(record) if self._held else [record]
@@ -188,13 +188,17 @@ def _share(learned: _Prefix, first: Record, second: Record) -> bool:
 
 
 def _consists_of(part: "re.Pattern[str]", prefix: str) -> bool:
+    return _measure_parts(part, prefix) == len(prefix)
+
+
+def _measure_parts(part: "re.Pattern[str]", text: str) -> int:
+    """Return how much of a text consists of such parts, from its left end."""
     at = 0
-    while at < len(prefix):
-        match = part.match(prefix, at)
-        if match is None or match.end() == at:
-            return False
+    match = part.match(text)
+    while match is not None and match.end() > at:
         at = match.end()
-    return True
+        match = part.match(text, at)
+    return at
 
 
 def _find_outer(prefix: str, text: str) -> str:
@@ -214,6 +218,17 @@ def _compile_prefix(prefix: str) -> "re.Pattern[str]":
     return re.compile(
         "".join(r"\d+" if p[:1].isdigit() else r"\s+" if p[:1].isspace() else re.escape(p) for p in parts)
     )
+
+
+def _strip_label(record: Record) -> Optional[Record]:
+    """Return a header without the labels before the name of its task; None for any other line."""
+    name = record.text.partition(INVOKED)[0]
+    if parse_message(record.text) is not None or len(name) == len(record.text):
+        return None
+    at = _measure_parts(_PART, name)
+    if at == 0 or not _may_be_prefix(record, name[:at]):
+        return None
+    return _strip_unread(record, _Prefix(_compile_prefix(name[:at]), _form_of(record)))
 
 
 def _form_of(record: Record) -> Tuple[Optional[str], bool, bool]:

@@ -45,7 +45,7 @@ MESSAGES = {
         "x", "0xcc0", -1, 0
     ),
     "x invoked oom-killer: gfp_mask=0xcc0": Header("x", "0xcc0", None, None),
-    "12345 12345: x y invoked oom-killer: gfp_mask=0xcc0": Header(None, "0xcc0", None, None),  # after an unknown prefix
+    "12345 12345: x y invoked oom-killer: gfp_mask=0xcc0": None,  # after an unknown prefix
     "ééééééé\ufffd invoked oom-killer: gfp_mask=0xcc0": Header("ééééééé\ufffd", "0xcc0", None, None),
     "#012\\x0a34567890123x5 invoked oom-killer: gfp_mask=0xcc0": Header("#012\\x0a34567890123x5", "0xcc0", None, None),
     "\ud800 invoked oom-killer: gfp_mask=0xcc0": Header("\ud800", "0xcc0", None, None),

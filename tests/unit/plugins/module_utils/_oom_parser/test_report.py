@@ -416,8 +416,8 @@ def test_skipped_victim_before_the_kill():
     assert (event["skipped_pids"], [victim["pid"] for victim in event["victims"]]) == ([], [7])
 
 
-@pytest.mark.parametrize("priority, events", [(6, 1), (12, 2)])
-def test_header_in_a_path(priority, events):
+@pytest.mark.parametrize("priority", [6, 12])
+def test_header_in_a_path(priority):
     """The kernel's own record begins with the name of the task, and no path can look like it."""
     path = "/a invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0"
     lines = [
@@ -425,4 +425,4 @@ def test_header_in_a_path(priority, events):
         f"3,2,2,-;{HEADER}",
         f"3,3,3,-;{KILL}",
     ]
-    assert len(parse_events(parse_lines(lines))) == events
+    assert len(parse_events(parse_lines(lines))) == 1

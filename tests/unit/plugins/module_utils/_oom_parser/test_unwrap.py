@@ -85,6 +85,16 @@ def test_brackets_behind_an_uptime(before):
     assert (event["outcome"], event["trigger"]["name"], event["victims"][0]["pid"]) == ("kill", "delta", 6311)
 
 
+@pytest.mark.parametrize(
+    "before, name",
+    [("node-33 | ", "delta"), ("7: 8: node: ", "my delta"), ("", "delta"), ("what my console said was ", None)],
+)
+def test_header_alone(before, name):
+    """Without a second message only the shape shows where the name begins."""
+    events = parse_events(parse_lines([before + HEADER.replace("delta", name or "delta")]))
+    assert [event["trigger"]["name"] for event in events] == ([name] if name else [])
+
+
 def test_learn_a_prefix_by_repetition():
     """A kill without sizes may stand in any sentence, so one alone is none behind words."""
     before = "node three told me "
