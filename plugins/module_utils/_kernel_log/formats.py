@@ -28,6 +28,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timesta
 # What may precede a line of another format: the byte order mark, the separator of json-seq,
 # the field name of json-sse.
 _FRAME = re.compile("^(?:\ufeff|\x1e|data: (?={))+")
+_JSON_ENDS = ("}", "]", ",")  # of an object, of a list, and of an object in a list
 _FRAME_STARTS = "\ufeff\x1ed"
 
 # What the kernel prints after the name of a task. Nothing follows a name at the end of a line.
@@ -56,7 +57,7 @@ def parse_lines(lines: Iterable[str], place: Callable[[], Optional[Place]] = lam
             line = _FRAME.sub("", line)
         first = line[:1]
         kmsg = parse_kmsg_line(line) if first.isdigit() else None
-        entries = [kmsg.record] if kmsg else _parse_objects(line)
+        entries = [kmsg.record] if kmsg else parse_json_line(line) if line[-1:] in _JSON_ENDS else None
         if entries is not None:
             in_kmsg = kmsg is not None
             for entry in entries:
@@ -72,12 +73,6 @@ def parse_lines(lines: Iterable[str], place: Callable[[], Optional[Place]] = lam
                 else:
                     record = _continue(last, record, part)
                 yield record
-
-
-def _parse_objects(line: str) -> Optional[List[Record]]:
-    """Return the records in a line of JSON, or None for any other line."""
-    is_json = line[:1] == "{" or line[-1:] == "}" or line[:2] == "[{"
-    return parse_json_line(line) if is_json else None
 
 
 def _continues(record: Record, last: Optional[Record], has_bare_lines: bool) -> bool:

@@ -66,6 +66,8 @@ def parse_json_line(line: str) -> Optional[List[Record]]:
 
     The line is an object, a list of objects, or an object behind a prefix, as fluentd writes it.
     """
+    if '{"' not in line and "{ " not in line:
+        return None
     start = line.find("[{" if line.startswith("[{") else "{")
     text = line[start:].rstrip(", ") if 0 <= start <= _LONGEST_PREFIX else ""
     before = parse_text_line(line[:start] + "x") if text.endswith(("}", "]")) else None

@@ -7,13 +7,17 @@
 
 """Parse kernel log records into events, and count the boots that they are from.
 
-Pure: records in, events out, one pass. rejoin.py joins and parses the lines, report.py and
+Pure: records in, events out, one pass. rejoin.py joins and parses the lines, assembler.py and
 user_killers.py collect those that belong together, and event.py builds the events.
 """
 
 from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.assembler import (
+    ReportAssembler,
+    UnsettledEvent,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.copies import (
     KnownEvents,
     Origin,
@@ -32,11 +36,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     SuppressedReports,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import (
-    Report,
-    ReportAssembler,
-    UnsettledEvent,
-)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import Report
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import (
     NEAR_SECONDS,
     ProgramKill,

@@ -22,6 +22,7 @@ own prefix only brackets are one. Paths are in the messages of many kernels, and
 so a prefix that holds one is refused.
 """
 
+import itertools
 import re
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -55,6 +56,7 @@ _KILL_MESSAGE = (
     r"|Out of memory in UB \d|oom-kill:constraint=CONSTRAINT_|Out of memory and no killable"
     r"|Kernel panic - not syncing: "
 )
+_KILL_WORDS = ("ill process", "illed ", "illing ", "oom-kill", "killable", "panic", "Kill '", "sigkill", "SIGKILL")
 # Other lines of a report; they only help to learn a prefix.
 _OTHER_MESSAGE = (
     r"|CPU: \d+ (?:UID: \d+ )?PID: \d+ Comm: |Pid: \d+, comm: |Tasks? in /|memory: usage \d|Memory cgroup stats for /"
@@ -91,12 +93,20 @@ def unwrap_records(records: Iterable[Record]) -> Iterator[Record]:
     """Yield each record, with what stands before its message stripped."""
     unwrapper = _Unwrapper()
     for record in records:
-        text = record.text
-        if unwrapper.is_idle and (record.trusted is not None or ("ill" not in text and "sending SIG" not in text)):
+        if unwrapper.is_idle and (record.trusted is not None or not _may_hold_kill(record.text)):
             yield record
         else:
             yield from unwrapper.take(record)
     yield from unwrapper.flush()
+
+
+def _may_hold_kill(text: str) -> bool:
+    """Return whether a text may hold a message; most lines of a log hold none of these words."""
+    if "ill" in text:
+        for word in _KILL_WORDS:
+            if word in text:
+                return True
+    return "sending SIG" in text
 
 
 class _Prefix(NamedTuple):
@@ -203,9 +213,7 @@ def _measure_parts(part: "re.Pattern[str]", text: str) -> int:
 
 def _find_outer(prefix: str, text: str) -> str:
     """Return the part of a prefix before the known prefixes in it, which hold stamps and tags."""
-    for number, start in enumerate(_START.finditer(prefix)):
-        if number >= _MOST_STARTS:
-            break
+    for start in itertools.islice(_START.finditer(prefix), _MOST_STARTS):
         known = parse_text_line(text[start.start() :])
         if known.text == text[len(prefix) :]:
             return prefix[: start.start()]

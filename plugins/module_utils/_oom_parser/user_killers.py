@@ -27,18 +27,15 @@ _MESSAGE_WORDS = (
     "due to memory ",
     "the victim",
     "escalating to SIGKILL",
-    "illing process",
     "badness",
     ".cpp:",
     "Name: ",
     "PID: ",
-    "Kill",
-    "sigkill",
     "to free ",
-    "[talos] ",
-    "conditions met",
     " the command",
 )
+_KILL_WORDS = ("illing process", "Kill", "sigkill")
+_FIRST_WORDS = ("[talos] ", "Rule '")
 
 # All lines about one kill are logged within this time.
 NEAR_SECONDS = 30.0
@@ -185,10 +182,7 @@ class ProgramKills:
 
         C(number) is the line's place in the log.
         """
-        for word in _MESSAGE_WORDS:
-            if word in record.text:
-                return list(self._take_line(record, record.text, number))
-        return ()
+        return list(self._take_line(record, record.text, number)) if _may_be_killers(record.text) else ()
 
     def _take_line(self, record: Record, text: str, number: int) -> Iterator[ProgramKill]:
         program = record.program
@@ -374,6 +368,14 @@ class ProgramKills:
             )
         else:
             self._counted = {unit: (count, record)}
+
+
+def _may_be_killers(text: str) -> bool:
+    """Return whether a text holds a word of a killer; most lines of a log hold none."""
+    for word in _MESSAGE_WORDS:
+        if word in text:
+            return True
+    return ("ill" in text and any(word in text for word in _KILL_WORDS)) or text.startswith(_FIRST_WORDS)
 
 
 def may_begin_program_message(text: str) -> bool:

@@ -33,6 +33,7 @@ WRAPPINGS = {
     "quotes of HTML": ("&quot;", "&quot;"),
     "backquotes": ("`", "`"),
     "a bullet": ("* ", ""),
+    "brackets": ("(", ")"),
     "a bullet and backquotes": ("- `", "`"),
     "a number": ("7) ", ""),
     "a row of a table": ("| 7 | node-3 | ", " |"),
@@ -78,6 +79,12 @@ def test_kill_alone_in_any_wrapping(wrapping):
     assert victims([before + KILL + behind]) == [[6311]]
 
 
+def test_openvz_in_quotes():
+    assert victims(
+        ['"Out of memory in UB 103: OOM killed process 6311 (delta) score 77 vm:8kB, rss:4kB, swap:0kB"']
+    ) == [[6311]]
+
+
 @pytest.mark.parametrize("before", [".(2)[2437:delta]", "[0:  delta:  77] ", "(1)[9:x] ", "c1    77 (delta) "])
 def test_brackets_behind_an_uptime(before):
     """Vendors of phones print the processor and the task behind the kernel's own prefix."""
@@ -87,7 +94,7 @@ def test_brackets_behind_an_uptime(before):
 
 @pytest.mark.parametrize(
     "before, name",
-    [("node-33 | ", "delta"), ("7: 8: node: ", "my delta"), ("", "delta"), ("what my console said was ", None)],
+    [("node-333 | ", "delta"), ("7: 8: node: ", "my delta"), ("", "delta"), ("what my console said was ", None)],
 )
 def test_header_alone(before, name):
     """Without a second message only the shape shows where the name begins."""
