@@ -26,6 +26,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal
     LONGEST_ENTRY,
     parse_journal_entry,
     parse_json_entry,
+    parse_verbose_entry,
     read_export_entries,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.provenance import (
@@ -64,11 +65,16 @@ _READ_BYTES = 1 << 20
 # No kernel's buffer is larger. dmesg's JSON must be read as a whole.
 _LARGEST_DMESG = 1 << 24
 
+# An entry of the journal has a few dozen fields.
+_MOST_FIELDS = 1000
+
 # The most files of one run.
 MAX_FILES = 4096
 
 _DMESG = re.compile(rb"\s*\{\s*\"dmesg\"\s*:")
 _EXPORT = re.compile(rb"__[A-Z_]+=")
+# journalctl --output=verbose: "Mon 2026-11-23 04:43:46.000001 UTC [s=a;i=7;b=a;m=7;t=a;x=a]"
+_VERBOSE = re.compile(rb"(?:-- [^\n]*\n)?\S[^\n]{10,60} \[s=[0-9a-f]{32};i=[0-9a-f]+;b=")
 _PRETTY = re.compile(rb"\{\r?\n\s*\"[A-Z_]+\" : ")  # journalctl --output=json-pretty
 
 # logrotate(8): kern.log, kern.log.1, kern.log.2.gz;
@@ -257,6 +263,8 @@ class LogFile:
             yield from self._read_export(opened)
         elif _PRETTY.match(self._sample):
             yield from self._read_pretty(opened)
+        elif _VERBOSE.match(self._sample):
+            yield from self._read_verbose(opened)
         else:
             yield from parse_lines(self._read_lines(opened), lambda: Place(self.path, self._line))
 
@@ -272,6 +280,10 @@ class LogFile:
         for part in find_ranges(opened.stream.fileno(), self.start, self._programs):
             opened.seek(part.begin)
             yield from self._read_range(opened.stream, part.begin, part.end)
+
+    def _read_whole(self, opened: OpenFile) -> Iterator[str]:
+        """Yield all lines that the file had when it was opened."""
+        return self._read_range(opened.stream, self.start, None if opened.is_compressed else opened.status.st_size)
 
     def _read_unpacked(self, stream: IO[bytes]) -> Iterator[str]:
         """Yield the first lines of a stream, and those of the others that may matter."""
@@ -332,9 +344,7 @@ class LogFile:
 
     def _read_pretty(self, opened: OpenFile) -> Iterator[Record]:
         entry, begin, end = "", self.start, self.start
-        for line in self._read_range(
-            opened.stream, self.start, None if opened.is_compressed else opened.status.st_size
-        ):
+        for line in self._read_whole(opened):
             if line == "{":
                 entry, begin = "", self._line
             if len(entry) <= LONGEST_ENTRY:
@@ -345,6 +355,25 @@ class LogFile:
                 if record is not None:
                     yield record._replace(place=Place(self.path, begin))
         self._end = end  # the next run reads an incomplete last entry
+
+    def _read_verbose(self, opened: OpenFile) -> Iterator[Record]:
+        begin = end = self.start
+        entry: List[str] = []
+        for line in self._read_whole(opened):
+            if not line.startswith(" "):
+                yield from self._parse_verbose(entry, begin)
+                entry, begin, end = [], self._line, self._line
+            if len(entry) < _MOST_FIELDS:
+                entry.append(line)
+        if self._whole_lines:
+            self._end = end  # the last entry may go on
+        else:
+            yield from self._parse_verbose(entry, begin)
+
+    def _parse_verbose(self, entry: List[str], begin: int) -> Iterator[Record]:
+        record = parse_verbose_entry(entry)
+        if record is not None:
+            yield record._replace(place=Place(self.path, begin))
 
     def _read_dmesg(self, opened: OpenFile) -> Iterator[Record]:
         text = opened.stream.read(_LARGEST_DMESG + 1)
