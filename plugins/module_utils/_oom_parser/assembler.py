@@ -116,6 +116,7 @@ class _State:
         self.ended: Optional[Report] = None  # has its kill; the other members of its group may follow
         # The ended report, after reports of one kill each that may prove to be of one group.
         self.run: List[Report] = []
+        self.has_members = False  # whether a kill of another process followed the first of them
         self.waiting: List[Report] = []  # the victim is chosen, but another report began before the kill
         self.over: List[Report] = []  # not handed over yet
         self.sysrq: Optional[Record] = None  # a person requested a kill, and no report has begun since
@@ -136,6 +137,7 @@ class _State:
         """Note that a report has its kill."""
         if not (report is self.open and self.run and self.run[-1] is self.ended and not report.is_reported()):
             self.end_run()
+        self.has_members = self.has_members or (bool(self.run) and report.kills[0] != self.run[0].kills[0])
         self.run.append(report)
         self.ended = report
         if report is self.open:
@@ -159,7 +161,7 @@ class _State:
     def end_run(self) -> None:
         """Hand over the reports that had one kill after the other: nothing made a group of them."""
         self.over += self.run
-        self.run, self.ended = [], None
+        self.run, self.ended, self.has_members = [], None, False
 
     def expire(self, record: Record) -> None:
         """Close or give up the reports whose last line is too old."""
@@ -225,7 +227,7 @@ class _State:
         if first.is_group or (kill.pid, kill.name) != (first.kills[0].pid, first.kills[0].name):
             return None
         if record.monotonic is None or first.killed.monotonic is None:
-            is_later = kill == first.kills[0] and any(kill not in member.kills for member in self.run)
+            is_later = kill == first.kills[0] and self.has_members
         else:
             is_later = record.monotonic > first.killed.monotonic
         if not is_later or seconds_between(first.killed, record) > GROUP_SECONDS:
@@ -236,7 +238,7 @@ class _State:
             first.raw += member.raw[: MOST_RAW_LINES - len(first.raw)]
             first.last = member.last
         first.is_group = True
-        self.run, self.ended = [first], first
+        self.run, self.ended, self.has_members = [first], first, False
         return first
 
 

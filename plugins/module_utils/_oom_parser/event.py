@@ -45,6 +45,8 @@ class _TaskTable:
         self._rows = report.rows
         died = {str(kill.pid) for kill in report.kills}
         self._of_victims: Dict[str, Dict[str, str]] = {}
+        chosen = report.summary.pid if report.summary else None
+        self.processes = report.find_processes({chosen, *(kill.pid for kill in report.kills)})
         self.count = 0
         tgid = self._columns.index("tgid") if "tgid" in self._columns else -1
         for thread, values in self._iterate_whole_rows():
@@ -222,7 +224,7 @@ def _build_victims(report: Report, table: _TaskTable) -> List[Dict[str, Any]]:
 
 def _build_victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, Any]:
     values = table.find_row(kill.pid)
-    process = report.find_process(kill.pid)
+    process = table.processes.get(kill.pid)
     pid = kill.pid if process is None else process
     summary = report.summary if report.summary and report.summary.pid in (pid, kill.pid) else None
     announcement = report.announcement if report.announcement and report.announcement.pid == kill.pid else None

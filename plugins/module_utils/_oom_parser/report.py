@@ -11,7 +11,7 @@ Pure. The pid of "Killed process" is the one that died. "Kill process" only anno
 to 5.0 a child may die instead.
 """
 
-from typing import List, Optional, Union
+from typing import Container, Dict, List, Optional, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
@@ -140,16 +140,16 @@ class Report:
         """Return whether it has more than a kill."""
         return bool(self.header or self.summary or self.announcement)
 
-    def find_process(self, pid: int) -> Optional[int]:
-        """Return the process of a pid by the task table; None if the pid is not in there."""
-        process = None
+    def find_processes(self, pids: Container[Optional[int]]) -> Dict[int, int]:
+        """Return the process of each of these pids that the task table has, also of a thread."""
+        found: Dict[int, int] = {}
         for row in self.rows:
-            tgid = row.find_tgid()
-            if tgid == pid:
-                return pid
-            if row.pid == pid:
-                process = tgid
-        return process
+            process = row.find_tgid()
+            if process is not None and process in pids:
+                found[process] = process
+            if process is not None and row.pid in pids:
+                found.setdefault(row.pid, process)
+        return found
 
     def may_include(self, message: Union[Announcement, Kill]) -> bool:
         """Return whether a kill or its announcement can belong here.
@@ -169,7 +169,7 @@ class Report:
             return False
         if self.announcement is not None or self.summary is None or self.summary.pid in (None, kill.pid):
             return True
-        return self.summary.pid == self.find_process(kill.pid)  # the kill may name a thread
+        return self.summary.pid == self.find_processes((kill.pid,)).get(kill.pid)  # the kill may name a thread
 
     def has_no_end(self) -> bool:
         """Return whether neither a kill nor anything else has ended it."""

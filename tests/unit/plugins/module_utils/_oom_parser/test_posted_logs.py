@@ -163,6 +163,7 @@ def test_thread_of_a_process():
         ([header, row.replace("6310", "6311"), KILL], (6311, None, False)),
         ([header, row.replace("6311", "6312").replace("6310", "6312"), KILL], (6311, None, None)),
         ([KILL], (6311, None, None)),
+        ([header, row, SUMMARY], (6310, 6311, True)),
         ([header, row, SUMMARY.replace("6311", "6310"), MEMCG_KILL.format(6311, "delta")], (6310, 6311, True)),
     ):
         [event] = parse_events(parse_lines([f"[8.{number:06}] {line}" for number, line in enumerate(lines)]))

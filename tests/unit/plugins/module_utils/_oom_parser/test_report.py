@@ -34,9 +34,9 @@ def test_is_event(facts, is_event, is_reported):
     assert (report.is_event(), report.is_reported()) == (is_event, is_reported)
 
 
-def test_find_process():
+def test_find_processes():
     report = make_report(rows=[TableRow(8, "0 7 1 1 1 x"), TableRow(9, "0 9 1 1 1 x"), TableRow(5, "x")])
-    assert [report.find_process(pid) for pid in (7, 8, 9, 5, 4)] == [7, 7, 9, None, None]
+    assert report.find_processes((7, 8, 9, 5, 4)) == {7: 7, 8: 7, 9: 9}
 
 
 def test_words_are_those_up_to_the_kill():
