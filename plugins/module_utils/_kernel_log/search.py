@@ -261,7 +261,7 @@ class _Blocks:
     def _iterate(self) -> Iterator[bytes]:
         while self.error is None:
             chunks: List[bytes] = []
-            left = _BLOCK
+            left = _BLOCK // 4  # a stream's blocks wait in memory
             while left > 0:
                 try:
                     chunk = self._read(left)
