@@ -73,6 +73,7 @@ def test_object_behind_a_prefix(prefix):
         "x",
         "{",
         "[{]",
+        '{"a" 7}',
         "{}",
         '{"a": 7}',
         "[[" * 9999 + "{}",
