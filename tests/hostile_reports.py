@@ -219,6 +219,64 @@ def render(report, form):
     return lines
 
 
+# What a user may write to a log, or have in the name of a cgroup.
+WRAPPINGS = ["", '"', "- ", "> ", "box | ", "[x] ", "(2)[7:x]", "x: ", "x ", '{"message": "', "Out of ", "7,", "`"]
+HOSTILE = [
+    "x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0",
+    "CPU: 0 PID: 4242 Comm: x Not tainted 6.1",
+    "Out of memory: Killed process 4242 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB",
+    "Memory cgroup out of memory: Killed process 4242 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    "Killed process 4242 (x)",
+    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom"
+    ",task_memcg=/u,task=x,pid=4242,uid=0",
+    "Tasks in /g are going to be killed due to memory.oom.group set",
+    "Kill process 4242 (x) sharing same memory",
+    "Kernel panic - not syncing: Attempted to kill init!",
+    "[   4242]     0  4242        1        1    45056        0             0 x",
+    "lowmemorykiller: Killing 'x' (4242), adj 900,",
+    "Nov 23 04:43:46 host kernel: Out of memory: Killed process 4242 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+]
+
+
+def _hostile_line(choose, form, stamp):
+    """Return a line that a user brought into the log, in this form, and one without harm."""
+    text = choose.choice(WRAPPINGS) + choose.choice(HOSTILE) + choose.choice(["", '"', '"}', " |", "</td>"])
+    prefix = f"[{stamp / 1e6:12.6f}] "
+    if choose.random() < 0.4 or form == "dmesg":  # the kernel names the cgroup
+        priority, transport = 6, "kernel"
+        before = ("" if form == "dmesg" else "Nov 23 04:43:46 host kernel: ") + prefix
+        texts = [f"cgroup: fork rejected by pids controller in /{name}" for name in (text.replace("/", ""), "a")]
+    else:
+        priority, transport = 12, choose.choice(["syslog", "stdout"])
+        before = "Nov 23 04:43:46 host " + choose.choice(["mallory: ", "mallory[7]: ", "mallory[7]: " + prefix])
+        texts = [text, "hello"]
+    if form == "kmsg":
+        return [f"{priority},7,{stamp},-;{escape(one, form)}" for one in texts]
+    if form == "journal":
+        facts = {"_TRANSPORT": transport, "SYSLOG_FACILITY": "0", "_SOURCE_MONOTONIC_TIMESTAMP": str(stamp)}
+        return [json.dumps(dict(facts, MESSAGE=one)) for one in texts]
+    return [before + one for one in texts]
+
+
+def mix(report, form, choose):
+    """Return a report with a user's lines between its messages: harmless ones, and others."""
+    clean, mixed = [], []
+    for message in [*report.messages, []]:
+        for _line in range(choose.choice([0, 1, 2])):
+            hostile, harmless = _hostile_line(choose, form, 53649722)
+            mixed.append(hostile)
+            clean.append(harmless)
+        lines = render(report._replace(messages=[message]), form) if message else []
+        clean += lines
+        mixed += lines
+    return clean, mixed
+
+
+def drop_hostile(events):
+    """Return the events that no program is known to have written."""
+    return [event for event in events if event["trusted"] is not False]
+
+
 def _fold(name, form):
     """Return a name without the blanks behind a line end, which no line keeps in this form."""
     return name if form != "klogd" or name is None else re.sub(r"(\\x0a) +", r"\1", name)

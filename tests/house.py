@@ -67,6 +67,7 @@ PURE = [
     "module_utils/_kernel_log/journal_format.py",
     "module_utils/_kernel_log/line_prefix.py",
     "module_utils/_kernel_log/record.py",
+    "module_utils/_kernel_log/shipper_json.py",
     "module_utils/_kernel_log/timestamps.py",
     "module_utils/_oom_events/collector.py",
     "module_utils/_oom_events/cursor.py",

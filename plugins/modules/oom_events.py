@@ -103,7 +103,7 @@ options:
       - Return only events of this killer.
       - With V(kernel), large files are not searched for the messages of user-space killers, which is faster.
     type: str
-    choices: [kernel, systemd-oomd, earlyoom, nohang, oomd]
+    choices: [kernel, systemd-oomd, earlyoom, nohang, oomd, lmkd, lowmemorykiller, talos]
   own_trials:
     description:
       - Include the kills of this collection's own trials (M(oomguard.linux.oom_trial)). Their RV(events[].own_trial) is
@@ -286,7 +286,8 @@ events:
       sample: true
     killer:
       description:
-        - What killed. V(kernel), or a program, which is V(systemd-oomd), V(earlyoom), V(nohang) or V(oomd).
+        - What killed. V(kernel), or a program, which is V(systemd-oomd), V(earlyoom), V(nohang), V(oomd), V(lmkd),
+          V(lowmemorykiller) or V(talos). V(lowmemorykiller) is the old driver of Android kernels.
         - The journal and log files record the kills of programs.
       returned: always
       type: str
@@ -312,6 +313,11 @@ events:
       returned: always
       type: int
       sample: 12
+    duplicates:
+      description: How many copies of the event were read besides it, as in two log files that hold the same lines.
+      returned: always
+      type: int
+      sample: 0
     outcome:
       description:
         - V(kill) if the kernel killed a process, or if a program killed one or more.
@@ -431,6 +437,18 @@ events:
           returned: always
           type: int
           sample: 370
+        tid:
+          description: The thread that the kernel names instead of the process, if the task table shows that. Else null.
+          returned: always
+          type: int
+          sample: 371
+        pid_is_thread:
+          description:
+            - Whether the kernel names a thread instead of the process. RV(events[].victims[].pid) is the process then.
+            - Null if the report has no task table with it. RV(events[].victims[].pid) is what the log says then.
+          returned: always
+          type: bool
+          sample: false
         name:
           description: Its name (C(comm)), with control characters escaped as in the log.
           returned: always
@@ -782,7 +800,7 @@ lost:
       type: bool
       sample: false
     files:
-      description: The files whose rest could not be read, with the reason.
+      description: The files whose rest could not be read, or that lack lines, with the reason.
       returned: always
       type: list
       elements: str
@@ -829,7 +847,7 @@ def main() -> None:
             unit=dict(type="str"),
             container=dict(type="str"),
             constraint=dict(type="str", choices=["none", "cpuset", "memory_policy", "memcg"]),
-            killer=dict(type="str", choices=["kernel", "systemd-oomd", "earlyoom", "nohang", "oomd"]),
+            killer=dict(type="str", choices=["kernel", "systemd-oomd", "earlyoom", "nohang", "oomd", "lmkd", "lowmemorykiller", "talos"]),
             own_trials=dict(type="bool", default=False),
             tasks=dict(type="bool", default=False),
             raw=dict(type="bool", default=False),

@@ -19,9 +19,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser 
 def parse_log(lines: Iterable[str]) -> List[Dict[str, Any]]:
     """Return the OOM kills in the lines of a kernel log, in the order in which they began.
 
-    C(lines) are lines of text, with or without line ends, oldest first. They may have any prefix
-    that C(dmesg), C(journalctl), syslog or a container runtime writes. Records of /dev/kmsg, and
-    the journal as JSON with one entry on each line, are read as well. C(journalctl) with
+    C(lines) are lines of text, with or without line ends, oldest first. They may have any prefix.
+    Records of /dev/kmsg, and JSON of the journal or of any program that ships logs, with one entry
+    on each line, are read as well. C(journalctl) with
     C(--output=export) or C(--output=json-pretty), and C(dmesg --json), are not read, because
     their entries span lines. Decode a file with C(errors="backslashreplace"): names are bytes.
 

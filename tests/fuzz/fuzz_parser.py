@@ -9,7 +9,8 @@ logs. The first byte of an input selects its format, so that the journal's expor
 JSON are tried as well.
 
 One format is none: the bytes choose a true report with names that imitate other messages
-(tests/hostile_reports.py), and each value must be right or None.
+(tests/hostile_reports.py), and each value must be right or None. In another, a user's lines stand
+between the messages of the report, behind prefixes of any kind: they must change nothing.
 
 Beyond raising nothing, the parser has to keep four promises:
 - The pid of every victim stands in the text, after wrapped lines are rejoined.
@@ -28,7 +29,7 @@ import sys
 import atheris
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from hostile_reports import FORMS, find_wrong_values, make_report, render
+from hostile_reports import FORMS, drop_hostile, find_wrong_values, make_report, mix, render
 
 with atheris.instrument_imports(include=["ansible_collections"]):
     from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import (
@@ -44,7 +45,7 @@ with atheris.instrument_imports(include=["ansible_collections"]):
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded")
 
-EXPORT, DMESG_JSON, TEXT, REPORT = 0, 1, 2, 3  # formats; every other number is text as well
+EXPORT, DMESG_JSON, TEXT, REPORT, MIXED = 0, 1, 2, 3, 4  # formats; every other number is text as well
 
 KEYS = set(
     parse_events(parse_lines(["Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB"]))[0]
@@ -87,10 +88,23 @@ def check_report(data):
         assert not wrong, (wrong, lines)
 
 
+def check_mixed(data):
+    """Mix a true report with a user's lines, and fail if these change its events."""
+    choose = Choices(data)
+    report = make_report(choose)
+    for form in FORMS:
+        clean, mixed = mix(report, form, choose)
+        found = drop_hostile(parse_events(parse_lines(mixed)))
+        assert found == drop_hostile(parse_events(parse_lines(clean))), mixed
+
+
 def check_promises(data):
     """Parse one input, and fail if the events break a promise."""
     if data and data[0] % 8 == REPORT:
         check_report(data[1:])
+        return
+    if data and data[0] % 8 == MIXED:
+        check_mixed(data[1:])
         return
     records = read_records(data[0] % 8 if data else TEXT, data[1:])
     events = parse_events(records, tasks=True, raw=True)
@@ -111,7 +125,8 @@ def write_seeds(folder):
     """Write the recorded logs into the folder, about one report in each file, and some choices."""
     for number in range(64):
         with open(os.path.join(folder, f"report-{number}"), "wb") as stream:
-            stream.write(bytes([REPORT]) + bytes((number * step + step) % 256 for step in range(1, 80)))
+            choices = bytes((number * step + step) % 256 for step in range(1, 160))
+            stream.write(bytes([REPORT + number % 2]) + choices)
     for path in sorted(glob.glob(os.path.join(FIXTURES, "*", "*"))):
         with open(path, "rb") as stream:
             lines = stream.read().split(b"\n")

@@ -42,8 +42,8 @@ def read_trusted(path: str, limit: int, first_login_id: int, users: Collection[i
     owns or may write the file, or a folder or link on the way to it, unless C(users) has its uid;
     UntrustedError too for what is no regular file, and OSError if it cannot be read.
     """
-    writers = _Writers(path, first_login_id, users)
-    fd = _open_path(os.path.abspath(bytes_of(path)), writers)
+    writers = _Writers(path, first_login_id, users, {0, os.geteuid()})
+    fd = _open_path(path, writers)
     try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
@@ -58,6 +58,19 @@ def read_trusted(path: str, limit: int, first_login_id: int, users: Collection[i
         os.close(fd)
 
 
+def is_roots(path: str) -> bool:
+    """Return whether nobody but root could have written a file, or put it where it is.
+
+    No group is root: whoever is in it could write, too.
+    """
+    writers = _Writers(path, 1, (), {0})
+    try:
+        os.close(_open_path(path, writers))
+    except (OSError, ValueError, UntrustedError):
+        return False
+    return not writers.has_group
+
+
 def _read_up_to(fd: int, limit: int) -> bytes:
     chunks: List[bytes] = []
     left = limit
@@ -70,9 +83,12 @@ def _read_up_to(fd: int, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def _open_path(path: bytes, writers: "_Writers") -> int:
-    """Return what an absolute path leads to, opened without any access (O_PATH)."""
-    names = _split(path)
+def _open_path(path: str, writers: "_Writers") -> int:
+    """Return what a path leads to, opened without any access (O_PATH).
+
+    Behind a link, ".." is the folder above the link's target.
+    """
+    names = _split(os.path.join(os.getcwdb(), bytes_of(path)))
     links = 0
     fd = os.open(b"/", _PATH_FLAGS)
     try:
@@ -109,11 +125,12 @@ def _split(path: bytes) -> List[bytes]:
 class _Writers:
     """Collects who could have written a file, from each inode on the way to it."""
 
-    def __init__(self, path: str, first_login_id: int, users: Collection[int]) -> None:
+    def __init__(self, path: str, first_login_id: int, users: Collection[int], own: Set[int]) -> None:
         self._path = printable_name(path)
         self._first_login_id = first_login_id
         self._users = users
-        self._own = {0, os.geteuid()}
+        self._own = own  # who may be the owner of everything
+        self.has_group = False  # whether a group may write it, also that of root
         self.uids: Set[int] = set()
         self.gids: Set[int] = set()
 
@@ -132,6 +149,7 @@ class _Writers:
         if found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and self._has_acl(fd)):
             raise UntrustedError(f"{self._path}: other users may write {shown}")
         if found.st_mode & stat.S_IWGRP:
+            self.has_group = True
             self._add_group(found.st_gid, found.st_uid, shown)
 
     def _add_owner(self, uid: int, shown: str) -> None:

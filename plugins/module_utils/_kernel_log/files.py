@@ -14,32 +14,39 @@ changes its size.
 
 import glob
 import hashlib
+import io
 import re
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import IO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, cast
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name, text_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import is_roots
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_dmesg_json, parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
     LONGEST_ENTRY,
     parse_journal_entry,
     parse_json_entry,
+    parse_verbose_entry,
     read_export_entries,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.provenance import (
     LARGEST_PROOF,
     has_field_names,
     has_one_form,
-    is_roots,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.search import find_ranges
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.search import (
+    PartStream,
+    find_parts,
+    find_ranges,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams import (
     LINE_COST,
     Budget,
     BudgetError,
     DamageError,
     OpenFile,
+    read_chunk,
     translate_errors,
 )
 
@@ -52,19 +59,29 @@ _MARK_BYTES = 1024
 # A file of this size or more is searched first. Reading all of a smaller one takes about a second.
 _SEARCHED_BYTES = 8 << 20
 
+# What is read of a compressed file before the rest is searched.
+_READ_BYTES = 1 << 20
+
 # No kernel's buffer is larger. dmesg's JSON must be read as a whole.
 _LARGEST_DMESG = 1 << 24
+
+# An entry of the journal has a few dozen fields.
+_MOST_FIELDS = 1000
 
 # The most files of one run.
 MAX_FILES = 4096
 
 _DMESG = re.compile(rb"\s*\{\s*\"dmesg\"\s*:")
 _EXPORT = re.compile(rb"__[A-Z_]+=")
+# journalctl --output=verbose: "Mon 2026-11-23 04:43:46.000001 UTC [s=a;i=7;b=a;m=7;t=a;x=a]"
+_VERBOSE = re.compile(rb"(?:-- [^\n]*\n)?\S[^\n]{10,60} \[s=[0-9a-f]{32};i=[0-9a-f]+;b=")
 _PRETTY = re.compile(rb"\{\r?\n\s*\"[A-Z_]+\" : ")  # journalctl --output=json-pretty
 
 # logrotate(8): kern.log, kern.log.1, kern.log.2.gz;
 # messages, messages-20261123, messages-20261116.xz
-_ROTATED = re.compile(r"(?P<stem>.+?)(?:\.(?P<number>\d{1,4})|-(?P<date>\d{8}(?:-?\d{1,10})?))?(?:\.(?:gz|xz))?$")
+_ROTATED = re.compile(
+    r"(?P<stem>.+?)(?:\.(?P<number>\d{1,4})|-(?P<date>\d{8}(?:-?\d{1,10})?))?(?:\.(?:gz|xz|bz2|zst))?$"
+)
 
 
 def expand_paths(patterns: Iterable[str]) -> List[str]:
@@ -153,6 +170,7 @@ class LogFile:
         """
         self.path = path
         self.damage: Optional[str] = None  # why the rest could not be read
+        self.nul_bytes = 0  # read instead of lines
         self._whole_lines = whole_lines
         self._programs = programs
         self._budget = budget or Budget()
@@ -181,6 +199,15 @@ class LogFile:
         """
         length = min(len(self._sample), _MARK_BYTES)
         return Mark(_digest(self._sample[:length]), length, self._end if offset is None else offset) if length else None
+
+    def list_losses(self) -> List[str]:
+        """Return what could not be read, a sentence for each reason."""
+        losses = [self.damage] if self.damage else []
+        if self.nul_bytes:
+            losses.append(
+                f"{printable_name(self.path)} has {self.nul_bytes} NUL bytes, as after a crash: lines are missing there"
+            )
+        return losses
 
     def records(self) -> Iterator[Record]:
         """Yield the records that the last run did not read, each with its place.
@@ -236,36 +263,54 @@ class LogFile:
             yield from self._read_export(opened)
         elif _PRETTY.match(self._sample):
             yield from self._read_pretty(opened)
+        elif _VERBOSE.match(self._sample):
+            yield from self._read_verbose(opened)
         else:
             yield from parse_lines(self._read_lines(opened), lambda: Place(self.path, self._line))
 
     def _read_lines(self, opened: OpenFile) -> Iterator[str]:
         """Yield all lines, or those of a large file that may matter."""
-        if opened.is_compressed or opened.status.st_size - self.start < _SEARCHED_BYTES:
-            yield from self._read_range(opened, self.start, None)
+        if opened.is_compressed:
+            yield from self._read_unpacked(opened.stream)
+            return
+        size = opened.status.st_size
+        if size - self.start < _SEARCHED_BYTES:
+            yield from self._read_range(opened.stream, self.start, size)
             return
         for part in find_ranges(opened.stream.fileno(), self.start, self._programs):
             opened.seek(part.begin)
-            yield from self._read_range(opened, part.begin, part.end)
+            yield from self._read_range(opened.stream, part.begin, part.end)
 
-    def _read_range(self, opened: OpenFile, begin: int, end: Optional[int]) -> Iterator[str]:
+    def _read_whole(self, opened: OpenFile) -> Iterator[str]:
+        """Yield all lines that the file had when it was opened."""
+        return self._read_range(opened.stream, self.start, None if opened.is_compressed else opened.status.st_size)
+
+    def _read_unpacked(self, stream: IO[bytes]) -> Iterator[str]:
+        """Yield the first lines of a stream, and those of the others that may matter."""
+        yield from self._read_range(stream, self.start, self.start + _READ_BYTES, LINE_COST)
+        parts = PartStream(find_parts(lambda size: read_chunk(stream, size), self._end, self._programs))
+        runs = cast(IO[bytes], io.BufferedReader(parts))
+        while True:
+            begin = parts.begin_run()
+            if begin is None:
+                return
+            yield from self._read_range(runs, begin, None, LINE_COST)
+
+    def _read_range(self, stream: IO[bytes], begin: int, end: Optional[int], cost: int = 0) -> Iterator[str]:
         """Yield the lines that begin in this range, from the first whole one on.
 
-        Without C(end) these are the lines that the file had when it was opened.
+        Without C(end) it ends with the stream. C(cost) is what a line takes of the budget.
         """
-        stream = opened.stream
-        if end is None and not opened.is_compressed:
-            end = opened.status.st_size
         # The rest of a line is skipped: of the one that a range begins in, and of one that is
         # longer than any real line.
-        in_rest = begin > self.start
+        in_rest = begin != self._end
         self._end = begin
         while end is None or self._end < end:
             line = stream.readline(LONGEST_ENTRY)
             if not line:
                 return
-            if opened.is_compressed:
-                self._budget.spend(self.path, LINE_COST)
+            if cost and self._budget.left >= 0:
+                self._budget.spend(self.path, cost)
             ended = line.endswith(b"\n")
             self._line = self._end
             if ended or len(line) == LONGEST_ENTRY:
@@ -273,8 +318,20 @@ class LogFile:
             elif self._whole_lines:
                 return
             if not in_rest:
-                yield line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-            in_rest = not ended
+                yield from self._decode(line)
+            # A run of NUL bytes ends the line that it was written over.
+            in_rest = not ended and not line.endswith(b"\0")
+
+    def _decode(self, line: bytes) -> Iterator[str]:
+        r"""Yield the text of a line, without the NUL bytes that a crash left in the file."""
+        line = line.rstrip(b"\r\n")
+        if b"\0" not in line:
+            yield line.decode("utf-8", "backslashreplace")
+            return
+        self.nul_bytes += line.count(b"\0")
+        for text in line.split(b"\0"):
+            if text:
+                yield text.decode("utf-8", "backslashreplace")
 
     def _read_export(self, opened: OpenFile) -> Iterator[Record]:
         for length, fields in read_export_entries(opened.stream):
@@ -287,7 +344,7 @@ class LogFile:
 
     def _read_pretty(self, opened: OpenFile) -> Iterator[Record]:
         entry, begin, end = "", self.start, self.start
-        for line in self._read_range(opened, self.start, None):
+        for line in self._read_whole(opened):
             if line == "{":
                 entry, begin = "", self._line
             if len(entry) <= LONGEST_ENTRY:
@@ -298,6 +355,25 @@ class LogFile:
                 if record is not None:
                     yield record._replace(place=Place(self.path, begin))
         self._end = end  # the next run reads an incomplete last entry
+
+    def _read_verbose(self, opened: OpenFile) -> Iterator[Record]:
+        begin = end = self.start
+        entry: List[str] = []
+        for line in self._read_whole(opened):
+            if not line.startswith(" "):
+                yield from self._parse_verbose(entry, begin)
+                entry, begin, end = [], self._line, self._line
+            if len(entry) < _MOST_FIELDS:
+                entry.append(line)
+        if self._whole_lines:
+            self._end = end  # the last entry may go on
+        else:
+            yield from self._parse_verbose(entry, begin)
+
+    def _parse_verbose(self, entry: List[str], begin: int) -> Iterator[Record]:
+        record = parse_verbose_entry(entry)
+        if record is not None:
+            yield record._replace(place=Place(self.path, begin))
 
     def _read_dmesg(self, opened: OpenFile) -> Iterator[Record]:
         text = opened.stream.read(_LARGEST_DMESG + 1)
@@ -331,9 +407,10 @@ def _digest(data: bytes) -> str:
 def _refuse_binary(path: str, sample: bytes) -> None:
     """Raise InputError if more than 5 % of the sample are control characters.
 
-    Text has hardly any, but a crash may leave a line or two of them.
+    Text has hardly any, but a crash may leave a line or two of them. It also leaves blocks of NUL
+    bytes, which do not count.
     """
-    controls = sum(sample.count(bytes([code])) for code in range(32) if code not in (7, 8, 9, 10, 12, 13, 27))
+    controls = sum(sample.count(bytes([code])) for code in range(1, 32) if code not in (7, 8, 9, 10, 12, 13, 27))
     if controls * 20 > len(sample):
         raise InputError(
             f"{printable_name(path)} is not text: {controls} of its first {len(sample)} bytes are control characters"

@@ -15,20 +15,20 @@ import json
 import re
 from typing import Callable, Iterable, Iterator, List, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import parse_json_entry
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import (
-    LONGEST_LINE,
     Place,
     Record,
     escape_message,
     parse_kmsg_line,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.shipper_json import parse_json_line
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import LATEST
 
 # What may precede a line of another format: the byte order mark, the separator of json-seq,
 # the field name of json-sse.
 _FRAME = re.compile("^(?:\ufeff|\x1e|data: (?={))+")
+_JSON_ENDS = ("}", "]", ",")  # of an object, of a list, and of an object in a list
 _FRAME_STARTS = "\ufeff\x1ed"
 
 # What the kernel prints after the name of a task. Nothing follows a name at the end of a line.
@@ -38,7 +38,9 @@ _AFTER_NAMES = (" invoked oom-killer: ", " Not tainted ", " Tainted: ")
 # "Feb  8 03:53:34 qa01 rsyslogd: ... was HUPedFeb  9 11:55:27 qa01 kernel: sshd invoked..."
 _RSYSLOGD = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ rsyslogd\S*: ")
 _CGROUP_NAME = re.compile(r"/|cpuset=")  # a path, or the name without a path
-_GLUED = re.compile(r"(?<=\S)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ kernel: ")
+_GLUED = re.compile(r"(?<=.)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^\s\]]+ kernel: ")
+_LOG_DAEMONS = ("rsyslogd", "syslogd", "syslog-ng")
+_CLOCK = re.compile(r"\d\d:\d\d:\d\d ")
 _DROPPED = re.compile(r"(\*\* \d{1,18} printk messages dropped \*\*) (?=\[)")
 
 
@@ -55,12 +57,11 @@ def parse_lines(lines: Iterable[str], place: Callable[[], Optional[Place]] = lam
             line = _FRAME.sub("", line)
         first = line[:1]
         kmsg = parse_kmsg_line(line) if first.isdigit() else None
-        entry = parse_json_entry(line) if first == "{" else None
-        if kmsg:
-            in_kmsg = True
-            yield kmsg.record._replace(place=place())
-        elif entry is not None:
-            yield entry._replace(place=place())
+        entries = [kmsg.record] if kmsg else parse_json_line(line) if line[-1:] in _JSON_ENDS else None
+        if entries is not None:
+            in_kmsg = kmsg is not None
+            for entry in entries:
+                yield entry._replace(place=place())
         elif not (in_kmsg and first == " "):  # a dictionary line " KEY=value" of the record above
             in_kmsg = False
             for part in _split_glued(line):
@@ -104,16 +105,25 @@ def _split_glued(line: str) -> List[str]:
     if line.startswith("** "):  # the console of 4.4 to 4.9 writes no line end after it
         mark = _DROPPED.match(line)
         return [mark.group(1), line[mark.end() :]] if mark else [line]
-    tag = line.rfind(" kernel: ", 0, LONGEST_LINE)
+    tag = line.rfind(" kernel: ")
     stamped = line[9:10] == ":" or line[13:14] == ":"  # "Nov 23 04:43:46", "2026-11-23T04:43:46"
     if tag < 0 or (stamped and line.count(":", 0, tag) < 4):  # nearly all lines have no second stamp
         return [line]
-    cuts = [0] + [match.start() for match in _GLUED.finditer(line[:LONGEST_LINE])] + [len(line)]
+    first = parse_text_line(line)
+    if first.trusted is False and first.program not in _LOG_DAEMONS:
+        return [line]  # any program can write what looks like two lines
+    cuts = [0]
+    for match in _GLUED.finditer(line):
+        # Behind a blank it may also be the rest of a stamp.
+        if line[match.start() - 1] != " " or _CLOCK.search(line, cuts[-1], match.start()):
+            cuts.append(match.start())
+    cuts.append(len(line))
     # Only the kernel's own words end where two lines meet. The name of a cgroup may look like two
     # lines, so a line that holds one stays whole.
     if len(cuts) > 2 and _CGROUP_NAME.search(line, 0, cuts[-2]) and not _RSYSLOGD.match(line):
         return [line]
-    return [line[start:end] for start, end in zip(cuts, cuts[1:])]
+    parts = [line[start:end].rstrip(" ") for start, end in zip(cuts, cuts[1:-1])]
+    return [*parts, line[cuts[-2] :]]
 
 
 # --- dmesg --json (util-linux:sys-utils/dmesg.c) ------------------------------------------

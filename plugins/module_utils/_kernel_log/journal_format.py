@@ -13,7 +13,7 @@ Pure.
 import json
 import re
 import struct
-from typing import IO, Any, Dict, Iterator, Optional, Tuple
+from typing import IO, Any, Dict, Iterator, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import (
@@ -97,6 +97,25 @@ def read_microseconds(fields: Dict[str, Any], *names: str) -> Optional[float]:
     return None if found is None else min(int(found) / 1e6, LATEST)
 
 
+# "Mon 2026-11-23 04:43:46.000001 UTC [s=a;i=7;b=a;m=7;t=a;x=a]": the fields of the cursor
+_VERBOSE = re.compile(r"[^\[]{10,60} \[s=[0-9a-f]+;i=[0-9a-f]+;b=([0-9a-f]{32});m=([0-9a-f]{1,16});t=([0-9a-f]{1,16});")
+
+
+def parse_verbose_entry(lines: List[str]) -> Optional[Record]:
+    """Return the record of an entry of C(journalctl --output=verbose); None without a message."""
+    head = _VERBOSE.match(lines[0]) if lines else None
+    if head is None:
+        return None
+    fields: Dict[str, Any] = {}
+    for line in lines[1:]:
+        name, has_value, value = line[4:].partition("=")  # other lines of a message have a larger indent
+        if has_value and not name.startswith(" "):
+            fields[name] = value
+    boot, uptime, written = head.groups()
+    fields.update(_BOOT_ID=boot, __MONOTONIC_TIMESTAMP=str(int(uptime, 16)), __REALTIME_TIMESTAMP=str(int(written, 16)))
+    return parse_journal_entry(fields)
+
+
 def read_export_entries(stream: IO[bytes]) -> Iterator[Tuple[int, Dict[str, Any]]]:
     """Yield the length in bytes and the fields of each entry of C(journalctl --output=export).
 
@@ -154,8 +173,11 @@ def parse_json_entry(text: str) -> Optional[Record]:
         fields = json.loads(text) if len(text) <= LONGEST_ENTRY else None
     except (ValueError, RecursionError):
         return None
-    if not isinstance(fields, dict):
-        return None
+    return parse_json_fields(fields) if isinstance(fields, dict) else None
+
+
+def parse_json_fields(fields: Dict[str, Any]) -> Optional[Record]:
+    """Return the record of an object that the journal, Docker or Google Cloud Logging wrote."""
     if "MESSAGE" in fields:
         return parse_journal_entry(fields)
     return _parse_docker_line(fields) or _parse_google_entry(fields)

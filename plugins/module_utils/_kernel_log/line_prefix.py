@@ -50,7 +50,7 @@ _BEFORE_UPTIME = r"(?=" + _LONG_UPTIME + r")"
 _CALLER = re.compile(r"\[\s*[TC]\d+\]\s?")
 
 # IPv6 addresses have colons. An anonymised host has brackets, "<hostname>".
-_HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,60}[>\]]) "
+_HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,60}[>\]])[ \t]"
 
 # Traditional syslog, also with the day of the week and the year: "Nov 23 04:43:46 ",
 # "Nov 23 2026 04:43:46 ", "Mon Nov 23 04:43:46 2026 ", "2026 Nov 23 04:43:46 "
@@ -61,7 +61,7 @@ _SYSLOG = re.compile(
 # "[di. 11. M\u00e4rz 2025, 10:16:36] "
 _CTIME = re.compile(
     r"\[(?=[^\[\]]{14,60}\])(?=[^\[\]]{0,40}[^\W\d])[^\[\]]{2,40}?[ ,]"
-    + r"(?P<clock>\d\d[:.]\d\d[:.]\d\d)(?: \d{4}| [A-Z]{1,5})?"
+    + r"(?P<clock>\d\d[:.]\d\d[:.]\d\d)(?: [A-Z]{1,5})?(?: \d{4})?"
     + _DELTA
     + r"\]\s?"
 )
@@ -77,10 +77,12 @@ _DELTA_OR_MINUTE = re.compile(
 _ISO = re.compile(DATE + r"(?: ?" + ZONE + r")?:?(?:\s+|$)")  # Python's logging adds a colon
 # journalctl: "Mon 2026-11-23 04:43:46 UTC ". The name of another zone gives no offset.
 _WEEKDAY_ISO = re.compile(r"[^\W\d]{2,12}\.? " + DATE + r"(?: ?" + ZONE + r"| [A-Z]{3,5}(?= " + _HOST + r"\S+: ))?\s+")
-_TALOS_ISO = re.compile(r"\[" + DATE + ZONE + r"\]: ")  # "[2025-04-22T10:37:36.727637155Z]: "
+# Tools, and Talos with a colon: "[2026-11-23 04:43:46] ", "[2025-04-22T10:37:36.727637155Z]: "
+_BRACKETED_ISO = re.compile(r"\[" + DATE + r"(?: ?" + ZONE + r")?\](?P<colon>:)?\s")
 _UNIX = re.compile(r"(?P<epoch>\d{9,10}\.\d{6}) (?=\S)")  # journalctl -o short-unix
 
-_PRIORITY = re.compile(r"<(?P<priority>\d{1,3})>(?:1 )?")  # syslog "<4>", and RFC 5424 "<4>1 "
+# syslog "<4>", RFC 5424 "<4>1 ", and facility and level of openSUSE "<0.4> "
+_PRIORITY = re.compile(r"<(?:(?P<code>\d{1,2})\.[0-7]|(?P<priority>\d{1,3}))>(?:1 )?")
 _FACILITY = re.compile(r"(?P<facility>[a-z]+\d?) *:" + _LEVEL + r" *: ?")  # dmesg -x: "kern  :warn  : "
 # talosctl dmesg: "kern:     err: [2025-04-22T10:37:36.727637155Z]: ", after the node's address
 # if several nodes were asked
@@ -103,6 +105,12 @@ _QUOTE_BEFORE_STAMP = re.compile(r"(?:(?:>|&gt;|[:|*#-])[ \t]+)+" + _BEFORE_STAM
 _LONE_TAG = re.compile(
     r"(?:kernel: ?|[^\s\[]+ - )" + _BEFORE_UPTIME + r"|(?P<tag>kernel):(?!\s*invoked oom-killer: ) ?"
 )
+# A killer's tag without its stamp. The name of a task has room for a line end, such a tag and five
+# more bytes; what the kernel prints after that is no message of a killer.
+_LONE_KILLER = re.compile(
+    r"(?P<tag>earlyoom|nohang|nohang-desktop|systemd-oomd|oomd|lmkd)\[\d+\]: "
+    r"(?=[^()]{6})(?!.{0,5}(?:\binvoked oom-killer: | (?:Not t|T)ainted))"
+)
 
 # --- patterns of tags, which follow a stamp ------------------------------------------------
 
@@ -118,7 +126,7 @@ _TAG = re.compile(
     + _WORD
     + r"\[))"
     + _NAMED_TAG
-    + r":(?: |$|(?=\[)|(?<= kernel:))"
+    + r":(?:[ \t]|$|(?=\[)|(?<= kernel:))"
 )
 # With facility and level, with or without a host: "host kern.err kernel: "
 _TAG_FACILITY = re.compile(
@@ -149,7 +157,8 @@ _UNTAGGED_HOST = re.compile(
     _HOST
     + r"(?:"
     + _BEFORE_UPTIME
-    + r"|(?=(?:Out of [Mm]emory|Memory cgroup out of memory): |Killed process \d|CPU: \d|Pid: \d))"
+    + r"|(?=(?:Out of [Mm]emory|Memory cgroup out of memory): |Killed process \d|CPU: \d|Pid: \d"
+    + r"|oom-killer: gfp_mask=))"
 )
 
 _TAGS = (_TAG_FACILITY, _TAG, _TAG_5424, _BARE_HOST)
@@ -188,11 +197,14 @@ class _Prefixes:
         return text
 
     def read_tag(self, match: "re.Match[str]", text: str) -> str:
-        if match.group("tag"):
+        tag = match.group("tag")
+        if tag:
             if self.program is not None:
                 self.table = _NOTHING  # a second tag is part of the message
                 return match.string
-            self.program = match.group("tag")
+            self.program = tag
+            if tag != "kernel":
+                self.trusted = False
         if self.table is _ANYTHING:
             self.table = _AFTER_STAMP
         return text
@@ -210,7 +222,7 @@ class _Prefixes:
         return self.read_facility(match, text)
 
     def read_priority(self, match: "re.Match[str]", text: str) -> str:
-        if int(match.group("priority")) > 7:
+        if int(match.group("code") or 0) > 0 or int(match.group("priority") or 0) > 7:
             self.trusted = False
         return text
 
@@ -219,9 +231,11 @@ class _Prefixes:
         self.clock = _parse_clock(match.group("clock"))
         return text
 
-    def read_talos_iso(self, match: "re.Match[str]", text: str) -> str:
-        self.time = format_match(match)
-        return self.read_bracketed_clock(match, text)
+    def read_bracketed_iso(self, match: "re.Match[str]", text: str) -> str:
+        if match.group("zone"):
+            self.time = format_match(match)
+        self.read_bracketed_clock(match, text)
+        return text if match.group("colon") or text.startswith("[") else self._strip_tag(text, _TAGS)
 
     def read_iso(self, match: "re.Match[str]", text: str) -> str:
         self.table = _AFTER_STAMP
@@ -280,7 +294,7 @@ _PREFIXES: List[Tuple[str, List[Tuple["re.Pattern[str]", Optional[_Reader]]]]] =
         [
             (_UPTIME, _Prefixes.read_uptime),
             (_CALLER, None),
-            (_TALOS_ISO, _Prefixes.read_talos_iso),
+            (_BRACKETED_ISO, _Prefixes.read_bracketed_iso),
             (_CTIME, _Prefixes.read_bracketed_clock),
             (_DELTA_OR_MINUTE, None),
         ],
@@ -306,6 +320,7 @@ _PREFIXES: List[Tuple[str, List[Tuple["re.Pattern[str]", Optional[_Reader]]]]] =
             (_CRI, None),
             (_VMWARE, None),
             (_LONE_TAG, _Prefixes.read_tag),
+            (_LONE_KILLER, _Prefixes.read_tag),
             (_LABEL, None),
         ],
     ),
@@ -324,7 +339,7 @@ def _build_table(is_allowed: Callable[["re.Pattern[str]"], bool]) -> _Table:
 # A message may begin with a task's name that looks like a prefix. So after a stamp or an uptime
 # only the prefixes that really follow it are tried.
 _ANYTHING = _build_table(lambda pattern: True)
-_AFTER_STAMP = _build_table(lambda pattern: pattern not in (_QUOTE, _QUOTE_BEFORE_STAMP, _TALOS, _LABEL))
+_AFTER_STAMP = _build_table(lambda pattern: pattern not in (_QUOTE, _QUOTE_BEFORE_STAMP, _TALOS, _LABEL, _LONE_KILLER))
 _AFTER_UPTIME = _build_table(lambda pattern: pattern in (_BLANK, _CALLER, _FACILITY, _PRIORITY, _LONE_TAG))
 _NOTHING = _build_table(lambda pattern: False)
 

@@ -9,22 +9,16 @@
 
 Some forms carry the facility: records of /dev/kmsg, dmesg -x, the journal in JSON or export format.
 But a line of such a form proves nothing by itself. Through /dev/log or standard output any user
-can put one into a file. So a file proves the writer only if root alone could have written it, and
-if all of it has one such form, as after C(dmesg -x > FILE). One other line shows that a log
-daemon or a person wrote the file.
+can put one into a file. So a file proves the writer only if root alone could have written it
+(_host/trusted_files.py), and if all of it has one such form, as after C(dmesg -x > FILE). One other
+line shows that a log daemon or a person wrote the file.
 """
 
-import os
 import re
-import stat
-from typing import IO, Iterable, List, NamedTuple, Optional
-
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
+from typing import IO, Iterable, NamedTuple, Optional
 
 # What is checked of a file. A larger one proves nothing.
 LARGEST_PROOF = 64 << 20
-
-_MAX_LINKS = 40  # MAXSYMLINKS of include/linux/namei.h
 
 _LEVEL = rb"(?:emerg|alert|crit|err|warn|warning|notice|info|debug)"
 
@@ -50,50 +44,6 @@ _FORMS = [
     ]
 ]
 _FIELD_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}$")
-
-
-def is_roots(path: str) -> bool:
-    """Return whether nobody but root could have written a file, or put it where it is.
-
-    Checked are the file and every folder and link on the way to it. A folder with the sticky bit
-    lets nobody replace what belongs to root.
-    """
-    at, links = b"/", 0
-    try:
-        # Not abspath(): behind a link, ".." is the folder above the link's target.
-        names = _split(os.path.join(os.getcwdb(), bytes_of(path)))
-        if not _is_roots_alone(os.lstat(at)):
-            return False
-        while names:
-            name = names.pop(0)
-            step = os.path.dirname(at) if name == b".." else os.path.join(at, name)
-            status = os.lstat(step)
-            if not _is_roots_alone(status):
-                return False
-            if stat.S_ISLNK(status.st_mode):
-                links += 1
-                target = os.readlink(step)
-                names = _split(target) + names
-                step = b"/" if target.startswith(b"/") else at
-            if links > _MAX_LINKS:
-                return False
-            at = step
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _split(path: bytes) -> List[bytes]:
-    return [name for name in path.split(b"/") if name not in (b"", b".")]
-
-
-def _is_roots_alone(status: os.stat_result) -> bool:
-    if status.st_uid != 0:
-        return False
-    if stat.S_ISLNK(status.st_mode) or (stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX):
-        return True
-    # If more users may write by an access list, the group's bit shows it (acl(5)).
-    return not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def has_one_form(stream: IO[bytes]) -> bool:

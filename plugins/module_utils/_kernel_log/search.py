@@ -13,10 +13,13 @@ of a report has none of these words. So everything from the beginning of a repor
 word is read, too.
 """
 
+import contextlib
+import io
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Callable, Deque, Iterator, List, NamedTuple, Optional, Tuple
 
 try:
     import ctypes
@@ -42,7 +45,20 @@ _LONGEST_REPORT = 8 << 20
 _KERNEL_WORDS = (_BEGIN, b"oom-kill:constraint=", b"illed process ", b"Linux version ", b"Kernel panic - not syncing: ")
 
 # Every kill by a program contains one of these (see _oom_parser/user_killers.py).
-_PROGRAM_WORDS = (b" to process ", b"illing process", b" due to memory ", b" to the victim", b"oomd kill: ", b".cpp:")
+_PROGRAM_WORDS = (
+    b" to process ",
+    b"illing process",
+    b" due to memory ",
+    b" to the victim",
+    b"oomd kill: ",
+    b".cpp:",
+    b"SIGKILL to cgroup",
+    b"kB on behalf of ",
+    b"), uid ",
+    b"send sigkill to ",
+    b" conditions met for cgroup ",
+    b" corrective action:",
+)
 
 # Bytes that are read around a word. The trigger or the victim is some lines before it, the outcome
 # after it.
@@ -54,6 +70,7 @@ _BEFORE_END = 1 << 20
 
 # memmem(3): the haystack's address and size, the needle and its size
 _Memmem = Callable[[int, int, bytes, int], Optional[int]]
+_Found = List[Tuple[int, bytes]]  # the offset of each word, in order
 
 
 class Range(NamedTuple):
@@ -63,6 +80,13 @@ class Range(NamedTuple):
     end: int
 
 
+class Part(NamedTuple):
+    """Bytes of a stream. They end where a line ends, or the next part continues them."""
+
+    begin: int
+    content: bytes
+
+
 def find_ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
     """Yield the ranges of a file to read, in order, from C(start) on.
 
@@ -70,50 +94,247 @@ def find_ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
     the kernel's messages.
     """
     size = os.fstat(descriptor).st_size
-    words = _KERNEL_WORDS + (_PROGRAM_WORDS if programs else ())
+    words = _choose_words(programs)
+    overlap = _measure_overlap(words)
     memmem = _memmem
     if memmem is None:
         yield Range(start, size)
         return
-    part = Range(start, start + _AFTER)
-    begun: Optional[int] = None  # where the report before this word began
-    for at, word in _find_words(memmem, descriptor, start, size, words):
-        if begun is not None:
-            part = part._replace(end=max(part.end, min(at, begun + _LONGEST_REPORT)))
-        before = _BEFORE_END if word in _ENDS else _BEFORE
-        if at - before > part.end:
-            yield part
-            part = Range(at - before, at)
-        part = part._replace(end=at + _AFTER)
-        begun = at if word == _BEGIN else None
-    if begun is not None:
-        part = part._replace(end=max(part.end, begun + _LONGEST_REPORT))
-    if size - _BEFORE > part.end:
-        yield part
-        part = Range(size - _BEFORE, size)
-    yield part._replace(end=max(part.end, size))
+
+    def search(at: int) -> _Found:
+        found = _find_words(memmem, os.pread(descriptor, _BLOCK + overlap, at), words)
+        return [(at + place, word) for place, word in found if place < _BLOCK]
+
+    ranges = _Ranges(start, lambda end: end)
+    with _start_workers() as pool:
+        for found in pool.map(search, range(start, size, _BLOCK)):
+            for at, word in found:
+                yield from ranges.add(at, word)
+    yield from ranges.finish(size)
 
 
-def _find_words(
-    memmem: _Memmem, descriptor: int, start: int, size: int, words: Tuple[bytes, ...]
-) -> Iterator[Tuple[int, bytes]]:
-    """Yield the offset of each word, in order. A word across two blocks is found in the first."""
-    overlap = max(len(word) for word in words) - 1
+def find_parts(read: Callable[[int], bytes], start: int, programs: bool) -> Iterator[Part]:
+    """Yield the parts to read of a stream, which cannot be read twice, as find_ranges() does.
 
-    def search(at: int) -> List[Tuple[int, bytes]]:
-        block = os.pread(descriptor, _BLOCK + overlap, at)
-        return sorted(
-            (at + place, word) for word in words for place in _find_in_block(memmem, block, word) if place < _BLOCK
-        )
+    C(read) returns at most as many bytes as asked for, and none at the end. C(start) is the offset
+    of the first. An error of C(read) is raised after the parts of what it returned before.
+    """
+    blocks = _Blocks(read, start, _choose_words(programs))
+    if _memmem is None:
+        yield from blocks.read_all()
+    else:
+        window = _Window(start)
+        ranges = _Ranges(start, window.find_line_end)
+        for block, found in blocks.search(_memmem):
+            window.add(block)
+            for at, word in found:
+                yield from map(window.cut, ranges.add(at, word))
+            yield from map(window.cut, ranges.settle(window.end))
+            window.drop(ranges.find_oldest(window.end))
+        yield from map(window.cut, ranges.finish(window.end))
+    if blocks.error is not None:
+        raise blocks.error
 
+
+class _Ranges:
+    """The ranges around words that are found in order."""
+
+    def __init__(self, start: int, find_line_end: Callable[[int], Optional[int]]) -> None:
+        self._find_line_end = find_line_end
+        self._part = Range(start, start + _AFTER)
+        self._begun: Optional[int] = None  # where the report before the last word began
+
+    def add(self, at: int, word: bytes) -> Iterator[Range]:
+        """Take the next word; yield the range that ended before it."""
+        part = self._part
+        if self._begun is not None:
+            part = part._replace(end=max(part.end, min(at, self._begun + _LONGEST_REPORT)))
+        begin = at - (_BEFORE_END if word in _ENDS else _BEFORE)
+        end = self._find_line_end(part.end) if begin > part.end else None
+        if end is not None and end < begin:
+            if end > part.begin:
+                yield Range(part.begin, end)
+            part = Range(begin, at)
+        self._part = part._replace(end=max(part.end, at + _AFTER))
+        self._begun = at if word == _BEGIN else None
+
+    def settle(self, searched: int) -> Iterator[Range]:
+        """Yield what is certain after a search up to here; the rest of the range may follow."""
+        part = self._part
+        if self._begun is not None:
+            part = part._replace(end=max(part.end, min(searched, self._begun + _LONGEST_REPORT)))
+        end = part.end
+        if end < searched and end > part.begin:
+            line_end = self._find_line_end(end)
+            end = searched + 1 if line_end is None else line_end
+        until = min(end, searched)
+        if until > part.begin:
+            yield Range(part.begin, until)
+        self._part = Range(max(part.begin, until), max(end, until))
+
+    def find_oldest(self, searched: int) -> int:
+        """Return where the next range may begin, after settle()."""
+        return max(self._part.begin, searched - max(_BEFORE, _BEFORE_END))
+
+    def finish(self, size: int) -> Iterator[Range]:
+        """Yield the last ranges; the last one includes the end."""
+        part = self._part
+        if self._begun is not None:
+            part = part._replace(end=max(part.end, self._begun + _LONGEST_REPORT))
+        begin = size - _BEFORE
+        end = self._find_line_end(part.end) if begin > part.end else None
+        if end is not None and end < begin:
+            if end > part.begin:
+                yield Range(part.begin, end)
+            part = Range(begin, size)
+        yield Range(part.begin, max(part.end, size))
+
+
+class _Window:
+    """The bytes of a stream that may still be needed."""
+
+    def __init__(self, start: int) -> None:
+        self._begin = start
+        self._content = bytearray()
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last byte."""
+        return self._begin + len(self._content)
+
+    def add(self, block: bytes) -> None:
+        """Take the bytes that follow."""
+        self._content += block
+
+    def drop(self, before: int) -> None:
+        """Forget the bytes before an offset."""
+        surplus = max(0, min(before, self.end) - self._begin)
+        del self._content[:surplus]
+        self._begin += surplus
+
+    def cut(self, part: Range) -> Part:
+        """Return the bytes of a range."""
+        begin = max(part.begin, self._begin)
+        return Part(begin, bytes(self._content[begin - self._begin : part.end - self._begin]))
+
+    def find_line_end(self, offset: int) -> Optional[int]:
+        """Return where the line at an offset ends, or None."""
+        at = self._content.find(b"\n", max(0, offset - 1 - self._begin))
+        return None if at < 0 else self._begin + at + 1
+
+
+class _Blocks:
+    """A stream in large blocks, which workers search while the next ones are read."""
+
+    def __init__(self, read: Callable[[int], bytes], start: int, words: Tuple[bytes, ...]) -> None:
+        self.error: Optional[Exception] = None  # of reading
+        self._read = read
+        self._at = start
+        self._words = words
+
+    def read_all(self) -> Iterator[Part]:
+        """Yield the whole stream."""
+        for block in self._iterate():
+            yield Part(self._at - len(block), block)
+
+    def search(self, memmem: _Memmem) -> Iterator[Tuple[bytes, _Found]]:
+        """Yield each block with its words; a word across two blocks is found in the second."""
+        overlap = _measure_overlap(self._words)
+        tail = b""
+        waiting: Deque[Tuple[bytes, Future[_Found]]] = deque()
+
+        def find(text: bytes, at: int, known: int) -> _Found:
+            found = _find_words(memmem, text, self._words)
+            return [(at + place, word) for place, word in found if place + len(word) > known]
+
+        with _start_workers() as pool:
+            for block in self._iterate():
+                text = tail + block
+                waiting.append((block, pool.submit(find, text, self._at - len(text), len(tail))))
+                tail = text[-overlap:]
+                if len(waiting) > _WORKERS:
+                    block, future = waiting.popleft()
+                    yield block, future.result()
+            for block, future in waiting:
+                yield block, future.result()
+
+    def _iterate(self) -> Iterator[bytes]:
+        while self.error is None:
+            chunks: List[bytes] = []
+            left = _BLOCK // 4  # a stream's blocks wait in memory
+            while left > 0:
+                try:
+                    chunk = self._read(left)
+                except Exception as error:  # find_parts() raises it
+                    self.error = error
+                    break
+                if not chunk:
+                    break
+                chunks.append(chunk)
+                left -= len(chunk)
+            block = b"".join(chunks)
+            if not block:
+                return
+            self._at += len(block)
+            yield block
+
+
+class PartStream(io.RawIOBase):
+    """The parts of a stream as a file; each run of parts that continue each other ends like one."""
+
+    def __init__(self, parts: Iterator[Part]) -> None:
+        self._parts = parts
+        self._next = next(parts, None)  # the first part of the next run
+        self._content = b""  # what is left of the current part
+        self._end: Optional[int] = None  # where the current part ends; None between two runs
+
+    def readable(self) -> bool:
+        """Return true, as BufferedReader asks for."""
+        return True
+
+    def begin_run(self) -> Optional[int]:
+        """Go to the next run, and return its offset; None behind the last one."""
+        part = self._next
+        if part is None:
+            return None
+        self._content, self._end = part.content, part.begin + len(part.content)
+        return part.begin
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]  # typeshed wants any buffer
+        """Fill a buffer, and return how many bytes there were; 0 at the end of a run."""
+        while not self._content and self._end is not None:
+            part = self._next = next(self._parts, None)
+            if part is None or part.begin != self._end:
+                self._end = None
+                break
+            self._content, self._end = part.content, self._end + len(part.content)
+        size = min(len(buffer), len(self._content))
+        buffer[:size] = self._content[:size]
+        self._content = self._content[size:]
+        return size
+
+
+def _choose_words(programs: bool) -> Tuple[bytes, ...]:
+    return _KERNEL_WORDS + (_PROGRAM_WORDS if programs else ())
+
+
+def _measure_overlap(words: Tuple[bytes, ...]) -> int:
+    return max(len(word) for word in words) - 1
+
+
+@contextlib.contextmanager
+def _start_workers() -> Iterator[ThreadPoolExecutor]:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         with ThreadPoolExecutor(_WORKERS) as pool:
-            for found in pool.map(search, range(start, size, _BLOCK)):
-                yield from found
+            yield pool
     finally:
         sys.setswitchinterval(interval)
+
+
+def _find_words(memmem: _Memmem, block: bytes, words: Tuple[bytes, ...]) -> _Found:
+    return sorted((place, word) for word in words for place in _find_in_block(memmem, block, word))
 
 
 def _find_in_block(memmem: _Memmem, block: bytes, word: bytes) -> Iterator[int]:

@@ -12,30 +12,38 @@ opened, a file that is nearly all holes before it is read, and what compressed f
 counted.
 """
 
+import codecs
 import contextlib
-import gzip
 import io
 import os
 import stat
 import sys
 import zlib
-from typing import IO, Callable, Iterator, Optional, Tuple, Type, cast
+from typing import IO, Any, Callable, Iterator, Optional, Tuple, Type, cast
 
 try:
-    import lzma
+    import bz2
 except ImportError:  # Python can be built without it
+    bz2 = None  # type: ignore[assignment]
+try:
+    import lzma
+except ImportError:
     lzma = None  # type: ignore[assignment]
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
     InputError,
     NotFoundError,
+    OomError,
     UnsupportedError,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.denial import advise_access
 
-_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"  # the first bytes of compressed files, whatever their names
+# The first bytes of compressed files, whatever their names, and of text in UTF-16.
+_GZIP, _XZ, _BZIP2, _ZSTD = b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh", b"\x28\xb5\x2f\xfd"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 # What all compressed files of one run may unpack to.
 MAX_UNPACKED_BYTES = 4 << 30
@@ -47,7 +55,7 @@ _XZ_MEMORY_BYTES = 256 << 20
 _SPARSE_RATIO = 64
 _SMALLEST_SPARSE = 16 << 20
 
-_CHUNK_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 18
 
 # What a line costs besides its bytes, as four gigabytes of line ends would take an hour.
 LINE_COST = 64
@@ -77,7 +85,7 @@ class Budget:
             )
 
 
-_DECOMPRESSION_ERRORS: Tuple[Type[Exception], ...] = (EOFError, zlib.error)
+_DECOMPRESSION_ERRORS: Tuple[Type[Exception], ...] = (EOFError, zlib.error)  # of bzip2 it is an OSError
 if lzma is not None:
     _DECOMPRESSION_ERRORS += (lzma.LZMAError,)
 
@@ -93,17 +101,23 @@ def translate_errors(path: str) -> Iterator[None]:
     except _DECOMPRESSION_ERRORS as error:
         raise DamageError(f"{name} is truncated or damaged: {error}") from error
     except OSError as error:
-        if error.errno is None:  # an error of gzip
+        if error.errno is None:  # an error of bzip2
             raise DamageError(f"{name} is truncated or damaged: {error}") from error
         advice = advise_access(error, "name a log file that can be read, or correct paths")
         raise AccessError(f"{name} cannot be read: {error.strerror}: {advice}") from error
 
 
 class OpenFile:
-    """An open log file: its decompressed bytes, its status, and whether it is compressed."""
+    """An open log file: its decompressed bytes, its status, and whether it is compressed.
+
+    A file in UTF-16 counts as compressed, because its text in UTF-8 has other offsets.
+    """
 
     def __init__(self, path: str, budget: Budget) -> None:
-        """Open a regular file. Raises OSError, InputError, and UnsupportedError without lzma."""
+        """Open a regular file. Raises OSError, InputError, and UnsupportedError.
+
+        The last one is for a file that nothing on this host can decompress.
+        """
         self._raw = _open_regular(path)
         self.status = os.fstat(self._raw.fileno())
         try:
@@ -135,15 +149,16 @@ class OpenFile:
         start = self._raw.read(len(_XZ)) if self.status.st_size else b""
         self._raw.seek(0)
         if start.startswith(_GZIP):
-            return gzip.GzipFile(fileobj=self._raw, mode="rb").read
-        if start != _XZ:
-            return None
-        if lzma is None:
-            raise UnsupportedError(
-                f"{printable_name(path)} is compressed with xz, but Python {sys.executable} has no lzma module: "
-                "decompress the file first"
-            )
-        return _XzReader(self._raw).read
+            return _Unpacker(self._raw, _GZIP, _Gunzip).read
+        if start.startswith(_XZ):
+            return _Unpacker(self._raw, _XZ, _find_maker(path, "xz", "lzma", lzma and _make_unxz)).read
+        if start.startswith(_BZIP2):
+            return _Unpacker(self._raw, _BZIP2, _find_maker(path, "bzip2", "bz2", bz2 and bz2.BZ2Decompressor)).read
+        if start.startswith(_ZSTD):
+            return _ZstdReader(path, self._raw).read
+        if start.startswith(_UTF16):
+            return _Utf16Reader(self._raw).read
+        return None
 
 
 def _open_regular(path: str) -> IO[bytes]:
@@ -189,27 +204,115 @@ class _Unpacked(io.RawIOBase):
         return len(data)
 
 
-class _XzReader:
-    """Decompresses xz with a limit for the memory, which lzma.open() does not have."""
+class _Gunzip:
+    """Decompresses one member of a gzip file, with the interface of lzma and bz2."""
 
-    def __init__(self, raw: IO[bytes]) -> None:
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(31)  # with the header and the checksum of gzip
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._zlib.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zlib.unused_data
+
+    def decompress(self, data: bytes, size: int) -> bytes:
+        return self._zlib.decompress(self._zlib.unconsumed_tail + data, size)
+
+
+def _make_unxz() -> Any:
+    """Return a decompressor of xz with a limit for the memory, which lzma.open() does not have."""
+    return lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
+
+
+def _find_maker(path: str, form: str, module: str, maker: Any) -> Callable[[], Any]:
+    if maker is None:
+        raise UnsupportedError(
+            f"{printable_name(path)} is compressed with {form}, but Python {sys.executable} has no {module} module: "
+            "decompress the file first"
+        )
+    return cast(Callable[[], Any], maker)
+
+
+class _Unpacker:
+    """Decompresses the streams of a file, one after the other."""
+
+    def __init__(self, raw: IO[bytes], magic: bytes, make: Callable[[], Any]) -> None:
         self._raw = raw
-        self._decompressor = lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
+        self._magic = magic
+        self._make = make
+        self._decompressor = make()
 
     def read(self, size: int) -> bytes:
         """Return at most this many bytes; none at the end."""
         while True:
             data = b""
-            # pylint takes these two properties for methods.
-            if self._decompressor.eof:  # pylint: disable=using-constant-test
+            if self._decompressor.eof:
                 data = (self._decompressor.unused_data or self._raw.read(_CHUNK_BYTES)).lstrip(b"\0")
-                if not data.startswith(_XZ):  # xz(1), too, ignores what follows the last stream
+                # Like gzip(1) and xz(1), ignore what follows the last stream.
+                if not data.startswith(self._magic):
                     return b""
-                self._decompressor = lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
-            elif self._decompressor.needs_input:  # pylint: disable=using-constant-test
+                self._decompressor = self._make()
+            elif self._decompressor.needs_input:
                 data = self._raw.read(_CHUNK_BYTES)
                 if not data:
                     raise EOFError("Compressed file ended before the end-of-stream marker was reached")
             unpacked = self._decompressor.decompress(data, size)
             if unpacked:
-                return unpacked
+                return cast(bytes, unpacked)
+
+
+class _ZstdReader:
+    """Decompresses zstd with the host's program, as Python has it only from 3.14 on."""
+
+    def __init__(self, path: str, raw: IO[bytes]) -> None:
+        """Start the program on the open file, whatever its path leads to meanwhile."""
+        command = ["zstd", "-dcfq", "--no-progress", "-M256MB", f"/proc/{os.getpid()}/fd/{raw.fileno()}"]
+        try:
+            self._chunks = Program(command).chunks()
+        except UnsupportedError as error:
+            raise UnsupportedError(
+                f"{printable_name(path)} is compressed with zstd, but {error}: "
+                "install zstd, or decompress the file first"
+            ) from error
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        """Return at most this many bytes; none at the end."""
+        if not self._rest:
+            try:
+                self._rest = next(self._chunks, b"")
+            except OomError as error:
+                raise EOFError(str(error)) from error
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+
+class _Utf16Reader:
+    """Converts text in UTF-16 with a byte order mark, as Windows writes it, to UTF-8."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        """Return at most this many bytes; none at the end."""
+        while not self._rest:
+            data = self._raw.read(_CHUNK_BYTES)
+            self._rest = self._decoder.decode(data, final=not data).encode("utf-8", "replace")
+            if not data:
+                break
+        converted, self._rest = self._rest[:size], self._rest[size:]
+        return converted
+
+
+def read_chunk(stream: IO[bytes], size: int) -> bytes:
+    """Return the next bytes of a stream, none at its end. An error costs only one chunk."""
+    return cast(io.BufferedReader, stream).read1(min(size, _CHUNK_BYTES))

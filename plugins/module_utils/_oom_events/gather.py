@@ -52,6 +52,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording
     write_kill_report,
     write_msg,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.copies import KnownEvents
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import read_events
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import REPORT_SECONDS
@@ -145,6 +146,7 @@ class _Reading:
         self._collector = Collector(window, self._filter.selects, TrialPlaces(procfs).is_own, query.limit)
         self._lost: Dict[str, Any] = dict(records=0, suppressed_reports=0, gap=False, files=[])
         self.pstore_ids: List[str] = []
+        self._known = KnownEvents()  # two files of one host may hold the same lines
 
     # --- the sources: each returns the position from which the next run has to read ------
 
@@ -244,7 +246,7 @@ class _Reading:
                 return newest.written
 
             unfinished = self._read(itertools.chain.from_iterable(part.records() for part in parts), last_write)
-            self._lost["files"] += [part.damage for part in parts if part.damage]
+            self._lost["files"] += [loss for part in parts for loss in part.list_losses()]
             found.update(part.known for part in parts if part.known)
             next_marks += _mark_parts(parts, unfinished)
         self._lost["gap"] = not found.issuperset(marks)
@@ -261,7 +263,7 @@ class _Reading:
         The next run has to read again from there. C(last_write) returns, after the records are
         read, when the last line was written, in seconds since 1970.
         """
-        ending = read_events(records, take or self._collector.take, self._query.tasks, self._query.raw)
+        ending = read_events(records, take or self._collector.take, self._query.tasks, self._query.raw, self._known)
         self._lost["suppressed_reports"] += ending.suppressed
         self._lost["records"] += ending.lost
         silent_seconds = self._now - last_write()

@@ -23,7 +23,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar
     parse_header,
     parse_memcg_limit,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import MemcgStats, Message
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
+    Kill,
+    MemcgStats,
+    Message,
+    TableRow,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.summary import parse_summary
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import (
     NAME_BYTES,
@@ -37,6 +42,16 @@ _BEGINNING = re.compile(
     r"|oom-kill:|oom_reaper: |Tasks? in /|CPU: |Pid: |\[ *(?:\d+|pid) *\] |.{1,60} invoked(?: oom|$)"
 )
 _BEFORE_PATH = "_memcg="  # a record may end there
+_ENDS_IN_PID = re.compile(r"(?:[A-Z][A-Za-z ()_]{5,60}: )?Killed process \d{1,10}\s*$")
+_ONLY_SIZES = re.compile(
+    r"(?:total-vm|vsz|[a-z]+-rss):\d+kB(?:,? [a-z]+-rss:\d+kB)*,?"
+    r"(?: UID:\d+(?: pgtables:\d+kB)?(?: oom_score_adj:-?\d+)?)?\s*$"
+    r"|UID:\d+ pgtables:\d+kB(?: oom_score_adj:-?\d+)?\s*$"
+)
+_ONLY_NUMBERS = re.compile(r"(?:-?\d+\s+){2,12}-?\d+\s*$")
+_REST_OF_ROW = re.compile(r"\s*(?:-?\d+\s+){1,12}\S.{0,60}$")
+_CUT_TABLE_HEADER = re.compile(r"\[ *pid *\]\s+uid(?:\s+[a-z_]+)*\s*$")
+_REST_OF_TABLE_HEADER = re.compile(r"\s*(?:[a-z_]+\s+)*name\s*$")
 _SIZES = (",", "total-vm:", "vsz:")  # how the sizes of a kill begin if they stand on their own line
 
 
@@ -138,6 +153,21 @@ def is_broken_message(first: str, rest: str) -> bool:
     if end is None or end.re is WHOLE_KILL_END or not (end.group("sizes") or rest.startswith(_SIZES)):
         return False
     return WHOLE_KILL_END.match(first + rest) is not None
+
+
+def is_split_by_hand(first: str, message: Optional[Message], rest: str) -> bool:
+    """Return whether two texts can only be one message, wherever a person broke it.
+
+    A kill goes on with its name or its sizes, the table's header with its columns, and a row with
+    numbers.
+    """
+    if _ENDS_IN_PID.match(first):
+        return rest.startswith("(")
+    if isinstance(message, Kill):
+        return first.endswith((")", ",")) and _ONLY_SIZES.match(rest) is not None
+    if isinstance(message, TableRow):
+        return _ONLY_NUMBERS.match(message.rest) is not None and _REST_OF_ROW.match(rest) is not None
+    return _CUT_TABLE_HEADER.match(first) is not None and _REST_OF_TABLE_HEADER.match(rest) is not None
 
 
 def _is_broken_limit(first: str, rest: str) -> bool:

@@ -19,7 +19,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import Report
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.summary import drop_cut_path, to_unsigned
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import split_task
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import ProgramKill
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import (
+    DRIVERS,
+    ProgramKill,
+)
 
 _CONSTRAINTS = {"NONE": "none", "CPUSET": "cpuset", "MEMORY_POLICY": "memory_policy", "MEMCG": "memcg"}
 _ORIGIN_CONSTRAINTS = {
@@ -42,6 +45,8 @@ class _TaskTable:
         self._rows = report.rows
         died = {str(kill.pid) for kill in report.kills}
         self._of_victims: Dict[str, Dict[str, str]] = {}
+        chosen = report.summary.pid if report.summary else None
+        self.processes = report.find_processes({chosen, *(kill.pid for kill in report.kills)})
         self.count = 0
         tgid = self._columns.index("tgid") if "tgid" in self._columns else -1
         for thread, values in self._iterate_whole_rows():
@@ -87,6 +92,7 @@ def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -
         signal=None,
         escalated=False,
         killed_count=None,
+        duplicates=0,
         outcome=_find_outcome(report, victims),
         constraint=constraint,
         sysrq=report.sysrq or bool(header and header.order == -1),
@@ -123,9 +129,11 @@ def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -
 def build_program_event(kill: ProgramKill, tasks: bool = False, raw: bool = False) -> Event:
     """Build the event of a kill by a program, with the same keys as the kernel's.
 
-    It is trusted only if journald vouches that this program wrote the line.
+    It is trusted only if journald vouches that this program wrote the line. A driver is a part of
+    the kernel, and trusted like it.
     """
-    report = Report(kill.record._replace(trusted=True if kill.record.vouched else None), kill.number)
+    trusted = kill.record.trusted if kill.killer in DRIVERS else True if kill.record.vouched else None
+    report = Report(kill.record._replace(trusted=trusted), kill.number)
     report.add_line(kill.record, raw)
     for pid, name in kill.members or ([] if kill.cgroup else [(kill.pid, kill.name)]):
         # nohang may print no pid; a kill by the kernel always has one, as its type states.
@@ -156,7 +164,7 @@ def _find_outcome(report: Report, victims: List[Dict[str, Any]]) -> str:
         return "panic"
     if report.nothing_killable:
         return "no_killable"
-    if report.group:
+    if report.is_group:
         return "group_kill"
     return "kill" if victims else "incomplete"
 
@@ -216,7 +224,9 @@ def _build_victims(report: Report, table: _TaskTable) -> List[Dict[str, Any]]:
 
 def _build_victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, Any]:
     values = table.find_row(kill.pid)
-    summary = report.summary if report.summary and report.summary.pid == kill.pid else None
+    process = table.processes.get(kill.pid)
+    pid = kill.pid if process is None else process
+    summary = report.summary if report.summary and report.summary.pid in (pid, kill.pid) else None
     announcement = report.announcement if report.announcement and report.announcement.pid == kill.pid else None
     cgroup = report.group
     if summary:
@@ -225,7 +235,9 @@ def _build_victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, An
         cgroup = report.limit.task_memcg
     cgroup = drop_cut_path(cgroup)
     return dict(
-        pid=kill.pid,
+        pid=pid,
+        tid=None if process in (None, kill.pid) else kill.pid,
+        pid_is_thread=None if process is None else process != kill.pid,
         name=kill.name,
         uid=_pick_known(kill.uid, summary.uid if summary else None, _read_uid(values)),
         score=_pick_known(kill.score, announcement.score if announcement else None),

@@ -20,6 +20,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     Announcement,
     GroupKill,
     Header,
+    InitPanic,
     Kill,
     LostLines,
     MemcgLimit,
@@ -29,6 +30,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     NewBoot,
     NothingKillable,
     Panic,
+    SharedKill,
     SkippedVictim,
     SuppressedReports,
     Sysrq,
@@ -59,6 +61,9 @@ _ORIGIN = (
 )
 
 INVOKED = " invoked oom-killer: "
+_INVOKED_CUT = re.compile(
+    r"(?P<name>.{1,60}) invoked oom-killer(?::? ?(?:\.{2,3}|\u2026|[\[<(].{0,40}))?\s*$", re.DOTALL
+)
 _HEADER_FIELDS = re.compile(r"gfp_mask=(?P<gfp>0x[0-9a-fA-F]+)")
 _LONGEST_FIELDS = 512  # a path that fills a record can look like a header
 _ORDER = re.compile(r"\border=(-?\d+)")
@@ -86,6 +91,7 @@ _ANNOUNCEMENT = re.compile(
     r" (?:or sacrifice child|or a child|and children)",
     re.DOTALL,
 )
+_SHARED_KILL = re.compile(r"[Kk]ill process (?P<pid>\d+) \((?P<name>.*)\) sharing same memory\s*$", re.DOTALL)
 KILL = re.compile(_ORIGIN + r"(?:\S+: )?Killed process (?P<pid>\d+)(?:, UID (?P<uid>\d+),)? ?\(", re.DOTALL)
 _KILL_OPENVZ = re.compile(
     r"Out of memory in UB \d+: OOM killed process (?P<pid>\d+) \((?P<name>.*)\) score (?P<score>-?\d+)"
@@ -101,9 +107,12 @@ WHOLE_KILL_END = re.compile(
 )
 _CUT_KILL_END = re.compile(
     r"(?P<name>.*)\)(?:, UID (?P<uid>\d+),)?"
-    r"(?:(?P<sizes> (?:total-vm:\d+kB|vsz:\d+kB, anon-rss:\d+kB)(?:,? [a-z]+-rss:\d+kB)*)(?P<more>.*)|\.?\s*$)",
+    r"(?:(?P<sizes> (?:total-vm:\d+kB|vsz:\d+kB, anon-rss:\d+kB|[a-z]+-rss:\d+kB)(?:,? [a-z]+-rss:\d+kB)*)(?P<more>.*)"
+    r"|(?:\.|,? ?(?:\.{2,3}|\u2026|[\[<][^\[\]<>()]{0,40}[\]>]))?\s*$)",
     re.DOTALL,
 )
+# What another program says about a process that it killed.
+_OTHER_END = re.compile(r".{1,15}\) [a-z]+ [a-z\d]")
 _SIZE = re.compile(r"([a-z]+-[a-z]+|vsz):(\d+)kB")
 # Since 5.4. Each part is read if the text was not cut inside it.
 _MORE = re.compile(r", UID:(?P<uid>\d+) (?:pgtables:(?P<pgtables>\d+)kB(?: oom_score_adj:(?P<adj>-?\d+)(?:\D|$))?)?")
@@ -117,6 +126,7 @@ _PANIC = re.compile(
 )
 _OLD_POLICIES = {" from page fault": None, "(memcg)": "compulsory"}
 _PANIC_NOTHING_KILLABLE = "Kernel panic - not syncing: Out of memory and no killable processes..."
+_PANIC_OF_INIT = "Kernel panic - not syncing: Attempted to kill init!"
 _SYSRQ = re.compile(r"(?:sysrq: ?)?(?:SysRq ?: )?Manual OOM execution")
 _VERSION = re.compile(r"Linux version \d+\.")  # a task's name can hold "Linux version 6"
 _SUPPRESSED = re.compile(r"(?:oom_kill_process|dump_header|out_of_memory|oom_kill_task)\w*: (\d+) callbacks suppressed")
@@ -146,16 +156,19 @@ def parse_message(text: str) -> Optional[Message]:
 
 
 def parse_header(text: str) -> Optional[Header]:
-    """Return the header in a text, also if a prefix of an unknown kind stands before it."""
+    """Return the header in a text; more than a task's name before the words is another message."""
     name, invoked, fields = text.rpartition(INVOKED)
     if not invoked:
         name, _none, fields = text.partition("oom-killer: ")
     fields_match = _HEADER_FIELDS.match(fields)
-    if not fields_match or len(fields) > _LONGEST_FIELDS or len(name) > LONGEST_NAME or (not invoked and name):
+    cut = None if fields_match else _INVOKED_CUT.match(text)
+    if cut and count_name_bytes(cut.group("name")) <= NAME_BYTES:
+        return Header(cut.group("name"), None, None, None)
+    if not fields_match or len(fields) > _LONGEST_FIELDS or (not invoked and name):
+        return None
+    if len(name) > LONGEST_NAME or count_name_bytes(name) > NAME_BYTES:
         return None
     order, adj = _ORDER.search(fields), _HEADER_ADJ.search(fields)
-    if count_name_bytes(name) > NAME_BYTES:  # it includes a prefix
-        name = ""
     return Header(
         name or None,
         fields_match.group("gfp"),
@@ -263,6 +276,8 @@ def _parse_kill(text: str) -> Optional[Kill]:
     if not match:
         return None
     end = find_name_end(text, match.end())
+    if end is None and not match.group("origin") and _OTHER_END.match(text, match.end()):
+        return None
     facts = end.groupdict() if end else {}
     sizes = {label: int(size) for label, size in _SIZE.findall(facts.get("sizes") or "")}
     if "vsz" in sizes:
@@ -296,6 +311,15 @@ def find_name_end(text: str, start: int) -> Optional["re.Match[str]"]:
     return WHOLE_KILL_END.match(text, start) or _CUT_KILL_END.match(text, start)
 
 
+def is_whole_kill(text: str) -> bool:
+    """Return whether a text is the message of a kill to its last character."""
+    match = KILL.match(text)
+    end = find_name_end(text, match.end()) if match else None
+    if end is None:
+        return _KILL_OPENVZ.match(text) is not None
+    return end.re is WHOLE_KILL_END or not end.group("more")
+
+
 def _parse_kill_openvz(text: str) -> Optional[Kill]:
     match = _KILL_OPENVZ.match(text)
     if not match:
@@ -308,6 +332,11 @@ def _parse_kill_openvz(text: str) -> Optional[Kill]:
     )
 
 
+def _parse_shared_kill(text: str) -> Optional[SharedKill]:
+    match = _SHARED_KILL.match(text)
+    return SharedKill(int(match.group("pid")), match.group("name")) if match else None
+
+
 def _parse_group_kill(text: str) -> Optional[GroupKill]:
     match = _GROUP_KILL.match(text)
     return GroupKill(match.group(1)) if match else None
@@ -318,7 +347,9 @@ def _parse_skipped_victim(text: str) -> Optional[SkippedVictim]:
     return SkippedVictim(int(match.group("pid"))) if match else None
 
 
-def _parse_panic(text: str) -> Optional[Panic]:
+def _parse_panic(text: str) -> Union[Panic, InitPanic, None]:
+    if text.startswith(_PANIC_OF_INIT):
+        return InitPanic()
     if text.startswith(_PANIC_NOTHING_KILLABLE):  # up to 4.15
         return Panic(None)
     match = _PANIC.match(text)
@@ -369,12 +400,14 @@ _PARSERS: List[Tuple[str, List[Tuple[str, Callable[[str], Optional[Message]]]]]]
     (
         "ill",
         [
-            ("oom-killer: ", parse_header),
+            ("oom-killer", parse_header),
             ("oom-killer in ub", _parse_header_openvz),
             ("illed process ", _parse_kill),
             ("OOM killed process ", _parse_kill_openvz),
+            (" sharing same memory", _parse_shared_kill),
             ("ill process ", _parse_announcement),
             ("no killable", _parse_panic),
+            ("Attempted to kill init", _parse_panic),
             ("no killable", _parse_nothing_killable),
             ("limit of /", parse_memcg_limit),
         ],

@@ -13,6 +13,7 @@ Pure. The texts are those of mm/oom_kill.c and mm/memcontrol.c; grammar.py reads
 import re
 from typing import Dict, List, NamedTuple, Optional, Union
 
+_UID_AND_TGID = re.compile(r"-?\d+\s+(?P<tgid>\d{1,10})\s")
 _SIX_NUMBERS_AND_NAME = re.compile(r"(?:-?\d+\s+){6}\S")
 
 
@@ -20,7 +21,7 @@ class Header(NamedTuple):
     """C(NAME invoked oom-killer: ...): a report begins."""
 
     name: Optional[str]  # None in 2.6.18 and before
-    gfp_mask: Optional[str]
+    gfp_mask: Optional[str]  # None: the line was cut
     order: Optional[int]  # -1: requested by sysrq
     oom_score_adj: Optional[int]
     pid: Optional[int] = None  # only OpenVZ prints it here
@@ -73,6 +74,11 @@ class TableRow(NamedTuple):
         """
         return _SIX_NUMBERS_AND_NAME.match(self.rest) is not None
 
+    def find_tgid(self) -> Optional[int]:
+        """Return the process; the pid before the columns is that of one of its threads."""
+        match = _UID_AND_TGID.match(self.rest)
+        return int(match.group("tgid")) if match else None
+
 
 class Summary(NamedTuple):
     """C(oom-kill:constraint=...), 5.0 and later."""
@@ -110,6 +116,13 @@ class Kill(NamedTuple):
     score: Optional[int]  # only OpenVZ prints it here
 
 
+class SharedKill(NamedTuple):
+    """C(Kill process 8 (y) sharing same memory), 2.6.37 to 4.3: dies together with the victim."""
+
+    pid: int
+    name: str
+
+
 class GroupKill(NamedTuple):
     """C(Tasks in PATH are going to be killed due to memory.oom.group set)."""
 
@@ -130,6 +143,10 @@ class Panic(NamedTuple):
     """C(Kernel panic - not syncing: ...) because memory ran out."""
 
     policy: Optional[str]  # compulsory, system-wide, or None: panic_on_oom was not the reason
+
+
+class InitPanic(NamedTuple):
+    """C(Kernel panic - not syncing: Attempted to kill init!): pid 1 has died, of whatever."""
 
 
 class Sysrq(NamedTuple):
@@ -168,10 +185,12 @@ Message = Union[
     Summary,
     Announcement,
     Kill,
+    SharedKill,
     GroupKill,
     SkippedVictim,
     NothingKillable,
     Panic,
+    InitPanic,
     Sysrq,
     SuppressedReports,
     LostLines,

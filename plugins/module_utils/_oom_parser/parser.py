@@ -7,13 +7,23 @@
 
 """Parse kernel log records into events, and count the boots that they are from.
 
-Pure: records in, events out, one pass. rejoin.py joins and parses the lines, report.py and
+Pure: records in, events out, one pass. rejoin.py joins and parses the lines, assembler.py and
 user_killers.py collect those that belong together, and event.py builds the events.
 """
 
-from typing import Callable, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.assembler import (
+    ReportAssembler,
+    UnsettledEvent,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.copies import (
+    KnownEvents,
+    Origin,
+    identify_program_kill,
+    identify_report,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import (
     Event,
     build_kernel_event,
@@ -26,11 +36,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     SuppressedReports,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import (
-    Report,
-    ReportAssembler,
-    UnsettledEvent,
-)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import Report
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import (
     NEAR_SECONDS,
     ProgramKill,
@@ -54,14 +60,21 @@ class LogEnd(NamedTuple):
 
 
 def read_events(
-    records: Iterable[Record], take: Callable[[int, Event], None], tasks: bool = False, raw: bool = False
+    records: Iterable[Record],
+    take: Callable[[int, Event], None],
+    tasks: bool = False,
+    raw: bool = False,
+    known: Optional[KnownEvents] = None,
 ) -> LogEnd:
     """Call C(take) with each event, as soon as no later line can belong to it.
+
+    A copy of an event is not handed over; it increases C(duplicates) of the first one. With
+    C(known), copies of the events of other logs are recognised, too.
 
     Its first argument is the number of the event's first line, by which events are ordered.
     C(boot_index) counts from the first boot of the log: only its end shows how many boots it has.
     """
-    parser = _Parser(take, tasks, raw)
+    parser = _Parser(take, tasks, raw, KnownEvents() if known is None else known)
     for number, (record, message) in enumerate(rejoin_messages(records)):
         parser.take(number, record, message)
     return parser.finish()
@@ -84,9 +97,10 @@ def parse_events(records: Iterable[Record], tasks: bool = False, raw: bool = Fal
 class _Parser:
     """Sorts the lines of a log by boot and by writer."""
 
-    def __init__(self, take: Callable[[int, Event], None], tasks: bool, raw: bool) -> None:
+    def __init__(self, take: Callable[[int, Event], None], tasks: bool, raw: bool, known: KnownEvents) -> None:
         self._take = take
         self._options = (tasks, raw)
+        self._known = known
         self._assemblers = {trusted: ReportAssembler(raw) for trusted in (False, None, True)}
         self._programs = ProgramKills()
         self._boots = _BootCounter()
@@ -98,6 +112,7 @@ class _Parser:
         """Use one line and its message; C(number) is its place in the log."""
         if self._boots.is_new(record, message):
             self._end_boot()
+            self._boots.versions += isinstance(message, NewBoot)
         self._boots.add(record)
         self._last = record
         over = self._assemblers[record.trusted].take(record, message, number)
@@ -134,13 +149,24 @@ class _Parser:
 
     def _hand_over_reports(self, reports: Iterable[Report]) -> None:
         for report in reports:
-            event = build_kernel_event(report, *self._options)
-            self._take(report.number, dict(event, boot_index=self._boots.current))
+            key = identify_report(report)
+            if not self._known.count_copy(key, self._origin(report.first)):
+                self._hand_over(report.number, key, report.first, build_kernel_event(report, *self._options))
 
     def _hand_over_kills(self, kills: Iterable[ProgramKill]) -> None:
         for kill in kills:
-            event = build_program_event(kill, *self._options)
-            self._take(kill.number, dict(event, boot_index=self._boots.current))
+            key = identify_program_kill(kill)
+            if not self._known.count_copy(key, self._origin(kill.record)):
+                self._hand_over(kill.number, key, kill.record, build_program_event(kill, *self._options))
+
+    def _hand_over(self, number: int, key: Optional[Tuple[Any, ...]], record: Record, event: Event) -> None:
+        event["boot_index"] = self._boots.current
+        self._known.add(key, event, self._origin(record))
+        self._take(number, event)
+
+    def _origin(self, record: Record) -> Origin:
+        stamps = (record.monotonic, record.time, record.clock)
+        return Origin(self, self._boots.versions, any(stamp is not None for stamp in stamps))
 
 
 class _BootCounter:
@@ -148,6 +174,7 @@ class _BootCounter:
 
     def __init__(self) -> None:
         self.current = 0
+        self.versions = 0  # boots that began with the kernel's version
         self._lines = 0  # of this boot
         self._uptime: Optional[float] = None
         self._boot_id: Optional[str] = None

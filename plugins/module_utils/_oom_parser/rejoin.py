@@ -12,6 +12,7 @@ a line, a kernel record can be too short for its message, and a task's name can 
 ends. A joined record keeps the stamps of its first line.
 """
 
+import re
 from typing import Iterable, Iterator, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import (
@@ -23,6 +24,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.complet
     has_possible_name,
     is_broken_message,
     is_broken_trigger_name,
+    is_split_by_hand,
     lacks_end_of_name,
     may_be_followed,
     may_begin_message,
@@ -31,10 +33,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.complet
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import parse_message
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import Message
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.unwrap import unwrap_records
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import may_begin_program_message
 
 # Mails and terminals break lines at these columns.
 NARROWEST_PAGE, WIDEST_PAGE = 72, 80
+# A page that was quoted is as many columns wider.
+_QUOTE_MARKS = re.compile(r"(?:>[ \t]?)+")
 # The most blanks that get lost at a break: the task table has as many before a number.
 MOST_BLANKS = 13
 
@@ -55,7 +60,7 @@ Line = Tuple[Record, Optional[Message]]
 
 def rejoin_messages(records: Iterable[Record]) -> Iterator[Line]:
     """Yield each record with its message, or with None; the records of one message are joined."""
-    return _join_names(_join_broken(records))
+    return _join_names(_join_broken(unwrap_records(records)))
 
 
 def _join_broken(records: Iterable[Record]) -> Iterator[Line]:
@@ -105,7 +110,10 @@ def _find_glue(last: Line, line: Line, page: "_Page") -> Optional[str]:
                 return None  # left to _join_names
         if _measure_width(first) > WIDEST_PAGE and is_broken_message(first.text, record.text):
             return _find_indent(record)  # a terminal of any other width broke it
-    return page.find_glue(first, record) if page.may_be_wrapped and _may_go_on(last, line) else None
+    glue = page.find_glue(first, record) if page.may_be_wrapped and _may_go_on(last, line) else None
+    if glue is None and is_split_by_hand(first.text, message, record.text):
+        return "" if first.text.endswith(" ") else " "
+    return glue
 
 
 def _may_go_on(last: Line, line: Line) -> bool:
@@ -142,7 +150,8 @@ class _Page:
         It is no proof if it has no blank at which it could have been broken.
         """
         if len(line) > WIDEST_PAGE:
-            self.may_be_wrapped = " " not in line.lstrip("> ")[:WIDEST_PAGE]
+            text = _QUOTE_MARKS.sub("", line, 1) if line[:1] == ">" else line
+            self.may_be_wrapped = len(text) <= WIDEST_PAGE or " " not in text.lstrip()[:WIDEST_PAGE]
 
     def find_glue(self, last: Record, record: Record) -> Optional[str]:
         """Return what was lost where a line was broken; None if the line ended there."""
@@ -151,7 +160,7 @@ class _Page:
             return None
         # Only a terminal leaves blanks after a break. Otherwise an indented line belongs to
         # the record before it.
-        is_indented = bool(_find_indent(record).replace("> ", ""))
+        is_indented = bool(_find_indent(record))
         if is_indented and width < WIDEST_PAGE - 1:
             return None
         self._broken_at_edge += width == WIDEST_PAGE
@@ -165,13 +174,15 @@ class _Page:
 
 
 def _measure_width(record: Record) -> int:
-    """Return the width of a record's last line, in columns."""
-    return len(record.raw) - record.raw.rfind("\n") - 1
+    """Return the width of a record's last line, in columns, without the marks of a quotation."""
+    start = record.raw.rfind("\n") + 1
+    quote = _QUOTE_MARKS.match(record.raw, start)
+    return len(record.raw) - (quote.end() if quote else start)
 
 
 def _find_indent(record: Record) -> str:
-    """Return what stands before the text of a line without stamps."""
-    return record.raw[: len(record.raw) - len(record.text)]
+    """Return what stands before the text of a line without stamps, without marks of a quotation."""
+    return _QUOTE_MARKS.sub("", record.raw[: len(record.raw) - len(record.text)])
 
 
 def _join_names(lines: Iterable[Line]) -> Iterator[Line]:
@@ -189,7 +200,7 @@ def _join_names(lines: Iterable[Line]) -> Iterator[Line]:
         if parts:
             joined = joined._replace(text=joined.text + "\\x0a" + record.text, raw=joined.raw + "\n" + record.raw)
             is_part = record.trusted == joined.trusted and len(joined.raw) <= MOST_REJOINED
-            is_part = is_part and not record.text.startswith(_LONGER_THAN_NAME)
+            is_part = is_part and _LONGER_THAN_NAME not in record.text
             is_whole = is_part and has_possible_name(joined.text)
             if is_part and (is_whole or lacks_end_of_name(joined.text)):
                 parts.append(line)

@@ -5,64 +5,38 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Assemble the messages that belong together into reports, one for each call of the killer.
+"""Hold what the lines of one call of the killer show: a report.
 
-Pure, one pass; it remembers only the reports that are not over.
-
-A report begins with "invoked oom-killer" and ends with "Killed process". Either can be
-missing: the kernel prints at most ten reports in five seconds, but every kill
-(mm/oom_kill.c:oom_kill_process). So a kill without a report is an event, a report without
-a kill is an incomplete event, and the two are never joined to a neighbour. The pid of
-"Killed process" is the one that died. "Kill process" only announces a kill, and up to 5.0
-a child may die instead.
+Pure. The pid of "Killed process" is the one that died. "Kill process" only announces a kill, and up
+to 5.0 a child may die instead.
 """
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Container, Dict, List, Optional, Union
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, seconds_between
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
     Announcement,
-    GroupKill,
     Header,
     Kill,
-    LostLines,
     MemcgLimit,
     MemcgStats,
     MemcgUsage,
-    Message,
-    NewBoot,
-    NothingKillable,
     Panic,
-    SkippedVictim,
     Summary,
-    SuppressedReports,
-    Sysrq,
-    TableHeader,
     TableRow,
     TriggerPid,
 )
 
 # The kernel prints a report within moments, also on a slow console. Later lines belong to another.
 REPORT_SECONDS = 30.0
-# One loop kills the members of a group, one after the other.
-GROUP_SECONDS = 1.0
 
 # What follows the trigger's name if a crash kernel is loaded (lib/dump_stack.c).
 _KDUMP = " Kdump: loaded"
 
 # Hostile input must not fill the memory: real reports stay far below.
-MOST_WAITING = 8
 MOST_TASKS = 65536
 MOST_RAW_LINES = 4096
 MOST_VICTIMS = 4096  # of one report
-
-
-class UnsettledEvent(NamedTuple):
-    """An event that later lines may still belong to."""
-
-    number: int  # of its first line
-    first: Record
-    seconds: float  # how long it waits for them
 
 
 class Report:
@@ -82,19 +56,24 @@ class Report:
         self.summary: Optional[Summary] = None
         self.announcement: Optional[Announcement] = None
         self.kills: List[Kill] = []
+        self.killed: Optional[Record] = None  # the line of the first kill
         self.more_kills = 0  # beyond MOST_VICTIMS
         self.has_repeated_kill = False  # the first victim was printed a second time
-        self.group: Optional[str] = None
+        self.is_group = False
+        self.group: Optional[str] = None  # its cgroup
         self.skipped_pids: List[int] = []
         self.nothing_killable = False
         self.panic: Optional[Panic] = None
         self.sysrq = False
         self.raw: List[str] = []
         self.last = record
+        self.words = 0  # a hash of its messages up to the kill, without their stamps
 
     def add_line(self, record: Record, keep_raw: bool) -> None:
         """Note a line as the report's last one, and keep its text if wanted."""
         self.last = record
+        if self.has_no_end() or record is self.killed:
+            self.words = hash((self.words, record.text))
         if keep_raw and len(self.raw) < MOST_RAW_LINES:
             self.raw.append(record.raw)
 
@@ -150,8 +129,27 @@ class Report:
         return self.has_no_end() and pid in chosen
 
     def is_event(self) -> bool:
-        """Return whether it shows a call of the killer; the middle of a report alone does not."""
-        return bool(self.header or self.announcement or self.summary) or not self.has_no_end()
+        """Return whether it shows a call of the killer; the middle of a report alone does not.
+
+        A header that was cut to "invoked oom-killer" is also what people write about one.
+        """
+        has_header = self.header is not None and self.header.gfp_mask is not None
+        return bool(has_header or self.announcement or self.summary) or not self.has_no_end()
+
+    def is_reported(self) -> bool:
+        """Return whether it has more than a kill."""
+        return bool(self.header or self.summary or self.announcement)
+
+    def find_processes(self, pids: Container[Optional[int]]) -> Dict[int, int]:
+        """Return the process of each of these pids that the task table has, also of a thread."""
+        found: Dict[int, int] = {}
+        for row in self.rows:
+            process = row.find_tgid()
+            if process is not None and process in pids:
+                found[process] = process
+            if process is not None and row.pid in pids:
+                found.setdefault(row.pid, process)
+        return found
 
     def may_include(self, message: Union[Announcement, Kill]) -> bool:
         """Return whether a kill or its announcement can belong here.
@@ -169,297 +167,10 @@ class Report:
         """
         if self.nothing_killable or not self.may_include(kill):
             return False
-        return self.announcement is not None or self.summary is None or self.summary.pid in (None, kill.pid)
+        if self.announcement is not None or self.summary is None or self.summary.pid in (None, kill.pid):
+            return True
+        return self.summary.pid == self.find_processes((kill.pid,)).get(kill.pid)  # the kill may name a thread
 
     def has_no_end(self) -> bool:
         """Return whether neither a kill nor anything else has ended it."""
         return not (self.kills or self.nothing_killable or self.panic)
-
-
-class ReportAssembler:
-    """Assembles the reports of one kind of writer: the kernel, a program, or an unknown one."""
-
-    def __init__(self, raw: bool) -> None:
-        self._raw = raw
-        self._state = _State()
-
-    def take(self, record: Record, message: Optional[Message], number: int) -> Sequence[Report]:
-        """Use one line and its message; return the reports that it shows to be over.
-
-        C(number) is the line's place in the log.
-        """
-        state = self._state
-        if message is None and state.open is None:
-            return ()
-        state.expire(record)
-        if message is not None:
-            report = _STEPS[type(message)](state, record, number, message)
-        else:
-            report = state.open if state.open and state.open.is_event() else None
-        if report:
-            report.add_line(record, self._raw)
-        return state.hand_over() if state.over else ()
-
-    def finish(self) -> Sequence[Report]:
-        """Return the reports that are left."""
-        self._state.close()
-        self._state.give_up(self._state.waiting)
-        return self._state.hand_over()
-
-    def list_unsettled(self, last: Record) -> List[UnsettledEvent]:
-        """Return the reports that the next line may belong to; C(last) is the line before it."""
-        state = self._state
-        waiting = [(state.open, REPORT_SECONDS), (state.ended, GROUP_SECONDS)]
-        waiting += [(report, REPORT_SECONDS) for report in state.waiting]
-        return [
-            UnsettledEvent(report.number, report.first, seconds)
-            for report, seconds in waiting
-            if report and seconds_between(report.last, last) <= seconds
-        ]
-
-
-class _State:
-    """All that the assembler remembers from line to line."""
-
-    def __init__(self) -> None:
-        self.open: Optional[Report] = None  # has no end yet
-        self.ended: Optional[Report] = None  # has its kill; the other members of its group may follow
-        self.waiting: List[Report] = []  # the victim is chosen, but another report began before the kill
-        self.over: List[Report] = []  # not handed over yet
-        self.sysrq: Optional[Record] = None  # a person requested a kill, and no report has begun since
-
-    def find_current(self) -> Optional[Report]:
-        """Return the report that a line without an effect belongs to."""
-        return self.open or self.ended
-
-    def begin(self, record: Record, number: int) -> Report:
-        """Open a new report, and close the one before it."""
-        self.close()
-        self.open = Report(record, number)
-        self.open.sysrq = self.sysrq is not None and seconds_between(self.sysrq, record) <= REPORT_SECONDS
-        self.sysrq = None
-        return self.open
-
-    def end(self, report: Report) -> None:
-        """Note that a report has its kill."""
-        if self.ended:
-            self.over.append(self.ended)
-        self.ended = report
-        if report is self.open:
-            self.open = None
-        else:
-            self.waiting.remove(report)
-
-    def close(self) -> None:
-        """End the open report: from now on only the kill of its chosen process belongs to it.
-
-        Reports of several memory cgroups may be printed at once.
-        """
-        if self.ended:
-            self.over.append(self.ended)
-        if self.open and self.open.has_no_end() and (self.open.announcement or self.open.summary):
-            self.waiting.append(self.open)
-            self.give_up(self.waiting[:-MOST_WAITING])
-        elif self.open and self.open.is_event():
-            self.over.append(self.open)
-        self.open = self.ended = None
-
-    def expire(self, record: Record) -> None:
-        """Close or give up the reports whose last line is too old."""
-        if self.open and seconds_between(self.open.last, record) > REPORT_SECONDS:
-            self.close()
-        if self.waiting:
-            self.give_up([report for report in self.waiting if seconds_between(report.last, record) > REPORT_SECONDS])
-
-    def give_up(self, reports: List[Report]) -> None:
-        """Stop waiting for the end of these reports."""
-        self.over += reports
-        self.waiting = [report for report in self.waiting if report not in reports]
-
-    def hand_over(self) -> Sequence[Report]:
-        """Return the reports that are over, each once."""
-        over, self.over = self.over, []
-        return over
-
-    def find_just_ended(self, record: Record) -> Optional[Report]:
-        """Return the report whose kill stands right before this line."""
-        return self.ended if self.ended and seconds_between(self.ended.last, record) <= GROUP_SECONDS else None
-
-    def find_just_killed(self, record: Record, pid: Optional[int]) -> Optional[Report]:
-        """Return the report that has just ended with the kill of this pid.
-
-        That is the case in a log in reverse order, as journalctl --reverse writes it.
-        """
-        report = None if self.open else self.find_just_ended(record)
-        return report if report and pid in [kill.pid for kill in report.kills] else None
-
-    def find_group(self, record: Record, kill: Kill) -> Optional[Report]:
-        """Return the report of the group that a kill without its own report belongs to.
-
-        The kernel prints the chosen process a second time, somewhere among the others. After that
-        the group goes on only if its own report was printed, because the next kill then has its own
-        report. If reports are suppressed, the next kill may be of another group.
-        """
-        report = self.find_just_ended(record)
-        if report is None or report.group is None:
-            return None
-        if kill.origin not in (report.kills[0].origin, report.kills[-1].origin):
-            return None
-        is_reported = report.header or report.summary or report.announcement
-        return report if is_reported or not report.has_repeated_kill else None
-
-
-# --- What each message does: a step changes the state and returns the line's report, if any -------
-
-
-def _take_header(state: _State, record: Record, number: int, header: Header) -> Optional[Report]:
-    """Begin a report.
-
-    A trusted record has no prefix, so more than a task's name before the words shows that they are
-    in a path, as in "cgroup: fork rejected by pids controller in PATH".
-    """
-    if record.trusted and header.name is None:
-        return state.find_current()
-    report = state.begin(record, number)
-    report.header, report.trigger_pid = header, header.pid
-    return report
-
-
-def _take_trigger(state: _State, _record: Record, _number: int, trigger: TriggerPid) -> Optional[Report]:
-    if state.open:
-        state.open.identify_trigger(trigger)
-    return state.find_current()
-
-
-# The next five may be the first lines of a report whose beginning the text lacks.
-
-
-def _take_limit(state: _State, record: Record, number: int, limit: MemcgLimit) -> Report:
-    report = state.open or state.begin(record, number)
-    report.add_limit(limit)
-    return report
-
-
-def _take_usage(state: _State, record: Record, number: int, usage: MemcgUsage) -> Report:
-    report = state.open or state.begin(record, number)
-    report.usage = report.usage or usage
-    return report
-
-
-def _take_stats(state: _State, record: Record, number: int, stats: MemcgStats) -> Report:
-    report = state.open or state.begin(record, number)
-    report.stats = report.stats or stats
-    return report
-
-
-def _take_table_header(state: _State, record: Record, number: int, header: TableHeader) -> Report:
-    report = state.open or state.begin(record, number)
-    report.columns = header.columns
-    return report
-
-
-def _take_row(state: _State, record: Record, number: int, row: TableRow) -> Optional[Report]:
-    """Add a row of the task table.
-
-    Rows come before the kill, so they cannot belong to a report that has ended.
-    """
-    report = state.open
-    if report is None:
-        if state.waiting or state.find_just_ended(record) or not row.has_all_columns():
-            return state.ended
-        report = state.begin(record, number)
-    report.add_row(row)
-    return report
-
-
-def _take_summary(state: _State, record: Record, number: int, summary: Summary) -> Report:
-    """Set the chosen process; a second summary in a report is the first line of the next one."""
-    report = state.find_just_killed(record, summary.pid)
-    if report is None or report.summary is not None:
-        report = state.open
-        if report is None or report.summary is not None:
-            report = state.begin(record, number)
-    report.summary = summary
-    return report
-
-
-def _take_announcement(state: _State, record: Record, number: int, announcement: Announcement) -> Report:
-    """Set the chosen process, as a summary does in later kernels."""
-    report = state.find_just_killed(record, announcement.pid)
-    if report is None or report.announcement is not None:
-        report = state.open
-        if report is None or report.announcement is not None or not report.may_include(announcement):
-            report = state.begin(record, number)
-    report.announcement = announcement
-    return report
-
-
-def _take_kill(state: _State, record: Record, number: int, kill: Kill) -> Report:
-    chosen = next((one for one in [state.open, *state.waiting] if one and one.has_chosen(kill.pid)), None)
-    group = None if chosen else state.find_group(record, kill)
-    if group:
-        group.add_kill(kill)
-        return group
-    report = chosen or state.open
-    if report is None or (report is not chosen and not report.may_have_victim(kill)):
-        report = state.begin(record, number)
-    report.add_kill(kill)
-    state.end(report)
-    return report
-
-
-def _take_group_kill(state: _State, record: Record, number: int, group: GroupKill) -> Report:
-    """Mark a group kill. Its first kill stands before this line, or is missing."""
-    report = state.find_just_ended(record) or state.open or state.begin(record, number)
-    report.group = group.memcg
-    return state.ended or report  # a late line, too, is noted with the report that has its kill
-
-
-def _take_skipped_victim(state: _State, _record: Record, _number: int, skipped: SkippedVictim) -> Optional[Report]:
-    if state.ended:
-        state.ended.add_skipped(skipped.pid)
-    return state.ended or state.open
-
-
-def _take_nothing_killable(state: _State, record: Record, number: int, _message: NothingKillable) -> Report:
-    report = state.open if state.open and not state.open.nothing_killable else state.begin(record, number)
-    report.nothing_killable = True
-    return report
-
-
-def _take_panic(state: _State, record: Record, number: int, panic: Panic) -> Report:
-    """Set the panic; after "no killable processes" it is the end of the same report."""
-    report = state.open or state.begin(record, number)
-    report.panic = panic
-    return report
-
-
-def _take_sysrq(state: _State, record: Record, _number: int, sysrq: Sysrq) -> Optional[Report]:
-    state.sysrq = None if sysrq.ignored else record
-    return state.find_current()
-
-
-def _take_other(state: _State, _record: Record, _number: int, _message: Message) -> Optional[Report]:
-    return state.find_current()
-
-
-_STEPS: Dict[type, Callable[[_State, Record, int, Any], Optional[Report]]] = {
-    Header: _take_header,
-    TriggerPid: _take_trigger,
-    MemcgLimit: _take_limit,
-    MemcgUsage: _take_usage,
-    MemcgStats: _take_stats,
-    TableHeader: _take_table_header,
-    TableRow: _take_row,
-    Summary: _take_summary,
-    Announcement: _take_announcement,
-    Kill: _take_kill,
-    GroupKill: _take_group_kill,
-    SkippedVictim: _take_skipped_victim,
-    NothingKillable: _take_nothing_killable,
-    Panic: _take_panic,
-    Sysrq: _take_sysrq,
-    SuppressedReports: _take_other,
-    LostLines: _take_other,
-    NewBoot: _take_other,
-}

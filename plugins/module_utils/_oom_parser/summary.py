@@ -40,7 +40,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_na
     split_paths,
 )
 
-_START = re.compile(r"oom-kill:constraint=CONSTRAINT_(\w+),nodemask=")
+_START = re.compile(r"oom-kill:constraint=CONSTRAINT_(\w+),(nodemask=)?")
 _END = re.compile(r",pid=(\d{1,10}),uid=(-?\d{1,10})\s*$")
 _LONGEST_END = 40
 _ROOT_CPUSET = re.compile(r"(?:\(null\)|[\d,-]*),cpuset=/")
@@ -58,7 +58,10 @@ def parse_summary(text: str) -> Optional[Summary]:
         return None
     end = _END.search(text, max(0, len(text) - _LONGEST_END))
     body = text[start.end() : end.start()] if end else text[start.end() :]
-    is_global, memcg, rest = _parse_body(body, is_whole=end is not None)
+    if start.group(2):
+        is_global, memcg, rest = _parse_body(body, is_whole=end is not None)
+    else:  # a person cut parts out
+        is_global, memcg, rest = None, None, _find_task_part("," + body)
     pid, uid = (int(end.group(1)), to_unsigned(int(end.group(2)))) if end else (None, None)
     return Summary(start.group(1), is_global, memcg, rest, pid, uid)
 

@@ -5,14 +5,16 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Read the kills of programs: what earlyoom, systemd-oomd, nohang and oomd log.
+"""Read the kills of programs: what earlyoom, systemd-oomd, nohang, oomd, lmkd and Talos log.
 
 Pure. These programs kill before the kernel has to, and each has its own wording. A line
 counts if it has the tag of that program, or no tag: any other program may print the same
 words. Sources: earlyoom:kill.c (1.0 to 1.9), systemd:src/oom/oomd-manager.c (255 to 261),
-nohang, oomd:src/oomd/plugins/BaseKillPlugin.cpp.
+nohang, oomd:src/oomd/plugins/BaseKillPlugin.cpp, system/memory/lmkd of Android, the driver
+drivers/staging/android/lowmemorykiller.c (up to 4.11), Talos' runtime.OOMController.
 """
 
+import json
 import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -25,12 +27,15 @@ _MESSAGE_WORDS = (
     "due to memory ",
     "the victim",
     "escalating to SIGKILL",
-    "illing process",
     "badness",
     ".cpp:",
     "Name: ",
     "PID: ",
+    "to free ",
+    " the command",
 )
+_KILL_WORDS = ("illing process", "Kill", "sigkill")
+_FIRST_WORDS = ("[talos] ", "Rule '")
 
 # All lines about one kill are logged within this time.
 NEAR_SECONDS = 30.0
@@ -82,7 +87,9 @@ _NOHANG_VICTIM = [
     re.compile(r"badness: +(?P<score>\d{1,10}), oom_score: "),
     re.compile(r"VmRSS: +(?P<rss_mib>\d{1,10}) MiB "),
 ]
-_NOHANG_KILL = re.compile(r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim")
+_NOHANG_KILL = re.compile(
+    r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim|Run the command: |Execute the command"
+)
 
 # "oomd kill: P10 P60 P300 CGROUP BYTES ruleset:[R] detectorgroup:[D] killer:PLUGIN v2".
 # With (dry) before the plugin's name nothing was killed.
@@ -94,10 +101,45 @@ _META_OOMD_KILL = re.compile(
 # "[../BaseKillPlugin.cpp:112] Killed 2: 101(name) 102 103(name)[E3]"; 103 was not killed.
 _META_OOMD_VICTIMS = re.compile(r"\[\S{1,200}\.cpp:\d{1,6}\] Killed \d{1,9}:(?= \d)")
 _META_OOMD_VICTIM = re.compile(r" (?P<pid>\d{1,10})(?:\((?P<name>.{0,60}?)\))?(?P<failed>\[E\d{1,4}\])?(?= \d|$)")
+
+# Killers that are a part of the kernel.
+DRIVERS = ("lowmemorykiller",)
+
+# lmkd names a user, the driver does not. 3.10 prints its own adj before oom_score_adj.
+_LMKD_KILL = re.compile(
+    r"Kill(?:ing)? '(?P<name>.{0,250})' \((?P<pid>\d{1,10})\),(?: \(tgid \d+\),)? uid (?P<uid>\d{1,10})(?:,|$)"
+    r"(?: oom_score_adj (?P<adj>-?\d{1,4}))?.{0,40}?(?: to free (?P<rss>\d{1,15})kB|$)"
+)
+_DRIVER_KILL = re.compile(
+    r"(?:lowmemorykiller: )?(?:Killing '(?P<name>.{0,60})' \((?P<pid>\d{1,10})\)(?: \(tgid (?P<tgid>\d{1,10})\))?,"
+    r" adj (?P<adj>-?\d{1,4})(?:, score_adj (?P<score_adj>-?\d{1,4}))?,"
+    r"(?:(?:\s|\\x0a|#012)*to free (?P<rss>\d{1,15})kB)?"
+    r"|send sigkill to (?P<old_pid>\d{1,10}) \((?P<old_name>.{0,60})\), adj -?\d{1,4}, size \d)"
+)
+_DRIVER_SIZE = re.compile(r"\s*to free (?P<rss>\d{1,15})kB on behalf of '")
+# The score of the driver up to 3.3 is oom_adj; a larger number can only be oom_score_adj.
+_LARGEST_OOM_ADJ = 15
+
+_TALOS = re.compile(r"\[talos\] (?P<what>Sending SIGKILL to cgroup|victim processes:) (?P<facts>\{.{0,4000}\})\s*$")
+_CGROUP_ROOT = "/sys/fs/cgroup"
+
+# systemd 261: a rule may also be met without a kill, so systemd's count decides.
+_OOMD_RULE = re.compile(
+    r"Rule '.{1,200}' conditions met for cgroup (?P<cgroup>/\S.{0,1000}?)(?:,| for ).{0,200}taking action [a-z-]*kill"
+)
+
 _PROGRAM_BEGINNING = re.compile(
     r"Killed /|Marked /|\S+: systemd-oomd killed|sending SIG|escalating to|[Kk]illing process|\s*Send(?:ing)? SIG"
-    r"|PID: |oomd kill: |\[\S+\.cpp:"
+    r"|PID: |oomd kill: |\[\S+\.cpp:|Kill(?:ing)? '|send sigkill|lowmemorykiller: |\[talos\] "
 )
+
+# The tags of these programs, and where their messages begin behind a prefix of an unknown kind.
+KILLERS = ("earlyoom", "nohang", "nohang-desktop", "systemd-oomd", "systemd", "oomd", "lmkd", "lowmemorykiller")
+PROGRAM_KILL = (
+    r"sending SIG(?:TERM|KILL) to process \d|[Kk]illing process[: ]|Kill(?:ing)? '|send sigkill to \d|Killed /\S"
+    r"|Marked /\S|\S+: systemd-oomd killed \d|oomd kill: |\[\S{1,200}\.cpp:\d+\] Killed \d|\[talos\] Sending"
+)
+_PROGRAM_KILL = re.compile(PROGRAM_KILL)
 
 
 class ProgramKill(NamedTuple):
@@ -132,16 +174,15 @@ class ProgramKills:
         self._counted: Dict[str, Tuple[int, Record]] = {}
         # What nohang logged about its next victim, and the line, by vouched or not.
         self._next: Dict[bool, Tuple[Record, Dict[str, Any]]] = {}
+        # The last rule of systemd-oomd that was met: its line, the number of it, and the cgroup.
+        self._rule: Optional[Tuple[Record, int, str]] = None
 
     def take(self, record: Record, number: int) -> Sequence[ProgramKill]:
         """Use one line; return the kills that it shows to be over.
 
         C(number) is the line's place in the log.
         """
-        for word in _MESSAGE_WORDS:
-            if word in record.text:
-                return list(self._take_line(record, record.text, number))
-        return ()
+        return list(self._take_line(record, record.text, number)) if _may_be_killers(record.text) else ()
 
     def _take_line(self, record: Record, text: str, number: int) -> Iterator[ProgramKill]:
         program = record.program
@@ -150,9 +191,12 @@ class ProgramKills:
         if program in (None, "systemd-oomd"):
             yield from self._take_systemd_oomd(record, text, number)
         if program in (None, "systemd"):
-            self._take_count(record, text)
+            yield from self._take_count(record, text)
         if program in (None, "nohang", "nohang-desktop"):
             yield from self._take_nohang(record, text, number)
+        if program in (None, "lmkd", "lowmemorykiller", "kernel"):
+            yield from self._take_android(record, text, number)
+        yield from self._take_talos(record, text, number)
         yield from self._take_meta_oomd(record, text, number)
 
     def list_unsettled(self, last: Record) -> List[ProgramKill]:
@@ -204,6 +248,9 @@ class ProgramKills:
         )
 
     def _take_systemd_oomd(self, record: Record, text: str, number: int) -> Iterator[ProgramKill]:
+        rule = _OOMD_RULE.match(text)
+        if rule:
+            self._rule = (record, number, rule.group("cgroup"))
         match = _OOMD_KILL.match(text)
         if not match:
             return
@@ -253,8 +300,56 @@ class ProgramKills:
         elif kill:
             yield from self._begin(ProgramKill("oomd", record, number, cgroup=kill.group("cgroup"), reason="pressure"))
 
-    def _take_count(self, record: Record, text: str) -> None:
-        """Add systemd's count to the kill by systemd-oomd.
+    def _take_android(self, record: Record, text: str, number: int) -> Iterator[ProgramKill]:
+        lmkd = _LMKD_KILL.match(text) if record.program != "kernel" else None
+        if lmkd:
+            name, pid, uid, adj, rss = lmkd.group("name", "pid", "uid", "adj", "rss")
+            yield from self._begin(
+                ProgramKill(
+                    "lmkd", record, number, int(pid), name, int(uid), None, _to_int(adj), _to_int(rss), "SIGKILL"
+                )
+            )
+            return
+        last = self._open.get("lowmemorykiller")
+        size = _DRIVER_SIZE.match(text)
+        if size and last and last.rss_kb is None and _is_near(last.record, record):
+            self._open["lowmemorykiller"] = last._replace(rss_kb=int(size.group("rss")))
+        driver = _DRIVER_KILL.match(text)
+        if driver:
+            name, pid, tgid, adj, score_adj, rss, old_pid, old_name = driver.groups()
+            if score_adj is None and adj is not None and int(adj) > _LARGEST_OOM_ADJ:
+                score_adj = adj
+            yield from self._begin(
+                ProgramKill(
+                    "lowmemorykiller",
+                    record,
+                    number,
+                    int(tgid or pid or old_pid),
+                    name if old_name is None else old_name,
+                    None,
+                    None,
+                    _to_int(score_adj),
+                    _to_int(rss),
+                    "SIGKILL",
+                )
+            )
+
+    def _take_talos(self, record: Record, text: str, number: int) -> Iterator[ProgramKill]:
+        match = _TALOS.match(text)
+        facts = _read_json(match.group("facts")) if match else {}
+        cgroup, processes = facts.get("cgroup"), facts.get("processes")
+        last = self._open.get("talos")
+        if isinstance(cgroup, str):
+            path = cgroup[len(_CGROUP_ROOT) :] if cgroup.startswith(_CGROUP_ROOT + "/") else cgroup
+            yield from self._begin(
+                ProgramKill("talos", record, number, cgroup=path, signal="SIGKILL", reason="pressure")
+            )
+        elif isinstance(processes, list) and last and last.killed_count is None and _is_near(last.record, record):
+            pids = tuple((pid, None) for pid in processes if isinstance(pid, int) and pid > 0)
+            self._open["talos"] = last._replace(killed_count=len(processes), members=pids[:_MOST_MEMBERS])
+
+    def _take_count(self, record: Record, text: str) -> Iterator[ProgramKill]:
+        """Add systemd's count to the kill by systemd-oomd, or return the kill by a rule.
 
         The count may come first, as systemd-oomd logs a kill only when it is done.
         """
@@ -265,13 +360,41 @@ class ProgramKills:
         unit, count = match.group("unit"), int(match.group("count"))
         if last and last.cgroup and last.cgroup.rpartition("/")[2] == unit and last.killed_count is None:
             self._open["systemd-oomd"] = last._replace(killed_count=count)
+        elif self._rule and self._rule[2].rpartition("/")[2] == unit and _is_near(self._rule[0], record):
+            rule, line, cgroup = self._rule
+            self._rule = None
+            yield from self._begin(
+                ProgramKill("systemd-oomd", rule, line, cgroup=cgroup, reason="rule", killed_count=count)
+            )
         else:
             self._counted = {unit: (count, record)}
+
+
+def _may_be_killers(text: str) -> bool:
+    """Return whether a text holds a word of a killer; most lines of a log hold none."""
+    for word in _MESSAGE_WORDS:
+        if word in text:
+            return True
+    return ("ill" in text and any(word in text for word in _KILL_WORDS)) or text.startswith(_FIRST_WORDS)
 
 
 def may_begin_program_message(text: str) -> bool:
     """Return whether a text is a message of such a program, or may be the first part of one."""
     return _PROGRAM_BEGINNING.match(text) is not None
+
+
+def find_program(text: str) -> Optional[str]:
+    """Return the words with which a program's kill begins in a text; None for any other text."""
+    match = _PROGRAM_KILL.match(text)
+    return match.group() if match else None
+
+
+def _read_json(text: str) -> Dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _find_members(text: str, at: int) -> Iterator[Tuple[int, Optional[str]]]:
@@ -295,7 +418,9 @@ def _is_repeated(first: ProgramKill, second: ProgramKill) -> bool:
     """
     if first.pid is None or (first.pid, first.name) != (second.pid, second.name):
         return False
-    return first.record.vouched == second.record.vouched and _is_near(first.record, second.record)
+    if (first.record.vouched, first.record.trusted) != (second.record.vouched, second.record.trusted):
+        return False
+    return _is_near(first.record, second.record)
 
 
 def _to_int(text: Optional[str]) -> Optional[int]:

@@ -11,7 +11,7 @@ import struct
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import UntrustedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import read_trusted
+from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import is_roots, read_trusted
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
@@ -159,3 +159,66 @@ def test_access_list_for_a_user(folder):
         pytest.skip("a file system without access lists")
     with pytest.raises(UntrustedError, match="other users may write file"):
         read(folder / "file")
+
+
+# --- root alone ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def roots_folder(tmp_path):
+    """Return a folder that only root may write, with a file in it."""
+    if not is_roots(str(tmp_path)):
+        pytest.skip("the folder of the tests is not root's alone")
+    (tmp_path / "log").write_text("x")
+    (tmp_path / "log").chmod(0o644)
+    return tmp_path
+
+
+@as_root
+def test_root_alone(roots_folder):
+    assert is_roots(str(roots_folder / "log"))
+    (roots_folder / "link").symlink_to("log")
+    (roots_folder / "there").symlink_to(str(roots_folder))
+    (roots_folder / "up").symlink_to(f"../{roots_folder.name}/log")
+    (roots_folder / "loop").symlink_to("loop")
+    for name in ("link", "there/log", "up"):
+        assert is_roots(str(roots_folder / name)), name
+    assert not is_roots(str(roots_folder / "loop"))
+    assert not is_roots(str(roots_folder / "none"))
+    assert not is_roots("a\0b")
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o602])
+def test_writable_by_others(roots_folder, mode):
+    (roots_folder / "log").chmod(mode)
+    assert not is_roots(str(roots_folder / "log"))
+
+
+@as_root
+def test_owned_by_another(roots_folder):
+    (roots_folder / "sub").mkdir()
+    (roots_folder / "sub" / "log").write_text("x")
+    (roots_folder / "through").symlink_to("sub/../log")
+    (roots_folder / "link").symlink_to("sub")
+    assert is_roots(str(roots_folder / "link") + "/../log")
+    assert is_roots(str(roots_folder / "sub" / "log"))
+    for path in (roots_folder / "sub" / "log", roots_folder / "sub"):
+        os.chown(str(path), 65534, 65534)
+        assert not is_roots(str(roots_folder / "sub" / "log"))
+        os.chown(str(path), 0, 0)
+    # A link that a user could point elsewhere, and one that goes through a user's folder.
+    os.chown(str(roots_folder / "sub"), 65534, 65534)
+    assert not is_roots(str(roots_folder / "through"))
+    assert not is_roots(str(roots_folder / "link") + "/../log")
+    os.chown(str(roots_folder / "through"), 65534, 65534, follow_symlinks=False)
+    os.chown(str(roots_folder / "sub"), 0, 0)
+    assert not is_roots(str(roots_folder / "through"))
+
+
+@as_root
+def test_folder_with_the_sticky_bit(roots_folder):
+    for mode, roots in ((0o777, False), (0o1777, True)):
+        roots_folder.chmod(mode)
+        assert is_roots(str(roots_folder / "log")) is roots
+    roots_folder.chmod(0o755)

@@ -15,6 +15,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal
     LONGEST_ENTRY,
     parse_journal_entry,
     parse_json_entry,
+    parse_verbose_entry,
     read_export_entries,
 )
 
@@ -206,3 +207,29 @@ def test_text_that_is_no_entry(text):
 
 def test_ignore_an_entry_that_is_too_long():
     assert parse_json_entry(json.dumps(dict(ENTRY, MESSAGE="x" * LONGEST_ENTRY))) is None
+
+
+VERBOSE = [
+    "Mon 2026-11-23 04:43:45.649722 UTC [s=0c3b;i=7;b=6aaf9458705f4b56a35ac8cca67d8f0f;m=332a2da;t=660f1d6f2e11a;x=9]",
+    "    _TRANSPORT=kernel",
+    "    SYSLOG_FACILITY=0",
+    "    MESSAGE=" + KILL.format(7, "x"),
+]
+
+
+def test_verbose_entry():
+    record = parse_verbose_entry(VERBOSE)
+    assert (record.text, record.trusted, record.boot) == (KILL.format(7, "x"), True, "6aaf9458705f4b56a35ac8cca67d8f0f")
+    assert (record.monotonic, record.time) == (53.650138, "2026-11-23T13:47:49.890330Z")
+
+
+@pytest.mark.parametrize("more", ["            _TRANSPORT=kernel", "     _TRANSPORT=kernel", "no field"])
+def test_verbose_entry_of_a_program(more):
+    """The other lines of a message have a larger indent than the fields."""
+    lines = [VERBOSE[0], "    _TRANSPORT=syslog", *VERBOSE[2:], more]
+    assert parse_verbose_entry(lines).trusted is False
+
+
+@pytest.mark.parametrize("lines", [[], ["x"], VERBOSE[1:], VERBOSE[:2]])
+def test_no_verbose_entry(lines):
+    assert parse_verbose_entry(lines) is None

@@ -17,7 +17,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files i
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.provenance import (
     has_field_names,
     has_one_form,
-    is_roots,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams import Budget
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
@@ -155,66 +154,3 @@ def test_check_only_the_beginning_of_a_long_line():
 def test_field_names():
     assert has_field_names([["MESSAGE", "__CURSOR"]])
     assert not has_field_names([["MESSAGE"], ["Nov 23 app: a"]])
-
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make root's files")
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Return a folder that only root may write, with a file in it."""
-    if not is_roots(str(tmp_path)):
-        pytest.skip("the folder of the tests is not root's alone")
-    (tmp_path / "log").write_text("x")
-    (tmp_path / "log").chmod(0o644)
-    return tmp_path
-
-
-@needs_root
-def test_root_alone(folder):
-    assert is_roots(str(folder / "log"))
-    (folder / "link").symlink_to("log")
-    (folder / "there").symlink_to(str(folder))
-    (folder / "up").symlink_to(f"../{folder.name}/log")
-    (folder / "loop").symlink_to("loop")
-    for name in ("link", "there/log", "up"):
-        assert is_roots(str(folder / name)), name
-    assert not is_roots(str(folder / "loop"))
-    assert not is_roots(str(folder / "none"))
-    assert not is_roots("a\0b")
-
-
-@needs_root
-@pytest.mark.parametrize("mode", [0o666, 0o664, 0o602])
-def test_writable_by_others(folder, mode):
-    (folder / "log").chmod(mode)
-    assert not is_roots(str(folder / "log"))
-
-
-@needs_root
-def test_owned_by_another(folder):
-    (folder / "sub").mkdir()
-    (folder / "sub" / "log").write_text("x")
-    (folder / "through").symlink_to("sub/../log")
-    (folder / "link").symlink_to("sub")
-    assert is_roots(str(folder / "link") + "/../log")
-    assert is_roots(str(folder / "sub" / "log"))
-    for path in (folder / "sub" / "log", folder / "sub"):
-        os.chown(str(path), 65534, 65534)
-        assert not is_roots(str(folder / "sub" / "log"))
-        os.chown(str(path), 0, 0)
-    # A link that a user could point elsewhere, and one that goes through a user's folder.
-    os.chown(str(folder / "sub"), 65534, 65534)
-    assert not is_roots(str(folder / "through"))
-    assert not is_roots(str(folder / "link") + "/../log")
-    os.chown(str(folder / "through"), 65534, 65534, follow_symlinks=False)
-    os.chown(str(folder / "sub"), 0, 0)
-    assert not is_roots(str(folder / "through"))
-
-
-@needs_root
-def test_folder_with_the_sticky_bit(folder):
-    for mode, roots in ((0o777, False), (0o1777, True)):
-        folder.chmod(mode)
-        assert is_roots(str(folder / "log")) is roots
-    folder.chmod(0o755)

@@ -5,6 +5,7 @@
 
 """The search in large logs: skipping lines does not change the events."""
 
+import gzip
 import os
 import random
 
@@ -114,6 +115,7 @@ def turn_search_on(monkeypatch):
     """Make ranges small, so that a small file has many. Return what turns the search on."""
     for name, size in (("_BLOCK", 4096), ("_BEFORE", 512), ("_BEFORE_END", 1 << 16), ("_AFTER", 1024)):
         monkeypatch.setattr(search, name, size)
+    monkeypatch.setattr(files, "_READ_BYTES", 100)
     return lambda: monkeypatch.setattr(files, "_SEARCHED_BYTES", 0)
 
 
@@ -126,6 +128,19 @@ def test_skipping_lines_changes_no_event(tmp_path, turn_search_on, seed):
     turn_search_on()
     assert read_events(tmp_path / "log") == whole
     assert kernel_only(read_events(tmp_path / "log", programs=False)) == kernel_only(whole)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_skipping_lines_of_a_stream_changes_no_event(tmp_path, turn_search_on, seed):
+    """What is unpacked cannot be read twice, so all that may be needed is kept."""
+    cases = random.Random(seed).choices(list(CASES), k=30)
+    write(tmp_path / "log", seed, cases, 200)
+    (tmp_path / "log.gz").write_bytes(gzip.compress((tmp_path / "log").read_bytes()))
+    packed = LogFile(str(tmp_path / "log.gz"))
+    events = parse_events(packed.records(), tasks=True)
+    assert packed.mark().offset == os.path.getsize(str(tmp_path / "log"))
+    expected = read_events(tmp_path / "log")
+    assert [dict(event, source=None) for event in events] == [dict(event, source=None) for event in expected]
 
 
 @pytest.mark.parametrize("case", sorted(set(CASES) - {"boot"}))

@@ -4,14 +4,17 @@
 
 """Files that are refused unread, and the bounds of what compressed files unpack to."""
 
+import bz2
 import gzip
 import lzma
 import os
+import shutil
+import subprocess
 import zlib
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import streams
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import LogFile, expand_paths
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams import Budget, OpenFile
@@ -134,3 +137,69 @@ def test_read_a_file_as_it_was_when_it_was_opened(tmp_path):
 def test_read_nothing_from_an_empty_file(tmp_path):
     (tmp_path / "kern.log").write_bytes(b"")
     assert list(LogFile(str(tmp_path / "kern.log")).records()) == []
+
+
+def pack_with(*command):
+    return lambda content: subprocess.run(command, input=content, check=True, stdout=subprocess.PIPE).stdout
+
+
+FORMS = {
+    "gzip": gzip.compress,
+    "several gzip": lambda content: gzip.compress(content[:5000000]) + gzip.compress(content[5000000:]) + b"\0" * 512,
+    "xz": lambda content: lzma.compress(content, preset=0),
+    "bzip2": bz2.compress,
+    "zstd": pack_with("zstd", "-qc"),
+    "UTF-16": lambda content: content.decode().encode("utf-16"),
+}
+needs_zstd = pytest.mark.skipif(shutil.which("zstd") is None, reason="zstd is not installed")
+
+
+@pytest.mark.parametrize(
+    "pack", [pytest.param(pack, marks=needs_zstd if form == "zstd" else (), id=form) for form, pack in FORMS.items()]
+)
+def test_search_what_is_packed(tmp_path, pack):
+    """Of a large packed file, too, only the lines around words are read."""
+    filler = b"".join(b"Nov 23 04:43:46 host kernel: [%12.6f] usb 1-1: new device\n" % (n / 100) for n in range(100000))
+    content = KILL + filler + KILL.replace(b"7 (x)", b"8 (y)") + filler + KILL.replace(b"7 (x)", b"9 (z)")
+    (tmp_path / "packed").write_bytes(pack(content))
+    (tmp_path / "plain").write_bytes(content)
+    packed, plain = LogFile(str(tmp_path / "packed")), LogFile(str(tmp_path / "plain"))
+    lines = [record.raw for record in packed.records()]
+    assert [line for line in lines if "Killed" in line] == [r.raw for r in plain.records() if "Killed" in r.raw]
+    assert len(lines) < 60000 and packed.damage is None
+    assert packed.mark().offset == len(content)
+    again = LogFile(str(tmp_path / "packed"), [packed.mark()])
+    assert list(again.records()) == []
+
+
+def test_name_what_cannot_be_decompressed(tmp_path, monkeypatch):
+    for name, module, content in (("lzma", "xz", lzma.compress(KILL)), ("bz2", "bzip2", bz2.compress(KILL))):
+        monkeypatch.setattr(streams, name, None)
+        (tmp_path / "kern.log").write_bytes(content)
+        with pytest.raises(
+            UnsupportedError, match=f"kern.log is compressed with {module}, but Python .* has no {name}"
+        ):
+            LogFile(str(tmp_path / "kern.log"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    (tmp_path / "kern.log").write_bytes(b"\x28\xb5\x2f\xfd")
+    with pytest.raises(UnsupportedError, match=r"compressed with zstd, but zstd cannot be started.*: install zstd"):
+        LogFile(str(tmp_path / "kern.log"))
+
+
+@needs_zstd
+def test_damaged_zstd(tmp_path):
+    packed = FORMS["zstd"](KILL + os.urandom(400000).hex().encode() + b"\n" + KILL)
+    (tmp_path / "kern.log").write_bytes(packed[: len(packed) // 2])
+    log = LogFile(str(tmp_path / "kern.log"))
+    assert len(list(log.records())) >= 1
+    assert "kern.log is truncated or damaged: zstd" in log.damage
+
+
+def test_damage_far_behind_the_beginning(tmp_path):
+    """What was read before the damage is searched and returned."""
+    content = b"x y\n" * 3000000 + KILL + os.urandom(4000000).hex().encode()
+    packed = gzip.compress(content)
+    (tmp_path / "kern.log").write_bytes(packed[: len(packed) - 1000000])
+    log = LogFile(str(tmp_path / "kern.log"))
+    assert [record.raw for record in log.records() if "Killed" in record.raw] == [KILL.decode().strip()]
+    assert "is truncated or damaged" in log.damage

@@ -102,6 +102,16 @@ def test_paths_and_globs(tmp_path):
     assert facts["counts"]["unlogged"] is None
 
 
+def test_two_files_with_the_same_lines(tmp_path):
+    line = "Nov 23 04:43:46 host kernel: [   53.649722] " + kill(1, "x")
+    for name in ("syslog", "kern.log"):
+        (tmp_path / name).write_bytes(line.encode() + b"\n" + b"\0" * (name == "syslog"))
+    facts = gather.gather(query(paths=[str(tmp_path / "syslog"), str(tmp_path / "kern.log")]), Procfs())
+    assert [event["duplicates"] for event in facts["events"]] == [1]
+    assert (facts["total"], facts["counts"]["logged_kills"]) == (1, 1)
+    assert facts["lost"]["files"] == [f"{tmp_path}/syslog has 1 NUL bytes, as after a crash: lines are missing there"]
+
+
 def test_journal_entry_gives_time_and_boot(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "is_roots", lambda _path: True)
     (tmp_path / "journal.json").write_text(json.dumps(ENTRY) + "\n")

@@ -22,6 +22,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     NewBoot,
     NothingKillable,
     Panic,
+    SharedKill,
     SkippedVictim,
     SuppressedReports,
     Sysrq,
@@ -44,7 +45,7 @@ MESSAGES = {
         "x", "0xcc0", -1, 0
     ),
     "x invoked oom-killer: gfp_mask=0xcc0": Header("x", "0xcc0", None, None),
-    "12345 12345: x y invoked oom-killer: gfp_mask=0xcc0": Header(None, "0xcc0", None, None),  # after an unknown prefix
+    "12345 12345: x y invoked oom-killer: gfp_mask=0xcc0": None,  # after an unknown prefix
     "ééééééé\ufffd invoked oom-killer: gfp_mask=0xcc0": Header("ééééééé\ufffd", "0xcc0", None, None),
     "#012\\x0a34567890123x5 invoked oom-killer: gfp_mask=0xcc0": Header("#012\\x0a34567890123x5", "0xcc0", None, None),
     "\ud800 invoked oom-killer: gfp_mask=0xcc0": Header("\ud800", "0xcc0", None, None),
@@ -104,7 +105,7 @@ MESSAGES = {
     "Memory cgroup out of memory: Kill process 7 (a) b) score 0 or sacrifice child": Announcement(
         "Memory cgroup out of memory", 7, "a) b", 0
     ),
-    "Kill process 7 (x) sharing same memory": None,
+    "Kill process 7 (x) sharing same memory": SharedKill(7, "x"),
     "Out of Memory: Killed process 7 (x).": kill(7, "x", "Out of Memory"),
     "No available memory in cpuset: Killed process 7 (x).": kill(7, "x", "No available memory in cpuset"),
     "Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB": kill(7, "x", total_vm=4, anon_rss=3, file_rss=2),

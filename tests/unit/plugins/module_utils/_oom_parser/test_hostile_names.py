@@ -7,7 +7,7 @@
 import random
 
 import pytest
-from hostile_reports import FORMS, KERNELS, drop_messages, find_wrong_values, make_report, render
+from hostile_reports import FORMS, KERNELS, drop_hostile, drop_messages, find_wrong_values, make_report, mix, render
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,3 +42,13 @@ def test_read_these_right(seed):
 def test_all_kernels():
     made = {make_report(random.Random(seed)).kernel for seed in range(60)}
     assert made == set(KERNELS)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_lines_of_a_user_change_no_report(form):
+    """Behind a prefix of any kind, and between any messages of a report."""
+    choose = random.Random(7)
+    for _turn in range(300):
+        clean, mixed = mix(make_report(choose), form, choose)
+        expected = drop_hostile(parse_events(parse_lines(clean)))
+        assert drop_hostile(parse_events(parse_lines(mixed))) == expected, mixed

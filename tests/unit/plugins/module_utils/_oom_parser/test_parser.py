@@ -84,7 +84,7 @@ BOOTS = {
             SYSLOG + "kernel: [10.0] " + KILL,
             SYSLOG + "mallory: [99999.0] a",
             SYSLOG + "mallory: [0.0] Linux version 6.1.0",
-            SYSLOG + "kernel: [11.0] " + KILL,
+            SYSLOG + "kernel: [12.0] " + KILL,
         ],
         [0, 0],
     ),

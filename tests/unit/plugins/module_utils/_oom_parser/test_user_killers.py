@@ -333,3 +333,94 @@ def test_count_over_midnight():
         f"Jul 26 00:00:00 host systemd-oomd[1332]: Killed {UNIT} due to memory pressure {OOMD_PRESSURE}",
     )
     assert event["killed_count"] == 2
+
+
+LMKD = "Kill 'com.delta.app' (6311), uid 10071, oom_score_adj 905 to free 69128kB rss, 0kB swap; reason: low watermark"
+DRIVER = "lowmemorykiller: Killing 'com.delta.app' (6311), adj 905,"
+SIZE = "   to free 69128kB on behalf of 'kswapd0' (77) because"
+
+
+@pytest.mark.parametrize(
+    "lines, killer, victim",
+    [
+        (
+            ["05-06 11:12:13.702   106   106 I lowmemorykiller: " + LMKD],
+            "lmkd",
+            (6311, "com.delta.app", 10071, 905, 69128),
+        ),
+        (["I/lowmemorykiller(  106): " + LMKD], "lmkd", (6311, "com.delta.app", 10071, 905, 69128)),
+        (["lmkd[106]: " + LMKD], "lmkd", (6311, "com.delta.app", 10071, 905, 69128)),
+        (["lmkd: Kill 'x' (6311), uid 7"], "lmkd", (6311, "x", 7, None, None)),
+        (["[9.000001] " + DRIVER, "[9.000002] " + SIZE], "lowmemorykiller", (6311, "com.delta.app", None, 905, 69128)),
+        (["<6>" + DRIVER, "<6>" + SIZE], "lowmemorykiller", (6311, "com.delta.app", None, 905, 69128)),
+        ([DRIVER, SIZE], "lowmemorykiller", (6311, "com.delta.app", None, 905, 69128)),
+        (["6,7,9,-;" + DRIVER + "\\x0a" + SIZE], "lowmemorykiller", (6311, "com.delta.app", None, 905, 69128)),
+        ([DRIVER.replace("(6311)", "(6312) (tgid 6311)")], "lowmemorykiller", (6311, "com.delta.app", None, 905, None)),
+        ([DRIVER.replace("905", "15, score_adj 905")], "lowmemorykiller", (6311, "com.delta.app", None, 905, None)),
+        ([DRIVER.replace("905", "15")], "lowmemorykiller", (6311, "com.delta.app", None, None, None)),
+        (["[9.1] send sigkill to 6311 (delta), adj 15, size 77"], "lowmemorykiller", (6311, "delta", None, None, None)),
+    ],
+)
+def test_android(lines, killer, victim):
+    [event] = events(*lines)
+    [found] = event["victims"]
+    assert (event["killer"], event["outcome"], event["signal"]) == (killer, "kill", "SIGKILL")
+    assert tuple(found[key] for key in ("pid", "name", "uid", "oom_score_adj", "rss_kb")) == victim
+
+
+@pytest.mark.parametrize(
+    "prefix, trusted", [("6,7,9,-;", True), ("12,7,9,-;", False), ("[9.1] ", None), ("node-3 | ", None)]
+)
+def test_a_driver_is_trusted_like_the_kernel(prefix, trusted):
+    assert [event["trusted"] for event in events(prefix + DRIVER)] == [trusted]
+
+
+def test_a_forged_driver_hides_no_kill():
+    assert [event["trusted"] for event in events("12,7,9,-;" + DRIVER, "6,8,10,-;" + DRIVER)] == [False, True]
+
+
+TALOS = '[talos] {0} {{"component": "controller-runtime", "controller": "runtime.OOMController", {1}}}'
+POD = "/kubepods/besteffort/podc11937f9-989d-48ba-8453-06d2baa9392b"
+
+
+@pytest.mark.parametrize("prefix", ["user: warning: [2026-05-06T11:12:13Z]: ", "[9.1] ", ""])
+@pytest.mark.parametrize("processes, pids", [("[6311, 6312]", [6311, 6312]), ('["/bin/delta", "x"]', [])])
+def test_talos(prefix, processes, pids):
+    kill = TALOS.format("Sending SIGKILL to cgroup", f'"cgroup": "/sys/fs/cgroup{POD}"')
+    victims = TALOS.format("victim processes:", f'"processes": {processes}')
+    [event] = events(prefix + kill, prefix + victims)
+    assert (event["killer"], event["memcg"]["path"], event["killed_count"]) == ("talos", POD, 2)
+    assert [victim["pid"] for victim in event["victims"]] == pids
+    assert event["trusted"] is None
+
+
+@pytest.mark.parametrize("facts", ["}{", "[7]", '{"cgroup": 7}', '{"processes": [7]}', "{" * 3000 + "}"])
+def test_talos_without_a_cgroup(facts):
+    assert events("[talos] Sending SIGKILL to cgroup " + facts, "[talos] victim processes: " + facts) == []
+
+
+RULE = "Rule 'swap' conditions met for cgroup /system.slice/delta.service, taking action kill-by-swap"
+COUNT = "systemd[1]: delta.service: systemd-oomd killed 7 process(es) in this unit."
+
+
+def test_rule_of_systemd_oomd():
+    """A rule may be met without a kill, so the service manager's count decides."""
+    stamp = "May  6 11:12:13 host "
+    assert events(stamp + "systemd-oomd[7]: " + RULE) == []
+    [event] = events(stamp + "systemd-oomd[7]: " + RULE, stamp + COUNT)
+    assert (event["reason"], event["memcg"]["path"], event["killed_count"]) == (
+        "rule",
+        "/system.slice/delta.service",
+        7,
+    )
+    assert events(stamp + "systemd-oomd[7]: " + RULE, "May  6 11:13:13 host " + COUNT) == []
+
+
+@pytest.mark.parametrize(
+    "command", ["  Run the command: kill -TERM 6311", "Execute the command(1) in Thread-1: kill 6311"]
+)
+def test_nohang_runs_a_command(command):
+    stamp = "May  6 11:12:13 host nohang[9]: "
+    [event] = events(stamp + "  PID: 6311, Name: delta, badness: 77", stamp + command)
+    [victim] = event["victims"]
+    assert (victim["pid"], victim["name"], victim["score"], event["signal"]) == (6311, "delta", 77, None)
