@@ -66,5 +66,6 @@ def scores():
 
 
 with open(sys.argv[1], "w") as output:
+    output.write(read("/proc/sys/kernel/random/boot_id"))
     for lines in (files(), sysctls(), set(scores())):
         output.writelines(line + "\n" for line in sorted(lines))
