@@ -18,7 +18,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness i
     compute_badness,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import ReportAssembler
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.assembler import ReportAssembler
 
 PAGE_KB = 4
 NO_LIMIT_KB = 1 << 50

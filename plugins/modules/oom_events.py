@@ -847,7 +847,10 @@ def main() -> None:
             unit=dict(type="str"),
             container=dict(type="str"),
             constraint=dict(type="str", choices=["none", "cpuset", "memory_policy", "memcg"]),
-            killer=dict(type="str", choices=["kernel", "systemd-oomd", "earlyoom", "nohang", "oomd", "lmkd", "lowmemorykiller", "talos"]),
+            killer=dict(
+                type="str",
+                choices=["kernel", "systemd-oomd", "earlyoom", "nohang", "oomd", "lmkd", "lowmemorykiller", "talos"],
+            ),
             own_trials=dict(type="bool", default=False),
             tasks=dict(type="bool", default=False),
             raw=dict(type="bool", default=False),
