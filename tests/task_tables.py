@@ -17,8 +17,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness i
     choose_rule,
     compute_badness,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.assembler import ReportAssembler
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
 
 PAGE_KB = 4
 NO_LIMIT_KB = 1 << 50
