@@ -123,6 +123,7 @@ PURE_LIBRARY = {
     "re",
     "struct",
     "time",
+    "types",
     "typing",
 }
 IMPURE_BUILTINS = {"open", "print", "input", "exec", "eval"}

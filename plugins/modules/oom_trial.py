@@ -446,6 +446,11 @@ runs:
           returned: success
           type: int
           sample: null
+        duplicates:
+          description: See RV(oomguard.linux.oom_events#module:events[].duplicates).
+          returned: success
+          type: int
+          sample: 0
         outcome:
           description: See RV(oomguard.linux.oom_events#module:events[].outcome).
           returned: success
@@ -552,6 +557,16 @@ runs:
               returned: success
               type: int
               sample: 4711
+            tid:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].tid).
+              returned: success
+              type: int
+              sample: null
+            pid_is_thread:
+              description: See RV(oomguard.linux.oom_events#module:events[].victims[].pid_is_thread).
+              returned: success
+              type: bool
+              sample: false
             name:
               description: See RV(oomguard.linux.oom_events#module:events[].victims[].name).
               returned: success

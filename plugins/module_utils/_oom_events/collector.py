@@ -85,11 +85,14 @@ class Collector:
         self.groups = KillGroups()
 
     def take(self, line: int, event: Event) -> None:
-        """Take one event of the current log, by its first line."""
+        """Take one event of the current log, by its first line.
+
+        The parser counts copies that it reads later in this very dictionary.
+        """
         if not self._is_in_window(event):
             return
         self._taken += 1
-        event = dict(event, own_trial=self._is_own_trial(event))
+        event["own_trial"] = self._is_own_trial(event)
         heapq.heappush(self._pending, (line, self._taken, event))
         if len(self._pending) > MAX_UNSETTLED:
             self._count(*heapq.heappop(self._pending))
@@ -129,7 +132,8 @@ class Collector:
             self.counts["total"] += 1
             self.groups.add(event, self._log)
             push = heapq.heappush if len(self._kept) < self._limit else heapq.heappushpop
-            push(self._kept, (self._log, line, number, _cut_victims(event, MAX_VICTIMS)))
+            event["victims"] = event["victims"][:MAX_VICTIMS]
+            push(self._kept, (self._log, line, number, event))
 
     def _count_kills(self, event: Event) -> None:
         if event["own_trial"]:

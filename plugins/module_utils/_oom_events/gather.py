@@ -189,7 +189,8 @@ class _Reading:
         boot_time = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
 
         def take(line: int, event: Event) -> None:
-            self._collector.take(line, dict(event, time=_format_wall_clock(event["monotonic"], boot_time)))
+            event["time"] = _format_wall_clock(event["monotonic"], boot_time)
+            self._collector.take(line, event)
 
         last_write = boot_time + ((records[-1].monotonic or 0.0) if records else 0.0)
         unfinished = self._read(records, lambda: last_write, take)
@@ -226,7 +227,8 @@ class _Reading:
 
             def take(line: int, event: Event, path: str = path) -> None:
                 if event["id"] not in known:
-                    self._collector.take(line, dict(event, source=path))
+                    event["source"] = path
+                    self._collector.take(line, event)
                 known.add(event["id"])
                 self.pstore_ids.append(event["id"])
 
