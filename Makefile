@@ -65,11 +65,11 @@ steps = $(PYTHON) tests/tools/run_steps.py
 test: packages guest-packages docker-packages $(MAIN)/.done $(PYTHONS)/.done ## Run all tests except the slowest (JOBS=N: N guests at a time)
 	$(call stage,$(MAIN))
 	@$(steps) --phase 2 '$(TRIALS) check-awx vm-docker' '$(CHECKS) check-lab fuzz' --phase $(JOBS) $(GUESTS)
-	@printf 'make test-all also runs: $(MORE_GUESTS)\n'
+	@printf 'make test-all also runs: check-awx-slow fuzz-arguments-long fuzz-host-text-long $(MORE_GUESTS)\n'
 
 .PHONY: test-all
 test-all: test ## Run all tests
-	@$(steps) --phase 2 fuzz-arguments-long fuzz-host-text-long --phase $(JOBS) $(MORE_GUESTS)
+	@$(steps) --phase 2 check-awx-slow 'fuzz-arguments-long fuzz-host-text-long' --phase $(JOBS) $(MORE_GUESTS)
 
 .PHONY: test-fast
 test-fast: packages $(MAIN)/.done $(PYTHONS)/.done ## Run the tests that need no guest and no container
@@ -192,10 +192,16 @@ check-lab: guest-packages $(MAIN)/.done ## Check that failed runs remove their g
 	OOMGUARD_CACHE=$(CACHE) $(MAIN)/bin/python -m pytest -q -o pythonpath='$(CURDIR)/molecule/shared' tests/lab
 
 # The checkout is found before the collections that the ansible package contains.
-.PHONY: check-awx
-check-awx: packages $(AWX)/.done $(STOCK)/.done $(LINK)/$(COLLECTION) ## Surveys, data and set-up of AWX, and each template through ansible-runner
+# Runs of the set-up against an AWX, and a workflow over twenty hosts, take the most time.
+SLOW_AWX := tests/awx/test_setup.py tests/awx/test_stock.py tests/awx/test_workflow.py
+.PHONY: check-awx check-awx-slow
+check-awx: packages $(AWX)/.done $(LINK)/$(COLLECTION) ## Surveys, data and set-up of AWX, and each template through ansible-runner
 	$(call say,AWX)
-	PYTHONPATH=$(LINK) OOMGUARD_STOCK=$(STOCK) $(AWX)/bin/python -m pytest -q tests/awx
+	PYTHONPATH=$(LINK) $(AWX)/bin/python -m pytest -q tests/awx $(addprefix --ignore ,$(SLOW_AWX))
+
+check-awx-slow: packages $(AWX)/.done $(STOCK)/.done $(LINK)/$(COLLECTION) ## awx_setup twice, a workflow over twenty hosts, and the oldest ansible-core
+	$(call say,AWX with twenty hosts)
+	PYTHONPATH=$(LINK) OOMGUARD_STOCK=$(STOCK) $(AWX)/bin/python -m pytest -q $(SLOW_AWX)
 
 SCENARIOS := molecule/*/molecule.yml
 # LAB_RUN: guests end with the run, even if it is killed. KEEP=1 keeps them for a login, see docs/testing.md.
