@@ -28,8 +28,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.signals impor
     ending_signals,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
-from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByUnit, Selector
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_in_writer import (
+    DropInWriter,
+    explain_undo_failure,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.forks import ForkWatch, warnings_for_forks
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
@@ -345,12 +348,12 @@ class ScoreWriter:
             except GONE:
                 continue
             except Exception as error:  # whatever it is, the rest is put back
-                failures.append(_explain_failure(f"the score {change.before} of {change.process}", error))
+                failures.append(explain_undo_failure(f"the score {change.before} of {change.process}", error))
         if self._finder.has_record:
             try:
                 self._finder.record.restore()
             except Exception as error:
-                failures.append(_explain_failure("the record of scores", error))
+                failures.append(explain_undo_failure("the record of scores", error))
         return failures
 
     def find_resets(self) -> Dict[Tuple[int, int], Tuple[Process, int, int]]:
@@ -436,86 +439,3 @@ def _make_write_error(change: Change, error: OSError) -> AccessError:
     if isinstance(error, PermissionError):
         return AccessError(explain_denial(change))
     return AccessError(f"the score of {change.process} cannot be set: {explain_os_error(error)}")
-
-
-def _explain_failure(what: str, error: Exception) -> str:
-    """Return what could not be put back, why, and what to do."""
-    if isinstance(error, OomError):
-        return str(error)
-    from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
-
-    reason = explain_os_error(error) if isinstance(error, OSError) else f"{type(error).__name__} ({error})"
-    return f"{what}: {reason}"
-
-
-# --- drop-ins ---------------------------------------------------------------------
-
-
-class DropInWriter:
-    """Writes the drop-ins of a plan, and remembers them for the way back."""
-
-    def __init__(self, systemd: Systemd, finder: TargetFinder) -> None:
-        self._systemd = systemd
-        self._finder = finder
-        self._written: List[DropIn] = []
-
-    def write(self, outcomes: List[Outcome]) -> List[str]:
-        """Write all drop-ins, reload systemd once, and return warnings for units started meanwhile.
-
-        Raises ReadBackError if systemd then shows other values than its files set, OomError if
-        another program has changed a drop-in since the plan was made.
-        """
-        by_path = {one.drop_in.path: one for one in outcomes if one.drop_in is not None and one.reload}
-        if not by_path:
-            return []
-        for outcome in by_path.values():
-            drop_in = outcome.drop_in
-            if drop_in is not None and drop_in.before != drop_in.after:
-                if self._systemd.read(drop_in.path) != drop_in.before:
-                    raise OomError(f"{drop_in.path} was changed by another program during this run: run again")
-                self._written.append(drop_in)
-                self._systemd.write(drop_in.path, drop_in.after)
-            elif drop_in is not None:
-                self._systemd.sweep(drop_in.path)
-        if not self._systemd.runs():  # the files of an image, or of a systemd that was replaced
-            return []
-        self._systemd.reload()
-        return self._read_back([outcome for outcome in by_path.values() if outcome.pin.selector == "unit"])
-
-    def _read_back(self, outcomes: List[Outcome]) -> List[str]:
-        warnings = []
-        units = self._systemd.units(outcome.pin.value for outcome in outcomes)
-        for outcome in outcomes:
-            unit = units[outcome.pin.value]
-            read = (
-                ("OOMScoreAdjust", unit.score, outcome.effective_after_restart),
-                ("OOMPolicy", unit.oom_policy, outcome.oom_policy),
-            )
-            for key, shown, expected in read:
-                if unit.load_state == "loaded" and shown != expected:
-                    raise ReadBackError(
-                        f"unit {unit.id}: systemd shows {key}={shown}, but its files set {expected}:"
-                        f" check systemctl cat {unit.id}"
-                    )
-            if unit.main_pid not in (0, self._finder.get_unit(outcome.pin).main_pid):
-                warnings.append(f"unit {unit.id} was started during this run: run again to see its score")
-        return warnings
-
-    def undo(self) -> List[str]:
-        """Put every written drop-in back that still has our text, and return what failed."""
-        failures = []
-        for drop_in in reversed(self._written):
-            try:
-                text = self._systemd.read(drop_in.path)
-                if text == drop_in.after:
-                    self._systemd.write(drop_in.path, drop_in.before)
-                elif text != drop_in.before:
-                    failures.append(f"{drop_in.path} was changed by another program: it was left alone, check it")
-            except Exception as error:  # whatever it is, the rest is put back
-                failures.append(_explain_failure(drop_in.path, error))
-        try:
-            if self._written and self._systemd.runs():
-                self._systemd.reload()
-        except Exception as error:
-            failures.append(_explain_failure("systemctl daemon-reload", error))
-        return failures

@@ -468,14 +468,6 @@ def test_signal_before_the_plan_changes_nothing(host):
         apply_locked(host.proc.procfs, host.systemd(), make_plan)
 
 
-def test_drop_in_that_another_program_changes_after_the_plan_is_not_overwritten(host):
-    plan = host.plan(unit_pin("docker"))
-    host.write("etc/systemd/system/docker.service.d/60-oomguard.conf", "# an administrator's\n")
-    with pytest.raises(OomError, match=r"60-oomguard\.conf was changed by another program during this run: run again"):
-        host.apply_plan(plan)
-    assert (host.drop_in("docker"), host.scores(10)) == ("# an administrator's\n", [0])
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="the lock is root's")
 def test_signal_ends_the_wait_for_another_run(host):
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
@@ -544,41 +536,7 @@ def test_undo_goes_on_where_a_process_cannot_be_read(processes, monkeypatch):
     assert processes.scores(10, 11) == [0, -500]
 
 
-def test_undo_leaves_drop_in_that_another_program_has_changed(host, monkeypatch):
-    real = host.ask
-
-    def change_and_fail(*command):
-        if command[1] == "daemon-reload":
-            host.write("etc/systemd/system/docker.service.d/60-oomguard.conf", "# an administrator's\n")
-            raise OomError("systemctl daemon-reload failed: no bus")
-        return real(*command)
-
-    monkeypatch.setattr(host, "ask", change_and_fail)
-    with pytest.raises(
-        OomError, match=r"60-oomguard\.conf was changed by another program: it was left alone, check it"
-    ):
-        host.apply(unit_pin("docker"), unit_pin("cron", -300))
-    assert (host.drop_in("docker"), host.drop_in("cron")) == ("# an administrator's\n", None)
-
-
 # --- units --------------------------------------------------------------------------------------
-
-
-def test_warn_of_unit_started_during_the_run(host):
-    plan = host.plan(unit_pin("docker"))
-    host.known["docker.service"]["MainPID"] = "77"
-    applied = host.apply_plan(plan)
-    assert any("docker.service was started during this run" in warning for warning in applied.warnings)
-
-
-def test_fail_if_systemd_does_not_take_the_policy(host, monkeypatch):
-    host.apply(unit_pin("cron", -300))
-    monkeypatch.setattr(host, "reload", lambda: None)
-    with pytest.raises(
-        ReadBackError, match=r"unit cron\.service: systemd shows OOMPolicy=stop, but its files set continue"
-    ):
-        host.apply(unit_pin("cron", -300, oom_policy="continue"))
-    assert host.drop_in("cron") == HEADER + "[Service]\nOOMScoreAdjust=-300\n"
 
 
 def break_host(host, monkeypatch, what):
@@ -617,13 +575,6 @@ def test_failure_puts_scores_and_drop_ins_back(host, monkeypatch, what, error):
     assert host.files() == before
 
 
-def test_name_drop_in_whose_folder_is_a_file(host):
-    host.write("etc/systemd/system/docker.service.d", "a file")
-    with pytest.raises(AccessError, match=r"/etc/systemd/system/docker.service.d/60-oomguard.conf cannot be written"):
-        host.apply(unit_pin("docker"))
-    assert host.scores(10) == [0]
-
-
 @pytest.mark.parametrize("error", [OSError(30, "Read-only file system"), KeyboardInterrupt()])
 def test_any_exception_puts_all_back(host, monkeypatch, error):
     before, write = host.files(), ProcessDir.set_score
@@ -637,33 +588,6 @@ def test_any_exception_puts_all_back(host, monkeypatch, error):
     with pytest.raises((AccessError, KeyboardInterrupt)):
         host.apply(unit_pin("docker"), unit_pin("cron", -300))
     assert host.files() == before
-
-
-def test_drop_in_that_cannot_be_put_back_does_not_keep_the_others(host, monkeypatch):
-    write = Systemd.write
-
-    def full(self, path, text):
-        if "cron" not in path or text is not None:
-            write(self, path, text)
-        if "cron" in path:
-            raise AccessError(f"{path} cannot be written: No space left on device")
-
-    monkeypatch.setattr(Systemd, "write", full)
-    with pytest.raises(OomError, match=r"this could not be put back, do it by hand: .*cron"):
-        host.apply(unit_pin("docker"), unit_pin("cron", -300))
-    assert (host.drop_in("docker"), host.scores(10)) == (None, [0])
-
-
-def test_name_reload_that_fails_on_the_way_back(host, monkeypatch):
-    def fail():
-        raise OomError("systemctl daemon-reload failed: no bus")
-
-    monkeypatch.setattr(host, "reload", fail)
-    with pytest.raises(
-        OomError, match=r"no bus; this could not be put back, do it by hand: systemctl daemon-reload failed: no bus"
-    ):
-        host.apply(unit_pin("docker"))
-    assert (host.drop_in("docker"), host.scores(10)) == (None, [0])
 
 
 # --- against the running kernel -------------------------------------------------------

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Drop-ins that are written, read back and put back, through whole runs on a tree of files."""
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+
+HEADER = (
+    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
+)
+
+
+def unit_pin(unit, score=-500, **options):
+    return Pin("unit", unit, score, **dict(dict(persistent=True), **options))
+
+
+def test_drop_in_that_another_program_changes_after_the_plan_is_not_overwritten(host):
+    plan = host.plan(unit_pin("docker"))
+    host.write("etc/systemd/system/docker.service.d/60-oomguard.conf", "# an administrator's\n")
+    with pytest.raises(OomError, match=r"60-oomguard\.conf was changed by another program during this run: run again"):
+        host.apply_plan(plan)
+    assert (host.drop_in("docker"), host.scores(10)) == ("# an administrator's\n", [0])
+
+
+def test_undo_leaves_drop_in_that_another_program_has_changed(host, monkeypatch):
+    real = host.ask
+
+    def change_and_fail(*command):
+        if command[1] == "daemon-reload":
+            host.write("etc/systemd/system/docker.service.d/60-oomguard.conf", "# an administrator's\n")
+            raise OomError("systemctl daemon-reload failed: no bus")
+        return real(*command)
+
+    monkeypatch.setattr(host, "ask", change_and_fail)
+    with pytest.raises(
+        OomError, match=r"60-oomguard\.conf was changed by another program: it was left alone, check it"
+    ):
+        host.apply(unit_pin("docker"), unit_pin("cron", -300))
+    assert (host.drop_in("docker"), host.drop_in("cron")) == ("# an administrator's\n", None)
+
+
+def test_warn_of_unit_started_during_the_run(host):
+    plan = host.plan(unit_pin("docker"))
+    host.known["docker.service"]["MainPID"] = "77"
+    applied = host.apply_plan(plan)
+    assert any("docker.service was started during this run" in warning for warning in applied.warnings)
+
+
+def test_fail_if_systemd_does_not_take_the_policy(host, monkeypatch):
+    host.apply(unit_pin("cron", -300))
+    monkeypatch.setattr(host, "reload", lambda: None)
+    with pytest.raises(
+        ReadBackError, match=r"unit cron\.service: systemd shows OOMPolicy=stop, but its files set continue"
+    ):
+        host.apply(unit_pin("cron", -300, oom_policy="continue"))
+    assert host.drop_in("cron") == HEADER + "[Service]\nOOMScoreAdjust=-300\n"
+
+
+def test_name_drop_in_whose_folder_is_a_file(host):
+    host.write("etc/systemd/system/docker.service.d", "a file")
+    with pytest.raises(AccessError, match=r"/etc/systemd/system/docker.service.d/60-oomguard.conf cannot be written"):
+        host.apply(unit_pin("docker"))
+    assert host.scores(10) == [0]
+
+
+def test_drop_in_that_cannot_be_put_back_does_not_keep_the_others(host, monkeypatch):
+    write = Systemd.write
+
+    def full(self, path, text):
+        if "cron" not in path or text is not None:
+            write(self, path, text)
+        if "cron" in path:
+            raise AccessError(f"{path} cannot be written: No space left on device")
+
+    monkeypatch.setattr(Systemd, "write", full)
+    with pytest.raises(OomError, match=r"this could not be put back, do it by hand: .*cron"):
+        host.apply(unit_pin("docker"), unit_pin("cron", -300))
+    assert (host.drop_in("docker"), host.scores(10)) == (None, [0])
+
+
+def test_name_reload_that_fails_on_the_way_back(host, monkeypatch):
+    def fail():
+        raise OomError("systemctl daemon-reload failed: no bus")
+
+    monkeypatch.setattr(host, "reload", fail)
+    with pytest.raises(
+        OomError, match=r"no bus; this could not be put back, do it by hand: systemctl daemon-reload failed: no bus"
+    ):
+        host.apply(unit_pin("docker"))
+    assert (host.drop_in("docker"), host.scores(10)) == (None, [0])
