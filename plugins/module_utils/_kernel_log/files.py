@@ -19,7 +19,7 @@ import re
 from typing import IO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, cast
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name, text_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text, printable_name, text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import is_roots
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_dmesg_json, parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
@@ -103,9 +103,7 @@ def expand_paths(patterns: Iterable[str]) -> List[str]:
 
 def _expand_glob(pattern: str) -> List[str]:
     """Return what a glob matches, whatever the locale; "**" is the same as "*"."""
-    if "\0" in pattern:
-        raise InputError(f"{printable_name(pattern)} is not a path: it holds a NUL byte")
-    return sorted((text_of(path) for path in glob.glob(bytes_of(pattern))), key=_age_key)
+    return sorted((text_of(path) for path in glob.glob(check_path_text("paths", pattern))), key=_age_key)
 
 
 def group_rotations(paths: Iterable[str]) -> List[List[str]]:
@@ -386,7 +384,9 @@ class LogFile:
             for record in parse_dmesg_json(text.decode("utf-8", "backslashreplace")):
                 yield record._replace(place=Place(self.path, 0))
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{printable_name(self.path)} is not JSON from dmesg: {error}") from error
+            raise InputError(
+                f"{printable_name(self.path)} is not JSON from dmesg, write it again with dmesg --json: {error}"
+            ) from error
 
 
 def read_log(path: str) -> Iterator[Record]:
@@ -411,7 +411,8 @@ def _refuse_binary(path: str, sample: bytes) -> None:
     bytes, which do not count.
     """
     controls = sum(sample.count(bytes([code])) for code in range(1, 32) if code not in (7, 8, 9, 10, 12, 13, 27))
-    if controls * 20 > len(sample):
+    if controls * 20 > len(sample) - sample.count(b"\0"):
         raise InputError(
-            f"{printable_name(path)} is not text: {controls} of its first {len(sample)} bytes are control characters"
+            f"{printable_name(path)} is not text: {controls} of its first {len(sample)} bytes are control characters:"
+            " name log files only"
         )

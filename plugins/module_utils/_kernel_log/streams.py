@@ -38,7 +38,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     UnsupportedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Program
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text, printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.denial import advise_access
 
 # The first bytes of compressed files, whatever their names, and of text in UTF-16.
@@ -163,9 +163,7 @@ class OpenFile:
 
 def _open_regular(path: str) -> IO[bytes]:
     """Open a regular file that is not sparse; a FIFO or a device is not even opened."""
-    name, raw_path = printable_name(path), bytes_of(path)
-    if b"\0" in raw_path:
-        raise InputError(f"{name} is not a path, as it holds a NUL byte: remove that")
+    name, raw_path = printable_name(path), check_path_text("paths", path)
     if os.path.realpath(raw_path).startswith(b"/proc/"):  # reading /proc/kmsg would take its records away
         raise InputError(f"{name} is in /proc, not a log file: use source=kmsg for the kernel's buffer")
     if not stat.S_ISREG(os.stat(raw_path).st_mode):

@@ -181,10 +181,12 @@ def test_ignore_pretty_json_without_an_entry(tmp_path):
 
 def test_refuse_files_that_are_not_logs(tmp_path):
     (tmp_path / "junk").write_bytes(bytes(range(32)) * 100)
+    (tmp_path / "program").write_bytes((b"\x7fELF" + b"\0" * 50 + b"\x01\x02 text") * 100)
     (tmp_path / "odd").write_bytes(KILL.format(1, "caf").encode() + b"\xe9\xff\n")
     assert len(list(read_log(str(tmp_path / "odd")))) == 1
     for path, error, words in (
-        (tmp_path / "junk", InputError, "junk is not text"),
+        (tmp_path / "junk", InputError, "junk is not text: .*: name log files only"),
+        (tmp_path / "program", InputError, "program is not text"),
         (tmp_path, InputError, "is not a file"),
         (tmp_path / "none", NotFoundError, "none does not exist"),
         (tmp_path / "odd" / "x", AccessError, "cannot be read: Not a directory"),
