@@ -214,7 +214,9 @@ def compare_packed(path):
         command = [counting, "-c", "invoked oom-killer", path + ending]
         ratios = []
         for _turn in range(PACKED_REPETITIONS):
-            theirs, _done = measure_time(lambda command=command: subprocess.run(command, stdout=subprocess.DEVNULL))
+            theirs, _done = measure_time(
+                lambda command=command: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            )
             own, found = measure_time(lambda ending=ending: ours(path + ending))
             ratios.append(theirs / own)
             if found != REPORTS:

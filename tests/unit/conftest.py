@@ -4,9 +4,11 @@
 
 """Fixtures of the unit tests: trees of files that read like /proc and /proc/sys, module calls."""
 
+import contextlib
 import importlib
 import json
 import os
+import tempfile
 
 import pytest
 import yaml
@@ -16,6 +18,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
 
+NOBODY = 65534
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -177,3 +180,23 @@ def undocumented():
         return missing_entries(yaml.safe_load(module.RETURN), own)
 
     return compare
+
+
+@pytest.fixture
+def as_nobody():
+    """Return a context in which another user runs this process, who may enter one folder."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user and be root again")
+
+    @contextlib.contextmanager
+    def become(folder):
+        for one in (folder, *folder.parents):
+            if str(one).startswith(tempfile.gettempdir() + "/"):  # pytest closes its own to others
+                one.chmod(one.stat().st_mode | 0o011)
+        os.seteuid(NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return become

@@ -49,7 +49,7 @@ OBJECTS = {
 @pytest.mark.parametrize("fields, expected", OBJECTS.values(), ids=list(OBJECTS))
 def test_one_message(fields, expected):
     for line in (json.dumps(fields), "  " + json.dumps(fields) + ",", "[" + json.dumps(fields) + "]"):
-        [record] = parse_json_line(line)
+        (record,) = parse_json_line(line) or ()
         assert (record.text, record.time, record.monotonic, record.trusted) == expected
 
 

@@ -224,14 +224,8 @@ def test_main_process_is_taken_back_once(host):
     assert files(host) == before
 
 
-def test_user_is_told_to_become_root(host, tmp_path_factory):
+def test_user_is_told_to_become_root(host, as_nobody):
     pin(host, Pin("pid", "70", 5))
-    for folder in (host.root, *host.root.parents):
-        if str(folder).startswith(str(tmp_path_factory.getbasetemp())):
-            folder.chmod(0o755)
-    os.seteuid(65534)
-    try:
-        with pytest.raises(AccessError, match="scores cannot be read: ran as uid 65534: add become: true"):
-            plan_all(host)
-    finally:
-        os.seteuid(0)
+    expected = "scores cannot be read: ran as uid 65534: add become: true"
+    with as_nobody(host.root), pytest.raises(AccessError, match=expected):
+        plan_all(host)
