@@ -94,7 +94,7 @@ attributes:
     support: full
     details:
       - In check mode the module checks all requirements, among them the kernel log, the place of the cgroup and the
-        file of the program. It changes and starts nothing. RV(verdict) is then null.
+        file of the program. It starts no program and changes nothing of the host. RV(verdict) is then null.
       - Where a run would fail, the check fails with C(would fail:) and the same sentence.
       - Before its first kill, a run starts the program once with 1 MiB. So it also fails if O(hog) is another program.
   diff_mode:

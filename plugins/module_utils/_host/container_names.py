@@ -17,6 +17,7 @@ import glob
 import os
 import re
 import stat
+import time
 from typing import Dict, Iterable, Iterator, Optional, Set
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UntrustedError
@@ -36,6 +37,8 @@ NERDCTL_NAMES = "/var/lib/nerdctl/*/names/*/*"
 # More containers than these are not asked for, and more files are not read.
 MAX_CONTAINERS = 256
 _MAX_FILES = 1 << 14
+# A host that is short of memory answers slowly. A report without some names beats a late one.
+_DOCKER_SECONDS = 10
 
 _FIRST_LOGIN_ID = 1000  # lower ids belong to the system; such a group may write /var/log on Ubuntu
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}\Z")
@@ -48,9 +51,10 @@ def read_container_names(containers: Iterable[str]) -> ContainerNames:
     known = {**_read_nerdctl_names(), **_read_log_names(), **read_stored_names()}
     names = {}
     docker_answers = True
+    deadline = time.monotonic() + _DOCKER_SECONDS
     for _number, container in zip(range(MAX_CONTAINERS), containers):
         name = known.get(container)
-        if name is None and docker_answers:
+        if name is None and docker_answers and time.monotonic() < deadline:
             try:
                 name = read_docker_name(container)
             except AccessError:  # it would not answer for the next one either

@@ -209,7 +209,7 @@ def _list_user_storage(uid: int) -> List[str]:
 def find_container_name(container: str, users: FrozenSet[int] = frozenset()) -> Optional[str]:
     """Return the name that an engine gave a container of this id; None if none answers in time."""
     try:
-        name = read_docker_name(container, _NAME_SECONDS)
+        name = read_docker_name(container)
     except AccessError:
         name = None
     if name is not None and _NAME.match(name):
@@ -217,12 +217,12 @@ def find_container_name(container: str, users: FrozenSet[int] = frozenset()) -> 
     return next((name for found, name in _list_stored_names(users) if found == container), None)
 
 
-def read_docker_name(container: str, seconds: float = DOCKER_SECONDS) -> Optional[str]:
+def read_docker_name(container: str) -> Optional[str]:
     """Return the name that Docker gave to the container with this id, or None.
 
-    Raises AccessError if Docker does not answer in time.
+    Raises AccessError if Docker does not answer in a few seconds: only messages need the name.
     """
-    answer = _ask_docker(f"/containers/{quote(container)}/json", seconds, f"container={container}: ")
+    answer = _ask_docker(f"/containers/{quote(container)}/json", _NAME_SECONDS, f"container={container}: ")
     name = answer.get("Name") if isinstance(answer, dict) else None
     return name.lstrip("/") if isinstance(name, str) else None
 

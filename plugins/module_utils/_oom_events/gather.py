@@ -40,6 +40,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.cursor 
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import Owner
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query import (
+    CONTAINER_ID,
     Filter,
     Query,
     check_query,
@@ -377,7 +378,12 @@ def _find_ids(container: Optional[str]) -> FrozenSet[str]:
     # The client of Docker is loaded only if it is needed.
     from ansible_collections.oomguard.linux.plugins.module_utils._host.container_names import find_container_ids
 
-    return frozenset(find_container_ids(container))
+    try:
+        return frozenset(find_container_ids(container))
+    except AccessError:  # Docker hangs, as it may after an OOM
+        if CONTAINER_ID.match(container):
+            return frozenset()
+        raise
 
 
 def _find_names(owners: List[Owner]) -> ContainerNames:

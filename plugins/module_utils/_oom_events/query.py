@@ -24,7 +24,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event i
 
 _BOOT = re.compile(r"current|previous|all|0|-[0-9]{1,4}|[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BOOT_WORDS = {"all": "in all boots", "previous": "in the previous boot"}
-_CONTAINER_ID = re.compile(r"[0-9a-f]{12,64}\Z")
+CONTAINER_ID = re.compile(r"[0-9a-f]{12,64}\Z")
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}\Z")  # what engines allow as a name
 _LONGEST_SHOWN = 80
 _LEAST_ALIKE = 0.6  # ratio of difflib: one letter of a name with three differs
@@ -143,7 +143,7 @@ class Filter:
         """Take the filters, and the ids of the containers that have the name in the query."""
         self._query = query
         self._container_ids = container_ids
-        self._is_id = bool(query.container and _CONTAINER_ID.match(query.container))
+        self._is_id = bool(query.container and CONTAINER_ID.match(query.container))
         self._seen: Dict[str, Set[str]] = {name: set() for name in ("victim", "unit") if getattr(query, name)}
 
     def selects(self, event: Event) -> bool:

@@ -303,11 +303,17 @@ class SystemdLauncher(Launcher):
             time.sleep(0.01)
 
     def sweep(self) -> List[str]:
-        """Stop the slices that killed trials left behind; one that cannot be stopped stays."""
+        """Stop the slices and remove the cgroups that killed trials left behind.
+
+        One that cannot be stopped stays. With manager=cgroupfs a trial leaves a cgroup alone.
+        """
         swept = []
         for name in find_leftovers(self._procfs, self._hierarchy.mount, self.version):
             with contextlib.suppress(OomError):
-                _stop_slice(name)
+                if name.endswith(".slice"):
+                    _stop_slice(name)
+                else:
+                    MemoryCgroup(self._hierarchy, os.path.join(self._hierarchy.mount, name)).remove()
                 swept.append(name)
         return swept
 

@@ -5,6 +5,7 @@
 """Names of containers and pods, from the files of each engine and of the kubelet."""
 
 import http.server
+import itertools
 import json
 import os
 import socketserver
@@ -88,6 +89,14 @@ def test_docker_that_does_not_answer_is_asked_once(host, monkeypatch):
     monkeypatch.setattr(container_names, "read_docker_name", hang)
     assert read_container_names([B, C, "e" * 64, "f" * 64]).containers == {C: "nerdy"}
     assert asked == [B]
+
+
+def test_a_slow_docker_is_not_asked_for_ever(host, monkeypatch):
+    clock = itertools.count(0, 4)
+    monkeypatch.setattr(container_names.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(container_names, "read_docker_name", lambda container: "n" + container[:2])
+    many = [f"{number:064x}" for number in range(50)]
+    assert len(read_container_names(many).containers) == 2
 
 
 def test_ask_for_a_bounded_number(host, monkeypatch):

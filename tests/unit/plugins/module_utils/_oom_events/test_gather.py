@@ -676,6 +676,18 @@ def test_filter_by_the_name_of_a_container(tmp_path, monkeypatch):
     assert facts["warnings"][0].startswith("container=web2: no container engine of this host knows that name")
 
 
+def test_an_id_needs_no_docker(tmp_path, monkeypatch):
+    def hang(_name):
+        raise AccessError("Docker did not answer: select by the id of the container")
+
+    monkeypatch.setattr(container_names, "find_container_ids", hang)
+    for container in (ID, ID[:12]):
+        facts = read_reports(tmp_path, [report(limit=DOCKER), report()], container=container)
+        assert [event["what"]["container"] for event in facts["events"]] == [ID]
+    with pytest.raises(AccessError, match="Docker did not answer"):
+        read_reports(tmp_path, [report()], container="web1")
+
+
 def test_warn_of_a_similar_unit(tmp_path):
     facts = read_reports(tmp_path, [report()], unit="shpo")
     assert (facts["total"], facts["warnings"]) == (

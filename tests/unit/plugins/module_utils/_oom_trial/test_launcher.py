@@ -362,6 +362,13 @@ def test_closing_raises_no_error(slices):
     assert slices.launcher.close() == [str(slices.mount / "oomguardtrial_1_2.slice")]
 
 
+def test_remove_the_cgroup_of_a_trial_without_systemd(slices):
+    (slices.mount / "oomguardtrial_99999999_3").mkdir()
+    assert slices.launcher.sweep() == ["oomguardtrial_99999999_3"]
+    assert os.listdir(str(slices.mount)) == []
+    assert not slices._calls.exists()  # systemctl stop would mean a service of that name
+
+
 def test_one_slice_that_cannot_be_stopped_is_no_veto(slices):
     for number in (1, 2):
         (slices.mount / f"oomguardtrial_99999999_{number}.slice").mkdir()
