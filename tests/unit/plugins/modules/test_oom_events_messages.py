@@ -141,7 +141,7 @@ ERRORS = {
     "no file": Case("/nonexistent", "name a file on the managed host", dict(paths=["/nonexistent"])),
     "no match": Case("/nonexistent/*", "name files on the managed host", dict(paths=["/nonexistent/*"])),
     "folder": Case("FOLDER", "name a file, or a glob", dict(paths=["FOLDER"])),
-    "NUL": Case("\\x00", "remove that", dict(paths=["/a\0b"])),
+    "NUL": Case("\\x00", "remove it", dict(paths=["/a\0b"])),
     "proc": Case("/proc/kmsg", "use source=kmsg", dict(paths=["/proc/kmsg"])),
     "file denied": Case("kern.log", "ran as uid 1000, add become: true", LOG, deny(errno.EACCES)),
     "file broken": Case("kern.log", "name a log file that can be read", LOG, deny(errno.EIO)),
