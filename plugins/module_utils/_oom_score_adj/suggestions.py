@@ -33,7 +33,7 @@ def suggest_for_unit(name: str, systemd: Systemd, procfs: Procfs) -> str:
         owner = f"user {uid}" if uid > 0 else "a user"
         return f"it is a unit of {owner}: select it by cgroup={printable_name(path)}, or by process with users"
     if systemd.has_user_unit(name):
-        return "it is a unit of users' service managers: select what runs of it by process with users, or by cgroup"
+        return "it is a unit of users' service managers: pin its process with process and users, or its cgroup"
     return suggest(find_alike(name, systemd.known_services())) or "check the name with systemctl list-unit-files"
 
 

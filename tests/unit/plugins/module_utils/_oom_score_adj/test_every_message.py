@@ -404,7 +404,7 @@ MESSAGES = {
     ),
     "a unit of users": (
         after(write("etc/systemd/user/x.service", ""), plan(unit("x"))),
-        ("no such system unit", "it is a unit of users' service managers", "select what runs of it by process"),
+        ("no such system unit", "it is a unit of users' service managers", "pin its process with process and users"),
     ),
     "a masked unit": (plan(unit("firewalld")), ("unit=", "firewalld.service is masked", "run systemctl unmask")),
     "a wrapper": (

@@ -47,7 +47,7 @@ def test_unit_of_an_unknown_user(host):
 def test_unit_that_users_may_have(host):
     host.write("usr/lib/systemd/user/pipewire.service", "[Service]\n")
     words = suggest_for_unit("pipewire.service", host.systemd(), host.proc.procfs)
-    assert words.startswith("it is a unit of users' service managers: select what runs of it by process with users")
+    assert words.startswith("it is a unit of users' service managers: pin its process with process and users")
 
 
 def test_instance_that_runs_instead_of_a_wrapper(host):
