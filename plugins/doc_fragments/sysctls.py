@@ -29,7 +29,8 @@ options:
     description:
       - Whether to write the values to O(file) as well. The next boot sets them from there.
       - With V(false) the file stays as it is, and the values last until the next boot.
-      - With O(state=absent), V(false) keeps the files and takes back only the values that are not in them.
+      - With O(state=absent), V(false) keeps the files and takes back only what was set with V(false). A sysctl that is
+        also in a file gets the value of the file back.
     type: bool
     default: true
   file:

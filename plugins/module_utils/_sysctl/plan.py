@@ -285,11 +285,9 @@ def _new_file_text(request: SysctlRequest, reading: SysctlReading, own: Dict[str
 
 
 def _record_change(policy: SysctlPolicy, reading: SysctlReading, writes: Sequence[SysctlWrite]) -> FileChange:
-    """Return the record with the originals of what is written and is in no file of ours."""
+    """Return the record with the originals of what is written."""
     path = record_path(policy.manager)
     found = _find_originals([write.key for write in writes], reading)
-    for file in reading.own_files.values():
-        found = {key: value for key, value in found.items() if key not in file.originals}
     found.update(reading.originals)
     if found == reading.originals or not reading.can_record:
         return FileChange(path, reading.record, reading.record)

@@ -314,6 +314,19 @@ def test_take_back_leaves_no_trace(sysctl_tree, change, monkeypatch, way, before
     assert not change({}, absent=True, every_file=True).changed
 
 
+@pytest.mark.parametrize("tried", [{RATIO: 90}, {KBYTES: 900}, {RATIO: 90, MODE: 1}])
+def test_try_other_values_beside_our_file(sysctl_tree, change, monkeypatch, tried):
+    """The live values return to those of the file, and then to those from before it."""
+    monkeypatch.setattr(os, "pwrite", write_as_the_kernel)
+    change({RATIO: 80, MODE: 0})
+    change(tried, persistent=False)
+    assert change({}, absent=True, every_file=True, persistent=False).changed
+    assert sysctl_tree.get(RATIO, KBYTES, MODE) == {RATIO: 80, KBYTES: 0, MODE: 0}
+    assert not change({}, absent=True, every_file=True, persistent=False).changed
+    change({}, absent=True, every_file=True)
+    assert sysctl_tree.get(RATIO, KBYTES, MODE) == {RATIO: 50, KBYTES: 0, MODE: 0}
+
+
 def test_originals_stay_when_the_file_is_rewritten(sysctl_tree, change):
     sysctl_tree.set(**{MODE: 1})
     change({MODE: 2, RATIO: 90, ADMIN_RESERVE: 131072})
