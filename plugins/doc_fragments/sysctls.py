@@ -37,8 +37,9 @@ options:
     description:
       - The file of this module, in C(/etc/sysctl.d). Without it, O(state=present) takes the file that the notes name.
         Values of this module that it already has stay, unless they are set in this task.
-      - With O(state=absent), the file to remove. Without it, the module removes every file that it wrote, in all
-        folders that the boot reads. It recognises them by their first line.
+      - With O(state=absent), the file to remove. What was set with O(persistent=false) stays then.
+      - With O(state=absent) and without O(file), the module removes every file that it wrote, in all folders that the
+        boot reads. It recognises them by their first line. It takes back what was set with O(persistent=false) as well.
       - The module refuses a file that it did not write. O(persistent=false) leaves such a file as it is.
       - A write sets its mode to 0644. A file that already has the values is not written, whatever its mode.
     type: str

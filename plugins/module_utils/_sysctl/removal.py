@@ -44,7 +44,8 @@ def plan_taking_back(request: SysctlRequest, reading: SysctlReading) -> SysctlPl
     """
     removed = _choose_files(request, reading)
     sources = reading.boot_sources.without_files(removed)
-    originals = dict(reading.originals)
+    takes_record = request.every_file or not request.persistent
+    originals = dict(reading.originals) if takes_record else {}
     own: Dict[str, int] = {}
     for file in removed.values():
         originals.update(file.originals)
@@ -61,7 +62,7 @@ def plan_taking_back(request: SysctlRequest, reading: SysctlReading) -> SysctlPl
         SysctlState(reading.live, {**kept, **own}, values_at_boot(policy.keys, reading.boot_sources)),
         SysctlState(live_after(reading.live, policy.wanted), kept, values_at_boot(policy.keys, sources)),
         plan_writes(policy, reading),
-        _file_changes(request, reading, removed),
+        _file_changes(request, reading, removed, takes_record),
         [*_warn_of_strangers(request, reading), *_warn_of_guesses(guessed, targets)],
         reboot_safe=True,
     )
@@ -102,9 +103,11 @@ def _choose_halves(targets: Dict[str, int], live: SysctlValues) -> Dict[str, int
     return chosen
 
 
-def _file_changes(request: SysctlRequest, reading: SysctlReading, removed: Dict[str, OwnFile]) -> List[FileChange]:
+def _file_changes(
+    request: SysctlRequest, reading: SysctlReading, removed: Dict[str, OwnFile], takes_record: bool
+) -> List[FileChange]:
     changes = [FileChange(path, file.text, None) for path, file in removed.items()]
-    if reading.record is not None:
+    if takes_record and reading.record is not None:
         changes.append(FileChange(record_path(request.policy.manager), reading.record, None, private=True))
     return changes
 

@@ -163,6 +163,16 @@ def test_given_file_alone(take_back):
     assert plan.after.live[MODE] == 1  # from the other file, which stays
 
 
+@pytest.mark.parametrize("files, live", [({}, 2), ({FILE: render_file("overcommit", {MODE: 1}, {MODE: 0})}, 1)])
+def test_given_file_leaves_what_is_only_live(take_back, files, live):
+    """Whether there is such a file or not, for example if its name is misspelt."""
+    record = {RECORD: render_record("overcommit", {RATIO: 50, KBYTES: 0})}
+    plan = take_back({**files, **record}, {MODE: live, RATIO: 90}, every_file=False)
+    assert paths(plan) == list(files)
+    assert plan.after.live[RATIO] == 90
+    assert plan.after.live[MODE] == (0 if files else 2)
+
+
 def test_files_stay_if_only_live_values_are_taken_back(take_back):
     plan = take_back({FILE: OURS, RECORD: render_record("overcommit", {MODE: 0})}, {MODE: 1}, persistent=False)
     assert paths(plan) == [RECORD]
