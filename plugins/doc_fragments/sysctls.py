@@ -18,6 +18,7 @@ options:
       - A live value becomes what the remaining boot files give. Where none gives one, it becomes the value from before
         the module. The module keeps that value as a comment in O(file). For values that are only live it keeps it in
         C(/run/oomguard), until the next boot.
+      - A live value that is not as the module set it stays, because something else set it since. A warning names it.
       - A file of an older version of this module has no such comments. The value becomes the kernel's default then,
         with a warning.
       - What the module refuses with V(present) it also refuses with V(absent), such as a return to a limit under which
