@@ -18,6 +18,7 @@ options:
       - A live value becomes what the remaining boot files give. Where none gives one, it becomes the value from before
         the module. The module keeps that value as a comment in O(file). For values that are only live it keeps it in
         C(/run/oomguard), until the next boot.
+      - A live value that is not as the module set it stays, because something else set it since. A warning names it.
       - A file of an older version of this module has no such comments. The value becomes the kernel's default then,
         with a warning.
       - What the module refuses with V(present) it also refuses with V(absent), such as a return to a limit under which
@@ -29,15 +30,17 @@ options:
     description:
       - Whether to write the values to O(file) as well. The next boot sets them from there.
       - With V(false) the file stays as it is, and the values last until the next boot.
-      - With O(state=absent), V(false) keeps the files and takes back only the values that are not in them.
+      - With O(state=absent), V(false) keeps the files and takes back only what was set with V(false). A sysctl that is
+        also in a file gets the value of the file back.
     type: bool
     default: true
   file:
     description:
       - The file of this module, in C(/etc/sysctl.d). Without it, O(state=present) takes the file that the notes name.
         Values of this module that it already has stay, unless they are set in this task.
-      - With O(state=absent), the file to remove. Without it, the module removes every file that it wrote, in all
-        folders that the boot reads. It recognises them by their first line.
+      - With O(state=absent), the file to remove. What was set with O(persistent=false) stays then.
+      - With O(state=absent) and without O(file), the module removes every file that it wrote, in all folders that the
+        boot reads. It recognises them by their first line. It takes back what was set with O(persistent=false) as well.
       - The module refuses a file that it did not write. O(persistent=false) leaves such a file as it is.
       - A write sets its mode to 0644. A file that already has the values is not written, whatever its mode.
     type: str

@@ -43,6 +43,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.own_file im
     file_header,
     parse_originals,
     parse_own_values,
+    parse_written,
     record_path,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import OwnFile, SysctlReading, SysctlRequest
@@ -129,7 +130,8 @@ class Host:
             sources,
             self._find_own_files(request, sources),
             record,
-            {} if record is None else parse_own_values(record, keys),
+            parse_own_values(record or "", keys),
+            parse_written(record or "", keys),
             os.access(self.path("/run"), os.W_OK),
         )
 

@@ -9,7 +9,8 @@
 
 Pure. Strategy: the file for the boot also has, as comments, the values from before it. After a boot
 they could not be found out any more, because the file hides them. Values that are only live have no
-file, so their old values are in a record in /run, which is gone after a boot as they are.
+file. A record in /run has their old values and, as comments, the new ones. It is gone after a boot
+as they are.
 """
 
 from typing import Collection, Dict, Mapping
@@ -18,6 +19,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files 
 
 HEADER_START = "# Managed by oomguard.linux."
 _BEFORE = "# Before this file: "
+_WRITTEN = "# Written: "
 _RECORD_FOLDER = "/run/oomguard"  # only root can open it, see _host/lock.py
 
 
@@ -52,8 +54,7 @@ def parse_originals(text: str, keys: Collection[str]) -> Dict[str, int]:
 
     Files of older versions have none.
     """
-    lines = [line[len(_BEFORE) :] for line in text.split("\n") if line.startswith(_BEFORE)]
-    return parse_own_values("\n".join(lines), keys)
+    return _parse_comments(text, _BEFORE, keys)
 
 
 def record_path(manager: str) -> str:
@@ -61,9 +62,21 @@ def record_path(manager: str) -> str:
     return f"{_RECORD_FOLDER}/{manager}.before"
 
 
-def render_record(manager: str, originals: Mapping[str, int]) -> str:
-    """Return the text of the record: the values from before those that are only live."""
-    return f"# Live values from before oomguard.linux.{manager} set others until the next boot.\n{_render(originals)}"
+def render_record(manager: str, originals: Mapping[str, int], written: Mapping[str, int]) -> str:
+    """Return the text of the record: the values from before, and those that are only live."""
+    header = f"# Live values from before oomguard.linux.{manager} set others until the next boot.\n"
+    return header + _render(originals) + _render(written, _WRITTEN)
+
+
+def parse_written(text: str, keys: Collection[str]) -> Dict[str, int]:
+    """Return the live values that the module wrote, as the record has them."""
+    return _parse_comments(text, _WRITTEN, keys)
+
+
+def _parse_comments(text: str, start: str, keys: Collection[str]) -> Dict[str, int]:
+    """Return the values of the comments that begin with C(start)."""
+    lines = [line[len(start) :] for line in text.split("\n") if line.startswith(start)]
+    return parse_own_values("\n".join(lines), keys)
 
 
 def _render(values: Mapping[str, int], start: str = "") -> str:

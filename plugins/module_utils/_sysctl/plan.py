@@ -123,7 +123,8 @@ class SysctlReading(NamedTuple):
     boot_sources: BootSources
     own_files: Mapping[str, OwnFile]  # by path, in all folders
     record: Optional[str]  # the text of the record of live values
-    originals: Mapping[str, int]  # of the record
+    originals: Dict[str, int]  # of the record: the values from before
+    written: Dict[str, int]  # of the record: the values that the module wrote
     can_record: bool  # /run can be written
 
 
@@ -277,23 +278,27 @@ def _new_file_text(request: SysctlRequest, reading: SysctlReading, own: Dict[str
     It has the wanted values, those it had for other sysctls, and the originals.
     """
     policy = request.policy
-    kept = {key: value for key, value in own.items() if EXCLUSIVE.get(key) not in policy.wanted}
-    kept.update(policy.wanted)
     file = reading.own_files.get(request.file)
     originals = {**_find_originals(policy.wanted, reading), **(file.originals if file else {})}
-    return render_file(policy.manager, _in_order(policy, kept), _in_order(policy, originals))
+    return render_file(
+        policy.manager, _in_order(policy, _update_values(own, policy.wanted)), _in_order(policy, originals)
+    )
 
 
 def _record_change(policy: SysctlPolicy, reading: SysctlReading, writes: Sequence[SysctlWrite]) -> FileChange:
-    """Return the record with the originals of what is written and is in no file of ours."""
+    """Return the record with what is written, and its originals."""
     path = record_path(policy.manager)
-    found = _find_originals([write.key for write in writes], reading)
-    for file in reading.own_files.values():
-        found = {key: value for key, value in found.items() if key not in file.originals}
-    found.update(reading.originals)
-    if found == reading.originals or not reading.can_record:
+    if not writes or not reading.can_record:
         return FileChange(path, reading.record, reading.record)
-    return FileChange(path, reading.record, render_record(policy.manager, _in_order(policy, found)), private=True)
+    new = {write.key: write.after for write in writes}
+    originals = _in_order(policy, {**_find_originals(new, reading), **reading.originals})
+    written = _in_order(policy, _update_values(reading.written, new))
+    return FileChange(path, reading.record, render_record(policy.manager, originals, written), private=True)
+
+
+def _update_values(old: Mapping[str, int], new: Mapping[str, int]) -> Dict[str, int]:
+    """Return the old values with the new ones, which end those that they set to 0."""
+    return {**{key: value for key, value in old.items() if EXCLUSIVE.get(key) not in new}, **new}
 
 
 def _find_originals(keys: Collection[str], reading: SysctlReading) -> Dict[str, int]:

@@ -135,7 +135,7 @@ def unlistable_folder(scene):
 
 
 def hidden_record(scene):
-    scene.tree.write(record_path("overcommit"), render_record("overcommit", {MODE: 0}))
+    scene.tree.write(record_path("overcommit"), render_record("overcommit", {MODE: 0}, {MODE: 1}))
     scene.patch.setattr(os, "geteuid", lambda: 1000)
     scene.fail(trusted_files, "read_trusted", PermissionError(errno.EACCES, "Permission denied"))
     scene.run(check_mode=True, absent=True)
@@ -541,6 +541,12 @@ WARNINGS = {
         "because no file has its value from before",
         f"{MODE} becomes 0",
         "; check it, or reboot",
+    ),
+    "a value that is no longer ours": (
+        lambda s: (s.run({MODE: 1}), s.tree.set(**{MODE: 2}), s.run(absent=True, every_file=True))[-1],
+        "because something else set it since",
+        f"{MODE} stays 2",
+        f"; if nothing needs that, run sysctl -w {MODE}=0",
     ),
     "a file of a stranger": (
         lambda s: (

@@ -12,6 +12,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.own_file im
     file_header,
     parse_originals,
     parse_own_values,
+    parse_written,
     record_path,
     render_file,
     render_record,
@@ -72,7 +73,9 @@ def test_originals_are_valid_values_of_our_sysctls(line, values):
 
 
 def test_record_and_back():
-    text = render_record("overcommit", {RATIO: 50, MODE: 0})
+    text = render_record("overcommit", {RATIO: 50, MODE: 0}, {RATIO: 80})
     assert text.startswith("# Live values from before oomguard.linux.overcommit")
+    assert text.endswith("vm.overcommit_memory = 0\n# Written: vm.overcommit_ratio = 80\n")
     assert parse_own_values(text, KEYS) == {RATIO: 50, MODE: 0}
+    assert parse_written(text, KEYS) == {RATIO: 80}
     assert record_path("overcommit") == "/run/oomguard/overcommit.before"

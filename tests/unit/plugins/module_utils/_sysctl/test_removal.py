@@ -30,7 +30,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.own_file im
     render_file,
     render_record,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import SysctlRequest, SysctlWrite
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import (
+    SysctlRequest,
+    SysctlWrite,
+    add_other_halves,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import read_and_plan, run_sysctls
 
 FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
@@ -90,8 +94,12 @@ def paths(plan):
             {KBYTES: 700},
         ),
         # the record of what is only live
-        ({RECORD: render_record("overcommit", {MODE: 0})}, {MODE: 1}, {MODE: 0}),
-        ({FILE: OURS, RECORD: render_record("overcommit", {USER_RESERVE: 7})}, {MODE: 2}, {MODE: 0, USER_RESERVE: 7}),
+        ({RECORD: render_record("overcommit", {MODE: 0}, {MODE: 1})}, {MODE: 1}, {MODE: 0}),
+        (
+            {FILE: OURS, RECORD: render_record("overcommit", {USER_RESERVE: 7}, {USER_RESERVE: 9})},
+            {MODE: 2, USER_RESERVE: 9},
+            {MODE: 0, USER_RESERVE: 7},
+        ),
         # a value that nobody changed since
         ({FILE: OURS}, {MODE: 0}, {MODE: 0}),
     ],
@@ -104,6 +112,82 @@ def test_live_values_that_are_given_back(sysctl_tree, take_back, files, live, gi
         key: value for key, value in given_back.items() if before[key] != value
     }
     assert [warning for warning in plan.warnings if "check it" in warning] == []
+
+
+@pytest.mark.parametrize(
+    "files, live, warned",
+    [
+        ({FILE: render_file("overcommit", {MODE: 1}, {MODE: 0})}, {MODE: 2}, f"{MODE}=0"),
+        ({FILE: render_file("overcommit", {MODE: 1}, {})}, {MODE: 2}, f"{MODE}=0"),
+        ({FILE: render_file("overcommit", {}, {MODE: 0})}, {MODE: 2}, f"{MODE}=0"),  # somebody removed the line
+        ({FILE: OURS, "/etc/sysctl.d/10-x.conf": f"{MODE} = 0\n"}, {MODE: 1}, f"{MODE}=0"),
+        ({RECORD: render_record("overcommit", {MODE: 0}, {MODE: 1})}, {MODE: 2}, f"{MODE}=0"),
+        ({RECORD: render_record("overcommit", {MODE: 0}, {})}, {MODE: 2}, f"{MODE}=0"),
+        (
+            {FILE: OURS, RECORD: render_record("overcommit", {USER_RESERVE: 7}, {USER_RESERVE: 9})},
+            {MODE: 2, USER_RESERVE: 8},
+            f"{USER_RESERVE}=7",
+        ),
+        # a pair: by hand one half, or the other
+        ({FILE: render_file("overcommit", {RATIO: 80}, {RATIO: 50, KBYTES: 0})}, {RATIO: 33}, f"{RATIO}=50"),
+        (
+            {FILE: render_file("overcommit", {RATIO: 80}, {RATIO: 50, KBYTES: 0})},
+            {RATIO: 0, KBYTES: 900},
+            f"{RATIO}=50",
+        ),
+        ({FILE: render_file("overcommit", {RATIO: 80}, {RATIO: 0, KBYTES: 700})}, {RATIO: 33}, f"{KBYTES}=700"),
+        (
+            {RECORD: render_record("overcommit", {RATIO: 0, KBYTES: 700}, {RATIO: 80})},
+            {RATIO: 33},
+            f"{KBYTES}=700",
+        ),
+    ],
+)
+def test_values_that_are_no_longer_ours_stay(sysctl_tree, take_back, files, live, warned):
+    """What is ours goes all the same: the files, the record, and the other values."""
+    plan = take_back(files, live)
+    foreign = add_other_halves([warned.split("=")[0]])
+    assert {key: plan.after.live[key] for key in foreign} == sysctl_tree.get(*foreign)
+    assert sorted(paths(plan)) == sorted({FILE, RECORD} & {*files})
+    assert {write.key for write in plan.writes} == ({MODE} if len(paths(plan)) == 2 else set())
+    key, _equals, value = warned.partition("=")
+    assert plan.warnings == [
+        f"{key} stays {plan.before.live[key]}, because something else set it since; if nothing needs that, run"
+        f" sysctl -w {key}={value}"
+    ]
+
+
+def test_value_of_the_record_replaces_the_one_of_the_file(take_back):
+    """Either is ours, whichever was written last."""
+    record = {RECORD: render_record("overcommit", {RATIO: 50, KBYTES: 0}, {RATIO: 90})}
+    files = {FILE: render_file("overcommit", {RATIO: 80}, {RATIO: 50, KBYTES: 0}), **record}
+    for live in (80, 90):
+        assert take_back(files, {RATIO: live}).writes == [SysctlWrite(RATIO, live, 50)]
+
+
+def test_given_file_leaves_a_value_that_was_set_beside_it(take_back):
+    record = {RECORD: render_record("overcommit", {RATIO: 50, KBYTES: 0}, {RATIO: 90})}
+    files = {FILE: render_file("overcommit", {RATIO: 80}, {RATIO: 50, KBYTES: 0}), **record}
+    plan = take_back(files, {RATIO: 90}, every_file=False)
+    assert paths(plan) == [FILE]
+    assert plan.writes == []
+
+
+def test_value_of_a_file_that_wins_at_boot_is_given_back_without_a_warning(take_back):
+    """After a boot the live value is the one of that file, not ours."""
+    plan = take_back({FILE: OURS, "/etc/sysctl.d/99-x.conf": f"{MODE} = 1\n"}, {MODE: 1})
+    assert plan.writes == []
+    assert plan.warnings == []
+    assert plan.changed
+
+
+def test_record_ends_the_half_that_a_write_sets_to_0(sysctl_tree, change, monkeypatch):
+    monkeypatch.setattr(os, "pwrite", write_as_the_kernel)
+    change({RATIO: 80}, persistent=False)
+    change({KBYTES: 900}, persistent=False)
+    sysctl_tree.set(**{RATIO: 80, KBYTES: 0})  # by hand
+    change({}, absent=True, every_file=True)
+    assert sysctl_tree.get(RATIO, KBYTES) == {RATIO: 80, KBYTES: 0}
 
 
 def test_other_values_stay(take_back):
@@ -163,8 +247,20 @@ def test_given_file_alone(take_back):
     assert plan.after.live[MODE] == 1  # from the other file, which stays
 
 
+@pytest.mark.parametrize("files, live", [({}, 2), ({FILE: render_file("overcommit", {MODE: 1}, {MODE: 0})}, 1)])
+def test_given_file_leaves_what_is_only_live(take_back, files, live):
+    """Whether there is such a file or not, for example if its name is misspelt."""
+    record = {RECORD: render_record("overcommit", {RATIO: 50, KBYTES: 0}, {RATIO: 90})}
+    plan = take_back({**files, **record}, {MODE: live, RATIO: 90}, every_file=False)
+    assert paths(plan) == list(files)
+    assert plan.after.live[RATIO] == 90
+    assert plan.after.live[MODE] == (0 if files else 2)
+
+
 def test_files_stay_if_only_live_values_are_taken_back(take_back):
-    plan = take_back({FILE: OURS, RECORD: render_record("overcommit", {MODE: 0})}, {MODE: 1}, persistent=False)
+    plan = take_back(
+        {FILE: OURS, RECORD: render_record("overcommit", {MODE: 0}, {MODE: 1})}, {MODE: 1}, persistent=False
+    )
     assert paths(plan) == [RECORD]
     assert plan.after.live[MODE] == 2  # as our file gives it
     assert plan.after.file == {MODE: 2}
@@ -241,7 +337,7 @@ def test_believe_only_files_of_root(sysctl_tree, take_back, make):
 @needs_root
 @pytest.mark.parametrize("make", [make_foreign, make_writable, make_group_writable, make_in_open_folder])
 def test_believe_only_a_record_of_root(sysctl_tree, take_back, make):
-    sysctl_tree.write(RECORD, render_record("overcommit", {MODE: 2}))
+    sysctl_tree.write(RECORD, render_record("overcommit", {MODE: 2}, {MODE: 1}))
     make(sysctl_tree.host.path(RECORD))
     assert not take_back(live={MODE: 1}).changed
 
@@ -314,6 +410,39 @@ def test_take_back_leaves_no_trace(sysctl_tree, change, monkeypatch, way, before
     assert not change({}, absent=True, every_file=True).changed
 
 
+@pytest.mark.parametrize("tried", [{RATIO: 90}, {KBYTES: 900}, {RATIO: 90, MODE: 1}])
+def test_try_other_values_beside_our_file(sysctl_tree, change, monkeypatch, tried):
+    """The live values return to those of the file, and then to those from before it."""
+    monkeypatch.setattr(os, "pwrite", write_as_the_kernel)
+    change({RATIO: 80, MODE: 0})
+    change(tried, persistent=False)
+    assert change({}, absent=True, every_file=True, persistent=False).changed
+    assert sysctl_tree.get(RATIO, KBYTES, MODE) == {RATIO: 80, KBYTES: 0, MODE: 0}
+    assert not change({}, absent=True, every_file=True, persistent=False).changed
+    change({}, absent=True, every_file=True)
+    assert sysctl_tree.get(RATIO, KBYTES, MODE) == {RATIO: 50, KBYTES: 0, MODE: 0}
+
+
+def test_take_back_after_a_boot(sysctl_tree, change, monkeypatch):
+    """The boot set every value again, some from files that sort before and after ours."""
+    monkeypatch.setattr(os, "pwrite", write_as_the_kernel)
+    sysctl_tree.write("/etc/sysctl.d/50-x.conf", f"{RATIO} = 70\n")
+    sysctl_tree.write("/usr/local/lib/sysctl.d/99-x.conf", f"{USER_RESERVE} = 5000\n")
+    sysctl_tree.set(**{RATIO: 70, USER_RESERVE: 5000})
+    keys = (ADMIN_RESERVE, USER_RESERVE, RATIO, KBYTES, MODE)
+    old = sysctl_tree.get(*keys)
+    change({RATIO: 90, USER_RESERVE: 9000, ADMIN_RESERVE: 65536})
+    change({MODE: 1}, file=OTHER_FILE)
+    boot = change({MODE: 0}, persistent=False).after.boot_values
+    assert boot == {ADMIN_RESERVE: 65536, USER_RESERVE: 5000, RATIO: 90, KBYTES: 0, MODE: 1}
+    os.unlink(sysctl_tree.host.path(RECORD))
+    sysctl_tree.set(**boot)
+    plan = change({}, absent=True, every_file=True)
+    assert sysctl_tree.get(*keys) == old
+    assert sorted(paths(plan)) == [FILE, OTHER_FILE]
+    assert [warning for warning in plan.warnings if "stays" in warning] == []
+
+
 def test_originals_stay_when_the_file_is_rewritten(sysctl_tree, change):
     sysctl_tree.set(**{MODE: 1})
     change({MODE: 2, RATIO: 90, ADMIN_RESERVE: 131072})
@@ -329,7 +458,9 @@ def test_older_file_gets_no_invented_originals(sysctl_tree, change):
     change({MODE: 0})
     assert (sysctl_tree.root / FILE[1:]).read_text() == render_file("overcommit", {MODE: 0}, {})
     change({MODE: 1}, persistent=False)
-    assert not os.path.exists(sysctl_tree.host.path(RECORD))
+    assert (sysctl_tree.root / RECORD[1:]).read_text().split("\n")[1:] == [f"# Written: {MODE} = 1", ""]
+    change({}, absent=True, every_file=True, persistent=False)
+    assert sysctl_tree.get(MODE) == {MODE: 0}  # as the file has it
 
 
 def test_record_is_roots_alone(sysctl_tree, change):
