@@ -54,6 +54,8 @@ _KINDS = {
     "str": "text",
 }
 _VALUE_LENGTH = 80
+# Ansible would also convert 1e1000000, which takes minutes, and Infinity.
+_WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,20}(\.0{1,20})?\s*", re.ASCII)
 
 
 def parse_arguments(part: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -113,7 +115,7 @@ def _convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
             raise TypeError
         # A path is one of the managed host, so nothing of the controller is put into it.
         converted = DEFAULT_TYPE_VALIDATORS["str" if kind == "path" else kind](value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name}={_show(value)} is not {_KINDS[kind]}: set {_KINDS[kind]}, or leave it out") from None
     if kind == "list":
         return _convert_elements(name, option, converted)
@@ -127,6 +129,8 @@ def _convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
 def _may_be(kind: str, value: Any) -> bool:
     """Return false for what Ansible would convert, but nobody can have meant."""
     if kind == "int":
+        if isinstance(value, str):
+            return _WHOLE_NUMBER.fullmatch(value) is not None
         return not isinstance(value, bool) and not (isinstance(value, float) and not value.is_integer())
     if kind in ("str", "path"):
         return isinstance(value, (str, int, float))
