@@ -23,6 +23,7 @@ WOULD_FAIL = "would fail: "  # every module begins a failed check with this
 
 # The parts of a playbook that change something, with what they change.
 _CHANGES = {"protect": "pins", "panic": "panic policy", "overcommit": "overcommit policy"}
+_NOTHING_RAN = "no task has these tags"
 _MOST_SHOWN = 3
 # What a summary of kills may name, and how the outcome counts it.
 _PLACES = {"unit": "unit", "container": "container", "cgroup": "cgroup", "name": "program"}
@@ -56,6 +57,8 @@ def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, st
         if _mapping(result).get("failed") or _mapping(result).get("unreachable"):
             return state_failure(part, result, check_mode)
     ran = {part: _mapping(results[part]) for part in _CHANGES if results.get(part)}
+    if not ran:
+        return "nothing_asked", _NOTHING_RAN
     asked = {part: result for part, result in ran.items() if not result.get("skipped")}
     if not asked:
         return "nothing_asked", _name_asking(ran)
@@ -86,7 +89,7 @@ def state_kills(result: Any) -> tuple[str, str]:
 
 def _name_asking(parts: Iterable[str]) -> str:
     """Return which variables would have asked for something: all of one part, or two of each."""
-    parts = list(parts) or list(_CHANGES)
+    parts = list(parts)
     names = [f"oom_{part}_{option}" for part in parts for option in ASKING[f"oom_{part}"][: 2 if parts[1:] else None]]
     return f"set {', '.join(names[:-1])} or {names[-1]}"
 

@@ -33,6 +33,7 @@ WOULD = {"failed": True, "changed": False, "msg": "would fail: uid 1000: add bec
 UNREACHABLE = {"unreachable": True, "changed": False, "msg": "Failed to connect to the host via ssh: no route"}
 
 ASK_PROTECT = "set oom_protect_profiles or oom_protect_targets"
+NO_TAGS = "no task has these tags"
 ASK_PANIC = (
     "set oom_panic_on_oom, oom_panic_reboot_after, oom_panic_kill_allocating_task, oom_panic_dump_tasks or"
     " oom_panic_panic_on_oops"
@@ -62,7 +63,7 @@ APPLIED = {
     ),
     "one of three asked": ({"protect": SKIPPED, "panic": OK, "overcommit": SKIPPED}, False, "ok", ""),
     "left out by tags": ({"protect": PIN, "panic": {}, "overcommit": {}}, False, "changed", "1 pin"),
-    "all left out by tags": ({"protect": {}, "panic": {}, "overcommit": {}}, False, "nothing_asked", ASK_SITE),
+    "all left out by tags": ({"protect": {}, "panic": {}, "overcommit": {}}, False, "nothing_asked", NO_TAGS),
     "asked one left out": ({"protect": SKIPPED, "panic": {}}, False, "nothing_asked", ASK_PROTECT),
     "lost": ({"protect": LOST}, False, "not_lasting", "r (99-x.conf wins)"),
     "lost in check mode": ({"protect": LOST}, True, "not_lasting", "r (99-x.conf wins)"),

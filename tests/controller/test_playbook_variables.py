@@ -173,6 +173,13 @@ def test_tags_select_parts(tmp_path):
     }, ran.output[-3000:]
 
 
+@pytest.mark.parametrize("playbook, tag", [("site", "foo"), ("undo", "events"), ("verify", "protect")])
+def test_tags_that_no_task_has(tmp_path, playbook, tag):
+    ran = run(tmp_path, f"oomguard.linux.{playbook}", {"web": {"oom_protect_profiles": "database"}}, "--tags", tag)
+    assert ran.lines() == {"web": "nothing_asked: no task has these tags"}, ran.output[-3000:]
+    assert "failed=0" in ran.output
+
+
 @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
 def test_drift_fails_after_the_statistics_are_set(tmp_path, check):
     lost = {"changed": False, "not_lasting": [{"unit": "redis-server", "reason": "99-colleague.conf wins"}]}
