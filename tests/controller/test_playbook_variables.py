@@ -229,6 +229,15 @@ def test_events_are_printed_line_by_line(tmp_path):
     assert shown == ["14:54:58Z  a line", "\\x1b[31m"]
 
 
+@pytest.mark.parametrize("tags", [("--tags", "protect"), ("--skip-tags", "events")], ids=" ".join)
+def test_events_that_tags_leave_out(tmp_path, tags):
+    ran = run(tmp_path, "oomguard.linux.events", {"web": {}, "typo": {"oom_events_sorce": "kmsg"}}, *tags)
+    assert ran.lines() == {
+        "web": "nothing_asked: no task of the tag events ran",
+        "typo": "failed: arguments: oom_events_sorce: did you mean oom_events_source?",
+    }, ran.output[-3000:]
+
+
 def test_events_that_cannot_be_read(tmp_path):
     answer = {"failed": True, "msg": "source=journal: this host has no journal: set source=kmsg"}
     hosts = {"web": {}, "typo": {"oom_events_sorce": "kmsg"}}
