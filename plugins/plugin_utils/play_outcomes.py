@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, first_sentence
+from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, first_line
 from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import ASKING
 
 WOULD_FAIL = "would fail: "  # every module begins a failed check with this
@@ -31,7 +31,7 @@ _LARGEST = 10**9  # a host may return any number
 
 
 def state_failure(part: str, result: Any, check_mode: bool) -> tuple[str, str]:
-    """Return the outcome and the reason of a failed task: the first sentence of its message.
+    """Return the outcome and the reason of a failed task: the first line of its message.
 
     C(part) stands before the reason, unless it is empty.
     """
@@ -42,7 +42,7 @@ def state_failure(part: str, result: Any, check_mode: bool) -> tuple[str, str]:
         outcome, message = "would_fail", message[len(WOULD_FAIL) :]
     if result.get("unreachable"):
         part = "unreachable"
-    return outcome, ": ".join(filter(None, [part, first_sentence(message)]))
+    return outcome, ": ".join(filter(None, [part, first_line(message)]))
 
 
 def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:

@@ -252,7 +252,7 @@ def test_events_that_cannot_be_read(tmp_path):
 
 
 def test_verify_says_why_it_failed(tmp_path):
-    trial = {"failed": True, "changed": False, "msg": "needs a memory cgroup. More text."}
+    trial = {"failed": True, "changed": False, "msg": "needs a memory cgroup. More text.\nTraceback"}
     hosts = {
         "trial": {"oom_verify_hog_path": "/bin/true", "oom_verify_evidence_dir": ""},
         "consent": {"oom_verify_scope": "host", "oom_verify_hog_path": "/bin/true"},
@@ -260,7 +260,7 @@ def test_verify_says_why_it_failed(tmp_path):
     }
     ran = run(tmp_path, "oomguard.linux.verify", hosts, answers={"oom_trial": trial})
     lines = ran.lines()
-    assert lines["trial"] == "failed: needs a memory cgroup", ran.output[-3000:]
+    assert lines["trial"] == "failed: needs a memory cgroup. More text.", ran.output[-3000:]
     assert "set oom_verify_allow_disruption=true to allow that" in lines["consent"]
     assert lines["typo"] == "failed: arguments: oom_verfy_scope: did you mean oom_verify_scope?"
     assert ran.artifacts["oomguard_verify_0_hosts"] == lines and ran.artifacts["oomguard_verify_0_failed"] == 3
