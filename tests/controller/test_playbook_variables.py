@@ -229,6 +229,25 @@ def test_events_are_printed_line_by_line(tmp_path):
     assert shown == ["14:54:58Z  a line", "\\x1b[31m"]
 
 
+REPORTS = {
+    "text": ("line", []),
+    "mapping": ({"a": "b"}, []),
+    "number": (7, []),
+    "null": (None, []),
+    "not-texts": ([{"a": 1}, ["b"], 7, "line"], ["line"]),
+    "long": (["line"] * 300_000, ["line"] * 20),
+}
+
+
+def test_reports_of_strange_types(tmp_path):
+    usual = ANSWERS["oom_events"]
+    answers = {name: {"oom_events": {**usual, "report": report}} for name, (report, _shown) in REPORTS.items()}
+    ran = play(tmp_path, "oomguard.linux.events", answers)
+    shown = {host: msg for host, task, msg in ran.results if task.startswith("Show what was killed")}
+    assert shown == {name: lines for name, (_report, lines) in REPORTS.items()}, ran.output[-3000:]
+    assert ran.words() == dict.fromkeys(REPORTS, "no_kills")
+
+
 @pytest.mark.parametrize("tags", [("--tags", "protect"), ("--skip-tags", "events")], ids=" ".join)
 def test_events_that_tags_leave_out(tmp_path, tags):
     ran = run(tmp_path, "oomguard.linux.events", {"web": {}, "typo": {"oom_events_sorce": "kmsg"}}, *tags)
