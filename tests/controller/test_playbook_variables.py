@@ -267,6 +267,19 @@ def test_events_that_cannot_be_read(tmp_path):
     }
 
 
+# --- undo -----------------------------------------------------------------------------
+
+
+def test_undo_says_how_many_lines_it_leaves_out(tmp_path):
+    answers = {
+        name: {**ANSWERS, "oom_score_adj": {**PIN, "report": ["line"] * lines}, "oom_policy": {"changed": False}}
+        for name, lines in {"few": 60, "many": 67}.items()
+    }
+    ran = play(tmp_path, "oomguard.linux.undo", answers)
+    shown = {host: msg for host, task, msg in ran.results if task == "List what is taken back"}
+    assert shown == {"few": ["line"] * 60, "many": ["line"] * 60 + ["... and 7 more"]}, ran.output[-3000:]
+
+
 # --- verify ---------------------------------------------------------------------------
 
 
