@@ -110,6 +110,8 @@ def _convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
     kind = option.get("type", "str")
     if kind == "raw":
         return value
+    if kind in ("str", "path") and isinstance(value, bool):
+        raise InputError(f"{name}={_show(value)} is true or false: put the text in quotes, as in 'on', 'yes' or 'true'")
     try:
         if not _may_be(kind, value):
             raise TypeError

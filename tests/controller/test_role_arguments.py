@@ -108,6 +108,13 @@ WRONG = {
         f"{text} as a number": ("oom_panic", {"reboot_after": text}, f"oom_panic_reboot_after={text} is not a whole")
         for text in ("1e999999999", "1e2", "Infinity", "NaN", "5.1", "1" * 21, "1_0", "٣")
     },
+    "a process named on": (
+        "oom_protect",
+        {"targets": [{"process": True, "score": 1}]},
+        "oom_protect_targets[0].process=True is true or false: put the text in quotes",
+    ),
+    "a path": ("oom_panic", {"file": False}, "oom_panic_file=False is true or false: put the text in quotes"),
+    "a text of a list": ("oom_events", {"paths": [True]}, "oom_events_paths=True is true or false: put the text in"),
     "an infinite number": ("oom_panic", {"reboot_after": float("inf")}, "oom_panic_reboot_after=inf is not a whole"),
     "a list": ("oom_panic", {"file": ["x"]}, "oom_panic_file=['x'] is not text"),
     "a mapping": (
