@@ -141,6 +141,8 @@ def _may_be(kind: str, value: Any) -> bool:
 
 def _convert_elements(name: str, option: Mapping[str, Any], values: Iterable[Any]) -> list[Any]:
     element = {**option, "type": option.get("elements", "str")}
+    # "database, monitoring" is split at the comma alone.
+    values = [value.strip() if isinstance(value, str) else value for value in values]
     return [
         _convert(f"{name}[{number}]" if element["type"] == "dict" else name, element, value)
         for number, value in enumerate(values)

@@ -61,6 +61,7 @@ def test_defaults_have_their_types():
         ("oom_overcommit", "mode", 2, "2"),
         ("oom_overcommit", "mode", "never", "never"),
         ("oom_protect", "profiles", "containers,database", ["containers", "database"]),
+        ("oom_protect", "profiles", "containers, database , ", ["containers", "database"]),
         ("oom_protect", "profiles", ["", "containers", None, "containers"], ["containers"]),
         ("oom", "hosts", ["a", "b"], ["a", "b"]),
         ("oom", "fail_on_drift", "true", True),
