@@ -13,6 +13,7 @@ the module returns counts as missing. host_answers.state_outcome() escapes and b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import
 from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import ASKING
 
 WOULD_FAIL = "would fail: "  # every module begins a failed check with this
+# What ansible-core puts before a message says nothing about the reason.
+_PREFIXES = re.compile(r"\A((Task|Action|Module) failed: )+")
 
 # The parts of a playbook that change something, with what they change.
 _CHANGES = {"protect": "pins", "panic": "panic policy", "overcommit": "overcommit policy"}
@@ -36,7 +39,7 @@ def state_failure(part: str, result: Any, check_mode: bool) -> tuple[str, str]:
     C(part) stands before the reason, unless it is empty.
     """
     result = _mapping(result)
-    message = str(result.get("msg") or "no reason was given")
+    message = _PREFIXES.sub("", str(result.get("msg") or "no reason was given"))
     outcome = "failed"
     if check_mode and message.startswith(WOULD_FAIL):
         outcome, message = "would_fail", message[len(WOULD_FAIL) :]

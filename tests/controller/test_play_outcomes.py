@@ -171,6 +171,19 @@ def test_failed_filter():
     assert state({}) == {"outcome": "failed", "detail": "no reason was given"}
 
 
+@pytest.mark.parametrize(
+    "message, found",
+    [
+        ("Task failed: x", ("failed", "x")),
+        ("Task failed: Module failed: would fail: Action failed: x", ("would_fail", "Action failed: x")),
+        ("Task failed: Action failed: x", ("failed", "x")),
+        ("x. Task failed: y", ("failed", "x. Task failed: y")),
+    ],
+)
+def test_prefixes_of_ansible_are_no_reason(message, found):
+    assert state_failure("", {"msg": message}, True) == found
+
+
 def kill(number, **place):
     return {"name": "eat", "unit": None, "container": None, "cgroup": None, "kills": number, **place}
 
