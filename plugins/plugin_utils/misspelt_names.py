@@ -47,6 +47,23 @@ def find_nearest(name: str, known: Iterable[str], letters: int) -> str | None:
     return min(((typos, one) for typos, one in near if typos <= _allowed(one, letters)), default=(0, None))[1]
 
 
+def is_typo(name: str, meant: str) -> bool:
+    """Return whether a name near C(meant) is a typo of it, and not a name of others.
+
+    Another first word of the same length is no typo, as in C(oem_hosts). In a short name a letter
+    may be swapped, left out or added: C(oom_posts), C(om_hosts) and C(oom_hosts2) are other names.
+    """
+    name = name.lower()
+    word, first = name.partition("_")[0], meant.partition("_")[0]
+    other_word = sorted(word) != sorted(first)
+    if other_word and len(word) == len(first):
+        return False
+    if _allowed(meant, LETTERS_FOR_A_TYPO) > 1:
+        return True
+    replaced = len(name) == len(meant) and sorted(name) != sorted(meant)
+    return not (replaced or name.startswith(meant) or (other_word and len(word) < len(first)))
+
+
 def suggest_name(name: str, known: Iterable[str]) -> str | None:
     """Return the name that was meant: the only one that begins with this one, or the nearest."""
     known = list(known)

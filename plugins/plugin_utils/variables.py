@@ -24,6 +24,7 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.oomguard.linux.plugins.plugin_utils.misspelt_names import (
     LETTERS_FOR_A_TYPO,
     find_nearest,
+    is_typo,
     suggest_name,
 )
 
@@ -96,7 +97,7 @@ def check_names(given: Iterable[str]) -> list[str]:
             errors.append(f"{name}: did you mean {near}?" if near else _refuse(name, prefixes))
         else:
             near = find_nearest(name, _candidates(name, known), LETTERS_FOR_A_TYPO)
-            errors += [f"{name}: did you mean {near}?"] if near else []
+            errors += [f"{name}: did you mean {near}?"] if near and is_typo(name, near) else []
     return errors
 
 

@@ -53,6 +53,10 @@ MEANT = {
     # what no role has
     "oom_host": "oom_hosts",
     "oom_hsots": "oom_hosts",
+    "oom_hots": "oom_hosts",
+    "ooms_hosts": "oom_hosts",
+    "oom_fial_on_drift": "oom_fail_on_drift",
+    "oom_fall_on_drift": "oom_fail_on_drift",
     "oom_fail_on_drfit": "oom_fail_on_drift",
     # a list with a suffix
     "oom_protect_profile_web": "oom_protect_profiles_web",
@@ -84,6 +88,12 @@ def test_prefixes_are_reserved(name):
         "oomguard_awx_project_url",
         "oracle_oom_hosts",
         "os_hosts",
+        "oem_hosts",
+        "osm_hosts",
+        "om_hosts",
+        "oom_posts",
+        "oom_hosts2",
+        "oem_protect_profiles",
         "other_hosts",
         "protect_profiles",
         "my_oom_protect_profiles",
