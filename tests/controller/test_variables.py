@@ -118,6 +118,22 @@ def test_many_and_long_names_take_little_time():
     assert time.process_time() - started < 10
 
 
+@pytest.mark.parametrize("name", ["oom_verify_" + "_" * 185, "oom_protect_" + "_x" * 90, "oom_protect_" + "_" * 47])
+def test_suffixes_take_little_time(name):
+    """What may be the suffix of a list is compared for each underscore of a name."""
+    started = time.process_time()
+    check_names([f"{name}{number:04}" for number in range(1000)])
+    assert time.process_time() - started < 10
+
+
+def test_names_are_compared_once():
+    names = [f"oom_protect_{'_' * 47}{number:04}" for number in range(20)]
+    errors = check_names(names)
+    started = time.process_time()
+    assert [check_names(names) for _again in range(100)] == [errors] * 100
+    assert time.process_time() - started < 5
+
+
 def test_lists_with_a_suffix():
     assert is_addition("oom_protect_profiles_web") and is_addition("oom_protect_targets_web", "oom_protect_targets")
     assert not is_addition("oom_protect_profiles_web", "oom_protect_targets")
