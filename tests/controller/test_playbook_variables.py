@@ -192,7 +192,8 @@ def test_drift_fails_after_the_statistics_are_set(tmp_path, check):
         answers={"oom_score_adj": lost},
     )
     line = "not_lasting: redis-server (99-colleague.conf wins)"
-    assert ran.artifacts == {"oomguard_protect_0_not_lasting": 1, "oomguard_protect_0_hosts": {"web": line}}
+    counts = {"oomguard_protect_0_not_lasting": 1, **({"oomguard_protect_0_check": 1} if check else {})}
+    assert ran.artifacts == {**counts, "oomguard_protect_0_hosts": {"web": line}}
     failed = [msg for _host, task, msg in ran.results if task == "Fail with the outcome as the reason"]
     assert (failed[0] if check else None) == (line if check else None) and f"failed={int(check)}" in ran.output
 
@@ -296,3 +297,40 @@ def test_verify_says_why_it_failed(tmp_path):
     assert "set oom_verify_allow_disruption=true to allow that" in lines["consent"]
     assert lines["typo"] == "failed: arguments: oom_verfy_scope: did you mean oom_verify_scope?"
     assert ran.artifacts["oomguard_verify_0_hosts"] == lines and ran.artifacts["oomguard_verify_0_failed"] == 3
+
+
+# --- the outcome of a workflow in AWX ---------------------------------------------------
+
+PROVEN = {"oomguard_verify_9_hosts": {"web": "proven: a", "db": "proven: a"}}
+FAILED = "failed: protect: x"
+WORKFLOWS = {
+    "fewer jobs audited than applied": (
+        {"oomguard_site_1_check": 1, "oomguard_site_3_hosts": {"web": FAILED}, "oomguard_site_4_ok": 1},
+        {"web": FAILED, "db": "ok"},
+    ),
+    "more jobs audited than applied": (
+        {
+            "oomguard_site_1_check": 1,
+            "oomguard_site_2_check": 1,
+            "oomguard_site_2_hosts": {"db": "would_change: 1 pin"},
+            "oomguard_site_3_hosts": {"web": FAILED},
+        },
+        {"web": FAILED, "db": "ok"},
+    ),
+    "batches": (
+        {
+            "oomguard_site_1_check": 2,
+            "oomguard_site_1_hosts": {"web": FAILED, "db": "would_change: 1 pin"},
+            "oomguard_site_10_hosts": {"db": "changed: 1 pin"},
+            "oomguard_site_10_ok": 1,
+        },
+        {"web": "ok", "db": "ok"},
+    ),
+}
+
+
+@pytest.mark.parametrize("artifacts, lines", WORKFLOWS.values(), ids=list(WORKFLOWS))
+def test_outcome_of_a_workflow_is_that_of_the_jobs_that_applied(tmp_path, artifacts, lines):
+    extra = json.dumps({**artifacts, **PROVEN})
+    ran = run(tmp_path, "oomguard.linux.awx_outcome", {"web": {}, "db": {}}, "--extra-vars", extra)
+    assert ran.lines() == lines, ran.output[-3000:]
