@@ -16,7 +16,7 @@ name: failed_outcome
 short_description: State why a task of a host failed
 version_added: 0.1.0
 description:
-  - Returns the first sentence of the message of a failed task.
+  - Returns the first line of the message of a failed task, at most 300 characters long.
   - In check mode a module that begins its message with C(would fail:) has the outcome V(would_fail).
 positional: check_mode, part
 options:

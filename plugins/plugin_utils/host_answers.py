@@ -45,7 +45,7 @@ NAME_LENGTH = 253  # the longest name in DNS
 EVIDENCE_BYTES = 256 * 1024
 
 _ELLIPSIS = "…"
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s|[\r\n]")
+_LINE_END = re.compile(r"[\r\n]")
 _HASHED = re.compile(" [0-9a-f]{16}$")
 # Length of a text, entries of a list or mapping, and depth. The first limits that fit are used.
 _EVIDENCE_LIMITS = ((EVIDENCE_BYTES, EVIDENCE_BYTES, 30), (4096, 1000, 30), (1024, 200, 20), (300, 30, 10))
@@ -72,9 +72,12 @@ def cut_texts(value: Any, length: int = TEXT_LENGTH) -> List[str]:
     return [cut_text(text, length) for text in texts[:TEXTS]] + left_out
 
 
-def first_sentence(value: Any) -> str:
-    """Return the first sentence of a message as cut_text() returns it, without its full stop."""
-    return cut_text(_SENTENCE_END.split(str(value)[:LINE_LENGTH].strip(), maxsplit=1)[0].rstrip("."))
+def first_line(value: Any) -> str:
+    """Return the first line of a message as cut_text() returns it.
+
+    A message is not cut at the end of a sentence: the remedy may stand behind it.
+    """
+    return cut_text(_LINE_END.split(str(value)[:LINE_LENGTH].strip(), maxsplit=1)[0])
 
 
 def name_key(name: str) -> str:

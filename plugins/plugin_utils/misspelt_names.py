@@ -22,8 +22,11 @@ LETTERS_FOR_A_TYPO = 7
 LETTERS_FOR_A_SUGGESTION = 3
 
 
-def count_typos(one: str, other: str) -> int:
-    """Return how many letters differ between two names (optimal string alignment)."""
+def count_typos(one: str, other: str, most: int) -> int:
+    """Return how many letters differ between two names (optimal string alignment).
+
+    The count stops beyond C(most), because it takes long: the result is then any larger number.
+    """
     before: list[int] = []
     last = list(range(len(other) + 1))
     for row, letter in enumerate(one, 1):
@@ -33,6 +36,8 @@ def count_typos(one: str, other: str) -> int:
             if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == wanted:
                 best = min(best, before[column - 2] + 1)
             current.append(best)
+        if min(*last, *current) > most:
+            return most + 1
         before, last = last, current
     return last[-1]
 
@@ -43,8 +48,28 @@ def find_nearest(name: str, known: Iterable[str], letters: int) -> str | None:
     Capitals count as small letters.
     """
     name = name.lower()
-    near = [(count_typos(name, one.lower()), one) for one in known if _may_be_near(name, one, _allowed(one, letters))]
-    return min(((typos, one) for typos, one in near if typos <= _allowed(one, letters)), default=(0, None))[1]
+    allowed = {one: _allowed(one, letters) for one in known}
+    near = [
+        (count_typos(name, one.lower(), most), one) for one, most in allowed.items() if _may_be_near(name, one, most)
+    ]
+    return min(((typos, one) for typos, one in near if typos <= allowed[one]), default=(0, None))[1]
+
+
+def is_typo(name: str, meant: str) -> bool:
+    """Return whether a name near C(meant) is a typo of it, and not a name of others.
+
+    Another first word of the same length is no typo, as in C(oem_hosts). In a short name a letter
+    may be swapped, left out or added: C(oom_posts), C(om_hosts) and C(oom_hosts2) are other names.
+    """
+    name = name.lower()
+    word, first = name.partition("_")[0], meant.partition("_")[0]
+    other_word = sorted(word) != sorted(first)
+    if other_word and len(word) == len(first):
+        return False
+    if _allowed(meant, LETTERS_FOR_A_TYPO) > 1:
+        return True
+    replaced = len(name) == len(meant) and sorted(name) != sorted(meant)
+    return not (replaced or name.startswith(meant) or (other_word and len(word) < len(first)))
 
 
 def suggest_name(name: str, known: Iterable[str]) -> str | None:

@@ -13,16 +13,20 @@ the module returns counts as missing. host_answers.state_outcome() escapes and b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, first_sentence
+from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, first_line
 from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import ASKING
 
 WOULD_FAIL = "would fail: "  # every module begins a failed check with this
+# What ansible-core puts before a message says nothing about the reason.
+_PREFIXES = re.compile(r"\A((Task|Action|Module) failed: )+")
 
 # The parts of a playbook that change something, with what they change.
 _CHANGES = {"protect": "pins", "panic": "panic policy", "overcommit": "overcommit policy"}
+_NOTHING_RAN = "no task has these tags"
 _MOST_SHOWN = 3
 # What a summary of kills may name, and how the outcome counts it.
 _PLACES = {"unit": "unit", "container": "container", "cgroup": "cgroup", "name": "program"}
@@ -30,18 +34,18 @@ _LARGEST = 10**9  # a host may return any number
 
 
 def state_failure(part: str, result: Any, check_mode: bool) -> tuple[str, str]:
-    """Return the outcome and the reason of a failed task: the first sentence of its message.
+    """Return the outcome and the reason of a failed task: the first line of its message.
 
     C(part) stands before the reason, unless it is empty.
     """
     result = _mapping(result)
-    message = str(result.get("msg") or "no reason was given")
+    message = _PREFIXES.sub("", str(result.get("msg") or "no reason was given"))
     outcome = "failed"
     if check_mode and message.startswith(WOULD_FAIL):
         outcome, message = "would_fail", message[len(WOULD_FAIL) :]
     if result.get("unreachable"):
         part = "unreachable"
-    return outcome, ": ".join(filter(None, [part, first_sentence(message)]))
+    return outcome, ": ".join(filter(None, [part, first_line(message)]))
 
 
 def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
@@ -56,6 +60,8 @@ def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, st
         if _mapping(result).get("failed") or _mapping(result).get("unreachable"):
             return state_failure(part, result, check_mode)
     ran = {part: _mapping(results[part]) for part in _CHANGES if results.get(part)}
+    if not ran:
+        return "nothing_asked", _NOTHING_RAN
     asked = {part: result for part, result in ran.items() if not result.get("skipped")}
     if not asked:
         return "nothing_asked", _name_asking(ran)
@@ -86,7 +92,7 @@ def state_kills(result: Any) -> tuple[str, str]:
 
 def _name_asking(parts: Iterable[str]) -> str:
     """Return which variables would have asked for something: all of one part, or two of each."""
-    parts = list(parts) or list(_CHANGES)
+    parts = list(parts)
     names = [f"oom_{part}_{option}" for part in parts for option in ASKING[f"oom_{part}"][: 2 if parts[1:] else None]]
     return f"set {', '.join(names[:-1])} or {names[-1]}"
 

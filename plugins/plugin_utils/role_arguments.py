@@ -54,6 +54,8 @@ _KINDS = {
     "str": "text",
 }
 _VALUE_LENGTH = 80
+# Ansible would also convert 1e1000000, which takes minutes, and Infinity.
+_WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,20}(\.0{1,20})?\s*", re.ASCII)
 
 
 def parse_arguments(part: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -108,12 +110,14 @@ def _convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
     kind = option.get("type", "str")
     if kind == "raw":
         return value
+    if kind in ("str", "path") and isinstance(value, bool):
+        raise InputError(f"{name}={_show(value)} is true or false: put the text in quotes, as in 'on', 'yes' or 'true'")
     try:
         if not _may_be(kind, value):
             raise TypeError
         # A path is one of the managed host, so nothing of the controller is put into it.
         converted = DEFAULT_TYPE_VALIDATORS["str" if kind == "path" else kind](value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name}={_show(value)} is not {_KINDS[kind]}: set {_KINDS[kind]}, or leave it out") from None
     if kind == "list":
         return _convert_elements(name, option, converted)
@@ -127,6 +131,8 @@ def _convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
 def _may_be(kind: str, value: Any) -> bool:
     """Return false for what Ansible would convert, but nobody can have meant."""
     if kind == "int":
+        if isinstance(value, str):
+            return _WHOLE_NUMBER.fullmatch(value) is not None
         return not isinstance(value, bool) and not (isinstance(value, float) and not value.is_integer())
     if kind in ("str", "path"):
         return isinstance(value, (str, int, float))
@@ -135,6 +141,8 @@ def _may_be(kind: str, value: Any) -> bool:
 
 def _convert_elements(name: str, option: Mapping[str, Any], values: Iterable[Any]) -> list[Any]:
     element = {**option, "type": option.get("elements", "str")}
+    # "database, monitoring" is split at the comma alone.
+    values = [value.strip() if isinstance(value, str) else value for value in values]
     return [
         _convert(f"{name}[{number}]" if element["type"] == "dict" else name, element, value)
         for number, value in enumerate(values)

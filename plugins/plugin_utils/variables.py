@@ -24,6 +24,7 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.oomguard.linux.plugins.plugin_utils.misspelt_names import (
     LETTERS_FOR_A_TYPO,
     find_nearest,
+    is_typo,
     suggest_name,
 )
 
@@ -35,8 +36,9 @@ ADDED_LISTS = ("oom_protect_profiles", "oom_protect_targets")
 
 # A host may return any number of facts, of any length. Comparing names takes time, so what is
 # beyond these bounds is not compared. That concerns only this host.
-MOST_COMPARED = 200
-LONGEST_COMPARED = 200
+MOST_COMPARED = 20
+LONGEST_COMPARED = 64
+_MOST_SUFFIXES = 4  # a list with a typo begins with three words and one underscore too many, at most
 
 
 @functools.lru_cache(maxsize=None)
@@ -87,17 +89,20 @@ def check_names(given: Iterable[str]) -> list[str]:
     C(oom_protct_profiles). All other names belong to others, such as C(oom_killer_team).
     """
     known = set(list_names())
-    prefixes = tuple(part + "_" for part in load_parts() if part != SHARED_PART)
-    errors = []
     unknown = [name for name in given if _is_compared(name) and name not in known and not is_addition(name)]
-    for name in sorted(unknown, key=lambda name: (not name.lower().startswith("oom"), name))[:MOST_COMPARED]:
-        if name.startswith(prefixes):
-            near = suggest_name(name, _candidates(name, known))
-            errors.append(f"{name}: did you mean {near}?" if near else _refuse(name, prefixes))
-        else:
-            near = find_nearest(name, _candidates(name, known), LETTERS_FOR_A_TYPO)
-            errors += [f"{name}: did you mean {near}?"] if near else []
-    return errors
+    compared = sorted(unknown, key=lambda name: (not name.lower().startswith("oom"), name))[:MOST_COMPARED]
+    return [error for error in map(_check_name, compared) if error]
+
+
+@functools.lru_cache(maxsize=MOST_COMPARED)  # Ansible asks twice: for the condition and for the message
+def _check_name(name: str) -> str | None:
+    candidates = _candidates(name, list_names())
+    prefixes = [part + "_" for part in load_parts() if part != SHARED_PART]
+    if name.startswith(tuple(prefixes)):
+        near = suggest_name(name, candidates)
+        return f"{name}: did you mean {near}?" if near else _refuse(name, prefixes)
+    near = find_nearest(name, candidates, LETTERS_FOR_A_TYPO)
+    return f"{name}: did you mean {near}?" if near and is_typo(name, near) else None
 
 
 def _is_compared(name: str) -> bool:
@@ -107,7 +112,8 @@ def _is_compared(name: str) -> bool:
 def _candidates(name: str, known: Iterable[str]) -> list[str]:
     """Return the known names, and the lists that add up with what may be this name's suffix."""
     starts = [position + 1 for position, letter in enumerate(name) if letter == "_"]
-    return [*known, *(f"{one}_{name[start:]}" for one in ADDED_LISTS for start in starts if name[start:])]
+    suffixes = [name[start:] for start in starts[:_MOST_SUFFIXES] if name[start:]]
+    return [*known, *(f"{one}_{suffix}" for one in ADDED_LISTS for suffix in suffixes)]
 
 
 def _refuse(name: str, prefixes: Iterable[str]) -> str:

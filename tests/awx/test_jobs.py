@@ -68,6 +68,7 @@ def test_check_reports_what_run_changes(name, project, templates, inventory):
         assert again.changes(host) == {}
     assert audit.artifacts == {
         f"oomguard_{name}_1_would_change": 3,
+        f"oomguard_{name}_1_check": 3,
         f"oomguard_{name}_1_hosts": dict.fromkeys(hosts, "would_change: 1 pin"),
     }
     assert applied.artifacts[f"oomguard_{name}_2_changed"] == 3

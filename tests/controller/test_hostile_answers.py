@@ -326,14 +326,14 @@ def test_names_are_keys_of_the_map(named):
 def test_check_mode_believes_no_verdict(tmp_path):
     arguments = ["--check", "--extra-vars", "oom_verify_hog_path=/bin/true"]
     run = play(tmp_path, "oomguard.linux.verify", {"server": trial()}, *arguments)
-    assert run.artifacts == {"oomguard_verify_0_checked": 1}, run.output[-3000:]
+    assert run.artifacts == {"oomguard_verify_0_checked": 1, "oomguard_verify_0_check": 1}, run.output[-3000:]
 
 
 def test_job_number_comes_from_the_job(tmp_path):
     arguments = ["--check", "--extra-vars", "oom_verify_hog_path=/bin/true awx_job_id=42"]
     answers = trial(ansible_facts={"awx_job_id": 7})
     run = play(tmp_path, "oomguard.linux.verify", {"server": answers}, *arguments)
-    assert run.artifacts == {"oomguard_verify_42_checked": 1}, run.output[-3000:]
+    assert run.artifacts == {"oomguard_verify_42_checked": 1, "oomguard_verify_42_check": 1}, run.output[-3000:]
 
 
 PROTECTED = {

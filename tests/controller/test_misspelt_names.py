@@ -4,6 +4,8 @@
 
 """Find what was meant by a misspelt name."""
 
+import time
+
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.plugin_utils.misspelt_names import (
@@ -30,7 +32,14 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.misspelt_names impo
     ],
 )
 def test_count_typos(one, other, typos):
-    assert [count_typos(*pair) for pair in ((one, other), (other, one))] == [typos, typos]
+    assert [count_typos(*pair, most=9) for pair in ((one, other), (other, one))] == [typos, typos]
+    assert [count_typos(one, other, most) <= most for most in range(4)] == [typos <= most for most in range(4)]
+
+
+def test_count_stops_beyond_the_allowed_typos():
+    started = time.process_time()
+    assert count_typos("x" * 10_000, "y" * 10_000, most=2) == 3
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

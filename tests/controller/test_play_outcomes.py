@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.filter.applied_outcome import FilterModule as Applied
 from ansible_collections.oomguard.linux.plugins.filter.failed_outcome import FilterModule as Failed
 from ansible_collections.oomguard.linux.plugins.filter.kills_outcome import FilterModule as Kills
-from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import OUTCOMES, first_sentence
+from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import OUTCOMES, first_line
 from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import (
     state_applied,
     state_failure,
@@ -28,11 +28,12 @@ LOST = {
 }
 NO_UNIT = {"changed": False, "not_lasting": [{"target": "process=x", "unit": None, "reason": "has no unit"}]}
 SYSCTL = {"changed": False, "not_lasting": [{"target": "vm.panic_on_oom", "unit": None, "reason": "99-x.conf wins"}]}
-FAILED = {"failed": True, "changed": False, "msg": "uid 1000: add become: true. More text."}
+FAILED = {"failed": True, "changed": False, "msg": "uid 1000: add become: true\nMore text."}
 WOULD = {"failed": True, "changed": False, "msg": "would fail: uid 1000: add become: true"}
 UNREACHABLE = {"unreachable": True, "changed": False, "msg": "Failed to connect to the host via ssh: no route"}
 
 ASK_PROTECT = "set oom_protect_profiles or oom_protect_targets"
+NO_TAGS = "no task has these tags"
 ASK_PANIC = (
     "set oom_panic_on_oom, oom_panic_reboot_after, oom_panic_kill_allocating_task, oom_panic_dump_tasks or"
     " oom_panic_panic_on_oops"
@@ -62,7 +63,7 @@ APPLIED = {
     ),
     "one of three asked": ({"protect": SKIPPED, "panic": OK, "overcommit": SKIPPED}, False, "ok", ""),
     "left out by tags": ({"protect": PIN, "panic": {}, "overcommit": {}}, False, "changed", "1 pin"),
-    "all left out by tags": ({"protect": {}, "panic": {}, "overcommit": {}}, False, "nothing_asked", ASK_SITE),
+    "all left out by tags": ({"protect": {}, "panic": {}, "overcommit": {}}, False, "nothing_asked", NO_TAGS),
     "asked one left out": ({"protect": SKIPPED, "panic": {}}, False, "nothing_asked", ASK_PROTECT),
     "lost": ({"protect": LOST}, False, "not_lasting", "r (99-x.conf wins)"),
     "lost in check mode": ({"protect": LOST}, True, "not_lasting", "r (99-x.conf wins)"),
@@ -141,12 +142,13 @@ def test_strange_results_have_a_known_outcome(answer):
 
 
 @pytest.mark.parametrize(
-    "text, sentence",
+    "text, line",
     [
         ("uid 1000: add become: true", "uid 1000: add become: true"),
-        ("The first. The second.", "The first"),
-        ("did you mean x? Or y?", "did you mean x?"),
-        ("/etc/a.d/60-b.conf wins over it. Remove it.", "/etc/a.d/60-b.conf wins over it"),
+        ("systemd is no manager here (no /run/systemd/system). Add it.",) * 2,
+        ("100... (more than 20 digits) is out of range",) * 2,
+        ("e.g. x",) * 2,
+        ("did you mean x? Or y?",) * 2,
         ("MODULE FAILURE\nSee stdout", "MODULE FAILURE"),
         ("  a\r\nb", "a"),
         ("a\x1b[31mb", "a\\x1b[31mb"),
@@ -155,8 +157,8 @@ def test_strange_results_have_a_known_outcome(answer):
         (None, "None"),
     ],
 )
-def test_first_sentence(text, sentence):
-    assert first_sentence(text) == sentence
+def test_first_line(text, line):
+    assert first_line(text) == line
 
 
 def test_failed_filter():
@@ -167,6 +169,19 @@ def test_failed_filter():
         "detail": "trial: uid 1000: add become: true",
     }
     assert state({}) == {"outcome": "failed", "detail": "no reason was given"}
+
+
+@pytest.mark.parametrize(
+    "message, found",
+    [
+        ("Task failed: x", ("failed", "x")),
+        ("Task failed: Module failed: would fail: Action failed: x", ("would_fail", "Action failed: x")),
+        ("Task failed: Action failed: x", ("failed", "x")),
+        ("x. Task failed: y", ("failed", "x. Task failed: y")),
+    ],
+)
+def test_prefixes_of_ansible_are_no_reason(message, found):
+    assert state_failure("", {"msg": message}, True) == found
 
 
 def kill(number, **place):

@@ -173,6 +173,13 @@ def test_tags_select_parts(tmp_path):
     }, ran.output[-3000:]
 
 
+@pytest.mark.parametrize("playbook, tag", [("site", "foo"), ("undo", "events"), ("verify", "protect")])
+def test_tags_that_no_task_has(tmp_path, playbook, tag):
+    ran = run(tmp_path, f"oomguard.linux.{playbook}", {"web": {"oom_protect_profiles": "database"}}, "--tags", tag)
+    assert ran.lines() == {"web": "nothing_asked: no task has these tags"}, ran.output[-3000:]
+    assert "failed=0" in ran.output
+
+
 @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
 def test_drift_fails_after_the_statistics_are_set(tmp_path, check):
     lost = {"changed": False, "not_lasting": [{"unit": "redis-server", "reason": "99-colleague.conf wins"}]}
@@ -185,7 +192,8 @@ def test_drift_fails_after_the_statistics_are_set(tmp_path, check):
         answers={"oom_score_adj": lost},
     )
     line = "not_lasting: redis-server (99-colleague.conf wins)"
-    assert ran.artifacts == {"oomguard_protect_0_not_lasting": 1, "oomguard_protect_0_hosts": {"web": line}}
+    counts = {"oomguard_protect_0_not_lasting": 1, **({"oomguard_protect_0_check": 1} if check else {})}
+    assert ran.artifacts == {**counts, "oomguard_protect_0_hosts": {"web": line}}
     failed = [msg for _host, task, msg in ran.results if task == "Fail with the outcome as the reason"]
     assert (failed[0] if check else None) == (line if check else None) and f"failed={int(check)}" in ran.output
 
@@ -222,6 +230,34 @@ def test_events_are_printed_line_by_line(tmp_path):
     assert shown == ["14:54:58Z  a line", "\\x1b[31m"]
 
 
+REPORTS = {
+    "text": ("line", []),
+    "mapping": ({"a": "b"}, []),
+    "number": (7, []),
+    "null": (None, []),
+    "not-texts": ([{"a": 1}, ["b"], 7, "line"], ["line"]),
+    "long": (["line"] * 300_000, ["line"] * 20),
+}
+
+
+def test_reports_of_strange_types(tmp_path):
+    usual = ANSWERS["oom_events"]
+    answers = {name: {"oom_events": {**usual, "report": report}} for name, (report, _shown) in REPORTS.items()}
+    ran = play(tmp_path, "oomguard.linux.events", answers)
+    shown = {host: msg for host, task, msg in ran.results if task.startswith("Show what was killed")}
+    assert shown == {name: lines for name, (_report, lines) in REPORTS.items()}, ran.output[-3000:]
+    assert ran.words() == dict.fromkeys(REPORTS, "no_kills")
+
+
+@pytest.mark.parametrize("tags", [("--tags", "protect"), ("--skip-tags", "events")], ids=" ".join)
+def test_events_that_tags_leave_out(tmp_path, tags):
+    ran = run(tmp_path, "oomguard.linux.events", {"web": {}, "typo": {"oom_events_sorce": "kmsg"}}, *tags)
+    assert ran.lines() == {
+        "web": "nothing_asked: no task of the tag events ran",
+        "typo": "failed: arguments: oom_events_sorce: did you mean oom_events_source?",
+    }, ran.output[-3000:]
+
+
 def test_events_that_cannot_be_read(tmp_path):
     answer = {"failed": True, "msg": "source=journal: this host has no journal: set source=kmsg"}
     hosts = {"web": {}, "typo": {"oom_events_sorce": "kmsg"}}
@@ -232,11 +268,24 @@ def test_events_that_cannot_be_read(tmp_path):
     }
 
 
+# --- undo -----------------------------------------------------------------------------
+
+
+def test_undo_says_how_many_lines_it_leaves_out(tmp_path):
+    answers = {
+        name: {**ANSWERS, "oom_score_adj": {**PIN, "report": ["line"] * lines}, "oom_policy": {"changed": False}}
+        for name, lines in {"few": 60, "many": 67}.items()
+    }
+    ran = play(tmp_path, "oomguard.linux.undo", answers)
+    shown = {host: msg for host, task, msg in ran.results if task == "List what is taken back"}
+    assert shown == {"few": ["line"] * 60, "many": ["line"] * 60 + ["... and 7 more"]}, ran.output[-3000:]
+
+
 # --- verify ---------------------------------------------------------------------------
 
 
 def test_verify_says_why_it_failed(tmp_path):
-    trial = {"failed": True, "changed": False, "msg": "needs a memory cgroup. More text."}
+    trial = {"failed": True, "changed": False, "msg": "needs a memory cgroup. More text.\nTraceback"}
     hosts = {
         "trial": {"oom_verify_hog_path": "/bin/true", "oom_verify_evidence_dir": ""},
         "consent": {"oom_verify_scope": "host", "oom_verify_hog_path": "/bin/true"},
@@ -244,7 +293,44 @@ def test_verify_says_why_it_failed(tmp_path):
     }
     ran = run(tmp_path, "oomguard.linux.verify", hosts, answers={"oom_trial": trial})
     lines = ran.lines()
-    assert lines["trial"] == "failed: needs a memory cgroup", ran.output[-3000:]
+    assert lines["trial"] == "failed: needs a memory cgroup. More text.", ran.output[-3000:]
     assert "set oom_verify_allow_disruption=true to allow that" in lines["consent"]
     assert lines["typo"] == "failed: arguments: oom_verfy_scope: did you mean oom_verify_scope?"
     assert ran.artifacts["oomguard_verify_0_hosts"] == lines and ran.artifacts["oomguard_verify_0_failed"] == 3
+
+
+# --- the outcome of a workflow in AWX ---------------------------------------------------
+
+PROVEN = {"oomguard_verify_9_hosts": {"web": "proven: a", "db": "proven: a"}}
+FAILED = "failed: protect: x"
+WORKFLOWS = {
+    "fewer jobs audited than applied": (
+        {"oomguard_site_1_check": 1, "oomguard_site_3_hosts": {"web": FAILED}, "oomguard_site_4_ok": 1},
+        {"web": FAILED, "db": "ok"},
+    ),
+    "more jobs audited than applied": (
+        {
+            "oomguard_site_1_check": 1,
+            "oomguard_site_2_check": 1,
+            "oomguard_site_2_hosts": {"db": "would_change: 1 pin"},
+            "oomguard_site_3_hosts": {"web": FAILED},
+        },
+        {"web": FAILED, "db": "ok"},
+    ),
+    "batches": (
+        {
+            "oomguard_site_1_check": 2,
+            "oomguard_site_1_hosts": {"web": FAILED, "db": "would_change: 1 pin"},
+            "oomguard_site_10_hosts": {"db": "changed: 1 pin"},
+            "oomguard_site_10_ok": 1,
+        },
+        {"web": "ok", "db": "ok"},
+    ),
+}
+
+
+@pytest.mark.parametrize("artifacts, lines", WORKFLOWS.values(), ids=list(WORKFLOWS))
+def test_outcome_of_a_workflow_is_that_of_the_jobs_that_applied(tmp_path, artifacts, lines):
+    extra = json.dumps({**artifacts, **PROVEN})
+    ran = run(tmp_path, "oomguard.linux.awx_outcome", {"web": {}, "db": {}}, "--extra-vars", extra)
+    assert ran.lines() == lines, ran.output[-3000:]

@@ -53,6 +53,7 @@ def test_defaults_have_their_types():
         ("oom_panic", "reboot_after", 0, 0),
         ("oom_panic", "reboot_after", "-1", -1),
         ("oom_panic", "reboot_after", 5.0, 5),
+        ("oom_panic", "reboot_after", " +5.0 ", 5),
         ("oom_panic", "dump_tasks", "false", False),
         ("oom_panic", "dump_tasks", "yes", True),
         ("oom_panic", "dump_tasks", 0, False),
@@ -60,6 +61,7 @@ def test_defaults_have_their_types():
         ("oom_overcommit", "mode", 2, "2"),
         ("oom_overcommit", "mode", "never", "never"),
         ("oom_protect", "profiles", "containers,database", ["containers", "database"]),
+        ("oom_protect", "profiles", "containers, database , ", ["containers", "database"]),
         ("oom_protect", "profiles", ["", "containers", None, "containers"], ["containers"]),
         ("oom", "hosts", ["a", "b"], ["a", "b"]),
         ("oom", "fail_on_drift", "true", True),
@@ -103,6 +105,18 @@ WRONG = {
     "half a number": ("oom_panic", {"reboot_after": 1.5}, "oom_panic_reboot_after=1.5 is not a whole number"),
     "a switch": ("oom_panic", {"reboot_after": True}, "oom_panic_reboot_after=True is not a whole number"),
     "no switch": ("oom_panic", {"force": "perhaps"}, "oom_panic_force=perhaps is not true or false: set true or false"),
+    **{
+        f"{text} as a number": ("oom_panic", {"reboot_after": text}, f"oom_panic_reboot_after={text} is not a whole")
+        for text in ("1e999999999", "1e2", "Infinity", "NaN", "5.1", "1" * 21, "1_0", "٣")
+    },
+    "a process named on": (
+        "oom_protect",
+        {"targets": [{"process": True, "score": 1}]},
+        "oom_protect_targets[0].process=True is true or false: put the text in quotes",
+    ),
+    "a path": ("oom_panic", {"file": False}, "oom_panic_file=False is true or false: put the text in quotes"),
+    "a text of a list": ("oom_events", {"paths": [True]}, "oom_events_paths=True is true or false: put the text in"),
+    "an infinite number": ("oom_panic", {"reboot_after": float("inf")}, "oom_panic_reboot_after=inf is not a whole"),
     "a list": ("oom_panic", {"file": ["x"]}, "oom_panic_file=['x'] is not text"),
     "a mapping": (
         "oom_protect",

@@ -53,6 +53,10 @@ MEANT = {
     # what no role has
     "oom_host": "oom_hosts",
     "oom_hsots": "oom_hosts",
+    "oom_hots": "oom_hosts",
+    "ooms_hosts": "oom_hosts",
+    "oom_fial_on_drift": "oom_fail_on_drift",
+    "oom_fall_on_drift": "oom_fail_on_drift",
     "oom_fail_on_drfit": "oom_fail_on_drift",
     # a list with a suffix
     "oom_protect_profile_web": "oom_protect_profiles_web",
@@ -84,6 +88,12 @@ def test_prefixes_are_reserved(name):
         "oomguard_awx_project_url",
         "oracle_oom_hosts",
         "os_hosts",
+        "oem_hosts",
+        "osm_hosts",
+        "om_hosts",
+        "oom_posts",
+        "oom_hosts2",
+        "oem_protect_profiles",
         "other_hosts",
         "protect_profiles",
         "my_oom_protect_profiles",
@@ -106,6 +116,22 @@ def test_many_and_long_names_take_little_time():
     started = time.process_time()
     assert len(check_names(["oom_overcomit_mode", *hostile])) == 1
     assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("name", ["oom_verify_" + "_" * 185, "oom_protect_" + "_x" * 90, "oom_protect_" + "_" * 47])
+def test_suffixes_take_little_time(name):
+    """What may be the suffix of a list is compared for each underscore of a name."""
+    started = time.process_time()
+    check_names([f"{name}{number:04}" for number in range(1000)])
+    assert time.process_time() - started < 10
+
+
+def test_names_are_compared_once():
+    names = [f"oom_protect_{'_' * 47}{number:04}" for number in range(20)]
+    errors = check_names(names)
+    started = time.process_time()
+    assert [check_names(names) for _again in range(100)] == [errors] * 100
+    assert time.process_time() - started < 5
 
 
 def test_lists_with_a_suffix():

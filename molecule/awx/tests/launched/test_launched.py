@@ -68,7 +68,7 @@ def test_check_on_an_untouched_server_reports_what_run_changes(site):
     assert audit.hosts("changed") == applied.hosts("changed") == {"server": 3}
     assert audit.artifacts["oomguard_site_1_hosts"] == {"server": "would_change: protect, panic, overcommit"}
     assert applied.artifacts["oomguard_site_2_hosts"] == {"server": "changed: protect, panic, overcommit"}
-    assert audited_again.artifacts == {"oomguard_site_3_ok": 1}
+    assert audited_again.artifacts == {"oomguard_site_3_ok": 1, "oomguard_site_3_check": 1}
 
 
 def test_server_follows_the_policy(host, site):
