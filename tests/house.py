@@ -48,6 +48,7 @@ ARROWS = {
         "module_utils/_sysctl/overcommit.py",
         "module_utils/_sysctl/plan.py",
     },
+    "action": {"plugin_utils"},
     "filter": {"plugin_utils", "module_utils/_errors"},
     "lookup": {"plugin_utils", "module_utils/_errors"},
     "doc_fragments": set(),

@@ -15,6 +15,17 @@ attributes:
     description: Can run in C(check_mode) and return changed status prediction without modifying the host.
   diff_mode:
     description: Returns details on what has changed (or would change in C(check_mode)) when in diff mode.
+  action:
+    description: An action plugin on the controller runs the module.
+    details:
+      - It drops from the result what Ansible would act upon, such as C(ansible_facts) and C(ansible_stats). A host can
+        return anything.
+    support: full
+  async:
+    description: Supports the C(async) keyword.
+    details:
+      - Ansible would fetch the result past the action plugin, so a task with C(async) fails before it changes anything.
+    support: none
   idempotent:
     description: A second run with the same options changes nothing, if the host did not change in between.
     support: full

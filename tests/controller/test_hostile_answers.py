@@ -128,6 +128,11 @@ def trial(**answer):
     return {"oom_trial": {**usual, **answer}}
 
 
+def facts(**variables):
+    """Return the answers of a host whose ping, a module of Ansible's own, prints these facts."""
+    return {"ping": {"ping": "pong", "ansible_facts": variables}}
+
+
 LONG = 5_000_000
 MARK = "{{ lookup('ansible.builtin.pipe', 'touch executed') }}"
 ESCAPE = "\x1b]0;owned\x07\r\nok: [server]\u202e"
@@ -161,7 +166,7 @@ ANSWERS = {
     "jinja": (trial(verdict=MARK, reasons=[MARK], report=[MARK], kernel=MARK, **{MARK: MARK}), "inconclusive"),
     "jinja-proven": (trial(reasons=[MARK], report=[MARK]), "proven"),
     "failed-text": (trial(failed=MARK, msg=MARK), "failed"),
-    "key-from-facts": (trial(verdict="refuted", ansible_facts={"awx_job_id": "hosts"}), "refuted"),
+    "key-from-facts": ({**trial(verdict="refuted"), **facts(awx_job_id="hosts")}, "refuted"),
     "scope-from-facts": (trial(ansible_facts={"oom_verify_scope": "../../escaped/scope"}), "proven"),
 }
 
@@ -180,7 +185,7 @@ def answered(tmp_path_factory):
         "oom_verify_evidence_dir": f"{{{{ '{folder}/kept/evidence' if inventory_hostname in {stored} else '' }}}}",
     }
     hosts = {name: answers for name, (answers, _word) in ANSWERS.items()}
-    hosts["folder-from-facts"] = trial(ansible_facts={"oom_verify_evidence_dir": str(folder / "escaped")})
+    hosts["folder-from-facts"] = {**trial(), **facts(oom_verify_evidence_dir=str(folder / "escaped"))}
     # The folder is no extra variable here: that would come before any fact.
     play_file = folder / "play.yml"
     play_file.write_text(
@@ -263,7 +268,7 @@ def test_evidence_stays_in_its_folder(answered):
     [path] = evidence.glob("honest.cgroup.*.json")
     assert os.readlink(evidence / "honest.json") == path.name
     assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(evidence.stat().st_mode)) == (0o644, 0o755)
-    assert len(list(evidence.glob("scope-from-facts.unknown.*.json"))) == 1
+    assert len(list(evidence.glob("scope-from-facts.cgroup.*.json"))) == 1
 
 
 # --- names of hosts ---------------------------------------------------------------
@@ -331,8 +336,7 @@ def test_check_mode_believes_no_verdict(tmp_path):
 
 def test_job_number_comes_from_the_job(tmp_path):
     arguments = ["--check", "--extra-vars", "oom_verify_hog_path=/bin/true awx_job_id=42"]
-    answers = trial(ansible_facts={"awx_job_id": 7})
-    run = play(tmp_path, "oomguard.linux.verify", {"server": answers}, *arguments)
+    run = play(tmp_path, "oomguard.linux.verify", {"server": {**trial(), **facts(awx_job_id=7)}}, *arguments)
     assert run.artifacts == {"oomguard_verify_42_checked": 1, "oomguard_verify_42_check": 1}, run.output[-3000:]
 
 
