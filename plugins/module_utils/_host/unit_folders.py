@@ -125,11 +125,13 @@ class UnitFolders:
                 continue
             except OSError as error:
                 raise _make_error(folder, "cannot be read", error) from error
-            for name in sorted(names):
-                real_path = os.path.realpath(self.locate(os.path.join(folder, name)))
-                if name.endswith(".d") and os.path.isdir(real_path) and real_path not in seen:
+            paths = [os.path.join(folder, name) for name in names if name.endswith(".d")]
+            # A link has the name of an alias: real folders first, so that a drop-in is its unit's.
+            for path in sorted(paths, key=lambda path: (os.path.islink(self.locate(path)), path)):
+                real_path = os.path.realpath(self.locate(path))
+                if os.path.isdir(real_path) and real_path not in seen:
                     seen.add(real_path)
-                    yield os.path.join(folder, name)
+                    yield path
 
     def why_read_only(self, path: str) -> Optional[str]:
         """Return why a file could not be written or removed now; None if it could."""

@@ -153,12 +153,12 @@ def test_lines_of_a_colleague_in_our_drop_in_stay(host):
     assert results["report"] == ["dockerd[10]: -500 -> 0, drop-in restored (docker.service)"]
 
 
-def test_folder_that_a_link_leads_to_is_searched_once(host):
-    host.write("etc/systemd/system/docker.service.d/60-oomguard.conf", OURS)
-    (host.root / "etc/systemd/system/moby.service.d").symlink_to("docker.service.d")
-    host.reload()
+@pytest.mark.parametrize("alias", ["moby", "container-engine"])  # before the folder in order, and after it
+def test_folder_that_a_link_leads_to_is_searched_once(host, alias):
+    pin(host, unit_pin("docker"))
+    (host.root / f"etc/systemd/system/{alias}.service.d").symlink_to("docker.service.d")
     assert len(take_back_all(host)["targets"]) == 1
-    assert host.drop_in("docker") is None
+    assert (host.drop_in("docker"), host.scores(10)) == (None, [0])
 
 
 def test_what_a_killed_run_left_goes(host):
