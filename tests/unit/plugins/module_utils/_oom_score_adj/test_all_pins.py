@@ -161,6 +161,25 @@ def test_folder_that_a_link_leads_to_is_searched_once(host, alias):
     assert (host.drop_in("docker"), host.scores(10)) == (None, [0])
 
 
+BIG = "#" * (2 << 20)
+
+
+@pytest.mark.parametrize(
+    "unit, scores, end",
+    [
+        ("big", [0, 0], "; if it holds a pin of this collection, that pin stays"),
+        ("docker", [-500, 0], "; docker.service loses our drop-in, but its processes keep their scores: restart it"),
+    ],
+)
+def test_file_that_cannot_be_read_costs_no_other_pin(host, unit, scores, end):
+    pin(host, unit_pin("docker"), Pin("pid", "70", 5))
+    host.write(f"etc/systemd/system/{unit}.service.d/x.conf", BIG)
+    warnings = take_back_all(host)["warnings"]
+    start = f"/etc/systemd/system/{unit}.service.d/x.conf cannot be read: it is longer than 1 MiB: move it away"
+    assert start + end in warnings
+    assert (host.drop_in("docker"), host.scores(10, 70)) == (None, scores)
+
+
 def test_what_a_killed_run_left_goes(host):
     before = files(host)
     host.write("etc/systemd/system/gone.service.d/.60-oomguard.conf.new", "[Serv")
