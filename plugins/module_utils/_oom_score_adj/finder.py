@@ -163,6 +163,10 @@ class TargetFinder:
             self._record = PinRecord(self._procfs, self._systemd.root)
         return self._record
 
+    def forget_record(self) -> None:
+        """Leave the record as it is on the disk: this run cannot keep it up to date."""
+        self._record = None
+
     @property
     def has_stale_record(self) -> bool:
         """Return whether the record was read, and has an entry that is no pin any more."""

@@ -14,6 +14,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files im
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.all_pins import plan_removal_of_all
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.results import pin_results
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has a record, and drop-ins")
@@ -248,3 +249,33 @@ def test_user_is_told_to_become_root(host, as_nobody):
     expected = "scores cannot be read: ran as uid 65534: add become: true"
     with as_nobody(host.root), pytest.raises(AccessError, match=expected):
         plan_all(host)
+
+
+def break_record(host, monkeypatch):
+    (host.root / "run/oomguard").mkdir(mode=0o700)
+    host.write("run/oomguard/scores", "{")
+    (host.root / "run/oomguard/scores").chmod(0o600)
+
+
+def fill_disk(host, monkeypatch):
+    """Fail as open(2) of a full file system does, in every write of the record."""
+
+    def fail(_record, _content):
+        raise AccessError("/run/oomguard/scores cannot be written: No space left on device: free some")
+
+    monkeypatch.setattr(PinRecord, "_save", fail)
+
+
+@pytest.mark.parametrize("spoil", [break_record, fill_disk])
+def test_pin_holds_without_its_record(host, monkeypatch, spoil):
+    spoil(host, monkeypatch)
+    _plan, applied = apply_locked(
+        host.proc.procfs, host.systemd(), lambda: host.plan(Pin("pid", "70", 5), Pin("pid", "32", 6))
+    )
+    assert host.scores(70, 32) == [5, 6]
+    [warning] = applied.warnings
+    assert warning.startswith("/run/oomguard/scores ")
+    assert warning.endswith(
+        "; the scores before this pin are not recorded:"
+        " state=absent gives the processes the score of their unit or parent"
+    )
