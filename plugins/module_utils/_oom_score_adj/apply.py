@@ -176,8 +176,7 @@ class ScoreWriter:
         Raises ReadBackError if no selected process keeps its score; for some it is a warning.
         """
         steps = [step for outcome in outcomes for step in self._list_steps(outcome)]
-        # The kernel may deny to lower a score: this comes first, before anything else has changed.
-        steps.sort(key=lambda step: step.change.after - step.change.before)
+        steps.sort(key=lambda step: step.change.rise)
         self._record_scores(steps)
         done = {(step.pin, step.change): self._write_step(step) for step in dict.fromkeys(steps)}
         kept = [
