@@ -308,6 +308,8 @@ class TargetFinder:
         C(after) are the scores of processes that started earlier, by pid.
         """
         before = self.record.find_before(one.process, one.score)
+        if before is not None and pin.start_time is not None:  # all pins go: it may have had that of a drop-in
+            return self._unpinned.find_without_drop_in(one, before, self._table)
         if before is not None and not pin.persistent:
             return before
         if pin.start_time is not None:  # its pin was taken back or replaced since it was selected

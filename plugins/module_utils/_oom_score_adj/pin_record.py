@@ -54,6 +54,8 @@ class PinRecord:
         self._boot = _read_boot_id(procfs)
         self._raw = self._read()
         self._pins = self._parse(self._raw)
+        # What pins of earlier runs and of this one have written: a process may have it from them.
+        self._given = {score for pin in self._pins.values() for score in pin.written}
         self.unrecorded = 0  # processes for which there was no room
 
     # --- queries ------------------------------------------------------------------------
@@ -80,11 +82,16 @@ class PinRecord:
         return any(self._read_score(pin) not in pin.written for pin in self._pins.values())
 
     def _read_score(self, pin: RecordedPin) -> Optional[int]:
+        process, score = self._read_process(pin.pid)
+        return score if process is not None and process.start_time == pin.start_time else None
+
+    def _read_process(self, pid: int) -> Tuple[Optional[Process], Optional[int]]:
+        """Return a process and its score; None twice if it has ended, or is of another user."""
         try:
-            with self._procfs.open(pin.pid) as directory:
-                return directory.score() if directory.process().start_time == pin.start_time else None
+            with self._procfs.open(pid) as directory:
+                return directory.process(), directory.score()
         except (*GONE, PermissionError):
-            return None
+            return None, None
 
     # --- changes ------------------------------------------------------------------------
 
@@ -93,21 +100,42 @@ class PinRecord:
 
         Where processes fork all the time, saving each of them would take too long: settle() does.
         """
+        noted = list(changes)
+        originals = [self._find_original(change) for change in noted]  # before one of them is noted
         is_changed = False
-        for change in changes:
-            is_changed = self._note(change) or is_changed
+        for change, original in zip(noted, originals):
+            is_changed = self._note(change, original) or is_changed
         if is_changed and save:
             self._save(self._format())
 
-    def _note(self, change: Change) -> bool:
+    def _find_original(self, change: Change) -> int:
+        """Return the score that a process would have without pins of this collection.
+
+        If it has inherited the score of a pin, that is the score before the pin of its ancestor.
+        """
+        child = change.process
+        while change.before in self._given:
+            parent, score = self._read_process(child.parent)
+            if parent is None or parent.start_time > child.start_time:  # it took over the pid
+                break
+            pin = self._pins.get((parent.pid, parent.start_time))
+            if pin is not None and change.before in pin.written:
+                return pin.before
+            if pin is not None or score != change.before:
+                break
+            child = parent
+        return change.before
+
+    def _note(self, change: Change, original: int) -> bool:
         key = (change.process.pid, change.process.start_time)
         known = self._pins.get(key)
         if known is None or change.before not in known.written:  # it has changed its score since, or another program
-            known = RecordedPin(*key, before=change.before, written=frozenset())
+            known = RecordedPin(*key, before=original, written=frozenset())
         if key not in self._pins and len(self._pins) >= MAX_ENTRIES:
             self.unrecorded += 1
             return False
         self._pins[key] = known._replace(written=known.written | {change.after})
+        self._given.add(change.after)
         return True
 
     def settle(self) -> None:

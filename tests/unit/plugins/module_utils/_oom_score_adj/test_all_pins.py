@@ -235,6 +235,19 @@ def test_immunity_that_a_process_had_comes_back(host):
     assert host.scores(73) == [-1000]
 
 
+def test_pin_over_an_inherited_pin(host):
+    """A fork of a pinned process has its score: with all pins, that score goes, too."""
+    host.proc.process(72, "jmap", parent=70, cgroup="/system.slice/jenkins.service")
+    before = files(host)
+    pin(host, unit_pin("docker"), Pin("pid", "70", 300))
+    host.proc.write("11/oom_score_adj", "-500\n")  # forked by docker's main process since
+    host.proc.write("72/oom_score_adj", "300\n")
+    pin(host, Pin("pid", "70", 500, children="pin"), Pin("pid", "11", 400))
+    assert host.scores(10, 11, 70, 72) == [-500, 400, 500, 500]
+    take_back_all(host)
+    assert files(host) == before
+
+
 def test_main_process_is_taken_back_once(host):
     """It has two pins: the drop-in of its unit, and a later one by its pid."""
     before = files(host)
