@@ -215,7 +215,7 @@ class ScoreWriter:
         if not changes or not self._keeps_record:
             return
         try:
-            self._finder.record.note(changes, save=not steps[0].is_late)
+            self._finder.record.note(changes, is_late=steps[0].is_late)
         except OomError as error:
             self._keeps_record = False
             self._finder.forget_record()

@@ -9,7 +9,8 @@
 
 Strategy: the record is one file in the folder of the writers' lock, which only root can open, in
 /run, which is empty after a boot. A run saves what it plans to write before it writes: after a run
-that was killed, the record may have too much of the plan, never too little. An entry counts only
+that was killed, the record may have too much of the plan, never too little. Processes that are
+forked meanwhile are saved once a second, so it may lack those of the last one. An entry counts only
 for the process that it was made for (pid and start time), and only while that process has a score
 that was noted for it.
 Without the folder there is no record: the caller is not root, or /run cannot be written.
@@ -19,6 +20,7 @@ import contextlib
 import json
 import os
 import stat
+import time
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
@@ -29,6 +31,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change
 
 FILE = "scores"
+SAVE_SECONDS = 1  # late processes are saved no more often
 MAX_ENTRIES = 20000  # a group with more processes than this is pinned all the same
 _MAX_BYTES = 4 << 20
 _UNFINISHED = ".scores.new"
@@ -56,6 +59,7 @@ class PinRecord:
         self._pins = self._parse(self._raw)
         # What pins of earlier runs and of this one have written: a process may have it from them.
         self._given = {score for pin in self._pins.values() for score in pin.written}
+        self._saved = 0.0  # when, by the monotonic clock
         self.unrecorded = 0  # processes for which there was no room
 
     # --- queries ------------------------------------------------------------------------
@@ -95,18 +99,19 @@ class PinRecord:
 
     # --- changes ------------------------------------------------------------------------
 
-    def note(self, changes: Iterable[Change], save: bool = True) -> None:
+    def note(self, changes: Iterable[Change], is_late: bool = False) -> None:
         """Record scores that are about to be written. Raises AccessError if that fails.
 
-        Where processes fork all the time, saving each of them would take too long: settle() does.
+        Where processes fork all the time, saving each of these late ones would take too long.
         """
         noted = list(changes)
         originals = [self._find_original(change) for change in noted]  # before one of them is noted
         is_changed = False
         for change, original in zip(noted, originals):
             is_changed = self._note(change, original) or is_changed
-        if is_changed and save:
+        if is_changed and (not is_late or time.monotonic() >= self._saved + SAVE_SECONDS):
             self._save(self._format())
+            self._saved = time.monotonic()
 
     def _find_original(self, change: Change) -> int:
         """Return the score that a process would have without pins of this collection.

@@ -147,10 +147,23 @@ def test_run_that_was_killed_left_too_much_and_never_too_little(recorded):
     assert os.listdir(str(recorded.folder)) == ["scores"]
 
 
+def test_late_processes_are_saved_once_a_second(recorded, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(pin_record.time, "monotonic", lambda: clock[0])
+    recorded.proc.process(12, "late", start_time=400)
+    record = recorded.read()
+    record.note([recorded.change(10, 200, 5)])
+    saved = []
+    for pid, clock[0] in ((11, 1000.9), (12, 1001.0)):
+        record.note([recorded.change(pid, 0, 5)], is_late=True)
+        saved.append([entry[0] for entry in json.loads(recorded.file.read_text())["pins"]])
+    assert saved == [[10], [10, 11, 12]]
+
+
 def test_late_processes_are_saved_at_the_end(recorded):
     record = recorded.read()
-    record.note([recorded.change(11, 0, 5)], save=False)
-    assert not recorded.file.exists()
+    record.note([recorded.change(10, 200, 7)])
+    record.note([recorded.change(11, 0, 5)], is_late=True)
     recorded.proc.write("11/oom_score_adj", "5\n")
     record.settle()
     assert recorded.before(11) == 0
