@@ -330,7 +330,9 @@ not_lasting:
       type: str
       sample: 99-colleague.conf wins
 targets:
-  description: One entry for each target, in the order of the call.
+  description:
+    - One entry for each target, in the order of the call.
+    - With O(all_pins), one entry for each drop-in, and one for all recorded processes together.
   returned: success
   type: list
   elements: dict

@@ -7,8 +7,9 @@
 
 """Plan to take back every pin that this collection has set on a host and that is still there.
 
-A drop-in is ours by its header, and a score by the record of live pins. Both become targets with
-state=absent, so that they are taken back as a user's own targets are.
+A drop-in is ours by its header, and a score by the record of live pins. Each drop-in becomes a
+target with state=absent, and the whole record one more: they are taken back as a user's own targets
+are, and the processes of the host are read once for all recorded ones.
 """
 
 from typing import List, Set, Tuple
@@ -28,14 +29,11 @@ def plan_removal_of_all(procfs: Procfs, systemd: Systemd, least_killable_percent
     """
     record = PinRecord(procfs, systemd.root)
     warnings: List[str] = []
-    files, mains = _list_files(systemd, force, warnings)
-    living = [
-        # The process itself had the score before: no guard has to judge that again.
-        _absent("pid", str(pin.pid), force=True)._replace(start_time=pin.start_time)
-        for pin in record.find_living()
-        if pin.pid not in mains
-    ]
-    plan = plan_pins(procfs, systemd, files + living, least_killable_percent, record)
+    pins, mains = _list_files(systemd, force, warnings)
+    if any(pin.pid not in mains for pin in record.find_living()):
+        # The processes themselves had the scores before: no guard has to judge that again.
+        pins.append(_absent("record", record.path, force=True))
+    plan = plan_pins(procfs, systemd, pins, least_killable_percent, record)
     return plan._replace(warnings=warnings + plan.warnings)
 
 

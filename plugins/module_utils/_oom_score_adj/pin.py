@@ -29,7 +29,9 @@ CLAIMING = {"process", "pattern", "pidfile", "container"}
 class Pin(NamedTuple):
     """One target as the user wrote it."""
 
-    selector: str  # one of SELECTORS; or drop_in, with a path, of which only the file is removed
+    # One of SELECTORS; or drop_in, with a path, of which only the file is removed; or record, for
+    # all recorded pins but those of main processes of the units among the targets.
+    selector: str
     value: str
     score: Optional[int]  # None with state=absent
     state: str = "present"
@@ -39,7 +41,6 @@ class Pin(NamedTuple):
     missing: str = "fail"
     force: bool = False
     users: Tuple[str, ...] = ()  # login names whose processes may be selected too
-    start_time: Optional[int] = None  # of a pid: only the process that began then
 
     @property
     def target(self) -> str:

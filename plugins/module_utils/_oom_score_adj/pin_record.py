@@ -53,7 +53,7 @@ class PinRecord:
         """Read it. Raises AccessError if that is not possible, OomError if it is damaged."""
         self._procfs = procfs
         self._folder = os.path.join(root, FOLDER.lstrip("/"))
-        self._shown = f"{FOLDER}/{FILE}"
+        self.path = f"{FOLDER}/{FILE}"  # without the root folder
         self._boot = _read_boot_id(procfs)
         self._raw = self._read()
         self._pins = self._parse(self._raw)
@@ -78,7 +78,7 @@ class PinRecord:
         Raises AccessError if the caller may not read the record.
         """
         if os.geteuid() != 0 and os.path.isdir(self._folder):
-            raise AccessError(f"{self._shown} cannot be read: {explain_become()}")
+            raise AccessError(f"{self.path} cannot be read: {explain_become()}")
         return [pin for pin in self._pins.values() if self._read_score(pin) in pin.written]
 
     def is_stale(self) -> bool:
@@ -167,18 +167,18 @@ class PinRecord:
 
     def _read(self) -> Optional[bytes]:
         try:
-            fd = os.open(self._path(FILE), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = os.open(self._locate(FILE), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except PermissionError:  # not root, who alone has pins of other users' processes
             return None
         except OSError as error:
-            raise AccessError(f"{self._shown} cannot be read: {explain_os_error(error)}") from error
+            raise AccessError(f"{self.path} cannot be read: {explain_os_error(error)}") from error
         try:
             found = os.fstat(fd)
             is_own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
             if not is_own or found.st_size > _MAX_BYTES:
-                raise AccessError(f"{self._shown} is not a file that this collection made: remove it")
+                raise AccessError(f"{self.path} is not a file that this collection made: remove it")
             return os.read(fd, _MAX_BYTES)
         finally:
             os.close(fd)
@@ -193,7 +193,7 @@ class PinRecord:
             pins = [_parse_pin(*entry) for entry in content["pins"]]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise OomError(
-                f"{self._shown} is damaged ({type(error).__name__}): remove it; the scores before earlier pins are lost"
+                f"{self.path} is damaged ({type(error).__name__}): remove it; the scores before earlier pins are lost"
             ) from error
         return {(pin.pid, pin.start_time): pin for pin in pins}
 
@@ -210,18 +210,18 @@ class PinRecord:
             if content is None:
                 self._remove(FILE)
                 return
-            fd = os.open(self._path(_UNFINISHED), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fd = os.open(self._locate(_UNFINISHED), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with open(fd, "wb") as stream:
                 stream.write(content)
-            os.rename(self._path(_UNFINISHED), self._path(FILE))
+            os.rename(self._locate(_UNFINISHED), self._locate(FILE))
         except OSError as error:
-            raise AccessError(f"{self._shown} cannot be written: {explain_os_error(error)}") from error
+            raise AccessError(f"{self.path} cannot be written: {explain_os_error(error)}") from error
 
     def _remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path(name))
+            os.unlink(self._locate(name))
 
-    def _path(self, name: str) -> str:
+    def _locate(self, name: str) -> str:
         return os.path.join(self._folder, name)
 
 

@@ -10,7 +10,9 @@ import shutil
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import finder
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.all_pins import plan_removal_of_all
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
@@ -84,7 +86,8 @@ def test_all_is_as_it_was(host):
     assert host.scores(10, 11, 20, 21, 22, 70, 71) == [0, 0, 0, 0, 700, 250, 0]
     assert files(host)[0] == before[0]
     assert not (host.root / "run/oomguard/scores").exists()
-    assert len(results["targets"]) == 9  # four units, java, docker-proxy, and three processes of cron
+    assert [target["target"] for target in results["targets"]][-1] == "record=/run/oomguard/scores"
+    assert len(results["targets"]) == 5  # four units; java, docker-proxy and three processes of cron are one
     again = take_back_all(host)
     assert (again["changed"], again["targets"]) == (False, [])
 
@@ -179,6 +182,27 @@ def test_file_that_cannot_be_read_costs_no_other_pin(host, unit, scores, end):
     start = f"/etc/systemd/system/{unit}.service.d/x.conf cannot be read: it is longer than 1 MiB: move it away"
     assert start + end in warnings
     assert (host.drop_in("docker"), host.scores(10, 70)) == (None, scores)
+
+
+def test_host_is_read_once_for_all_recorded_processes(host, monkeypatch):
+    """Whatever their number: no other run writes meanwhile."""
+    tables = []
+
+    class CountedTable(ProcessTable):
+        def __init__(self, procfs):
+            tables[-1] += 1
+            super().__init__(procfs)
+
+    monkeypatch.setattr(finder, "ProcessTable", CountedTable)
+    for number in (1, 20):
+        pids = range(1000, 1000 + number)
+        for pid in pids:
+            host.proc.process(pid, "worker")
+        pin(host, *(Pin("pid", str(pid), 5) for pid in pids))
+        tables.append(0)
+        take_back_all(host)
+        assert set(host.scores(*pids)) == {0}
+    assert tables[0] == tables[1] > 0
 
 
 def test_what_a_killed_run_left_goes(host):
