@@ -305,8 +305,9 @@ report:
 not_lasting:
   description:
     - Pins that do not last. Another drop-in overrides them, or no drop-in holds them, or children have inherited the
-      score. Reported in every run, whether or not it changed anything. O(persistent=false) asks for such a pin, so
-      it is not listed.
+      score. Reported in every run, whether or not it changed anything.
+    - A unit with O(persistent=false) is not listed for that, because such a pin was asked for. The pin of any other
+      selector is listed with O(persistent=false), too, because nothing can hold it.
   returned: success
   type: list
   elements: dict
@@ -329,7 +330,9 @@ not_lasting:
       type: str
       sample: 99-colleague.conf wins
 targets:
-  description: One entry for each target, in the order of the call.
+  description:
+    - One entry for each target, in the order of the call.
+    - With O(all_pins), one entry for each drop-in, and one for all recorded processes together.
   returned: success
   type: list
   elements: dict

@@ -239,18 +239,20 @@ class Systemd:
     def _drop_in_path(unit_id: str) -> str:
         return os.path.join(UNIT_FOLDERS[0], unit_id + ".d", DROP_IN)
 
-    def own_drop_ins(self) -> List[Tuple[str, str]]:
+    def own_drop_ins(self) -> Tuple[List[Tuple[str, str]], List[str]]:
         """Return the path of every drop-in with our header, and the name of its service.
 
         The name is empty where the drop-in is not at the place where drop_in() plans one: another
-        program has moved or copied it. Raises AccessError if one cannot be read.
+        program has moved or copied it. Also returns why others cannot be read.
+        Raises AccessError if a folder of all units cannot be read.
         """
         found = []
-        for path in self._folders.find_own_drop_ins(DROP_IN):
+        paths, unread = self._folders.find_own_drop_ins(DROP_IN)
+        for path in paths:
             unit = os.path.basename(os.path.dirname(path))[: -len(".d")]
             is_service = unit.endswith(".service") and not unit.endswith("@.service") and UNIT_NAME.match(unit)
             found.append((path, unit if is_service and path == self._drop_in_path(unit) else ""))
-        return found
+        return found, unread
 
     def removal(self, path: str) -> DropIn:
         """Return a drop-in before and after our assignments are removed; raises as read() does."""

@@ -19,7 +19,7 @@ import contextlib
 import errno
 import os
 import stat
-from typing import Iterator, List, Optional, Set
+from typing import Iterator, List, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import is_own
@@ -99,21 +99,32 @@ class UnitFolders:
                 names.update(name for name in os.listdir(self.locate(folder)) if name.endswith(".service"))
         return sorted(names)
 
-    def find_own_drop_ins(self, name: str) -> List[str]:
-        """Return the path of every drop-in that has our header, whatever its unit.
+    def find_own_drop_ins(self, name: str) -> Tuple[List[str], List[str]]:
+        """Return the path of every drop-in that has our header, and why others cannot be read.
 
         C(name) is the usual name of our drop-ins: it is also found where a run has left it
         unfinished. The folders of systemd in /etc and /run are searched.
-        Raises AccessError if one cannot be read.
+        Raises AccessError if one of these two cannot be read.
         """
-        found = []
+        found: List[str] = []
+        unread: List[str] = []
         for directory in self._list_drop_in_folders():
-            names = sorted(os.listdir(self.locate(directory)))
-            paths = [os.path.join(directory, one) for one in names if one.endswith(".conf")]
-            found += [path for path in paths if os.path.isfile(self.locate(path)) and is_own(self.read(path) or "")]
+            try:
+                names = sorted(os.listdir(self.locate(directory)))
+            except OSError as error:
+                unread.append(str(_make_error(directory, "cannot be read", error)))
+                continue
+            for path in [os.path.join(directory, one) for one in names if one.endswith(".conf")]:
+                try:
+                    found += [path] if self._is_own_file(path) else []
+                except AccessError as error:
+                    unread.append(str(error))
             if _name_unfinished(name) in names and name not in names:
                 found.append(os.path.join(directory, name))
-        return found
+        return found, unread
+
+    def _is_own_file(self, path: str) -> bool:
+        return os.path.isfile(self.locate(path)) and is_own(self.read(path) or "")
 
     def _list_drop_in_folders(self) -> Iterator[str]:
         """Yield every folder of drop-ins in /etc and /run, each once, whatever links lead to it."""
@@ -125,11 +136,13 @@ class UnitFolders:
                 continue
             except OSError as error:
                 raise _make_error(folder, "cannot be read", error) from error
-            for name in sorted(names):
-                real_path = os.path.realpath(self.locate(os.path.join(folder, name)))
-                if name.endswith(".d") and os.path.isdir(real_path) and real_path not in seen:
+            paths = [os.path.join(folder, name) for name in names if name.endswith(".d")]
+            # A link has the name of an alias: real folders first, so that a drop-in is its unit's.
+            for path in sorted(paths, key=lambda path: (os.path.islink(self.locate(path)), path)):
+                real_path = os.path.realpath(self.locate(path))
+                if os.path.isdir(real_path) and real_path not in seen:
                     seen.add(real_path)
-                    yield os.path.join(folder, name)
+                    yield path
 
     def why_read_only(self, path: str) -> Optional[str]:
         """Return why a file could not be written or removed now; None if it could."""

@@ -11,14 +11,10 @@ One call of systemctl answers both. Nothing is read of a host without systemd.
 """
 
 import contextlib
-import os
 from typing import List, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, Unit
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, text_of
-from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import UNIT_FOLDERS
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import PinnedUnit, UnitFacts, UserKiller
 
 # By unit: its name, and whether it goes by oom_score_adj. systemd-oomd kills whole cgroups, and
@@ -32,21 +28,19 @@ KILLER_UNITS = {
 _MAX_UNITS = 1000
 
 
-def list_pinned_units(root: str) -> List[str]:
-    """Return the names of the units in whose own folder is a drop-in with the name of ours."""
-    folder = os.path.join(bytes_of(root), bytes_of(UNIT_FOLDERS[0].lstrip("/")))
+def list_pinned_units(systemd: Systemd) -> List[str]:
+    """Return the names of the services in whose own folder is a drop-in of ours, by its header."""
     try:
-        names = [text_of(name) for name in os.listdir(folder) if name.endswith(b".service.d")]
-    except OSError:
+        found, _unread = systemd.own_drop_ins()
+    except AccessError:
         return []
-    with_ours = [name for name in names if os.path.exists(os.path.join(folder, bytes_of(name), bytes_of(DROP_IN)))]
-    return sorted(filter(UNIT_NAME.match, (name[: -len(".d")] for name in with_ours)))[:_MAX_UNITS]
+    return sorted(name for _path, name in found if name)[:_MAX_UNITS]
 
 
 def ask_for_units(systemd: Systemd) -> None:
     """Start the query that read_units() needs. Where it cannot be started, read_units() fails."""
     with contextlib.suppress(OomError):
-        systemd.ask_for([*KILLER_UNITS, *list_pinned_units(systemd.root)])
+        systemd.ask_for([*KILLER_UNITS, *list_pinned_units(systemd)])
 
 
 def read_units(systemd: Systemd) -> UnitFacts:
@@ -56,7 +50,7 @@ def read_units(systemd: Systemd) -> UnitFacts:
     """
     if not systemd.runs():
         return UnitFacts([], [])
-    pinned = list_pinned_units(systemd.root)
+    pinned = list_pinned_units(systemd)
     units = systemd.units([*KILLER_UNITS, *pinned])
     killers = [
         UserKiller(name, unit, units[unit].running, reads_scores)

@@ -7,14 +7,16 @@
 
 """Plan to take back every pin that this collection has set on a host and that is still there.
 
-A drop-in is ours by its header, and a score by the record of live pins. Both become targets with
-state=absent, so that they are taken back as a user's own targets are.
+A drop-in is ours by its header, and a score by the record of live pins. Each drop-in becomes a
+target with state=absent, and the whole record one more: they are taken back as a user's own targets
+are, and the processes of the host are read once for all recorded ones.
 """
 
 from typing import List, Set, Tuple
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan, plan_pins
@@ -26,26 +28,39 @@ def plan_removal_of_all(procfs: Procfs, systemd: Systemd, least_killable_percent
     Processes that have inherited the score of such a pin lose it, too. Raises as plan_pins() does.
     """
     record = PinRecord(procfs, systemd.root)
-    files, mains = _list_files(systemd, force)
-    living = [
-        # The process itself had the score before: no guard has to judge that again.
-        _absent("pid", str(pin.pid), force=True)._replace(start_time=pin.start_time)
-        for pin in record.find_living()
-        if pin.pid not in mains
-    ]
-    return plan_pins(procfs, systemd, files + living, least_killable_percent, record)
+    warnings: List[str] = []
+    pins, mains = _list_files(systemd, force, warnings)
+    if any(pin.pid not in mains for pin in record.find_living()):
+        # The processes themselves had the scores before: no guard has to judge that again.
+        pins.append(_absent("record", record.path, force=True))
+    plan = plan_pins(procfs, systemd, pins, least_killable_percent, record)
+    return plan._replace(warnings=warnings + plan.warnings)
 
 
-def _list_files(systemd: Systemd, force: bool) -> Tuple[List[Pin], Set[int]]:
-    """Return a target for each drop-in, and the main processes of their units."""
-    found = systemd.own_drop_ins()
+def _list_files(systemd: Systemd, force: bool, warnings: List[str]) -> Tuple[List[Pin], Set[int]]:
+    """Return a target for each drop-in, and the main processes of their units; add warnings.
+
+    A file of somebody else that cannot be read costs no other unit its removal.
+    """
+    found, unread = systemd.own_drop_ins()
+    warnings += [f"{reason}; if it holds a pin of this collection, that pin stays" for reason in unread]
     units = systemd.units(name for _path, name in found if name) if systemd.runs() else {}
     pins = []
     for path, name in found:
         # The folder of an alias: systemd reads it, but the drop-in of the unit is elsewhere.
-        is_of_unit = name in units and units[name].id == name
+        is_of_unit = name in units and units[name].id == name and _is_readable(systemd, units[name], warnings)
         pins.append(_absent("unit", name, force, persistent=True) if is_of_unit else _absent("drop_in", path, force))
     return pins, {units[pin.value].main_pid for pin in pins if pin.selector == "unit"}
+
+
+def _is_readable(systemd: Systemd, unit: Unit, warnings: List[str]) -> bool:
+    """Return whether the score that a unit has without our drop-in can be read from its files."""
+    try:
+        systemd.score_after(unit, None)
+    except AccessError as error:
+        warnings.append(f"{error}; {unit.id} loses our drop-in, but its processes keep their scores: restart it")
+        return False
+    return True
 
 
 def _absent(selector: str, value: str, force: bool, persistent: bool = False) -> Pin:

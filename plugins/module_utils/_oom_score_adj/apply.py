@@ -167,6 +167,7 @@ class ScoreWriter:
         self._left: Set[Tuple[int, int]] = set()  # processes that are not written to any more
         self._troubles: Dict[Tuple[int, int], OomError] = {}
         self._forks = ForkWatch(procfs)
+        self._keeps_record = os.geteuid() == 0
         self.warnings: List[str] = []
 
     def write(self, outcomes: List[Outcome]) -> List[Outcome]:
@@ -175,8 +176,7 @@ class ScoreWriter:
         Raises ReadBackError if no selected process keeps its score; for some it is a warning.
         """
         steps = [step for outcome in outcomes for step in self._list_steps(outcome)]
-        # The kernel may deny to lower a score: this comes first, before anything else has changed.
-        steps.sort(key=lambda step: step.change.after - step.change.before)
+        steps.sort(key=lambda step: step.change.rise)
         self._record_scores(steps)
         done = {(step.pin, step.change): self._write_step(step) for step in dict.fromkeys(steps)}
         kept = [
@@ -207,10 +207,22 @@ class ScoreWriter:
         ]
 
     def _record_scores(self, steps: List[_Step]) -> None:
-        """Record the scores before pins that no drop-in holds, for a run that gives them back."""
+        """Record the scores before pins that no drop-in holds, for a run that gives them back.
+
+        A pin protects also without its record: trouble with that is a warning.
+        """
         changes = [step.change for step in steps if _needs_record(step)]
-        if changes and os.geteuid() == 0:
-            self._finder.record.note(changes, save=not steps[0].is_late)
+        if not changes or not self._keeps_record:
+            return
+        try:
+            self._finder.record.note(changes, is_late=steps[0].is_late)
+        except OomError as error:
+            self._keeps_record = False
+            self._finder.forget_record()
+            self.warnings.append(
+                f"{error}; the scores before this pin are not recorded:"
+                " state=absent gives the processes the score of their unit or parent"
+            )
 
     def _warnings_for_record(self) -> List[str]:
         left = self._finder.record.unrecorded if self._finder.has_record else 0

@@ -15,18 +15,13 @@ more would be, only a write shows.
 
 import errno
 import os
-from typing import Iterable, List
+from typing import List
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_become
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome
-
-
-def sort_changes(changes: Iterable[Change]) -> List[Change]:
-    """Return the changes in the order of writing: those that the kernel may deny come first."""
-    return sorted(changes, key=lambda change: change.after - change.before)
 
 
 def explain_denial(change: Change) -> str:
@@ -50,7 +45,8 @@ def refuse_denied(procfs: Procfs, systemd: Systemd, outcomes: List[Outcome]) -> 
     """
     is_privileged = procfs.has_cap_sys_resource()
     doubtful = 0
-    for change in sort_changes(change for outcome in outcomes for change in outcome.all_changes()):
+    changes = [change for outcome in outcomes for change in outcome.all_changes()]
+    for change in sorted(changes, key=lambda change: change.rise):
         if change.before == change.after:
             continue
         is_lowered = change.after < change.before and not is_privileged

@@ -111,6 +111,11 @@ class TargetFinder:
         whole = pin.children == "pin"
         if pin.selector == "drop_in":
             return None
+        if pin.selector == "record":
+            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import ByRecord
+
+            mains = {unit.main_pid for unit in self._units.values()}
+            return ByRecord({one.pid: one.start_time for one in self.record.find_living() if one.pid not in mains})
         if pin.selector != "unit":
             from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import make_selector
 
@@ -162,6 +167,10 @@ class TargetFinder:
 
             self._record = PinRecord(self._procfs, self._systemd.root)
         return self._record
+
+    def forget_record(self) -> None:
+        """Leave the record as it is on the disk: this run cannot keep it up to date."""
+        self._record = None
 
     @property
     def has_stale_record(self) -> bool:
@@ -304,10 +313,12 @@ class TargetFinder:
         C(after) are the scores of processes that started earlier, by pid.
         """
         before = self.record.find_before(one.process, one.score)
+        if pin.selector == "record":  # drop-ins go, too: it may have had the score of one
+            if before is None:  # its pin was replaced since it was selected
+                return one.score
+            return self._unpinned.find_without_drop_in(one, before, self._table)
         if before is not None and not pin.persistent:
             return before
-        if pin.start_time is not None:  # its pin was taken back or replaced since it was selected
-            return one.score
         return self._unpinned.find_score(pin, one, one.score if before is None else before, after, self._table)
 
     # --- what inherited ----------------------------------------------------------------

@@ -29,7 +29,9 @@ CLAIMING = {"process", "pattern", "pidfile", "container"}
 class Pin(NamedTuple):
     """One target as the user wrote it."""
 
-    selector: str  # one of SELECTORS; or drop_in, with a path, of which only the file is removed
+    # One of SELECTORS; or drop_in, with a path, of which only the file is removed; or record, for
+    # all recorded pins but those of main processes of the units among the targets.
+    selector: str
     value: str
     score: Optional[int]  # None with state=absent
     state: str = "present"
@@ -39,7 +41,6 @@ class Pin(NamedTuple):
     missing: str = "fail"
     force: bool = False
     users: Tuple[str, ...] = ()  # login names whose processes may be selected too
-    start_time: Optional[int] = None  # of a pid: only the process that began then
 
     @property
     def target(self) -> str:
@@ -53,6 +54,14 @@ class Change(NamedTuple):
     process: Process
     before: int
     after: int
+
+    @property
+    def rise(self) -> int:
+        """Return by how much the score rises.
+
+        The lowest is written first: the kernel may deny it, and nothing else has changed then.
+        """
+        return self.after - self.before
 
 
 class SelectedContainer(NamedTuple):
@@ -131,11 +140,16 @@ def parse_targets(options: Mapping[str, Any]) -> List[Pin]:
     """
     if options["targets"] is None:
         return [parse_target(options)]
-    for name in ("state", "children", "missing"):
-        if options[name] != Pin._field_defaults[name]:
-            raise InputError(f"{name}={options[name]} next to targets has no effect; set it in each target")
+    given = _find_given(options, ["state", "children", "missing"])
+    if given:
+        raise InputError(f"{given}={options[given]} next to targets has no effect; set it in each target")
     users = options["users"] or ()
     return [parse_target(target, options["force"], users) for target in options["targets"]]
+
+
+def _find_given(options: Mapping[str, Any], names: Iterable[str]) -> Optional[str]:
+    """Return the first of these options that does not have its default; None if all have it."""
+    return next((name for name in names if options[name] != Pin._field_defaults[name]), None)
 
 
 def check_all_pins(options: Mapping[str, Any]) -> bool:
@@ -146,6 +160,7 @@ def check_all_pins(options: Mapping[str, Any]) -> bool:
         raise InputError(f"all_pins=true next to state={options['state']} only takes pins back: set state=absent")
     without = [*SELECTORS, "targets", "score", "persistent", "oom_policy", "users"]
     given = next((name for name in without if options[name] is not None), None)
+    given = given or _find_given(options, ["children", "missing"])
     if given:
         raise InputError(f"all_pins=true next to {given} takes back every pin of this host: leave out {given}")
     return True

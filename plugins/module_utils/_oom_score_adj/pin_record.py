@@ -9,7 +9,8 @@
 
 Strategy: the record is one file in the folder of the writers' lock, which only root can open, in
 /run, which is empty after a boot. A run saves what it plans to write before it writes: after a run
-that was killed, the record may have too much of the plan, never too little. An entry counts only
+that was killed, the record may have too much of the plan, never too little. Processes that are
+forked meanwhile are saved once a second, so it may lack those of the last one. An entry counts only
 for the process that it was made for (pid and start time), and only while that process has a score
 that was noted for it.
 Without the folder there is no record: the caller is not root, or /run cannot be written.
@@ -19,6 +20,7 @@ import contextlib
 import json
 import os
 import stat
+import time
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
@@ -29,6 +31,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change
 
 FILE = "scores"
+SAVE_SECONDS = 1  # late processes are saved no more often
 MAX_ENTRIES = 20000  # a group with more processes than this is pinned all the same
 _MAX_BYTES = 4 << 20
 _UNFINISHED = ".scores.new"
@@ -50,10 +53,13 @@ class PinRecord:
         """Read it. Raises AccessError if that is not possible, OomError if it is damaged."""
         self._procfs = procfs
         self._folder = os.path.join(root, FOLDER.lstrip("/"))
-        self._shown = f"{FOLDER}/{FILE}"
+        self.path = f"{FOLDER}/{FILE}"  # without the root folder
         self._boot = _read_boot_id(procfs)
         self._raw = self._read()
         self._pins = self._parse(self._raw)
+        # What pins of earlier runs and of this one have written: a process may have it from them.
+        self._given = {score for pin in self._pins.values() for score in pin.written}
+        self._saved = 0.0  # when, by the monotonic clock
         self.unrecorded = 0  # processes for which there was no room
 
     # --- queries ------------------------------------------------------------------------
@@ -72,7 +78,7 @@ class PinRecord:
         Raises AccessError if the caller may not read the record.
         """
         if os.geteuid() != 0 and os.path.isdir(self._folder):
-            raise AccessError(f"{self._shown} cannot be read: {explain_become()}")
+            raise AccessError(f"{self.path} cannot be read: {explain_become()}")
         return [pin for pin in self._pins.values() if self._read_score(pin) in pin.written]
 
     def is_stale(self) -> bool:
@@ -80,34 +86,61 @@ class PinRecord:
         return any(self._read_score(pin) not in pin.written for pin in self._pins.values())
 
     def _read_score(self, pin: RecordedPin) -> Optional[int]:
+        process, score = self._read_process(pin.pid)
+        return score if process is not None and process.start_time == pin.start_time else None
+
+    def _read_process(self, pid: int) -> Tuple[Optional[Process], Optional[int]]:
+        """Return a process and its score; None twice if it has ended, or is of another user."""
         try:
-            with self._procfs.open(pin.pid) as directory:
-                return directory.score() if directory.process().start_time == pin.start_time else None
+            with self._procfs.open(pid) as directory:
+                return directory.process(), directory.score()
         except (*GONE, PermissionError):
-            return None
+            return None, None
 
     # --- changes ------------------------------------------------------------------------
 
-    def note(self, changes: Iterable[Change], save: bool = True) -> None:
+    def note(self, changes: Iterable[Change], is_late: bool = False) -> None:
         """Record scores that are about to be written. Raises AccessError if that fails.
 
-        Where processes fork all the time, saving each of them would take too long: settle() does.
+        Where processes fork all the time, saving each of these late ones would take too long.
         """
+        noted = list(changes)
+        originals = [self._find_original(change) for change in noted]  # before one of them is noted
         is_changed = False
-        for change in changes:
-            is_changed = self._note(change) or is_changed
-        if is_changed and save:
+        for change, original in zip(noted, originals):
+            is_changed = self._note(change, original) or is_changed
+        if is_changed and (not is_late or time.monotonic() >= self._saved + SAVE_SECONDS):
             self._save(self._format())
+            self._saved = time.monotonic()
 
-    def _note(self, change: Change) -> bool:
+    def _find_original(self, change: Change) -> int:
+        """Return the score that a process would have without pins of this collection.
+
+        If it has inherited the score of a pin, that is the score before the pin of its ancestor.
+        """
+        child = change.process
+        while change.before in self._given:
+            parent, score = self._read_process(child.parent)
+            if parent is None or parent.start_time > child.start_time:  # it took over the pid
+                break
+            pin = self._pins.get((parent.pid, parent.start_time))
+            if pin is not None and change.before in pin.written:
+                return pin.before
+            if pin is not None or score != change.before:
+                break
+            child = parent
+        return change.before
+
+    def _note(self, change: Change, original: int) -> bool:
         key = (change.process.pid, change.process.start_time)
         known = self._pins.get(key)
         if known is None or change.before not in known.written:  # it has changed its score since, or another program
-            known = RecordedPin(*key, before=change.before, written=frozenset())
+            known = RecordedPin(*key, before=original, written=frozenset())
         if key not in self._pins and len(self._pins) >= MAX_ENTRIES:
             self.unrecorded += 1
             return False
         self._pins[key] = known._replace(written=known.written | {change.after})
+        self._given.add(change.after)
         return True
 
     def settle(self) -> None:
@@ -134,18 +167,18 @@ class PinRecord:
 
     def _read(self) -> Optional[bytes]:
         try:
-            fd = os.open(self._path(FILE), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = os.open(self._locate(FILE), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except PermissionError:  # not root, who alone has pins of other users' processes
             return None
         except OSError as error:
-            raise AccessError(f"{self._shown} cannot be read: {explain_os_error(error)}") from error
+            raise AccessError(f"{self.path} cannot be read: {explain_os_error(error)}") from error
         try:
             found = os.fstat(fd)
             is_own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
             if not is_own or found.st_size > _MAX_BYTES:
-                raise AccessError(f"{self._shown} is not a file that this collection made: remove it")
+                raise AccessError(f"{self.path} is not a file that this collection made: remove it")
             return os.read(fd, _MAX_BYTES)
         finally:
             os.close(fd)
@@ -160,7 +193,7 @@ class PinRecord:
             pins = [_parse_pin(*entry) for entry in content["pins"]]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise OomError(
-                f"{self._shown} is damaged ({type(error).__name__}): remove it; the scores before earlier pins are lost"
+                f"{self.path} is damaged ({type(error).__name__}): remove it; the scores before earlier pins are lost"
             ) from error
         return {(pin.pid, pin.start_time): pin for pin in pins}
 
@@ -177,18 +210,18 @@ class PinRecord:
             if content is None:
                 self._remove(FILE)
                 return
-            fd = os.open(self._path(_UNFINISHED), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fd = os.open(self._locate(_UNFINISHED), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with open(fd, "wb") as stream:
                 stream.write(content)
-            os.rename(self._path(_UNFINISHED), self._path(FILE))
+            os.rename(self._locate(_UNFINISHED), self._locate(FILE))
         except OSError as error:
-            raise AccessError(f"{self._shown} cannot be written: {explain_os_error(error)}") from error
+            raise AccessError(f"{self.path} cannot be written: {explain_os_error(error)}") from error
 
     def _remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path(name))
+            os.unlink(self._locate(name))
 
-    def _path(self, name: str) -> str:
+    def _locate(self, name: str) -> str:
         return os.path.join(self._folder, name)
 
 

@@ -49,12 +49,11 @@ _SLOW_SECONDS = 5
 class ByPid(Selector):
     """One process by its pid."""
 
-    def __init__(self, value: str, start_time: Optional[int] = None) -> None:
+    def __init__(self, value: str) -> None:
         super().__init__()
         if not _PID.match(value):
             raise InputError(f"pid={shorten(value)} is not a process number: set it to one of ps -e, such as 1234")
         self.pid = int(value)
-        self._start_time = start_time
 
     def candidates(self, table: ProcessTable) -> Iterable[int]:
         """Return the pid, whether or not it exists."""
@@ -62,7 +61,24 @@ class ByPid(Selector):
 
     def matches(self, process: Process, directory: ProcessDir) -> bool:
         """Return whether this is the pid."""
-        return process.pid == self.pid and self._start_time in (None, process.start_time)
+        return process.pid == self.pid
+
+
+class ByRecord(Selector):
+    """The processes that the record of pins names."""
+
+    def __init__(self, start_times: Dict[int, int]) -> None:
+        """C(start_times) are those of the processes, by pid."""
+        super().__init__()
+        self._start_times = start_times
+
+    def candidates(self, table: ProcessTable) -> Iterable[int]:
+        """Return the recorded pids, whether or not they exist."""
+        return self._start_times
+
+    def matches(self, process: Process, directory: ProcessDir) -> bool:
+        """Return whether it is recorded, and did not take over the pid."""
+        return self._start_times.get(process.pid) == process.start_time
 
 
 class ByPidfile(ByPid):
@@ -287,7 +303,7 @@ def make_selector(pin: Pin, procfs: Procfs, identity: "Callable[[], Identity]", 
         return _find_cgroup(pin, procfs)
     whole = pin.children == "pin"
     if pin.selector == "pid":
-        by_pid = ByPid(value, pin.start_time)
+        by_pid = ByPid(value)
         return WithDescendants(by_pid, procfs) if whole else by_pid
     judge = identity()
     claimed: Selector

@@ -48,12 +48,23 @@ class UnpinnedScores:
         if unit is None:
             parent = one.process.parent
             return choose_score(after[parent] if parent in after else self._read_parent_score(one))
-        is_main = one.process.pid == unit.main_pid
         if not pin.persistent:  # the drop-in stays, and so does its score
+            is_main = one.process.pid == unit.main_pid
             return choose_score(find_score_after_restart(self._systemd, unit, None, table), is_main)
+        return self.find_without_drop_in(one, score, table)
+
+    def find_without_drop_in(self, one: "FoundProcess", score: int, table: ProcessTable) -> int:
+        """Return the score of a process once our drop-in of its unit is gone.
+
+        That is C(score), which it has besides other pins, unless the drop-in gives just that.
+        """
+        unit = self._find_own_unit(one)
+        if unit is None:
+            return score
         removal = plan_removal(self._systemd, unit)
         if find_self_managing([unit.id, *unit.names]) or self._systemd.pinned_by(removal) != score:
             return score  # not our pin: a daemon that manages its score has set it itself
+        is_main = one.process.pid == unit.main_pid
         return choose_score(find_score_after_restart(self._systemd, unit, removal, table), is_main)
 
     def _read_parent_score(self, one: "FoundProcess") -> int:

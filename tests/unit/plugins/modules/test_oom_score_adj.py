@@ -9,6 +9,7 @@ import os
 import signal
 
 import pytest
+import yaml
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
@@ -110,6 +111,16 @@ def test_message_and_report(host, run_module):
     ]
     answer = run_module("oom_score_adj", targets=[{"unit": "docker", "score": -600}, {"pid": 11, "score": -500}])
     assert answer["msg"] == "1 pin changed, 1 unchanged; not lasting: pid=11 (not by its unit docker.service)"
+
+
+@pytest.mark.parametrize(
+    "selector, reasons", [(dict(unit="docker"), []), (dict(pid=10), ["not by its unit docker.service"])]
+)
+def test_pin_that_is_asked_not_to_last(host, run_module, selector, reasons):
+    answer = run_module("oom_score_adj", score=5, persistent=False, **selector)
+    assert [one["reason"] for one in answer["not_lasting"]] == reasons
+    [_text, what_is_left_out] = yaml.safe_load(oom_score_adj.RETURN)["not_lasting"]["description"]
+    assert what_is_left_out.startswith("A unit with O(persistent=false) is not listed")
 
 
 def test_all_pins_are_taken_back(host, run_module):

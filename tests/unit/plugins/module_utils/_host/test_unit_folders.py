@@ -4,6 +4,7 @@
 
 """Unit files and drop-ins in a tree of ordinary files."""
 
+import errno
 import os
 
 import pytest
@@ -267,10 +268,30 @@ def test_find_own_drop_ins(tree):
     tree.write("/usr/lib/systemd/system/docker.service.d/60-oomguard.conf", ours)  # of a package
     tree.path("/etc/systemd/system/alias.service.d").symlink_to("docker.service.d")
     tree.path("/etc/systemd/system/folder.service.d/x.conf").mkdir(parents=True)
-    found = tree.folders.find_own_drop_ins("60-oomguard.conf")
-    alias = "/etc/systemd/system/alias.service.d/60-oomguard.conf"
+    found, unread = tree.folders.find_own_drop_ins("60-oomguard.conf")
     left = "/etc/systemd/system/left.service.d/60-oomguard.conf"
-    assert sorted(found) == sorted([alias, *own[1:], left])
+    assert (sorted(found), unread) == (sorted([*own, left]), [])
+
+
+def test_find_own_drop_ins_beside_what_cannot_be_read(tree, monkeypatch):
+    """It is somebody else's, and costs us none of ours."""
+    tree.write(DROP_IN, HEADER + "\n[Service]\nOOMScoreAdjust=-500\n")
+    tree.write("/etc/systemd/system/big.service.d/x.conf", "#" * (2 << 20))
+    tree.path("/etc/systemd/system/broken.service.d").mkdir()
+    list_real = os.listdir
+
+    def fail(path):
+        if path.endswith("broken.service.d"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return list_real(path)
+
+    monkeypatch.setattr(os, "listdir", fail)
+    found, unread = tree.folders.find_own_drop_ins("60-oomguard.conf")
+    assert found == [DROP_IN]
+    assert [reason.partition(": ")[0] for reason in unread] == [
+        "/etc/systemd/system/big.service.d/x.conf cannot be read",
+        "/etc/systemd/system/broken.service.d cannot be read",
+    ]
 
 
 def test_find_own_drop_ins_in_a_folder_that_cannot_be_read(tree):

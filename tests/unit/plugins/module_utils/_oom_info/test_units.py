@@ -6,6 +6,7 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import PinnedUnit, UnitFacts, UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import (
     KILLER_UNITS,
@@ -40,7 +41,7 @@ class Host:
         self.calls = []
         (root / "run/systemd/system").mkdir(parents=True)
 
-    def pin(self, unit, text="[Service]\nOOMScoreAdjust=-500\n", name=DROP_IN):
+    def pin(self, unit, text=HEADER + "\n[Service]\nOOMScoreAdjust=-500\n", name=DROP_IN):
         folder = self.root / f"etc/systemd/system/{unit}.d"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -92,7 +93,7 @@ def test_a_later_drop_in_wins(host):
 @pytest.mark.parametrize("text", ["", "[Service]\nOOMPolicy=continue\n", "[Service]\nOOMScoreAdjust=many\n"])
 def test_a_drop_in_without_a_score(host, text):
     host.installed = {"web.service"}
-    host.pin("web.service", text)
+    host.pin("web.service", HEADER + "\n" + text)
     assert host.read().pinned == []
 
 
@@ -101,17 +102,28 @@ def test_a_removed_package(host):
     assert host.read().pinned == []
 
 
+def test_a_drop_in_of_a_colleague_with_the_name_of_ours(host):
+    host.installed = {"web.service"}
+    host.pin("web.service", "[Service]\nOOMScoreAdjust=-500\n")
+    assert host.read().pinned == []
+
+
 def test_which_folders_are_ours(host):
     host.pin("web.service")
     host.pin("other.service", name="50-other.conf")
     host.pin("slice.slice")
-    (host.root / "etc/systemd/system/x --help.service.d").mkdir()
-    (host.root / "etc/systemd/system/x --help.service.d" / DROP_IN).write_text("")
-    assert list_pinned_units(str(host.root)) == ["web.service"]
+    host.pin("x --help.service")
+    assert list_pinned_units(Systemd(str(host.root))) == ["web.service"]
 
 
 def test_no_folder(tmp_path):
-    assert list_pinned_units(str(tmp_path / "nothing")) == []
+    assert list_pinned_units(Systemd(str(tmp_path / "nothing"))) == []
+
+
+def test_folder_that_cannot_be_read(tmp_path):
+    (tmp_path / "etc/systemd").mkdir(parents=True)
+    (tmp_path / "etc/systemd/system").symlink_to("system")
+    assert list_pinned_units(Systemd(str(tmp_path))) == []
 
 
 def test_without_systemd(tmp_path):

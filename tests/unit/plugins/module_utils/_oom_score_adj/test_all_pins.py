@@ -10,10 +10,13 @@ import shutil
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import finder
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.all_pins import plan_removal_of_all
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.results import pin_results
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has a record, and drop-ins")
@@ -83,7 +86,8 @@ def test_all_is_as_it_was(host):
     assert host.scores(10, 11, 20, 21, 22, 70, 71) == [0, 0, 0, 0, 700, 250, 0]
     assert files(host)[0] == before[0]
     assert not (host.root / "run/oomguard/scores").exists()
-    assert len(results["targets"]) == 9  # four units, java, docker-proxy, and three processes of cron
+    assert [target["target"] for target in results["targets"]][-1] == "record=/run/oomguard/scores"
+    assert len(results["targets"]) == 5  # four units; java, docker-proxy and three processes of cron are one
     again = take_back_all(host)
     assert (again["changed"], again["targets"]) == (False, [])
 
@@ -153,12 +157,52 @@ def test_lines_of_a_colleague_in_our_drop_in_stay(host):
     assert results["report"] == ["dockerd[10]: -500 -> 0, drop-in restored (docker.service)"]
 
 
-def test_folder_that_a_link_leads_to_is_searched_once(host):
-    host.write("etc/systemd/system/docker.service.d/60-oomguard.conf", OURS)
-    (host.root / "etc/systemd/system/moby.service.d").symlink_to("docker.service.d")
-    host.reload()
+@pytest.mark.parametrize("alias", ["moby", "container-engine"])  # before the folder in order, and after it
+def test_folder_that_a_link_leads_to_is_searched_once(host, alias):
+    pin(host, unit_pin("docker"))
+    (host.root / f"etc/systemd/system/{alias}.service.d").symlink_to("docker.service.d")
     assert len(take_back_all(host)["targets"]) == 1
-    assert host.drop_in("docker") is None
+    assert (host.drop_in("docker"), host.scores(10)) == (None, [0])
+
+
+BIG = "#" * (2 << 20)
+
+
+@pytest.mark.parametrize(
+    "unit, scores, end",
+    [
+        ("big", [0, 0], "; if it holds a pin of this collection, that pin stays"),
+        ("docker", [-500, 0], "; docker.service loses our drop-in, but its processes keep their scores: restart it"),
+    ],
+)
+def test_file_that_cannot_be_read_costs_no_other_pin(host, unit, scores, end):
+    pin(host, unit_pin("docker"), Pin("pid", "70", 5))
+    host.write(f"etc/systemd/system/{unit}.service.d/x.conf", BIG)
+    warnings = take_back_all(host)["warnings"]
+    start = f"/etc/systemd/system/{unit}.service.d/x.conf cannot be read: it is longer than 1 MiB: move it away"
+    assert start + end in warnings
+    assert (host.drop_in("docker"), host.scores(10, 70)) == (None, scores)
+
+
+def test_host_is_read_once_for_all_recorded_processes(host, monkeypatch):
+    """Whatever their number: no other run writes meanwhile."""
+    tables = []
+
+    class CountedTable(ProcessTable):
+        def __init__(self, procfs):
+            tables[-1] += 1
+            super().__init__(procfs)
+
+    monkeypatch.setattr(finder, "ProcessTable", CountedTable)
+    for number in (1, 20):
+        pids = range(1000, 1000 + number)
+        for pid in pids:
+            host.proc.process(pid, "worker")
+        pin(host, *(Pin("pid", str(pid), 5) for pid in pids))
+        tables.append(0)
+        take_back_all(host)
+        assert set(host.scores(*pids)) == {0}
+    assert tables[0] == tables[1] > 0
 
 
 def test_what_a_killed_run_left_goes(host):
@@ -215,6 +259,19 @@ def test_immunity_that_a_process_had_comes_back(host):
     assert host.scores(73) == [-1000]
 
 
+def test_pin_over_an_inherited_pin(host):
+    """A fork of a pinned process has its score: with all pins, that score goes, too."""
+    host.proc.process(72, "jmap", parent=70, cgroup="/system.slice/jenkins.service")
+    before = files(host)
+    pin(host, unit_pin("docker"), Pin("pid", "70", 300))
+    host.proc.write("11/oom_score_adj", "-500\n")  # forked by docker's main process since
+    host.proc.write("72/oom_score_adj", "300\n")
+    pin(host, Pin("pid", "70", 500, children="pin"), Pin("pid", "11", 400))
+    assert host.scores(10, 11, 70, 72) == [-500, 400, 500, 500]
+    take_back_all(host)
+    assert files(host) == before
+
+
 def test_main_process_is_taken_back_once(host):
     """It has two pins: the drop-in of its unit, and a later one by its pid."""
     before = files(host)
@@ -229,3 +286,33 @@ def test_user_is_told_to_become_root(host, as_nobody):
     expected = "scores cannot be read: ran as uid 65534: add become: true"
     with as_nobody(host.root), pytest.raises(AccessError, match=expected):
         plan_all(host)
+
+
+def break_record(host, monkeypatch):
+    (host.root / "run/oomguard").mkdir(mode=0o700)
+    host.write("run/oomguard/scores", "{")
+    (host.root / "run/oomguard/scores").chmod(0o600)
+
+
+def fill_disk(host, monkeypatch):
+    """Fail as open(2) of a full file system does, in every write of the record."""
+
+    def fail(_record, _content):
+        raise AccessError("/run/oomguard/scores cannot be written: No space left on device: free some")
+
+    monkeypatch.setattr(PinRecord, "_save", fail)
+
+
+@pytest.mark.parametrize("spoil", [break_record, fill_disk])
+def test_pin_holds_without_its_record(host, monkeypatch, spoil):
+    spoil(host, monkeypatch)
+    _plan, applied = apply_locked(
+        host.proc.procfs, host.systemd(), lambda: host.plan(Pin("pid", "70", 5), Pin("pid", "32", 6))
+    )
+    assert host.scores(70, 32) == [5, 6]
+    [warning] = applied.warnings
+    assert warning.startswith("/run/oomguard/scores ")
+    assert warning.endswith(
+        "; the scores before this pin are not recorded:"
+        " state=absent gives the processes the score of their unit or parent"
+    )

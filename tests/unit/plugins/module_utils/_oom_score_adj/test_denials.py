@@ -13,7 +13,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj impo
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.denials import (
     explain_denial,
     refuse_denied,
-    sort_changes,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Pin
 
@@ -38,11 +37,6 @@ def test_explain_denial(monkeypatch, uid, after, words):
     assert words in explain_denial(Change(DOCKERD, 0, after))
 
 
-def test_lowest_first():
-    changes = [Change(DOCKERD, 0, 5), Change(DOCKERD, 0, -5), Change(DOCKERD, 0, -7)]
-    assert [change.after for change in sort_changes(changes)] == [-7, -5, 5]
-
-
 def predict(host, *pins):
     return refuse_denied(host.proc.procfs, host.systemd(), host.plan(*pins).outcomes)
 
@@ -56,6 +50,8 @@ def test_lowering_without_the_capability(processes):
     processes.proc.write("self/status", NO_CAPABILITY)
     with pytest.raises(AccessError, match=r"process 10 \(dockerd\) cannot be lowered from 0 to -500"):
         predict(processes, Pin("pid", "12", 300), Pin("pid", "10", -500))
+    with pytest.raises(AccessError, match=r"process 10 \(dockerd\) cannot be lowered from 0 to -700"):  # as the run
+        predict(processes, Pin("pid", "12", -500), Pin("pid", "10", -700))
     assert predict(processes, Pin("pid", "10", 500)) == []
 
 

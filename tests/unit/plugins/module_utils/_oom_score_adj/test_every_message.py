@@ -710,8 +710,8 @@ MESSAGES = {
         ("/run/oomguard/scores is damaged", "(JSONDecodeError)", "remove it"),
     ),
     "a record that cannot be written": (
-        after(record(lambda file: (file.parent / ".scores.new").mkdir()), locked(JENKINS)),
-        ("/run/oomguard/scores cannot be written", "Is a directory", "move away the folder"),
+        after(record(lambda file: (file.parent / ".scores.new").mkdir()), run(JENKINS)),
+        ("/run/oomguard/scores cannot be written", "Is a directory", "move away the folder", "are not recorded: state"),
     ),
     "a record of root": (
         after(both(record(lambda _file: None), as_user(pin_record)), take_back_all),

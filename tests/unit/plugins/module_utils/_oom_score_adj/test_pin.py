@@ -120,6 +120,8 @@ CONTRADICTIONS = {
     "a selector": (dict(unit="x"), "all_pins=true next to unit takes back every pin of this host: leave out unit"),
     "targets": (dict(targets=[]), "all_pins=true next to targets takes back"),
     "a score": (dict(score=0), "all_pins=true next to score takes back"),
+    "children": (dict(children="pin"), "all_pins=true next to children takes back"),
+    "missing": (dict(missing="warn"), "all_pins=true next to missing takes back"),
 }
 
 

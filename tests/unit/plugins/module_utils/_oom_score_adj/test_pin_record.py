@@ -70,6 +70,43 @@ def test_first_score_is_kept(recorded):
     }
 
 
+def test_inherited_pin_is_not_the_score_before(recorded):
+    """Also through a parent that has no pin of its own, and where both are pinned in one run."""
+    recorded.proc.process(12, "child", start_time=400, parent=10, score=-500)
+    recorded.proc.process(13, "grandchild", start_time=500, parent=12, score=-500)
+    recorded.write(10, 200, -500)
+    recorded.write(13, -500, -600)
+    record = recorded.read()
+    record.note([recorded.change(10, -500, -700), recorded.change(12, -500, -700)])
+    for pid in (10, 12):
+        recorded.proc.write(f"{pid}/oom_score_adj", "-700\n")
+    record.settle()
+    assert [recorded.before(pid) for pid in (10, 12, 13)] == [200, 200, 200]
+
+
+OWN_SCORES = {
+    "of its own": dict(parent=10, score=-300),
+    "of another parent": dict(parent=11, score=-500),
+    "of a parent that took over the pid": dict(parent=10, score=-500, start_time=50),
+}
+
+
+@pytest.mark.parametrize("child", OWN_SCORES.values(), ids=list(OWN_SCORES))
+def test_score_that_no_pin_gave_is_the_score_before(recorded, child):
+    recorded.write(10, 200, -500)
+    recorded.write(11, 0, -300)
+    recorded.proc.process(12, "child", **dict(dict(start_time=400), **child))
+    recorded.write(12, child["score"], 7)
+    assert recorded.before(12) == child["score"]
+
+
+def test_score_that_both_had_before_the_pin_of_the_parent(recorded):
+    recorded.proc.process(12, "child", start_time=400, parent=10, score=-500)
+    record = recorded.read()
+    record.note([recorded.change(10, 200, -500), recorded.change(12, -500, 7)])
+    assert [pin.before for pin in record._pins.values()] == [200, -500]
+
+
 def test_score_that_another_program_has_set_since_is_no_pin(recorded):
     recorded.write(10, 200, -500)
     recorded.proc.write("10/oom_score_adj", "77\n")
@@ -110,10 +147,23 @@ def test_run_that_was_killed_left_too_much_and_never_too_little(recorded):
     assert os.listdir(str(recorded.folder)) == ["scores"]
 
 
+def test_late_processes_are_saved_once_a_second(recorded, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(pin_record.time, "monotonic", lambda: clock[0])
+    recorded.proc.process(12, "late", start_time=400)
+    record = recorded.read()
+    record.note([recorded.change(10, 200, 5)])
+    saved = []
+    for pid, clock[0] in ((11, 1000.9), (12, 1001.0)):
+        record.note([recorded.change(pid, 0, 5)], is_late=True)
+        saved.append([entry[0] for entry in json.loads(recorded.file.read_text())["pins"]])
+    assert saved == [[10], [10, 11, 12]]
+
+
 def test_late_processes_are_saved_at_the_end(recorded):
     record = recorded.read()
-    record.note([recorded.change(11, 0, 5)], save=False)
-    assert not recorded.file.exists()
+    record.note([recorded.change(10, 200, 7)])
+    record.note([recorded.change(11, 0, 5)], is_late=True)
     recorded.proc.write("11/oom_score_adj", "5\n")
     record.settle()
     assert recorded.before(11) == 0
