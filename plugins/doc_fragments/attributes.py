@@ -24,8 +24,9 @@ attributes:
   async:
     description: Supports the C(async) keyword.
     details:
-      - Ansible would fetch the result past the action plugin, so a task with C(async) fails before it changes anything.
-    support: none
+      - Ansible fetches such a result past the action plugin. So nothing is dropped from it. Use C(async) only for hosts
+        that may steer the play.
+    support: full
   idempotent:
     description: A second run with the same options changes nothing, if the host did not change in between.
     support: full

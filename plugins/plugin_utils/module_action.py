@@ -23,9 +23,6 @@ _ACTED_UPON = ("ansible_", "add_host", "add_group")
 class ActionModule(NormalAction):  # type: ignore[misc]
     """The class that Ansible runs instead of its own for modules."""
 
-    # With async, Ansible fetches the result by another module, past this class.
-    _supports_async = False
-
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         """Return the result of the module without keys that Ansible acts upon."""
         result = drop_acted_upon(super().run(tmp, task_vars))

@@ -66,13 +66,6 @@ def test_no_answer_steers_ansible(tmp_path, arguments):
     assert run.artifacts == {}
 
 
-def test_async_is_refused(tmp_path):
-    """Ansible fetches the result of such a task by a module of its own."""
-    run = run_tasks(tmp_path, [{"oomguard.linux.oom_info": {}, "async": 30, "poll": 1, "ignore_errors": True}])
-    assert "async" in run.message("server", "Step 0")
-    assert run.message("server", "Tell") == NOTHING_STEERED and run.artifacts == {}
-
-
 def test_interpreter_is_searched_once(tmp_path):
     """What Ansible itself finds stays a fact: without it, each task would search again."""
     python = str(tmp_path / "hosts" / "0" / "python")
