@@ -59,10 +59,7 @@ FORGED = 4242
 
 def events_of(name, source):
     """Return all events of one source, also the forged ones."""
-    results = evidence(name + ".events.json")["all"]
-    if source in results:
-        return results[source]["events"]
-    return [event for event in results["file"]["events"] if event["source"] == f"/root/{source}.log"]
+    return evidence(name + ".events.json")["all"][source]["events"]
 
 
 def provoked_events(name, source):
