@@ -55,22 +55,21 @@ prove: packages $(PROVE)/.done ## Prove in a private memory cgroup that the kill
 TRIALS := integration units units-oldest units-newest check-hog check-forks check-pairs vm-default
 CHECKS := lint sanity corpus fuzz-arguments fuzz-host-text
 # These run every time: a server, the oldest and the newest kernel, and the four answers to OOM. The other guests take too long.
-# The first two boot while the trials still run: there is time for them, and no kill of a guest is seen outside it.
-EARLY_GUESTS := vm-extremes vm-vm
-GUESTS := vm-host_oom vm-panic vm-overcommit
+# They boot beside the trials, which take the longest: no kill of a guest is seen outside it.
+GUESTS := vm-extremes vm-vm vm-host_oom vm-panic vm-overcommit
 MORE_GUESTS := vm-kernels vm-protect vm-undo vm-events vm-attacks vm-awx
 # On two processors, two guests at a time save a fifth of the time.
 JOBS ?= 1
 steps = $(PYTHON) tests/tools/run_steps.py
 
 .PHONY: test
-test: packages guest-packages docker-packages $(MAIN)/.done $(PYTHONS)/.done ## Run all tests except the slowest (JOBS=N: N guests at a time)
+test: packages guest-packages docker-packages $(MAIN)/.done $(PYTHONS)/.done ## Run all tests except the slowest
 	$(call stage,$(MAIN))
-	@$(steps) --phase 2 '$(TRIALS) check-awx vm-docker' '$(CHECKS) check-lab fuzz $(EARLY_GUESTS)' --phase $(JOBS) $(GUESTS)
+	@$(steps) --phase 2 '$(TRIALS) check-awx vm-docker' '$(CHECKS) check-lab fuzz $(GUESTS)'
 	@printf 'make test-all also runs: check-awx-slow fuzz-arguments-long fuzz-host-text-long $(MORE_GUESTS)\n'
 
 .PHONY: test-all
-test-all: test ## Run all tests
+test-all: test ## Run all tests (JOBS=N: N guests at a time)
 	@$(steps) --phase 2 check-awx-slow 'fuzz-arguments-long fuzz-host-text-long' --phase $(JOBS) $(MORE_GUESTS)
 
 .PHONY: test-fast
