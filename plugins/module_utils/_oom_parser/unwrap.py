@@ -222,10 +222,9 @@ def _find_outer(prefix: str, text: str) -> str:
 
 def _compile_prefix(prefix: str) -> "re.Pattern[str]":
     """Return a pattern for a prefix, in which numbers and runs of blanks may differ."""
-    parts = re.split(r"(\d+|\s+)", prefix)
-    return re.compile(
-        "".join(r"\d+" if p[:1].isdigit() else r"\s+" if p[:1].isspace() else re.escape(p) for p in parts)
-    )
+    parts = re.findall(r"(\d+)|(\s+)|([^\d\s]+)", prefix)
+    patterns = (r"\d+" if number else r"\s+" if blanks else re.escape(text) for number, blanks, text in parts)
+    return re.compile("".join(patterns))
 
 
 def _strip_label(record: Record) -> Optional[Record]:

@@ -36,6 +36,7 @@ WRAPPINGS = {
     "brackets": ("(", ")"),
     "a bullet and backquotes": ("- `", "`"),
     "a number": ("7) ", ""),
+    "a digit that is no number": ("\u00b2node-3 - ", ""),
     "a row of a table": ("| 7 | node-3 | ", " |"),
     "a cell of HTML": ("<td>", "</td>"),
     "a cell of CSV": ('2026-05-06,node-3,kern,"', '","x"'),
