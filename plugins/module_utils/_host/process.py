@@ -65,3 +65,16 @@ def parse_thread(stat: bytes) -> Thread:
     head, _bracket, tail = stat.rpartition(b")")
     fields = tail.split(None, 14)
     return Thread(int(head.partition(b" ")[0]), fields[0].decode(), int(fields[11]) + int(fields[12]))
+
+
+class Killable(NamedTuple):
+    """Resident memory that the killer may free, and that of immune processes, in KiB."""
+
+    killable_kb: int
+    immune_kb: int
+
+    @property
+    def percent(self) -> int:
+        """Return the killable share of both; 100 if both are 0."""
+        used = self.killable_kb + self.immune_kb
+        return 100 * self.killable_kb // used if used else 100

@@ -14,7 +14,7 @@ import json
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import INIT, Snapshot, Task, UnitFacts
@@ -37,19 +37,6 @@ class Policy(NamedTuple):
     crash_kernel: bool = False  # a panic starts one, which reboots
 
 
-class Killability(NamedTuple):
-    """Memory of the processes that can be killed, and of those that cannot."""
-
-    killable_kb: int
-    immune_kb: int
-
-    @property
-    def percent(self) -> int:
-        """Return the killable share of both; 100 if both are 0."""
-        used = self.killable_kb + self.immune_kb
-        return 100 * self.killable_kb // used if used else 100
-
-
 class Posture(NamedTuple):
     """All that findings are made from."""
 
@@ -58,7 +45,7 @@ class Posture(NamedTuple):
     units: UnitFacts
     domain: Domain
     next_victim: Optional[Death]
-    killability: Killability
+    killability: Killable
 
 
 class Finding(NamedTuple):
@@ -71,10 +58,10 @@ class Finding(NamedTuple):
     fix: Optional[str]  # the task to paste; None: no task of this collection repairs it
 
 
-def measure_killability(snapshot: Snapshot) -> Killability:
+def measure_killability(snapshot: Snapshot) -> Killable:
     """Return how much resident memory can be killed."""
     immune = sum(task.rss_kb for task in snapshot.tasks.values() if is_immune(task))
-    return Killability(sum(task.rss_kb for task in snapshot.tasks.values()) - immune, immune)
+    return Killable(sum(task.rss_kb for task in snapshot.tasks.values()) - immune, immune)
 
 
 def is_immune(task: Task) -> bool:

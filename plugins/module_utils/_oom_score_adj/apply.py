@@ -19,7 +19,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.lock import writer_lock
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import (
@@ -39,7 +39,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     refuse_missing,
     warnings_for_missing,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome, Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan, measure_killable
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writes import (
     Write,

@@ -15,9 +15,14 @@ import re
 from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import (
+    SCORE_MAX,
+    SCORE_MIN,
+    Killable,
+    Process,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import shorten
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome, Pin
 
 MAX_SHOWN = 5  # processes in one message
 # The cgroup of a user's service manager, of one user, or of all.

@@ -117,19 +117,6 @@ class Outcome(NamedTuple):
         return self.reload or any(change.before != change.after for change in self.all_changes())
 
 
-class Killable(NamedTuple):
-    """Resident memory that the killer may free, and that of immune processes, in KiB."""
-
-    killable_kb: int
-    immune_kb: int
-
-    @property
-    def percent(self) -> int:
-        """Return the killable share of both; 100 if both are 0."""
-        used = self.killable_kb + self.immune_kb
-        return 100 * self.killable_kb // used if used else 100
-
-
 # --- from options to pins ---------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ Everything that may be refused is refused here.
 
 from typing import TYPE_CHECKING, Iterable, List, NamedTuple, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
@@ -36,7 +36,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     warnings_for_policy,
     warnings_for_several,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Killable, Outcome, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Outcome, Pin
 
 if TYPE_CHECKING:  # a host compiles what it imports, and a pin of a unit does without this
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord

@@ -12,10 +12,10 @@ Pure: outcomes in, values out.
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Killable, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import find_keeping
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Outcome
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome
 
 # A user may start any number of processes under a name. The result names this many of them.
 MAX_PASSED_OVER = 100

@@ -18,14 +18,14 @@ right before each write, for the process as it is then.
 from typing import Iterable, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     name_program,
     refuse_few_killable,
     refuse_pin,
     why_not_pinned,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Pin
 
 _USERS = "/user.slice/"  # below it, users choose the names
 

@@ -7,6 +7,7 @@
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import (
+    Killable,
     Process,
     Thread,
     parse_process,
@@ -37,3 +38,8 @@ def test_kernel_thread():
 
 def test_thread():
     assert parse_thread(b"8 (a b) " + FIELDS % 0) == Thread(8, "S", 33)
+
+
+@pytest.mark.parametrize("killable_kb, immune_kb, percent", [(0, 0, 100), (2, 1, 66), (0, 5, 0), (5, 0, 100)])
+def test_killable_percent(killable_kb, immune_kb, percent):
+    assert Killable(killable_kb, immune_kb).percent == percent

@@ -21,12 +21,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     ReadBackError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.lock import writer_lock
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Killable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked, apply_plan
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Killable, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
 HEADER = (

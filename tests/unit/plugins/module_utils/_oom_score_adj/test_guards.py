@@ -9,7 +9,7 @@ import re
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Killable, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     MAX_SHOWN,
@@ -38,7 +38,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
     Change,
-    Killable,
     Outcome,
     PassedOver,
     Pin,

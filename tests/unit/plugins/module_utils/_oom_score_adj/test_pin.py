@@ -11,7 +11,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
     SELECTORS,
     Change,
-    Killable,
     Outcome,
     Pin,
     check_all_pins,
@@ -92,11 +91,6 @@ def test_parse_targets():
 def test_refuse_option_next_to_targets(name, value):
     with pytest.raises(InputError, match=f"^{name}={value} next to targets has no effect; set it in each target$"):
         parse_targets(target(targets=[target(pid=7, score=1)], **{name: value}))
-
-
-@pytest.mark.parametrize("killable_kb, immune_kb, percent", [(0, 0, 100), (2, 1, 66), (0, 5, 0), (5, 0, 100)])
-def test_killable_percent(killable_kb, immune_kb, percent):
-    assert Killable(killable_kb, immune_kb).percent == percent
 
 
 # --- every pin of a host ----------------------------------------------------------

@@ -6,11 +6,10 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Killable, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
     Change,
-    Killable,
     Outcome,
     PassedOver,
     Pin,

@@ -6,8 +6,8 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Killable, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Killable, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writes import (
     Write,
     choose_score,
