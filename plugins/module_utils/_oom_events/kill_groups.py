@@ -30,7 +30,7 @@ KILLS = ("kill", "group_kill")
 
 
 class Kind(NamedTuple):
-    """What equal events have in common."""
+    """Hold what equal events have in common."""
 
     killer: str
     outcome: str
@@ -146,7 +146,7 @@ class KillGroup:
 
 
 class KillRow(NamedTuple):
-    """What a row of the summary counts."""
+    """Name what a row of the summary counts."""
 
     name: Optional[str]
     owner: Optional[Owner]

@@ -200,7 +200,7 @@ def format_moment(text: str, today: str) -> str:
 
 
 class Circumstances(NamedTuple):
-    """What the words of a run depend on, besides its groups."""
+    """Hold what the words of a run depend on, besides its groups."""
 
     window: str  # what was read, such as "since 06:00Z"
     today: str  # YYYY-MM-DD in UTC

@@ -65,7 +65,7 @@ class HostMemory(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What the kernel would decide by."""
+    """Hold what the kernel would decide by."""
 
     release: str
     rule: Optional[BadnessRule]  # None: none is known for this release
@@ -128,7 +128,7 @@ class PinnedUnit(NamedTuple):
 
 
 class UnitFacts(NamedTuple):
-    """What systemd and its files show."""
+    """Hold what systemd and its files show."""
 
     killers: List[UserKiller]
     pinned: List[PinnedUnit]

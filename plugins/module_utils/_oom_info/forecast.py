@@ -41,7 +41,7 @@ class Death(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """What happens if one process goes on growing until it dies, or nothing else is left."""
+    """Describe what happens if one process grows until it dies, or nothing else is left."""
 
     grower: Suspect
     domain: Domain

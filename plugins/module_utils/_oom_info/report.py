@@ -50,7 +50,7 @@ class Answer(NamedTuple):
 
 
 class ScoreChange(NamedTuple):
-    """What a target of what_if would give to a process."""
+    """Name what a target of what_if would give to a process."""
 
     task: Task
     before: int
