@@ -18,6 +18,7 @@ PACKAGE = "ansible_collections.oomguard.linux.plugins."
 # single files.
 SHARED = {"module_utils/_errors", "module_utils/_host"}
 LOG = {"module_utils/_kernel_log", "module_utils/_oom_parser"}
+KILLER = {"module_utils/_oom_killer"}
 FOLDERS_OF_MODULES = {
     "oom_events": {"module_utils/_oom_events"},
     # It shows what the writers would change. Its own folder imports neither of theirs.
@@ -31,10 +32,12 @@ ARROWS = {
     "module_utils/_errors": set(),
     "module_utils/_host": {"module_utils/_errors"},
     "module_utils/_kernel_log": SHARED,
-    "module_utils/_oom_parser": SHARED | {"module_utils/_kernel_log"},
+    # The arithmetic explains a logged kill, too. A log has none of the other facts.
+    "module_utils/_oom_parser": SHARED | {"module_utils/_kernel_log", "module_utils/_oom_killer/badness.py"},
+    "module_utils/_oom_killer": SHARED,
     "module_utils/_oom_events": SHARED | LOG,
-    "module_utils/_oom_info": SHARED,
-    "module_utils/_oom_score_adj": SHARED,
+    "module_utils/_oom_info": SHARED | KILLER,
+    "module_utils/_oom_score_adj": SHARED | KILLER,
     "module_utils/_oom_trial": SHARED | LOG,
     "module_utils/_sysctl": SHARED,
     # The controller checks arguments by the rules of the modules, so only their pure files.
@@ -77,13 +80,13 @@ PURE = [
     "module_utils/_oom_events/query.py",
     "module_utils/_oom_events/wording.py",
     "module_utils/_oom_info/advice.py",
-    "module_utils/_oom_info/badness.py",
-    "module_utils/_oom_info/domains.py",
-    "module_utils/_oom_info/facts.py",
     "module_utils/_oom_info/findings.py",
-    "module_utils/_oom_info/forecast.py",
-    "module_utils/_oom_info/ranking.py",
     "module_utils/_oom_info/report.py",
+    "module_utils/_oom_killer/badness.py",
+    "module_utils/_oom_killer/domains.py",
+    "module_utils/_oom_killer/facts.py",
+    "module_utils/_oom_killer/forecast.py",
+    "module_utils/_oom_killer/ranking.py",
     "module_utils/_oom_parser",
     "module_utils/_oom_score_adj/guards.py",
     "module_utils/_oom_score_adj/pin.py",
@@ -185,7 +188,7 @@ def forbidden_arrows(path):
     room = room_of(path)
     if room == "modules":
         name = os.path.basename(path)[: -len(".py")]
-        allowed = SHARED | LOG | FOLDERS_OF_MODULES[name]
+        allowed = SHARED | LOG | KILLER | FOLDERS_OF_MODULES[name]
     else:
         allowed = ARROWS.get(room, set()) | {room}
     return [other for other in own_imports(path) if not allowed & {room_of(other), other}]

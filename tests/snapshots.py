@@ -7,8 +7,8 @@
 import itertools
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import CgroupMemory
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import choose_rule
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import HostMemory, Snapshot, Task
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.badness import choose_rule
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import HostMemory, Snapshot, Task
 
 MIB = 1024
 GIB = 1024 * MIB

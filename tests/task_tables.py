@@ -12,7 +12,7 @@ import sys
 from typing import NamedTuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import read_log
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.badness import (
     Footprint,
     choose_rule,
     compute_badness,

@@ -682,7 +682,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.asked_dom
     measure_domain,
     parse_domain,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot, UnitFacts
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
     Policy,
     Posture,
@@ -690,8 +689,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
     measure_killability,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer, ScoreChange, build_results
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.snapshot import take_snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import ask_for_units, read_units
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Snapshot, UnitFacts
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import take_snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import SELECTORS, Pin, parse_target
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy, overcommit
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import values_at_boot

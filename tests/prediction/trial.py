@@ -24,9 +24,9 @@ import task_tables
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy, own_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import order_domains
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.snapshot import take_snapshot
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import order_domains
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import take_snapshot
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FULL = 0.8  # of the limit, when the prediction is made

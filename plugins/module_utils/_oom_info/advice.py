@@ -13,7 +13,7 @@ Pure. Each suggestion is tried in the same forecast before it is made.
 from typing import NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast, Growth
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast, Growth
 
 _STEP = 10
 _LOWEST = SCORE_MIN + 1  # immunity is never advised

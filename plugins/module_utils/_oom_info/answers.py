@@ -13,13 +13,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice, advise
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import BadnessRule
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain, is_member
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import describe_task
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.snapshot import find_passed_over
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.badness import BadnessRule
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import Domain, is_member
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Snapshot
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import find_passed_over
 
 _MAX_LOOKS = 5
 _LOOKED_AT = 5  # the first of a ranking, of which the kernel may pass over some

@@ -15,12 +15,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import (
     Domain,
     find_limit,
     measure_host,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Snapshot
 
 HOST = "host"
 KINDS = ("cgroup", "unit", "container", "machine")

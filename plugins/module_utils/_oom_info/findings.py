@@ -16,9 +16,9 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import INIT, Snapshot, Task, UnitFacts
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Death
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import Domain
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import INIT, Snapshot, Task, UnitFacts
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Death
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 MAX_FINDINGS = 50

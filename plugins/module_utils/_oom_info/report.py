@@ -15,8 +15,6 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import format_kb
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot, Task
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
     HIGH,
     Finding,
@@ -26,8 +24,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
     is_immune,
     is_protected,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Death, Growth, find_instead
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.ranking import Ranking, Suspect
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import Domain
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Snapshot, Task
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Death, Growth, find_instead
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.ranking import Ranking, Suspect
 
 MAX_LINES = 12
 MAX_MESSAGE = 200

@@ -15,7 +15,7 @@ from typing import List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import PinnedUnit, UnitFacts, UserKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit, UnitFacts, UserKiller
 
 # By unit: its name, and whether it goes by oom_score_adj. systemd-oomd kills whole cgroups, and
 # never reads scores (systemd:src/oom/oomd-util.c). The others start from oom_score.

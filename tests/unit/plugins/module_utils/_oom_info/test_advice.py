@@ -5,7 +5,7 @@
 from snapshots import GIB, MIB, host_with, limited, task
 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice, advise
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
 
 
 def advise_for(grower, *tasks, **facts):

@@ -7,7 +7,7 @@ from snapshots import GIB, MIB, host_with, limited, task
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.answers import answer_for, keep_growers
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import find_limit, measure_host
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import find_limit, measure_host
 
 
 class Kernel:

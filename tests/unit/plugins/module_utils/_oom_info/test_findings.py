@@ -10,8 +10,6 @@ import yaml
 from snapshots import GIB, HOST, MIB, host_with, limited, task
 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info import findings
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import measure_host
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import PinnedUnit, UnitFacts, UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
     Policy,
     Posture,
@@ -19,7 +17,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
     find_all,
     measure_killability,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import measure_host
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit, UnitFacts, UserKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
 
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[".."] * 5, "docs", "findings.md")
 CLEAN = {

@@ -8,15 +8,12 @@ import pytest
 from snapshots import GIB, HOST, MIB, host_with, limited, task
 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice, advise
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import find_limit, measure_host
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import UnitFacts, UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
     Finding,
     Policy,
     Posture,
     measure_killability,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import (
     MAX_LINE,
     MAX_LINES,
@@ -27,6 +24,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report im
     describe_difference,
     describe_growth,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import find_limit, measure_host
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import UnitFacts, UserKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
 
 APP, POSTGRES = "/system.slice/app.service", "/system.slice/system-postgresql.slice/postgresql@15-main.service"
 CONTAINER = "/docker/" + "0f1e2d3c4b5a" + "6" * 52

@@ -7,13 +7,13 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import PinnedUnit, UnitFacts, UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import (
     KILLER_UNITS,
     ask_for_units,
     list_pinned_units,
     read_units,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit, UnitFacts, UserKiller
 
 SHOWN = """\
 Id={name}

@@ -4,7 +4,7 @@
 
 from snapshots import MIB, host_with, limited, task
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import is_below, list_upwards
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import is_below, list_upwards
 
 
 def test_upwards_ends_below_the_root():

@@ -7,8 +7,8 @@ import time
 import pytest
 from snapshots import GIB, HOST, MIB, host_with, limited, task
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import find_limit, measure_host
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.forecast import Forecast, find_instead
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import find_limit, measure_host
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast, find_instead
 
 
 def forecast(*tasks, **facts):

@@ -14,7 +14,7 @@ Sizes are in KiB.
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import CgroupMemory
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import BadnessRule
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.badness import BadnessRule
 
 INIT = 1
 ROOT_CGROUP = "/"

@@ -5,7 +5,7 @@
 import pytest
 from snapshots import GIB, HOST, MIB, host_with, limited, task
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import (
     find_limit,
     is_member,
     measure_cgroup,

@@ -26,12 +26,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.task_memory import TaskMemory, parse_task_memory
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import lines_of
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.badness import (
     BadnessRule,
     choose_rule,
     is_signed,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import (
     ROOT_CGROUP,
     HostMemory,
     Snapshot,

@@ -15,7 +15,7 @@ from typing import List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import CgroupMemory
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import (
     ROOT_CGROUP,
     Snapshot,
     is_below,

@@ -6,7 +6,7 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.badness import (
     RULES,
     Footprint,
     choose_rule,

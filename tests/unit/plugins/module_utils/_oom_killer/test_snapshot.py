@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.snapshot import find_passed_over, take_snapshot
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import find_passed_over, take_snapshot
 
 MEMINFO = """\
 MemTotal:        1000000 kB

@@ -15,10 +15,10 @@ import itertools
 from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import BadnessRule
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain, order_domains
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import Snapshot
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.ranking import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.badness import BadnessRule
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import Domain, order_domains
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Snapshot
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.ranking import (
     Ranking,
     Suspect,
     find_victims,

@@ -5,8 +5,8 @@
 import pytest
 from snapshots import GIB, HOST, MIB, host_with, limited, task
 
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import find_limit, measure_host
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.ranking import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import find_limit, measure_host
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.ranking import (
     find_reclaimed,
     find_victims,
     rank_tasks,

@@ -16,13 +16,13 @@ import itertools
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.badness import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.badness import (
     BadnessRule,
     Footprint,
     compute_badness,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.domains import Domain, is_member
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.facts import (
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import Domain, is_member
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import (
     INIT,
     Snapshot,
     Task,
