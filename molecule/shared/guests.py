@@ -122,7 +122,9 @@ class Guest:
         # Under emulation on a busy machine, ticks come so late that the kernel takes its timer for
         # broken and panics.
         timer = "no_timer_check " if accelerator == "tcg" else ""
-        kernel_arguments = "root=/dev/vda rw console=ttyS0 " + timer + self.platform.get("cmdline", "")
+        # The interface keeps the kernel's name. If udev renames it late, systemd-networkd 252 can
+        # lose track of it, and the guest gets no address.
+        kernel_arguments = "root=/dev/vda rw console=ttyS0 net.ifnames=0 " + timer + self.platform.get("cmdline", "")
         return [
             lab.find_program("qemu-system-x86_64", "qemu-system-x86"),
             *ACCELERATORS[accelerator],
