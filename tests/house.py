@@ -47,6 +47,9 @@ ARROWS = {
         "module_utils/_host/text.py",
         "module_utils/_oom_score_adj/guards.py",
         "module_utils/_oom_score_adj/pin.py",
+        "module_utils/_oom_events/query.py",
+        "module_utils/_oom_trial/design.py",
+        "module_utils/_oom_trial/request.py",
         "module_utils/_sysctl/oom_policy.py",
         "module_utils/_sysctl/overcommit.py",
         "module_utils/_sysctl/plan.py",
@@ -60,6 +63,7 @@ ARROWS = {
 # Values in, values out. Every file of a folder, or single files.
 PURE = [
     "module_utils/_errors.py",
+    "module_utils/_host/alike_names.py",
     "module_utils/_host/cgroup_memory.py",
     "module_utils/_host/cgroup_names.py",
     "module_utils/_host/meminfo.py",

@@ -14,6 +14,7 @@ C(oom_overcommit_mode).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 LETTERS_FOR_A_TYPO = 7
@@ -79,10 +80,21 @@ def suggest_name(name: str, known: Iterable[str]) -> str | None:
     return longer[0] if len(longer) == 1 else find_nearest(name, known, LETTERS_FOR_A_SUGGESTION)
 
 
+def may_be_near(name: str, known: Iterable[str], letters: int) -> bool:
+    """Return false if find_nearest() would return None.
+
+    Only letters count here, not their order, so find_nearest() may still return None otherwise.
+    """
+    return any(_may_be_near(name.lower(), one, _allowed(one, letters)) for one in known)
+
+
 def _may_be_near(name: str, one: str, allowed: int) -> bool:
     """Return false where two names need more typos, without counting them: that takes longer."""
-    # A typo changes the length by one at most, and takes away and adds one letter at most.
-    return abs(len(one) - len(name)) <= allowed and len(set(name) ^ set(one.lower())) <= 2 * allowed
+    if abs(len(one) - len(name)) > allowed:
+        return False
+    # A typo adds one letter and takes away one, at most.
+    letters, wanted = Counter(name), Counter(one.lower())
+    return max(sum((letters - wanted).values()), sum((wanted - letters).values())) <= allowed
 
 
 def _allowed(name: str, letters: int) -> int:

@@ -15,6 +15,7 @@ null mean unset, because AWX sends them for questions without an answer.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple, cast
@@ -22,8 +23,15 @@ from typing import Any, NamedTuple, cast
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import refuse_contradictions
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import SELECTORS, parse_target
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import check_design
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import (
+    TrialRequest,
+    check_trial_request,
+    parse_size_kb,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy import oom_policy_sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
     check_headroom_percent,
@@ -258,6 +266,45 @@ def _finish_sysctls(part: str, arguments: dict[str, Any]) -> None:
             del arguments["file"]
 
 
+def _finish_verify(arguments: dict[str, Any]) -> None:
+    """Check the arguments of oom_verify. Raises InputError."""
+    scope, pinned_score, hog_score = (arguments[option] for option in ("scope", "pinned_score", "hog_score"))
+    check_path_text("hog_path", arguments.get("hog_path", ""))
+    limit_kb = parse_size_kb("memory_limit", arguments["memory_limit"])
+    check_trial_request(
+        TrialRequest(
+            hog="",
+            scope=scope,
+            allow_host_oom=arguments["allow_disruption"],
+            memory_limit_kb=limit_kb,
+            pinned_score=pinned_score,
+            hog_score=hog_score,
+            timeout=arguments.get("timeout", 1),  # without one, the role has one for each scope
+            manager=arguments["manager"],
+            cgroup_parent=arguments.get("cgroup_parent"),
+        )
+    )
+    if scope == "cgroup":
+        check_design(pinned_score, hog_score, limit_kb, scope)
+
+
+def _finish_events(arguments: dict[str, Any]) -> None:
+    """Check the arguments of the playbook events. Raises InputError."""
+    # No other part needs these, and each task of each host has a process that would import them.
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query import (
+        Query,
+        check_query,
+        parse_window,
+    )
+
+    source = arguments["source"]
+    if source == "auto":  # what it reads without paths is decided on the host, and the journal has every option
+        source = "file" if arguments["paths"] else "journal"
+    query = Query(**{**dict.fromkeys(Query._fields), **arguments, "source": source})
+    check_query(query)
+    parse_window(query, time.time())
+
+
 def _set_asked(part: str, arguments: dict[str, Any]) -> None:
     arguments["asked"] = any(arguments.get(option) not in (None, []) for option in ASKING[part])
 
@@ -266,6 +313,8 @@ _FINISH: Mapping[str, Callable[[dict[str, Any]], None]] = {
     "oom_protect": _finish_protect,
     "oom_panic": _finish_panic,
     "oom_overcommit": _finish_overcommit,
+    "oom_verify": _finish_verify,
+    "oom_events": _finish_events,
 }
 
 

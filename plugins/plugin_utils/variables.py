@@ -14,6 +14,7 @@ C(oom_protect_profiles). The part C(oom) has what all playbooks share.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.misspelt_names impo
     LETTERS_FOR_A_TYPO,
     find_nearest,
     is_typo,
+    may_be_near,
     suggest_name,
 )
 
@@ -35,7 +37,9 @@ SHARED_PART = "oom"
 ADDED_LISTS = ("oom_protect_profiles", "oom_protect_targets")
 
 # A host may return any number of facts, of any length. Comparing names takes time, so what is
-# beyond these bounds is not compared. That concerns only this host.
+# beyond these bounds is not compared. That concerns only this host. Names of others, which share
+# too few letters with any of ours, do not count as compared.
+MOST_SCREENED = 1000
 MOST_COMPARED = 20
 LONGEST_COMPARED = 64
 _MOST_SUFFIXES = 4  # a list with a typo begins with three words and one underscore too many, at most
@@ -71,13 +75,15 @@ def read_values(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the values of the variables of these parts, and an error for each without one."""
     wanted = {name for part in parts for name in load_parts()[part]}
+    lists = [one for one in ADDED_LISTS if one in wanted]
+    # A host has hundreds of variables, and each reference to an argument evaluates this again.
+    mine = [name for name in variables if name in wanted or any(is_addition(name, one) for one in lists)]
     values, errors = {}, []
-    for name in sorted(variables):
-        if name in wanted or any(is_addition(name, one) for one in wanted):
-            try:
-                values[name] = template(variables[name])
-            except AnsibleError as error:
-                errors.append(f"{name}: {error.message}")
+    for name in sorted(mine):
+        try:
+            values[name] = template(variables[name])
+        except AnsibleError as error:
+            errors.append(f"{name}: {error.message}")
     return values, errors
 
 
@@ -90,23 +96,36 @@ def check_names(given: Iterable[str]) -> list[str]:
     """
     known = set(list_names())
     unknown = [name for name in given if _is_compared(name) and name not in known and not is_addition(name)]
-    compared = sorted(unknown, key=lambda name: (not name.lower().startswith("oom"), name))[:MOST_COMPARED]
-    return [error for error in map(_check_name, compared) if error]
+    screened = sorted(unknown, key=lambda name: (not _is_reserved(name), not name.lower().startswith("oom"), name))
+    likely = (name for name in screened[:MOST_SCREENED] if _is_reserved(name) or _may_be_misspelt(name))
+    return [error for error in map(_check_name, itertools.islice(likely, MOST_COMPARED)) if error]
 
 
 @functools.lru_cache(maxsize=MOST_COMPARED)  # Ansible asks twice: for the condition and for the message
 def _check_name(name: str) -> str | None:
     candidates = _candidates(name, list_names())
-    prefixes = [part + "_" for part in load_parts() if part != SHARED_PART]
-    if name.startswith(tuple(prefixes)):
+    if _is_reserved(name):
         near = suggest_name(name, candidates)
-        return f"{name}: did you mean {near}?" if near else _refuse(name, prefixes)
+        return f"{name}: did you mean {near}?" if near else _refuse(name)
     near = find_nearest(name, candidates, LETTERS_FOR_A_TYPO)
     return f"{name}: did you mean {near}?" if near and is_typo(name, near) else None
 
 
 def _is_compared(name: str) -> bool:
     return name[:1] in ("o", "O") and len(name) <= LONGEST_COMPARED
+
+
+def _is_reserved(name: str) -> bool:
+    return name.startswith(_reserved_prefixes())
+
+
+def _may_be_misspelt(name: str) -> bool:
+    return may_be_near(name, _candidates(name, list_names()), LETTERS_FOR_A_TYPO)
+
+
+@functools.lru_cache(maxsize=None)
+def _reserved_prefixes() -> tuple[str, ...]:
+    return tuple(part + "_" for part in load_parts() if part != SHARED_PART)
 
 
 def _candidates(name: str, known: Iterable[str]) -> list[str]:
@@ -116,6 +135,6 @@ def _candidates(name: str, known: Iterable[str]) -> list[str]:
     return [*known, *(f"{one}_{suffix}" for one in ADDED_LISTS for suffix in suffixes)]
 
 
-def _refuse(name: str, prefixes: Iterable[str]) -> str:
-    prefix = next(prefix for prefix in prefixes if name.startswith(prefix))
+def _refuse(name: str) -> str:
+    prefix = next(prefix for prefix in _reserved_prefixes() if name.startswith(prefix))
     return f"{name}: oomguard.linux has no such variable; give it a name that does not begin with {prefix}"

@@ -204,6 +204,16 @@ def test_unreachable_host_is_refuted_with_evidence():
     assert [evidence[name] for name in ("not_as_declared", "pstore_backend", "event")] == [None] * 3
 
 
+@pytest.mark.parametrize(
+    "name", ["verify_pstore", "protect_result", "panic_result", "overcommit_result", "verify_script"]
+)
+def test_no_verdict_for_a_host_that_is_lost_after_it_came_back(name):
+    """Without its answer, it would count as one without pstore, or as declared."""
+    away = {"unreachable": True, "changed": False, "msg": "no route"}
+    assert evaluate("__oom_verify_lost", RESULTS) == []
+    assert evaluate("__oom_verify_lost", {**RESULTS, f"__oom_{name}": away}) == [away]
+
+
 # --- what is refused before the panic -----------------------------------------------
 
 

@@ -218,6 +218,72 @@ def test_unreachable_host_has_a_last_line(tmp_path, playbook):
     assert "failed=1" in ran.output and ran.artifacts[f"oomguard_{playbook}_0_failed"] == 1
 
 
+# A connection that is lost for ever once a command has the host's variable lost_at in it.
+LOSSY = """
+DOCUMENTATION = '''
+name: lossy
+short_description: A local connection that is lost
+description: A local connection that is lost.
+extends_documentation_fragment: connection_pipelining
+options:
+  lost_at:
+    description: What a command has in it that never reaches the host.
+    vars: [{name: lost_at}]
+  lost:
+    description: A file that exists once the connection is lost.
+    vars: [{name: lost}]
+'''
+import os
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection.local import Connection as LocalConnection
+class Connection(LocalConnection):
+    transport = "lossy"
+    def exec_command(self, cmd, in_data=None, sudoable=True):
+        if self.get_option("lost_at") in cmd or os.path.exists(self.get_option("lost")):
+            open(self.get_option("lost"), "w").close()
+            raise AnsibleConnectionFailure("the host went away")
+        return super().exec_command(cmd, in_data, sudoable)
+"""
+LOST_AT = {
+    "before": "AnsiballZ_ping",
+    "folder": "AnsiballZ_tempfile",
+    "compiler": "oom_hog.c",
+    "trial": "AnsiballZ_oom_trial",
+}
+
+
+def test_host_that_is_lost_during_verify_has_a_last_line(tmp_path):
+    (tmp_path / "connection_plugins").mkdir()
+    (tmp_path / "connection_plugins" / "lossy.py").write_text(LOSSY)
+    hosts = {
+        name: {
+            "ansible_connection": "lossy",
+            "lost_at": place,
+            "lost": str(tmp_path / f"lost-{name}"),
+            "oom_verify_evidence_dir": str(tmp_path / "evidence"),
+        }
+        for name, place in LOST_AT.items()
+    }
+    ran = run(tmp_path, "oomguard.linux.verify", hosts)
+    assert ran.lines() == dict.fromkeys(LOST_AT, "failed: unreachable: the host went away"), ran.output[-5000:]
+    assert ran.artifacts["oomguard_verify_0_failed"] == len(LOST_AT) and ran.output.count("failed=1") == len(LOST_AT)
+    assert not (tmp_path / "evidence").exists()
+
+
+WRONG_BEFORE_THE_HOST = {
+    "verify": ({"oom_verify_memory_limit": "7M"}, "oom_verify_memory_limit=7M is too small for scores"),
+    "events": ({"oom_events_since": "yesterday"}, "oom_events_since=yesterday is not a time"),
+}
+
+
+@pytest.mark.parametrize("playbook", WRONG_BEFORE_THE_HOST)
+def test_wrong_value_is_refused_before_the_host_is_asked(tmp_path, playbook):
+    variables, words = WRONG_BEFORE_THE_HOST[playbook]
+    ran = run(tmp_path, f"oomguard.linux.{playbook}", {"web": variables})
+    assert ran.lines()["web"].startswith(f"failed: arguments: {words}"), ran.output[-3000:]
+    assert [task for _host, task, _msg in ran.results if "Connect" in task or "Read from" in task] == []
+
+
 # --- events ---------------------------------------------------------------------------
 
 

@@ -235,7 +235,52 @@ WRONG = {
         {"killer": "earlyom"},
         "oom_events_killer=earlyom is not possible: did you mean earlyoom?",
     ),
+    "no time": ("oom_events", {"since": "yesterday"}, "oom_events_since=yesterday is not a time: give ISO 8601"),
+    "no time at all": (
+        "oom_events",
+        {"since": "-1h", "until": "-2h"},
+        "oom_events_since=-1h is not before oom_events_until=-2h, so no event can match: set since",
+    ),
+    "no kills": ("oom_events", {"limit": 0}, "oom_events_limit=0 is too small: set at least 1"),
+    "no boot": ("oom_events", {"boot": "last"}, "oom_events_boot=last is not a boot: set current, previous, all"),
+    "boot of a file": (
+        "oom_events",
+        {"boot": "previous", "paths": "/var/log/kern.log"},
+        "oom_events_boot=previous needs the journal: oom_events_source=file cannot select a boot",
+    ),
+    "no paths": ("oom_events", {"source": "file"}, "oom_events_source=file needs paths: name at least one file"),
+    "no service": ("oom_events", {"unit": "user.slice"}, "oom_events_unit=user.slice is not the name of a service"),
+    "no container": ("oom_events", {"container": "/web"}, "oom_events_container=/web is neither an id nor a name"),
+    # verify
+    "no size": ("oom_verify", {"memory_limit": "big"}, "oom_verify_memory_limit=big is not a size: write it in bytes"),
+    "too small a limit": (
+        "oom_verify",
+        {"memory_limit": "7M"},
+        "oom_verify_memory_limit=7M is too small for scores that differ by 900: set at least 8M",
+    ),
+    "no seconds": ("oom_verify", {"timeout": 0}, "oom_verify_timeout=0 is out of range: set it to 1 to 3595 seconds"),
+    "score out of range": ("oom_verify", {"hog_score": "1001"}, "oom_verify_hog_score=1001 is out of range: set it"),
+    "no difference": (
+        "oom_verify",
+        {"pinned_score": -10},
+        "oom_verify_pinned_score=-10 is too close to oom_verify_hog_score=0: set it at least 50 below",
+    ),
+    "no path": ("oom_verify", {"hog_path": "/x\0"}, "oom_verify_hog_path='/x\\x00' holds a character"),
 }
+
+
+RIGHT = [
+    ("oom_events", {"boot": "previous"}),  # with the journal; the host has to refuse it where it has none
+    ("oom_events", {"since": "-2d", "until": "-1d", "unit": "docker", "limit": "5"}),
+    ("oom_verify", {"scope": "host", "memory_limit": "7M"}),  # only the scope cgroup has a limit
+    ("oom_verify", {"scope": "panic", "pinned_score": 0}),  # the scopes panic and overcommit have no scores
+    ("oom_verify", {"timeout": "", "hog_path": "", "cgroup_parent": ""}),
+]
+
+
+@pytest.mark.parametrize("part, given", RIGHT)
+def test_right_arguments(part, given):
+    assert parse_arguments(part, {f"{part}_{option}": value for option, value in given.items()})[1] == []
 
 
 @pytest.mark.parametrize("part, given, error", WRONG.values(), ids=list(WRONG))

@@ -106,6 +106,14 @@ def test_names_of_others(name):
     assert check_names([name]) == []
 
 
+def test_names_of_others_hide_no_typo():
+    others = [f"oom_{word}_{number}" for word in ("alerts", "killer", "budget") for number in range(200)]
+    assert check_names([*others, "oom_protct_profiles", "oom_verify_scop"]) == [
+        "oom_verify_scop: did you mean oom_verify_scope?",
+        "oom_protct_profiles: did you mean oom_protect_profiles?",
+    ]
+
+
 def test_many_and_long_names_take_little_time():
     """A host may return any facts. Those that sort first are compared, and long ones are not."""
     hostile = (

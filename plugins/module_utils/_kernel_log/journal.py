@@ -14,9 +14,9 @@ import os
 from typing import Any, Dict, Iterable, Iterator, List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import advise_access
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.denial import advise_access
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
     KILLER_UNITS,
     LONGEST_ENTRY,

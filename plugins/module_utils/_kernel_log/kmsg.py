@@ -12,7 +12,7 @@ import select
 from typing import List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.denial import advise_access
+from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import advise_access
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Place, Record, parse_kmsg_line
 
 # One read of /dev/kmsg returns one record. With all its escapes it fits

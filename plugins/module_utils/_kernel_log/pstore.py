@@ -13,8 +13,8 @@ import stat
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import advise_access
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.denial import advise_access
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 

@@ -37,9 +37,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     OomError,
     UnsupportedError,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import advise_access
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text, printable_name
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.denial import advise_access
 
 # The first bytes of compressed files, whatever their names, and of text in UTF-16.
 _GZIP, _XZ, _BZIP2, _ZSTD = b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh", b"\x28\xb5\x2f\xfd"

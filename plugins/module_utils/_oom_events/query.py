@@ -14,6 +14,7 @@ import re
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Set
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.alike_names import find_alike
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
@@ -27,7 +28,6 @@ _BOOT_WORDS = {"all": "in all boots", "previous": "in the previous boot"}
 CONTAINER_ID = re.compile(r"[0-9a-f]{12,64}\Z")
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}\Z")  # what engines allow as a name
 _LONGEST_SHOWN = 80
-_LEAST_ALIKE = 0.6  # ratio of difflib: one letter of a name with three differs
 _MOST_SEEN = 1024  # names that are compared with a filter
 
 
@@ -178,10 +178,8 @@ class Filter:
         query = self._query
         for option, seen in self._seen.items():
             value = _strip_suffix(getattr(query, option))
-            from difflib import get_close_matches  # only where a filter is wrong
-
             known = {_strip_suffix(name): name for name in sorted(seen)}
-            alike = [] if value in known else get_close_matches(value, known, 1, _LEAST_ALIKE)
+            alike = [] if value in known else find_alike(value, known)
             if alike:
                 return (
                     f"{option}={_show(value)} matches no kill, but {_show(known[alike[0]])} was killed: "

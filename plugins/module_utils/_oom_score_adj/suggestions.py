@@ -15,7 +15,7 @@ of their cgroups: a suggestion is text, and nothing is selected by it.
 import os
 from typing import Iterator, List, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import find_alike, suggest
+from ansible_collections.oomguard.linux.plugins.module_utils._host.alike_names import find_alike, suggest
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import cgroup_hierarchies, walk_cgroups
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import user_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable

@@ -22,6 +22,7 @@ from typing import List, NamedTuple, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN, Process
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import format_size
 
 # Two ordinary processes differ in stack, page tables and libraries.
 # A pin below this difference could weigh less than those pages.
@@ -86,9 +87,8 @@ def design_trial(
     Raises InputError for scores or a limit that no trial can use, and
     UnsupportedError for scores that this process may not set.
     """
-    _refuse_scores(pinned_score, hog_score)
+    check_design(pinned_score, hog_score, limit_kb, scope)
     difference = hog_score - pinned_score
-    _refuse_limit(difference, limit_kb, scope)
     decoy_kb, hog_kb = _sizes_kb(difference, limit_kb, scope)
     if can_lower or pinned_score >= own_score:
         method, treatment, control = "lowered", Scores(pinned_score, hog_score), Scores(hog_score, hog_score)
@@ -104,22 +104,22 @@ def find_least_limit_kb(difference: int) -> int:
     return math.ceil(limit_kb / 1024) * 1024
 
 
-def _refuse_scores(pinned_score: int, hog_score: int) -> None:
-    if hog_score - pinned_score < SMALLEST_DIFFERENCE:
+def check_design(pinned_score: int, hog_score: int, limit_kb: int, scope: str) -> None:
+    """Raise InputError for scores or a limit that no trial can use, on any host."""
+    difference = hog_score - pinned_score
+    if difference < SMALLEST_DIFFERENCE:
         raise InputError(
-            f"pinned_score {pinned_score} is too close to hog_score {hog_score}:"
+            f"pinned_score={pinned_score} is too close to hog_score={hog_score}:"
             f" set it at least {SMALLEST_DIFFERENCE} below hog_score, as -900 is below 0"
         )
-
-
-def _refuse_limit(difference: int, limit_kb: int, scope: str) -> None:
     least_kb = find_least_limit_kb(difference)
     if limit_kb >= least_kb:
         return
-    what, remedy = "memory_limit", f"set at least {least_kb // 1024}M"
+    what, remedy = f"memory_limit={format_size(limit_kb)}", f"set at least {format_size(least_kb)}"
     if scope == "host":
-        what, remedy = "free memory and swap of the host", f"free at least {least_kb // 1024} MiB, or use scope=cgroup"
-    raise InputError(f"{what} {limit_kb} KiB is too small for scores that differ by {difference}: {remedy}")
+        what = f"free memory and swap of the host, {limit_kb} KiB,"
+        remedy = f"free at least {least_kb // 1024} MiB, or use scope=cgroup"
+    raise InputError(f"{what} is too small for scores that differ by {difference}: {remedy}")
 
 
 def _sizes_kb(difference: int, limit_kb: int, scope: str) -> Tuple[int, int]:
@@ -138,12 +138,12 @@ def _sizes_kb(difference: int, limit_kb: int, scope: str) -> Tuple[int, int]:
 def _refuse_mirror(pinned_score: int, difference: int, own_score: int) -> None:
     if pinned_score == SCORE_MIN:
         raise UnsupportedError(
-            "pinned_score -1000 (immunity) cannot be set here, because this process has no CAP_SYS_RESOURCE:"
+            "pinned_score=-1000 (immunity) cannot be set here, because this process has no CAP_SYS_RESOURCE:"
             " run as root on the host itself, or set it above -1000"
         )
     if own_score + difference > SCORE_MAX:
         raise UnsupportedError(
-            f"pinned_score {pinned_score} cannot be set here (no CAP_SYS_RESOURCE), and the hog cannot be raised by"
+            f"pinned_score={pinned_score} cannot be set here (no CAP_SYS_RESOURCE), and the hog cannot be raised by"
             f" {difference} instead, because {own_score} + {difference} would pass {SCORE_MAX}:"
             f" set pinned_score and hog_score at most {SCORE_MAX - own_score} apart"
         )

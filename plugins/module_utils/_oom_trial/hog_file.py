@@ -34,20 +34,20 @@ def check_hog(hog: str) -> str:
         mode = os.stat(path).st_mode
     except PermissionError:
         raise InputError(
-            f"hog {hog} cannot be reached, because a folder above it denies access to uid {os.geteuid()}:"
+            f"hog={hog} cannot be reached, because a folder above it denies access to uid {os.geteuid()}:"
             " add become: true, or put it elsewhere"
         ) from None
     except OSError:
         mode = 0
     if not stat.S_ISREG(mode):
-        raise InputError(f"hog {hog} is not a file: set it to the path of oom_hog, built for this host")
+        raise InputError(f"hog={hog} is not a file: set it to the path of oom_hog, built for this host")
     if not os.access(path, os.X_OK):
         noexec = explain_noexec(path) if mode & 0o111 else None
         remedy = "build it for this host and set mode 0755"
-        raise InputError(f"hog {hog} is not executable: {noexec or remedy}")
+        raise InputError(f"hog={hog} is not executable: {noexec or remedy}")
     reason = _explain_file(path) if os.access(path, os.R_OK) else None
     if reason:
-        raise InputError(f"hog {hog} cannot be started: {reason}")
+        raise InputError(f"hog={hog} cannot be started: {reason}")
     return text_of(os.path.abspath(path))
 
 

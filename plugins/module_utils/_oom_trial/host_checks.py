@@ -18,7 +18,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.design import LEAST_LIMIT_KB, Candidate
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.launcher import Launcher
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.memory_cgroup import sees_every_process
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest, format_size
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.started_program import REAP_SECONDS
 
 
@@ -47,7 +47,9 @@ def check_contained(request: TrialRequest, procfs: Procfs, launcher: Launcher) -
             remedy = f"set at most {room_kb // 2048}M"
             if room_kb // 2 < LEAST_LIMIT_KB:
                 remedy = f"free at least {LEAST_LIMIT_KB // 512} MiB first"
-            raise InputError(f"memory_limit {limit_kb} KiB is more than half of the {room}, {room_kb} KiB: {remedy}")
+            raise InputError(
+                f"memory_limit={format_size(limit_kb)} is more than half of the {room}, {room_kb} KiB: {remedy}"
+            )
 
 
 def check_host_wide(request: TrialRequest, procfs: Procfs, launcher: Launcher) -> None:

@@ -289,7 +289,7 @@ class KillTrial:
         ends = self._ends_of([program for program in both if program.ended])
         if (START_FAILED, None) in ends.values():
             reason = explain_start_failure(bytes_of(self._request.hog))
-            problems.append(f"hog {self._request.hog} cannot be started: {reason}")
+            problems.append(f"hog={self._request.hog} cannot be started: {reason}")
         deaths = sum(number == signal.SIGKILL for _code, number in ends.values())
         name_of_cgroup, path = os.path.basename(cgroup.path), self._own_path(cgroup)
         kills = self._watch.wait_for_kills(

@@ -29,6 +29,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     OomError,
     UnsupportedError,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_become
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import (
     Hierarchy,
     cgroup_hierarchies,
@@ -333,7 +334,7 @@ def choose_launcher(procfs: Procfs, manager: str, parent: Optional[str]) -> Laun
         return CgroupLauncher(procfs, hierarchy, _usual_parents(procfs, hierarchy))
     if parent:
         raise InputError(
-            f"cgroup_parent {parent} cannot be combined with manager=systemd, which creates its own slice:"
+            f"cgroup_parent={parent} cannot be combined with manager=systemd, which creates its own slice:"
             " set manager=cgroupfs, or leave out cgroup_parent"
         )
     if not Systemd().runs():
@@ -347,7 +348,7 @@ def _no_cgroup(failures: List[str]) -> AccessError:
     """Return the error for these failures, with what a user, or root in a container, can do."""
     remedy = "run on the host itself, or set cgroup_parent to a delegated cgroup"
     if os.geteuid() != 0:
-        remedy = f"ran as uid {os.geteuid()}: add become: true, or set cgroup_parent to a cgroup delegated to this user"
+        remedy = f"{explain_become()}, or set cgroup_parent to a cgroup delegated to this user"
     return AccessError(f"cannot create a memory cgroup: {'; '.join(failures)}; {remedy}")
 
 
@@ -368,7 +369,7 @@ def _locate_parent(procfs: Procfs, parent: str) -> Tuple[Hierarchy, str]:
             if is_memory and is_below and os.path.isdir(folder) and os.stat(folder).st_dev == os.stat(mount).st_dev:
                 return hierarchy, text_of(folder)
     raise InputError(
-        f"cgroup_parent {parent} is not a folder of the memory cgroup hierarchy at {memory.mount}:"
+        f"cgroup_parent={parent} is not a folder of the memory cgroup hierarchy at {memory.mount}:"
         " set it to the folder of a cgroup that is delegated to this user"
     )
 

@@ -59,19 +59,19 @@ def check_rehearsal(hog: str, program: StartedProgram, end: Optional[End], score
     start = program.phase("start") or {}
     if end is None:
         raise InputError(
-            f"hog {hog} did not end by itself after it took {REHEARSAL_KB} KiB:"
+            f"hog={hog} did not end by itself after it took {REHEARSAL_KB} KiB:"
             " set hog to oom_hog, built for this host, or set a longer timeout"
         )
     if end[0] == START_FAILED:
-        raise InputError(f"hog {hog} cannot be started: {explain_start_failure(bytes_of(hog))}")
+        raise InputError(f"hog={hog} cannot be started: {explain_start_failure(bytes_of(hog))}")
     if end == (12, None):
-        raise InputError(f"hog {hog} was refused {REHEARSAL_KB} KiB (ENOMEM, exit 12): free memory first")
+        raise InputError(f"hog={hog} was refused {REHEARSAL_KB} KiB (ENOMEM, exit 12): free memory first")
     if end != (0, None):
-        raise InputError(f"hog {hog} {describe_end(*end)}")
+        raise InputError(f"hog={hog} {describe_end(*end)}")
     if program.phase("allocated") is None:
-        raise InputError(f"hog {hog} is another program than oom_hog: build it from the oom_hog.c of this release")
+        raise InputError(f"hog={hog} is another program than oom_hog: build it from the oom_hog.c of this release")
     if score is not None and start.get("score") != score:
         raise InputError(
-            f"hog {hog} got score {shorten(start.get('score'))}, not {score}:"
+            f"hog={hog} got score {shorten(start.get('score'))}, not {score}:"
             " find out what else sets scores on this host"
         )

@@ -49,20 +49,25 @@ def parse_size_kb(option: str, text: str) -> int:
     """
     match = _SIZE.match(text.strip())
     if not match:
-        raise InputError(f"{option} {shorten(text)} is not a size: write it in bytes or with a unit, such as 64M")
+        raise InputError(f"{option}={shorten(text)} is not a size: write it in bytes or with a unit, such as 64M")
     whole, fraction, unit = match.groups()
     factor = 1024 ** (_UNITS.index(unit.upper()) + 1) if unit else 1
     parts = int(whole + (fraction or "")) * factor
     return int(parts // 10 ** len(fraction or "") // 1024)
 
 
+def format_size(size_kb: int) -> str:
+    """Return a size as a value of C(memory_limit)."""
+    return f"{size_kb}K" if size_kb % 1024 else f"{size_kb // 1024}M"
+
+
 def check_trial_request(request: TrialRequest) -> None:
     """Raise InputError for a value that no trial can use."""
     if not 1 <= request.timeout <= TIMEOUT_MAX:
-        raise InputError(f"timeout {shorten(request.timeout)} is out of range: set it to 1 to {TIMEOUT_MAX} seconds")
+        raise InputError(f"timeout={shorten(request.timeout)} is out of range: set it to 1 to {TIMEOUT_MAX} seconds")
     for option, score in (("pinned_score", request.pinned_score), ("hog_score", request.hog_score)):
         if not SCORE_MIN <= score <= SCORE_MAX:
-            raise InputError(f"{option} {shorten(score)} is out of range: set it to {SCORE_MIN} to {SCORE_MAX}")
+            raise InputError(f"{option}={shorten(score)} is out of range: set it to {SCORE_MIN} to {SCORE_MAX}")
     check_path_text("hog", request.hog)
     check_path_text("cgroup_parent", request.cgroup_parent or "/")
 

@@ -143,11 +143,11 @@ ERRORS = {
     "folder": Case("FOLDER", "name a file, or a glob", dict(paths=["FOLDER"])),
     "NUL": Case("\\x00", "remove it", dict(paths=["/a\0b"])),
     "proc": Case("/proc/kmsg", "use source=kmsg", dict(paths=["/proc/kmsg"])),
-    "file denied": Case("kern.log", "ran as uid 1000, add become: true", LOG, deny(errno.EACCES)),
+    "file denied": Case("kern.log", "ran as uid 1000: add become: true", LOG, deny(errno.EACCES)),
     "file broken": Case("kern.log", "name a log file that can be read", LOG, deny(errno.EIO)),
     "sparse": Case("1073741824", "copy what it holds", LOG, sparse),
     "xz without lzma": Case("kern.log", "decompress the file first", LOG, no_lzma),
-    "kmsg denied": Case("/dev/kmsg", "ran as uid 1000, add become: true", dict(source="kmsg"), deny(errno.EPERM)),
+    "kmsg denied": Case("/dev/kmsg", "ran as uid 1000: add become: true", dict(source="kmsg"), deny(errno.EPERM)),
     "kmsg missing": Case("/dev/kmsg", "set source=journal, or paths", dict(source="kmsg"), deny(errno.ENOENT)),
     "no journal": Case(
         "/run/log/journal",
@@ -222,7 +222,7 @@ def test_file_that_unpacks_to_too_much(run_module, monkeypatch, tmp_path):
     assert "kern.log was not read to its end" in reason and "decompress them first, or name fewer" in reason
 
 
-ROOMS = ("_oom_events", "_kernel_log/denial", "_kernel_log/journal.", "_kernel_log/kmsg", "_kernel_log/pstore")
+ROOMS = ("_oom_events", "_kernel_log/journal.", "_kernel_log/kmsg", "_kernel_log/pstore")
 
 
 def raised_texts():

@@ -51,7 +51,7 @@ def test_document_what_an_overcommit_trial_returns(undocumented, proc, tmp_path)
 
 
 def test_check_and_run_fail_with_one_sentence(run_module):
-    sentence = "hog /nonexistent is not a file: set it to the path of oom_hog, built for this host"
+    sentence = "hog=/nonexistent is not a file: set it to the path of oom_hog, built for this host"
     for check_mode, message in ((False, sentence), (True, f"would fail: {sentence}")):
         answer = run_module("oom_trial", check_mode=check_mode, hog="/nonexistent")
         assert (answer["failed"], answer["msg"]) == (True, message)
@@ -60,14 +60,14 @@ def test_check_and_run_fail_with_one_sentence(run_module):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (dict(timeout=0), "timeout 0 is out of range: set it to 1 to 3595 seconds"),
-        (dict(timeout=10**400), "timeout 100000000000000000000... (more than 20 digits) is out of range"),
+        (dict(timeout=0), "timeout=0 is out of range: set it to 1 to 3595 seconds"),
+        (dict(timeout=10**400), "timeout=100000000000000000000... (more than 20 digits) is out of range"),
         (dict(memory_limit=10**400), "is not a size: write it in bytes or with a unit, such as 64M"),
-        (dict(memory_limit=-5), "memory_limit -5 is not a size"),
+        (dict(memory_limit=-5), "memory_limit=-5 is not a size"),
         (dict(memory_limit="1G", pinned_score=-(10**400)), "is out of range: set it to -1000 to 1000"),
         (dict(cgroup_parent="/sys\0"), "holds a character that no name on Linux can have: remove it"),
-        (dict(cgroup_parent="/tmp/\x1b[31m"), "cgroup_parent /tmp/\\x1b[31m is not a folder of the memory cgroup"),
-        (dict(manager="cgroupfs", cgroup_parent="/tmp"), "cgroup_parent /tmp is not a folder of the memory cgroup"),
+        (dict(cgroup_parent="/tmp/\x1b[31m"), "cgroup_parent=/tmp/\\x1b[31m is not a folder of the memory cgroup"),
+        (dict(manager="cgroupfs", cgroup_parent="/tmp"), "cgroup_parent=/tmp is not a folder of the memory cgroup"),
     ],
     ids=range(8),
 )

@@ -11,10 +11,9 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host import advice
 from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import (
+    advise_access,
     explain_become,
     explain_os_error,
-    find_alike,
-    suggest,
 )
 
 
@@ -51,38 +50,15 @@ def test_explain_become(monkeypatch):
     assert explain_become() == "ran as uid 33: add become: true"
 
 
-ALIKE = {
-    "a typo": ("dokcerd", ["cron", "dockerd", "sshd"], ["dockerd"]),
-    "a letter is missing": ("redis-serve", ["redis-cli", "redis-server"], ["redis-server"]),
-    "an instance": ("postgresql", ["postgresql@15-main", "postgres", "x"], ["postgresql@15-main", "postgres"]),
-    "instances first, at most three": ("a-b", ["a-b@4", "a-b@3", "a-b@2", "a-b@1"], ["a-b@1", "a-b@2", "a-b@3"]),
-    "a suffix of systemd is not compared": ("dokcer.service", ["cron.service", "docker.service"], ["docker.service"]),
-    "a suffix of systemd is the same": ("docker.slice", ["docker.service", "dockr.slice"], ["dockr.slice"]),
-    "itself": ("cron", ["cron"], []),
-    "nothing alike": ("nginx", ["cron", "sshd"], []),
-    "too short to begin anything": ("x", ["xdm", "xfce"], []),
-    "no names": ("nginx", [], []),
-}
-
-
-@pytest.mark.parametrize("name, known, alike", ALIKE.values(), ids=list(ALIKE))
-def test_find_alike(name, known, alike):
-    assert find_alike(name, known) == alike
-
-
-def test_names_of_users_take_no_time():
-    """A user may start any number of processes, with long names."""
-    assert find_alike("dokcerd", ("x" * 4096 + str(number) for number in range(10**9))) == []
-
-
 @pytest.mark.parametrize(
-    "names, words",
+    "number, uid, words",
     [
-        ([], ""),
-        (["a"], "did you mean a?"),
-        (["a", "b"], "did you mean a or b?"),
-        (["a\n\x1b"], "did you mean a\\x0a\\x1b?"),
+        (errno.EACCES, 1000, "ran as uid 1000: add become: true"),
+        (errno.EPERM, 1000, "ran as uid 1000: add become: true"),
+        (errno.EPERM, 0, "do that"),
+        (errno.EIO, 1000, "do that"),
     ],
 )
-def test_suggest(names, words):
-    assert suggest(names) == words
+def test_advise_access(monkeypatch, number, uid, words):
+    monkeypatch.setattr(advice.os, "geteuid", lambda: uid)
+    assert advise_access(os_error(number), "do that") == words

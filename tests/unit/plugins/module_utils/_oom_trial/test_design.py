@@ -48,7 +48,7 @@ def test_raise_the_decoy_without_the_capability():
             8 * 1024 - 1,
             0,
             InputError,
-            "memory_limit 8191 KiB is too small for scores that differ by 900: set at least 8M",
+            "memory_limit=8191K is too small for scores that differ by 900: set at least 8M",
         ),
         (-50, 0, 40 * 1024 - 1, 0, InputError, "too small for scores that differ by 50: set at least 40M"),
         (-1000, 0, LIMIT_KB, 0, UnsupportedError, "immunity"),
@@ -89,7 +89,7 @@ def test_sizes_let_the_pin_decide(pinned, difference, more_kb):
 
 def test_the_host_needs_memory_for_two():
     with pytest.raises(
-        InputError, match=r"^free memory and swap of the host 4096 KiB is too small .*: free at least 8 MiB"
+        InputError, match=r"^free memory and swap of the host, 4096 KiB, is too small .*: free at least 8 MiB"
     ):
         design_trial(-900, 0, 4096, own_score=0, can_lower=True, scope="host")
 

@@ -446,11 +446,11 @@ def test_refuse_bad_options(hog, no_kills, tmp_path):
     junk.chmod(0o755)
     free_kb = Procfs().memory_kb("MemAvailable")
     for changes, error, words in (
-        (dict(hog="/nonexistent/hog"), InputError, "hog /nonexistent/hog is not a file"),
+        (dict(hog="/nonexistent/hog"), InputError, "hog=/nonexistent/hog is not a file"),
         (dict(hog=str(tmp_path)), InputError, "is not a file"),
         (dict(hog=str(plain)), InputError, "is not executable"),
         (dict(hog=str(junk)), InputError, "hog .*junk cannot be started: it is neither an ELF program nor a script"),
-        (dict(memory_limit_kb=8 * 1024 - 1), InputError, "memory_limit 8191 KiB is too small .*: set at least 8M"),
+        (dict(memory_limit_kb=8 * 1024 - 1), InputError, "memory_limit=8191K is too small .*: set at least 8M"),
         (dict(memory_limit_kb=free_kb + 1), InputError, "is more than half of the free memory .*: set at most [0-9]+M"),
         (dict(pinned_score=0), InputError, "at least 50 below"),
         (
@@ -462,15 +462,15 @@ def test_refuse_bad_options(hog, no_kills, tmp_path):
         (dict(cgroup_parent="/sys\0/fs"), InputError, r"cgroup_parent='/sys\\x00/fs' holds a character"),
         (dict(hog=hog + "\0"), InputError, "holds a character that no name on Linux can have: remove it"),
         (dict(hog=hog + "\ud800"), InputError, "holds a character that no name on Linux can have: remove it"),
-        (dict(timeout=0), InputError, "timeout 0 is out of range: set it to 1 to 3595 seconds"),
+        (dict(timeout=0), InputError, "timeout=0 is out of range: set it to 1 to 3595 seconds"),
         (dict(timeout=-5), InputError, "timeout -5 is out of range"),
-        (dict(timeout=10**400), InputError, "timeout 100000000000000000000... "),
+        (dict(timeout=10**400), InputError, "timeout=100000000000000000000... "),
         (
             dict(hog_score=10**400),
             InputError,
-            "hog_score 100000000000000000000... .* is out of range: set it to -1000 to 1000",
+            "hog_score=100000000000000000000... .* is out of range: set it to -1000 to 1000",
         ),
-        (dict(pinned_score=-1001), InputError, "pinned_score -1001 is out of range"),
+        (dict(pinned_score=-1001), InputError, "pinned_score=-1001 is out of range"),
         (dict(manager="systemd", cgroup_parent="/x"), InputError, "cannot be combined with manager=systemd"),
     ):
         with pytest.raises(error, match=words):

@@ -70,7 +70,7 @@ def test_choose_by_host(monkeypatch, runs, user, parent, expected):
 
 def test_refuse_a_manager_that_cannot_work(monkeypatch):
     monkeypatch.setattr(launcher_file.Systemd, "runs", lambda _self: False)
-    with pytest.raises(InputError, match="cgroup_parent /x cannot be combined with manager=systemd"):
+    with pytest.raises(InputError, match="cgroup_parent=/x cannot be combined with manager=systemd"):
         choose_launcher(Procfs(), "systemd", "/x")
     with pytest.raises(UnsupportedError, match="systemd does not manage this host"):
         choose_launcher(Procfs(), "systemd", None)

@@ -148,7 +148,7 @@ ERRORS = {
     "score": (lambda at: at.kill(hog_score=1001), "hog_score", "1001", "set it to -1000 to 1000"),
     "path": (lambda at: at.kill(hog="/x\0"), "hog", "'/x\\x00'", "remove it"),
     "difference": (lambda at: at.kill(pinned_score=-10), "pinned_score", "-10", "set it at least 50 below hog_score"),
-    "limit": (lambda at: at.kill(memory_limit_kb=7168), "memory_limit", "7168 KiB", "set at least 8M"),
+    "limit": (lambda at: at.kill(memory_limit_kb=7168), "memory_limit", "7M", "set at least 8M"),
     "limit of a weak pin": (
         lambda at: at.kill(pinned_score=-100, memory_limit_kb=8192),
         "memory_limit",
@@ -209,14 +209,14 @@ ERRORS = {
         "2",
         "set it to 0 or 1 first",
     ),
-    "half of the host": (lambda at: at.contained(1 << 20), "memory_limit", "1048576 KiB", "set at most 512M"),
+    "half of the host": (lambda at: at.contained(1 << 20), "memory_limit", "1024M", "set at most 512M"),
     "half of next to nothing": (
         lambda at: at.contained(65536, 9000),
         "memory_limit",
-        "65536 KiB",
+        "64M",
         "free at least 16 MiB first",
     ),
-    "half of the cgroup": (lambda at: at.contained(65536, 65536), "memory_limit", "65536 KiB", "set at most 32M"),
+    "half of the cgroup": (lambda at: at.contained(65536, 65536), "memory_limit", "64M", "set at most 32M"),
     "consent to a host-wide OOM": (
         lambda at: at.host_wide(allow_host_oom=False),
         "scope=host",

@@ -237,7 +237,7 @@ def test_refuse_a_wrong_program(trial, monkeypatch):
     "files, options, error, words",
     [
         ({}, dict(allow_host_oom=False), InputError, "set allow_host_oom=true"),
-        ({}, dict(hog="/nonexistent"), InputError, "hog /nonexistent is not a file"),
+        ({}, dict(hog="/nonexistent"), InputError, "hog=/nonexistent is not a file"),
         (
             {"sys/vm/overcommit_memory": "0\n"},
             {},

@@ -26,13 +26,13 @@ def test_accept_what_a_trial_can_use():
 @pytest.mark.parametrize(
     "changes, words",
     [
-        (dict(timeout=0), "timeout 0 is out of range: set it to 1 to 3595 seconds"),
-        (dict(timeout=-5), "timeout -5 is out of range"),
-        (dict(timeout=3596), "timeout 3596 is out of range"),
-        (dict(timeout=10**400), "timeout 100000000000000000000... (more than 20 digits) is out of range"),
-        (dict(timeout=-(10**5000)), "timeout -100000000000000000000... (more than 20 digits) is out of range"),
-        (dict(pinned_score=-1001), "pinned_score -1001 is out of range: set it to -1000 to 1000"),
-        (dict(hog_score=10**400), "hog_score 100000000000000000000... (more than 20 digits) is out of range"),
+        (dict(timeout=0), "timeout=0 is out of range: set it to 1 to 3595 seconds"),
+        (dict(timeout=-5), "timeout=-5 is out of range"),
+        (dict(timeout=3596), "timeout=3596 is out of range"),
+        (dict(timeout=10**400), "timeout=100000000000000000000... (more than 20 digits) is out of range"),
+        (dict(timeout=-(10**5000)), "timeout=-100000000000000000000... (more than 20 digits) is out of range"),
+        (dict(pinned_score=-1001), "pinned_score=-1001 is out of range: set it to -1000 to 1000"),
+        (dict(hog_score=10**400), "hog_score=100000000000000000000... (more than 20 digits) is out of range"),
         (
             dict(hog="/root/oom\0hog"),
             "hog='/root/oom\\x00hog' holds a character that no name on Linux",
