@@ -14,6 +14,7 @@ the module returns counts as missing. host_answers.state_outcome() escapes and b
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,8 +29,9 @@ _PREFIXES = re.compile(r"\A((Task|Action|Module) failed: )+")
 _CHANGES = {"protect": "pins", "panic": "panic policy", "overcommit": "overcommit policy"}
 _NOTHING_RAN = "no task has these tags"
 _MOST_SHOWN = 3
-# What a summary of kills may name, and how the outcome counts it.
-_PLACES = {"unit": "unit", "container": "container", "cgroup": "cgroup", "name": "program"}
+# What a summary of kills may name, and how the outcome counts it. A container comes before the
+# unit that it is in, as in the module's own words.
+_PLACES = {"container": "container", "unit": "unit", "cgroup": "cgroup", "name": "program"}
 _LARGEST = 10**9  # a host may return any number
 
 
@@ -85,9 +87,11 @@ def state_kills(result: Any) -> tuple[str, str]:
     missing = f"{_count(unlogged, 'kill')} not in the log" if unlogged else ""
     if not kills:
         return "no_kills", missing
-    kinds = [next((kind for kind in _PLACES if one.get(kind)), "name") for one in summary]
-    places = [_count(kinds.count(kind), word) for kind, word in _PLACES.items() if kind in kinds]
-    return "kills", "; ".join(filter(None, [f"{kills} in {' and '.join(places)}", missing]))
+    kinds = [(next((kind for kind in _PLACES if one.get(kind)), "name"), one) for one in summary]
+    places = {(kind, cut_text(one.get(kind))) for kind, one in kinds}  # a unit has a row for each of its programs
+    counts = Counter(kind for kind, _place in places)
+    shown = [_count(counts[kind], word) for kind, word in _PLACES.items() if kind in counts]
+    return "kills", "; ".join(filter(None, [f"{kills} in {' and '.join(shown)}", missing]))
 
 
 def _name_asking(parts: Iterable[str]) -> str:

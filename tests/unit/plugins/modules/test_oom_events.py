@@ -6,9 +6,11 @@
 
 import gzip
 import os
+import re
 
 import pytest
 import yaml
+from event_lines import report
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather
@@ -60,6 +62,28 @@ def test_unlogged_kills_are_documented(run_module, undocumented, monkeypatch):
     answer = run_module("oom_events", source="kmsg")
     assert answer["counts"]["unlogged_in"] == [{"cgroup": "/no/such/cgroup", "oom_kill": 2, "logged_kills": 0}]
     assert undocumented("oom_events", answer) == []
+
+
+def test_a_bad_day_is_read_in_fifteen_lines(run_module, tmp_path):
+    """300 kills in twelve units, of several programs, at limits that changed at noon, in turn."""
+    texts = []
+    for number in range(300):
+        unit = f"/system.slice/unit{number % 12}.service"
+        killed = report(1000 + number, f"worker{number % 5}", unit, limit_kb=20480 if number < 150 else 40960)
+        second = number * 288  # every 4.8 minutes
+        stamp = f"2026-11-28T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.000000+00:00"
+        texts += [f"{stamp} db1 kernel: [{second}.000000] {line}" for line in killed]
+    (tmp_path / "kern.log").write_text("\n".join(texts) + "\n")
+    answer = run_module("oom_events", paths=[str(tmp_path / "kern.log")])
+    assert (answer["total"], answer["msg"]) == (300, f"300 kills in 12 units in {tmp_path}/kern.log")
+    assert len(answer["report"]) == 12
+    for number in range(12):
+        [line] = [line for line in answer["report"] if f"unit{number}.service" in line]
+        assert re.fullmatch(
+            rf"2026-11-28 00:\d\d:\d\d-23:\d\d:\d\dZ  25 kills in unit{number}\.service:"
+            r" worker0 \(5\), worker1 \(5\), worker2 \(5\), 10 more",
+            line,
+        )
 
 
 def leaves(contains, path=""):
