@@ -29,9 +29,10 @@ _PREFIXES = re.compile(r"\A((Task|Action|Module) failed: )+")
 _CHANGES = {"protect": "pins", "panic": "panic policy", "overcommit": "overcommit policy"}
 _NOTHING_RAN = "no task has these tags"
 _MOST_SHOWN = 3
-# What a summary of kills may name, and how the outcome counts it. A container comes before the
-# unit that it is in, as in the module's own words.
-_PLACES = {"container": "container", "unit": "unit", "cgroup": "cgroup", "name": "program"}
+# What a summary of kills may name, and how the outcome counts it. A kill in a container counts as
+# one of the container, not of the unit around it, as in the module's own words.
+_PLACES = ("container", "unit", "cgroup", "name")
+_SHOWN = {"unit": "unit", "container": "container", "cgroup": "cgroup", "name": "program"}
 _LARGEST = 10**9  # a host may return any number
 
 
@@ -90,7 +91,7 @@ def state_kills(result: Any) -> tuple[str, str]:
     kinds = [(next((kind for kind in _PLACES if one.get(kind)), "name"), one) for one in summary]
     places = {(kind, cut_text(one.get(kind))) for kind, one in kinds}  # a unit has a row for each of its programs
     counts = Counter(kind for kind, _place in places)
-    shown = [_count(counts[kind], word) for kind, word in _PLACES.items() if kind in counts]
+    shown = [_count(counts[kind], word) for kind, word in _SHOWN.items() if kind in counts]
     return "kills", "; ".join(filter(None, [f"{kills} in {' and '.join(shown)}", missing]))
 
 
