@@ -663,7 +663,7 @@ msg:
 
 import contextlib
 import pwd
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -678,6 +678,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.answers i
     keep_growers,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.asked_domain import (
+    AskedDomain,
     find_domain_cgroup,
     measure_domain,
     parse_domain,
@@ -723,12 +724,28 @@ def name_option(name: str) -> Iterator[None]:
         raise type(error)(f"{name}: {error}") from error
 
 
+def find_domain(asked: AskedDomain, procfs: Procfs, systemd: Systemd) -> Optional[str]:
+    """Return what find_domain_cgroup() does, and say what to do about a name that nothing has."""
+    try:
+        return find_domain_cgroup(asked, procfs, systemd)
+    except NotFoundError as error:
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import suggestions
+
+        advice: Dict[str, Callable[[], str]] = {
+            "cgroup": lambda: suggestions.suggest_for_cgroup(asked.name, procfs),
+            "unit": lambda: suggestions.suggest_for_unit(service_name(asked.name), systemd, procfs),
+            "container": lambda: suggestions.suggest_for_container(asked.name, procfs),
+            "machine": lambda: "see machinectl list, or start it first",
+        }
+        raise NotFoundError(f"{error}; {advice[asked.kind]()}") from error
+
+
 def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -> List[int]:
     """Return the pids that the option grower selects; raise NotFoundError if there are none."""
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder
 
     # A process of any user may be asked about: the highest score selects all (selectors.OfHost).
-    neutral = dict(state="present", persistent=False, oom_policy=None, children="report", missing="ignore", force=False)
+    neutral = dict(state="present", persistent=False, oom_policy=None, children="report", missing="warn", force=False)
     pin = parse_target({**neutral, **options, "score": SCORE_MAX})
     if pin.selector == "unit":
         pin = pin._replace(value=service_name(pin.value))
@@ -736,7 +753,8 @@ def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -
     finder = TargetFinder(procfs, systemd, ProcessTable(procfs), units)
     found = [change.process.pid for change in finder.find([pin])[0].changes]
     if not found:
-        raise NotFoundError(finder.missing.get(pin) or f"{pin.target}: no such process runs")
+        missing = "no process of it runs; start it first" if units else f"no such process; {finder.advise(pin)}"
+        raise NotFoundError(finder.missing.get(pin) or f"{pin.target}: {missing}")
     return found
 
 
@@ -799,17 +817,19 @@ def run(params: Mapping[str, Any], warnings: List[str]) -> Dict[str, Any]:
     """Return the module's result, and add to the warnings."""
     top = params["top"]
     if not 0 <= top <= MAX_TOP:
-        raise InputError(f"top={str(top)[:24]} is out of range, 0 to {MAX_TOP}")
+        raise InputError(f"top={str(top)[:24]} is out of range, 0 to {MAX_TOP}; set a number in it")
     asked = parse_domain(params["domain"])
     procfs, systemd = Procfs(), Systemd()
     ask_for_units(systemd)  # systemd prepares its answer meanwhile
-    path = find_domain_cgroup(asked, procfs, systemd)
+    with name_option("domain"):
+        path = find_domain(asked, procfs, systemd)
     growers: Optional[List[int]] = None
     if params["grower"] is not None:
         with name_option("grower"):
             growers = find_growers(params["grower"], procfs, systemd)
     snapshot = take_snapshot(procfs, cgroups=[] if path is None else [path])
-    domain = measure_domain(snapshot, path)
+    with name_option("domain"):
+        domain = measure_domain(snapshot, path)
     if growers is not None:
         with name_option("grower"):
             growers = keep_growers(snapshot, domain, growers, top)
@@ -860,8 +880,10 @@ def main() -> None:
     except OomError as error:
         module.fail_json(msg=printable(str(error)))
     except OSError as error:
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+
         path = text_of(error.filename) if isinstance(error.filename, bytes) else error.filename
-        module.fail_json(msg=printable(f"this host cannot be read: {path}: {error.strerror}"))
+        module.fail_json(msg=printable(f"{path or 'this host'} cannot be read: {explain_os_error(error)}"))
     for warning in warnings:
         module.warn(printable(warning))
     module.exit_json(**results)

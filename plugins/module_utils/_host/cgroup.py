@@ -110,7 +110,9 @@ def own_cgroup(procfs: Procfs, hierarchy: Hierarchy) -> str:
             return path
         if hierarchy.version == 1 and set(controllers.split(",")) & set(hierarchy.controllers):
             return path
-    raise UnsupportedError(f"/proc/self/cgroup lists no cgroup for the hierarchy at {hierarchy.mount}")
+    raise UnsupportedError(
+        f"/proc/self/cgroup lists no cgroup for the hierarchy at {hierarchy.mount}: run on the host itself"
+    )
 
 
 def find_cgroup(procfs: Procfs, path: str) -> str:

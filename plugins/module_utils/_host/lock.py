@@ -20,6 +20,7 @@ import time
 from typing import Iterator, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
 
 FOLDER = "/run/oomguard"
 
@@ -74,7 +75,7 @@ def _open_lock(folder: str) -> Optional[int]:
     except OSError as error:
         if error.errno in (errno.EROFS, errno.ENOENT):
             return None
-        raise AccessError(f"{folder} cannot be made or opened: {error.strerror}") from error
+        raise AccessError(f"{folder} cannot be made or opened: {explain_os_error(error)}") from error
 
 
 def _try_lock(fd: int) -> bool:
@@ -84,5 +85,5 @@ def _try_lock(fd: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        raise AccessError(f"nothing was changed: {FOLDER}/lock cannot be locked: {error.strerror}") from error
+        raise AccessError(f"nothing was changed: {FOLDER}/lock cannot be locked: {explain_os_error(error)}") from error
     return True

@@ -24,4 +24,6 @@ class Meminfo(Dict[str, int]):
         )
 
     def __missing__(self, key: str) -> int:
-        raise UnsupportedError(f"/proc/meminfo has no {key}: kernels before 3.14 are not supported")
+        raise UnsupportedError(
+            f"/proc/meminfo has no {key}: kernels before 3.14 are not supported; leave this host out"
+        )

@@ -370,10 +370,12 @@ class Procfs:
             return read_bytes(path)
         except FileNotFoundError:
             raise NotFoundError(
-                f"{path} does not exist: this kernel does not offer it, or /proc is not mounted"
+                f"{path} does not exist: this kernel does not offer it, or not all of /proc is mounted; mount all of it"
             ) from None
         except OSError as error:
-            raise AccessError(f"{path} cannot be read: {error.strerror}") from error
+            from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+
+            raise AccessError(f"{path} cannot be read: {explain_os_error(error)}") from error
 
     def oom_kills(self) -> Optional[int]:
         """Return how many processes the killer killed since boot; None before kernel 4.13.

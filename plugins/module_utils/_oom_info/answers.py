@@ -33,7 +33,7 @@ def keep_growers(snapshot: Snapshot, domain: Domain, pids: Iterable[int], top: i
     """
     tasks = [snapshot.tasks[pid] for pid in pids if pid in snapshot.tasks]
     if not tasks:
-        raise InputError("it has ended, or has no memory of its own")
+        raise InputError("it has ended, or has no memory of its own: name another one")
     inside = [
         task.pid for task in sorted(tasks, key=lambda task: -task.rss_kb) if is_member(snapshot, task.pid, domain)
     ]

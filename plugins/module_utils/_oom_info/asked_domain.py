@@ -38,7 +38,10 @@ def parse_domain(value: Any) -> AskedDomain:
 
     Raises InputError for anything else.
     """
-    wrong = InputError(f"domain is not host, or a dictionary with one of {', '.join(KINDS)}: {str(value)[:100]!r}")
+    wrong = InputError(
+        f"domain={printable_name(str(value)[:100])} is no domain: set host, or a dictionary with one of"
+        f" {', '.join(KINDS)}, such as {{unit: docker}}"
+    )
     if isinstance(value, str) and value.strip().startswith("{"):
         try:
             value = json.loads(value)
@@ -75,7 +78,7 @@ def _find_unit(name: str, procfs: Procfs, systemd: Systemd) -> str:
     if missing:
         raise NotFoundError(missing)
     if not unit.control_group:
-        raise NotFoundError(f"unit {unit.id} does not run, so it has no cgroup")
+        raise InputError(f"unit {unit.id} does not run, so it has no cgroup: start it first")
     return unit.control_group
 
 

@@ -4,6 +4,7 @@
 
 """The module as Ansible runs it: its answer is what its documentation says."""
 
+import errno
 import json
 import os
 import subprocess
@@ -208,33 +209,78 @@ def test_what_if_a_unit_died_together(host, run_module):
     assert [one["name"] for one in answer["what_if"]["next_victim"]["group"]] == ["app"]
 
 
-@pytest.mark.parametrize(
-    "options, words",
-    [
-        (dict(domain={"cgroup": "/nowhere"}), "cgroup /nowhere does not exist"),
-        (dict(domain={"unit": "postgres"}), "has no memory limit, nor has one above it"),
-        (dict(domain="everything"), "domain is not host, or a dictionary"),
-        (dict(domain={"unit": "app"}, grower={"pid": 30}), "backup[30] is in cgroup /, outside of cgroup " + APP),
-        (dict(grower={"process": "nosuch"}), "grower: process=nosuch: no such process runs"),
-        (dict(grower={"unit": "nosuch"}), "grower: unit"),
-        (dict(grower={"pid": 99999}), "grower: pid=99999: no such process runs"),
-        (dict(grower={"pid": 1, "unit": "app"}), "mutually exclusive"),
-        (dict(grower={}), "one of the following is required"),
-        (
-            dict(what_if=[{"pid": 10, "score": 1}, {"pid": 10, "score": 2}]),
-            "what_if: process 10 (app) is selected twice",
-        ),
-        (dict(what_if=[{"pid": 10}]), "what_if: pid=10: score is missing"),
-        (dict(what_if=[{"process": "sshd", "score": -900}]), "what_if: process=sshd with score=-900"),
-        (dict(what_if=[{"unit": "nosuch", "score": 1}]), "what_if: unit"),
-        (dict(top=-1), "top=-1 is out of range, 0 to 1000"),
-        (dict(top=10**30), "top=100000000000000000000000 is out of range"),
-    ],
-)
-def test_what_cannot_be_answered_is_one_sentence(host, run_module, options, words):
+# What fails, and what to do about it.
+ERRORS = {
+    "no cgroup": (
+        dict(domain={"cgroup": "/nowhere"}),
+        "domain: cgroup /nowhere does not exist",
+        "; see systemd-cgls, or start what runs in it first",
+    ),
+    "no unit": (dict(domain={"unit": "ap"}), "domain: unit=ap.service: no such system unit", "; check the name with"),
+    "no container": (
+        dict(domain={"container": "web1"}),
+        "domain: no running container has the id or name web1",
+        "; see docker ps, podman ps or crictl ps, or start it first",
+    ),
+    "no machine": (
+        dict(domain={"machine": "vm1"}),
+        "domain: machine vm1 does not run",
+        "; see machinectl list, or start it first",
+    ),
+    "no name of a unit": (dict(domain={"unit": "a b"}), "domain: unit='a b' is not a name", ": write it as docker"),
+    "no limit": (
+        dict(domain={"unit": "postgres"}),
+        "domain: cgroup /system.slice/postgres.service has no memory limit, nor has one above it",
+        ": set a limit, such as MemoryMax= of its unit, or use domain=host",
+    ),
+    "no domain": (dict(domain="everything"), "domain=everything is no domain", ": set host, or a dictionary with one"),
+    "grower outside": (
+        dict(domain={"unit": "app"}, grower={"pid": 30}),
+        "grower: backup[30] is in cgroup /, outside of cgroup " + APP,
+        "; leave out domain, or name another one",
+    ),
+    "no program": (
+        dict(grower={"process": "postgrse"}),
+        "grower: process=postgrse: no such process",
+        "; did you mean postgres?",
+    ),
+    "no unit of a grower": (dict(grower={"unit": "nosuch"}), "grower: unit", "; check the name with systemctl"),
+    "no pid": (dict(grower={"pid": 99999}), "grower: pid=99999: no such process", "; it has ended: select by unit"),
+    "a target twice": (
+        dict(what_if=[{"pid": 10, "score": 1}, {"pid": 10, "score": 2}]),
+        "what_if: process 10 (app) is selected twice",
+        ": leave out one of them",
+    ),
+    "no score": (dict(what_if=[{"pid": 10}]), "what_if: pid=10: score is missing", ": set it, or use state=absent"),
+    "what is refused": (
+        dict(what_if=[{"process": "sshd", "score": -900}]),
+        "what_if: process=sshd with score=-900",
+        "(force=true overrides)",
+    ),
+    "no unit of a target": (dict(what_if=[{"unit": "nosuch", "score": 1}]), "what_if: unit", "; check the name with"),
+    "top": (dict(top=-1), "top=-1 is out of range, 0 to 1000", "; set a number in it"),
+    "a long top": (dict(top=10**30), "top=100000000000000000000000 is out of range", "; set a number in it"),
+    # Ansible's own words
+    "two selectors": (dict(grower={"pid": 1, "unit": "app"}), "mutually exclusive", ""),
+    "no selector": (dict(grower={}), "one of the following is required", ""),
+}
+
+
+@pytest.mark.parametrize("options, words, remedy", ERRORS.values(), ids=list(ERRORS))
+def test_error_has_three_parts(host, run_module, options, words, remedy):
     answer = run_module("oom_info", **options)
-    assert answer["failed"]
-    assert words in answer["msg"]
+    assert answer["failed"] and "\n" not in answer["msg"]
+    assert words in answer["msg"] and remedy in answer["msg"]
+
+
+def test_a_host_that_cannot_be_read(host, run_module, monkeypatch):
+    def deny(*_arguments, **_options):
+        raise PermissionError(errno.EACCES, "Permission denied", b"/proc/7")
+
+    monkeypatch.setattr(oom_info, "take_snapshot", deny)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    words = "/proc/7 cannot be read: Permission denied: ran as uid 1000: add become: true"
+    assert run_module("oom_info")["msg"] == words
 
 
 def test_without_memory_cgroups(host, run_module):

@@ -53,7 +53,7 @@ def test_lock_that_fails_is_an_error(root, monkeypatch):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", fail)
-    words = "^nothing was changed: /run/oomguard/lock cannot be locked: No locks available$"
+    words = "^nothing was changed: /run/oomguard/lock cannot be locked: No locks available: see dmesg"
     with pytest.raises(AccessError, match=words), writer_lock(root):
         pass
 

@@ -58,7 +58,7 @@ def test_parse(value, asked):
     ],
 )
 def test_anything_else_is_refused(value):
-    with pytest.raises(InputError, match="domain is not host, or a dictionary with one of cgroup, unit, container"):
+    with pytest.raises(InputError, match="is no domain: set host, or a dictionary with one of cgroup, unit, container"):
         parse_domain(value)
 
 
@@ -126,18 +126,19 @@ def test_what_is_not_there(host, kind, name, error, words):
 
 
 @pytest.mark.parametrize(
-    "shown, words",
+    "shown, error, words",
     [
-        ("LoadState=not-found\nActiveState=inactive\n", "web.service"),
+        ("LoadState=not-found\nActiveState=inactive\n", NotFoundError, "web.service"),
         (
             "LoadState=loaded\nActiveState=inactive\nControlGroup=\n",
-            "unit web.service does not run, so it has no cgroup",
+            InputError,
+            "unit web.service does not run, so it has no cgroup: start it first",
         ),
     ],
 )
-def test_units_without_a_cgroup(host, shown, words):
+def test_units_without_a_cgroup(host, shown, error, words):
     host.shown = shown
-    with pytest.raises(NotFoundError, match=words):
+    with pytest.raises(error, match=words):
         find(host, "unit", "web")
 
 
