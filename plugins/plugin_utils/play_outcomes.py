@@ -24,6 +24,9 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments impo
 WOULD_FAIL = "would fail: "  # every module begins a failed check with this
 # What ansible-core puts before a message says nothing about the reason.
 _PREFIXES = re.compile(r"\A((Task|Action|Module) failed: )+")
+# Ansible says only why it could not connect. Both fit into a last line.
+_UNREACHABLE = "; start the host, or correct its address or its login"
+_REASON_LENGTH = 200
 
 # The parts of a playbook that change something, with what they change.
 _CHANGES = {"protect": "pins", "panic": "panic policy", "overcommit": "overcommit policy"}
@@ -46,9 +49,10 @@ def state_failure(part: str, result: Any, check_mode: bool) -> tuple[str, str]:
     outcome = "failed"
     if check_mode and message.startswith(WOULD_FAIL):
         outcome, message = "would_fail", message[len(WOULD_FAIL) :]
+    reason = first_line(message)
     if result.get("unreachable"):
-        part = "unreachable"
-    return outcome, ": ".join(filter(None, [part, first_line(message)]))
+        part, reason = "unreachable", cut_text(reason, _REASON_LENGTH) + _UNREACHABLE
+    return outcome, ": ".join(filter(None, [part, reason]))
 
 
 def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:

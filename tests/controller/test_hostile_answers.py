@@ -356,7 +356,10 @@ PROTECTED = {
         "not_lasting: " + "u" * 290,
     ),
     "skipped": ({"changed": False, "skipped": True}, "nothing_asked: "),
-    "unreachable": ({"unreachable": True, "msg": MARK}, f"failed: unreachable: {MARK}"),
+    "unreachable": (
+        {"unreachable": True, "msg": MARK},
+        f"failed: unreachable: {MARK}; start the host, or correct its address or its login",
+    ),
     "other-types": ({"changed": False, "not_lasting": {"unit": 7}, "targets": 7}, "ok"),
     "variables": (
         {"changed": False, "ansible_facts": {"oom_protect_profile": "x", "oom_fail_on_drift": True, "oom_hosts": "x"}},

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.filter.applied_outcome import FilterModule as Applied
 from ansible_collections.oomguard.linux.plugins.filter.failed_outcome import FilterModule as Failed
 from ansible_collections.oomguard.linux.plugins.filter.kills_outcome import FilterModule as Kills
-from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import OUTCOMES, first_line
+from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import OUTCOMES, first_line, state_outcome
 from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import (
     state_applied,
     state_failure,
@@ -106,7 +106,8 @@ APPLIED = {
         {"protect": UNREACHABLE, "panic": SKIPPED},
         False,
         "failed",
-        "unreachable: Failed to connect to the host via ssh: no route",
+        "unreachable: Failed to connect to the host via ssh: no route"
+        "; start the host, or correct its address or its login",
     ),
 }
 
@@ -207,3 +208,9 @@ def test_kills(summary, unlogged, outcome, detail):
     result = {"changed": False, "summary": summary, "counts": {"unlogged": unlogged}}
     assert state_kills(result) == (outcome, detail) and outcome in OUTCOMES
     assert Kills().filters()["kills_outcome"](result) == {"outcome": outcome, "detail": detail}
+
+
+def test_remedy_of_a_long_reason_is_kept():
+    _outcome, detail = state_failure("protect", {"unreachable": True, "msg": "x" * 5000}, False)
+    assert detail.endswith("x…; start the host, or correct its address or its login")
+    assert state_outcome("failed", detail)["detail"] == detail
