@@ -24,8 +24,10 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments impo
 WOULD_FAIL = "would fail: "  # every module begins a failed check with this
 # What ansible-core puts before a message says nothing about the reason.
 _PREFIXES = re.compile(r"\A((Task|Action|Module) failed: )+")
-# Ansible says only why it could not connect. Both fit into a last line.
+# Ansible's own reasons do not say what to do. Reasons of this length fit into a line with that.
 _UNREACHABLE = "; start the host, or correct its address or its login"
+_PASSWORD = re.compile(r"\A((Missing|Incorrect) \w{1,20} password)\Z")
+_NO_PASSWORD = "; run with --ask-become-pass, or set ansible_become_password"
 _REASON_LENGTH = 200
 
 # The parts of a playbook that change something, with what they change.
@@ -49,7 +51,7 @@ def state_failure(part: str, result: Any, check_mode: bool) -> tuple[str, str]:
     outcome = "failed"
     if check_mode and message.startswith(WOULD_FAIL):
         outcome, message = "would_fail", message[len(WOULD_FAIL) :]
-    reason = first_line(message)
+    reason = _PASSWORD.sub(rf"\1{_NO_PASSWORD}", first_line(message))
     if result.get("unreachable"):
         part, reason = "unreachable", cut_text(reason, _REASON_LENGTH) + _UNREACHABLE
     return outcome, ": ".join(filter(None, [part, reason]))

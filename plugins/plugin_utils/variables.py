@@ -75,9 +75,9 @@ def read_values(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the values of the variables of these parts, and an error for each without one."""
     wanted = {name for part in parts for name in load_parts()[part]}
-    lists = [one for one in ADDED_LISTS if one in wanted]
+    lists = tuple(one for one in ADDED_LISTS if one in wanted)
     # A host has hundreds of variables, and each reference to an argument evaluates this again.
-    mine = [name for name in variables if name in wanted or any(is_addition(name, one) for one in lists)]
+    mine = [name for name in variables if name in wanted or (name.startswith(lists) and is_addition(name))]
     values, errors = {}, []
     for name in sorted(mine):
         try:

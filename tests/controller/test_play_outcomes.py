@@ -179,6 +179,11 @@ def test_failed_filter():
         ("Task failed: Module failed: would fail: Action failed: x", ("would_fail", "Action failed: x")),
         ("Task failed: Action failed: x", ("failed", "x")),
         ("x. Task failed: y", ("failed", "x. Task failed: y")),
+        (
+            "Task failed: Missing sudo password",
+            ("failed", "Missing sudo password; run with --ask-become-pass, or set ansible_become_password"),
+        ),
+        ("Missing sudo password of x", ("failed", "Missing sudo password of x")),
     ],
 )
 def test_prefixes_of_ansible_are_no_reason(message, found):
