@@ -56,6 +56,26 @@ options:
       container:
         description: Every process in a running container, by its id or name.
         type: str
+      machine:
+        description: Every process in a machine that systemd-machined knows.
+        type: str
+      user_unit:
+        description: The main process of a service of a user, as in M(oomguard.linux.oom_score_adj).
+        type: dict
+        suboptions:
+          user:
+            description: The login name of the user.
+            type: str
+            required: true
+          unit:
+            description: The service, by its name.
+            type: str
+            required: true
+          scope:
+            description: Where the drop-in would be written.
+            type: str
+            choices: [user, all_users]
+            default: user
       users:
         description: Login names of users whose processes may be selected too, as in M(oomguard.linux.oom_score_adj).
         type: list
@@ -671,7 +691,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values, text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.answers import (
     answer_for,
@@ -742,13 +762,15 @@ def find_domain(asked: AskedDomain, procfs: Procfs, systemd: Systemd) -> Optiona
 
 def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -> List[int]:
     """Return the pids that the option grower selects; raise NotFoundError if there are none."""
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import (
+        TargetFinder,
+        complete_name,
+    )
 
     # A process of any user may be asked about: the highest score selects all (selectors.OfHost).
     neutral = dict(state="present", persistent=False, oom_policy=None, children="report", missing="warn", force=False)
     pin = parse_target({**neutral, **options, "score": SCORE_MAX})
-    if pin.selector == "unit":
-        pin = pin._replace(value=service_name(pin.value))
+    pin = complete_name(pin)
     units = systemd.units([pin.value]) if pin.selector == "unit" else {}
     finder = TargetFinder(procfs, systemd, ProcessTable(procfs), units)
     found = [change.process.pid for change in finder.find([pin])[0].changes]
@@ -848,8 +870,18 @@ def run(params: Mapping[str, Any], warnings: List[str]) -> Dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    selectors = {name: dict(type="str") for name in SELECTORS}
-    selectors.update(pid=dict(type="int"), pidfile=dict(type="path"), users=dict(type="list", elements="str"))
+    user_unit = dict(
+        user=dict(type="str", required=True),
+        unit=dict(type="str", required=True),
+        scope=dict(type="str", choices=["user", "all_users"], default="user"),
+    )
+    selectors: Dict[str, Any] = {name: dict(type="str") for name in SELECTORS}
+    selectors.update(
+        pid=dict(type="int"),
+        pidfile=dict(type="path"),
+        user_unit=dict(type="dict", options=user_unit),
+        users=dict(type="list", elements="str"),
+    )
     one_selector = dict(mutually_exclusive=[SELECTORS], required_one_of=[SELECTORS])
     module = AnsibleModule(
         argument_spec=dict(

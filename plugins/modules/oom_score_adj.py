@@ -64,6 +64,42 @@ options:
       - Names work for Docker, if its socket answers, and for podman. Neither client has to be installed.
       - A container of an ordinary user (rootless podman) is selected only with that user in O(users).
     type: str
+  machine:
+    description:
+      - Every process in a running machine that systemd-machined knows, by the name that C(machinectl list) shows. These
+        are containers of systemd-nspawn, and guests of libvirt.
+      - Select other machines by O(cgroup), such as V(/qemu.slice/100.scope) for a guest of Proxmox VE, V(/lxc/101) for
+        a container of it, and V(/lxc.payload.web1) for an instance of Incus or LXD.
+      - Such a pin ends with the machine.
+    type: str
+  user_unit:
+    description:
+      - A service of the service manager of a user, as C(systemctl --user) shows it. Its main process is pinned, see
+        O(children).
+      - Root sets the score of the running process. A drop-in holds it for the next start. It is written with the rights
+        of the user where the folder belongs to the user.
+      - The manager of a user has the score V(100), and no right to lower one. So its services never start with less,
+        whatever their C(OOMScoreAdjust). RV(targets[].effective_after_restart) is what the service will have, and
+        RV(targets[].survives) is what the pin outlasts. A warning says how to make it last.
+      - A user who is not logged in and does not linger (C(loginctl enable-linger)) has no manager. Then the drop-in is
+        for the next login.
+    type: dict
+    suboptions:
+      user:
+        description: The login name of the user.
+        type: str
+        required: true
+      unit:
+        description: The service, by its name, with or without C(.service).
+        type: str
+        required: true
+      scope:
+        description:
+          - V(user) writes the drop-in below the user's C(~/.config/systemd/user), where the user can change it.
+          - V(all_users) writes it to C(/etc/systemd/user), for every user who has a service of this name.
+        type: str
+        choices: [user, all_users]
+        default: user
   users:
     description:
       - Login names of users whose processes may be selected too by O(process), O(pattern), O(pidfile) and O(container).
@@ -96,7 +132,8 @@ options:
     default: present
   persistent:
     description:
-      - Whether to write a drop-in for O(unit), which is the default there. Other selectors have nothing that lasts.
+      - Whether to write a drop-in for O(unit) or O(user_unit), which is the default there. Other selectors have nothing
+        that lasts.
     type: bool
   oom_policy:
     description:
@@ -161,6 +198,26 @@ options:
       container:
         description: See O(container).
         type: str
+      machine:
+        description: See O(machine).
+        type: str
+      user_unit:
+        description: See O(user_unit).
+        type: dict
+        suboptions:
+          user:
+            description: See O(user_unit.user).
+            type: str
+            required: true
+          unit:
+            description: See O(user_unit.unit).
+            type: str
+            required: true
+          scope:
+            description: See O(user_unit.scope).
+            type: str
+            choices: [user, all_users]
+            default: user
       users:
         description: See O(users).
         type: list
@@ -275,6 +332,18 @@ EXAMPLES = r"""
   oomguard.linux.oom_score_adj:
     process: batch-server
     users: [deploy]
+    score: -300
+
+- name: Let a machine of systemd-nspawn or libvirt die late
+  oomguard.linux.oom_score_adj:
+    machine: web1
+    score: -300
+
+- name: Pin a service of a user's own service manager
+  oomguard.linux.oom_score_adj:
+    user_unit:
+      user: deploy
+      unit: shop
     score: -300
 
 - name: Remove the pin of the container engine
@@ -488,6 +557,7 @@ targets:
     effective_after_restart:
       description:
         - The score that all files of the unit give to its next main process. Null for other selectors.
+        - Of O(user_unit) it is the score that the next start really has, which is never below that of the manager.
         - A drop-in with a later name overrides ours. This value then differs from O(score), and a warning reports it.
       returned: success
       type: int
@@ -499,6 +569,31 @@ targets:
       returned: success
       type: bool
       sample: false
+    survives:
+      description: What the pin of a O(user_unit) outlasts. Null for other selectors, and with O(state=absent).
+      returned: success
+      type: dict
+      contains:
+        restart:
+          description: A restart of the service, while the manager of the user runs.
+          returned: when it is not null
+          type: bool
+          sample: false
+        logout:
+          description: The last logout of the user. The process goes on, because the user lingers.
+          returned: when it is not null
+          type: bool
+          sample: true
+        login:
+          description: A new start of the manager, at the next login.
+          returned: when it is not null
+          type: bool
+          sample: false
+        reboot:
+          description: A reboot of the host.
+          returned: when it is not null
+          type: bool
+          sample: false
 killable:
   description: Resident memory of all processes once this is done, by whether the killer may choose them.
   returned: success
@@ -539,6 +634,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.resu
 if TYPE_CHECKING:
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan
 
+USER_UNIT = dict(
+    user=dict(type="str", required=True),
+    unit=dict(type="str", required=True),
+    scope=dict(type="str", choices=["user", "all_users"], default="user"),
+)
 TARGET_OPTIONS = dict(
     unit=dict(type="str"),
     process=dict(type="str"),
@@ -547,6 +647,8 @@ TARGET_OPTIONS = dict(
     pidfile=dict(type="path"),
     cgroup=dict(type="str"),
     container=dict(type="str"),
+    machine=dict(type="str"),
+    user_unit=dict(type="dict", options=USER_UNIT),
     users=dict(type="list", elements="str"),
     score=dict(type="int"),
     state=dict(type="str", choices=["present", "absent"], default="present"),
@@ -612,7 +714,7 @@ def pin(options: Mapping[str, Any], check_mode: bool) -> Tuple[Dict[str, Any], L
     make_plan = choose_plan(options, systemd)
     plan = make_plan(procfs, systemd)
     if check_mode:
-        return pin_results(plan.outcomes, plan.killable, planned=True), plan.warnings + predict(procfs, systemd, plan)
+        return pin_results(plan.outcomes, plan.killable, planned=True), plan.warnings + predict(procfs, plan)
     if not plan.changed and not plan.finder.has_stale_record:
         return pin_results(plan.outcomes, plan.killable), plan.warnings
     from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
@@ -644,13 +746,13 @@ def choose_plan(options: Mapping[str, Any], systemd: Systemd) -> "Callable[[Proc
     return lambda procfs, systemd: plan_pins(procfs, systemd, pins, least_percent)
 
 
-def predict(procfs: Procfs, systemd: Systemd, plan: "PinPlan") -> List[str]:
+def predict(procfs: Procfs, plan: "PinPlan") -> List[str]:
     """Return warnings for what a run may be denied; raise AccessError for what it would be."""
     if not plan.changed:
         return []
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.denials import refuse_denied
 
-    return refuse_denied(procfs, systemd, plan.outcomes)
+    return refuse_denied(procfs, plan.finder, plan.outcomes)
 
 
 if __name__ == "__main__":

@@ -82,5 +82,8 @@ def combine_targets(
     of_profiles = [
         {selector: selected, **_drop_keys(dropped, entry), "missing": "ignore"} for selected, entry in lowest.items()
     ]
-    own = [{"persistent": persistent, **target} if target.get("unit") else dict(target) for target in targets]
+    own = [
+        {"persistent": persistent, **target} if target.get("unit") or target.get("user_unit") else dict(target)
+        for target in targets
+    ]
     return [_set_state(target, state) for target in of_profiles + own]

@@ -209,6 +209,8 @@ def _select(name: str, target: Mapping[str, Any]) -> tuple[str, Any]:
         raise InputError(f"{name} {problem}")
     [selector] = selectors
     value = target[selector]
+    if selector == "user_unit":
+        return selector, (value.get("user"), strip_suffix(value.get("unit") or ""), value.get("scope"))
     return selector, strip_suffix(value) if selector == "unit" else value
 
 

@@ -397,3 +397,30 @@ def test_values_are_not_changed():
     }
     parse_arguments("oom_protect", given)
     assert given["oom_protect_targets"] == [{"unit": "x", "score": "1"}]
+
+
+def test_services_of_users_are_targets():
+    one = {"user_unit": {"user": "deploy", "unit": "shop.service"}, "score": -300}
+    [target] = arguments_of("oom_protect", targets=[one])["targets"]
+    assert target == {**one, "state": "present"}
+    _arguments, errors = parse_arguments(
+        "oom_protect",
+        {
+            "oom_protect_targets": [one],
+            "oom_protect_targets_web": [{"user_unit": {"user": "deploy", "unit": "shop"}, "score": -200}],
+        },
+    )
+    assert "use one value in both" in errors[0]
+
+
+@pytest.mark.parametrize(
+    "user_unit, words",
+    [
+        ({"unit": "shop"}, "is not a login name: set it to one of getent passwd"),
+        ({"user": "deploy"}, "unit is missing"),
+        ({"user": "deploy", "unit": "shop", "scop": "user"}, "did you mean scope?"),
+        ({"user": "deploy", "unit": "shop", "scope": "all"}, "did you mean all_users?"),
+    ],
+)
+def test_services_of_users_that_are_not_complete(user_unit, words):
+    assert words in error_of("oom_protect", targets=[{"user_unit": user_unit, "score": -300}])

@@ -16,7 +16,7 @@ import os
 import selectors
 import subprocess
 import time
-from typing import IO, Callable, Generator, List, cast
+from typing import IO, Callable, Dict, Generator, List, NamedTuple, Optional, cast
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UnsupportedError
 
@@ -26,10 +26,17 @@ _MAX_ERROR_BYTES = 2048  # of the error output, in a message
 _CHUNK_BYTES = 1 << 16
 
 
+class Role(NamedTuple):
+    """What a program runs as, if not as the caller."""
+
+    prepare: Callable[[], None]  # called in its process before it starts, such as to change ids
+    environment: Dict[str, str]  # all of it
+
+
 class Program:
     """A running program; read its output with output() or chunks(), once."""
 
-    def __init__(self, command: List[str], seconds: float = SECONDS) -> None:
+    def __init__(self, command: List[str], seconds: float = SECONDS, role: Optional[Role] = None) -> None:
         """Start it. Raises UnsupportedError if it cannot be started."""
         self._name = " ".join(command[:2])
         self._seconds = seconds
@@ -41,9 +48,10 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=dict(os.environ, LC_ALL="C"),
+                env=dict(os.environ if role is None else role.environment, LC_ALL="C"),
+                preexec_fn=None if role is None else role.prepare,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise UnsupportedError(f"{command[0]} cannot be started: {reason}") from error
 
@@ -107,12 +115,12 @@ class Program:
                 stream.close()
 
 
-def start_program(*command: str, seconds: float = SECONDS) -> Callable[[], str]:
+def start_program(*command: str, seconds: float = SECONDS, role: Optional[Role] = None) -> Callable[[], str]:
     """Start a program; return a function that waits for it to end and returns its output.
 
     Raises UnsupportedError if it cannot be started. The function raises OomError as Program does.
     """
-    program = Program(list(command), seconds)
+    program = Program(list(command), seconds, role)
     return lambda: program.output().decode("utf-8", "surrogateescape")
 
 

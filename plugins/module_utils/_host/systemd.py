@@ -118,9 +118,18 @@ class Systemd:
     Tests pass a tree of files as root, and a replacement for start_systemctl().
     """
 
-    def __init__(self, root: str = "/", start: Callable[..., Callable[[], str]] = start_systemctl) -> None:
+    pid = 1  # of the manager, which starts every service
+    is_of_user = False
+    _drop_in_folder = UNIT_FOLDERS[0]
+
+    def __init__(
+        self,
+        root: str = "/",
+        start: Callable[..., Callable[[], str]] = start_systemctl,
+        folders: Optional[UnitFolders] = None,
+    ) -> None:
         self.root = root
-        self._folders = UnitFolders(root)
+        self._folders = folders or UnitFolders(root)
         self._start = start
         self._pending: Dict[Tuple[str, ...], Callable[[], str]] = {}  # running queries, by names of services
         self._defaults: Dict[str, str] = {}  # of all units, after the first query
@@ -235,9 +244,8 @@ class Systemd:
         before = self._folders.read(path)
         return DropIn(path, before, change_assignments(before, assignments))
 
-    @staticmethod
-    def _drop_in_path(unit_id: str) -> str:
-        return os.path.join(UNIT_FOLDERS[0], unit_id + ".d", DROP_IN)
+    def _drop_in_path(self, unit_id: str) -> str:
+        return os.path.join(self._drop_in_folder, unit_id + ".d", DROP_IN)
 
     def own_drop_ins(self) -> Tuple[List[Tuple[str, str]], List[str]]:
         """Return the path of every drop-in with our header, and the name of its service.

@@ -32,6 +32,7 @@ UNIT_FOLDERS = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
+# Those of users' service managers, without those below a user's own home folder.
 USER_UNIT_FOLDERS = (
     "/etc/systemd/user",
     "/run/systemd/user",
@@ -45,8 +46,9 @@ _DEV_NULL = os.makedev(1, 3)  # the file of a masked unit is a link to it
 class UnitFolders:
     """The folders that systemd loads units from, below a root folder."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, folders: Tuple[str, ...] = UNIT_FOLDERS) -> None:
         self._root = root
+        self._all = folders
 
     def locate(self, path: str) -> str:
         """Return the real path of a file or folder below the root."""
@@ -75,12 +77,12 @@ class UnitFolders:
         return text
 
     def find_drop_ins(self, unit_id: str) -> List[str]:
-        """Return the paths of a unit's drop-ins, in the order of UNIT_FOLDERS, then by name.
+        """Return the paths of a unit's drop-ins, in the order of the folders, then by name.
 
         Raises AccessError if a folder cannot be read.
         """
         paths: List[str] = []
-        for folder in UNIT_FOLDERS:
+        for folder in self._all:
             directory = os.path.join(folder, unit_id + ".d")
             try:
                 names = os.listdir(self.locate(directory))
@@ -94,7 +96,7 @@ class UnitFolders:
     def list_services(self) -> List[str]:
         """Return the names of all services that have a unit file, templates too."""
         names: Set[str] = set()
-        for folder in UNIT_FOLDERS:
+        for folder in self._all:
             with contextlib.suppress(OSError):
                 names.update(name for name in os.listdir(self.locate(folder)) if name.endswith(".service"))
         return sorted(names)
@@ -129,7 +131,7 @@ class UnitFolders:
     def _list_drop_in_folders(self) -> Iterator[str]:
         """Yield every folder of drop-ins in /etc and /run, each once, whatever links lead to it."""
         seen = set()
-        for folder in UNIT_FOLDERS[:2]:
+        for folder in self._all[:2]:
             try:
                 names = os.listdir(self.locate(folder))
             except (FileNotFoundError, NotADirectoryError):

@@ -77,7 +77,7 @@ def apply_locked(procfs: Procfs, systemd: Systemd, make_plan: Callable[[], PinPl
         with signals.interrupt():
             lock.enter_context(writer_lock(systemd.root))
             plan = make_plan()
-        applied = apply_plan(procfs, systemd, plan, signals) if plan.changed else AppliedPins(plan.outcomes, [])
+        applied = apply_plan(procfs, plan, signals) if plan.changed else AppliedPins(plan.outcomes, [])
         return plan, applied._replace(warnings=applied.warnings + _settle_record(plan.finder))
 
 
@@ -94,7 +94,7 @@ def _settle_record(finder: TargetFinder) -> List[str]:
     return []
 
 
-def apply_plan(procfs: Procfs, systemd: Systemd, plan: PinPlan, signals: Optional[EndingSignals] = None) -> AppliedPins:
+def apply_plan(procfs: Procfs, plan: PinPlan, signals: Optional[EndingSignals] = None) -> AppliedPins:
     """Write a plan to the host and return what really happened.
 
     On any failure every score and drop-in that was already written is put back,
@@ -102,7 +102,7 @@ def apply_plan(procfs: Procfs, systemd: Systemd, plan: PinPlan, signals: Optiona
     """
     signals = signals or EndingSignals()
     scores = ScoreWriter(procfs, plan)
-    drop_ins = DropInWriter(systemd, plan.finder)
+    drop_ins = DropInWriter(plan.finder)
     try:
         with signals.interrupt():
             outcomes = scores.write(plan.outcomes)

@@ -61,6 +61,8 @@ class Claims:
         """Return whether guards have a rule for the process's name, but a user chose it."""
         if not is_guarded(name_program(process.name, process.pid == INIT)) or process.pid == INIT:
             return False
+        if pin.selector == "user_unit":
+            return True
         if isinstance(selector, ByUnit) and selector.is_main(process.pid):
             return False
         return self.get_identity().why_foreign(directory, self.find_users(pin)) is not None

@@ -20,7 +20,7 @@ from typing import List
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_become
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome
 
 
@@ -38,7 +38,7 @@ def explain_denial(change: Change) -> str:
     return f"{denied}: this root may not write to it, as in a user namespace: run on the host itself"
 
 
-def refuse_denied(procfs: Procfs, systemd: Systemd, outcomes: List[Outcome]) -> List[str]:
+def refuse_denied(procfs: Procfs, finder: TargetFinder, outcomes: List[Outcome]) -> List[str]:
     """Raise AccessError for what a run could not write.
 
     Return a warning for scores of which only a run shows whether they are denied.
@@ -54,9 +54,10 @@ def refuse_denied(procfs: Procfs, systemd: Systemd, outcomes: List[Outcome]) -> 
             raise AccessError(explain_denial(change))
         doubtful += is_lowered
     for outcome in outcomes:
-        reason = systemd.why_read_only(outcome.drop_in.path) if outcome.drop_in and outcome.reload else None
-        if reason:
-            raise AccessError(reason)
+        if outcome.drop_in and outcome.reload:
+            reason = finder.get_manager(outcome.pin).why_read_only(outcome.drop_in.path)
+            if reason:
+                raise AccessError(reason)
     if not doubtful:
         return []
     return [

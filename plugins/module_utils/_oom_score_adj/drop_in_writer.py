@@ -10,7 +10,7 @@
 A drop-in that another program has changed meanwhile is left alone.
 """
 
-from typing import List
+from typing import Dict, List, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, ReadBackError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
@@ -22,41 +22,51 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin 
 class DropInWriter:
     """Writes the drop-ins of a plan, and remembers them for the way back."""
 
-    def __init__(self, systemd: Systemd, finder: TargetFinder) -> None:
-        self._systemd = systemd
+    def __init__(self, finder: TargetFinder) -> None:
         self._finder = finder
-        self._written: List[DropIn] = []
+        self._written: List[Tuple[Systemd, DropIn]] = []
 
     def write(self, outcomes: List[Outcome]) -> List[str]:
-        """Write all drop-ins, reload systemd once, and return warnings for units started meanwhile.
+        """Write all drop-ins, and reload each manager once; return warnings.
 
         Raises ReadBackError if systemd then shows other values than its files set, OomError if
         another program has changed a drop-in since the plan was made.
         """
         by_path = {one.drop_in.path: one for one in outcomes if one.drop_in is not None and one.reload}
-        if not by_path:
-            return []
+        by_manager: Dict[Systemd, List[Outcome]] = {}
         for outcome in by_path.values():
-            drop_in = outcome.drop_in
+            systemd, drop_in = self._finder.get_manager(outcome.pin), outcome.drop_in
+            by_manager.setdefault(systemd, []).append(outcome)
             if drop_in is not None and drop_in.before != drop_in.after:
-                if self._systemd.read(drop_in.path) != drop_in.before:
+                if systemd.read(drop_in.path) != drop_in.before:
                     raise OomError(f"{drop_in.path} was changed by another program during this run: run again")
-                self._written.append(drop_in)
-                self._systemd.write(drop_in.path, drop_in.after)
+                self._written.append((systemd, drop_in))
+                systemd.write(drop_in.path, drop_in.after)
             elif drop_in is not None:
-                self._systemd.sweep(drop_in.path)
-        if not self._systemd.runs():  # the files of an image, or of a systemd that was replaced
-            return []
-        self._systemd.reload()
-        return self._read_back([outcome for outcome in by_path.values() if outcome.pin.selector == "unit"])
-
-    def _read_back(self, outcomes: List[Outcome]) -> List[str]:
+                systemd.sweep(drop_in.path)
         warnings = []
-        units = self._systemd.units(outcome.pin.value for outcome in outcomes)
+        for systemd, its in by_manager.items():
+            try:
+                # Else the files are of an image, of a replaced systemd, or of a user who is out.
+                if systemd.runs():
+                    systemd.reload()
+                    warnings += self._read_back(systemd, [outcome for outcome in its if outcome.pin.is_unit])
+            except OomError as error:
+                if not systemd.is_of_user:  # a user must not undo the pins of others
+                    raise
+                warnings.append(
+                    f"{its[0].pin.target}: the drop-in is written, but the user's manager has not read it: {error}; run"
+                    " systemctl --user daemon-reload as the user"
+                )
+        return warnings
+
+    def _read_back(self, systemd: Systemd, outcomes: List[Outcome]) -> List[str]:
+        warnings = []
+        units = systemd.units(outcome.pin.unit_name for outcome in outcomes)
         for outcome in outcomes:
-            unit = units[outcome.pin.value]
+            unit = units[outcome.pin.unit_name]
             read = (
-                ("OOMScoreAdjust", unit.score, outcome.effective_after_restart),
+                ("OOMScoreAdjust", unit.score, outcome.loaded_score),
                 ("OOMPolicy", unit.oom_policy, outcome.oom_policy),
             )
             for key, shown, expected in read:
@@ -72,20 +82,21 @@ class DropInWriter:
     def undo(self) -> List[str]:
         """Put every written drop-in back that still has our text, and return what failed."""
         failures = []
-        for drop_in in reversed(self._written):
+        for systemd, drop_in in reversed(self._written):
             try:
-                text = self._systemd.read(drop_in.path)
+                text = systemd.read(drop_in.path)
                 if text == drop_in.after:
-                    self._systemd.write(drop_in.path, drop_in.before)
+                    systemd.write(drop_in.path, drop_in.before)
                 elif text != drop_in.before:
                     failures.append(f"{drop_in.path} was changed by another program: it was left alone, check it")
             except Exception as error:  # whatever it is, the rest is put back
                 failures.append(explain_undo_failure(drop_in.path, error))
-        try:
-            if self._written and self._systemd.runs():
-                self._systemd.reload()
-        except Exception as error:
-            failures.append(explain_undo_failure("systemctl daemon-reload", error))
+        for systemd in {systemd for systemd, _drop_in in self._written}:
+            try:
+                if systemd.runs():
+                    systemd.reload()
+            except Exception as error:
+                failures.append(explain_undo_failure("systemctl daemon-reload", error))
         return failures
 
 

@@ -38,6 +38,7 @@ def add_drop_in(systemd: Systemd, outcome: Outcome, unit: Unit, table: ProcessTa
     return outcome._replace(
         drop_in=drop_in,
         effective_after_restart=score,
+        loaded_score=score,
         oom_policy=policy,
         winner=_find_winner(systemd, pin, unit, drop_in, score),
         running=unit.running,
@@ -99,7 +100,7 @@ def find_score_after_restart(systemd: Systemd, unit: Unit, drop_in: Optional[Dro
     assigned = systemd.score_after(unit, drop_in)
     if assigned is not None:
         return assigned
-    inherited = table.scores.get(INIT, 0)
+    inherited = table.scores.get(systemd.pid, 0)
     return inherited if unit.score == inherited else int(systemd.default("OOMScoreAdjust") or inherited)
 
 

@@ -12,7 +12,7 @@ found again.
 """
 
 import collections
-from typing import TYPE_CHECKING, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -24,7 +24,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit, service_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByUnit, Selector
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.claims import Claims
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
@@ -41,6 +41,16 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin 
 if TYPE_CHECKING:  # a host compiles what it imports, and a pin of a unit does without this
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.unpinned import UnpinnedScores
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.user_units import UserUnits
+
+
+def complete_name(pin: Pin, list_services: Callable[[], Iterable[str]] = tuple) -> Pin:
+    """Return the pin with the full name of its service; raises as service_name() does."""
+    if not pin.is_unit:
+        return pin
+    if pin.selector == "unit":
+        return pin._replace(value=service_name(pin.value, list_services))
+    return pin._replace(value=f"{pin.owner}/{service_name(pin.unit_name)}")
 
 
 class FoundProcess(NamedTuple):
@@ -84,12 +94,30 @@ class TargetFinder:
         self._claims = Claims(procfs)
         self._record = record
         self._scores_without_pins: Optional[UnpinnedScores] = None
+        self._units_of_users: Optional[UserUnits] = None
 
     # --- what selects ----------------------------------------------------------------
 
     def get_unit(self, pin: Pin) -> Unit:
         """Return the unit of a target as it was when the plan was made."""
-        return self._units[pin.value]
+        return self.user_units.find(pin).unit if pin.selector == "user_unit" else self._units[pin.value]
+
+    def has_unit(self, pin: Pin) -> bool:
+        """Return whether the target is a unit whose files could be read."""
+        return pin.selector == "unit" or (pin.selector == "user_unit" and self.user_units.has_found(pin))
+
+    def get_manager(self, pin: Pin) -> Systemd:
+        """Return the service manager that reads the drop-in of a target."""
+        return self.user_units.find(pin).manager if pin.selector == "user_unit" else self._systemd
+
+    @property
+    def user_units(self) -> "UserUnits":
+        """Return what finds services of users; it is imported at the first use."""
+        if self._units_of_users is None:
+            from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.user_units import UserUnits
+
+            self._units_of_users = UserUnits(self._systemd)
+        return self._units_of_users
 
     def find_selector(self, pin: Pin) -> Optional[Selector]:
         """Return the selector; None if the target does not exist or no process of it runs.
@@ -116,25 +144,33 @@ class TargetFinder:
 
             mains = {unit.main_pid for unit in self._units.values()}
             return ByRecord({one.pid: one.start_time for one in self.record.find_living() if one.pid not in mains})
-        if pin.selector != "unit":
+        if not pin.is_unit:
             from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import make_selector
 
             return make_selector(pin, self._procfs, self._claims.get_identity, self._claims.find_users(pin))
         unit = self.get_unit(pin)
-        missing = self._systemd.why_missing(pin.value, unit)
+        missing = self.get_manager(pin).why_missing(pin.unit_name, unit)
         if missing:
-            advice = self.advise(pin) if unit.load_state == "not-found" and is_reported_if_missing(pin) else ""
-            raise NotFoundError(missing + (f"; {advice}" if advice else ""))
+            asks = pin.selector == "unit" and unit.load_state == "not-found" and is_reported_if_missing(pin)
+            raise NotFoundError(missing + (f"; {self.advise(pin)}" if asks else ""))
         if not unit.running:
             return None
         if unit.control_group and (unit.main_pid or whole):
-            return ByUnit(unit.main_pid, unit.control_group, self._procfs, whole)
+            return self._select_unit(pin, unit, whole)
         if not unit.main_pid and pin.state == "present" and pin.missing == "fail":
             raise InputError(
                 f"{pin.target} is {unit.active_state} without a main process (Type={unit.type}): "
                 + self._advise_without_main(unit)
             )
         return None
+
+    def _select_unit(self, pin: Pin, unit: Unit, whole: bool) -> Selector:
+        if pin.selector == "unit":
+            return ByUnit(unit.main_pid, unit.control_group, self._procfs, whole)
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import ByUserUnit
+
+        uid = self.user_units.find(pin).manager.account.uid
+        return ByUserUnit(unit.main_pid, unit.control_group, self._procfs, whole, uid)
 
     def _advise_without_main(self, unit: Unit) -> str:
         from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.suggestions import (
@@ -294,7 +330,7 @@ class TargetFinder:
         common_unit = next(iter(units)) if len(units) == 1 else None
         return Outcome(
             pin=pin,
-            unit=self.get_unit(pin).id if pin.selector == "unit" else common_unit,
+            unit=self._name_unit(pin) or common_unit,
             services={one.unit for one in selected if one.unit and one.process.parent == INIT},
             changes=changes,
             inherited=self._find_inherited(pin, changes),
@@ -307,11 +343,19 @@ class TargetFinder:
             container=selector.container if selector is not None else None,
         )
 
+    def _name_unit(self, pin: Pin) -> Optional[str]:
+        """Return the name of the unit that a target names; None for another target."""
+        if pin.selector == "unit":
+            return self.get_unit(pin).id
+        return pin.unit_name if pin.is_unit else None
+
     def _find_unpinned_score(self, pin: Pin, one: FoundProcess, after: Dict[int, int]) -> int:
         """Return the score before the pin, where that was recorded; else what unit or parent give.
 
         C(after) are the scores of processes that started earlier, by pid.
         """
+        if pin.selector == "user_unit":
+            return self.user_units.find_unpinned_score(pin, one.score, self._table)
         before = self.record.find_before(one.process, one.score)
         if pin.selector == "record":  # drop-ins go, too: it may have had the score of one
             if before is None:  # its pin was replaced since it was selected
@@ -344,9 +388,12 @@ class TargetFinder:
         if pin.children != "reset":
             return [Change(one.process, one.score, one.score) for one in inherited]
         self._unpinned.read_units(one.unit for one in inherited)
-        return [
-            Change(one.process, one.score, self._unpinned.find_heir_score(pin, one, self._table)) for one in inherited
-        ]
+        return [Change(one.process, one.score, self._find_heir_score(pin, one)) for one in inherited]
+
+    def _find_heir_score(self, pin: Pin, one: FoundProcess) -> int:
+        if pin.selector == "user_unit":
+            return self.user_units.find_unpinned_score(pin, one.score, self._table)
+        return self._unpinned.find_heir_score(pin, one, self._table)
 
     def _list_handed_on(self, pin: Pin, changes: List[Change]) -> Set[int]:
         """Return the scores that children of selected processes may have from them.
@@ -356,8 +403,9 @@ class TargetFinder:
         if pin.state == "present":
             return {score for change in changes for score in (change.before, change.after)}
         scores = {change.before for change in changes if change.before != change.after}
-        if pin.selector == "unit" and pin.persistent:
-            scores.add(self._systemd.pinned_by(plan_removal(self._systemd, self.get_unit(pin))) or 0)
+        if pin.persistent and self.has_unit(pin):
+            manager = self.get_manager(pin)
+            scores.add(manager.pinned_by(plan_removal(manager, self.get_unit(pin))) or 0)
         return scores
 
     @property

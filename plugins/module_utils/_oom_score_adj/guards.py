@@ -116,7 +116,7 @@ def refuse_contradictions(pin: Pin) -> None:
         raise InputError(
             f"{pin.target}: score {shorten(pin.score)} is out of range: set it to {SCORE_MIN} to {SCORE_MAX}"
         )
-    if pin.selector != "unit" and pin.persistent:
+    if not pin.is_unit and pin.persistent:
         raise InputError(
             f"{pin.target}: only a unit can be pinned persistently: select by unit, or leave out persistent"
         )

@@ -21,7 +21,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 
 # The options that select processes; a target has exactly one of them.
-SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container"]
+SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container", "machine", "user_unit"]
 # Those whose value is a claim that a user may make. The option users is for these.
 CLAIMING = {"process", "pattern", "pidfile", "container"}
 
@@ -41,6 +41,22 @@ class Pin(NamedTuple):
     missing: str = "fail"
     force: bool = False
     users: Tuple[str, ...] = ()  # login names whose processes may be selected too
+    for_all_users: bool = False  # the drop-in of a user_unit is for the managers of all users
+
+    @property
+    def is_unit(self) -> bool:
+        """Return whether it is a service, of the host or of a user: a drop-in can hold its pin."""
+        return self.selector in ("unit", "user_unit")
+
+    @property
+    def owner(self) -> str:
+        """Return the login name of the user whose service this is, of a user_unit."""
+        return self.value.partition("/")[0]
+
+    @property
+    def unit_name(self) -> str:
+        """Return the name of the service."""
+        return self.value.partition("/")[2] if self.selector == "user_unit" else self.value
 
     @property
     def target(self) -> str:
@@ -62,6 +78,15 @@ class Change(NamedTuple):
         The lowest is written first: the kernel may deny it, and nothing else has changed then.
         """
         return self.after - self.before
+
+
+class Survival(NamedTuple):
+    """What the pin of a user's service outlasts."""
+
+    restart: bool  # of the service, while the user's manager runs
+    logout: bool  # of the user: the service goes on, because the user lingers
+    login: bool  # the manager and the service start again
+    reboot: bool
 
 
 class SelectedContainer(NamedTuple):
@@ -93,6 +118,8 @@ class Outcome(NamedTuple):
     oom_policy: Optional[str] = None  # of the unit, once systemd has read its files
     winner: Optional[str] = None  # the file that overrides the score of our drop-in
     running: bool = False  # whether the unit is active
+    loaded_score: Optional[int] = None  # what systemd shows for the unit, once it has read its files
+    survival: Optional[Survival] = None  # of a user's service
     restart_required: bool = False
     reload: bool = False  # whether systemd has to read the unit again
     passed_over: Tuple[PassedOver, ...] = ()
@@ -162,15 +189,28 @@ def parse_target(options: Mapping[str, Any], force: bool = False, users: Iterabl
     if selector is None:
         raise InputError(f"target selects nothing: set one of {', '.join(SELECTORS)}")
     persistent = options["persistent"]
+    given = options[selector]
+    is_of_user = selector == "user_unit"
     return Pin(
         selector=selector,
-        value=str(options[selector]),
+        value=_join_user_unit(given) if is_of_user else str(given),
         score=options["score"],
         state=options["state"],
-        persistent=selector == "unit" if persistent is None else persistent,
+        persistent=selector in ("unit", "user_unit") if persistent is None else persistent,
         oom_policy=options["oom_policy"],
         children=options["children"],
         missing=options["missing"],
         force=force or options["force"],
         users=tuple(dict.fromkeys([*users, *(options["users"] or ())])),
+        for_all_users=is_of_user and given.get("scope") == "all_users",
     )
+
+
+def _join_user_unit(given: Mapping[str, Any]) -> str:
+    """Return user and unit as one text; raise InputError for one that no user or service has."""
+    user, unit = str(given.get("user") or ""), str(given.get("unit") or "")
+    if not user or "/" in user:
+        raise InputError(f"user_unit: user={user[:32]!r} is not a login name: set it to one of getent passwd")
+    if not unit:
+        raise InputError(f"user_unit of user {user}: unit is missing: set it to one of systemctl --user list-units")
+    return f"{user}/{unit}"

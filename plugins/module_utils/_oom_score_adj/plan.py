@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Iterable, List, NamedTuple, Optional
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
     INIT,
     add_drop_in,
     remove_file,
     warnings_for_drop_in,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder, complete_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import (
     name_user_cgroup,
     refuse_conflicts,
@@ -77,10 +77,13 @@ def plan_pins(
     outcomes: List[Outcome] = []
     warnings: List[str] = []
     for outcome in finder.settle(finder.find(pins)):
-        if outcome.pin.selector == "unit":
-            unit = finder.get_unit(outcome.pin)
-            outcome = add_drop_in(systemd, outcome, unit, table)
-            warnings += warnings_for_drop_in(systemd, outcome, unit)
+        if finder.has_unit(outcome.pin):
+            unit, manager = finder.get_unit(outcome.pin), finder.get_manager(outcome.pin)
+            outcome = add_drop_in(manager, outcome, unit, table)
+            if outcome.pin.selector == "user_unit":
+                outcome = finder.user_units.foresee(outcome, table)
+                warnings += finder.user_units.warnings_for(outcome, table)
+            warnings += warnings_for_drop_in(manager, outcome, unit)
         elif outcome.pin.selector == "drop_in":
             outcome = remove_file(systemd, outcome)
         outcomes.append(outcome)
@@ -108,9 +111,7 @@ def _normalize(pin: Pin, systemd: Systemd) -> Pin:
     Raises InputError for contradicting options, and for a name that no service can have.
     """
     refuse_contradictions(pin)
-    if pin.selector != "unit":
-        return pin
-    return pin._replace(value=service_name(pin.value, systemd.running_services))
+    return complete_name(pin, systemd.running_services)
 
 
 def measure_killable(table: ProcessTable, outcomes: List[Outcome]) -> Killable:
@@ -128,16 +129,17 @@ def _guard(finder: TargetFinder, outcome: Outcome, killable: Killable, least_kil
     pin = outcome.pin
     # With state=absent too: the files of a unit may give it.
     writes_immunity = any(change.before != change.after == SCORE_MIN for change in outcome.all_changes())
-    is_absent_unit = pin.selector == "unit" and pin.state == "absent"
+    is_absent_unit = pin.is_unit and pin.state == "absent"
     if not outcome.found or (is_absent_unit and not writes_immunity):
         return []
     names = outcome.programs | outcome.services
     if pin.selector == "cgroup":
         names |= name_user_cgroup(pin.value)
     warnings: List[str] = []
-    if pin.selector == "unit":
+    if pin.is_unit:
         unit, selector = finder.get_unit(pin), finder.find_selector(pin)
-        names |= {unit.id, *unit.names}
+        if pin.selector == "unit":  # a user may give a service any name
+            names |= {unit.id, *unit.names}
         others = len(selector.members()) - len(outcome.changes) if selector else 0
         warnings = warnings_for_policy(pin.target, pin.score or 0, names, outcome.oom_policy, others)
     if not pin.force:

@@ -69,6 +69,7 @@ def _make_target_result(outcome: Outcome) -> Dict[str, Any]:
         drop_in=None if outcome.drop_in is None else dict(outcome.drop_in._asdict()),
         effective_after_restart=outcome.effective_after_restart,
         restart_required=outcome.restart_required,
+        survives=None if outcome.survival is None else dict(outcome.survival._asdict()),
     )
 
 
@@ -110,7 +111,9 @@ def _list_reasons(outcome: Outcome) -> List[str]:
         return []
     if outcome.winner is not None:
         reasons.append(f"{outcome.winner.rpartition('/')[2]} wins")
-    if pin.selector != "unit" and outcome.changes:
+    if outcome.survival is not None and not outcome.survival.restart and outcome.winner is None:
+        reasons.append(f"starts with {outcome.effective_after_restart} by its user's manager")
+    if not pin.is_unit and outcome.changes:
         units = sorted(unit for unit, _count in outcome.units if unit is not None)
         reasons.append(f"not by its unit {', '.join(units)}" if units else "has no unit")
     keeping = len(find_keeping(outcome))
@@ -210,7 +213,7 @@ def _name_subject(outcome: Outcome) -> str:
     if outcome.changes:
         first, others = outcome.changes[0].process, len(outcome.changes) - 1
         return f"{start}{first.name}[{first.pid}]" + (f" and {others} more" if others else "")
-    if outcome.pin.selector in ("unit", "drop_in"):
+    if outcome.pin.is_unit or outcome.pin.selector == "drop_in":
         return outcome.unit or outcome.pin.value
     return printable_name(outcome.pin.target)
 

@@ -21,6 +21,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     NotFoundError,
     UntrustedError,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import user_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
@@ -29,7 +30,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     printable_name,
     shorten,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import ByCgroup, Selector
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.cgroup_selectors import (
+    ByCgroup,
+    ByUnit,
+    Selector,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import is_reported_if_missing
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, SelectedContainer
 
@@ -214,6 +219,29 @@ class ByContainer(ByCgroup):
         self.container = SelectedContainer(found, name)
 
 
+class ByUserUnit(ByUnit):
+    """The main process of a user's service, or every process in its cgroup: only the user's own.
+
+    The user chose both, so a set-uid program that runs there is not selected.
+    """
+
+    def __init__(self, main_pid: int, path: str, procfs: Procfs, whole: bool, uid: int) -> None:
+        super().__init__(main_pid, path, procfs, whole)
+        self._uid = uid
+
+    def matches(self, process: Process, directory: ProcessDir) -> bool:
+        """Return whether it is in the cgroup, and all its uids are the user's."""
+        if not super().matches(process, directory):
+            return False
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import read_ids
+
+        ids = read_ids(directory)
+        if set(ids.uids) == {self._uid}:
+            return True
+        self.pass_over(process, ids.uid, f"it does not run as uid {self._uid} alone")
+        return False
+
+
 class WithDescendants(Selector):
     """The processes of another selector, and all their descendants.
 
@@ -301,6 +329,8 @@ def make_selector(pin: Pin, procfs: Procfs, identity: "Callable[[], Identity]", 
         return _find_container(pin, procfs, users)
     if pin.selector == "cgroup":
         return _find_cgroup(pin, procfs)
+    if pin.selector == "machine":
+        return _find_machine(pin, procfs)
     whole = pin.children == "pin"
     if pin.selector == "pid":
         by_pid = ByPid(value)
@@ -342,6 +372,15 @@ def _find_container(pin: Pin, procfs: Procfs, users: FrozenSet[int]) -> Selector
         )
 
         raise NotFoundError(f"{error}; {suggest_for_container(pin.value, procfs)}") from error
+
+
+def _find_machine(pin: Pin, procfs: Procfs) -> Selector:
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.machines import find_machine_cgroup
+
+    path = find_machine_cgroup(procfs, pin.value)
+    if user_of([path]) is not None:  # newer systemd lets users register their own
+        raise UntrustedError(f"{pin.target} runs in {printable_name(path)}, in the slice of a user: use cgroup instead")
+    return ByCgroup(path, procfs)
 
 
 def _find_cgroup(pin: Pin, procfs: Procfs) -> Selector:

@@ -31,9 +31,9 @@ def suggest_for_unit(name: str, systemd: Systemd, procfs: Procfs) -> str:
     if of_user is not None:
         path, uid = of_user
         owner = f"user {uid}" if uid > 0 else "a user"
-        return f"it is a unit of {owner}: select it by cgroup={printable_name(path)}, or by process with users"
+        return f"it is a unit of {owner}: select it by user_unit, or by cgroup={printable_name(path)}"
     if systemd.has_user_unit(name):
-        return "it is a unit of users' service managers: pin its process with process and users, or its cgroup"
+        return "it is a unit of users' service managers: select it by user_unit, with the user"
     return suggest(find_alike(name, systemd.known_services())) or "check the name with systemctl list-unit-files"
 
 

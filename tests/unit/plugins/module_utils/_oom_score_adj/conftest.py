@@ -35,7 +35,7 @@ class Processes:
         return plan_pins(self.proc.procfs, self.systemd(), pins, least)
 
     def apply_plan(self, plan):
-        return apply_plan(self.proc.procfs, self.systemd(), plan)
+        return apply_plan(self.proc.procfs, plan)
 
     def apply(self, *pins):
         return self.apply_plan(self.plan(*pins)).outcomes

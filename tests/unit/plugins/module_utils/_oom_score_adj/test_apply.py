@@ -403,7 +403,7 @@ def test_vfork_parent_costs_neither_the_others_nor_half_a_minute(tmp_path):
             0,
         )
         begun = time.monotonic()
-        applied = apply_plan(procfs, Systemd(str(tmp_path)), plan)
+        applied = apply_plan(procfs, plan)
         assert time.monotonic() - begun < 15
         [child] = children_of(procfs, parent.pid)
         assert procfs.scores([parent.pid, child, other.pid]) == {parent.pid: 321, child: 321, other.pid: 322}
@@ -598,7 +598,7 @@ def test_raise_score_of_real_process(tmp_path):
     child = subprocess.Popen(["sleep", "60"])
     try:
         plan = plan_pins(Procfs(), Systemd(str(tmp_path)), [pid_pin(child.pid, 321)], 0)
-        [outcome] = apply_plan(Procfs(), Systemd(str(tmp_path)), plan).outcomes
+        [outcome] = apply_plan(Procfs(), plan).outcomes
         with open(f"/proc/{child.pid}/oom_score_adj") as score:
             assert score.read() == "321\n"
         [change] = outcome.changes
@@ -627,7 +627,7 @@ def test_real_denial_names_the_missing_capability():
         "    refuse_denied(Procfs(), Systemd(), plan.outcomes)\n"
         "except Exception as error:\n"
         "    print('would fail: ' + str(error))\n"
-        "apply_plan(Procfs(), Systemd(), plan)"
+        "apply_plan(Procfs(), plan)"
     )
     done = subprocess.run(
         [*prefix, sys.executable, "-c", code],

@@ -38,7 +38,8 @@ def test_explain_denial(monkeypatch, uid, after, words):
 
 
 def predict(host, *pins):
-    return refuse_denied(host.proc.procfs, host.systemd(), host.plan(*pins).outcomes)
+    plan = host.plan(*pins)
+    return refuse_denied(host.proc.procfs, plan.finder, plan.outcomes)
 
 
 def test_nothing_is_denied(host):
@@ -74,7 +75,7 @@ def test_process_that_has_ended_denies_nothing(processes):
     for file in (processes.proc.root / "10").iterdir():
         file.unlink()
     (processes.proc.root / "10").rmdir()
-    assert refuse_denied(processes.proc.procfs, processes.systemd(), plan.outcomes) == []
+    assert refuse_denied(processes.proc.procfs, plan.finder, plan.outcomes) == []
 
 
 def test_drop_in_of_a_user_who_forgot_become(host, as_nobody):
@@ -82,7 +83,7 @@ def test_drop_in_of_a_user_who_forgot_become(host, as_nobody):
     plan = host.plan(Pin("unit", "mariadb", -500, persistent=True))
     with as_nobody(host.root):
         with pytest.raises(AccessError) as raised:
-            refuse_denied(host.proc.procfs, host.systemd(), plan.outcomes)
+            refuse_denied(host.proc.procfs, plan.finder, plan.outcomes)
         with pytest.raises(AccessError) as real:
             host.apply_plan(plan)
     assert str(raised.value) == (

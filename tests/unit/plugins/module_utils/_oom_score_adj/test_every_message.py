@@ -15,7 +15,12 @@ import re
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._host import containers, unit_folders
+from ansible_collections.oomguard.linux.plugins.module_utils._host import (
+    containers,
+    machines,
+    unit_folders,
+    user_manager,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir
 from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, service_name
@@ -274,8 +279,31 @@ def forking(host, _patch):
     return apply.warnings_for_forks([host.plan(unit("cron", -300)).outcomes[0].changes[0].process])
 
 
+def users_manager(host, _patch):
+    """Give root a service, shop, whose manager does not run."""
+    host.write("root/.config/systemd/user/shop.service", "[Service]\n")
+    host.add("user@0", ControlGroup="")
+
+
+def no_reload_of_user(_host, patch):
+    def fail(_self):
+        raise OomError("no bus")
+
+    patch.setattr(user_manager.UserManager, "runs", lambda _self: True)
+    patch.setattr(user_manager.UserManager, "units", lambda self, names: {n: self._read_unit(n) for n in names})
+    patch.setattr(user_manager.UserManager, "reload", fail)
+
+
+def users_machine(_host, patch):
+    patch.setattr(machines, "find_machine_cgroup", lambda *_words: "/user.slice/user-1000.slice/x.scope")
+
+
 def predict(pin):
-    return lambda host, _patch: refuse_denied(host.proc.procfs, host.systemd(), host.plan(pin).outcomes)
+    def provoke(host, _patch):
+        plan = host.plan(pin)
+        return refuse_denied(host.proc.procfs, plan.finder, plan.outcomes)
+
+    return provoke
 
 
 def take_back_all(host, _patch):
@@ -400,11 +428,11 @@ MESSAGES = {
     "an unknown unit": (plan(unit("nosuch")), ("unit=", "nosuch.service: no such", "check the name with systemctl")),
     "a unit of a user": (
         after(user_unit, plan(unit("myapp"))),
-        ("no such system unit", "it is a unit of user 1000", "select it by cgroup=/user.slice/"),
+        ("no such system unit", "it is a unit of user 1000", "select it by user_unit, or by cgroup=/user.slice/"),
     ),
     "a unit of users": (
         after(write("etc/systemd/user/x.service", ""), plan(unit("x"))),
-        ("no such system unit", "it is a unit of users' service managers", "pin its process with process and users"),
+        ("no such system unit", "it is a unit of users' service managers", "select it by user_unit, with the user"),
     ),
     "a masked unit": (plan(unit("firewalld")), ("unit=", "firewalld.service is masked", "run systemctl unmask")),
     "a wrapper": (
@@ -681,6 +709,27 @@ MESSAGES = {
     "a late login": (
         after(add_worker, late("login", -5)),
         ("process 24 (login) keeps its score 0", "start the shells of users", "use 0 or higher"),
+    ),
+    # users and machines
+    "no login name": (
+        lambda _host, _patch: parse_target(dict(UNSET, user_unit=dict(user="a/b", unit="x"))),
+        ("user_unit: user='a/b'", "is not a login name", "set it to one of getent passwd"),
+    ),
+    "no unit of a user": (
+        lambda _host, _patch: parse_target(dict(UNSET, user_unit=dict(user="a"))),
+        ("user_unit of user a", "unit is missing", "set it to one of systemctl --user list-units"),
+    ),
+    "a manager of a user": (
+        after(users_manager, plan(Pin("user_unit", "root/shop", -300, persistent=True))),
+        ("user_unit=root/shop.service: the pin does not survive", "runs at 0", "Run the service as a system service"),
+    ),
+    "a manager of a user that does not reload": (
+        after(both(users_manager, no_reload_of_user), run(Pin("user_unit", "root/shop", -300, persistent=True))),
+        ("user_unit=root/shop.service: the drop-in is written", "has not read it: no bus", "systemctl --user"),
+    ),
+    "a machine of a user": (
+        after(users_machine, plan(Pin("machine", "web", -300))),
+        ("machine=web runs in /user.slice/user-1000.slice/x.scope", "in the slice of a user", "use cgroup instead"),
     ),
     # undo
     "an undo that fails": (

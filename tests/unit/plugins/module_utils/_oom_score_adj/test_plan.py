@@ -283,7 +283,7 @@ def test_refuse_unit_of_users_with_a_reason_of_its_own(host):
     host.write("usr/lib/systemd/user/pipewire.service", "[Service]\n")
     with pytest.raises(
         NotFoundError,
-        match=r"unit=pipewire\.service: no such system unit; it is a unit of users' service managers: pin",
+        match=r"unit=pipewire\.service: no such system unit; it is a unit of users' service managers: select",
     ):
         host.plan(unit_pin("pipewire"))
 

@@ -65,6 +65,7 @@ def test_pin_results():
         drop_in=dict(path="/x.conf", before=None, after="[Service]\n"),
         effective_after_restart=-5,
         restart_required=True,
+        survives=None,
     )
     skipped = [dict(pid=9, name="x", uid=1000, why="it runs as uid 1000")] * MAX_PASSED_OVER
     nothing = dict(

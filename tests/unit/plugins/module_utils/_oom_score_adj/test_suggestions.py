@@ -34,9 +34,7 @@ def test_unit(host, name, words):
 def test_unit_that_a_user_runs(host):
     (host.cgroups / SESSION / "myapp.service").mkdir(parents=True)
     words = suggest_for_unit("myapp.service", host.systemd(), host.proc.procfs)
-    assert words == (
-        f"it is a unit of user 1000: select it by cgroup=/{SESSION}/myapp.service, or by process with users"
-    )
+    assert words == (f"it is a unit of user 1000: select it by user_unit, or by cgroup=/{SESSION}/myapp.service")
 
 
 def test_unit_of_an_unknown_user(host):
@@ -47,7 +45,7 @@ def test_unit_of_an_unknown_user(host):
 def test_unit_that_users_may_have(host):
     host.write("usr/lib/systemd/user/pipewire.service", "[Service]\n")
     words = suggest_for_unit("pipewire.service", host.systemd(), host.proc.procfs)
-    assert words.startswith("it is a unit of users' service managers: pin its process with process and users")
+    assert words.startswith("it is a unit of users' service managers: select it by user_unit")
 
 
 def test_instance_that_runs_instead_of_a_wrapper(host):

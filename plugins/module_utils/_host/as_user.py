@@ -1,0 +1,146 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Do something with the rights of another user, in a process of its own.
+
+Root that works in a folder of a user could be led anywhere by links and renames. A process with
+the user's ids reaches only what the user reaches anyway. The kernel lets no user trace a process
+that has given up root's ids (ptrace(2), PR_SET_DUMPABLE in prctl(2)); a user may stop or end it,
+so it has a time limit. Its answer is data of the user.
+Sources: credentials(7), kernel/cred.c:commit_creds.
+"""
+
+import contextlib
+import json
+import os
+import pwd
+import select
+import signal
+import time
+from typing import Any, Callable, List, NamedTuple
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+
+SECONDS = 20.0  # for a home folder on a network that is slow to answer
+_MAX_ANSWER_BYTES = 16 << 20
+_CHUNK_BYTES = 1 << 16
+_UMASK = 0o022
+
+
+class Account(NamedTuple):
+    """A login user of this host."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+def find_account(name: str) -> Account:
+    """Return the account of a login name; raise NotFoundError for an unknown one."""
+    try:
+        found = pwd.getpwnam(name)
+    except (KeyError, ValueError):  # ValueError: NUL, or not encodable
+        raise NotFoundError(
+            f"user {printable_name(name)!r}: this host has no such user; check the name with getent passwd"
+        ) from None
+    return Account(found.pw_name, found.pw_uid, found.pw_gid, found.pw_dir)
+
+
+def become(account: Account) -> None:
+    """Give up this process's ids for those of a user, for good.
+
+    What the user might make of the process must not keep a score below 0. Raises OSError without
+    the right to change ids.
+    """
+    if os.geteuid() == account.uid:
+        return
+    _leave_score()
+    os.setgroups(os.getgrouplist(account.name, account.gid))
+    os.setresgid(account.gid, account.gid, account.gid)
+    os.setresuid(account.uid, account.uid, account.uid)
+    os.chdir("/")
+    os.umask(_UMASK)
+
+
+def _leave_score() -> None:
+    with open("/proc/self/oom_score_adj", "r+b", buffering=0) as score:
+        if int(score.read()) < 0:
+            score.write(b"0")
+
+
+def call_as_user(account: Account, action: Callable[[], Any], seconds: float = SECONDS) -> Any:
+    """Return what the action returns when it is called with a user's rights; it must be JSON.
+
+    Raises AccessError if the action does, and OomError if it fails otherwise, or takes too long.
+    """
+    if os.geteuid() == account.uid:
+        return action()
+    if os.geteuid() != 0:
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_become
+
+        raise AccessError(f"the files of user {account.name} cannot be reached: {explain_become()}")
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        _answer(account, action, writing)
+    os.close(writing)
+    try:
+        answer = _read_answer(reading, time.monotonic() + seconds)
+    finally:
+        os.close(reading)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)  # it has ended, unless it took too long
+        os.waitpid(pid, 0)
+    return _parse_answer(account, answer)
+
+
+def _answer(account: Account, action: Callable[[], Any], writing: int) -> None:
+    """Call the action as the user, write its result as JSON, and end this process."""
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        become(account)
+        answer = {"result": action()}
+    except AccessError as error:
+        answer = {"access": str(error)}
+    except BaseException as error:  # whatever it is, the other process has to know
+        answer = {"failure": f"{type(error).__name__}: {error}"}
+    try:
+        with open(writing, "wb") as stream:
+            stream.write(json.dumps(answer).encode("ascii"))
+    finally:
+        os._exit(0)
+
+
+def _read_answer(reading: int, deadline: float) -> bytes:
+    """Return all that comes before the deadline, up to one byte too many; fewer at the deadline."""
+    chunks: List[bytes] = []
+    size = 0
+    while size <= _MAX_ANSWER_BYTES:
+        ready, _writing, _errors = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
+        chunk = os.read(reading, _CHUNK_BYTES) if ready else b""
+        if not chunk:
+            break
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks)
+
+
+def _parse_answer(account: Account, answer: bytes) -> Any:
+    try:
+        parsed = json.loads(answer.decode("ascii")) if len(answer) <= _MAX_ANSWER_BYTES else {}
+    except ValueError:
+        parsed = {}
+    if "access" in parsed:
+        raise AccessError(str(parsed["access"]))
+    if "result" in parsed:
+        return parsed["result"]
+    why = parsed.get("failure") or "no answer came in time; the home folder may not respond"
+    raise OomError(f"working with the rights of user {account.name} failed: {printable_name(str(why))}")

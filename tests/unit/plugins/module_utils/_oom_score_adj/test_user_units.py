@@ -1,0 +1,360 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Services of users: what is written, and what their pins outlast, on a tree of files."""
+
+import functools
+import os
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    InputError,
+    NotFoundError,
+    OomError,
+    UntrustedError,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import Account
+from ansible_collections.oomguard.linux.plugins.module_utils._host.user_manager import UserManager
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import user_units
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, Survival
+
+UID = os.geteuid()
+SLICE = f"/user.slice/user-{UID}.slice/user@{UID}.service"
+HEADER = (
+    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
+)
+OWN = "home/alice/.config/systemd/user"
+
+
+def user_pin(unit="shop", score=-300, user="alice", **options):
+    return Pin("user_unit", f"{user}/{unit}", score, **dict(dict(persistent=True), **options))
+
+
+class Users:
+    """A host where alice has a service manager with one service, shop."""
+
+    def __init__(self, host, monkeypatch):
+        self.host = host
+        self.manager_score = 100  # of user@.service, as its files set it
+        self.account = Account("alice", UID, os.getegid(), "/home/alice")
+        self.calls = []
+        self.shown = {}
+        self.loaded = {}
+        self.write(f"{OWN}/shop.service", "[Service]\nExecStart=/usr/bin/shop\n")
+        (host.root / "etc/systemd/user").mkdir(parents=True)
+        self.log_in()
+        real = user_units.find_account
+        monkeypatch.setattr(user_units, "find_account", lambda name: self.account if name == "alice" else real(name))
+        monkeypatch.setattr(user_units, "make_manager", self.make_manager)
+
+    def write(self, path, text):
+        self.host.write(path, text)
+
+    def log_in(self):
+        self.host.proc.process(40, "systemd", parent=1, score=100, cgroup=SLICE + "/init.scope", uids=(UID,) * 4)
+        self.host.proc.process(
+            41, "shop", parent=40, score=200, cgroup=SLICE + "/app.slice/shop.service", uids=(UID,) * 4
+        )
+        self.host.add(f"user@{UID}", 40, ControlGroup=SLICE)
+        folder = self.host.cgroups / (SLICE[1:] + "/app.slice/shop.service")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cgroup.procs").write_text("41\n")
+        self.shown["shop.service"] = dict(
+            Id="shop.service",
+            Names="shop.service",
+            LoadState="loaded",
+            ActiveState="active",
+            Type="simple",
+            MainPID="41",
+            ControlGroup=SLICE + "/app.slice/shop.service",
+            FragmentPath=f"/{OWN}/shop.service",
+            DropInPaths="",
+            Delegate="no",
+        )
+        self.reload()
+
+    def log_out(self):
+        self.host.known[f"user@{UID}.service"].update(ActiveState="inactive", MainPID="0", ControlGroup="")
+
+    def linger(self):
+        self.write("var/lib/systemd/linger/alice", "")
+
+    def reload(self):
+        for name, shown in self.shown.items():
+            files = []
+            for folder in (OWN, "etc/systemd/user"):
+                files += (self.host.root / folder / f"{name}.d").glob("*.conf")
+            lines = [line for file in sorted(files, key=lambda one: one.name) for line in file.read_text().splitlines()]
+            for key, default in (("OOMScoreAdjust", "200"), ("OOMPolicy", "stop")):
+                values = [line.partition("=")[2] for line in lines if line.startswith(key + "=")]
+                shown[key] = values[-1] if values else default
+
+    def ask(self, *command):
+        self.calls.append(command)
+        if command[1] == "daemon-reload":
+            self.reload()
+            return ""
+        if len(command) == 3:
+            return "DefaultOOMScoreAdjust=200\nDefaultOOMPolicy=stop\n"
+        blocks = []
+        for name in command[4:]:
+            found = self.shown.get(name) or dict(
+                Id=name, Names=name, LoadState="not-found", ActiveState="inactive", MainPID="0"
+            )
+            found = {**dict(OOMScoreAdjust="200", OOMPolicy="stop"), **found}
+            order = [key for key in found if key not in ("OOMScoreAdjust", "OOMPolicy")]
+            blocks.append("".join(f"{key}={found[key]}\n" for key in [*order, "OOMScoreAdjust", "OOMPolicy"]))
+        return "\n".join(blocks)
+
+    def make_manager(self, account, systemd, for_all):
+        name = f"user@{account.uid}.service"
+        unit = systemd.units([name])[name]._replace(score=self.manager_score)
+        start = lambda *command: functools.partial(self.ask, *command)  # noqa: E731
+        return UserManager(account, unit, for_all, systemd.root, start)
+
+    def score(self):
+        return self.host.proc.score(41)
+
+    def target(self, pin):
+        result = self.host.results(pin)
+        return result["targets"][0], result["warnings"]
+
+    def text(self, path):
+        file = self.host.root / path
+        return file.read_text() if file.exists() else None
+
+
+@pytest.fixture
+def users(host, monkeypatch):
+    return Users(host, monkeypatch)
+
+
+def test_pin_now_and_say_that_the_next_start_has_the_score_of_the_manager(users):
+    target, warnings = users.target(user_pin())
+    assert users.score() == -300
+    assert users.text(f"{OWN}/shop.service.d/60-oomguard.conf") == HEADER + "[Service]\nOOMScoreAdjust=-300\n"
+    assert target["effective_after_restart"] == 100
+    assert target["survives"] == dict(restart=False, logout=False, login=False, reboot=False)
+    [warning] = [one for one in warnings if "does not survive" in one]
+    assert warning == (
+        "user_unit=alice/shop.service: the pin does not survive restart, login or reboot: the next start has score 100,"
+        f" because user@{UID}.service runs at 100 and cannot give its services less. Run the service as a system"
+        f" service with User=alice; or pin unit=user@{UID}.service at -300 with force=true, which lets every program of"
+        " alice have that score"
+    )
+    assert [call[1] for call in users.calls].count("daemon-reload") == 1
+
+
+def test_second_run_changes_nothing(users):
+    users.host.results(user_pin())
+    calls = len(users.calls)
+    result = users.host.results(user_pin())
+    assert not result["changed"]
+    assert "daemon-reload" not in [call[1] for call in users.calls[calls:]]
+    assert result["not_lasting"][0]["reason"] == "starts with 100 by its user's manager"
+
+
+@pytest.mark.parametrize("score", [100, 150, 1000])
+def test_pin_that_the_manager_can_give_lasts(users, score):
+    users.linger()
+    target, warnings = users.target(user_pin(score=score))
+    assert target["survives"] == dict(restart=True, logout=True, login=True, reboot=True)
+    assert target["effective_after_restart"] == score
+    assert warnings == []
+
+
+def test_manager_that_was_lowered_now_gives_the_score_until_it_ends(users):
+    users.host.proc.process(40, "systemd", parent=1, score=-300, cgroup=SLICE + "/init.scope")
+    target, warnings = users.target(user_pin())
+    assert target["survives"] == dict(restart=True, logout=False, login=False, reboot=False)
+    assert "does not survive login or reboot" in warnings[0]
+
+
+def test_manager_that_is_lowered_for_good_gives_the_score_always(users):
+    users.host.proc.process(40, "systemd", parent=1, score=-300, cgroup=SLICE + "/init.scope")
+    users.manager_score = -300
+    target, warnings = users.target(user_pin())
+    assert target["survives"] == dict(restart=True, logout=False, login=True, reboot=True)
+    assert warnings == []
+
+
+def test_scope_all_users_writes_where_only_root_may(users):
+    target, _warnings = users.target(user_pin(for_all_users=True))
+    assert target["drop_in"]["path"] == "/etc/systemd/user/shop.service.d/60-oomguard.conf"
+    assert users.text("etc/systemd/user/shop.service.d/60-oomguard.conf") is not None
+    assert users.text(f"{OWN}/shop.service.d/60-oomguard.conf") is None
+
+
+@pytest.mark.parametrize("for_all", [False, True], ids=["user", "all_users"])
+def test_absent_puts_files_and_score_back(users, for_all):
+    users.write(f"{OWN}/shop.service.d/10-own.conf", "[Service]\nNice=5\n")
+    before = users.host.files()
+    users.host.results(user_pin(for_all_users=for_all))
+    assert users.host.files() != before
+    target, _warnings = users.target(user_pin(score=None, state="absent", for_all_users=for_all))
+    assert users.host.files() == before
+    assert (target["changed"], target["survives"]) == (True, None)
+    assert not users.host.results(user_pin(score=None, state="absent", for_all_users=for_all))["changed"]
+
+
+def test_absent_raises_what_a_restart_has_given(users):
+    users.host.results(user_pin())
+    users.host.proc.process(41, "shop", parent=40, score=100, cgroup=SLICE + "/app.slice/shop.service", uids=(UID,) * 4)
+    users.target(user_pin(score=None, state="absent"))
+    assert users.score() == 200
+
+
+def test_absent_leaves_a_score_of_the_service_itself(users):
+    users.host.results(user_pin())
+    users.host.proc.process(41, "shop", parent=40, score=777, cgroup=SLICE + "/app.slice/shop.service", uids=(UID,) * 4)
+    users.target(user_pin(score=None, state="absent"))
+    assert users.score() == 777
+
+
+def test_folders_that_the_pin_made_go_with_it(users):
+    for path in (users.host.root / OWN / "shop.service",):
+        path.unlink()
+    for folder in (OWN, "home/alice/.config/systemd", "home/alice/.config"):
+        (users.host.root / folder).rmdir()
+    users.write("usr/lib/systemd/user/shop.service", "[Service]\n")
+    users.shown["shop.service"]["FragmentPath"] = "/usr/lib/systemd/user/shop.service"
+    before = users.host.files()[0]
+    users.host.results(user_pin())
+    users.host.results(user_pin(score=None, state="absent"))
+    assert users.host.files()[0] == before
+
+
+# --- not logged in ----------------------------------------------------------------
+
+
+def test_user_who_is_not_logged_in_gets_the_drop_in(users):
+    users.log_out()
+    target, warnings = users.target(user_pin())
+    assert users.text(f"{OWN}/shop.service.d/60-oomguard.conf") is not None
+    assert (target["processes"], target["effective_after_restart"]) == ([], 100)
+    assert "does not survive restart, login or reboot" in warnings[0]
+    assert users.calls == []  # there is nobody to ask
+    assert not users.host.results(user_pin())["changed"]
+
+
+def test_absent_for_user_who_is_not_logged_in(users):
+    before = users.host.files()
+    users.log_out()
+    users.host.results(user_pin())
+    users.host.results(user_pin(score=None, state="absent"))
+    assert users.host.files() == before
+
+
+def test_unit_without_a_file_of_a_user_who_is_not_logged_in(users):
+    users.log_out()
+    with pytest.raises(NotFoundError, match=r"no file of a unit web\.service was found for user alice, who is not"):
+        users.host.plan(user_pin("web"))
+
+
+# --- bad input --------------------------------------------------------------------
+
+
+def test_unknown_user(users):
+    with pytest.raises(
+        NotFoundError, match=r"user_unit=nobodyknows/shop\.service: user 'nobodyknows': this host has no"
+    ):
+        users.host.plan(user_pin(user="nobodyknows"))
+    plan = users.host.plan(user_pin(user="nobodyknows", missing="warn"), user_pin())
+    assert any("has no such user" in warning for warning in plan.warnings)
+    assert users.host.apply_plan(plan).outcomes[1].changes[0].after == -300
+
+
+def test_unknown_unit(users):
+    with pytest.raises(
+        NotFoundError, match=r"user alice has no unit web\.service: check the name with systemctl --user"
+    ):
+        users.host.plan(user_pin("web"))
+
+
+def test_masked_unit(users):
+    users.shown["shop.service"].update(LoadState="masked", ActiveState="inactive", MainPID="0")
+    with pytest.raises(NotFoundError, match=r"shop\.service of user alice is masked"):
+        users.host.plan(user_pin())
+
+
+@pytest.mark.parametrize("unit", ["shop.socket", "a b", "shop@", "../x"])
+def test_names_that_no_service_has(users, unit):
+    with pytest.raises(InputError, match="unit="):
+        users.host.plan(user_pin(unit))
+
+
+def test_two_targets_that_contradict_each_other(users):
+    before = users.host.files()
+    with pytest.raises(InputError, match="is selected twice"):
+        users.host.plan(user_pin(), user_pin(score=-200))
+    assert users.host.files() == before
+
+
+# --- a user who wants more than that ----------------------------------------------
+
+
+def test_process_that_does_not_run_as_the_user_is_passed_over(users):
+    users.host.proc.process(
+        41, "sudo", parent=40, score=200, cgroup=SLICE + "/app.slice/shop.service", uids=(UID, 0 if UID else 1, 0, 0)
+    )
+    target, _warnings = users.target(user_pin())
+    assert users.score() == 200
+    assert target["skipped_foreign"][0]["why"] == f"it does not run as uid {UID} alone"
+
+
+def test_pid_outside_of_the_manager_is_not_pinned(users):
+    users.shown["shop.service"]["MainPID"] = "10"  # dockerd
+    users.host.results(user_pin())
+    assert users.host.scores(10) == [0]
+
+
+@pytest.mark.parametrize("path", ["/system.slice/docker.service", SLICE + "/../../../system.slice/docker.service", "/"])
+def test_cgroup_outside_of_the_manager_does_not_count(users, path):
+    users.shown["shop.service"].update(ControlGroup=path, MainPID="10")
+    users.host.results(user_pin(children="pin", missing="warn"))
+    assert users.host.scores(10, 11) == [0, 0]
+
+
+def test_program_that_starts_shells_is_not_lowered(users):
+    users.host.proc.process(
+        41, "tmux: server", parent=40, score=200, cgroup=SLICE + "/app.slice/shop.service", uids=(UID,) * 4
+    )
+    users.host.results(user_pin())
+    assert users.score() == 200
+
+
+@pytest.mark.parametrize("answer", ["", "Id=x\n", "MainPID=\x00\n\n", "Id=shop.service"])
+def test_manager_that_answers_nonsense_costs_no_other_target(users, monkeypatch, answer):
+    real = users.ask
+    monkeypatch.setattr(users, "ask", lambda *command: answer if command[1] == "show" else real(*command))
+    with pytest.raises(UntrustedError, match=r"user_unit=alice/shop\.service"):
+        users.host.plan(user_pin())
+    users.host.results(user_pin(missing="warn"), Pin("unit", "docker", -500, persistent=True))
+    assert users.host.scores(10) == [-500]
+
+
+def test_manager_that_does_not_reload_costs_no_other_target(users, monkeypatch):
+    real = users.ask
+
+    def fail(*command):
+        if command[1] == "daemon-reload":
+            raise OomError("systemctl --user did not end")
+        return real(*command)
+
+    monkeypatch.setattr(users, "ask", fail)
+    result = users.host.results(user_pin(), Pin("unit", "docker", -500, persistent=True))
+    assert (users.score(), users.host.scores(10)) == (-300, [-500])
+    assert any("the user's manager has not read it: systemctl --user did not end" in one for one in result["warnings"])
+
+
+def test_folder_that_the_user_closed_costs_no_other_target(users):
+    users.write(f"{OWN}/shop.service.d", "a file")
+    result = users.host.results(user_pin(missing="warn"), Pin("unit", "docker", -500, persistent=True))
+    assert users.host.scores(10) == [-500]
+    assert [one["changed"] for one in result["targets"]] == [False, True]
+
+
+def test_survival_is_a_value_of_its_own():
+    assert Survival(True, False, True, True)._asdict() == dict(restart=True, logout=False, login=True, reboot=True)
