@@ -35,8 +35,9 @@ options:
   profiles:
     description:
       - A list of entries for each profile, by the name of the profile.
-      - An entry has C(unit), C(process) and C(score). It may have C(aliases), which are other names of the unit, and
+      - An entry has C(unit) and C(score). It may have C(process), C(aliases), which are other names of the unit, and
         C(source), which names the origin of the score. All other keys are passed to the module.
+      - An entry without C(process) is left out if pins are not persistent.
     type: dict
     required: true
   chosen:

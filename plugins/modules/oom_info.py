@@ -771,7 +771,7 @@ def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -
     neutral = dict(state="present", persistent=False, oom_policy=None, children="report", missing="warn", force=False)
     pin = parse_target({**neutral, **options, "score": SCORE_MAX})
     pin = complete_name(pin)
-    units = systemd.units([pin.value]) if pin.selector == "unit" else {}
+    units = systemd.units([pin.value]) if pin.selector == "unit" and not pin.template else {}
     finder = TargetFinder(procfs, systemd, ProcessTable(procfs), units)
     found = [change.process.pid for change in finder.find([pin])[0].changes]
     if not found:
@@ -787,9 +787,10 @@ def apply_targets(
 
     Raises the OomError with which oom_score_adj would refuse them.
     """
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.instances import expand_instances
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
-    pins: List[Pin] = [parse_target(target) for target in targets]
+    pins: List[Pin] = expand_instances([parse_target(target) for target in targets], systemd)
     plan = plan_pins(procfs, systemd, pins, 10)
     wanted = {change.process.pid: change.after for one in plan.outcomes for change in one.all_changes()}
     groups = {

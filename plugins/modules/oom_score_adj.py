@@ -24,6 +24,8 @@ options:
       - A systemd service, by its name or an alias, with or without C(.service). Its main process is pinned, see
         O(children).
       - A unit that exists but does not run gets its drop-in.
+      - V(postgresql@*) stands for all instances of a template that systemd has loaded. One that another target names is
+        not among them. Instances that are made later are pinned by the next run.
     type: str
   process:
     description:
@@ -738,7 +740,13 @@ def choose_plan(options: Mapping[str, Any], systemd: Systemd) -> "Callable[[Proc
 
         return lambda procfs, systemd: plan_removal_of_all(procfs, systemd, least_percent, force)
     pins = parse_targets(options)
-    systemd.ask_for(service_name(one.value, systemd.running_services) for one in pins if one.selector == "unit")
+    if any(one.template for one in pins):
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.instances import expand_instances
+
+        pins = expand_instances(pins, systemd)
+    systemd.ask_for(
+        service_name(one.value, systemd.running_services) for one in pins if one.selector == "unit" and not one.template
+    )
     # A host compiles what a module imports, in every run. So the code that plans is imported
     # while systemd prepares its answer, and the code that writes only if there is work to do.
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins

@@ -69,7 +69,8 @@ def combine_targets(
         raise InputError(f"profile {', '.join(unknown)} does not exist: choose from {', '.join(profiles)}")
 
     selector, dropped = ("unit", _ENTRY_KEYS) if persistent else ("process", _ENTRY_KEYS | _UNIT_KEYS)
-    entries = list(chain.from_iterable(profiles[name] for name in names))
+    # One without a process cannot be selected by it.
+    entries = [entry for entry in chain.from_iterable(profiles[name] for name in names) if selector in entry]
     replaced = {name for target in targets for name in _list_names(target)}
     # Entries with a common name are one daemon on some hosts. A target replaces all of them.
     replaced.update(*(_list_names(entry) for entry in entries if replaced & _list_names(entry)))

@@ -28,6 +28,7 @@ PROFILES = {
     "observers": [
         {"unit": "exporter", "process": "exporter", "score": -250, "children": "reset", "source": "the journal"}
     ],
+    "brokers": [{"unit": "kafka", "score": -500, "source": "as another broker"}],
 }
 
 DOCKER = {"unit": "docker", "score": -500, "missing": "ignore", "state": "present"}
@@ -43,6 +44,7 @@ def own(**target):
 
 
 CASES = {
+    "an entry without a process, if pins are not persistent": ([], ["brokers"], {"persistent": False}, []),
     "no profile and no target": ([], [], {}, []),
     "a profile": ([], ["containers"], {}, [DOCKER, CRIO]),
     "profiles as text, as from the command line": ([], "containers,observers", {}, [DOCKER, CRIO, OBSERVER]),

@@ -132,16 +132,18 @@ def test_argument_spec_lists_all_options_of_a_target():
 
 @each_entry
 def test_entry_has_its_keys_and_a_source(profile, entry):
-    assert {"unit", "process", "score", "source"} <= set(entry)
+    assert {"unit", "score", "source"} <= set(entry)
     assert set(entry) <= {"unit", "process", "score", "source", "aliases", "oom_policy"}
-    assert -1000 < entry["score"] < 0
+    assert -1000 < entry["score"] < 0 or (profile, entry["score"]) == ("backup", 300)
     assert entry["source"].strip().endswith(".")
 
 
 @each_entry
 def test_entry_is_no_self_managing_daemon_and_no_job_runner(profile, entry):
-    names = {guards.shorten_name(name) for name in [entry["unit"], entry["process"], *entry.get("aliases", [])]}
-    assert not names & (set(guards.SELF_MANAGING) | guards.JOB_RUNNERS | {"postgres", "postgresql"})
+    names = {guards.shorten_name(name) for name in [entry["unit"], entry.get("process", ""), *entry.get("aliases", [])]}
+    hosts_of_guests = {"libvirtd", "virtqemud", "incus", "incusd", "lxd", "pacemaker", "pacemakerd"}
+    shared_names = {"postgres", "java", "beam.smp", "python3"}
+    assert not names & (set(guards.SELF_MANAGING) | guards.JOB_RUNNERS | hosts_of_guests | shared_names)
 
 
 def test_aliases_are_mutual():
@@ -175,7 +177,7 @@ def test_documentation_lists_all_profiles():
         (
             row["profile"],
             row["unit"],
-            row["process"],
+            row["process"] or None,
             int(row["score"]),
             row["OOMPolicy"] or None,
             row["where the score comes from"],
@@ -183,7 +185,7 @@ def test_documentation_lists_all_profiles():
         for row in table("docs/protect.md", "profile")
     ]
     assert listed == [
-        (profile, entry["unit"], entry["process"], entry["score"], entry.get("oom_policy"), entry["source"])
+        (profile, entry["unit"], entry.get("process"), entry["score"], entry.get("oom_policy"), entry["source"])
         for profile, entry in ENTRIES
     ]
 

@@ -224,6 +224,26 @@ class Systemd:
         words = [line.split() for line in output.split("\n")]
         return [line[0] for line in words if line and line[0].endswith(".service") and UNIT_NAME.match(line[0])]
 
+    def instances_of(self, templates: Iterable[str]) -> List[str]:
+        """Return the instances of these templates, each such as C(postgresql@).
+
+        Those that systemd has loaded, and those that have a folder of drop-ins in /etc. Raises
+        UnsupportedError if systemd does not manage this host, OomError if systemctl fails.
+        """
+        templates = tuple(dict.fromkeys(templates))
+        if not self.runs():
+            raise UnsupportedError(self._explain_no_systemd(templates[0] + "*"))
+        command = ("list-units", "--all", "--type=service", "--plain", "--no-legend", "--no-pager", "--full")
+        output = self._start("systemctl", *command, "--", *(f"{template}*.service" for template in templates))()
+        loaded = [line.split()[0] for line in _check_end(output).split("\n") if line.strip()]
+        names = sorted({*loaded, *self._folders.list_drop_in_units()})
+        return [
+            name
+            for name in names
+            if name.startswith(templates) and name.endswith(".service") and UNIT_NAME.match(name)
+            if not name.endswith("@.service")
+        ]
+
     def known_services(self) -> List[str]:
         """Return the names of the services that run now or have a unit file; no templates."""
         names = self.running_services() + self._folders.list_services()

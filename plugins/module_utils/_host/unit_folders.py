@@ -101,6 +101,12 @@ class UnitFolders:
                 names.update(name for name in os.listdir(self.locate(folder)) if name.endswith(".service"))
         return sorted(names)
 
+    def list_drop_in_units(self) -> List[str]:
+        """Return the names of the units that have a folder of drop-ins in the first folder."""
+        with contextlib.suppress(OSError):
+            return [name[: -len(".d")] for name in os.listdir(self.locate(self._all[0])) if name.endswith(".d")]
+        return []
+
     def find_own_drop_ins(self, name: str) -> Tuple[List[str], List[str]]:
         """Return the path of every drop-in that has our header, and why others cannot be read.
 

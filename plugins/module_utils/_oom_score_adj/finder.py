@@ -46,7 +46,7 @@ if TYPE_CHECKING:  # a host compiles what it imports, and a pin of a unit does w
 
 def complete_name(pin: Pin, list_services: Callable[[], Iterable[str]] = tuple) -> Pin:
     """Return the pin with the full name of its service; raises as service_name() does."""
-    if not pin.is_unit:
+    if not pin.is_unit or pin.template:
         return pin
     if pin.selector == "unit":
         return pin._replace(value=service_name(pin.value, list_services))
@@ -104,7 +104,9 @@ class TargetFinder:
 
     def has_unit(self, pin: Pin) -> bool:
         """Return whether the target is a unit whose files could be read."""
-        return pin.selector == "unit" or (pin.selector == "user_unit" and self.user_units.has_found(pin))
+        return (pin.selector == "unit" and not pin.template) or (
+            pin.selector == "user_unit" and self.user_units.has_found(pin)
+        )
 
     def get_manager(self, pin: Pin) -> Systemd:
         """Return the service manager that reads the drop-in of a target."""
@@ -148,6 +150,9 @@ class TargetFinder:
             from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.selectors import make_selector
 
             return make_selector(pin, self._procfs, self._claims.get_identity, self._claims.find_users(pin))
+        if pin.template:
+            advice = f"start one, or name it, such as {pin.template}main"
+            raise NotFoundError(f"{pin.target}: systemd has loaded no instance: {advice}")
         unit = self.get_unit(pin)
         missing = self.get_manager(pin).why_missing(pin.unit_name, unit)
         if missing:
@@ -345,7 +350,7 @@ class TargetFinder:
 
     def _name_unit(self, pin: Pin) -> Optional[str]:
         """Return the name of the unit that a target names; None for another target."""
-        if pin.selector == "unit":
+        if pin.selector == "unit" and not pin.template:
             return self.get_unit(pin).id
         return pin.unit_name if pin.is_unit else None
 

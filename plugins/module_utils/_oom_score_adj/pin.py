@@ -14,6 +14,7 @@ with its process; the drop-in of a unit gives it to the next one.
 Pure: options and facts in, values out.
 """
 
+import re
 from typing import Any, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
@@ -24,6 +25,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files im
 SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container", "machine", "user_unit"]
 # Those whose value is a claim that a user may make. The option users is for these.
 CLAIMING = {"process", "pattern", "pidfile", "container"}
+
+
+# The names of all instances of a template, such as C(postgresql@*).
+_ALL_INSTANCES = re.compile(r"([^*@/]+@)\*(?:\.service)?\Z")
 
 
 class Pin(NamedTuple):
@@ -47,6 +52,12 @@ class Pin(NamedTuple):
     def is_unit(self) -> bool:
         """Return whether it is a service, of the host or of a user: a drop-in can hold its pin."""
         return self.selector in ("unit", "user_unit")
+
+    @property
+    def template(self) -> str:
+        """Return C(NAME@) of a target for all instances of a template; an empty text for others."""
+        match = _ALL_INSTANCES.match(self.value) if self.selector == "unit" else None
+        return match.group(1) if match else ""
 
     @property
     def owner(self) -> str:

@@ -72,7 +72,7 @@ def plan_pins(
     """
     pins = [_normalize(pin, systemd) for pin in pins]
     table = ProcessTable(procfs)
-    units = systemd.units(pin.value for pin in pins if pin.selector == "unit")
+    units = systemd.units(pin.value for pin in pins if pin.selector == "unit" and not pin.template)
     finder = TargetFinder(procfs, systemd, table, units, record)
     outcomes: List[Outcome] = []
     warnings: List[str] = []

@@ -715,6 +715,10 @@ MESSAGES = {
         lambda _host, _patch: parse_target(dict(UNSET, user_unit=dict(user="a/b", unit="x"))),
         ("user_unit: user='a/b'", "is not a login name", "set it to one of getent passwd"),
     ),
+    "no instance": (
+        plan(unit("postgresql@*")),
+        ("unit=postgresql@*", "systemd has loaded no instance", "or name it, such as postgresql@main"),
+    ),
     "no unit of a user": (
         lambda _host, _patch: parse_target(dict(UNSET, user_unit=dict(user="a"))),
         ("user_unit of user a", "unit is missing", "set it to one of systemctl --user list-units"),
