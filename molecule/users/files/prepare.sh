@@ -1,0 +1,40 @@
+#!/bin/sh
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Makes two users with a service each, shop: alice lingers, bob does not. Starts a machine, and records files and scores in /root/before.
+set -eu
+for user in alice bob; do
+	useradd --create-home --shell /bin/bash "$user"
+	mkdir -p "/home/$user/.config/systemd/user/default.target.wants" "/home/$user/.ssh"
+	printf '[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=default.target\n' > "/home/$user/.config/systemd/user/shop.service"
+	ln -s ../shop.service "/home/$user/.config/systemd/user/default.target.wants/shop.service"
+	[ -f /root/.ssh/id_ed25519 ] || ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
+	cp /root/.ssh/id_ed25519.pub "/home/$user/.ssh/authorized_keys"
+	chown -R "$user:$user" "/home/$user"
+done
+loginctl enable-linger alice
+
+mkdir -p /var/lib/machines/tiny/bin /var/lib/machines/tiny/etc /var/lib/machines/tiny/usr
+cp /bin/busybox /var/lib/machines/tiny/bin/sleep
+echo ID=tiny > /var/lib/machines/tiny/etc/os-release
+printf '[Service]\nExecStart=/usr/bin/systemd-nspawn --quiet --keep-unit --register=yes --machine=tiny --directory=/var/lib/machines/tiny /bin/sleep 1000000\n' \
+	> /etc/systemd/system/tiny.service
+systemctl daemon-reload
+systemctl start tiny.service
+
+# RabbitMQ looks its own host up.
+echo "127.0.1.1 $(hostname)" >> /etc/hosts
+if systemctl --quiet is-enabled rabbitmq-server 2> /dev/null; then
+	systemctl restart rabbitmq-server
+fi
+
+# Jobs of cron, whose children must not be immune.
+if systemctl --quiet is-active cron; then
+	echo '* * * * * root /bin/sleep 600' > /etc/cron.d/job
+fi
+for _ in $(seq 60); do
+	machinectl --quiet show tiny > /dev/null 2>&1 && break
+	sleep 1
+done
