@@ -704,6 +704,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.asked_dom
     parse_domain,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
+    LostPin,
     Policy,
     Posture,
     find_all,
@@ -821,7 +822,7 @@ class UserNames:
         return self._names[uid]
 
 
-def read_posture(systemd: Systemd, answer: Answer, warnings: List[str]) -> Posture:
+def read_posture(procfs: Procfs, systemd: Systemd, answer: Answer, warnings: List[str]) -> Posture:
     """Return all that findings are made from. What cannot be read adds a warning."""
     policy, units = Policy({}, {}, {}), UnitFacts([], [])
     try:
@@ -832,8 +833,21 @@ def read_posture(systemd: Systemd, answer: Answer, warnings: List[str]) -> Postu
         units = read_units(systemd)
     except OomError as error:
         warnings.append(f"the units were not examined: {error}")
+    lost: List[LostPin] = []
+    try:
+        lost = read_lost_pins(procfs, systemd)
+    except OomError as error:
+        warnings.append(f"the record of pins was not examined: {error}")
     killability = measure_killability(answer.snapshot)
-    return Posture(answer.snapshot, policy, units, answer.domain, answer.next_victim, killability)
+    return Posture(answer.snapshot, policy, units, answer.domain, answer.next_victim, killability, tuple(lost))
+
+
+def read_lost_pins(procfs: Procfs, systemd: Systemd) -> List[LostPin]:
+    """Return the pins by a name whose process has ended; none without root, who has the record."""
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
+
+    found = PinRecord(procfs, systemd.root).find_lost()
+    return [LostPin(one.target, one.name, score) for one in found for score in sorted(one.written)[:1]]
 
 
 def run(params: Mapping[str, Any], warnings: List[str]) -> Dict[str, Any]:
@@ -865,7 +879,7 @@ def run(params: Mapping[str, Any], warnings: List[str]) -> Dict[str, Any]:
         warnings += found
         same = [growth.grower.task.pid for growth in answer.growths]
         other = answer_for(procfs, changed, domain, same, top)
-    posture = read_posture(systemd, answer, warnings)
+    posture = read_posture(procfs, systemd, answer, warnings)
     return build_results(posture, answer, find_all(posture), other, changes, top, UserNames().find)
 
 

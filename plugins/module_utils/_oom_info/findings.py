@@ -11,7 +11,7 @@ Pure. Each finding has a stable id with a section in docs/findings.md, and the t
 """
 
 import json
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable
@@ -37,6 +37,14 @@ class Policy(NamedTuple):
     crash_kernel: bool = False  # a panic starts one, which reboots
 
 
+class LostPin(NamedTuple):
+    """A pin by a name whose process has ended."""
+
+    target: str  # such as process=haproxy
+    name: str  # of the process
+    score: int
+
+
 class Posture(NamedTuple):
     """All that findings are made from."""
 
@@ -46,6 +54,7 @@ class Posture(NamedTuple):
     domain: Domain
     next_victim: Optional[Death]
     killability: Killable
+    lost_pins: Tuple[LostPin, ...] = ()
 
 
 class Finding(NamedTuple):
@@ -289,6 +298,24 @@ def _find_lost_pins(posture: Posture) -> Iterator[Finding]:
             )
 
 
+def _find_lost_names(posture: Posture) -> Iterator[Finding]:
+    """Yield a finding for each pin by a name whose next process runs without it."""
+    tasks = posture.snapshot.tasks.values()
+    for lost in sorted(set(posture.lost_pins)):
+        named = [task for task in tasks if task.name == lost.name]
+        others = [task for task in named if task.score != lost.score]
+        if named and len(others) == len(named):
+            selector, _equals, value = lost.target.partition("=")
+            yield Finding(
+                "pin_lost",
+                MEDIUM,
+                lost.target,
+                f"{lost.target} was pinned at {lost.score}, and that process has ended; what runs now has another"
+                f" score: {_join(others)}; let the unit or the script that starts it set the score",
+                _task_text("oom_score_adj", score=lost.score, **{selector: value}),
+            )
+
+
 # --- cgroups, and what is not known ----------------------------------------------------
 
 
@@ -355,6 +382,7 @@ _CHECKS: Sequence[Callable[[Posture], Iterator[Finding]]] = (
     _find_inherited_immunity,
     _find_protected_victim,
     _find_lost_pins,
+    _find_lost_names,
     _find_in_cgroups,
     _find_unknowns,
 )

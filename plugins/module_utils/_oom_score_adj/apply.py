@@ -39,7 +39,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     refuse_missing,
     warnings_for_missing,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
+    NAMING,
+    Change,
+    Outcome,
+    Pin,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan, measure_killable
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.writes import (
     Write,
@@ -211,11 +216,13 @@ class ScoreWriter:
 
         A pin protects also without its record: trouble with that is a warning.
         """
-        changes = [step.change for step in steps if _needs_record(step)]
+        needed = [step for step in steps if _needs_record(step)]
+        changes = [step.change for step in needed]
+        targets = {step.process: step.pin.target for step in needed if step.pin.selector in NAMING}
         if not changes or not self._keeps_record:
             return
         try:
-            self._finder.record.note(changes, is_late=steps[0].is_late)
+            self._finder.record.note(changes, steps[0].is_late, targets)
         except OomError as error:
             self._keeps_record = False
             self._finder.forget_record()

@@ -23,6 +23,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files im
 
 # The options that select processes; a target has exactly one of them.
 SELECTORS = ["unit", "process", "pattern", "pid", "pidfile", "cgroup", "container", "machine", "user_unit"]
+# Those that the next process of the same name fits, too.
+NAMING = {"process", "pattern", "pidfile"}
 # Those whose value is a claim that a user may make. The option users is for these.
 CLAIMING = {"process", "pattern", "pidfile", "container"}
 

@@ -34,6 +34,7 @@ FILE = "scores"
 SAVE_SECONDS = 1  # late processes are saved no more often
 MAX_ENTRIES = 20000  # a group with more processes than this is pinned all the same
 _MAX_BYTES = 4 << 20
+_MAX_TEXT = 200  # characters of a target that is recorded
 _UNFINISHED = ".scores.new"
 
 
@@ -44,6 +45,8 @@ class RecordedPin(NamedTuple):
     start_time: int
     before: int
     written: FrozenSet[int]  # what this collection wrote; more than one only during a run
+    name: str = ""  # of the process
+    target: str = ""  # by which name the process was selected; empty for other selectors
 
 
 class PinRecord:
@@ -81,6 +84,10 @@ class PinRecord:
             raise AccessError(f"{self.path} cannot be read: {explain_become()}")
         return [pin for pin in self._pins.values() if self._read_score(pin) in pin.written]
 
+    def find_lost(self) -> List[RecordedPin]:
+        """Return the pins by a name whose process has ended, though the next one may run."""
+        return [pin for pin in self._pins.values() if pin.target and self._read_score(pin) is None]
+
     def is_stale(self) -> bool:
         """Return whether it has an entry that is no pin any more."""
         return any(self._read_score(pin) not in pin.written for pin in self._pins.values())
@@ -99,16 +106,20 @@ class PinRecord:
 
     # --- changes ------------------------------------------------------------------------
 
-    def note(self, changes: Iterable[Change], is_late: bool = False) -> None:
+    def note(
+        self, changes: Iterable[Change], is_late: bool = False, targets: Optional[Dict[Tuple[int, int], str]] = None
+    ) -> None:
         """Record scores that are about to be written. Raises AccessError if that fails.
 
-        Where processes fork all the time, saving each of these late ones would take too long.
+        C(targets) are those that select by a name, by pid and start time of the process. Where
+        processes fork all the time, saving each of these late ones would take too long.
         """
-        noted = list(changes)
+        noted, targets = list(changes), targets or {}
         originals = [self._find_original(change) for change in noted]  # before one of them is noted
         is_changed = False
         for change, original in zip(noted, originals):
-            is_changed = self._note(change, original) or is_changed
+            key = (change.process.pid, change.process.start_time)
+            is_changed = self._note(change, original, targets.get(key, "")) or is_changed
         if is_changed and (not is_late or time.monotonic() >= self._saved + SAVE_SECONDS):
             self._save(self._format())
             self._saved = time.monotonic()
@@ -131,7 +142,7 @@ class PinRecord:
             child = parent
         return change.before
 
-    def _note(self, change: Change, original: int) -> bool:
+    def _note(self, change: Change, original: int, target: str) -> bool:
         key = (change.process.pid, change.process.start_time)
         known = self._pins.get(key)
         if known is None or change.before not in known.written:  # it has changed its score since, or another program
@@ -139,7 +150,10 @@ class PinRecord:
         if key not in self._pins and len(self._pins) >= MAX_ENTRIES:
             self.unrecorded += 1
             return False
-        self._pins[key] = known._replace(written=known.written | {change.after})
+        written = known.written | {change.after}
+        self._pins[key] = known._replace(
+            written=written, name=change.process.name, target=target if len(target) <= _MAX_TEXT else ""
+        )
         self._given.add(change.after)
         return True
 
@@ -198,7 +212,10 @@ class PinRecord:
         return {(pin.pid, pin.start_time): pin for pin in pins}
 
     def _format(self) -> bytes:
-        pins = [[pin.pid, pin.start_time, pin.before, sorted(pin.written)] for pin in self._pins.values()]
+        pins = [
+            [pin.pid, pin.start_time, pin.before, sorted(pin.written), *((pin.name, pin.target) if pin.target else ())]
+            for pin in self._pins.values()
+        ]
         return json.dumps({"boot_id": self._boot, "pins": pins}).encode("ascii")
 
     def _save(self, content: Optional[bytes]) -> None:
@@ -225,13 +242,15 @@ class PinRecord:
         return os.path.join(self._folder, name)
 
 
-def _parse_pin(pid: Any, start_time: Any, before: Any, written: Any) -> RecordedPin:
+def _parse_pin(pid: Any, start_time: Any, before: Any, written: Any, name: Any = "", target: Any = "") -> RecordedPin:
     numbers = [pid, start_time, before, *written]
     if not all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
         raise ValueError("not a number")
     if not all(SCORE_MIN <= score <= SCORE_MAX for score in [before, *written]):
         raise ValueError("not a score")
-    return RecordedPin(pid, start_time, before, frozenset(written))
+    if not isinstance(name, str) or not isinstance(target, str):
+        raise ValueError("not a text")
+    return RecordedPin(pid, start_time, before, frozenset(written), name, target)
 
 
 def _read_boot_id(procfs: Procfs) -> str:

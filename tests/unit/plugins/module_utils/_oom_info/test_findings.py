@@ -11,6 +11,7 @@ from snapshots import GIB, HOST, MIB, host_with, limited, task
 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info import findings
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
+    LostPin,
     Policy,
     Posture,
     describe_task,
@@ -37,7 +38,7 @@ CLEAN = {
 DAEMON = "/system.slice/web.service"
 
 
-def posture_of(*tasks, live=None, boot=None, crash_kernel=False, killers=(), pinned=(), **facts):
+def posture_of(*tasks, live=None, boot=None, crash_kernel=False, killers=(), pinned=(), lost=(), **facts):
     tasks = tasks or (task("large", GIB), task("small", MIB))
     snapshot = host_with(*tasks, **facts)
     values = dict(CLEAN, **(live or {}))
@@ -45,7 +46,7 @@ def posture_of(*tasks, live=None, boot=None, crash_kernel=False, killers=(), pin
     domain = measure_host(snapshot)
     death = Forecast(snapshot, snapshot.rule).predict_next(domain) if snapshot.rule else None
     units = UnitFacts(list(killers), list(pinned))
-    return Posture(snapshot, policy, units, domain, death, measure_killability(snapshot))
+    return Posture(snapshot, policy, units, domain, death, measure_killability(snapshot), tuple(lost))
 
 
 def find(*tasks, **facts):
@@ -196,6 +197,21 @@ def test_pins_of_units(score, facts, expected):
     main = task("web", MIB, score=score, cgroup=DAEMON)
     worker = task("worker", MIB, cgroup=DAEMON)
     assert ids(main, worker, task("large", GIB), pinned=[pinned_unit(main, **facts)]) == expected
+
+
+@pytest.mark.parametrize(
+    "scores, found",
+    [([], False), ([0], True), ([-500], False), ([0, 0], True), ([0, -500], False)],
+    ids=["none runs", "the next one", "the next one has it", "two", "one has it"],
+)
+def test_pins_by_a_name_that_the_next_process_lacks(scores, found):
+    tasks = [task("haproxy", MIB, score=score) for score in scores]
+    posture = posture_of(*tasks, task("large", GIB), lost=[LostPin("process=haproxy", "haproxy", -500)] * 2)
+    findings = [one for one in find_all(posture) if one.id == "pin_lost"]
+    assert [one.object for one in findings] == ["process=haproxy"] * found
+    for one in findings:
+        assert one.message.startswith("process=haproxy was pinned at -500, and that process has ended")
+        assert one.fix == '- oomguard.linux.oom_score_adj:\n    score: -500\n    process: "haproxy"\n'
 
 
 def test_a_unit_of_one_process_is_not_undone():

@@ -6,12 +6,13 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import pin_record
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord, RecordedPin
 
 BOOT = "ad9f0cf7-b05c-4636-9763-f3d9f4843138"
@@ -267,3 +268,41 @@ def test_user_may_not_take_back_all(recorded, monkeypatch):
         recorded.read().find_living()
     recorded.folder.rmdir()
     assert recorded.read().find_living() == []
+
+
+def test_pin_by_a_name_is_lost_with_its_process(recorded):
+    record = recorded.read()
+    key = (10, 100)
+    record.note([recorded.change(10, 200, -500), recorded.change(11, 0, -500)], False, {key: "process=dockerd"})
+    for pid in (10, 11):
+        recorded.proc.write(f"{pid}/oom_score_adj", "-500\n")
+    record.settle()
+    assert recorded.read().find_lost() == []
+    for pid in (10, 11):
+        shutil.rmtree(str(recorded.proc.root / str(pid)))
+    assert recorded.read().find_lost() == [RecordedPin(10, 100, 200, frozenset([-500]), "dockerd", "process=dockerd")]
+    assert recorded.read().is_stale()
+
+
+def test_name_that_is_too_long_is_not_recorded(recorded):
+    record = recorded.read()
+    record.note([recorded.change(10, 200, -500)], False, {(10, 100): "pattern=" + "a" * 200})
+    shutil.rmtree(str(recorded.proc.root / "10"))
+    assert recorded.read().find_lost() == []
+
+
+@pytest.mark.parametrize("entry", [[10, 100, 200, [-500], 7, "x"], [10, 100, 200, [-500], "x", None]])
+def test_damaged_names(recorded, entry):
+    recorded.file.write_text(json.dumps({"boot_id": BOOT, "pins": [entry]}))
+    recorded.file.chmod(0o600)
+    with pytest.raises(OomError, match="is damaged"):
+        recorded.read()
+
+
+@pytest.mark.parametrize("selector, is_named", [("process", True), ("pattern", True), ("pid", False)])
+def test_targets_by_name_are_recorded(processes, selector, is_named):
+    (processes.proc.root.parent / "run/oomguard").mkdir(parents=True, mode=0o700)
+    processes.apply(Pin(selector, "10" if selector == "pid" else "dockerd", 300))
+    shutil.rmtree(str(processes.proc.root / "10"))
+    lost = PinRecord(processes.proc.procfs, str(processes.proc.root.parent)).find_lost()
+    assert [one.target for one in lost] == [f"{selector}=dockerd"] * is_named
