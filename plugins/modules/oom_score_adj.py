@@ -258,8 +258,9 @@ options:
       - With O(state=absent), take back every pin that this collection has set on the host and that is still there.
         Leave out all selectors and O(targets).
       - Drop-ins are found by their header, in C(/etc/systemd/system) and C(/run/systemd/system), also those of units
-        that no longer exist. Live scores of other pins are found in a record in C(/run/oomguard), which only root can
-        open.
+        that no longer exist. So are those of services of users, in C(/etc/systemd/user), and below the home folders of
+        users who are logged in or linger.
+      - Live scores of other pins are found in a record in C(/run/oomguard), which only root can open.
       - Processes that inherited such a score lose it, as with O(children=reset).
       - Check mode lists everything first, in RV(report) and in the diff.
     type: bool

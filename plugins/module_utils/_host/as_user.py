@@ -27,8 +27,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Acce
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 
 SECONDS = 20.0  # for a home folder on a network that is slow to answer
+_END_SECONDS = 2.0
 _MAX_ANSWER_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 16
+_MAX_USERS = 1000
 _UMASK = 0o022
 
 
@@ -50,6 +52,21 @@ def find_account(name: str) -> Account:
             f"user {printable_name(name)!r}: this host has no such user; check the name with getent passwd"
         ) from None
     return Account(found.pw_name, found.pw_uid, found.pw_gid, found.pw_dir)
+
+
+def list_present_users(root: str = "/") -> List[str]:
+    """Return the login names of users whose service manager runs, or would run after a boot."""
+    names = set(_list(os.path.join(root, "var/lib/systemd/linger")))
+    for uid in _list(os.path.join(root, "run/user")):
+        with contextlib.suppress(KeyError, ValueError, OverflowError):
+            names.add(pwd.getpwuid(int(uid)).pw_name)
+    return sorted(names)[:_MAX_USERS]
+
+
+def _list(folder: str) -> List[str]:
+    with contextlib.suppress(OSError):
+        return os.listdir(folder)
+    return []
 
 
 def become(account: Account) -> None:
@@ -95,10 +112,20 @@ def call_as_user(account: Account, action: Callable[[], Any], seconds: float = S
         answer = _read_answer(reading, time.monotonic() + seconds)
     finally:
         os.close(reading)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)  # it has ended, unless it took too long
-        os.waitpid(pid, 0)
+        _end(pid)
     return _parse_answer(account, answer)
+
+
+def _end(pid: int) -> None:
+    """End a child that has answered, or took too long.
+
+    One that the kernel holds, as for a home folder on a dead server, ends later.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + _END_SECONDS
+    while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def _answer(account: Account, action: Callable[[], Any], writing: int) -> None:

@@ -20,7 +20,7 @@ fs/proc/base.c:__set_oom_adj.
 
 import contextlib
 import os
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import Account, become, call_as_user
@@ -71,6 +71,11 @@ class _FoldersOfUser(UnitFolders):
         """Return the paths of a unit's drop-ins as UnitFolders.find_drop_ins() does."""
         paths: List[str] = self._ask(lambda: UnitFolders.find_drop_ins(self, unit_id))
         return paths
+
+    def find_own_drop_ins(self, name: str) -> Tuple[List[str], List[str]]:
+        """Return the paths of our drop-ins as UnitFolders.find_own_drop_ins() does."""
+        found, unread = self._ask(lambda: UnitFolders.find_own_drop_ins(self, name))
+        return found, unread
 
     def find_fragment(self, unit_id: str) -> str:
         """Return the path of a unit's file; an empty text if it has none."""

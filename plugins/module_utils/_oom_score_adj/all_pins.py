@@ -12,14 +12,18 @@ target with state=absent, and the whole record one more: they are taken back as 
 are, and the processes of the host are read once for all recorded ones.
 """
 
+import os
 from typing import List, Set, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import find_account, list_present_users
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, Unit
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import USER_UNIT_FOLDERS, UnitFolders
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan, plan_pins
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.user_units import make_manager
 
 
 def plan_removal_of_all(procfs: Procfs, systemd: Systemd, least_killable_percent: int, force: bool) -> PinPlan:
@@ -30,6 +34,7 @@ def plan_removal_of_all(procfs: Procfs, systemd: Systemd, least_killable_percent
     record = PinRecord(procfs, systemd.root)
     warnings: List[str] = []
     pins, mains = _list_files(systemd, force, warnings)
+    pins += _list_files_of_users(systemd, force, warnings)
     if any(pin.pid not in mains for pin in record.find_living()):
         # The processes themselves had the scores before: no guard has to judge that again.
         pins.append(_absent("record", record.path, force=True))
@@ -51,6 +56,33 @@ def _list_files(systemd: Systemd, force: bool, warnings: List[str]) -> Tuple[Lis
         is_of_unit = name in units and units[name].id == name and _is_readable(systemd, units[name], warnings)
         pins.append(_absent("unit", name, force, persistent=True) if is_of_unit else _absent("drop_in", path, force))
     return pins, {units[pin.value].main_pid for pin in pins if pin.selector == "unit"}
+
+
+def _list_files_of_users(systemd: Systemd, force: bool, warnings: List[str]) -> List[Pin]:
+    """Return a target for each drop-in that a user's manager reads; add warnings.
+
+    Of users who are not here, only the folder for all users is searched.
+    """
+    pins: List[Pin] = []
+    for user in list_present_users(systemd.root) if systemd.runs() else ():
+        for for_all in (False, True):
+            try:
+                manager = make_manager(find_account(user), systemd, for_all)
+                found, unread = manager.own_drop_ins()
+            except OomError as error:
+                warnings.append(f"the drop-ins of user {user} were not searched: {error}")
+                continue
+            warnings += [f"user {user}: {reason}" for reason in unread]
+            of_user = [f"{user}/{name}" for _path, name in found if name]
+            absent = _absent("user_unit", "", force, persistent=True)._replace(for_all_users=for_all)
+            pins += [absent._replace(value=value) for value in of_user]
+    covered = {pin.unit_name for pin in pins if pin.for_all_users}
+    paths = UnitFolders(systemd.root, USER_UNIT_FOLDERS).find_own_drop_ins(DROP_IN)[0]
+    return pins + [
+        _absent("drop_in", path, force)
+        for path in paths
+        if os.path.basename(os.path.dirname(path))[: -len(".d")] not in covered
+    ]
 
 
 def _is_readable(systemd: Systemd, unit: Unit, warnings: List[str]) -> bool:

@@ -14,6 +14,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user impor
     Account,
     call_as_user,
     find_account,
+    list_present_users,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Role, start_program
 
@@ -30,6 +31,14 @@ def test_find_account_of_root():
 def test_name_an_unknown_user(name):
     with pytest.raises(NotFoundError, match="this host has no such user; check the name with getent passwd"):
         find_account(name)
+
+
+def test_users_who_are_here(tmp_path):
+    assert list_present_users(str(tmp_path)) == []
+    for folder in ("var/lib/systemd/linger", "run/user/0", "run/user/4321", "run/user/x"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "var/lib/systemd/linger/alice").write_text("")
+    assert list_present_users(str(tmp_path)) == ["alice", "root"]
 
 
 def test_own_rights_need_no_other_process():

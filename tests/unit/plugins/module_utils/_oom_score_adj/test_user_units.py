@@ -17,7 +17,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import Account
 from ansible_collections.oomguard.linux.plugins.module_utils._host.user_manager import UserManager
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import user_units
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import all_pins, user_units
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, Survival
 
 UID = os.geteuid()
@@ -290,6 +290,56 @@ def test_two_targets_that_contradict_each_other(users):
     with pytest.raises(InputError, match="is selected twice"):
         users.host.plan(user_pin(), user_pin(score=-200))
     assert users.host.files() == before
+
+
+# --- all pins -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def everywhere(users, monkeypatch):
+    monkeypatch.setattr(all_pins, "find_account", user_units.find_account)
+    monkeypatch.setattr(all_pins, "make_manager", users.make_manager)
+    users.linger()
+    return users
+
+
+def take_back(users):
+    plan = all_pins.plan_removal_of_all(users.host.proc.procfs, users.host.systemd(), 0, False)
+    users.host.apply_plan(plan)
+    return plan
+
+
+def test_take_back_the_pins_of_users_too(everywhere):
+    before = everywhere.host.files()
+    everywhere.host.results(user_pin(), Pin("unit", "docker", -500, persistent=True))
+    assert len(take_back(everywhere).outcomes) == 2
+    assert everywhere.host.files() == before
+
+
+def test_take_back_what_is_for_all_users(everywhere):
+    before = everywhere.host.files()
+    everywhere.host.results(user_pin(for_all_users=True))
+    take_back(everywhere)
+    assert everywhere.host.files() == before
+
+
+def test_take_back_what_is_for_all_users_though_nobody_is_here(everywhere):
+    before = everywhere.host.files()[0]
+    everywhere.host.results(user_pin(for_all_users=True))
+    everywhere.log_out()
+    (everywhere.host.root / "var/lib/systemd/linger/alice").unlink()
+    take_back(everywhere)
+    everywhere.linger()
+    assert everywhere.host.files()[0] == before
+
+
+def test_user_whose_files_cannot_be_read_keeps_no_other_pin(everywhere, monkeypatch):
+    everywhere.host.results(Pin("unit", "docker", -500, persistent=True))
+    everywhere.linger()
+    everywhere.write("var/lib/systemd/linger/nosuchuser", "")
+    plan = take_back(everywhere)
+    assert any("the drop-ins of user nosuchuser were not searched" in one for one in plan.warnings)
+    assert everywhere.host.drop_in("docker") is None
 
 
 # --- a user who wants more than that ----------------------------------------------
