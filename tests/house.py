@@ -19,6 +19,7 @@ PACKAGE = "ansible_collections.oomguard.linux.plugins."
 SHARED = {"module_utils/_errors", "module_utils/_host"}
 LOG = {"module_utils/_kernel_log", "module_utils/_oom_parser"}
 KILLER = {"module_utils/_oom_killer"}
+OTHERS = {"module_utils/_killers"}
 FOLDERS_OF_MODULES = {
     "oom_events": {"module_utils/_oom_events"},
     # It shows what the writers would change. Its own folder imports neither of theirs.
@@ -36,8 +37,9 @@ ARROWS = {
     "module_utils/_oom_parser": SHARED | {"module_utils/_kernel_log", "module_utils/_oom_killer/badness.py"},
     "module_utils/_oom_killer": SHARED,
     "module_utils/_oom_events": SHARED | LOG,
-    "module_utils/_oom_info": SHARED | KILLER,
-    "module_utils/_oom_score_adj": SHARED | KILLER,
+    "module_utils/_killers": SHARED,
+    "module_utils/_oom_info": SHARED | KILLER | OTHERS,
+    "module_utils/_oom_score_adj": SHARED | KILLER | OTHERS,
     "module_utils/_oom_trial": SHARED | LOG,
     "module_utils/_sysctl": SHARED,
     # The controller checks arguments by the rules of the modules, so only their pure files.
@@ -71,6 +73,14 @@ PURE = [
     "module_utils/_host/task_memory.py",
     "module_utils/_host/text.py",
     "module_utils/_host/unit_files.py",
+    "module_utils/_killers/earlyoom.py",
+    "module_utils/_killers/facts.py",
+    "module_utils/_killers/known.py",
+    "module_utils/_killers/meta_oomd.py",
+    "module_utils/_killers/nohang.py",
+    "module_utils/_killers/spared_programs.py",
+    "module_utils/_killers/systemd_oomd.py",
+    "module_utils/_killers/verdicts.py",
     "module_utils/_kernel_log/formats.py",
     "module_utils/_kernel_log/journal_format.py",
     "module_utils/_kernel_log/line_prefix.py",

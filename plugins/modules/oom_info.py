@@ -104,6 +104,10 @@ options:
         description: C(OOMPolicy) of the unit.
         type: str
         choices: [continue, stop, kill]
+      managed_oom_preference:
+        description: C(ManagedOOMPreference) of the unit. The kernel does not go by it.
+        type: str
+        choices: [none, avoid, omit]
       children:
         description: What happens to processes that inherited the score.
         type: str
@@ -554,45 +558,56 @@ killable:
       type: int
       sample: 43000
 killers:
-  description: Programs that are installed as units and kill before the kernel has to.
+  description:
+    - Programs that kill before the kernel has to. They are installed as units, or run with a program that belongs to
+      root.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: One of V(systemd-oomd), V(earlyoom), V(nohang).
+      description:
+        - One of V(systemd-oomd), V(earlyoom), V(nohang), V(oomd) (Meta's), V(kubelet), V(talos) and V(lmkd).
       returned: success
       type: str
-      sample: earlyoom
+      sample: systemd-oomd
     unit:
-      description: Its unit.
+      description: Its unit. Null if none starts it.
       returned: success
       type: str
-      sample: earlyoom.service
+      sample: systemd-oomd.service
     active:
       description: Whether it runs.
       returned: success
       type: bool
       sample: true
     version:
-      description: Its version. Always null in this release.
+      description: Its version. Null where none is known, or it does not run.
       returned: success
       type: str
-      sample: null
+      sample: 252.39-1~deb12u1
     reads_scores:
-      description: Whether pins count for it.
+      description: Whether it chooses by score. V(earlyoom) with C(--sort-by-rss) does not.
       returned: success
       type: bool
-      sample: true
+      sample: false
     configuration:
-      description: Its configuration. Always null in this release.
+      description:
+        - What decides its choice. For V(systemd-oomd) the control groups that it watches, for V(earlyoom) its
+          arguments, for V(nohang) its adjustments, for V(oomd) what its rules kill.
+        - Null if it does not run, has none that matters, or none that was understood.
       returned: success
       type: dict
-      sample: null
+      sample: {monitored: [{unit: "-.slice", path: /, reasons: [swap]}]}
     candidates:
-      description: What it may kill. Always null in this release.
+      description: The control groups that it kills in. Null if it may kill any process, or does not run.
       returned: success
       type: list
+      sample: [/]
+    problem:
+      description: Why its configuration was not understood. Null if it was.
+      returned: success
+      type: str
       sample: null
 findings:
   description: What is wrong, the most severe first, at most 50. C(docs/findings.md) explains each.
@@ -710,9 +725,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
     find_all,
     measure_killability,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.killers import KillerFacts, look_at_killers
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer, ScoreChange, build_results
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import ask_for_units, read_units
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Snapshot, UnitFacts
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit, Snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import take_snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import SELECTORS, Pin, parse_target
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy, overcommit
@@ -769,7 +785,8 @@ def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -
     )
 
     # A process of any user may be asked about: the highest score selects all (selectors.OfHost).
-    neutral = dict(state="present", persistent=False, oom_policy=None, children="report", missing="warn", force=False)
+    neutral = dict.fromkeys(["oom_policy", "managed_oom_preference"])
+    neutral.update(state="present", persistent=False, children="report", missing="warn", force=False)
     pin = parse_target({**neutral, **options, "score": SCORE_MAX})
     pin = complete_name(pin)
     units = systemd.units([pin.value]) if pin.selector == "unit" and not pin.template else {}
@@ -824,13 +841,15 @@ class UserNames:
 
 def read_posture(procfs: Procfs, systemd: Systemd, answer: Answer, warnings: List[str]) -> Posture:
     """Return all that findings are made from. What cannot be read adds a warning."""
-    policy, units = Policy({}, {}, {}), UnitFacts([], [])
+    policy, killers = Policy({}, {}, {}), KillerFacts()
+    pinned: Sequence[PinnedUnit] = ()
     try:
         policy = read_policy()
     except OomError as error:
         warnings.append(f"the sysctls were not examined: {error}")
     try:
-        units = read_units(systemd)
+        units, pinned = read_units(systemd)
+        killers = look_at_killers(procfs, systemd, answer.snapshot, units, pinned)
     except OomError as error:
         warnings.append(f"the units were not examined: {error}")
     lost: List[LostPin] = []
@@ -839,7 +858,18 @@ def read_posture(procfs: Procfs, systemd: Systemd, answer: Answer, warnings: Lis
     except OomError as error:
         warnings.append(f"the record of pins was not examined: {error}")
     killability = measure_killability(answer.snapshot)
-    return Posture(answer.snapshot, policy, units, answer.domain, answer.next_victim, killability, tuple(lost))
+    warnings += killers.warnings
+    return Posture(
+        answer.snapshot,
+        policy,
+        pinned,
+        answer.domain,
+        answer.next_victim,
+        killability,
+        tuple(lost),
+        killers.killers,
+        killers.unbound,
+    )
 
 
 def read_lost_pins(procfs: Procfs, systemd: Systemd) -> List[LostPin]:
@@ -911,6 +941,7 @@ def main() -> None:
                     state=dict(type="str", choices=["present", "absent"], default="present"),
                     persistent=dict(type="bool"),
                     oom_policy=dict(type="str", choices=["continue", "stop", "kill"]),
+                    managed_oom_preference=dict(type="str", choices=["none", "avoid", "omit"]),
                     children=dict(type="str", choices=["report", "reset", "pin"], default="report"),
                     missing=dict(type="str", choices=["fail", "warn", "ignore"], default="fail"),
                     force=dict(type="bool", default=False),

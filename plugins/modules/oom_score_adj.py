@@ -145,6 +145,17 @@ options:
       - systemd before 243 always continues, so V(stop) and V(kill) are refused there.
     type: str
     choices: [continue, stop, kill]
+  managed_oom_preference:
+    description:
+      - C(ManagedOOMPreference) of the unit, in the same drop-in. systemd-oomd kills whole control groups, and goes by
+        this instead of scores, which it never reads.
+      - With V(avoid) it kills the unit only if nothing else is left to kill, with V(omit) never. V(none) is systemd's
+        default.
+      - It takes effect at once, and is read back from the attributes of the unit's control group. Control groups below
+        that of the unit, as with C(Delegate=yes), do not inherit it.
+      - systemd before 248 does not have it, so this option is refused there.
+    type: str
+    choices: [none, avoid, omit]
   children:
     description:
       - What to do with processes that the selected ones started, or that run in the cgroup of the unit.
@@ -239,6 +250,10 @@ options:
         description: See O(oom_policy).
         type: str
         choices: [continue, stop, kill]
+      managed_oom_preference:
+        description: See O(managed_oom_preference).
+        type: str
+        choices: [none, avoid, omit]
       children:
         description: See O(children).
         type: str
@@ -270,6 +285,22 @@ options:
         used memory. Without a killable process the kernel panics, and a memory cgroup hangs at its limit.
     type: int
     default: 10
+  other_killers:
+    description:
+      - What to do about killers other than the kernel, which may not go by scores.
+      - With V(protect), a unit that is pinned at V(-999) or V(-1000) gets O(managed_oom_preference=omit), and one at
+        V(-500) or lower V(avoid), unless its target has a preference. systemd before 248 has no preferences, and
+        nothing is written there.
+      - Where earlyoom runs with C(--sort-by-rss), it ignores scores. With V(protect), a drop-in of ours adds the
+        programs of units at V(-500) or lower to its C(--ignore), and earlyoom is restarted. The drop-in is one more
+        entry of RV(targets). earlyoom knows names alone, so a user's program of that name is spared, too. The kernel
+        still goes by scores.
+      - nohang goes by scores, and can have no fragment of ours.
+      - O(state=absent) takes all of that back, whatever this option is.
+      - V(report) writes nothing of that, and RV(not_binding) has the pins that such killers do not go by.
+    type: str
+    choices: [report, protect]
+    default: report
 extends_documentation_fragment:
   - oomguard.linux.attributes
 attributes:
@@ -279,9 +310,9 @@ attributes:
     support: full
 notes:
   - The kernel copies a write to other processes that share the address space of the target (C(CLONE_VM)).
-  - The drop-in is C(/etc/systemd/system/UNIT.d/60-oomguard.conf). The module owns its C(OOMScoreAdjust) and
-    C(OOMPolicy) and keeps every other line. A header above these two marks them as ours. Other drop-ins are never
-    touched. The folder is removed with the drop-in if nothing else is in it.
+  - The drop-in is C(/etc/systemd/system/UNIT.d/60-oomguard.conf). The module owns its C(OOMScoreAdjust), C(OOMPolicy)
+    and C(ManagedOOMPreference) and keeps every other line. A header above these marks them as ours. Other drop-ins are
+    never touched. The folder is removed with the drop-in if nothing else is in it.
   - Check mode fails where a run would fail, with C(would fail) and the message of the run. That covers a missing
     C(become) and a missing CAP_SYS_RESOURCE.
   - The module reads all units from systemd in one call, and reloads systemd once if a drop-in changed. No unit is
@@ -300,6 +331,9 @@ seealso:
   - name: systemd.service(5)
     description: The manual page that describes OOMPolicy.
     link: https://man7.org/linux/man-pages/man5/systemd.service.5.html
+  - name: systemd.resource-control(5)
+    description: The manual page that describes ManagedOOMPreference.
+    link: https://man7.org/linux/man-pages/man5/systemd.resource-control.5.html
 author:
   - oomguard.linux contributors (@oomguard)
 """
@@ -330,6 +364,19 @@ EXAMPLES = r"""
     score: -300
     oom_policy: continue
     children: reset
+
+- name: Keep the database away from the kernel's killer and from systemd-oomd
+  oomguard.linux.oom_score_adj:
+    unit: postgresql@15-main
+    score: -900
+    managed_oom_preference: omit
+
+- name: Let the pins count for systemd-oomd, and for an earlyoom that goes by size
+  oomguard.linux.oom_score_adj:
+    targets:
+      - {unit: containerd, score: -999}
+      - {unit: mariadb, score: -600}
+    other_killers: protect
 
 - name: Pin a program that a login user runs, on purpose
   oomguard.linux.oom_score_adj:
@@ -401,6 +448,34 @@ not_lasting:
       returned: success
       type: str
       sample: 99-colleague.conf wins
+not_binding:
+  description:
+    - Pins that a killer other than the kernel does not go by, and which runs on this host. A warning has the line to
+      paste. Reported in every run, whether or not it changed anything.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    target:
+      description: The selector and its value.
+      returned: success
+      type: str
+      sample: unit=redis-server.service
+    unit:
+      description: The unit of the target. Null for other selectors.
+      returned: success
+      type: str
+      sample: redis-server.service
+    killer:
+      description: The killer, such as V(systemd-oomd).
+      returned: success
+      type: str
+      sample: systemd-oomd
+    reason:
+      description: Why the pin does not count for it.
+      returned: success
+      type: str
+      sample: systemd-oomd never reads scores
 targets:
   description:
     - One entry for each target, in the order of the call.
@@ -565,10 +640,18 @@ targets:
       returned: success
       type: int
       sample: -500
+    managed_oom_preference:
+      description:
+        - What systemd-oomd does with the unit by all its files, V(none), V(avoid) or V(omit). A drop-in with a later
+          name overrides ours, and a warning reports that.
+        - Null for other selectors, and with systemd before 248.
+      returned: success
+      type: str
+      sample: omit
     restart_required:
       description:
         - Whether the pin takes effect only at the next start of the unit, which runs but has no process to write to.
-        - A new O(oom_policy) needs no restart. systemd applies it when it reloads.
+        - A new O(oom_policy) or O(managed_oom_preference) needs no restart. systemd applies it when it reloads.
       returned: success
       type: bool
       sample: false
@@ -657,6 +740,7 @@ TARGET_OPTIONS = dict(
     state=dict(type="str", choices=["present", "absent"], default="present"),
     persistent=dict(type="bool"),
     oom_policy=dict(type="str", choices=["continue", "stop", "kill"]),
+    managed_oom_preference=dict(type="str", choices=["none", "avoid", "omit"]),
     children=dict(type="str", choices=["report", "reset", "pin"], default="report"),
     missing=dict(type="str", choices=["fail", "warn", "ignore"], default="fail"),
     force=dict(type="bool", default=False),
@@ -677,12 +761,14 @@ def main() -> None:
             ),
             all_pins=dict(type="bool"),
             min_killable_percent=dict(type="int", default=10),
+            other_killers=dict(type="str", choices=["report", "protect"], default="report"),
         ),
         mutually_exclusive=[
             [*SELECTORS, "targets"],
             ["score", "targets"],
             ["persistent", "targets"],
             ["oom_policy", "targets"],
+            ["managed_oom_preference", "targets"],
         ],
         required_one_of=[[*SELECTORS, "targets", "all_pins"]],
         supports_check_mode=True,
@@ -717,9 +803,10 @@ def pin(options: Mapping[str, Any], check_mode: bool) -> Tuple[Dict[str, Any], L
     make_plan = choose_plan(options, systemd)
     plan = make_plan(procfs, systemd)
     if check_mode:
-        return pin_results(plan.outcomes, plan.killable, planned=True), plan.warnings + predict(procfs, plan)
+        results = pin_results(plan.outcomes, plan.killable, planned=True, not_binding=plan.not_binding)
+        return results, plan.warnings + predict(procfs, plan)
     if not plan.changed and not plan.finder.has_stale_record:
-        return pin_results(plan.outcomes, plan.killable), plan.warnings
+        return pin_results(plan.outcomes, plan.killable, not_binding=plan.not_binding), plan.warnings
     from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 
@@ -728,7 +815,8 @@ def pin(options: Mapping[str, Any], check_mode: bool) -> Tuple[Dict[str, Any], L
         plan, applied = apply_locked(procfs, systemd, lambda: make_plan(procfs, systemd))
     except Interrupted as error:
         raise OomError(str(error)) from error
-    return pin_results(applied.outcomes, plan.killable), plan.warnings + applied.warnings
+    results = pin_results(applied.outcomes, plan.killable, not_binding=plan.not_binding)
+    return results, plan.warnings + applied.warnings
 
 
 def choose_plan(options: Mapping[str, Any], systemd: Systemd) -> "Callable[[Procfs, Systemd], PinPlan]":
@@ -752,7 +840,8 @@ def choose_plan(options: Mapping[str, Any], systemd: Systemd) -> "Callable[[Proc
     # while systemd prepares its answer, and the code that writes only if there is work to do.
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
-    return lambda procfs, systemd: plan_pins(procfs, systemd, pins, least_percent)
+    protects = options["other_killers"] == "protect"
+    return lambda procfs, systemd: plan_pins(procfs, systemd, pins, least_percent, protects=protects)
 
 
 def predict(procfs: Procfs, plan: "PinPlan") -> List[str]:

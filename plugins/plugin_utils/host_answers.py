@@ -27,6 +27,7 @@ OUTCOMES = (
     "changed",
     "would_change",
     "not_lasting",
+    "not_binding",
     "nothing_asked",
     "failed",
     "would_fail",

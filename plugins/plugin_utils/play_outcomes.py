@@ -77,11 +77,13 @@ def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, st
     changed = ", ".join(_describe_change(part, result) for part, result in asked.items() if result.get("changed"))
     lost = [text for part, result in asked.items() for text in _describe_lost(part, result)]
     if lost:
-        shown = _join_some(lost)
-        verb = "would change" if check_mode else "changed"
-        return "not_lasting", f"{shown}; {verb} {changed}" if changed else shown
+        return "not_lasting", _add_change(_join_some(lost), changed, check_mode)
+    unbound = _name_entries(_mapping(one) for result in asked.values() for one in _list(result.get("not_binding")))
+    if unbound and not (changed and check_mode):  # an audit fails on what would change
+        return "not_binding", _add_change(_join_some(unbound), changed, check_mode)
     if changed:
-        return "would_change" if check_mode else "changed", changed
+        shown = f"; not binding: {_join_some(unbound)}" if unbound else ""
+        return "would_change" if check_mode else "changed", changed + shown
     return "ok", ""
 
 
@@ -118,12 +120,20 @@ def _describe_lost(part: str, result: Mapping[str, Any]) -> list[str]:
 
     A process without a unit has nothing that could last: that was asked for.
     """
-    lost = [_mapping(one) for one in _list(result.get("not_lasting"))]
+    entries = [_mapping(one) for one in _list(result.get("not_lasting"))]
+    return _name_entries(one for one in entries if one.get("unit") or part != "protect")
+
+
+def _name_entries(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return each object of a result with the reason that it has there."""
     return [
         f"{cut_text(one.get('unit') or one.get('target')).removesuffix('.service')} ({cut_text(one.get('reason'))})"
-        for one in lost
-        if one.get("unit") or part != "protect"
+        for one in entries
     ]
+
+
+def _add_change(shown: str, changed: str, check_mode: bool) -> str:
+    return f"{shown}; {'would change' if check_mode else 'changed'} {changed}" if changed else shown
 
 
 def _join_some(texts: list[str]) -> str:

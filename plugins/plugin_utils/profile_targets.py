@@ -19,9 +19,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 # Keys of an entry that are not passed to the module.
 _ENTRY_KEYS = {"unit", "process", "aliases", "source"}
 # Keys that only a unit may have.
-_UNIT_KEYS = {"oom_policy"}
+_UNIT_KEYS = {"oom_policy", "managed_oom_preference"}
 # Keys that a removed pin may not have.
-_PIN_KEYS = {"score", "oom_policy"}
+_PIN_KEYS = {"score", *_UNIT_KEYS}
 
 
 def strip_suffix(unit: str) -> str:
@@ -44,7 +44,7 @@ def _drop_keys(keys: set[str], target: Mapping[str, Any]) -> dict[str, Any]:
 def _set_state(target: dict[str, Any], state: str) -> dict[str, Any]:
     """Return a target with its state: absent if the role or the target itself requests it.
 
-    An absent target has no score and no policy.
+    An absent target has no score, no policy and no preference.
     """
     state = "absent" if state == "absent" else target.get("state", state)
     return dict(_drop_keys(_PIN_KEYS, target) if state == "absent" else target, state=state)

@@ -26,6 +26,12 @@ LOST = {
     "changed": False,
     "not_lasting": [{"target": "unit=r", "unit": "r.service", "reason": "99-x.conf wins"}],
 }
+UNBOUND = {
+    "changed": False,
+    "not_binding": [
+        {"target": "unit=r", "unit": "r.service", "killer": "systemd-oomd", "reason": "systemd-oomd never reads scores"}
+    ],
+}
 NO_UNIT = {"changed": False, "not_lasting": [{"target": "process=x", "unit": None, "reason": "has no unit"}]}
 SYSCTL = {"changed": False, "not_lasting": [{"target": "vm.panic_on_oom", "unit": None, "reason": "99-x.conf wins"}]}
 FAILED = {"failed": True, "changed": False, "msg": "uid 1000: add become: true\nMore text."}
@@ -79,6 +85,21 @@ APPLIED = {
         "not_lasting",
         "r (99-x.conf wins); would change panic policy",
     ),
+    "unbound": ({"protect": UNBOUND}, False, "not_binding", "r (systemd-oomd never reads scores)"),
+    "unbound and changed": (
+        {"protect": dict(UNBOUND, changed=True)},
+        False,
+        "not_binding",
+        "r (systemd-oomd never reads scores); changed pins",
+    ),
+    "unbound, and a run would change something": (
+        {"protect": dict(UNBOUND, changed=True)},
+        True,
+        "would_change",
+        "pins; not binding: r (systemd-oomd never reads scores)",
+    ),
+    "unbound in check mode": ({"protect": UNBOUND}, True, "not_binding", "r (systemd-oomd never reads scores)"),
+    "lost and unbound": ({"protect": {**UNBOUND, **LOST}}, False, "not_lasting", "r (99-x.conf wins)"),
     "lost sysctl": ({"protect": OK, "panic": SYSCTL}, False, "not_lasting", "vm.panic_on_oom (99-x.conf wins)"),
     "many lost": (
         {"protect": {"not_lasting": [{"unit": f"u{number}", "reason": "r"} for number in range(5)]}},

@@ -130,7 +130,13 @@ CASES = {
     ),
     "absent: no score and no policy": (
         [
-            {"unit": "x", "score": 1, "oom_policy": "kill", "children": "reset"},
+            {
+                "unit": "x",
+                "score": 1,
+                "oom_policy": "kill",
+                "managed_oom_preference": "omit",
+                "children": "reset",
+            },
             {"pid": 7, "score": 0, "state": "present"},
         ],
         ["node"],

@@ -56,7 +56,7 @@ CHANGES = {
 }
 
 SELECTORS = ("unit", "process", "pattern", "pid", "pidfile", "cgroup", "container")
-TARGET_ONLY = ("score", "persistent", "oom_policy")
+TARGET_ONLY = ("score", "persistent", "oom_policy", "managed_oom_preference")
 
 # Values that get past the first checks.
 LIKELY = {

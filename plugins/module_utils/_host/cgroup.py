@@ -241,6 +241,52 @@ def read_cgroup_memory(directory: str, path: str, version: int) -> Optional[Cgro
         return None
 
 
+def read_oomd_preference(procfs: Procfs, path: str) -> Optional[str]:
+    """Return what systemd-oomd sees as ManagedOOMPreference of a cgroup: none, avoid or omit.
+
+    None if it is not in the hierarchy of version 2, or its attributes cannot be read.
+    Source: systemd:src/core/cgroup.c:cgroup_oomd_xattr_apply, src/oom/oomd-util.c.
+    """
+    directories = [one.directory(path) for one in cgroup_hierarchies(procfs) if one.version == 2]
+    if not directories:
+        return None
+    seen = {name: _has_mark(directories[0], name) for name in ("omit", "avoid")}
+    if None in seen.values():
+        return None
+    return next((name for name, is_set in seen.items() if is_set), "none")
+
+
+def is_divided(procfs: Procfs, path: str) -> bool:
+    """Return whether systemd-oomd kills the cgroups below this one each for itself.
+
+    It does if there are any, unless memory.oom.group is 1. Of version 1 and of one that is gone the
+    answer is no.
+    """
+    directories = [one.directory(path) for one in cgroup_hierarchies(procfs) if one.version == 2]
+    if not directories:
+        return False
+    directory = bytes_of(directories[0])
+    try:
+        with os.scandir(directory) as entries:
+            has_below = any(entry.is_dir(follow_symlinks=False) for entry in entries)
+        return has_below and read_bytes(os.path.join(directory, b"memory.oom.group")).strip() != b"1"
+    except OSError:
+        return False
+
+
+def _has_mark(directory: str, name: str) -> Optional[bool]:
+    """Return whether a cgroup has this mark for systemd-oomd; None if that cannot be read."""
+    seen: Optional[bool] = None
+    for kind in ("user", "trusted"):  # the second is from systemd 248, or for kernels before 5.7
+        try:
+            if os.getxattr(bytes_of(directory), f"{kind}.oomd_{name}") == b"1":
+                return True
+            seen = False
+        except OSError as error:
+            seen = False if error.errno == errno.ENODATA else seen
+    return seen
+
+
 def limited_cgroups(procfs: Procfs) -> List[str]:
     """Return the sorted paths of all cgroups that have a memory limit of their own.
 

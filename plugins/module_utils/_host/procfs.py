@@ -181,6 +181,18 @@ class ProcessDir:
         """
         return _join_arguments(_read_record("cmdline", self._fd, MAX_ARGUMENTS_BYTES))
 
+    def arguments(self) -> List[str]:
+        """Return its arguments, up to MAX_ARGUMENTS_BYTES; none for kernel threads and zombies."""
+        content = _read_record("cmdline", self._fd, MAX_ARGUMENTS_BYTES)
+        return [text_of(word) for word in content.split(b"\0")[:-1]]
+
+    def read_program(self, limit: int) -> bytes:
+        """Return the first bytes of its program; none if access is denied, or it has no program."""
+        try:
+            return read_bytes("exe", self._fd, limit)
+        except (FileNotFoundError, PermissionError):
+            return b""
+
     def cgroups(self) -> List[str]:
         """Return the paths of its cgroups, one for each hierarchy, from /proc/PID/cgroup."""
         return [line.split(":", 2)[2] for line in lines_of(self._read("cgroup"))]

@@ -24,16 +24,21 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import start_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
+    CHECKS,
+    KILLER_HEADER,
+    OWN_KEYS,
     DropIn,
     change_assignments,
-    is_policy,
     is_score,
+    list_commands,
     read_assignment,
     resolve_assignment,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import UNIT_FOLDERS, UnitFolders
 
 DROP_IN = "60-oomguard.conf"
+# The drop-in of a killer. It replaces a command, so its name sorts behind those that people use.
+KILLER_DROP_IN = "zz-oomguard.conf"
 
 _PROPERTIES = (
     "Id",
@@ -47,8 +52,10 @@ _PROPERTIES = (
     "DropInPaths",
     "Delegate",
     "OOMScoreAdjust",
-    "OOMPolicy",  # the last one: systemd before 243 does not have it
+    "OOMPolicy",
+    "ManagedOOMPreference",
 )
+_OPTIONAL = _PROPERTIES[-2:]  # systemd before 243 and 248 does not have them
 # Those that every service has, and never empty; systemctl before 248 leaves out empty properties.
 _REQUIRED = ("Id", "Names", "LoadState", "ActiveState")
 _REQUIRED_IF_LOADED = ("Type", "MainPID", "FragmentPath", "Delegate", "OOMScoreAdjust")
@@ -74,6 +81,7 @@ class Unit(NamedTuple):
     delegate: bool  # it manages its own cgroups, as a container engine does
     score: int
     oom_policy: Optional[str]  # None before systemd 243
+    preference: Optional[str] = None  # of systemd-oomd; None before systemd 248
 
     @property
     def running(self) -> bool:
@@ -132,7 +140,7 @@ class Systemd:
         self._folders = folders or UnitFolders(root)
         self._start = start
         self._pending: Dict[Tuple[str, ...], Callable[[], str]] = {}  # running queries, by names of services
-        self._defaults: Dict[str, str] = {}  # of all units, after the first query
+        self._manager: Dict[str, str] = {}  # properties of systemd itself, after the first query
         self._files: Dict[str, Tuple[Tuple[str, str], Dict[str, Tuple[str, str]]]] = {}  # by unit, as read for the plan
 
     def runs(self) -> bool:
@@ -169,9 +177,11 @@ class Systemd:
                 f"systemctl show returned {len(blocks)} units for {len(names)} names: {_join_names(names)}; run again"
             )
         units = {name: _parse_unit(name, _parse_properties(block)) for name, block in zip(names, blocks)}
-        # systemd has OOMPolicy for every loaded service or, before version 243, for none.
-        if len({unit.oom_policy is None for unit in units.values() if unit.load_state == "loaded"}) > 1:
-            raise _incomplete(names[-1], "OOMPolicy")
+        # systemd has these for every loaded service or, if it is too old, for none.
+        loaded = [unit for unit in units.values() if unit.load_state == "loaded"]
+        for key, values in zip(_OPTIONAL, zip(*((unit.oom_policy, unit.preference) for unit in loaded))):
+            if len({value is None for value in values}) > 1:
+                raise _incomplete(names[-1], key)
         return units
 
     def default(self, key: str) -> Optional[str]:
@@ -181,16 +191,27 @@ class Systemd:
         version 250, DefaultOOMPolicy= with 243 (systemd-system.conf(5)).
         Raises OomError if systemctl fails or its answer is incomplete.
         """
-        if not self._defaults:
-            wait_for_output = self._start("systemctl", "show", "--property=DefaultOOMScoreAdjust,DefaultOOMPolicy")
-            self._defaults = _parse_properties(_check_end(wait_for_output()))
-            score = self._defaults.get("DefaultOOMScoreAdjust")
+        return self._read_manager().get("Default" + key)
+
+    def version(self) -> str:
+        """Return systemd's version, such as C(252.39-1~deb12u1).
+
+        Raises OomError if systemctl fails or its answer is incomplete.
+        """
+        return self._read_manager().get("Version") or "of an unknown version"
+
+    def _read_manager(self) -> Dict[str, str]:
+        """Return the properties of systemd itself."""
+        if not self._manager:
+            command = ("systemctl", "show", "--property=Version,DefaultOOMScoreAdjust,DefaultOOMPolicy")
+            self._manager = _parse_properties(_check_end(self._start(*command)()))
+            score = self._manager.get("DefaultOOMScoreAdjust")
             if score is not None and not is_score(score):
                 raise OomError(
                     f"systemctl show returned DefaultOOMScoreAdjust={score[:32]!r}, which is not a score:"
                     " check it with systemctl show --property=DefaultOOMScoreAdjust"
                 )
-        return self._defaults.get("Default" + key)
+        return self._manager
 
     def _explain_no_systemd(self, name: str) -> str:
         if os.path.exists(self._folders.locate("/run/openrc")):
@@ -213,6 +234,14 @@ class Systemd:
         if unit.load_state != "not-found":
             return None
         return f"unit={name}: no such system unit"
+
+    def show_loaded(self, patterns: Iterable[str], properties: Iterable[str]) -> List[Dict[str, str]]:
+        """Return properties of all loaded units with such a name, such as C(*.slice).
+
+        Raises UnsupportedError if systemctl cannot be started, OomError if it fails.
+        """
+        command = ("systemctl", "show", "--property=" + ",".join(properties), "--", *patterns)
+        return [_parse_properties(block) for block in _check_end(self._start(*command)()).split("\n\n") if block]
 
     def running_services(self) -> List[str]:
         """Return the names of the services that run now; none where systemctl fails."""
@@ -285,7 +314,22 @@ class Systemd:
     def removal(self, path: str) -> DropIn:
         """Return a drop-in before and after our assignments are removed; raises as read() does."""
         before = self.read(path)
-        return DropIn(path, before, change_assignments(before, {"OOMScoreAdjust": None, "OOMPolicy": None}))
+        is_killers = before is not None and before.startswith(KILLER_HEADER)
+        return DropIn(path, before, None if is_killers else change_assignments(before, dict.fromkeys(OWN_KEYS)))
+
+    @staticmethod
+    def killer_drop_in_path(unit_id: str) -> str:
+        """Return the path of our drop-in of a killer."""
+        return os.path.join(UNIT_FOLDERS[0], unit_id + ".d", KILLER_DROP_IN)
+
+    def commands_of(self, unit: Unit) -> List[str]:
+        """Return the values of ExecStart of a unit, without our drop-in of a killer.
+
+        Raises AccessError if a file cannot be read.
+        """
+        fragment, drop_ins = self._read_files(unit)
+        names = [name for name in sorted(drop_ins) if name != KILLER_DROP_IN]
+        return list_commands([fragment[1], *(drop_ins[name][1] for name in names)])
 
     def why_read_only(self, path: str) -> Optional[str]:
         """Return why a drop-in could not be written or removed now; None if it could."""
@@ -325,7 +369,7 @@ class Systemd:
         Returns None if no file of the unit sets it. Without a planned drop-in the files count as
         they are. Raises AccessError if one cannot be read.
         """
-        value = self._resolve(unit, "OOMScoreAdjust", planned, is_score)[0]
+        value = self._resolve(unit, "OOMScoreAdjust", planned)[0]
         return int(value) if value else None
 
     def find_winner(self, unit: Unit, key: str, planned: Optional[DropIn]) -> Optional[str]:
@@ -333,7 +377,7 @@ class Systemd:
 
         None if no file sets it. Raises AccessError if one cannot be read.
         """
-        return self._resolve(unit, key, planned, is_score if key == "OOMScoreAdjust" else is_policy)[1]
+        return self._resolve(unit, key, planned)[1]
 
     def policy_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[str]:
         """Return the OOMPolicy of a unit, with the planned drop-in; None before systemd 243.
@@ -343,7 +387,7 @@ class Systemd:
         """
         if unit.oom_policy is None:
             return None
-        value = self._resolve(unit, "OOMPolicy", planned, is_policy)[0]
+        value = self._resolve(unit, "OOMPolicy", planned)[0]
         if value:
             return value
         if planned is not None and planned.before and read_assignment(planned.before, "OOMPolicy"):
@@ -351,9 +395,16 @@ class Systemd:
             return "continue" if unit.delegate else self.default("OOMPolicy")
         return unit.oom_policy
 
-    def _resolve(
-        self, unit: Unit, key: str, planned: Optional[DropIn], is_valid: Callable[[str], bool]
-    ) -> Tuple[Optional[str], Optional[str]]:
+    def preference_after(self, unit: Unit, planned: Optional[DropIn]) -> Optional[str]:
+        """Return the ManagedOOMPreference of a unit, with the planned drop-in.
+
+        None before systemd 248. Raises AccessError if a file cannot be read.
+        """
+        if unit.preference is None:
+            return None
+        return self._resolve(unit, "ManagedOOMPreference", planned)[0] or "none"
+
+    def _resolve(self, unit: Unit, key: str, planned: Optional[DropIn]) -> Tuple[Optional[str], Optional[str]]:
         """Return the value of a key, and the path of the file that decides it."""
         if unit.id not in self._files:
             self._files[unit.id] = self._read_files(unit)
@@ -361,7 +412,7 @@ class Systemd:
         if planned is not None:
             drop_ins = dict(drop_ins, **{os.path.basename(planned.path): (planned.path, planned.after or "")})
         files = [fragment] + [drop_ins[name] for name in sorted(drop_ins)]
-        value, number = resolve_assignment([text for _path, text in files], key, is_valid)
+        value, number = resolve_assignment([text for _path, text in files], key, CHECKS[key])
         return value, None if number is None else files[number][0]
 
     def _read_files(self, unit: Unit) -> Tuple[Tuple[str, str], Dict[str, Tuple[str, str]]]:
@@ -393,6 +444,10 @@ class Systemd:
         """Run systemctl daemon-reload, which restarts no unit. Raises OomError if it fails."""
         self._start("systemctl", "daemon-reload")()
 
+    def restart_running(self, unit_id: str) -> None:
+        """Restart a unit if it runs. Raises OomError if that fails."""
+        self._start("systemctl", "try-restart", "--", unit_id)()
+
 
 def _check_end(output: str) -> str:
     """Return the output; raise OomError if its last line is cut off."""
@@ -421,6 +476,7 @@ def _parse_unit(name: str, properties: Dict[str, str]) -> Unit:
         delegate=properties.get("Delegate") == "yes",
         score=_parse_number(name, properties, "OOMScoreAdjust"),
         oom_policy=properties.get("OOMPolicy"),
+        preference=properties.get("ManagedOOMPreference"),
     )
 
 
@@ -428,7 +484,8 @@ def _check_properties(name: str, properties: Dict[str, str]) -> None:
     required = list(_REQUIRED)
     if properties.get("LoadState") == "loaded":
         # One that prints an empty property leaves out none.
-        required += _PROPERTIES[:-1] if "" in properties.values() else _REQUIRED_IF_LOADED
+        everywhere = [key for key in _PROPERTIES if key not in _OPTIONAL]
+        required += everywhere if "" in properties.values() else _REQUIRED_IF_LOADED
     for key in required:
         if key not in properties:
             raise _incomplete(name, key)

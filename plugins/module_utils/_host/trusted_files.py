@@ -58,6 +58,16 @@ def read_trusted(path: str, limit: int, first_login_id: int, users: Collection[i
         os.close(fd)
 
 
+def read_roots_file(path: str, limit: int) -> bytes:
+    """Return the first bytes of a file that nobody but root could have written.
+
+    Raises UntrustedError for any other file, and OSError if it cannot be read.
+    """
+    if not is_roots(path):
+        raise UntrustedError(f"{printable_name(path)} could have been written by others than root")
+    return read_trusted(path, limit, 1).content
+
+
 def is_roots(path: str) -> bool:
     """Return whether nobody but root could have written a file, or put it where it is.
 

@@ -16,9 +16,12 @@ comments, blanks around "=", and lines continued with a backslash.
 import re
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-HEADER = (
-    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else."
-)
+_HEADER_START = "# Managed by oomguard.linux.oom_score_adj,"
+HEADER = f"{_HEADER_START} which overwrites OOMScoreAdjust, OOMPolicy and ManagedOOMPreference here and nothing else."
+# The drop-in of a killer, all of which is ours.
+KILLER_HEADER = f"{_HEADER_START} because of other_killers=protect. It names programs that this killer spares."
+# What we assign in a drop-in, and take back.
+OWN_KEYS = ("OOMScoreAdjust", "OOMPolicy", "ManagedOOMPreference")
 SECTION = "Service"
 # systemd:src/basic/fileio.c:read_line_full and src/basic/string-util.h. Other line ends of Unicode
 # are ordinary characters there.
@@ -112,9 +115,33 @@ def is_policy(value: str) -> bool:
     return value in ("continue", "stop", "kill")
 
 
+def is_preference(value: str) -> bool:
+    """Return whether systemd accepts this text as ManagedOOMPreference=.
+
+    Source: systemd.resource-control(5).
+    """
+    return value in ("none", "avoid", "omit")
+
+
+# Whether systemd accepts a text as the value of a key.
+CHECKS: Dict[str, Callable[[str], bool]] = {
+    "OOMScoreAdjust": is_score,
+    "OOMPolicy": is_policy,
+    "ManagedOOMPreference": is_preference,
+}
+
+
 def is_own(text: str) -> bool:
     """Return whether a drop-in has our header: our assignments in it may be removed."""
-    return HEADER in text and any(map(_is_header, _split_statements(text)))
+    return _HEADER_START in text and any(map(_is_header, _split_statements(text)))
+
+
+def list_commands(texts: List[str]) -> List[str]:
+    """Return the values of ExecStart in a unit file and its drop-ins; an empty one resets them."""
+    commands: List[str] = []
+    for value in [value for text in texts for value in _read_assignments(text, "ExecStart")]:
+        commands = [*commands, value] if value else []
+    return commands
 
 
 def change_assignments(text: Optional[str], assignments: Dict[str, Optional[str]]) -> Optional[str]:
@@ -138,7 +165,8 @@ def change_assignments(text: Optional[str], assignments: Dict[str, Optional[str]
 
 
 def _is_header(statement: _Statement) -> bool:
-    return statement.lines.strip() == HEADER
+    # The rest of the line has changed with what we assign.
+    return statement.lines.strip().startswith(_HEADER_START)
 
 
 def _remove_header(statements: List[_Statement]) -> List[_Statement]:

@@ -26,7 +26,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotF
 from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import Account, become, call_as_user
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Role, start_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
-from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import is_policy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import USER_UNIT_FOLDERS, UnitFolders
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -187,9 +186,10 @@ class UserManager(Systemd):
         if not fragment:
             return unit
         assigned = self.score_after(unit, None)
-        policy = self._resolve(unit, "OOMPolicy", None, is_policy)[0]
+        policy = self._resolve(unit, "OOMPolicy", None)[0]
+        preference = self._resolve(unit, "ManagedOOMPreference", None)[0] or "none" if self._unit.preference else None
         score = self._unit.score + _RISE if assigned is None else assigned
-        return unit._replace(score=score, oom_policy=policy or _POLICY)
+        return unit._replace(score=score, oom_policy=policy or _POLICY, preference=preference)
 
     def default(self, key: str) -> Optional[str]:
         """Return the manager's default of a key, as Systemd.default() does."""

@@ -16,8 +16,9 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import UnboundPin, UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import Domain
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import INIT, Snapshot, Task, UnitFacts
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import INIT, PinnedUnit, Snapshot, Task
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Death
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
@@ -50,11 +51,13 @@ class Posture(NamedTuple):
 
     snapshot: Snapshot
     policy: Policy
-    units: UnitFacts
+    pinned: Sequence[PinnedUnit]
     domain: Domain
     next_victim: Optional[Death]
     killability: Killable
     lost_pins: Tuple[LostPin, ...] = ()
+    killers: Sequence[UserKiller] = ()
+    unbound: Sequence[UnboundPin] = ()  # pins that a running killer does not go by
 
 
 class Finding(NamedTuple):
@@ -149,16 +152,26 @@ def _find_ignored_pins(posture: Posture) -> Iterator[Finding]:
             f" whatever its score; {len(pinned)} pins do nothing then: {_join(pinned)}",
             _task_text("oom_policy", kill_allocating_task=False),
         )
-    for killer in posture.units.killers:
-        if killer.active and not killer.reads_scores and pinned:
-            yield Finding(
-                "pin_ignored_by_killer",
-                MEDIUM,
-                killer.unit,
-                f"{killer.name} runs and never reads scores: it can kill what is pinned, such as {_join(pinned)};"
-                " set ManagedOOMPreference=omit or avoid in the units that must live",
-                None,
-            )
+
+
+def _find_unbound_pins(posture: Posture) -> Iterator[Finding]:
+    """Yield a finding for each running killer that does not go by some pins."""
+    for killer in dict.fromkeys(one.killer for one in posture.unbound):
+        unbound = [one for one in posture.unbound if one.killer == killer]
+        names = ", ".join(one.service.name for one in unbound[:_SHOWN])
+        more = f" and {len(unbound) - _SHOWN} more" if len(unbound) > _SHOWN else ""
+        targets = [
+            dict(unit=one.service.unit, score=one.service.score, managed_oom_preference=one.preference)
+            for one in unbound
+            if one.service.unit and one.preference
+        ]
+        yield Finding(
+            "pin_ignored_by_killer",
+            MEDIUM,
+            killer,
+            f"{len(unbound)} pins do not count for {killer}, which runs: {names}{more}; {unbound[0].remedy}",
+            _task_text("oom_score_adj", targets=targets) if targets else None,
+        )
 
 
 def _find_lockout(posture: Posture) -> Iterator[Finding]:
@@ -266,7 +279,7 @@ def _find_protected_victim(posture: Posture) -> Iterator[Finding]:
 
 def _find_lost_pins(posture: Posture) -> Iterator[Finding]:
     tasks = posture.snapshot.tasks
-    for pinned in posture.units.pinned:
+    for pinned in posture.pinned:
         repair = _task_text("oom_score_adj", unit=pinned.unit, score=pinned.score)
         task = tasks.get(pinned.main_pid)
         if pinned.after_restart != pinned.score:
@@ -376,6 +389,7 @@ def _find_unknowns(posture: Posture) -> Iterator[Finding]:
 _CHECKS: Sequence[Callable[[Posture], Iterator[Finding]]] = (
     _find_panics,
     _find_ignored_pins,
+    _find_unbound_pins,
     _find_lockout,
     _find_boot_differences,
     _find_nothing_killable,

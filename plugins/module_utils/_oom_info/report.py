@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import format_kb
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
     HIGH,
@@ -87,23 +88,26 @@ def build_results(
         immune=_list_tasks(immune),
         immune_count=len(immune),
         killable=dict(posture.killability._asdict(), percent=posture.killability.percent),
-        killers=[
-            dict(
-                name=killer.name,
-                unit=killer.unit,
-                active=killer.active,
-                version=None,
-                reads_scores=killer.reads_scores,
-                configuration=None,
-                candidates=None,
-            )
-            for killer in posture.units.killers
-        ],
+        killers=[_build_killer(killer) for killer in posture.killers],
         findings=[finding._asdict() for finding in findings],
         what_if=_build_what_if(what_if, changes),
         report=report,
         msg=_write_message(answer, findings),
     )
+
+
+def _build_killer(killer: UserKiller) -> Dict[str, Any]:
+    values = dict(killer._asdict())
+    if killer.configuration is not None:
+        values["configuration"] = _to_plain(killer.configuration)
+    return values
+
+
+def _to_plain(value: Any) -> Any:
+    """Return a value with dictionaries in the place of named tuples."""
+    if hasattr(value, "_asdict"):
+        return {key: _to_plain(one) for key, one in value._asdict().items()}
+    return [_to_plain(one) for one in value] if isinstance(value, list) else value
 
 
 def _identify(task: Task) -> Dict[str, Any]:

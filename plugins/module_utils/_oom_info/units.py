@@ -5,26 +5,19 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Read which programs besides the kernel kill processes, and the units that this collection pinned.
+"""Read the units that this collection pinned, and those of killers.
 
 One call of systemctl answers both. Nothing is read of a host without systemd.
 """
 
 import contextlib
-from typing import List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit, UnitFacts, UserKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import KILLER_UNITS
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit
 
-# By unit: its name, and whether it goes by oom_score_adj. systemd-oomd kills whole cgroups, and
-# never reads scores (systemd:src/oom/oomd-util.c). The others start from oom_score.
-KILLER_UNITS = {
-    "systemd-oomd.service": ("systemd-oomd", False),
-    "earlyoom.service": ("earlyoom", True),
-    "nohang.service": ("nohang", True),
-    "nohang-desktop.service": ("nohang", True),
-}
 _MAX_UNITS = 1000
 
 
@@ -43,22 +36,17 @@ def ask_for_units(systemd: Systemd) -> None:
         systemd.ask_for([*KILLER_UNITS, *list_pinned_units(systemd)])
 
 
-def read_units(systemd: Systemd) -> UnitFacts:
-    """Return the killers that are installed, and the units that have a score of ours.
+def read_units(systemd: Systemd) -> Tuple[Dict[str, Unit], List[PinnedUnit]]:
+    """Return the units of killers by name, and the units that have a score of ours.
 
     Raises OomError if systemctl fails, or a file of a unit cannot be read.
     """
     if not systemd.runs():
-        return UnitFacts([], [])
+        return {}, []
     pinned = list_pinned_units(systemd)
     units = systemd.units([*KILLER_UNITS, *pinned])
-    killers = [
-        UserKiller(name, unit, units[unit].running, reads_scores)
-        for unit, (name, reads_scores) in KILLER_UNITS.items()
-        if units[unit].load_state == "loaded"
-    ]
     found = [_read_pinned(systemd, units[name]) for name in pinned if units[name].load_state == "loaded"]
-    return UnitFacts(killers, [one for one in found if one is not None])
+    return {name: units[name] for name in KILLER_UNITS}, [one for one in found if one is not None]
 
 
 def _read_pinned(systemd: Systemd, unit: Unit) -> Optional[PinnedUnit]:

@@ -107,15 +107,6 @@ def is_below(path: str, ancestor: str) -> bool:
     return ancestor == ROOT_CGROUP or (path + "/").startswith(ancestor + "/")
 
 
-class UserKiller(NamedTuple):
-    """A program that kills before the kernel has to."""
-
-    name: str
-    unit: str
-    active: bool
-    reads_scores: bool
-
-
 class PinnedUnit(NamedTuple):
     """A service with a drop-in of this collection that gives it a score."""
 
@@ -125,10 +116,3 @@ class PinnedUnit(NamedTuple):
     oom_policy: Optional[str]
     main_pid: int  # 0 if it does not run
     control_group: str
-
-
-class UnitFacts(NamedTuple):
-    """Hold what systemd and its files show."""
-
-    killers: List[UserKiller]
-    pinned: List[PinnedUnit]

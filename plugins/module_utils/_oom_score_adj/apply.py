@@ -107,7 +107,7 @@ def apply_plan(procfs: Procfs, plan: PinPlan, signals: Optional[EndingSignals] =
     """
     signals = signals or EndingSignals()
     scores = ScoreWriter(procfs, plan)
-    drop_ins = DropInWriter(plan.finder)
+    drop_ins = DropInWriter(procfs, plan.finder)
     try:
         with signals.interrupt():
             outcomes = scores.write(plan.outcomes)

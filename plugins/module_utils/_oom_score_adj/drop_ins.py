@@ -10,18 +10,21 @@
 Reads unit files, writes nothing. Sources: systemd.exec(5), systemd.service(5).
 """
 
-from typing import List, Optional
+from typing import Dict, Iterable, List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import read_oomd_preference
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
-from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import OWN_KEYS, DropIn
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import find_preference
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Outcome, Pin
 
 INIT = 1  # the pid of init, which starts every service
 
 
-def add_drop_in(systemd: Systemd, outcome: Outcome, unit: Unit, table: ProcessTable) -> Outcome:
+def add_drop_in(procfs: Procfs, systemd: Systemd, outcome: Outcome, unit: Unit, table: ProcessTable) -> Outcome:
     """Return the outcome of a unit with its drop-in, and with what follows from it.
 
     A unit that does not exist keeps its outcome, but for state=absent with a
@@ -33,17 +36,22 @@ def add_drop_in(systemd: Systemd, outcome: Outcome, unit: Unit, table: ProcessTa
         return outcome
     drop_in = _plan_drop_in(systemd, pin, unit)
     score = find_score_after_restart(systemd, unit, drop_in, table)
-    policy = systemd.policy_after(unit, drop_in)
+    settings: Dict[str, Optional[str]] = {
+        "OOMPolicy": systemd.policy_after(unit, drop_in),
+        "ManagedOOMPreference": systemd.preference_after(unit, drop_in),
+    }
     pinned = [change for change in outcome.changes if pin.state == "present" or change.before != change.after]
     return outcome._replace(
         drop_in=drop_in,
         effective_after_restart=score,
         loaded_score=score,
-        oom_policy=policy,
+        oom_policy=settings["OOMPolicy"],
+        preference=settings["ManagedOOMPreference"],
         winner=_find_winner(systemd, pin, unit, drop_in, score),
         running=unit.running,
         restart_required=drop_in is not None and unit.running and not pinned and score != unit.score,
-        reload=drop_in is not None and (_needs_reload(unit, drop_in, score, policy) or systemd.has_leftovers(unit.id)),
+        reload=drop_in is not None
+        and (_needs_reload(procfs, unit, drop_in, score, settings) or systemd.has_leftovers(unit.id)),
     )
 
 
@@ -53,12 +61,13 @@ def _plan_drop_in(systemd: Systemd, pin: Pin, unit: Unit) -> Optional[DropIn]:
         return None
     if pin.state == "absent":
         return plan_removal(systemd, unit)
-    return systemd.drop_in(unit, {"OOMScoreAdjust": str(pin.score), "OOMPolicy": _choose_policy(pin, unit)})
+    values = (str(pin.score), _choose_policy(pin, unit), _choose_preference(systemd, pin, unit))
+    return systemd.drop_in(unit, dict(zip(OWN_KEYS, values)))
 
 
 def plan_removal(systemd: Systemd, unit: Unit) -> DropIn:
     """Return the unit's drop-in before and after our assignments are removed."""
-    return systemd.drop_in(unit, {"OOMScoreAdjust": None, "OOMPolicy": None})
+    return systemd.drop_in(unit, dict.fromkeys(OWN_KEYS))
 
 
 def remove_file(systemd: Systemd, outcome: Outcome) -> Outcome:
@@ -82,13 +91,56 @@ def _choose_policy(pin: Pin, unit: Unit) -> Optional[str]:
     return None
 
 
-def _needs_reload(unit: Unit, drop_in: DropIn, score: int, policy: Optional[str]) -> bool:
-    """Return whether the file changes, or systemd has not read it yet.
+def choose_preferences(pins: Iterable[Pin], units: Dict[str, Unit]) -> List[Pin]:
+    """Return the pins, those of units with the preference that fits their score.
+
+    One that names its preference keeps it. systemd before 248 has none, and no systemd-oomd.
+    """
+    chosen = []
+    for pin in pins:
+        unit = units.get(pin.value) if pin.selector == "unit" and pin.persistent else None
+        can_have = unit is not None and unit.preference is not None
+        if can_have and pin.managed_oom_preference is None and pin.score is not None:
+            pin = pin._replace(managed_oom_preference=find_preference(pin.score))
+        chosen.append(pin)
+    return chosen
+
+
+def _choose_preference(systemd: Systemd, pin: Pin, unit: Unit) -> Optional[str]:
+    """Return the preference for systemd-oomd; raise InputError if systemd has none."""
+    if unit.preference is None and pin.managed_oom_preference is not None:
+        raise InputError(
+            f"{pin.target}: managed_oom_preference={pin.managed_oom_preference} needs systemd 248, and this one is"
+            f" {systemd.version()}: leave it out"
+        )
+    return pin.managed_oom_preference
+
+
+def _needs_reload(procfs: Procfs, unit: Unit, drop_in: DropIn, score: int, settings: Dict[str, Optional[str]]) -> bool:
+    """Return whether the file changes, or systemd has not read or applied it yet.
 
     An unread file comes from a run that was killed, or from an image.
     """
-    loaded = (unit.score, unit.oom_policy)
-    return drop_in.before != drop_in.after or (unit.load_state == "loaded" and loaded != (score, policy))
+    if drop_in.before != drop_in.after:
+        return True
+    if unit.load_state != "loaded":
+        return False
+    loaded = (unit.score, unit.oom_policy, unit.preference)
+    live = read_live_preference(procfs, unit)
+    preference = settings["ManagedOOMPreference"]
+    return loaded != (score, settings["OOMPolicy"], preference) or live not in (None, preference)
+
+
+def read_live_preference(procfs: Procfs, unit: Unit) -> Optional[str]:
+    """Return the preference that systemd-oomd sees of a unit.
+
+    None if the unit has no cgroup, or systemd-oomd sees none here. Users may write what their own
+    cgroups show, so that is not read.
+    """
+    path = unit.control_group
+    if unit.preference is None or not unit.running or not path.strip("/") or path.startswith("/user.slice/"):
+        return None
+    return read_oomd_preference(procfs, unit.control_group)
 
 
 def find_score_after_restart(systemd: Systemd, unit: Unit, drop_in: Optional[DropIn], table: ProcessTable) -> int:
@@ -130,6 +182,12 @@ def warnings_for_drop_in(systemd: Systemd, outcome: Outcome, unit: Unit) -> List
         warnings.append(
             f"unit={unit.id}: OOMPolicy will be {outcome.oom_policy}, not {pin.oom_policy}:"
             f" {winner} wins; remove OOMPolicy there"
+        )
+    if drop_in is not None and pin.managed_oom_preference not in (None, outcome.preference):
+        winner = systemd.find_winner(unit, "ManagedOOMPreference", drop_in)
+        warnings.append(
+            f"unit={unit.id}: ManagedOOMPreference will be {outcome.preference}, not {pin.managed_oom_preference}:"
+            f" {winner} wins; remove ManagedOOMPreference there"
         )
     if not outcome.changes and unit.active_state not in ("inactive", "failed"):
         warnings.append(

@@ -110,8 +110,10 @@ def refuse_contradictions(pin: Pin) -> None:
     """Raise InputError for options of one target that contradict each other."""
     if pin.state == "present" and pin.score is None:
         raise InputError(f"{pin.target}: score is missing: set it, or use state=absent")
-    if pin.state == "absent" and (pin.score is not None or pin.oom_policy is not None):
-        raise InputError(f"{pin.target}: state=absent removes the pin: leave out score and oom_policy")
+    names = ("score", "oom_policy", "managed_oom_preference")
+    given = [name for name in names if getattr(pin, name) is not None]
+    if pin.state == "absent" and given:
+        raise InputError(f"{pin.target}: state=absent removes the pin: leave out {' and '.join(given)}")
     if pin.score is not None and not SCORE_MIN <= pin.score <= SCORE_MAX:
         raise InputError(
             f"{pin.target}: score {shorten(pin.score)} is out of range: set it to {SCORE_MIN} to {SCORE_MAX}"
@@ -120,9 +122,9 @@ def refuse_contradictions(pin: Pin) -> None:
         raise InputError(
             f"{pin.target}: only a unit can be pinned persistently: select by unit, or leave out persistent"
         )
-    if pin.oom_policy is not None and not pin.persistent:
+    if given and given[-1] != "score" and not pin.persistent:
         raise InputError(
-            f"{pin.target}: oom_policy needs the drop-in of a unit: select by unit, without persistent=false"
+            f"{pin.target}: {given[-1]} needs the drop-in of a unit: select by unit, without persistent=false"
         )
 
 
@@ -142,7 +144,8 @@ def refuse_conflicts(outcomes: List[Outcome]) -> None:
 def _describe_request(pin: Pin) -> str:
     if pin.score is None:
         return "no score"
-    return f"score {pin.score}" + (f" and oom_policy {pin.oom_policy}" if pin.oom_policy else "")
+    settings = {"score": pin.score, "oom_policy": pin.oom_policy, "managed_oom_preference": pin.managed_oom_preference}
+    return " and ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
 
 
 def _add_request(requests: Dict[Any, Tuple[Pin, str]], key: Any, name: str, pin: Pin, request: str) -> None:

@@ -13,20 +13,16 @@ can choose one for which an innocent pattern needs hours.
 
 import contextlib
 import re
-import signal
-from typing import Iterable, Iterator, List, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import shorten
+from ansible_collections.oomguard.linux.plugins.module_utils._host.time_limit import TooSlowError, time_limit
 
 SEARCH_SECONDS = 0.5  # for one command line, and for all that are searched in one go
 # Python checks for signals only inside of a long match, not between the many short ones of a
 # search. So a longer line is matched from each of its positions in turn.
 _SHORT_LINE = 4096
-
-
-class TooSlowError(Exception):
-    """A search did not end in time."""
 
 
 class Pattern:
@@ -51,7 +47,7 @@ class Pattern:
     def search(self, line: str) -> Optional[bool]:
         """Return whether a line matches; None if that takes too long."""
         try:
-            with _time_limit(SEARCH_SECONDS):
+            with time_limit(SEARCH_SECONDS):
                 return self._find(line)
         except TooSlowError:
             return None
@@ -60,7 +56,7 @@ class Pattern:
         """Return the numbers of the lines that match, and how many lines were searched in time."""
         found: List[int] = []
         searched = 0
-        with contextlib.suppress(TooSlowError), _time_limit(SEARCH_SECONDS):
+        with contextlib.suppress(TooSlowError), time_limit(SEARCH_SECONDS):
             for number, line in lines:
                 if self._find(line):
                     found.append(number)
@@ -71,23 +67,3 @@ class Pattern:
         if len(line) <= _SHORT_LINE:
             return self._pattern.search(line) is not None
         return any(self._pattern.match(line, start) for start in range(len(line) + 1))
-
-
-@contextlib.contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise TooSlowError in the block after this time."""
-    running = [True]
-
-    def stop(*_unused: object) -> None:
-        if running:
-            raise TooSlowError
-
-    previous = signal.signal(signal.SIGALRM, stop)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        yield
-        running.clear()
-    finally:
-        running.clear()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)

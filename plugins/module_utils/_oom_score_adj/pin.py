@@ -49,6 +49,7 @@ class Pin(NamedTuple):
     force: bool = False
     users: Tuple[str, ...] = ()  # login names whose processes may be selected too
     for_all_users: bool = False  # the drop-in of a user_unit is for the managers of all users
+    managed_oom_preference: Optional[str] = None  # what systemd-oomd does with the unit: none, avoid, omit
 
     @property
     def is_unit(self) -> bool:
@@ -129,6 +130,7 @@ class Outcome(NamedTuple):
     drop_in: Optional[DropIn] = None
     effective_after_restart: Optional[int] = None
     oom_policy: Optional[str] = None  # of the unit, once systemd has read its files
+    preference: Optional[str] = None  # of systemd-oomd for the unit, likewise; None before systemd 248
     winner: Optional[str] = None  # the file that overrides the score of our drop-in
     running: bool = False  # whether the unit is active
     loaded_score: Optional[int] = None  # what systemd shows for the unit, once it has read its files
@@ -155,6 +157,15 @@ class Outcome(NamedTuple):
     def changed(self) -> bool:
         """Return whether any score differs or systemd has to read the unit again."""
         return self.reload or any(change.before != change.after for change in self.all_changes())
+
+
+class NotBinding(NamedTuple):
+    """A pin that a running killer does not go by."""
+
+    target: str
+    unit: Optional[str]
+    killer: str
+    reason: str
 
 
 # --- from options to pins ---------------------------------------------------------
@@ -185,7 +196,7 @@ def check_all_pins(options: Mapping[str, Any]) -> bool:
         return False
     if options["state"] != "absent":
         raise InputError(f"all_pins=true next to state={options['state']} only takes pins back: set state=absent")
-    without = [*SELECTORS, "targets", "score", "persistent", "oom_policy", "users"]
+    without = [*SELECTORS, "targets", "score", "persistent", "oom_policy", "managed_oom_preference", "users"]
     given = next((name for name in without if options[name] is not None), None)
     given = given or _find_given(options, ["children", "missing"])
     if given:
@@ -216,6 +227,7 @@ def parse_target(options: Mapping[str, Any], force: bool = False, users: Iterabl
         force=force or options["force"],
         users=tuple(dict.fromkeys([*users, *(options["users"] or ())])),
         for_all_users=is_of_user and given.get("scope") == "all_users",
+        managed_oom_preference=options["managed_oom_preference"],
     )
 
 

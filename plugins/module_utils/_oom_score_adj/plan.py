@@ -10,15 +10,17 @@
 Everything that may be refused is refused here.
 """
 
-from typing import TYPE_CHECKING, Iterable, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Iterable, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import EARLYOOM, may_run
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
     INIT,
     add_drop_in,
+    choose_preferences,
     remove_file,
     warnings_for_drop_in,
 )
@@ -36,7 +38,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guar
     warnings_for_policy,
     warnings_for_several,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Outcome, Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import NotBinding, Outcome, Pin
 
 if TYPE_CHECKING:  # a host compiles what it imports, and a pin of a unit does without this
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
@@ -50,6 +52,7 @@ class PinPlan(NamedTuple):
     warnings: List[str]
     finder: TargetFinder  # to find the targets again while the plan is applied
     least_killable_percent: int = 0
+    not_binding: Sequence[NotBinding] = ()  # pins that another killer does not go by
 
     @property
     def changed(self) -> bool:
@@ -63,23 +66,27 @@ def plan_pins(
     pins: Iterable[Pin],
     least_killable_percent: int,
     record: "Optional[PinRecord]" = None,
+    protects: bool = False,
 ) -> PinPlan:
     """Return what would change on this host, with warnings for the user.
 
-    The record of live pins is read where it is needed, unless the caller has read it.
+    The record of live pins is read where it is needed, unless the caller has read it. C(protects)
+    is other_killers=protect.
 
     Raises an OomError for whatever is refused, or cannot be read.
     """
     pins = [_normalize(pin, systemd) for pin in pins]
     table = ProcessTable(procfs)
     units = systemd.units(pin.value for pin in pins if pin.selector == "unit" and not pin.template)
+    if protects:
+        pins = choose_preferences(pins, units)
     finder = TargetFinder(procfs, systemd, table, units, record)
     outcomes: List[Outcome] = []
     warnings: List[str] = []
     for outcome in finder.settle(finder.find(pins)):
         if finder.has_unit(outcome.pin):
             unit, manager = finder.get_unit(outcome.pin), finder.get_manager(outcome.pin)
-            outcome = add_drop_in(manager, outcome, unit, table)
+            outcome = add_drop_in(procfs, manager, outcome, unit, table)
             if outcome.pin.selector == "user_unit":
                 outcome = finder.user_units.foresee(outcome, table)
                 warnings += finder.user_units.warnings_for(outcome, table)
@@ -102,7 +109,16 @@ def plan_pins(
         warnings.append(
             f"{len(procfs.hidden)} processes of other users are hidden (hidepid): add become: true to see all"
         )
-    return PinPlan(outcomes, killable, list(dict.fromkeys(warnings)), finder, least_killable_percent)
+    not_binding: Sequence[NotBinding] = ()
+    spares = systemd.read(systemd.killer_drop_in_path(EARLYOOM)) is not None
+    if spares or may_run(process.name for process in table.by_pid.values()):
+        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.unbound import look_at_other_killers
+
+        others = look_at_other_killers(procfs, systemd, table, outcomes, protects)
+        outcomes += [others.outcome] if others.outcome is not None else []
+        not_binding = others.not_binding
+        warnings += others.warnings
+    return PinPlan(outcomes, killable, list(dict.fromkeys(warnings)), finder, least_killable_percent, not_binding)
 
 
 def _normalize(pin: Pin, systemd: Systemd) -> Pin:

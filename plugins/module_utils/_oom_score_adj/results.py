@@ -10,12 +10,12 @@
 Pure: outcomes in, values out.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Killable, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import find_keeping
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, Outcome
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, NotBinding, Outcome
 
 # A user may start any number of processes under a name. The result names this many of them.
 MAX_PASSED_OVER = 100
@@ -32,7 +32,9 @@ class NotLasting(NamedTuple):
     reason: str
 
 
-def pin_results(outcomes: List[Outcome], killable: Killable, planned: bool = False) -> Dict[str, Any]:
+def pin_results(
+    outcomes: List[Outcome], killable: Killable, planned: bool = False, not_binding: Iterable[NotBinding] = ()
+) -> Dict[str, Any]:
     """Return the module's result, of a plan (check mode) or of what was done."""
     not_lasting = find_not_lasting(outcomes)
     return dict(
@@ -41,6 +43,7 @@ def pin_results(outcomes: List[Outcome], killable: Killable, planned: bool = Fal
         report=report_pins(outcomes, planned),
         targets=[_make_target_result(outcome) for outcome in outcomes],
         not_lasting=[dict(one._asdict()) for one in not_lasting],
+        not_binding=[dict(one._asdict()) for one in not_binding],
         killable=dict(killable._asdict(), percent=killable.percent),
         diff=dict(before=_format_state(outcomes, "before"), after=_format_state(outcomes, "after")),
     )
@@ -68,6 +71,7 @@ def _make_target_result(outcome: Outcome) -> Dict[str, Any]:
         ],
         drop_in=None if outcome.drop_in is None else dict(outcome.drop_in._asdict()),
         effective_after_restart=outcome.effective_after_restart,
+        managed_oom_preference=outcome.preference,
         restart_required=outcome.restart_required,
         survives=None if outcome.survival is None else dict(outcome.survival._asdict()),
     )

@@ -194,7 +194,7 @@ REMEDY = ": see dmesg(1), and run again"
 )
 @pytest.mark.parametrize("file, step", [(plan, "plan_pins"), (apply, "apply_locked")])
 def test_system_error_is_one_sentence(host, run_module, monkeypatch, file, step, error, words):
-    def fail(*_arguments):
+    def fail(*_arguments, **_options):
         raise error
 
     monkeypatch.setattr(file, step, fail)

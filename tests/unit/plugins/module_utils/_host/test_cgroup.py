@@ -26,6 +26,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
     own_cgroup,
     pids_in_cgroup,
     read_oom_kills,
+    read_oomd_preference,
     walk_cgroups,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
@@ -202,6 +203,36 @@ def test_oom_kills_of_version_1(proc, tmp_path):
 def test_no_oom_kill_count_before_kernel_4_13(tmp_path):
     (tmp_path / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\n")
     assert read_oom_kills(str(tmp_path), "memory.oom_control") is None
+
+
+NO_DATA, NOT_SUPPORTED, GONE = errno.ENODATA, errno.EOPNOTSUPP, errno.ENOENT
+MARKS = {
+    "none": ({}, NO_DATA, "none"),
+    "omit": ({"user.oomd_omit": b"1"}, NO_DATA, "omit"),
+    "avoid": ({"user.oomd_avoid": b"1"}, NO_DATA, "avoid"),
+    "systemd 248": ({"trusted.oomd_omit": b"1"}, NO_DATA, "omit"),
+    "both": ({"user.oomd_avoid": b"1", "user.oomd_omit": b"1"}, NO_DATA, "omit"),
+    "not set": ({"user.oomd_omit": b"0"}, NO_DATA, "none"),
+    "kernel 5.4": ({"trusted.oomd_avoid": b"1", "trusted.oomd_omit": b""}, NOT_SUPPORTED, "avoid"),
+    "no attributes": ({}, NOT_SUPPORTED, None),
+    "removed": ({}, GONE, None),
+}
+
+
+@pytest.mark.parametrize("marks, number, preference", MARKS.values(), ids=list(MARKS))
+def test_preference_for_systemd_oomd(proc, tmp_path, monkeypatch, marks, number, preference):
+    def read(directory, name):
+        assert directory == bytes_of(str(tmp_path / "unified/system.slice/x.service"))
+        if name in marks:
+            return marks[name]
+        raise OSError(number, "x")
+
+    monkeypatch.setattr(os, "getxattr", read)
+    assert read_oomd_preference(mounts(proc, tmp_path, V2), "/system.slice/x.service") == preference
+
+
+def test_no_preference_on_version_1(proc, tmp_path):
+    assert read_oomd_preference(mounts(proc, tmp_path, V1, NAMED), "/x") is None
 
 
 # What users may do with a part of the tree that is theirs.

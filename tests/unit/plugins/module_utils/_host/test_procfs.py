@@ -283,3 +283,16 @@ def test_a_task_whose_threads_have_all_ended(proc):
 def test_shown_scores(proc):
     proc.write("10/oom_score", "667\n")
     assert proc.procfs.shown_scores([10, 11]) == {10: 667}
+
+
+def test_arguments_and_program(proc, tmp_path):
+    proc.process(7, cmdline=b"/bin/x\0a b\0\0")
+    with proc.procfs.open(7) as directory:
+        assert directory.arguments() == ["/bin/x", "a b", ""]
+        assert directory.read_program(3) == b""
+        (tmp_path / "program").write_bytes(b"\x7fELF")
+        os.symlink(str(tmp_path / "program"), str(proc.root / "7/exe"))
+        assert directory.read_program(3) == b"\x7fEL"
+    proc.process(8)
+    with proc.procfs.open(8) as directory:
+        assert directory.arguments() == []

@@ -13,7 +13,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._host import systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import run_program, start_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, Unit, service_name
-from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER, DropIn
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER, KILLER_HEADER, DropIn
 
 # Answers of systemctl show. It prints the properties in its own order, not as requested.
 DOCKER = """\
@@ -332,7 +332,7 @@ DEFAULTS_BY_VERSION = {
 def test_default(host, answer, score, policy):
     host.answers = [answer, answer]
     assert (host.systemd.default("OOMScoreAdjust"), host.systemd.default("OOMPolicy")) == (score, policy)
-    assert host.commands[0] == ("systemctl", "show", "--property=DefaultOOMScoreAdjust,DefaultOOMPolicy")
+    assert host.commands[0] == ("systemctl", "show", "--property=Version,DefaultOOMScoreAdjust,DefaultOOMPolicy")
 
 
 def test_defaults_are_read_once(host):
@@ -583,3 +583,50 @@ def test_program_fails():
 def test_program_cannot_be_started():
     with pytest.raises(UnsupportedError, match="/nonexistent/systemctl cannot be started: No such file"):
         run_program("/nonexistent/systemctl", "show")
+
+
+# --- other killers ------------------------------------------------------------------
+
+
+def test_version(host):
+    host.answers = ["Version=252.39-1~deb12u1\n" + DEFAULTS, "DefaultOOMPolicy=stop\n"]
+    assert host.systemd.version() == "252.39-1~deb12u1"
+    assert host.systemd.default("OOMPolicy") == "stop"
+    assert len(host.commands) == 1
+
+
+def test_no_version(host):
+    host.answers = ["DefaultOOMPolicy=stop\n"]
+    assert host.systemd.version() == "of an unknown version"
+
+
+def test_properties_of_loaded_units(host):
+    host.answers = ["Id=a.slice\nX=1\n\nId=b.slice\nX=2=3\n"]
+    assert host.systemd.show_loaded(("*.slice",), ("Id", "X")) == [
+        {"Id": "a.slice", "X": "1"},
+        {"Id": "b.slice", "X": "2=3"},
+    ]
+    assert host.commands == [("systemctl", "show", "--property=Id,X", "--", "*.slice")]
+
+
+def test_an_answer_about_loaded_units_that_is_cut_off(host):
+    host.answers = ["Id=a.slice\nX"]
+    with pytest.raises(OomError, match="incomplete"):
+        host.systemd.show_loaded(("*.slice",), ("Id", "X"))
+
+
+def test_commands_without_ours(host):
+    unit = UNIT._replace(fragment="/lib/systemd/system/cron.service")
+    host.write("/lib/systemd/system/cron.service", "[Service]\nExecStart=/bin/cron\n")
+    host.write("/etc/systemd/system/cron.service.d/zz-oomguard.conf", "[Service]\nExecStart=\nExecStart=/bin/ours\n")
+    assert host.systemd.commands_of(unit) == ["/bin/cron"]
+    host.write("/etc/systemd/system/cron.service.d/override.conf", "[Service]\nExecStart=\nExecStart=/bin/theirs\n")
+    assert host.systemd.commands_of(unit) == ["/bin/theirs"]
+
+
+def test_the_drop_in_of_a_killer_is_removed_whole(host):
+    path = host.systemd.killer_drop_in_path("earlyoom.service")
+    text = KILLER_HEADER + "\n[Service]\nExecStart=\nExecStart=/bin/x\n"
+    host.write(path, text)
+    assert host.systemd.removal(path) == DropIn(path, text, None)
+    assert host.systemd.own_drop_ins()[0] == [(path, "")]

@@ -11,7 +11,11 @@ import struct
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import UntrustedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import is_roots, read_trusted
+from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import (
+    is_roots,
+    read_roots_file,
+    read_trusted,
+)
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
@@ -222,3 +226,14 @@ def test_folder_with_the_sticky_bit(roots_folder):
         roots_folder.chmod(mode)
         assert is_roots(str(roots_folder / "log")) is roots
     roots_folder.chmod(0o755)
+
+
+@as_root
+def test_read_a_file_of_root_alone(roots_folder):
+    path = roots_folder / "log"
+    assert read_roots_file(str(path), 10) == b"x"
+    path.chmod(0o664)
+    with pytest.raises(UntrustedError, match="log could have been written by others than root"):
+        read_roots_file(str(path), 10)
+    with pytest.raises(UntrustedError):
+        read_roots_file(str(roots_folder / "nothing"), 10)

@@ -14,6 +14,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files im
     is_own,
     is_policy,
     is_score,
+    list_commands,
     read_assignment,
     resolve_assignment,
 )
@@ -178,3 +179,20 @@ def test_our_value_wins_and_foreign_lines_stay(lines, ends):
     assert [line for line in foreign if line not in after.splitlines()] == []
     removed = change_assignments(after, NONE)
     assert removed is None or not any(read_assignment(removed, key) for key in ours)
+
+
+COMMANDS = {
+    "one": (["[Service]\nExecStart=/bin/a $B\n"], ["/bin/a $B"]),
+    "two": (["[Service]\nExecStart=/bin/a\nExecStart=/bin/b\n"], ["/bin/a", "/bin/b"]),
+    "replaced": (
+        ["[Service]\nExecStart=/bin/a\n", "[Service]\nExecStart=\nExecStart=/bin/b \\\n  c\n"],
+        ["/bin/b  c"],
+    ),
+    "another section": (["[Unit]\nExecStart=/bin/a\n"], []),
+    "none": ([], []),
+}
+
+
+@pytest.mark.parametrize("texts, commands", COMMANDS.values(), ids=list(COMMANDS))
+def test_list_commands(texts, commands):
+    assert list_commands(texts) == commands

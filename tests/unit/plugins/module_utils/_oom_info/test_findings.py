@@ -9,6 +9,7 @@ import pytest
 import yaml
 from snapshots import GIB, HOST, MIB, host_with, limited, task
 
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import PinnedService, UnboundPin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info import findings
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
     LostPin,
@@ -19,7 +20,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
     measure_killability,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import measure_host
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit, UnitFacts, UserKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
 
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[".."] * 5, "docs", "findings.md")
@@ -38,15 +39,15 @@ CLEAN = {
 DAEMON = "/system.slice/web.service"
 
 
-def posture_of(*tasks, live=None, boot=None, crash_kernel=False, killers=(), pinned=(), lost=(), **facts):
+def posture_of(*tasks, live=None, boot=None, crash_kernel=False, pinned=(), unbound=(), lost=(), **facts):
     tasks = tasks or (task("large", GIB), task("small", MIB))
     snapshot = host_with(*tasks, **facts)
     values = dict(CLEAN, **(live or {}))
     policy = Policy(values, dict(values, **(boot or {})), dict.fromkeys(values), crash_kernel)
     domain = measure_host(snapshot)
     death = Forecast(snapshot, snapshot.rule).predict_next(domain) if snapshot.rule else None
-    units = UnitFacts(list(killers), list(pinned))
-    return Posture(snapshot, policy, units, domain, death, measure_killability(snapshot), tuple(lost))
+    killable = measure_killability(snapshot)
+    return Posture(snapshot, policy, list(pinned), domain, death, killable, tuple(lost), unbound=list(unbound))
 
 
 def find(*tasks, **facts):
@@ -88,18 +89,25 @@ def test_pins_that_the_allocating_task_ignores(score, expected):
     assert ids(*tasks, live={"vm.oom_kill_allocating_task": 1}) == expected
 
 
-@pytest.mark.parametrize(
-    "active, reads_scores, score, expected",
-    [
-        (True, False, -500, ["pin_ignored_by_killer"]),
-        (True, True, -500, []),
-        (False, False, -500, []),
-        (True, False, 0, []),
-    ],
-)
-def test_killers_that_ignore_pins(active, reads_scores, score, expected):
-    killer = UserKiller("systemd-oomd", "systemd-oomd.service", active, reads_scores)
-    assert ids(task("large", GIB), task("pinned", MIB, score=score), killers=[killer]) == expected
+def unbound(number, killer="systemd-oomd", preference="omit", unit=True):
+    name = f"s{number}.service"
+    service = PinnedService(name, name if unit else None, -900, "/system.slice/" + name, "x")
+    return UnboundPin(service, killer, "it never reads scores", f"it may kill {name}: set it", preference)
+
+
+def test_pins_that_killers_ignore():
+    """Each killer has one finding, with one task for all units that can have a preference."""
+    pins = [unbound(number) for number in range(5)] + [unbound(7, "earlyoom", None), unbound(8, unit=False)]
+    first, second = find(unbound=pins)
+    assert (first.id, first.severity, first.object) == ("pin_ignored_by_killer", "medium", "systemd-oomd")
+    assert first.message == (
+        "6 pins do not count for systemd-oomd, which runs: s0.service, s1.service, s2.service and 3 more;"
+        " it may kill s0.service: set it"
+    )
+    ((_module, options),) = yaml.safe_load(first.fix)[0].items()
+    assert options["targets"][0] == {"unit": "s0.service", "score": -900, "managed_oom_preference": "omit"}
+    assert len(options["targets"]) == 5
+    assert (second.object, second.fix) == ("earlyoom", None)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import json
 import pytest
 from snapshots import GIB, HOST, MIB, host_with, limited, task
 
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import UserKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.systemd_oomd import MonitoredGroup, OomdSettings
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice, advise
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
     Finding,
@@ -25,7 +27,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report im
     describe_growth,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import find_limit, measure_host
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import UnitFacts, UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
 
 APP, POSTGRES = "/system.slice/app.service", "/system.slice/system-postgresql.slice/postgresql@15-main.service"
@@ -45,9 +46,8 @@ def answer_of(*tasks, path=None, growers=(), **facts):
 
 def results_of(answer, findings=(), what_if=None, changes=(), top=20, killers=()):
     policy = Policy({"vm.panic_on_oom": 0}, {"vm.panic_on_oom": 1}, {"vm.panic_on_oom": None})
-    units = UnitFacts(list(killers), [])
     killability = measure_killability(answer.snapshot)
-    posture = Posture(answer.snapshot, policy, units, answer.domain, answer.next_victim, killability)
+    posture = Posture(answer.snapshot, policy, [], answer.domain, answer.next_victim, killability, list(killers))
     return build_results(posture, answer, list(findings), what_if, changes, top, lambda uid: f"user{uid}")
 
 
@@ -175,10 +175,12 @@ def test_results():
     inside = task("web", MIB, pid=5, cgroup=CONTAINER)
     immune = task("udevd", MIB, pid=6, score=-1000)
     pinned = task("sshd", MIB, pid=8, score=-500)
-    killer = UserKiller("earlyoom", "earlyoom.service", True, True)
+    settings = OomdSettings([MonitoredGroup("-.slice", "/", ["swap"])])
+    killer = UserKiller("systemd-oomd", "systemd-oomd.service", True, False, "252", settings, ["/"])
+    idle = UserKiller("earlyoom", "earlyoom.service", False, True)
     finding = Finding("panic_hangs", "high", "kernel.panic", "it hangs", None)
     answer = answer_of(java, inside, immune, pinned, growers=[inside])
-    found = results_of(answer, [finding], killers=[killer])
+    found = results_of(answer, [finding], killers=[killer, idle])
     assert found["next_victim"] == dict(
         pid=2210,
         name="java",
@@ -217,7 +219,17 @@ def test_results():
     assert [one["pid"] for one in found["protected"]] == [8]
     assert [one["pid"] for one in found["immune"]] == [6]
     assert found["killable"]["immune_kb"] == MIB
-    assert found["killers"][0]["reads_scores"] is True
+    assert found["killers"][0] == dict(
+        name="systemd-oomd",
+        unit="systemd-oomd.service",
+        active=True,
+        reads_scores=False,
+        version="252",
+        configuration={"monitored": [{"unit": "-.slice", "path": "/", "reasons": ["swap"]}]},
+        candidates=["/"],
+        problem=None,
+    )
+    assert (found["killers"][1]["configuration"], found["killers"][1]["candidates"]) == (None, None)
     assert found["findings"][0]["id"] == "panic_hangs"
     assert found["msg"] == "next victim of the host: java[2210] (app.service), certain; 1 finding, 1 high"
     assert found["what_if"] is None

@@ -4,16 +4,16 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import KILLER_UNITS
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import (
-    KILLER_UNITS,
     ask_for_units,
     list_pinned_units,
     read_units,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit, UnitFacts, UserKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit
 
 SHOWN = """\
 Id={name}
@@ -72,13 +72,10 @@ def test_killers_and_pins_with_one_call(host):
     host.installed = {"earlyoom.service", "systemd-oomd.service", "web.service"}
     host.running = {"systemd-oomd.service": 5, "web.service": 7}
     host.pin("web.service")
-    assert host.read() == UnitFacts(
-        [
-            UserKiller("systemd-oomd", "systemd-oomd.service", True, False),
-            UserKiller("earlyoom", "earlyoom.service", False, True),
-        ],
-        [PinnedUnit("web.service", -500, -500, "stop", 7, "/system.slice/web.service")],
-    )
+    units, pinned = host.read()
+    assert list(units) == list(KILLER_UNITS)
+    assert [name for name, unit in units.items() if unit.running] == ["systemd-oomd.service"]
+    assert pinned == [PinnedUnit("web.service", -500, -500, "stop", 7, "/system.slice/web.service")]
     assert len(host.calls) == 1
 
 
@@ -86,7 +83,7 @@ def test_a_later_drop_in_wins(host):
     host.installed = {"web.service"}
     host.pin("web.service")
     host.pin("web.service", "[Service]\nOOMScoreAdjust=100\n", "99-colleague.conf")
-    [pinned] = host.read().pinned
+    [pinned] = host.read()[1]
     assert (pinned.score, pinned.after_restart, pinned.main_pid) == (-500, 100, 0)
 
 
@@ -94,18 +91,18 @@ def test_a_later_drop_in_wins(host):
 def test_a_drop_in_without_a_score(host, text):
     host.installed = {"web.service"}
     host.pin("web.service", HEADER + "\n" + text)
-    assert host.read().pinned == []
+    assert host.read()[1] == []
 
 
 def test_a_removed_package(host):
     host.pin("gone.service")
-    assert host.read().pinned == []
+    assert host.read()[1] == []
 
 
 def test_a_drop_in_of_a_colleague_with_the_name_of_ours(host):
     host.installed = {"web.service"}
     host.pin("web.service", "[Service]\nOOMScoreAdjust=-500\n")
-    assert host.read().pinned == []
+    assert host.read()[1] == []
 
 
 def test_which_folders_are_ours(host):
@@ -127,24 +124,10 @@ def test_folder_that_cannot_be_read(tmp_path):
 
 
 def test_without_systemd(tmp_path):
-    assert read_units(Systemd(str(tmp_path))) == UnitFacts([], [])
+    assert read_units(Systemd(str(tmp_path))) == ({}, [])
 
 
 def test_systemctl_fails(host):
     systemd = Systemd(str(host.root), lambda *_command: lambda: "Id=x")
     with pytest.raises(OomError, match="incomplete"):
-        read_units(systemd)
-
-
-def test_each_killer_has_its_unit():
-    assert {name for name, _reads in KILLER_UNITS.values()} == {"systemd-oomd", "earlyoom", "nohang"}
-
-
-def test_systemctl_is_missing(host):
-    def start(*_command):
-        raise UnsupportedError("systemctl cannot be started")
-
-    systemd = Systemd(str(host.root), start)
-    ask_for_units(systemd)
-    with pytest.raises(UnsupportedError, match="cannot be started"):
         read_units(systemd)

@@ -4,8 +4,10 @@
 
 """Fake hosts for pins: one with processes only, one with systemd."""
 
+import errno
 import functools
 import itertools
+import os
 
 import pytest
 
@@ -20,6 +22,20 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.resu
 def no_second_look(monkeypatch):
     """Read written scores again at once, not a moment later."""
     monkeypatch.setattr(apply, "SECOND_LOOK_SECONDS", 0)
+
+
+def read_mark(directory, name):
+    """Return an attribute of a cgroup, which is a file in these trees."""
+    try:
+        with open(os.path.join(directory, name.encode()), "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        raise OSError(errno.ENODATA, "no data") from None
+
+
+@pytest.fixture(autouse=True)
+def marks(monkeypatch):
+    monkeypatch.setattr(os, "getxattr", read_mark)
 
 
 class Processes:
@@ -84,7 +100,7 @@ class Services(Processes):
         proc.write("self/mountinfo", f"30 24 0:26 / {self.cgroups} rw - cgroup2 cgroup2 rw\n")
         self.known = {}
         self.calls = []
-        self.defaults = {"OOMScoreAdjust": "0", "OOMPolicy": "stop"}  # of system.conf
+        self.defaults = {"OOMScoreAdjust": "0", "OOMPolicy": "stop", "ManagedOOMPreference": "none"}
         self.loaded = {}
 
     def write(self, path, text):
@@ -132,6 +148,17 @@ class Services(Processes):
                 values = [line.partition("=")[2] for line in lines if line.startswith(key + "=")]
                 own = "continue" if key == "OOMPolicy" and shown["Delegate"] == "yes" else default
                 self.loaded[shown["Id"], key] = values[-1] if values else own
+            self.mark(shown)
+
+    def mark(self, shown):
+        """Set the attributes that systemd-oomd reads; a file of the cgroup stands for each."""
+        folder = self.cgroups / shown["ControlGroup"][1:]
+        for preference in ("avoid", "omit"):
+            mark = folder / ("user.oomd_" + preference)
+            if shown["ControlGroup"] and self.loaded.get((shown["Id"], "ManagedOOMPreference")) == preference:
+                mark.write_text("1")
+            elif mark.exists():
+                mark.unlink()
 
     def ask(self, *command):
         self.calls.append(command)
@@ -139,7 +166,7 @@ class Services(Processes):
             self.reload()
             return ""
         if len(command) == 3:
-            return "".join(f"Default{key}={value}\n" for key, value in self.defaults.items())
+            return "Version=247.3-7\n" + "".join(f"Default{key}={value}\n" for key, value in self.defaults.items())
         if command[1] == "list-units":
             running = {shown["Id"] for shown in self.known.values() if shown["MainPID"] != "0"}
             return "".join(f"{unit} loaded active running A service\n" for unit in sorted(running))

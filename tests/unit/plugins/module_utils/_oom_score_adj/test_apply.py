@@ -31,7 +31,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
 HEADER = (
-    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
+    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust, OOMPolicy and ManagedOOMPreference"
+    " here and nothing else.\n"
 )
 
 

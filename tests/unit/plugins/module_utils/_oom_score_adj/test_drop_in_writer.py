@@ -4,14 +4,19 @@
 
 """Drop-ins that are written, read back and put back, through whole runs on a tree of files."""
 
+import errno
+import os
+
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import drop_in_writer
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 
 HEADER = (
-    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
+    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust, OOMPolicy and ManagedOOMPreference"
+    " here and nothing else.\n"
 )
 
 
@@ -59,6 +64,34 @@ def test_fail_if_systemd_does_not_take_the_policy(host, monkeypatch):
     ):
         host.apply(unit_pin("cron", -300, oom_policy="continue"))
     assert host.drop_in("cron") == HEADER + "[Service]\nOOMScoreAdjust=-300\n"
+
+
+def test_fail_if_the_cgroup_does_not_show_the_preference(host, monkeypatch):
+    monkeypatch.setattr(drop_in_writer, "APPLY_SECONDS", 0.1)
+    before = host.files()
+    monkeypatch.setattr(host, "mark", lambda shown: None)
+    with pytest.raises(
+        ReadBackError,
+        match=r"unit cron\.service: systemd shows ManagedOOMPreference=omit, but the attributes of its cgroup"
+        r" /system\.slice/cron\.service say none: restart cron\.service",
+    ):
+        host.apply(unit_pin("cron", -300, managed_oom_preference="omit"))
+    assert host.files() == before
+
+
+def test_wait_until_systemd_applies_the_preference(host, monkeypatch):
+    looks = []
+
+    def read(_directory, name):
+        looks.append(name)
+        if len(looks) > 20 and name == "user.oomd_omit":
+            return b"1"
+        raise OSError(errno.ENODATA, "no data")
+
+    plan = host.plan(unit_pin("cron", -300, managed_oom_preference="omit"))
+    monkeypatch.setattr(os, "getxattr", read)
+    host.apply_plan(plan)
+    assert len(looks) > 20
 
 
 def test_name_drop_in_whose_folder_is_a_file(host):

@@ -13,9 +13,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import run_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
 HEADER = (
-    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
+    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust, OOMPolicy and ManagedOOMPreference"
+    " here and nothing else.\n"
 )
 
 
@@ -110,6 +112,108 @@ def test_systemd_before_243_always_continues(host):
     assert host.drop_in("cron") == HEADER + "[Service]\nOOMScoreAdjust=-300\n"
     with pytest.raises(InputError, match=r"oom_policy=kill needs systemd 243; this one is older and always continues"):
         host.plan(unit_pin("cron", -300, oom_policy="kill"))
+
+
+PREFERENCE = HEADER + "[Service]\nOOMScoreAdjust=-900\nManagedOOMPreference=omit\n"
+
+
+def marks_of(host, unit):
+    return sorted(mark.name for mark in (host.cgroups / "system.slice" / (unit + ".service")).glob("user.oomd_*"))
+
+
+def test_preference_is_live_and_taken_back(host):
+    before = host.files()
+    results = host.results(unit_pin("cron", -900, managed_oom_preference="omit"))
+    assert (host.drop_in("cron"), marks_of(host, "cron")) == (PREFERENCE, ["user.oomd_omit"])
+    assert [target["managed_oom_preference"] for target in results["targets"]] == ["omit"]
+    assert "ManagedOOMPreference=omit" in results["diff"]["after"]
+    assert not host.results(unit_pin("cron", -900, managed_oom_preference="omit"))["changed"]
+    host.results(unit_pin("cron", -900, managed_oom_preference="avoid"))
+    assert marks_of(host, "cron") == ["user.oomd_avoid"]
+    host.results(unit_absent("cron"))
+    assert host.files() == before
+
+
+def test_preference_that_systemd_has_not_applied_is_applied(host):
+    host.results(unit_pin("cron", -900, managed_oom_preference="omit"))
+    mark = host.cgroups / "system.slice/cron.service/user.oomd_omit"
+    mark.rename(mark.with_name("user.oomd_avoid"))
+    assert host.results(unit_pin("cron", -900, managed_oom_preference="omit"))["changed"]
+    assert marks_of(host, "cron") == ["user.oomd_omit"]
+
+
+def test_systemd_before_248_has_no_preference(host):
+    del host.defaults["ManagedOOMPreference"]
+    with pytest.raises(
+        InputError,
+        match=r"unit=cron\.service: managed_oom_preference=omit needs systemd 248, and this one is 247\.3-7: leave",
+    ):
+        host.plan(unit_pin("cron", -300, managed_oom_preference="omit"))
+    assert host.results(unit_pin("cron", -300))["targets"][0]["managed_oom_preference"] is None
+
+
+def test_two_preferences_for_one_unit_are_refused(host):
+    before = host.files()
+    with pytest.raises(
+        InputError, match=r"managed_oom_preference omit, .* managed_oom_preference avoid: leave out one"
+    ):
+        host.plan(
+            unit_pin("cron", -900, managed_oom_preference="omit"),
+            unit_pin("cron", -900, managed_oom_preference="avoid"),
+        )
+    assert host.files() == before
+
+
+def test_warn_of_later_preference(host):
+    file = "etc/systemd/system/cron.service.d/90-x.conf"
+    host.write(file, "[Service]\nManagedOOMPreference=none\n")
+    warnings = host.plan(unit_pin("cron", -300, managed_oom_preference="omit")).warnings
+    words = f"unit=cron.service: ManagedOOMPreference will be none, not omit: /{file} wins; remove ManagedOOMPreference"
+    assert any(words in one for one in warnings)
+
+
+PREFERENCES = {-1000: "omit", -999: "omit", -998: "avoid", -500: "avoid", -499: "none", 0: "none", 1000: "none"}
+
+
+def plan_protected(host, *pins):
+    return plan_pins(host.proc.procfs, host.systemd(), pins, 0, protects=True)
+
+
+@pytest.mark.parametrize("score, preference", PREFERENCES.items())
+def test_protect_turns_scores_into_preferences(host, score, preference):
+    assert plan_protected(host, unit_pin("docker", score, force=True)).outcomes[0].preference == preference
+
+
+def test_protect_keeps_what_targets_ask_for(host):
+    pins = [
+        unit_pin("cron.service", -900, managed_oom_preference="none"),
+        unit_pin("docker.service", -900, persistent=False),
+        Pin("pid", "70", -900),
+        unit_absent("mariadb.service"),
+    ]
+    assert [one.pin for one in plan_protected(host, *pins).outcomes] == pins
+
+
+def test_protect_leaves_old_systemd_alone(host):
+    del host.defaults["ManagedOOMPreference"]
+    drop_in = plan_protected(host, unit_pin("cron", -900)).outcomes[0].drop_in
+    assert drop_in.after == HEADER + "[Service]\nOOMScoreAdjust=-900\n"
+
+
+OLD_HEADER = (
+    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
+)
+
+
+def test_drop_in_of_an_earlier_release_is_ours(host):
+    before = host.files()
+    host.write("etc/systemd/system/cron.service.d/60-oomguard.conf", OLD_HEADER + "[Service]\nOOMScoreAdjust=-300\n")
+    host.reload()
+    host.results(unit_pin("cron", -300, managed_oom_preference="avoid"))
+    assert host.drop_in("cron").count("# Managed by") == 1
+    assert host.systemd().own_drop_ins()[0] != []
+    host.results(unit_absent("cron"))
+    assert host.files() == before
 
 
 def test_same_target_twice_gives_two_results_and_one_reload(host):

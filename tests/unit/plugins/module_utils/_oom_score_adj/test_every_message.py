@@ -24,7 +24,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host import (
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir
 from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, service_name
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply, denials, pin_record
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import (
+    apply,
+    denials,
+    drop_in_writer,
+    pin_record,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.all_pins import plan_removal_of_all
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.denials import refuse_denied
@@ -179,6 +184,11 @@ def change_drop_in(host, patch):
         return real(self, outcomes)
 
     patch.setattr(apply.ScoreWriter, "write", write_too)
+
+
+def no_marks(host, patch):
+    patch.setattr(host, "mark", lambda shown: None)
+    patch.setattr(drop_in_writer, "APPLY_SECONDS", 0)
 
 
 def no_reload(host, patch):
@@ -383,7 +393,7 @@ MESSAGES = {
     "no score": (plan(unit("cron", None)), ("score is missing", "", "set it, or use state=absent")),
     "a score to remove": (
         plan(unit("cron", 1, state="absent")),
-        ("", "state=absent", "leave out score and oom_policy"),
+        ("", "state=absent", "leave out score"),
     ),
     "a score out of range": (
         plan(Pin("pid", "7", 1001)),
@@ -400,6 +410,17 @@ MESSAGES = {
     "an old systemd": (
         after(lambda host, _patch: host.defaults.pop("OOMPolicy"), plan(unit("cron", 1, oom_policy="kill"))),
         ("oom_policy=kill", "needs systemd 243", "leave it out"),
+    ),
+    "a preference without a drop-in": (
+        plan(Pin("pid", "7", 1, managed_oom_preference="omit")),
+        ("pid=7: managed_oom_preference", "needs the drop-in of a unit", "select by unit, without persistent=false"),
+    ),
+    "a systemd before 248": (
+        after(
+            lambda host, _patch: host.defaults.pop("ManagedOOMPreference"),
+            plan(unit("cron", 1, managed_oom_preference="omit")),
+        ),
+        ("managed_oom_preference=omit", "needs systemd 248, and this one is 247.3-7", "leave it out"),
     ),
     "two scores": (plan(JENKINS, Pin("process", "java", 5)), ("selected twice", "score 5", "leave out one of them")),
     # values
@@ -588,6 +609,17 @@ MESSAGES = {
             plan(unit("cron", -300, oom_policy="continue")),
         ),
         ("OOMPolicy will be stop, not continue", "99-x.conf wins", "remove OOMPolicy there"),
+    ),
+    "a later preference": (
+        after(
+            write(CRON_DROP_INS + "99-x.conf", "[Service]\nManagedOOMPreference=none\n"),
+            plan(unit("cron", -300, managed_oom_preference="omit")),
+        ),
+        ("ManagedOOMPreference will be none, not omit", "99-x.conf wins", "remove ManagedOOMPreference there"),
+    ),
+    "a preference that is not applied": (
+        after(no_marks, run(unit("cron", -300, managed_oom_preference="omit"))),
+        ("systemd shows ManagedOOMPreference=omit", "say none", "restart cron.service, or leave out"),
     ),
     "no main process yet": (
         after(
@@ -801,6 +833,7 @@ ROOMS = ["_oom_score_adj", "_host/systemd.py", "_host/unit_folders.py", "_host/c
 WORDING = re.compile(r"_?(?:refuse|warnings|explain|advise|suggest|why|check)_|make_error|_incomplete")
 # Texts that are no message, or that no host of a test can show.
 NO_MESSAGES = {
+    " sets: check systemctl status ",  # earlyoom that does not start: test_spared.py
     " belongs to uid ",  # ends a connection, and is not shown
     "it began after the pid file was written",  # why a process is passed over: test_selectors.py
     "may write the pid file, and it runs as uid ",

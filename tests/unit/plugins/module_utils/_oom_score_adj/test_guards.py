@@ -58,7 +58,15 @@ def outcome(pin, changes=(), inherited=(), **facts):
 CONTRADICTIONS = {
     "no score": (Pin("pid", "7", None), "pid=7: score is missing: set it, or use state=absent"),
     "a score to remove": (Pin("pid", "7", 1, state="absent"), "state=absent removes the pin: leave out score"),
-    "a policy to remove": (Pin("unit", "x", None, state="absent", oom_policy="kill"), "leave out score and oom_policy"),
+    "a policy to remove": (Pin("unit", "x", None, state="absent", oom_policy="kill"), "leave out oom_policy"),
+    "a preference to remove": (
+        Pin("unit", "x", None, state="absent", managed_oom_preference="omit"),
+        "state=absent removes the pin: leave out managed_oom_preference",
+    ),
+    "a preference without a drop-in": (
+        Pin("pid", "7", 1, managed_oom_preference="omit"),
+        "pid=7: managed_oom_preference needs the drop-in of a unit: select by unit, without persistent=false",
+    ),
     "score above": (Pin("pid", "7", 1001), "pid=7: score 1001 is out of range: set it to -1000 to 1000"),
     "score below": (Pin("pid", "7", -1001), "pid=7: score -1001 is out of range: set it to -1000 to 1000"),
     "a process that lasts": (Pin("pid", "7", 1, persistent=True), "only a unit can be pinned persistently"),

@@ -29,6 +29,7 @@ UNSET = dict(
     missing="fail",
     force=False,
     users=None,
+    managed_oom_preference=None,
 )
 
 
@@ -62,8 +63,9 @@ PARSED = {
             missing="warn",
             force=True,
             users=["a", "b", "a"],
+            managed_oom_preference="avoid",
         ),
-        Pin("process", "x", None, "absent", True, "kill", "pin", "warn", True, ("a", "b")),
+        Pin("process", "x", None, "absent", True, "kill", "pin", "warn", True, ("a", "b"), "avoid"),
     ),
 }
 

@@ -103,7 +103,7 @@ REFUSED = {
         "pid=10: score 1001 is out of range: set it to -1000 to 1000",
     ),
     "a score below": ([Pin("pid", "10", -1001)], InputError, "score -1001 is out of range"),
-    "a score to remove": ([unit_pin("docker", 1, state="absent")], InputError, "leave out score and oom_policy"),
+    "a score to remove": ([unit_pin("docker", 1, state="absent")], InputError, "leave out score"),
     "a process that lasts": (
         [Pin("pid", "10", 1, persistent=True)],
         InputError,

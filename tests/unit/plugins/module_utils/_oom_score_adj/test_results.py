@@ -10,6 +10,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import (
     Change,
+    NotBinding,
     Outcome,
     PassedOver,
     Pin,
@@ -45,6 +46,7 @@ def test_pin_results():
         vanished=1,
         drop_in=drop_in,
         effective_after_restart=-5,
+        preference="avoid",
         restart_required=True,
     )
     process = outcome(Pin("process", "x", -5), [change(7, 0, -5, "x")])
@@ -64,14 +66,22 @@ def test_pin_results():
         skipped_foreign=[],
         drop_in=dict(path="/x.conf", before=None, after="[Service]\n"),
         effective_after_restart=-5,
+        managed_oom_preference="avoid",
         restart_required=True,
         survives=None,
     )
     skipped = [dict(pid=9, name="x", uid=1000, why="it runs as uid 1000")] * MAX_PASSED_OVER
     nothing = dict(
-        unit=None, skipped_foreign=skipped, inherited=[], vanished=0, drop_in=None, effective_after_restart=None
+        unit=None,
+        skipped_foreign=skipped,
+        inherited=[],
+        vanished=0,
+        drop_in=None,
+        effective_after_restart=None,
+        managed_oom_preference=None,
     )
-    assert pin_results([unit, process], Killable(2, 1)) == dict(
+    unbound = NotBinding("unit=x.service", "x.service", "earlyoom", "it sorts by RSS")
+    assert pin_results([unit, process], Killable(2, 1), not_binding=[unbound]) == dict(
         changed=True,
         msg="2 pins changed, 0 unchanged; not lasting: x (inherited by 1 child), process=x (has no unit)",
         report=[
@@ -82,6 +92,7 @@ def test_pin_results():
             dict(target="unit=x.service", unit="x.service", reason="inherited by 1 child"),
             dict(target="process=x", unit=None, reason="has no unit"),
         ],
+        not_binding=[dict(target="unit=x.service", unit="x.service", killer="earlyoom", reason="it sorts by RSS")],
         targets=[expected, dict(expected, target="process=x", restart_required=False, **nothing)],
         killable=dict(killable_kb=2, immune_kb=1, percent=66),
         diff=dict(

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each killer spares the protected service every time, and kills it without protection."""
+
+import json
+import os
+
+import pytest
+
+testinfra_hosts = ["ansible://all"]
+KILLERS = ("earlyoom", "nohang", "swap", "pressure")
+
+
+@pytest.fixture
+def name(host):
+    return host.backend.get_hostname()
+
+
+@pytest.fixture
+def evidence(name):
+    with open(os.path.join(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], name + ".json")) as stream:
+        return json.load(stream)
+
+
+@pytest.mark.parametrize("killer", KILLERS)
+def test_unprotected_service_dies(evidence, killer):
+    duels = evidence["unprotected"][killer]
+    assert [(one["dead"], one["scores"]["shop"]) for one in duels] == [(["shop"], 0)] * 5
+
+
+@pytest.mark.parametrize("killer", KILLERS)
+def test_protected_service_outlives_the_other(evidence, killer):
+    duels = evidence["protected"][killer]
+    assert [(one["dead"], one["scores"]["shop"]) for one in duels] == [(["batch"], -999)] * 5
+
+
+def test_events_name_killer_and_victim(evidence):
+    truth = [one for part in ("unprotected", "protected") for killer in KILLERS for one in evidence[part][killer]]
+    expected = [
+        (one["killer"], one["cgroup"] if one["killer"] == "systemd-oomd" else [(one["pid"], one["dead"][0])])
+        for one in truth
+    ]
+    returned = [
+        (
+            event["killer"],
+            event["memcg"]["path"]
+            if event["killer"] == "systemd-oomd"
+            else [(victim["pid"], victim["name"]) for victim in event["victims"]],
+        )
+        for event in evidence["events"]
+    ]
+    assert returned == expected
+
+
+def test_a_pin_alone_does_not_bind(evidence, name):
+    """earlyoom 1.8 runs with --sort-by-rss, and systemd-oomd never reads scores."""
+    ignoring = ["systemd-oomd", "earlyoom"] if name == "trixie" else ["systemd-oomd"]
+    reported = evidence["runs"]["reported"]
+    assert [(one["unit"], one["killer"]) for one in reported["not_binding"]] == [
+        ("shop.service", killer) for killer in ignoring
+    ]
+    assert any("managed_oom_preference=omit for unit=shop.service" in one for one in reported["warnings"])
+    assert any("add --ignore '^shop$'" in one for one in reported["warnings"]) == (name == "trixie")
+    assert evidence["runs"]["protected"]["not_binding"] == evidence["runs"]["again"]["not_binding"] == []
+
+
+def test_killers_are_found(evidence, name):
+    killers = {one["name"]: one for one in evidence["runs"]["info"]["killers"] if one["active"]}
+    assert {name: one["reads_scores"] for name, one in killers.items()} == {
+        "systemd-oomd": False,
+        "earlyoom": name == "bookworm",
+        "nohang": True,
+    }
+    assert killers["earlyoom"]["version"].startswith("1.7" if name == "bookworm" else "1.8")
+    assert [one["problem"] for one in killers.values()] == [None] * 3
+    assert "/duel.slice" in killers["systemd-oomd"]["candidates"]
+
+
+def test_protection_is_live_and_shown_before(evidence):
+    runs, recorded = evidence["runs"], evidence["recorded"]
+    assert runs["planned"]["changed"] and "ManagedOOMPreference=omit" in runs["planned"]["diff"]["after"]
+    assert runs["protected"]["changed"] and not runs["again"]["changed"]
+    assert recorded[1]["attributes"] == {"shop": {"user.oomd_omit": "1"}, "batch": {}}
+
+
+def test_absent_restores_files_and_attributes(evidence):
+    before, _protected, after = evidence["recorded"]
+    assert evidence["runs"]["absent"]["changed"]
+    assert after == before and before["attributes"] == {"shop": {}, "batch": {}}

@@ -1,0 +1,162 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Find the killers that run on a host, and read what they were told.
+
+A killer is found by its unit, or by a process with a program that belongs to root. A name is a
+claim that a user may make, so any other process does not count. Nor does a configuration that
+anybody but root could have written.
+"""
+
+import os
+import re
+from typing import Callable, Dict, List, Mapping, Optional, Set
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UntrustedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import text_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.time_limit import TooSlowError, time_limit
+from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import read_roots_file
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.earlyoom import (
+    parse_arguments_of_earlyoom,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import UserKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import KNOWN, KnownKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.meta_oomd import (
+    DEFAULT_FILES,
+    find_file_of_oomd,
+    parse_rules,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.nohang import find_file, parse_settings
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.systemd_oomd import PROPERTIES, read_settings
+
+MATCH_SECONDS = 0.5
+_MAX_CONFIGURATION = 1 << 20
+_MAX_CLAIMS = 100  # processes with the name of one killer; a user may start any number
+_MAX_PROGRAM = 4 << 20
+_VERSION = re.compile(rb"earlyoom v?([0-9][0-9A-Za-z.~+-]{0,30})\n")
+
+
+class RegexMatcher:
+    """Matches expressions of root's configuration, each in a limited time."""
+
+    def __init__(self) -> None:
+        self._too_slow: Set[str] = set()
+
+    def __call__(self, pattern: str, text: str) -> Optional[bool]:
+        """Return whether an expression matches a text; None if it is none, or takes too long.
+
+        One that was too slow is not tried again.
+        """
+        if pattern in self._too_slow:
+            return None
+        try:
+            with time_limit(MATCH_SECONDS):
+                return re.search(pattern, text) is not None
+        except TooSlowError:
+            self._too_slow.add(pattern)
+            return None
+        except (re.error, OverflowError, RecursionError, MemoryError):
+            return None
+
+
+class KillerFinder:
+    """Finds the killers of one host."""
+
+    def __init__(self, procfs: Procfs, systemd: Systemd, names: Mapping[int, str], units: Mapping[str, Unit]) -> None:
+        self._procfs = procfs
+        self._systemd = systemd
+        self._names = names  # the comm of each process, by pid
+        self._units = units  # those of KILLER_UNITS, by name; none of a host without systemd
+        self._identity: Optional[Identity] = None
+
+    def find(self) -> List[UserKiller]:
+        """Return the killers that are installed as units, or run."""
+        found: List[UserKiller] = []
+        for known in KNOWN:
+            loaded = [self._units[name] for name in known.units if name in self._units]
+            loaded = [unit for unit in loaded if unit.load_state == "loaded"]
+            running = [unit for unit in loaded if unit.running]
+            for unit in running or loaded[:1]:
+                killer = UserKiller(known.name, unit.id, unit.running, known.reads_scores, None, None, known.candidates)
+                found.append(self._read(killer, unit.main_pid) if unit.running else killer)
+            pid = None if running else self._find_process(known)
+            if pid is not None:
+                killer = UserKiller(known.name, None, True, known.reads_scores, None, None, known.candidates)
+                found.append(self._read(killer, pid))
+        return found
+
+    def _find_process(self, known: KnownKiller) -> Optional[int]:
+        """Return the pid of a killer that no unit starts; None without one."""
+        for pid in sorted(pid for pid, name in self._names.items() if name == known.program)[:_MAX_CLAIMS]:
+            self._identity = self._identity or Identity(self._procfs)
+            try:
+                with self._procfs.open(pid) as directory:
+                    if self._identity.why_foreign(directory) is None:
+                        return pid
+            except GONE:
+                continue
+        return None
+
+    def _read(self, killer: UserKiller, pid: int) -> UserKiller:
+        """Return a running killer with its version and configuration."""
+        reader = _READERS.get(killer.name)
+        if reader is None:
+            return killer
+        try:
+            return reader(self, killer, pid)
+        except (OomError, OSError) as error:
+            return killer._replace(problem=str(error))
+
+    def _read_systemd_oomd(self, killer: UserKiller, _pid: int) -> UserKiller:
+        settings = read_settings(self._systemd.show_loaded(("*.slice", "*.service"), PROPERTIES))
+        paths = [one.path for one in settings.monitored]
+        return killer._replace(version=self._systemd.version(), configuration=settings, candidates=paths)
+
+    def _read_earlyoom(self, killer: UserKiller, pid: int) -> UserKiller:
+        with self._procfs.open(pid) as directory:
+            arguments = parse_arguments_of_earlyoom(directory.arguments()[1:])
+            version = _read_version(directory)
+        reads_scores = arguments.kernel_oom or not arguments.sort_by_rss
+        return killer._replace(version=version, configuration=arguments, reads_scores=reads_scores)
+
+    def _read_nohang(self, killer: UserKiller, pid: int) -> UserKiller:
+        with self._procfs.open(pid) as directory:
+            file = find_file(directory.arguments())
+        return killer._replace(configuration=parse_settings(file, _read_text(file)))
+
+    def _read_oomd(self, killer: UserKiller, pid: int) -> UserKiller:
+        with self._procfs.open(pid) as directory:
+            file = find_file_of_oomd(directory.arguments())
+        file = file or next((one for one in DEFAULT_FILES if os.path.exists(one)), DEFAULT_FILES[0])
+        rules = parse_rules(file, _read_text(file))
+        return killer._replace(configuration=rules, candidates=[one.pattern for one in rules.killed])
+
+
+_READERS: Dict[str, Callable[[KillerFinder, UserKiller, int], UserKiller]] = {
+    "systemd-oomd": KillerFinder._read_systemd_oomd,
+    "earlyoom": KillerFinder._read_earlyoom,
+    "nohang": KillerFinder._read_nohang,
+    "oomd": KillerFinder._read_oomd,
+}
+
+
+def _read_text(path: str) -> str:
+    """Return a configuration of root; raise UntrustedError if others could have written it."""
+    content = read_roots_file(path, _MAX_CONFIGURATION + 1)
+    if len(content) > _MAX_CONFIGURATION:
+        raise UntrustedError(f"{path} is longer than {_MAX_CONFIGURATION >> 20} MiB")
+    return text_of(content)
+
+
+def _read_version(directory: ProcessDir) -> Optional[str]:
+    """Return the version that stands in a program of root; None if there is none."""
+    content = directory.read_program(_MAX_PROGRAM)
+    match = _VERSION.search(content)
+    return match.group(1).decode() if match else None

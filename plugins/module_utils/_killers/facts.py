@@ -1,0 +1,64 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Define the killers beside the kernel, and what is pinned. Pure."""
+
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
+
+# Return whether a regular expression matches a text; None if that is not known.
+Matcher = Callable[[str, str], Optional[bool]]
+
+
+class UserKiller(NamedTuple):
+    """A program that kills before the kernel has to."""
+
+    name: str
+    unit: Optional[str]  # None if no unit starts it
+    active: bool
+    reads_scores: bool  # whether it chooses by oom_score or oom_score_adj
+    version: Optional[str] = None
+    configuration: Any = None  # a NamedTuple of the file of this killer; None if it was not read
+    candidates: Optional[List[str]] = None  # the cgroups that it may kill in; None: any process
+    problem: Optional[str] = None  # why its configuration was not understood
+
+
+class PinnedService(NamedTuple):
+    """A service or process with a score, as the killers see it."""
+
+    name: str  # as messages show it, such as shop.service or process 7 (x)
+    unit: Optional[str]  # None if no unit of the host has it
+    score: int
+    control_group: str
+    program: str  # the comm of the process
+    uid: Optional[int] = None
+    preference: Optional[str] = None  # for systemd-oomd; None before systemd 248
+    size_kb: int = 0  # the resident memory of the process
+    is_divided: bool = False  # its cgroup has others below, which do not inherit the preference
+
+
+class UnboundPin(NamedTuple):
+    """A pin that a killer does not go by."""
+
+    service: PinnedService
+    killer: str
+    reason: str  # for the last line of a playbook
+    remedy: str  # with the line to paste
+    preference: Optional[str] = None  # the one that would bind
+
+
+def find_control_group(cgroups: Sequence[str]) -> str:
+    """Return the cgroup of the service that a process in these runs in, else its own.
+
+    The text is empty if there is none.
+    """
+    for path in cgroups:
+        unit = unit_of([path])
+        if unit is not None:
+            return path[: path.index("/" + unit) + len(unit) + 1]
+    return cgroups[-1] if cgroups else ""

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Find out which pins of a plan the killers of the host do not go by.
+
+Nothing is read beyond names of processes on a host without killers.
+"""
+
+import contextlib
+from typing import Iterator, List, NamedTuple, Optional
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import is_divided
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.discovery import (
+    KillerFinder,
+    RegexMatcher,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import PinnedService, find_control_group
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import EARLYOOM, KILLER_UNITS
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.verdicts import (
+    find_unbound,
+    warnings_for_killers,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import NotBinding, Outcome
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.spared import plan_spared
+
+_MAX_PROCESSES = 20  # of one target
+
+
+class OtherKillers(NamedTuple):
+    """What the killers beside the kernel mean for a plan."""
+
+    not_binding: List[NotBinding]
+    outcome: Optional[Outcome]  # the drop-in of one that is told to spare programs
+    warnings: List[str]
+
+
+def look_at_other_killers(
+    procfs: Procfs, systemd: Systemd, table: ProcessTable, outcomes: List[Outcome], protects: bool
+) -> OtherKillers:
+    """Return the pins that a killer does not go by once they are applied.
+
+    C(protects) is other_killers=protect. What cannot be read of a killer costs no pin: it is a
+    warning.
+    """
+    try:
+        units = systemd.units(KILLER_UNITS) if systemd.runs() else {}
+        names = {pid: process.name for pid, process in table.by_pid.items()}
+        killers = KillerFinder(procfs, systemd, names, units).find()
+        sparing = plan_spared(procfs, systemd, units.get(EARLYOOM), outcomes, protects)
+    except OomError as error:
+        return OtherKillers([], None, [f"the killers beside the kernel were not examined: {error}"])
+    found: List[NotBinding] = []
+    warnings, matches = list(sparing.warnings), RegexMatcher()
+    for outcome in outcomes:
+        for one in find_unbound(killers, _list_services(procfs, outcome), matches):
+            if one.killer == "earlyoom" and one.service.unit in sparing.by_unit:
+                continue
+            found.append(NotBinding(outcome.pin.target, one.service.unit, one.killer, one.reason))
+            warnings.append(one.remedy)
+    return OtherKillers(list(dict.fromkeys(found)), sparing.outcome, warnings + warnings_for_killers(killers))
+
+
+def _list_services(procfs: Procfs, outcome: Outcome) -> Iterator[PinnedService]:
+    """Yield the unit of a target, or each of its processes, as the killers will see it."""
+    is_unit = outcome.pin.selector == "unit"
+    for change in outcome.changes[: 1 if is_unit else _MAX_PROCESSES] if outcome.pin.state == "present" else ():
+        process = change.process
+        with contextlib.suppress(*GONE), procfs.open(process.pid) as directory:
+            control_group = find_control_group(directory.cgroups())
+            yield PinnedService(
+                name=(outcome.unit or outcome.pin.value) if is_unit else str(process),
+                unit=outcome.unit if is_unit else None,
+                score=change.after,
+                control_group=control_group,
+                program=process.name,
+                uid=procfs.owner(process.pid),
+                size_kb=process.resident_kb,
+                preference=outcome.preference,
+                is_divided=outcome.oom_policy != "kill" and is_divided(procfs, control_group),
+            )
