@@ -138,7 +138,6 @@ def duel(killer):
 
 def prepare(arguments=""):
     """Write the units and the configuration of the killers."""
-    end()
     for name in NAMES:
         write(f"/etc/systemd/system/{name}.service", UNIT)
     write("/etc/systemd/system/duel.slice", SLICE)
@@ -153,6 +152,7 @@ def prepare(arguments=""):
         os.chmod(SWAP, 0o600)
         run("mkswap", "--quiet", SWAP)
     run("systemctl", "daemon-reload")
+    end()
     return dict(versions=run("dpkg-query", "--show", "earlyoom", "nohang", "systemd-oomd").splitlines())
 
 
