@@ -313,6 +313,8 @@ notes:
   - The drop-in is C(/etc/systemd/system/UNIT.d/60-oomguard.conf). The module owns its C(OOMScoreAdjust), C(OOMPolicy)
     and C(ManagedOOMPreference) and keeps every other line. A header above these marks them as ours. Other drop-ins are
     never touched. The folder is removed with the drop-in if nothing else is in it.
+  - The drop-in of earlyoom is C(/etc/systemd/system/earlyoom.service.d/zz-oomguard.conf), see O(other_killers). All of
+    it is ours.
   - Check mode fails where a run would fail, with C(would fail) and the message of the run. That covers a missing
     C(become) and a missing CAP_SYS_RESOURCE.
   - The module reads all units from systemd in one call, and reloads systemd once if a drop-in changed. No unit is
