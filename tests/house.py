@@ -38,7 +38,8 @@ ARROWS = {
     "module_utils/_oom_killer": SHARED,
     "module_utils/_oom_events": SHARED | LOG,
     "module_utils/_killers": SHARED,
-    "module_utils/_oom_info": SHARED | KILLER | OTHERS,
+    # It compares what the kernel counted with what its log names.
+    "module_utils/_oom_info": SHARED | KILLER | OTHERS | LOG,
     "module_utils/_oom_score_adj": SHARED | KILLER | OTHERS,
     "module_utils/_oom_trial": SHARED | LOG,
     "module_utils/_sysctl": SHARED,

@@ -139,6 +139,7 @@ attributes:
     details: [The module only reads.]
 notes:
   - It runs without root. With C(hidepid) it then sees only the caller's processes, so no prediction is certain.
+  - Where only root may read the kernel's log, other users are warned that kills since boot were not compared with it.
   - What is swapped to zram is in memory, so no prediction is certain while that can still grow.
   - Memory that no process maps, such as files in tmpfs and huge pages, belongs to no process. While it grows, the next
     victim dies.
@@ -725,10 +726,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
     find_all,
     measure_killability,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.kill_counts import read_kill_counts
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.killers import KillerFacts, look_at_killers
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer, ScoreChange, build_results
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import ask_for_units, read_units
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit, Snapshot
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts, PinnedUnit, Snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import take_snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import SELECTORS, Pin, parse_target
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy, overcommit
@@ -841,7 +843,7 @@ class UserNames:
 
 def read_posture(procfs: Procfs, systemd: Systemd, answer: Answer, warnings: List[str]) -> Posture:
     """Return all that findings are made from. What cannot be read adds a warning."""
-    policy, killers = Policy({}, {}, {}), KillerFacts()
+    policy, killers, kills = Policy({}, {}, {}), KillerFacts(), KillCounts()
     pinned: Sequence[PinnedUnit] = ()
     try:
         policy = read_policy()
@@ -857,6 +859,10 @@ def read_posture(procfs: Procfs, systemd: Systemd, answer: Answer, warnings: Lis
         lost = read_lost_pins(procfs, systemd)
     except OomError as error:
         warnings.append(f"the record of pins was not examined: {error}")
+    try:
+        kills = read_kill_counts(procfs)
+    except OomError as error:
+        warnings.append(f"the kills since boot were not compared with the kernel's log: {error}")
     killability = measure_killability(answer.snapshot)
     warnings += killers.warnings
     return Posture(
@@ -869,6 +875,7 @@ def read_posture(procfs: Procfs, systemd: Systemd, answer: Answer, warnings: Lis
         tuple(lost),
         killers.killers,
         killers.unbound,
+        kills,
     )
 
 

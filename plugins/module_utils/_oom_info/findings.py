@@ -18,7 +18,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import UnboundPin, UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import Domain
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import INIT, PinnedUnit, Snapshot, Task
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import (
+    INIT,
+    KillCounts,
+    PinnedUnit,
+    Snapshot,
+    Task,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Death
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
@@ -58,6 +64,7 @@ class Posture(NamedTuple):
     lost_pins: Tuple[LostPin, ...] = ()
     killers: Sequence[UserKiller] = ()
     unbound: Sequence[UnboundPin] = ()  # pins that a running killer does not go by
+    kills: KillCounts = KillCounts()
 
 
 class Finding(NamedTuple):
@@ -376,14 +383,29 @@ def _find_unknowns(posture: Posture) -> Iterator[Finding]:
             " on the host",
             None,
         )
-    elif snapshot.hidden:
+    elif snapshot.is_hidden:
         yield Finding(
             "processes_hidden",
             LOW,
             "/proc",
-            f"{snapshot.hidden} processes are hidden (hidepid), so no prediction is certain: run as root",
+            "the processes of other users are hidden (hidepid), so no prediction is certain: run as root",
             None,
         )
+
+
+def _find_unlogged_kills(posture: Posture) -> Iterator[Finding]:
+    kills = posture.kills
+    if kills.counted <= kills.logged:
+        return
+    lost = f" ({kills.overwritten} older records were overwritten)" if kills.overwritten else ""
+    yield Finding(
+        "kills_unlogged",
+        LOW,
+        "kernel log",
+        f"the kernel counted {kills.counted} kills since boot, and its log names {kills.logged} of them{lost}: look"
+        " for the others in the journal with oom_events",
+        None,
+    )
 
 
 _CHECKS: Sequence[Callable[[Posture], Iterator[Finding]]] = (
@@ -399,4 +421,5 @@ _CHECKS: Sequence[Callable[[Posture], Iterator[Finding]]] = (
     _find_lost_names,
     _find_in_cgroups,
     _find_unknowns,
+    _find_unlogged_kills,
 )

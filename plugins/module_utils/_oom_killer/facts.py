@@ -77,7 +77,7 @@ class Snapshot(NamedTuple):
     cgroup_version: Optional[int]  # None: no memory controller is mounted
     panic_on_oom: int = 0
     kills_allocating_task: bool = False
-    hidden: int = 0  # processes that may not be read
+    is_hidden: bool = False  # some processes may not be read
     is_container: bool = False  # processes outside of it are not seen
     passed_over: Mapping[int, str] = {}  # why the kernel cannot choose a process, by pid
 
@@ -116,3 +116,11 @@ class PinnedUnit(NamedTuple):
     oom_policy: Optional[str]
     main_pid: int  # 0 if it does not run
     control_group: str
+
+
+class KillCounts(NamedTuple):
+    """Kills since boot, as the kernel counted them, and as its buffer names them."""
+
+    counted: int = 0
+    logged: int = 0
+    overwritten: int = 0  # records that the buffer no longer has

@@ -100,7 +100,7 @@ def rank_tasks(snapshot: Snapshot, domain: Domain, rule: BadnessRule) -> Ranking
 
 
 def _is_blurred(snapshot: Snapshot, domain: Domain) -> bool:
-    if snapshot.hidden or snapshot.is_container or (snapshot.host.zram and domain.swap_room_kb):
+    if snapshot.is_hidden or snapshot.is_container or (snapshot.host.zram and domain.swap_room_kb):
         return True
     return domain.is_host and len({task.nodes for task in snapshot.tasks.values()}) > 1
 

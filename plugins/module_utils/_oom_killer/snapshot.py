@@ -11,6 +11,7 @@ Only what a prediction needs is read: smaps would take far longer. Nothing is wr
 """
 
 import os
+import re
 from typing import Dict, Iterable, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UnsupportedError
@@ -43,6 +44,7 @@ _KTHREADD = 2  # kernel/kthread.c, the second process that a kernel starts
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 # The kernel shows 0 for a process that it cannot choose, and for one with nearly the lowest score.
 _LOWEST_SHOWN = -990
+_HIDES_OTHERS = re.compile(r" - proc \S+ (?:\S+,)?hidepid=(?!0|off)")  # proc(5), and /proc/PID/mountinfo
 
 
 def take_snapshot(procfs: Procfs, release: Optional[str] = None, cgroups: Iterable[str] = ()) -> Snapshot:
@@ -55,6 +57,8 @@ def take_snapshot(procfs: Procfs, release: Optional[str] = None, cgroups: Iterab
     rule = choose_rule(release, _probe_rule(procfs))
     hierarchy = _find_hierarchy(procfs)
     tasks = _read_tasks(procfs, rule, hierarchy)
+    sees_kernel = _sees_kernel(procfs)
+    is_hidden = bool(procfs.hidden) or (sees_kernel is None and _hides_others(procfs))
     return Snapshot(
         release=release,
         rule=rule,
@@ -66,8 +70,8 @@ def take_snapshot(procfs: Procfs, release: Optional[str] = None, cgroups: Iterab
         cgroup_version=hierarchy.version if hierarchy else None,
         panic_on_oom=_read_number(procfs, "sys/vm/panic_on_oom"),
         kills_allocating_task=_read_number(procfs, "sys/vm/oom_kill_allocating_task") != 0,
-        hidden=len(procfs.hidden),
-        is_container=not _sees_kernel(procfs),
+        is_hidden=is_hidden,
+        is_container=sees_kernel is False or (sees_kernel is None and not is_hidden),
     )
 
 
@@ -99,16 +103,21 @@ def _probe_rule(procfs: Procfs) -> Optional[bool]:
         return None
 
 
-def _sees_kernel(procfs: Procfs) -> bool:
-    """Return whether pid 2 is the parent of all kernel threads, as on every host.
+def _sees_kernel(procfs: Procfs) -> Optional[bool]:
+    """Return whether pid 2 is the parent of all kernel threads, as on every host; None if not seen.
 
-    The processes of a container have numbers of their own. With hidepid it cannot be read.
+    The processes of a container have numbers of their own. With hidepid pid 2 cannot be read.
     """
     try:
         with procfs.open(_KTHREADD) as directory:
             return directory.process().kernel_thread
     except (*GONE, PermissionError):
-        return bool(procfs.hidden)
+        return None
+
+
+def _hides_others(procfs: Procfs) -> bool:
+    """Return whether /proc does not even list the processes of other users."""
+    return any(map(_HIDES_OTHERS.search, procfs.read_lines("self/mountinfo")))
 
 
 def _read_number(procfs: Procfs, name: str) -> int:

@@ -16,6 +16,7 @@ texts are those of mm/oom_kill.c and mm/memcontrol.c.
 import re
 from typing import Callable, Dict, List, Optional, Tuple, Union
 
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
     Announcement,
     GroupKill,
@@ -153,6 +154,15 @@ def parse_message(text: str) -> Optional[Message]:
                 if message is not None:
                     return message
     return None
+
+
+def is_logged_kill(record: Record) -> bool:
+    """Return whether the kernel itself logged a kill with this record.
+
+    It counts a kill in /proc/vmstat for each, also for the chosen process of a group, which it logs
+    twice. Source: mm/oom_kill.c:__oom_kill_process.
+    """
+    return record.trusted is True and isinstance(parse_message(record.text), Kill)
 
 
 def parse_header(text: str) -> Optional[Header]:

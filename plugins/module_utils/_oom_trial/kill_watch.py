@@ -15,8 +15,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.kmsg import Kmsg
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import parse_message
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import Kill
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import is_logged_kill
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.attribution import pids_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import count_kills
@@ -107,7 +106,7 @@ class KillWatch:
         if self._kmsg is None or len(self._records) > MOST_RECORDS:
             return
         for record in self._kmsg.read():
-            if record.trusted and isinstance(parse_message(record.text), Kill):
+            if is_logged_kill(record):
                 self._kill_positions.append(len(self._records))
             self._records.append(record)
         self.lost = self._kmsg.lost

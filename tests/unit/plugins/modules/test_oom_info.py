@@ -12,8 +12,10 @@ import sys
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
 from ansible_collections.oomguard.linux.plugins.modules import oom_info
 
@@ -77,6 +79,7 @@ class FakeHost:
         proc.write("self/oom_score", "667\n")
         proc.write("meminfo", "".join(f"{key}: {value} kB\n" for key, value in MEMINFO.items()))
         proc.write("cmdline", "quiet\n")
+        proc.write("vmstat", "oom_kill 0\n")
         for key, value in SYSCTLS.items():
             proc.write("sys/" + key, f"{value}\n")
 
@@ -301,6 +304,22 @@ def test_systemctl_fails(host, run_module, monkeypatch):
     answer = run_module("oom_info")
     assert answer["killers"] == []
     assert "the units were not examined: systemctl show returned an incomplete answer" in json.dumps(answer["warnings"])
+
+
+def test_kills_that_the_log_does_not_name(host, run_module, monkeypatch):
+    host.proc.write("vmstat", "oom_kill 3\n")
+    monkeypatch.setattr(oom_info, "read_kill_counts", lambda procfs: KillCounts(procfs.oom_kills(), 1))
+    assert [one["id"] for one in run_module("oom_info")["findings"]] == ["kills_unlogged"]
+
+
+def test_the_log_cannot_be_read(host, run_module, monkeypatch):
+    def fail(_procfs):
+        raise AccessError("/dev/kmsg cannot be read")
+
+    monkeypatch.setattr(oom_info, "read_kill_counts", fail)
+    answer = run_module("oom_info")
+    assert answer["findings"] == []
+    assert "were not compared with the kernel's log: /dev/kmsg cannot be read" in json.dumps(answer["warnings"])
 
 
 def test_names_of_users_have_a_bound():

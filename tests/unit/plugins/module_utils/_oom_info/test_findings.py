@@ -20,7 +20,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
     measure_killability,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import measure_host
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts, PinnedUnit
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
 
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[".."] * 5, "docs", "findings.md")
@@ -39,7 +39,7 @@ CLEAN = {
 DAEMON = "/system.slice/web.service"
 
 
-def posture_of(*tasks, live=None, boot=None, crash_kernel=False, pinned=(), unbound=(), lost=(), **facts):
+def posture_of(*tasks, live=None, boot=None, crash_kernel=False, pinned=(), unbound=(), lost=(), kills=(), **facts):
     tasks = tasks or (task("large", GIB), task("small", MIB))
     snapshot = host_with(*tasks, **facts)
     values = dict(CLEAN, **(live or {}))
@@ -47,7 +47,8 @@ def posture_of(*tasks, live=None, boot=None, crash_kernel=False, pinned=(), unbo
     domain = measure_host(snapshot)
     death = Forecast(snapshot, snapshot.rule).predict_next(domain) if snapshot.rule else None
     killable = measure_killability(snapshot)
-    return Posture(snapshot, policy, list(pinned), domain, death, killable, tuple(lost), unbound=list(unbound))
+    posture = Posture(snapshot, policy, list(pinned), domain, death, killable, tuple(lost), unbound=list(unbound))
+    return posture._replace(kills=KillCounts(*kills))
 
 
 def find(*tasks, **facts):
@@ -241,8 +242,22 @@ def test_protection_that_is_capped(outer, expected):
 
 def test_what_is_not_known():
     assert ids(release="2.4.0") == ["rule_unknown"]
-    assert ids(hidden=7) == ["processes_hidden"]
-    assert ids(hidden=7, is_container=True) == ["processes_hidden"]
+    assert ids(is_hidden=True) == ["processes_hidden"]
+    assert ids(is_hidden=True, is_container=True) == ["processes_hidden"]
+
+
+@pytest.mark.parametrize(
+    "kills, expected",
+    [((), []), ((3, 3), []), ((3, 4), []), ((3, 2), ["kills_unlogged"]), ((3, 0, 900), ["kills_unlogged"])],
+)
+def test_kills_that_the_log_does_not_name(kills, expected):
+    """A kill after the count was read is in the log already."""
+    assert ids(kills=kills) == expected
+
+
+def test_the_message_on_kills_has_the_counts():
+    assert "counted 5 kills since boot, and its log names 2 of them: look" in find(kills=(5, 2))[0].message
+    assert "names 2 of them (900 older records were overwritten): look" in find(kills=(5, 2, 900))[0].message
 
 
 def test_the_most_severe_come_first_and_there_is_an_end():

@@ -126,7 +126,7 @@ def test_slack():
     "facts, blurred",
     [
         ({}, False),
-        (dict(hidden=3), True),
+        (dict(is_hidden=True), True),
         (dict(is_container=True), True),
         (dict(host=HOST._replace(zram=True)), False),
         (dict(host=HOST._replace(zram=True, swap_kb=MIB, swap_free_kb=MIB)), True),

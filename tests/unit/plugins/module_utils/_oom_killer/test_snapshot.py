@@ -100,7 +100,7 @@ def test_the_counters_are_those_that_the_killer_reads(host):
 def test_the_host(host):
     snapshot = take_snapshot(host.procfs, "6.1.0")
     assert tuple(snapshot.host) == (1000000, 400000, 100000, 8000, 500000, 450000, 6000, False, 60, 900000, 300000)
-    assert (snapshot.panic_on_oom, snapshot.kills_allocating_task, snapshot.hidden) == (1, False, 0)
+    assert (snapshot.panic_on_oom, snapshot.kills_allocating_task, snapshot.is_hidden) == (1, False, False)
     assert (snapshot.release, snapshot.page_kb) == ("6.1.0", os.sysconf("SC_PAGE_SIZE") // 1024)
 
 
@@ -170,7 +170,7 @@ def test_a_kernel_that_shows_no_score(host, tmp_path):
 
 def test_proc_is_not_mounted(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NotFoundError, match="is not mounted"):
+    with pytest.raises(NotFoundError, match="not all of /proc is mounted"):
         take_snapshot(Procfs(str(tmp_path / "empty")))
 
 
@@ -197,22 +197,34 @@ def test_processes_that_are_hidden(host, monkeypatch):
         return iter(())
 
     monkeypatch.setattr(Procfs, "tasks", hide)
-    assert take_snapshot(host.procfs, "6.1.0").hidden == 2
+    assert take_snapshot(host.procfs, "6.1.0").is_hidden
 
 
 @pytest.mark.parametrize(
-    "second, hidden, is_container",
-    [("kthreadd", False, False), ("nginx", False, True), (None, False, True), (None, True, False)],
+    "second, unreadable, mounted, is_hidden, is_container",
+    [
+        ("kthreadd", False, "rw", False, False),
+        ("kthreadd", False, "rw,hidepid=invisible", False, False),  # root sees all
+        ("nginx", False, "rw", False, True),
+        ("nginx", True, "rw,hidepid=1", True, True),
+        (None, False, "rw", False, True),
+        (None, False, "rw,hidepid=off", False, True),
+        (None, True, "rw,hidepid=noaccess", True, False),
+        (None, False, "rw,hidepid=invisible", True, False),
+        (None, False, "rw,gid=4,hidepid=2", True, False),
+    ],
 )
-def test_a_container_has_no_kernel_threads(host, second, hidden, is_container):
-    """With hidepid the second process may not be read."""
+def test_who_does_not_see_all_processes(host, second, unreadable, mounted, is_hidden, is_container):
+    """A container has no kernel threads. With hidepid they are not read, or not even listed."""
     if second is None:
         (host.root / "2/stat").unlink()
     else:
         host.process(2, second, parent=0, kernel_thread=second == "kthreadd")
-    if hidden:
+    if unreadable:
         host.procfs.hidden.add(2)
-    assert take_snapshot(host.procfs, "6.1.0").is_container is is_container
+    host.write("self/mountinfo", f"21 28 0:20 / /proc rw,relatime shared:5 - proc proc {mounted}\n")
+    snapshot = take_snapshot(host.procfs, "6.1.0")
+    assert (snapshot.is_hidden, snapshot.is_container) == (is_hidden, is_container)
 
 
 def test_what_the_kernel_passes_over(host):
