@@ -20,7 +20,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { STEP = 64 << 10, DEADLINE = 60 };
+enum { STEP = 64 << 10, DEADLINE = 600 };
 
 static void fail(const char *what)
 {
@@ -64,12 +64,14 @@ int main(int count, char **words)
 	FILE *score = fopen("/proc/self/oom_score_adj", "w");
 	if (!score || fprintf(score, "%s", words[5]) < 0 || fclose(score))
 		fail("oom_score_adj");
-	hold(kib(words[1]), MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	hold(kib(words[3]), MAP_SHARED | MAP_ANONYMOUS, -1);
 	int file = open(words[6], O_RDONLY);
 	if (file < 0)
 		fail(words[6]);
 	hold(kib(words[2]), MAP_SHARED, file);
+	hold(kib(words[3]), MAP_SHARED | MAP_ANONYMOUS, -1);
+	/* Last, because up to Linux 6.1 a thread counts the pages of its last 64 faults late. One fault maps up to 16
+	 * pages of a file, so a process that sleeps then would hide a megabyte from the killer, and from everybody. */
+	hold(kib(words[1]), MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	for (long thread = strtol(words[4], NULL, 10); thread > 0; thread--) {
 		pthread_t unused;
 		if (pthread_create(&unused, NULL, sleep_on, NULL))

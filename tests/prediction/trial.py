@@ -2,15 +2,18 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Predict who dies, then let the kernel kill: python trial.py --trials N [--seed N] [--record FILE]
+"""Predict who dies, then let the kernel kill: python trial.py --trials N [--hosts N] [--seed N]
 
 Each trial fills a private memory cgroup with random processes to 80 percent, asks the module's own
 code what happens if one of them goes on growing, and lets it grow until the kernel kills. Nothing
-outside of the cgroup can die. Prints the share of right predictions, and every wrong one.
+outside of the cgroup can die. With --hosts the memory of the whole host runs out: only in a guest.
+Prints the share of right predictions, and every wrong one.
 """
 
 import argparse
 import contextlib
+import gzip
+import json
 import os
 import random
 import re
@@ -22,21 +25,35 @@ from typing import NamedTuple
 
 import task_tables
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy, own_cgroup
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy
+from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import order_domains
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.ranking import find_victims
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import take_snapshot
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FULL = 0.8  # of the limit, when the prediction is made
 TIE_KB = 128
-SECONDS = 30
+SECONDS = {"host": 500}  # until the kernel kills, by kind
+OTHER_SECONDS = 50
 PAUSE = 0.4  # the kernel prints at most ten tables in five seconds
+QUIET = 0.2  # how long the kernel logs nothing after the last line of a report
 KIB = 1024
+OWN_KB = 700  # what a filler takes besides what it is told to
 LIMIT_FILES = {1: "memory.limit_in_bytes", 2: "memory.max"}
+SWAP_MIB = 128
 SCORES = [0, 0, 0, 0, 50, 100, 300, 500, 800, 1000]
-LOWERED = [-900, -500, -300, -100, -50]
+LOWERED = [-1000, -900, -500, -300, -100, -50]
+ROOT = "/"
+MOST_UNFIT = 20  # set-ups in a row
+
+# What task_tables reads of a report. Call traces and statistics would take most of the room.
+NEEDED = re.compile(
+    rb";(?:.*(?: invoked oom-killer|[Tt]ainted|Killed process |memory\.oom\.group|: usage \d|pages (?:RAM|reserved)$)"
+    rb"| </?TASK>|Mem-Info|Memory cgroup stats|Tasks state|\[ *(?:pid|\d+) *\]|oom-kill:|Total swap)"
+)
 
 
 class Filler(NamedTuple):
@@ -46,18 +63,30 @@ class Filler(NamedTuple):
     threads: int
     score: int
 
+    @property
+    def held_kb(self):
+        return self.anon_kb + self.file_kb + self.shared_kb + OWN_KB
+
+
+class Forecasted(NamedTuple):
+    pid: int
+    pids: list  # all that die at once, with the first one
+    domain: str
+    certain: bool
+
 
 class Result(NamedTuple):
     kind: str
-    predicted: int
-    died: int
+    predicted: list
+    died: list
     domain_right: bool
     certain: bool
     gap_kb: int  # by how much the one that died was worse, by the kernel's own table
+    fillers: list  # what each process held, by pid
 
     @property
     def right(self):
-        return self.predicted == self.died and self.domain_right
+        return self.domain_right and self.died[0] == self.predicted[0] and set(self.died) == set(self.predicted)
 
     @property
     def tie(self):
@@ -73,6 +102,9 @@ class Cgroup:
         self.folder = hierarchy.directory(path)
 
     def __enter__(self):
+        if self.hierarchy.version == 2:  # the one above it lets its children have limits
+            with open(os.path.join(os.path.dirname(self.folder), "cgroup.subtree_control"), "w") as stream:
+                stream.write("+memory")
         os.mkdir(self.folder)
         return self
 
@@ -116,24 +148,38 @@ class Kmsg:
             except BrokenPipeError:  # the buffer went round
                 continue
 
-    def wait_for_kill(self, pids):
-        """Return the records up to a kill of one of these processes, and some that follow it."""
-        found, end = b"", time.monotonic() + SECONDS
+    def wait_for_kill(self, pids, seconds):
+        """Return the records up to a kill of one of these processes, and what follows at once.
+
+        Without C(pids) any kill counts.
+        """
+        found, end = b"", time.monotonic() + seconds
         while time.monotonic() < end:
             found += self.read()
-            killed = [int(pid) for pid in re.findall(rb"Killed process (\d+)", found)]
-            if set(killed) & set(pids):
-                time.sleep(0.05)
-                return found + self.read()
+            killed = {int(pid) for pid in re.findall(rb"Killed process (\d+)", found)}
+            if killed & set(pids) or (killed and not pids):
+                return found + self.read_until_quiet()
             time.sleep(0.01)
-        raise SystemExit(f"nothing was killed in {SECONDS} seconds")
+        raise SystemExit(f"nothing was killed in {seconds} seconds")
+
+    def read_until_quiet(self):
+        found = b""
+        while True:
+            time.sleep(QUIET)
+            more = self.read()
+            found += more
+            if not more:
+                return found
+
+
+# --- what is set up ---------------------------------------------------------------------
 
 
 def make_fillers(dice, total_kb, can_lower):
     """Return fillers of random sizes that together hold about this much."""
     count = dice.randint(3, 12)
     shares = [dice.random() ** 2 + 0.05 for _number in range(count)]
-    left = total_kb - 700 * count  # what each takes of its own
+    left = total_kb - OWN_KB * count
     fillers = []
     for share in shares:
         size = int(left * share / sum(shares))
@@ -145,26 +191,63 @@ def make_fillers(dice, total_kb, can_lower):
     return fillers
 
 
+def arrange(stack, dice, kind, name, can_lower):
+    """Return random fillers, and the cgroup of each. The stack removes what was made."""
+    hierarchy = memory_hierarchy(Procfs())
+    outer = stack.enter_context(Cgroup(hierarchy, ROOT + name))
+    if kind == "host":
+        # With page cache the kernel would need minutes in an emulated guest.
+        os.sync()
+        write("/proc/sys/vm/drop_caches", 1)
+        fillers = make_fillers(dice, int(Meminfo(Procfs().read("meminfo"))["MemAvailable"] * FULL), can_lower)
+        return fillers, [outer] * len(fillers)
+    limit_kb = dice.choice([48, 64, 96, 128]) * KIB
+    outer.limit(limit_kb)
+    fillers = make_fillers(dice, int(limit_kb * FULL), can_lower)
+    if kind == "swap":
+        outer.write("memory.swap.max", dice.randint(limit_kb // 8, limit_kb // 2) * KIB)
+    if kind not in ("nested", "group"):
+        return fillers, [outer] * len(fillers)
+    inner = [stack.enter_context(Cgroup(hierarchy, f"{outer.path}/{number}")) for number in range(2)]
+    cgroups = [dice.choice(inner) for _filler in fillers]
+    if kind == "group":
+        for one in dice.sample([outer, *inner], dice.choice([1, 1, 2])):
+            one.write("memory.oom.group", 1)
+    else:
+        for one in inner:
+            held_kb = sum(filler.held_kb for filler, cgroup in zip(fillers, cgroups) if cgroup is one)
+            one.limit(max(4096, int(held_kb * dice.uniform(1.15, 1.6))))
+    return fillers, cgroups
+
+
 @contextlib.contextmanager
 def running(program, fillers, cgroups, folder):
     """Run the fillers, each in its cgroup, and yield them."""
     started = []
     try:
         for number, (filler, cgroup) in enumerate(zip(fillers, cgroups)):
-            data = os.path.join(folder, f"data{number}")
-            # Written by a process of the cgroup, so that its pages are charged there.
-            size = max(1, filler.file_kb)
-            fill = f"dd if=/dev/zero of={data} bs=1024 count={size} conv=fsync 2>/dev/null"
-            subprocess.run(["sh", "-c", fill], preexec_fn=cgroup.enter, check=True)
+            data = os.path.join(folder, f"data{number}") if filler.file_kb else os.devnull
+
+            def begin(cgroup=cgroup, data=data, size=filler.file_kb * KIB):
+                cgroup.enter()
+                if size:  # its pages are charged to this cgroup
+                    with open(data, "wb") as stream:
+                        stream.write(bytes(size))
+                        stream.flush()
+                        os.fsync(stream.fileno())
+
             words = [str(value) for value in filler]
-            one = subprocess.Popen(
-                [program, *words, data], preexec_fn=cgroup.enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            started.append(
+                subprocess.Popen(
+                    [program, *words, data], preexec_fn=begin, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                )
             )
-            started.append(one)
         for one in started:
             if one.stdout.readline() != b"ready\n":
                 raise NotReady
         yield started
+    except subprocess.SubprocessError:  # it died before it could run its program
+        raise NotReady from None
     finally:
         for one in started:
             one.kill()
@@ -178,99 +261,133 @@ class NotReady(Exception):
     """A filler was killed while it filled: the sizes did not fit."""
 
 
-class Forecasted(NamedTuple):
-    pid: int
-    domain: str
-    certain: bool
+@contextlib.contextmanager
+def swap_in(folder):
+    """Let the host swap to a file."""
+    path = os.path.join(folder, "swap")
+    if not os.path.exists(path):
+        with open(path, "wb") as stream:
+            for _mib in range(SWAP_MIB):
+                stream.write(bytes(KIB * KIB))
+        os.chmod(path, 0o600)
+        subprocess.run(["mkswap", path], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["swapon", path], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["swapoff", path], check=True)
 
 
-def predict(grower, kind, dice, pids):
+def protect_ourselves():
+    """Make this process and those that it runs for immune: the host must stay in reach."""
+    pid = os.getpid()
+    while pid > 1:
+        write(f"/proc/{pid}/oom_score_adj", -1000)
+        with open(f"/proc/{pid}/stat") as stream:
+            pid = int(stream.read().rpartition(")")[2].split()[1])
+
+
+def write(path, value):
+    with open(path, "w") as stream:
+        stream.write(str(value))
+
+
+# --- what is predicted, and what happens ------------------------------------------------
+
+
+def predict(grower, kind, dice, pids, can_lower):
     """Return the forecast, made by the module's code, and the pins that it takes for granted.
 
     Shared memory that no process maps belongs to none: then the next victim dies.
+    None if nothing would be killed, or no pin changes the victim.
     """
     snapshot = take_snapshot(Procfs())
     forecast = Forecast(snapshot, snapshot.rule)
     pins = {}
     if kind == "what_if":
-        forecast, pins = choose_pins(forecast, grower, dice, pids)
+        forecast, pins = choose_pins(forecast, grower, dice, pids, can_lower)
     if kind == "shared":
         domain = order_domains(snapshot, snapshot.tasks[grower].cgroup)[0]
         found = forecast.predict_next(domain)
-        return Forecasted(found.victim.task.pid, domain.path, found.certain), pins
-    growth = forecast.predict_growth(grower)
-    return Forecasted(growth.victim.task.pid, growth.domain.path, growth.certain), pins
+    else:
+        found = forecast.predict_growth(grower)
+        domain = found.domain
+    if found is None or found.victim is None or (kind == "what_if" and not pins):
+        return None, {}
+    together = [one.task.pid for one in find_victims(forecast.rank(domain), found.victim)]
+    return Forecasted(found.victim.task.pid, together, domain.path, found.certain), pins
 
 
-def choose_pins(forecast, grower, dice, pids):
-    """Return the forecast with raised scores that change the victim, and these scores."""
-    before = forecast.predict_growth(grower).victim.task.pid
+def choose_pins(forecast, grower, dice, pids, can_lower):
+    """Return the forecast with other scores that change the victim, and these scores."""
+    before = forecast.predict_growth(grower).victim
     for _attempt in range(50):
-        raised = dice.sample(pids, dice.randint(1, 2))
-        pins = {pid: dice.randint(forecast.snapshot.tasks[pid].score, 1000) for pid in raised}
+        chosen = dice.sample(pids, dice.randint(1, 2))
+        pins = {pid: dice.randint(-900 if can_lower else forecast.snapshot.tasks[pid].score, 1000) for pid in chosen}
         changed = forecast.with_scores(pins)
-        if changed.predict_growth(grower).victim.task.pid != before:
+        after = changed.predict_growth(grower).victim
+        if before and after and after.task.pid != before.task.pid:
             return changed, pins
     return forecast, {}
 
 
 def run_trial(dice, program, kind, name, record, can_lower):
     """Return the result of one trial, or None if it could not be set up or seen."""
-    hierarchy = memory_hierarchy(Procfs())
-    limit_kb = dice.choice([48, 64, 96, 128]) * KIB
-    above = own_cgroup(Procfs(), hierarchy) if hierarchy.version == 2 else "/"
     kmsg = Kmsg()
     with contextlib.ExitStack() as stack:
         stack.callback(kmsg.close)
-        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=os.environ.get("OOMGUARD_TRIALS", "/var/tmp")))
-        outer = stack.enter_context(Cgroup(hierarchy, f"{above.rstrip('/')}/{name}"))
-        outer.limit(limit_kb)
-        fillers = make_fillers(dice, int(limit_kb * FULL), can_lower)
-        cgroups = [outer] * len(fillers)
-        if kind == "nested":
-            inner = [stack.enter_context(Cgroup(hierarchy, f"{outer.path}/{number}")) for number in range(2)]
-            cgroups = [dice.choice(inner) for _filler in fillers]
-            for one in inner:
-                held = sum(sum(filler[:3]) + 700 for filler, cgroup in zip(fillers, cgroups) if cgroup is one)
-                one.limit(max(4096, int(held * dice.uniform(1.15, 1.6))))
+        temporary = os.environ.get("OOMGUARD_TRIALS", "/var/tmp")
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=temporary))
+        if kind == "swap":
+            stack.enter_context(swap_in(temporary))
+        fillers, cgroups = arrange(stack, dice, kind, name, can_lower)
         try:
             processes = stack.enter_context(running(program, fillers, cgroups, folder))
         except NotReady:
             return None
         grower = dice.choice(processes)
-        forecasted, pins = predict(grower.pid, kind, dice, [one.pid for one in processes])
+        pids = [one.pid for one in processes]
+        forecasted, pins = predict(grower.pid, kind, dice, pids, can_lower)
+        if forecasted is None:
+            return None
         for pid, score in pins.items():
-            with open(f"/proc/{pid}/oom_score_adj", "w") as stream:
-                stream.write(str(score))
+            write(f"/proc/{pid}/oom_score_adj", score)
+        process_of = {thread: pid for pid in pids for thread in list_threads(pid)}
         grower.stdin.write(b"t" if kind == "shared" else b"g")
         grower.stdin.flush()
-        pids = [one.pid for one in processes]
-        records = kmsg.wait_for_kill(pids)
+        records = kmsg.wait_for_kill([] if kind == "host" else pids, SECONDS.get(kind, OTHER_SECONDS))
     if record:
-        with open(record, "ab") as stream:
-            stream.write(records)
-    return judge(kind, forecasted, pids, records)
+        lines = [line for line in records.split(b"\n") if NEEDED.search(line)]
+        with gzip.open(record, "ab") as stream:
+            stream.write(b"".join(line + b"\n" for line in lines))
+    held = [[pid, *filler, pid == grower.pid] for pid, filler in zip(pids, fillers)]
+    return judge(kind, forecasted, process_of, records, held)
 
 
-def judge(kind, forecasted, pids, records):
+def list_threads(pid):
+    return [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
+
+
+def judge(kind, forecasted, process_of, records, held):
     """Compare a forecast with what the kernel logged; None without the whole table of tasks.
 
     It prints at most ten in five seconds, and other kills on this machine count, too.
+    C(process_of) has the process of each thread: of a group kill 5.10 logs threads, too.
     """
     with tempfile.NamedTemporaryFile() as log:
         log.write(records)
         log.flush()
         reports = task_tables.read_reports(log.name)
-    report = next((one for one in reports if one.kills and one.kills[0].pid in pids), None)
+    report = next((one for one in reports if one.kills and (kind == "host" or one.kills[0].pid in process_of)), None)
     if report is None:
         return None
-    died = report.kills[0].pid
+    died = list(dict.fromkeys(process_of.get(kill.pid, kill.pid) for kill in report.kills))
     badness = task_tables.compute_table(report)
-    if {died, forecasted.pid} - set(badness):  # lines were lost
+    if {died[0], forecasted.pid} - set(badness):  # lines were lost
         return None
-    gap_kb = (badness[died] - badness[forecasted.pid]) * task_tables.PAGE_KB
-    domain = report.summary.memcg if report.summary else None
-    return Result(kind, forecasted.pid, died, domain == forecasted.domain, forecasted.certain, gap_kb)
+    gap_kb = (badness[died[0]] - badness[forecasted.pid]) * task_tables.PAGE_KB
+    domain = (report.summary.memcg if report.summary else None) or ROOT
+    return Result(kind, forecasted.pids, died, domain == forecasted.domain, forecasted.certain, gap_kb, held)
 
 
 def summarize(results):
@@ -291,30 +408,55 @@ def summarize(results):
     return share >= 0.99 and all(one.right for one in results if one.certain)
 
 
+def save(path, options, results):
+    """Write all results to a file, for a test that reads them elsewhere."""
+    facts = [dict(one._asdict(), right=one.right, tie=one.tie) for one in results]
+    with open(path, "w") as stream:
+        json.dump(dict(kernel=os.uname().release, seed=options.seed, results=facts), stream)
+
+
+def build_filler(folder):
+    """Return the path of the program that holds memory, built for this machine."""
+    program = os.path.join(folder, "filler")
+    source = os.path.join(HERE, "filler.c")
+    subprocess.run(["cc", "-std=c11", "-O2", "-pthread", "-o", program, source], check=True)
+    return program
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=300)
+    parser.add_argument("--hosts", type=int, default=0, help="trials that use up the memory of the whole host")
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--record", help="file to append the kernel's records to")
+    parser.add_argument("--record", help="file to append the task tables of the kernel's log to, compressed")
+    parser.add_argument("--save", help="file to write all results to, as JSON")
+    parser.add_argument("--filler", help="the program that holds memory, else it is built from filler.c")
     parser.add_argument("--kinds", default="growth,growth,growth,shared,nested,what_if")
     options = parser.parse_args()
     dice, kinds = random.Random(options.seed), options.kinds.split(",")
     can_lower = Procfs().has_cap_sys_resource()
     print(f"seed {options.seed}, kernel {os.uname().release}")
+    wanted = [kinds[number % len(kinds)] for number in range(options.trials)] + ["host"] * options.hosts
+    if options.hosts:
+        protect_ourselves()
     with tempfile.TemporaryDirectory() as folder:
-        program = os.path.join(folder, "filler")
-        source = os.path.join(HERE, "filler.c")
-        subprocess.run(["cc", "-std=c11", "-O2", "-pthread", "-o", program, source], check=True)
-        results, number = [], 0
-        while len(results) < options.trials:
+        program = options.filler or build_filler(folder)
+        results, number, unfit = [], 0, 0
+        while len(results) < len(wanted):
             number += 1
             name = f"oomguard_prediction_{os.getpid()}_{number}"
-            result = run_trial(dice, program, kinds[len(results) % len(kinds)], name, options.record, can_lower)
-            if result is not None:
-                results.append(result)
+            result = run_trial(dice, program, wanted[len(results)], name, options.record, can_lower)
+            unfit = 0 if result else unfit + 1
+            results += [result] if result else []
+            if unfit > MOST_UNFIT:
+                sys.exit(f"{unfit} set-ups of the kind {wanted[len(results)]} in a row failed")
             time.sleep(PAUSE)
         print(f"{number - len(results)} set-ups did not fit, or were not logged in full")
-    sys.exit(0 if summarize(results) else 1)
+    is_right = summarize(results)
+    if options.save:  # a test judges
+        save(options.save, options, results)
+    elif not is_right:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -36,14 +36,14 @@ def verdicts():
 
 def test_the_victim_has_the_highest_badness(verdicts):
     wrong = [verdict for verdict in verdicts if verdict.behind]
-    assert len(verdicts) >= 84  # of the repository's own logs
+    assert len(verdicts) >= 300  # of the repository's own logs
     assert len(wrong) <= len(verdicts) * (1 - LEAST_RIGHT)
     assert [one for one in wrong if os.path.basename(one.path) not in EXCEPTIONS] == []
 
 
 def test_tables_have_rivals(verdicts):
     """A table of one row proves nothing about the order."""
-    assert sum(verdict.rows >= 3 for verdict in verdicts) >= 60
+    assert sum(verdict.rows >= 3 for verdict in verdicts) >= 270
 
 
 def test_a_wrong_rule_would_be_seen(monkeypatch):
