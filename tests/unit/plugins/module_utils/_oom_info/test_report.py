@@ -47,7 +47,7 @@ def answer_of(*tasks, path=None, growers=(), **facts):
 def results_of(answer, findings=(), what_if=None, changes=(), top=20, killers=()):
     policy = Policy({"vm.panic_on_oom": 0}, {"vm.panic_on_oom": 1}, {"vm.panic_on_oom": None})
     killability = measure_killability(answer.snapshot)
-    posture = Posture(answer.snapshot, policy, [], answer.domain, answer.next_victim, killability, list(killers))
+    posture = Posture(answer.snapshot, policy, [], answer.domain, answer.next_victim, killability, killers=killers)
     return build_results(posture, answer, list(findings), what_if, changes, top, lambda uid: f"user{uid}")
 
 

@@ -65,7 +65,19 @@ PARSED = {
             users=["a", "b", "a"],
             managed_oom_preference="avoid",
         ),
-        Pin("process", "x", None, "absent", True, "kill", "pin", "warn", True, ("a", "b"), "avoid"),
+        Pin(
+            "process",
+            "x",
+            None,
+            "absent",
+            True,
+            "kill",
+            "pin",
+            "warn",
+            True,
+            ("a", "b"),
+            managed_oom_preference="avoid",
+        ),
     ),
 }
 
