@@ -23,7 +23,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin 
 UID = os.geteuid()
 SLICE = f"/user.slice/user-{UID}.slice/user@{UID}.service"
 HEADER = (
-    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust and OOMPolicy here and nothing else.\n"
+    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust, OOMPolicy and ManagedOOMPreference"
+    " here and nothing else.\n"
 )
 OWN = "home/alice/.config/systemd/user"
 
