@@ -38,9 +38,13 @@ _AFTER_NAMES = (" invoked oom-killer: ", " Not tainted ", " Tainted: ")
 # "Feb  8 03:53:34 qa01 rsyslogd: ... was HUPedFeb  9 11:55:27 qa01 kernel: sshd invoked..."
 _RSYSLOGD = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ rsyslogd\S*: ")
 _CGROUP_NAME = re.compile(r"/|cpuset=")  # a path, or the name without a path
-_GLUED = re.compile(r"(?<=.)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^\s\]]+ kernel: ")
+_GLUED = re.compile(r"(?<=.)(?<!^<\d>)(?<!^<\d\d>)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^\s\]]+ kernel: ")
 _LOG_DAEMONS = ("rsyslogd", "syslogd", "syslog-ng")
 _CLOCK = re.compile(r"\d\d:\d\d:\d\d ")
+# Where people end what they copied from a log, before they copy from elsewhere.
+_END_OF_TEXT = re.compile(
+    r"$|\s{0,3}(?:```|~~~|\{(?:code|noformat)|</?pre>)|(?:\S+ ?)?[#$] (?:sudo )?(?:dmesg|journalctl|e?grep)\b"
+)
 _DROPPED = re.compile(r"(\*\* \d{1,18} printk messages dropped \*\*) (?=\[)")
 
 
@@ -52,6 +56,7 @@ def parse_lines(lines: Iterable[str], place: Callable[[], Optional[Place]] = lam
     in_kmsg = False
     last: Optional[Record] = None  # the last line of text that began a record
     has_bare_lines = False  # whether lines of text came without a stamp
+    is_apart = False  # whether a program's line has ended: bare lines after that are not its own
     for line in lines:
         if line[:1] in _FRAME_STARTS:
             line = _FRAME.sub("", line)
@@ -67,10 +72,11 @@ def parse_lines(lines: Iterable[str], place: Callable[[], Optional[Place]] = lam
             for part in _split_glued(line):
                 record = parse_text_line(part, place())
                 if not _continues(record, last, has_bare_lines):
-                    last = record
-                elif last is None:
+                    last, is_apart = record, False
+                elif last is None or is_apart:
                     has_bare_lines, record = True, record._replace(bare=True)
                 else:
+                    is_apart = last.trusted is False and _END_OF_TEXT.match(part) is not None
                     record = _continue(last, record, part)
                 yield record
 

@@ -49,6 +49,8 @@ _BEFORE_UPTIME = r"(?=" + _LONG_UPTIME + r")"
 # The console adds the caller after the uptime: "[T1] ", "[   C0] "
 _CALLER = re.compile(r"\[\s*[TC]\d+\]\s?")
 
+_NAME_BYTES = 15
+
 # IPv6 addresses have colons. An anonymised host has brackets, "<hostname>".
 _HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,60}[>\]])[ \t]"
 
@@ -175,9 +177,10 @@ class _Prefixes:
     and returns the text that is left.
     """
 
-    __slots__ = ("clock", "line", "monotonic", "program", "table", "time", "trusted")
+    __slots__ = ("clock", "line", "monotonic", "program", "start", "table", "time", "trusted")
 
     line: str  # the whole line, with all prefixes
+    start: str  # the line without blanks and quotes before it
     table: "_Table"  # which prefixes may follow
     monotonic: Optional[float]
     clock: Optional[float]
@@ -186,14 +189,21 @@ class _Prefixes:
     program: Optional[str]
 
     def __init__(self, line: str) -> None:
-        self.line = line
+        self.line = self.start = line
         self.table = _ANYTHING
         self.monotonic = self.clock = self.time = self.trusted = self.program = None
 
     def read_uptime(self, match: "re.Match[str]", text: str) -> str:
         self.monotonic, self.table = float(match.group("uptime")), _AFTER_UPTIME
-        if match.string is self.line and ("kernel: " in text or "]: " in text):  # few lines have a tag
+        # In an indented line, a name with a line end has no room for a whole uptime and a tag.
+        is_first = match.string is self.line or (match.string is self.start and len(match.group()) >= _NAME_BYTES)
+        if is_first and ("kernel: " in text or "]: " in text):  # few lines have a tag
             return self._strip_tag(text, _UPTIME_TAGS)
+        return text
+
+    def read_indent(self, match: "re.Match[str]", text: str) -> str:
+        if match.string is self.start:
+            self.start = text
         return text
 
     def read_tag(self, match: "re.Match[str]", text: str) -> str:
@@ -286,8 +296,8 @@ _Reader = Callable[[_Prefixes, "re.Match[str]", str], str]
 _Table = Dict[str, List[Tuple["re.Pattern[str]", Optional[_Reader]]]]
 
 _PREFIXES: List[Tuple[str, List[Tuple["re.Pattern[str]", Optional[_Reader]]]]] = [
-    (" \t", [(_TALOS, _Prefixes.read_talos), (_BLANK, None)]),
-    (">", [(_QUOTE, None)]),
+    (" \t", [(_TALOS, _Prefixes.read_talos), (_BLANK, _Prefixes.read_indent)]),
+    (">", [(_QUOTE, _Prefixes.read_indent)]),
     ("&:|*#-", [(_QUOTE_BEFORE_STAMP, None)]),
     (
         "[",
@@ -345,8 +355,12 @@ _NOTHING = _build_table(lambda pattern: False)
 
 # --- one line ------------------------------------------------------------------------------
 
-# Colours of a terminal: dmesg --color=always, and programs that colour their output in a pipe.
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# What terminals read and people do not see: colours (dmesg --color=always, grep), links
+# (journalctl), stamps (Buildkite). A name can hold the beginning of each, but what the kernel
+# writes after a name is no end of it.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[A-Za-z]|\]8;[^\x07\x1b=\s]{0,300}(?:\x07|\x1b\\)|_bk;t=\d{1,15}\x07)")
+# Colours of grep that were copied without their escape characters; no name has room for a pair.
+_COPIED_COLOURS = re.compile(r"(?:\^\[)?\[0?1;3\dm(?:\^\[)?\[K(.{3,200}?)(?:\^\[)?\[m(?:\^\[)?\[K")
 
 # The prefix of most lines of most logs, "Nov 23 04:43:46 host kernel: [  123.456789] ", stripped
 # at once. After it comes the message, or a row of a task table, which also begins with a bracket.
@@ -365,7 +379,9 @@ def parse_text_line(line: str, place: Optional[Place] = None) -> Record:
     """
     text = line[:LONGEST_LINE]
     if "\x1b" in text:
-        text = _COLOUR.sub("", text)
+        text = _ESCAPES.sub("", text)
+    if "[K" in text:
+        text = _COPIED_COLOURS.sub(r"\1", text)
     usual = _USUAL.match(text)
     if usual:
         stamp, uptime = usual.groups()

@@ -9,8 +9,9 @@
 
 Pure. Filebeat, GELF, fluent-bit, Vector and others each have their own names for the message, and
 some nest it. So the message is the one string with words of the kernel, else a string with one of
-the usual names. No field of such an object proves who wrote the message; another program's name
-and another facility show that it was not the kernel.
+the usual names. The answer to a search holds a list of such objects, of lines, or of rows. No
+field of an object proves who wrote the message; another program's name and another facility show
+that it was not the kernel.
 """
 
 import json
@@ -45,6 +46,10 @@ _PROGRAM_NAMES = ("syslog_identifier", "ident", "program", "programname", "appna
 _FACILITY_NAMES = ("facility", "_facility", "syslog_facility", "facility_label", "facility.name", "facility.code")
 _KERNEL_FACILITIES = ("kern", "kernel", "0")
 
+_LISTS = ("[{", '["', "[[")
+_LINE_END = re.compile(r"\r*\n")
+# What fluentd writes before the object: "2026-11-23 04:43:46.000000000 +0000 kern.log: "
+_FLUENTD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9} [+-]\d{4} [\w.*-]{1,100}: $")
 _ISO_TIME = re.compile(DATE + " ?" + ZONE + "$")
 _SECOND_HAND = re.compile(
     r"OOMKilling|SystemOOM|[Ss]ystem OOM encountered|involvedObject|\.go:\d+\]|oom_watcher|kernel-monitor"
@@ -62,26 +67,31 @@ def is_second_hand(text: str) -> bool:
 
 
 def parse_json_line(line: str) -> Optional[List[Record]]:
-    """Return the records in a line of JSON; None if the line holds no object with a message.
+    """Return the records in a line of JSON; None if the line holds no message.
 
-    The line is an object, a list of objects, or an object behind a prefix, as fluentd writes it.
+    The line is an object, a list of objects or lines, or one of these behind a prefix, as fluentd
+    writes it.
     """
-    if '{"' not in line and "{ " not in line:
+    is_list = line.startswith(_LISTS)
+    if not is_list and '{"' not in line and "{ " not in line:
         return None
-    start = line.find("[{" if line.startswith("[{") else "{")
+    start = 0 if is_list else line.find("{")
     text = line[start:].rstrip(", ") if 0 <= start <= _LONGEST_PREFIX else ""
-    before = parse_text_line(line[:start] + "x") if text.endswith(("}", "]")) else None
-    # What the kernel or a program with a tag logs is a message, also if it looks like an object.
-    is_bare = before is not None and (before.program, before.monotonic, before.trusted) == (None, None, None)
-    found = _load(text) if is_bare else None
-    objects = found if isinstance(found, list) else [found]
-    records: List[Record] = []
-    is_read = False
-    for fields in objects:
-        parsed = _parse_object(fields, line) if isinstance(fields, dict) else None
-        is_read = is_read or parsed is not None
-        records += parsed or []
-    return records if is_read else None
+    found = _load(text) if text.endswith(("}", "]")) and _may_precede_json(line[:start]) else None
+    if isinstance(found, dict):
+        return _parse_object(found, line, _DEEPEST)
+    return _parse_list(found, _DEEPEST) if isinstance(found, list) else None
+
+
+def _may_precede_json(prefix: str) -> bool:
+    """Return whether an object behind this text is JSON of a shipper.
+
+    What the kernel or a program with a tag logs is a message, also if it looks like an object.
+    """
+    if _FLUENTD.match(prefix):
+        return True
+    before = parse_text_line(prefix + "x")
+    return (before.program, before.monotonic, before.trusted) == (None, None, None)
 
 
 def _load(text: str) -> Any:
@@ -91,30 +101,63 @@ def _load(text: str) -> Any:
         return None
 
 
-def _parse_object(fields: Fields, line: str) -> Optional[List[Record]]:
-    """Return the records of an object, one for each line of its message; None without one."""
+def _parse_object(fields: Fields, line: str, depth: int) -> Optional[List[Record]]:
+    """Return the records of an object, one for each line of its messages; None without any."""
     record = parse_json_fields(fields)
     if record is not None:
         return [record]
-    if is_second_hand(line):
-        return []
     leaves = list(_iterate_leaves(fields))
     message = _find_message(leaves, line)
-    if message is None:
-        return None
+    if message is None or not _has_kernel_words(message):
+        lists = [value for _name, value in leaves if isinstance(value, list) and _has_kernel_words(line)]
+        records = [record for values in lists for record in _parse_list(values, depth - 1) or []]
+        if records or message is None:
+            return records or None
+    elif is_second_hand(line):
+        return []
     time = _find_time(leaves)
     is_programs = _shows_program(leaves)
-    records = [parse_text_line(escape_message(part)) for part in message.rstrip().split("\n")[:_MOST_LINES]]
     return [
         record._replace(
-            raw=part,
             time=record.time or time,
             clock=parse_utc(time) % DAY if record.clock is None and time else record.clock,
             monotonic=_find_uptime(fields) if record.monotonic is None else record.monotonic,
             trusted=False if is_programs or record.trusted is False else None,
         )
-        for record, part in zip(records, message.rstrip().split("\n"))
+        for record in _parse_message(message)
     ]
+
+
+def _parse_list(values: List[Any], depth: int) -> Optional[List[Record]]:
+    """Return the records of the objects, lines and rows in a list; None without any."""
+    records: List[Record] = []
+    is_read = False
+    for value in values[:_MOST_LINES] if depth > 0 else ():
+        parsed: Optional[List[Record]] = None
+        if isinstance(value, dict):
+            parsed = _parse_object(value, json.dumps(value), depth)
+        elif isinstance(value, list):
+            parsed = _parse_list(value, depth - 1)
+        elif isinstance(value, str) and _has_letters(value):
+            parsed = _parse_message(value)
+        is_read = is_read or parsed is not None
+        records += parsed or []
+    return records if is_read else None
+
+
+def _parse_message(message: str) -> List[Record]:
+    """Return a record for each line of a message."""
+    lines = _LINE_END.split(message.rstrip())[:_MOST_LINES]
+    return [parse_text_line(escape_message(line))._replace(raw=line) for line in lines]
+
+
+def _has_kernel_words(text: str) -> bool:
+    return any(word in text for word in _KERNEL_WORDS)
+
+
+def _has_letters(text: str) -> bool:
+    """Return whether a text is more than a number, as a time in a row is."""
+    return text.strip("0123456789.") != ""
 
 
 def _iterate_leaves(fields: Fields) -> Iterator[Tuple[str, Any]]:
@@ -140,8 +183,8 @@ def _iterate_leaves(fields: Fields) -> Iterator[Tuple[str, Any]]:
 def _find_message(leaves: List[Tuple[str, Any]], line: str) -> Optional[str]:
     """Return the one string with the kernel's words, else the first with a usual name."""
     texts = [(name, value) for name, value in leaves if isinstance(value, str)]
-    if any(word in line for word in _KERNEL_WORDS):
-        found = list(dict.fromkeys(value for _name, value in texts if any(word in value for word in _KERNEL_WORDS)))
+    if _has_kernel_words(line):
+        found = list(dict.fromkeys(value for _name, value in texts if _has_kernel_words(value)))
         if len(found) == 1:
             return found[0]
     for usual in _MESSAGE_NAMES:

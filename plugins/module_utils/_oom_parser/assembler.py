@@ -117,6 +117,9 @@ class _State:
         # The ended report, after reports of one kill each that may prove to be of one group.
         self.run: List[Report] = []
         self.has_members = False  # whether a kill of another process followed the first of them
+        # The ended report, if the log is in reverse order: what was before its kill follows.
+        self.reversed: Optional[Report] = None
+        self.trigger: Optional[TriggerPid] = None  # of the reversed report
         self.waiting: List[Report] = []  # the victim is chosen, but another report began before the kill
         self.over: List[Report] = []  # not handed over yet
         self.sysrq: Optional[Record] = None  # a person requested a kill, and no report has begun since
@@ -127,6 +130,7 @@ class _State:
 
     def begin(self, record: Record, number: int) -> Report:
         """Open a new report, and close the one before it."""
+        self.reversed = None
         self.close()
         self.open = Report(record, number)
         self.open.sysrq = self.sysrq is not None and seconds_between(self.sysrq, record) <= REPORT_SECONDS
@@ -139,7 +143,7 @@ class _State:
             self.end_run()
         self.has_members = self.has_members or (bool(self.run) and report.kills[0] != self.run[0].kills[0])
         self.run.append(report)
-        self.ended = report
+        self.ended, self.reversed = report, None
         if report is self.open:
             self.open = None
         else:
@@ -167,6 +171,8 @@ class _State:
         """Close or give up the reports whose last line is too old."""
         if self.open and seconds_between(self.open.last, record) > REPORT_SECONDS:
             self.close()
+        if self.reversed and seconds_between(self.reversed.last, record) > REPORT_SECONDS:
+            self.reversed = None
         if self.waiting:
             self.give_up([report for report in self.waiting if seconds_between(report.last, record) > REPORT_SECONDS])
 
@@ -190,7 +196,15 @@ class _State:
         That is the case in a log in reverse order, as journalctl --reverse writes it.
         """
         report = None if self.open else self.find_just_ended(record)
-        return report if report and pid in [kill.pid for kill in report.kills] else None
+        if report is None or pid not in [kill.pid for kill in report.kills]:
+            return None
+        if _is_reversed(report.killed, record):
+            self.reversed, self.trigger = report, None
+        return report
+
+    def find_reportable(self, record: Record, number: int) -> Report:
+        """Return the report that a line between header and kill belongs to; it may begin one."""
+        return self.open or self.reversed or self.begin(record, number)
 
     def find_group(self, record: Record, kill: Kill) -> Optional[Report]:
         """Return the report of the group that a kill without its own report belongs to.
@@ -242,18 +256,33 @@ class _State:
         return first
 
 
+def _is_reversed(killed: Optional[Record], record: Record) -> bool:
+    """Return whether a line after a kill can be from before it."""
+    if killed is None or record.monotonic is None or killed.monotonic is None:
+        return killed is not None and (record.clock is None or killed.clock is None or record.clock <= killed.clock)
+    return record.monotonic <= killed.monotonic
+
+
 # --- What each message does: a step changes the state and returns the line's report, if any -------
 
 
 def _take_header(state: _State, record: Record, number: int, header: Header) -> Report:
-    report = state.begin(record, number)
+    """Begin a report; in reverse order the header ends it."""
+    report, trigger = state.reversed, state.trigger
+    if report is None or not _is_reversed(report.killed, record):
+        report, trigger = state.begin(record, number), None
+    state.reversed = None
     report.header, report.trigger_pid = header, header.pid
+    if trigger:
+        report.identify_trigger(trigger)
     return report
 
 
 def _take_trigger(state: _State, _record: Record, _number: int, trigger: TriggerPid) -> Optional[Report]:
     if state.open:
         state.open.identify_trigger(trigger)
+    elif state.reversed:
+        state.trigger = trigger
     return state.find_current()
 
 
@@ -261,27 +290,27 @@ def _take_trigger(state: _State, _record: Record, _number: int, trigger: Trigger
 
 
 def _take_limit(state: _State, record: Record, number: int, limit: MemcgLimit) -> Report:
-    report = state.open or state.begin(record, number)
+    report = state.find_reportable(record, number)
     report.add_limit(limit)
     return report
 
 
 def _take_usage(state: _State, record: Record, number: int, usage: MemcgUsage) -> Report:
-    report = state.open or state.begin(record, number)
+    report = state.find_reportable(record, number)
     report.usage = report.usage or usage
     return report
 
 
 def _take_stats(state: _State, record: Record, number: int, stats: MemcgStats) -> Report:
     """Set the owner of the limit, if it is known that no other group's numbers came before."""
-    report = state.open or state.begin(record, number)
+    report = state.find_reportable(record, number)
     is_first = report.header or report.limit.memcg or report.usage
     report.stats = report.stats or (stats if is_first else MemcgStats(None))
     return report
 
 
 def _take_table_header(state: _State, record: Record, number: int, header: TableHeader) -> Report:
-    report = state.open or state.begin(record, number)
+    report = state.find_reportable(record, number)
     report.columns = header.columns
     return report
 
@@ -289,9 +318,9 @@ def _take_table_header(state: _State, record: Record, number: int, header: Table
 def _take_row(state: _State, record: Record, number: int, row: TableRow) -> Optional[Report]:
     """Add a row of the task table.
 
-    Rows come before the kill, so they cannot belong to a report that has ended.
+    Rows come before the kill, so in order they cannot belong to a report that has ended.
     """
-    report = state.open
+    report = state.open or state.reversed
     if report is None:
         if state.waiting or state.find_just_ended(record) or not row.has_all_columns():
             return state.ended

@@ -42,7 +42,28 @@ _BEGINNING = re.compile(
     r"|oom-kill:|oom_reaper: |Tasks? in /|CPU: |Pid: |\[ *(?:\d+|pid) *\] |.{1,60} invoked(?: oom|$)"
 )
 _BEFORE_PATH = "_memcg="  # a record may end there
-_ENDS_IN_PID = re.compile(r"(?:[A-Z][A-Za-z ()_]{5,60}: )?Killed process \d{1,10}\s*$")
+_ORIGIN = r"(?:[A-Z][A-Za-z ()_]{5,60}: )?"
+# Two parts of a message, where a person broke it. No name of a task ends so and begins so.
+_PARTS = [
+    (re.compile(first), re.compile(rest))
+    for first, rest in [
+        (_ORIGIN + r"Killed process \d{1,10}\s*$", r"\("),
+        (_ORIGIN + r"[Kk]ill(?:ed)? process\s*$", r"\d{1,10} \("),
+        (r"(?:Memory cgroup out|Out) of memory:\s*$", r"[Kk]ill(?:ed)? process \d{1,10} \("),
+        (r"(?:Memory cgroup out|Out) of\s*$", r"memory: [Kk]ill(?:ed)? process \d{1,10} \("),
+        (_ORIGIN + r"[Kk]ill process \d{1,10} \(.{1,60}\)\s*$", r"score -?\d+[^)]*$"),
+        (
+            _ORIGIN + r"[Kk]ill process \d{1,10} \(.{1,60}\) score(?: -?\d+)?(?: or)?(?: sacrifice)?\s*$",
+            r"(?:-?\d+ )?(?:or )?(?:(?:sacrifice |a )?child|and children)",
+        ),
+        (
+            r".{1,60} invoked oom-killer: gfp_mask=.{1,200},\s*$",
+            r"(?:nodemask|order|oom_adj|oomkilladj|oom_score_adj)=",
+        ),
+        # systemd-oomd
+        (r"(?:Killed|Marked) /\S+(?: for killing)?\s*$", r"(?:for killing )?due to memory (?:used|pressure)"),
+    ]
+]
 _ONLY_SIZES = re.compile(
     r"(?:total-vm|vsz|[a-z]+-rss):\d+kB(?:,? [a-z]+-rss:\d+kB)*,?"
     r"(?: UID:\d+(?: pgtables:\d+kB)?(?: oom_score_adj:-?\d+)?)?\s*$"
@@ -161,8 +182,8 @@ def is_split_by_hand(first: str, message: Optional[Message], rest: str) -> bool:
     A kill goes on with its name or its sizes, the table's header with its columns, and a row with
     numbers.
     """
-    if _ENDS_IN_PID.match(first):
-        return rest.startswith("(")
+    if any(end.match(first) and begin.match(rest) for end, begin in _PARTS):
+        return True
     if isinstance(message, Kill):
         return first.endswith((")", ",")) and _ONLY_SIZES.match(rest) is not None
     if isinstance(message, TableRow):

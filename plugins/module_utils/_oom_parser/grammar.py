@@ -61,6 +61,13 @@ _ORIGIN = (
     r"|No available memory \(MPOL_BIND\)|No available memory in cpuset): )?"
 )
 
+# Where a message begins that shows a kill.
+KILL_BEGINNING = (
+    r"(?:Out of [Mm]emory(?: \(oom_kill_allocating_task\))?: |Memory cgroup out of memory: "
+    r"|No available memory (?:\(MPOL_BIND\)|in cpuset): )?[Kk]ill(?:ed)? process \d"
+    r"|Out of memory in UB \d|oom-kill:constraint=CONSTRAINT_|Out of memory and no killable"
+    r"|Kernel panic - not syncing: "
+)
 INVOKED = " invoked oom-killer: "
 _INVOKED_CUT = re.compile(
     r"(?P<name>.{1,60}) invoked oom-killer(?::? ?(?:\.{2,3}|\u2026|[\[<(].{0,40}))?\s*$", re.DOTALL
@@ -89,7 +96,7 @@ _TABLE_HEADER = re.compile(r"\[ *pid *\]\s+(uid\s.*name)\s*$")
 _TABLE_ROW = re.compile(r"\[\s*(\d+)\]\s+(-?\d+\s+\d+\s+\d+\s.*)$", re.DOTALL)
 _ANNOUNCEMENT = re.compile(
     _ORIGIN + r"[Kk]ill process (?P<pid>\d+) \((?P<name>.*)\) (?:with )?score (?P<score>-?\d+)"
-    r" (?:or sacrifice child|or a child|and children)",
+    r"(?: or sacrifice child| or a child| and children|(?: or(?: sacrifice| a)?| and)?\.*\s*$)",
     re.DOTALL,
 )
 _SHARED_KILL = re.compile(r"[Kk]ill process (?P<pid>\d+) \((?P<name>.*)\) sharing same memory\s*$", re.DOTALL)
@@ -100,22 +107,31 @@ _KILL_OPENVZ = re.compile(
     re.DOTALL,
 )
 # What follows the name, up to the end of the line. Matching all of it finds the last bracket,
-# whatever the name holds. 2.6.33 to 2.6.35 print "vsz:".
+# whatever the name holds. 2.6.33 to 2.6.35 print "vsz:". People who type it write "4k" or "4 KB".
+_KB = r": ?\d+ ?(?:[kK]B?|B)"
+_RSS = r"(?:,? [a-z]+-rss" + _KB + r")"
+_UID = r"(?:, UID (?P<uid>\d+),)?"
+_SOME_SIZES = r"(?P<sizes> (?:total-vm|vsz|[a-z]+-rss)" + _KB + _RSS + r"*)(?P<more>.*)"
 WHOLE_KILL_END = re.compile(
-    r"(?P<name>.*)\)(?:, UID (?P<uid>\d+),)?(?P<sizes> (?:total-vm|vsz):\d+kB(?:,? [a-z]+-rss:\d+kB)+)"
+    r"(?P<name>.*)\)" + _UID + r"(?P<sizes> (?:total-vm|vsz)" + _KB + _RSS + r"+)"
     r"(?P<more>, UID:\d+ pgtables:\d+kB oom_score_adj:-?\d+)?\s*$",
     re.DOTALL,
 )
 _CUT_KILL_END = re.compile(
-    r"(?P<name>.*)\)(?:, UID (?P<uid>\d+),)?"
-    r"(?:(?P<sizes> (?:total-vm:\d+kB|vsz:\d+kB, anon-rss:\d+kB|[a-z]+-rss:\d+kB)(?:,? [a-z]+-rss:\d+kB)*)(?P<more>.*)"
-    r"|(?:\.|,? ?(?:\.{2,3}|\u2026|[\[<][^\[\]<>()]{0,40}[\]>]))?\s*$)",
+    r"(?P<name>.*)\)"
+    + _UID
+    + r"(?:"
+    + _SOME_SIZES
+    + r"|(?:\.|,? ?(?:\.{2,3}|\u2026|[\[<][^\[\]<>()]{0,40}[\]>]))?\s*$)",
     re.DOTALL,
 )
+# A text in brackets may follow the sizes. Then the name ends at the only place that sizes follow.
+_SIZED_KILL_END = re.compile(r"(?P<name>.{1,60}?)\)" + _UID + _SOME_SIZES, re.DOTALL)
 # What another program says about a process that it killed.
 _OTHER_END = re.compile(r".{1,15}\) [a-z]+ [a-z\d]")
-_SIZE = re.compile(r"([a-z]+-[a-z]+|vsz):(\d+)kB")
+_SIZE = re.compile(r"([a-z]+-[a-z]+|vsz): ?(\d+) ?[kK]")
 # Since 5.4. Each part is read if the text was not cut inside it.
+_WHOLE_MORE = re.compile(r", UID:\d+ pgtables:\d+kB oom_score_adj:-?\d+")
 _MORE = re.compile(r", UID:(?P<uid>\d+) (?:pgtables:(?P<pgtables>\d+)kB(?: oom_score_adj:(?P<adj>-?\d+)(?:\D|$))?)?")
 _GROUP_KILL = re.compile(r"Tasks in (/.*) are going to be killed due to memory\.oom\.group set\s*$", re.DOTALL)
 _SKIPPED_VICTIM = re.compile(_ORIGIN + r"OOM victim (?P<pid>\d+) \(.*\) is already exiting\. Skip killing the task")
@@ -299,7 +315,6 @@ def _parse_kill(text: str) -> Optional[Kill]:
     uid = match.group("uid") or facts.get("uid") or later.get("uid")
     adj = later.get("adj")
     name = facts.get("name")
-    # Lines that lost the line end between them make a name longer than a name can be.
     if name is not None and count_name_bytes(name) > NAME_BYTES:
         name = None
     return Kill(
@@ -316,9 +331,30 @@ def _parse_kill(text: str) -> Optional[Kill]:
 def find_name_end(text: str, start: int) -> Optional["re.Match[str]"]:
     """Match a victim's name from C(start) on, and what follows it.
 
-    Returns None if the text ends inside the name.
+    Returns None if the text ends inside the name, or may do so: a name with a line end can hold a
+    size before it. What it matches is too long for a name where two lines lost the line end between
+    them.
     """
-    return WHOLE_KILL_END.match(text, start) or _CUT_KILL_END.match(text, start)
+    end = WHOLE_KILL_END.match(text, start) or _CUT_KILL_END.match(text, start)
+    if end and end.group("sizes") and count_name_bytes(text[start : end.end("sizes")]) < NAME_BYTES:
+        return None
+    if end is None or count_name_bytes(end.group("name")) <= NAME_BYTES:
+        return end
+    first = _SIZED_KILL_END.match(text, start)
+    is_only = first is not None and _SIZED_KILL_END.search(text, first.start("more")) is None
+    return first if is_only else end
+
+
+def measure_kill(text: str) -> Optional[int]:
+    """Return where the message of a kill ends; None if the text ends inside it, or holds none."""
+    match = KILL.match(text)
+    end = find_name_end(text, match.end()) if match else None
+    if end is None:
+        return None
+    if not end.group("sizes"):
+        return end.end("name") + 1
+    more = _WHOLE_MORE.match(text, end.end("sizes"))
+    return more.end() if more else end.end("sizes")
 
 
 def is_whole_kill(text: str) -> bool:

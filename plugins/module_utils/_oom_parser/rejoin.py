@@ -33,13 +33,19 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.complet
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import parse_message
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import Message
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.unwrap import unwrap_records
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.unwrap import (
+    decode_mail,
+    decode_printable,
+    unwrap_records,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import may_begin_program_message
 
 # Mails and terminals break lines at these columns.
 NARROWEST_PAGE, WIDEST_PAGE = 72, 80
 # A page that was quoted is as many columns wider.
 _QUOTE_MARKS = re.compile(r"(?:>[ \t]?)+")
+# Quoted-printable ends a line with an equals sign at these columns (RFC 2045).
+_SOFT_WIDTHS = range(70, 77)
 # The most blanks that get lost at a break: the task table has as many before a number.
 MOST_BLANKS = 13
 
@@ -73,6 +79,9 @@ def _join_broken(records: Iterable[Record]) -> Iterator[Line]:
         line = (record, parse_message(record.text))
         if last is not None:
             if record.bare or record.text[:1] in NEXT_PART:
+                if _is_soft_break(last[0], line):
+                    last = _join(last[0]._replace(text=last[0].text[:-1]), "", _decode(record))
+                    continue
                 glue = _find_glue(last, line, page)
                 if glue is not None:
                     last = _join(last[0], glue, record)
@@ -83,8 +92,22 @@ def _join_broken(records: Iterable[Record]) -> Iterator[Line]:
         yield last
 
 
+def _is_soft_break(first: Record, line: Line) -> bool:
+    """Return whether a mail in quoted-printable broke the first line, wherever it is."""
+    record, message = line
+    width = len(first.raw) - first.raw.rfind("\n") - 1
+    if not (first.text.endswith("=") and first.raw.endswith("=") and width in _SOFT_WIDTHS and record.bare):
+        return False
+    return record.trusted == first.trusted and not may_begin_message(record.text, message)
+
+
+def _decode(record: Record) -> Record:
+    """Return the rest of a line in quoted-printable, which may begin with blanks."""
+    return record._replace(text=decode_printable(record.raw))
+
+
 def _join(first: Record, glue: str, rest: Record) -> Line:
-    text = (first.text + glue + rest.text).lstrip()
+    text = decode_mail((first.text + glue + rest.text).lstrip())
     return first._replace(text=text, raw=first.raw + "\n" + rest.raw), parse_message(text)
 
 

@@ -62,6 +62,8 @@ def parse_summary(text: str) -> Optional[Summary]:
         is_global, memcg, rest = _parse_body(body, is_whole=end is not None)
     else:  # a person cut parts out
         is_global, memcg, rest = None, None, _find_task_part("," + body)
+    if not (start.group(2) or end or rest):  # only the constraint, as people write about it
+        return None
     pid, uid = (int(end.group(1)), to_unsigned(int(end.group(2)))) if end else (None, None)
     return Summary(start.group(1), is_global, memcg, rest, pid, uid)
 

@@ -16,6 +16,9 @@ of files and hosts. No list of them is complete, so two rules find them:
 
 A prefix has no stamp that is read before it is stripped, so the known prefixes are read behind it.
 
+What a tool puts behind lines (quotes, tags, columns) is found in the same way: behind the end of a
+whole message it can only be a suffix, and the other lines of the report have it, too.
+
 An unknown prefix proves nothing: such a record is never trusted, and a tag with a pid shows that
 a program wrote it. A record with a proof of its writer has no other prefix. Behind the kernel's
 own prefix only brackets are one. Paths are in the messages of many kernels, and users choose them,
@@ -31,11 +34,19 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.shipper_json import is_second_hand
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import (
     INVOKED,
+    KILL_BEGINNING,
     is_whole_kill,
+    measure_kill,
     parse_header,
     parse_message,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import Header, Kill
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
+    Announcement,
+    Header,
+    Kill,
+    Summary,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.separate import merge, separate
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import (
     KILLERS,
     PROGRAM_KILL,
@@ -45,59 +56,92 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_ki
 # Real prefixes are shorter.
 _LONGEST_PREFIX = 200
 # Where a known prefix may begin in an unknown one.
-_MOST_STARTS = 24
+_MOST_STARTS = 32
 # Lines that wait for a second message with their prefix: a report has one within its first lines.
 _MOST_HELD = 64
 
-# Where a message of the kernel begins that shows a kill.
-_KILL_MESSAGE = (
-    r"(?:Out of [Mm]emory(?: \(oom_kill_allocating_task\))?: |Memory cgroup out of memory: "
-    r"|No available memory (?:\(MPOL_BIND\)|in cpuset): )?[Kk]ill(?:ed)? process \d"
-    r"|Out of memory in UB \d|oom-kill:constraint=CONSTRAINT_|Out of memory and no killable"
-    r"|Kernel panic - not syncing: "
-)
 _KILL_WORDS = ("ill process", "illed ", "illing ", "oom-kill", "killable", "panic", "Kill '", "sigkill", "SIGKILL")
 # Other lines of a report; they only help to learn a prefix.
 _OTHER_MESSAGE = (
     r"|CPU: \d+ (?:UID: \d+ )?PID: \d+ Comm: |Pid: \d+, comm: |Tasks? in /|memory: usage \d|Memory cgroup stats for /"
     r"|Tasks state \(|\[ *pid *\] +uid |Mem-Info:|Call Trace:"
 )
-_BEGINNING = re.compile(_KILL_MESSAGE + "|" + PROGRAM_KILL)
-_LANDMARK = re.compile(_KILL_MESSAGE + _OTHER_MESSAGE)
+_BEGINNING = re.compile(KILL_BEGINNING + "|" + PROGRAM_KILL)
+_LANDMARK = re.compile(KILL_BEGINNING + _OTHER_MESSAGE)
 
 # A prefix by its shape: one part after the other, up to the message.
 _PART = re.compile(
     r"\s+"
     r"|\[[^\[\]]{0,80}\]|\([^()]{0,80}\)|<[^<>]{0,80}>"
     r"|[^\w\s]+"  # quotes, bullets, the bars of a table
-    r"|\w[\w.@+-]{0,80}(?=\s?[\]:|=,;\t\"'`()}>/]| - )"  # a word before a delimiter
+    r"|\w[\w.@+-]{0,80}(?=\s?[\]:|=,;\t\"'`()}>/]| - |\[\d+\]:)"  # a word before a delimiter
     r"|[\w.:+/@-]*\d[\w.:+/@-]*(?=\W)"  # a stamp, a host, a number
     r"|(?:[A-Z]|EMERG|ALERT|CRIT|ERR|ERROR|WARN|WARNING|NOTICE|INFO|DEBUG|kern|kernel)(?=\s)"
 )
 _BRACKETS = re.compile(r"[\s.:*-]+|c?\d+(?=\s)|\[[^\[\]]{0,80}\]|\([^()]{0,80}\)|<[^<>]{0,80}>")
-_PATH = re.compile(r"(?:[\s=(]|^)/|[\w)]=/")
-_START = re.compile(r"(?<=[\s:|\]\"'`>=,;(])(?=\S)")
-_PID_TAG = re.compile(r"(?P<program>[A-Za-z_][\w.@-]{0,60})(?:\[\d+\]|\( *\d+\)):\s*$")
+_PATH = re.compile(r"(?:[\s=(]|^)/(?![/\s])|[\w)]=/|cpuset=")
+_START = re.compile(r"(?<=\W)(?=\S)")
+_PID_TAG = re.compile(r"(?P<program>[A-Za-z_][\w.@-]{0,60})(?:\[\d+\]|\( *\d+\)):(?:\s|$)")
 _LAST_WORD = re.compile(r"(?P<program>[A-Za-z_][\w.@-]{0,60})(?:\[\d+\]|\( *\d+\))?\s*:\s*$")
+
+_LEVEL = re.compile(r".{0,60}\b(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b", re.IGNORECASE)
 
 # What may be the name of a trigger without a prefix; any other name waits for a second message.
 _PLAIN_NAME = re.compile(r"[\w.-]+$|kworker/")
 
 _CLOSING_TAG = re.compile(r"(?:</?[a-z]{1,10} ?/?>\s*)+$")
+
+# Where a whole message ends; a kill without sizes ends with the last bracket.
+_MESSAGES_WITH_END = (Header, Summary, Announcement, Kill)
+_END = re.compile(
+    r"(?:oom_score_adj|oom_adj|oomkilladj|order|,uid)=-?\d+| or sacrifice child| or a child| and children"
+)
+# A suffix begins with anything but a word or a path.
+_SUFFIX = re.compile(r"\s*$|(?:\t|\.?\s*[^\w\s,/=:.]).{0,80}$")
+_LONGEST_SUFFIX = 200  # with the end before it
+
+# A Kubernetes event over several lines, as YAML or JSON: its message follows within these lines.
+_EVENT = re.compile(r"\s*-?\s*\"?(?:involvedObject\"?:|regarding\"?:|kind\"?: \"?Event\b)")
+_EVENT_MESSAGE = re.compile(r"\s*-?\s*\"?(?:message|note)\"?: ")
+_MOST_EVENT_LINES = 16
+
+# A mail in quoted-printable writes an equals sign so, and any other byte in the same way.
+_QUOTED_EQUALS = re.compile(r"\b(?:gfp_mask|order|oom_score_adj|constraint)=3D")
+_QUOTED_BYTE = re.compile(r"=([2-7][0-9A-F])")
 _ESCAPED_QUOTE = re.compile(r"(?:\\+[\"']|&(?:quot|#34|#39|apos);)$")
 _QUOTES = "\"'`"
 _CLOSING = {"[": "]", "(": ")", "{": "}", "<": ">", "*": "*", "_": "_"}
 
 
 def unwrap_records(records: Iterable[Record]) -> Iterator[Record]:
-    """Yield each record, with what stands before its message stripped."""
+    """Yield each record, with what stands before and behind its message stripped."""
     unwrapper = _Unwrapper()
     for record in records:
+        if record.bare and _EVENT.match(record.text):
+            unwrapper.begin_event()
         if unwrapper.is_idle and (record.trusted is not None or not _may_hold_kill(record.text)):
             yield record
         else:
-            yield from unwrapper.take(record)
+            for part in separate(_decode(record)):
+                yield from unwrapper.take(part)
     yield from unwrapper.flush()
+
+
+def _decode(record: Record) -> Record:
+    text = record.text if record.trusted is not None else decode_mail(record.text)
+    return record if text is record.text else record._replace(text=text)
+
+
+def decode_mail(text: str) -> str:
+    """Return a text as it was before a mail program wrote it in quoted-printable."""
+    if "=3D" not in text or not _QUOTED_EQUALS.search(text):
+        return text
+    return decode_printable(text)
+
+
+def decode_printable(text: str) -> str:
+    """Return a text in quoted-printable, without the codes of its ASCII characters."""
+    return _QUOTED_BYTE.sub(lambda match: chr(int(match.group(1), 16)), text)
 
 
 def _may_hold_kill(text: str) -> bool:
@@ -109,58 +153,91 @@ def _may_hold_kill(text: str) -> bool:
     return "sending SIG" in text
 
 
-class _Prefix(NamedTuple):
-    """An unknown prefix, and the known ones that stand before it."""
+class _Affix(NamedTuple):
+    """An unknown prefix or suffix, and the known prefixes of the lines that have it."""
 
     pattern: "re.Pattern[str]"
     form: Tuple[Optional[str], bool, bool]
 
 
 class _Unwrapper:
-    """The prefix that was learned, and the lines that wait for one."""
+    """The prefix and the suffix that were learned, and the lines that wait for a prefix."""
 
     def __init__(self) -> None:
-        self.is_idle = True  # neither
-        self._learned: Optional[_Prefix] = None
+        self.is_idle = True  # none of them
+        self._learned: Optional[_Affix] = None
+        self._suffix: Optional[_Affix] = None
         self._held: List[Record] = []
+        self._event_lines = 0  # of a Kubernetes event, which may follow
+
+    def begin_event(self) -> None:
+        """Note that a Kubernetes event has begun, whose message is no message of the kernel."""
+        self._event_lines = _MOST_EVENT_LINES
+        self.is_idle = False
 
     def take(self, record: Record) -> List[Record]:
-        """Use one record; return those that wait for nothing more, without their prefixes."""
+        """Use one record; return those that wait for nothing more, without prefix and suffix."""
+        self._event_lines = max(0, self._event_lines - 1)
+        is_events = self._event_lines > 0 and record.bare and _EVENT_MESSAGE.match(record.text)
+        return self._release([record] if is_events else self._take(record))
+
+    def flush(self) -> List[Record]:
+        """Return the records that wait: nothing more than the shape of a prefix shows one."""
+        return self._release(self._give_up())
+
+    def _release(self, records: List[Record]) -> List[Record]:
+        released = [self._strip_suffix(record) if record.trusted is None else record for record in records]
+        self.is_idle = not (self._learned or self._suffix or self._held or self._event_lines)
+        return released
+
+    def _take(self, record: Record) -> List[Record]:
         if record.trusted is not None:
             return self._pass(record)
         if self._learned is not None:
             stripped = _strip_unread(record, self._learned)
             if stripped is not None:
-                return [*self.flush(), stripped]
+                return [*self._give_up(), stripped]
         found = (_LANDMARK if self._held else _BEGINNING).search(record.text[: _LONGEST_PREFIX + 1])
         if found is None:
             name, invoked, _fields = record.text.partition(INVOKED)
             return self._hold(record) if invoked and not _PLAIN_NAME.match(name) else self._pass(record)
         if not found.start():
-            return [*self.flush(), record]
+            return [*self._give_up(), record]
         prefix = record.text[: found.start()]
         if not _may_be_prefix(record, prefix):
             return self._pass(record)
-        learned = _Prefix(_compile_prefix(_find_outer(prefix, record.text)), _form_of(record))
-        if not (_is_wrapped(record, prefix, learned) or any(_share(learned, one, record) for one in self._held)):
+        outer = _find_outer(prefix, record.text)
+        learned = _Affix(_compile(outer), _form_of(record))
+        if not (
+            _is_wrapped(record, (prefix, outer), learned) or any(_share(learned, one, record) for one in self._held)
+        ):
             return self._hold(record)
-        self._learned, self.is_idle = learned, False
+        self._learned = learned
         held, self._held = self._held, []
         return [_strip_unread(one, learned) or one for one in [*held, record]]
 
-    def flush(self) -> List[Record]:
-        """Return the records that wait: nothing more than the shape of a prefix shows one."""
+    def _give_up(self) -> List[Record]:
         held, self._held = self._held, []
-        self.is_idle = self._learned is None
         return [_strip_label(one) or one for one in held]
+
+    def _strip_suffix(self, record: Record) -> Record:
+        """Return a record without its suffix, which its message shows or the last whole one did."""
+        text = record.text
+        suffix = _find_suffix(text)
+        if suffix is not None:
+            self._suffix = _Affix(_compile(suffix, "$"), _form_of(record)) if suffix else None
+            return record._replace(text=text[: -len(suffix)]) if suffix else record
+        if self._suffix is None or _form_of(record) != self._suffix.form:
+            return record
+        match = self._suffix.pattern.search(text, max(0, len(text) - _LONGEST_SUFFIX))
+        return record._replace(text=text[: match.start()]) if match else record
 
     def _pass(self, record: Record) -> List[Record]:
         return self._hold(record) if self._held else [record]
 
     def _hold(self, record: Record) -> List[Record]:
         self._held.append(record)
-        self.is_idle = False
-        return self.flush() if len(self._held) > _MOST_HELD else []
+        return self._give_up() if len(self._held) > _MOST_HELD else []
 
 
 def _may_be_prefix(record: Record, prefix: str) -> bool:
@@ -171,34 +248,62 @@ def _may_be_prefix(record: Record, prefix: str) -> bool:
     return not is_kernels or _consists_of(_BRACKETS, prefix)
 
 
-def _is_wrapped(record: Record, prefix: str, learned: _Prefix) -> bool:
-    """Return whether one message alone shows that this is its prefix.
+def _find_suffix(text: str) -> Optional[str]:
+    """Return what stands behind a whole message, maybe nothing; None for any other text."""
+    if not (_may_hold_kill(text) and isinstance(parse_message(text), _MESSAGES_WITH_END)):
+        return None  # the name of a cgroup can hold all these words
+    end = measure_kill(text)
+    if end is None:
+        end = text.rfind(")") + 1
+        for match in _END.finditer(text, max(0, len(text) - _LONGEST_SUFFIX)):
+            end = max(end, match.end())
+    return text[end:] if end and _SUFFIX.match(text, end) else None
 
-    A kill that is there to its last size is the same message behind any text. One without sizes
-    may be what any program says.
+
+def _strip_own_suffix(text: str) -> str:
+    return text[: len(text) - len(_find_suffix(text) or "")]
+
+
+def _is_wrapped(record: Record, prefixes: Tuple[str, str], learned: _Affix) -> bool:
+    """Return whether one message alone shows that this is its prefix, with or without known ones.
+
+    A kill that is there to its last size is the same message behind any text, and so is one behind
+    an uptime. One without sizes may be what any program says.
     """
     stripped = _strip_unread(record, learned)
     if stripped is None:
         return False
-    text = stripped.text
+    text = _strip_own_suffix(stripped.text)
     message = parse_message(text)
     if isinstance(message, Kill):
-        is_plain = _consists_of(_PART if message.origin else _BRACKETS, prefix)
-        return is_whole_kill(text) and (bool(message.sizes_kb) or is_plain)
-    return (message is not None or find_program(text) is not None) and _consists_of(_PART, prefix)
+        if _is_said_by_program(message, record.text):
+            return False
+        whole, outer = prefixes
+        has_uptime = parse_text_line(whole[len(outer) :] + "x").monotonic is not None
+        is_plain = _consists_of(_PART if message.origin or has_uptime else _BRACKETS, *prefixes)
+        return (is_plain and has_uptime) or (is_whole_kill(text) and (bool(message.sizes_kb) or is_plain))
+    return (message is not None or find_program(text) is not None) and _consists_of(_PART, *prefixes)
 
 
-def _share(learned: _Prefix, first: Record, second: Record) -> bool:
+def _share(learned: _Affix, first: Record, second: Record) -> bool:
     """Return whether two messages have a prefix: a header and any other, or two whole ones."""
     stripped, other = _strip_unread(first, learned), _strip_unread(second, learned)
     if stripped is None or other is None:
         return False
-    message = parse_message(other.text)
-    return INVOKED in stripped.text or not isinstance(message, Kill) or is_whole_kill(other.text)
+    text = _strip_own_suffix(other.text)
+    message = parse_message(text)
+    if INVOKED in stripped.text or not isinstance(message, Kill):
+        return True
+    return is_whole_kill(text) and not _is_said_by_program(message, second.text)
 
 
-def _consists_of(part: "re.Pattern[str]", prefix: str) -> bool:
-    return _measure_parts(part, prefix) == len(prefix)
+def _is_said_by_program(kill: Kill, line: str) -> bool:
+    """Return whether a program with levels in its log may have written this, without the kernel."""
+    return not (kill.origin or kill.sizes_kb) and _LEVEL.match(line) is not None
+
+
+def _consists_of(part: "re.Pattern[str]", *prefixes: str) -> bool:
+    return any(_measure_parts(part, prefix) == len(prefix) for prefix in prefixes)
 
 
 def _measure_parts(part: "re.Pattern[str]", text: str) -> int:
@@ -220,11 +325,11 @@ def _find_outer(prefix: str, text: str) -> str:
     return prefix
 
 
-def _compile_prefix(prefix: str) -> "re.Pattern[str]":
-    """Return a pattern for a prefix, in which numbers and runs of blanks may differ."""
-    parts = re.findall(r"(\d+)|(\s+)|([^\d\s]+)", prefix)
+def _compile(affix: str, end: str = "") -> "re.Pattern[str]":
+    """Return a pattern for a prefix or suffix, in which numbers and runs of blanks may differ."""
+    parts = re.findall(r"(\d+)|(\s+)|([^\d\s]+)", affix)
     patterns = (r"\d+" if number else r"\s+" if blanks else re.escape(text) for number, blanks, text in parts)
-    return re.compile("".join(patterns))
+    return re.compile("".join(patterns) + end)
 
 
 def _strip_label(record: Record) -> Optional[Record]:
@@ -235,14 +340,14 @@ def _strip_label(record: Record) -> Optional[Record]:
     at = _measure_parts(_PART, name)
     if at == 0 or not _may_be_prefix(record, name[:at]):
         return None
-    return _strip_unread(record, _Prefix(_compile_prefix(name[:at]), _form_of(record)))
+    return _strip_unread(record, _Affix(_compile(name[:at]), _form_of(record)))
 
 
 def _form_of(record: Record) -> Tuple[Optional[str], bool, bool]:
     return record.program, record.monotonic is not None, record.clock is not None
 
 
-def _strip_unread(record: Record, learned: _Prefix) -> Optional[Record]:
+def _strip_unread(record: Record, learned: _Affix) -> Optional[Record]:
     """Return a record without a prefix.
 
     None if it has another, or if its text is a message as it is: what can be read without a
@@ -262,25 +367,20 @@ def _strip(record: Record, match: "re.Match[str]") -> Optional[Record]:
     rest = record.text[match.end() :]
     inner = parse_text_line(rest)
     text = _close(inner.text, prefix)
-    if "|" in record.text[: -len(inner.text) or None]:  # the row of a table ends with a bar
+    before = record.text[: -len(inner.text) or None]
+    if "|" in before:  # the row of a table ends with a bar
         text = text.rstrip(" |")
     inner = inner._replace(text=text)
     if INVOKED.strip() in inner.text and not _has_name(inner.text):
         return None
-    program, trusted = inner.program or record.program, False if inner.trusted is False else None
-    tag = _PID_TAG.search(prefix) or _LAST_WORD.search(prefix)
-    if tag and inner.program is None and tag.group("program") != "kernel":
-        is_killer = tag.group("program") in KILLERS
-        program = tag.group("program") if is_killer or tag.re is _PID_TAG else program
-        trusted = False if tag.re is _PID_TAG and not is_killer else trusted
-    return record._replace(
-        text=inner.text,
-        monotonic=record.monotonic if inner.monotonic is None else inner.monotonic,
-        time=inner.time or record.time,
-        clock=record.clock if inner.clock is None else inner.clock,
-        trusted=trusted,
-        program=program,
-        bare=False,
+    stripped = merge(record, inner)._replace(bare=False)
+    tag = _PID_TAG.search(before) or _LAST_WORD.search(prefix)
+    if tag is None or inner.program is not None or tag.group("program") == "kernel":
+        return stripped
+    is_killer, has_pid = tag.group("program") in KILLERS, tag.re is _PID_TAG
+    return stripped._replace(
+        program=tag.group("program") if is_killer or has_pid else stripped.program,
+        trusted=False if has_pid and not is_killer else stripped.trusted,
     )
 
 

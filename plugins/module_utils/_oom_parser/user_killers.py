@@ -27,6 +27,7 @@ _MESSAGE_WORDS = (
     "due to memory ",
     "the victim",
     "escalating to SIGKILL",
+    "dryrun, ",
     "badness",
     ".cpp:",
     "Name: ",
@@ -71,9 +72,10 @@ _EARLYOOM_OLD = re.compile(r"Killing process (?P<pid>\d+) (?P<name>.{1,60})$")
 # colours escaped.
 _COLOURS = re.compile(r"^(?:(?:\\x1b|#033)\[[0-9;]*m)+|(?:(?:\\x1b|#033)\[[0-9;]*m)+$")
 _ESCALATED = re.compile(r"escalating to SIGKILL after ")
+_DRY_RUN = "dryrun, not actually sending any signal"  # follows the message of the kill
 
 _OOMD_KILL = re.compile(
-    r"(?:Killed (?P<killed>/.+)|Marked (?P<marked>/.+) for killing) due to memory (?P<reason>used|pressure)[ (]"
+    r"(?:Killed (?P<killed>/.+)|Marked (?P<marked>/.+) for killing) due to memory (?P<reason>used|pressure)(?:[ (]|$)"
 )
 _OOMD_COUNT = re.compile(r"(?P<unit>\S+): systemd-oomd killed (?P<count>\d+) process\(es\) in this unit\.$")
 
@@ -224,6 +226,9 @@ class ProgramKills:
         last = self._open.get("earlyoom")
         if last and _ESCALATED.match(text):
             self._open["earlyoom"] = last._replace(escalated=True)
+            return
+        if last and text.startswith(_DRY_RUN) and _is_same_writer(last.record, record):
+            del self._open["earlyoom"]
             return
         patterns = _EARLYOOM + ([_EARLYOOM_OLD] if record.program == "earlyoom" else [])
         match = next((match for match in (pattern.match(text) for pattern in patterns) if match), None)
@@ -418,9 +423,11 @@ def _is_repeated(first: ProgramKill, second: ProgramKill) -> bool:
     """
     if first.pid is None or (first.pid, first.name) != (second.pid, second.name):
         return False
-    if (first.record.vouched, first.record.trusted) != (second.record.vouched, second.record.trusted):
-        return False
-    return _is_near(first.record, second.record)
+    return _is_same_writer(first.record, second.record) and _is_near(first.record, second.record)
+
+
+def _is_same_writer(first: Record, second: Record) -> bool:
+    return (first.vouched, first.trusted) == (second.vouched, second.trusted)
 
 
 def _to_int(text: Optional[str]) -> Optional[int]:

@@ -184,3 +184,17 @@ def test_continue_the_line_before(lines, texts, bare):
 def test_a_continued_line_has_the_stamp_and_trust_of_its_first():
     first, second = parse_lines(["Nov 23 04:43:46 host mallory: a", "b"])
     assert second == first._replace(text="b", raw="b", bare=True)
+
+
+@pytest.mark.parametrize("priority", ["<3>", "<14>"])
+def test_a_priority_is_no_line_of_its_own(priority):
+    assert len(list(parse_lines([priority + "Nov 23 04:43:46 host kernel: [    5.000000] a"]))) == 1
+
+
+@pytest.mark.parametrize("end", ["", "```", "  ~~~", "{noformat}", "<pre>", "$ dmesg -T", "root@a:~# journalctl -k"])
+def test_what_somebody_copied_ends(end):
+    """Lines that follow are not the program's, so they have neither its stamp nor its trust."""
+    *_lines, record = parse_lines(["Nov 23 04:43:46 host mallory: a", "b", end, "c"])
+    assert (record.text, record.clock, record.trusted, record.bare) == ("c", None, None, True)
+    *_lines, record = parse_lines(["Nov 23 04:43:46 host mallory: a", "b", "not so, " + end, "c"])
+    assert record.trusted is False

@@ -224,3 +224,43 @@ def test_ignore_the_rest_of_a_long_line():
     line = "[   12.345678] " + "x" * 2 * LONGEST_LINE
     record = parse_text_line(line)
     assert (len(record.text), record.raw) == (LONGEST_LINE - 15, line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "\x1b[32m[    5.000000] \x1b[0m\x1b[31ma kill\x1b[0m",
+        "[    5.000000] a \x1b[01;31m\x1b[Kkill\x1b[m\x1b[K",
+        "\x1b[35m\x1b[K\x1b[m\x1b[K[    5.000000] a kill",
+        "[    5.000000] a [01;31m[Kkill[m[K",
+        "[    5.000000] a ^[[01;31m^[[Kkill^[[m^[[K",
+        "\x1b_bk;t=1778065933250\x07[    5.000000] a kill",
+        "[    5.000000] \x1b]8;;file://node/x\x1b\\a kill\x1b]8;;\x1b\\",
+        "[    5.000000] \x1b]8;;file://node/x\x07a kill\x1b]8;;\x07",
+    ],
+    ids=["dmesg", "grep", "grep with a name", "copied", "copied with signs", "Buildkite", "a link", "an old link"],
+)
+def test_what_only_terminals_read(line):
+    record = parse_text_line(line)
+    assert (record.text, record.monotonic, record.raw) == ("a kill", 5.0, line)
+
+
+@pytest.mark.parametrize("name", ["x[1;31m[Ky[m[K", "\x1b]8;", "x\x1b[", "x^[[K"])
+def test_no_name_hides_the_words_behind_it(name):
+    """What a name begins, the words of the kernel do not end."""
+    text = f"Task in /{name} killed as a result of limit of /a=b\x07 {name}) x"
+    record = parse_text_line("[    5.000000] " + text)
+    assert " killed as a result of limit of /a=b" in record.text and record.text.endswith(") x")
+
+
+@pytest.mark.parametrize(
+    "line, program",
+    [
+        ("    [   77.749670] systemd-oomd[659]: a", "systemd-oomd"),
+        ("> [   77.749670] node kernel: a", "kernel"),
+        ("        [1.000000] x[1]: a", None),  # may be the end of a task's name
+        ("systemd-oomd: [   77.749670] x[1]: a", None),
+    ],
+)
+def test_tag_of_an_indented_line(line, program):
+    assert parse_text_line(line).program == program

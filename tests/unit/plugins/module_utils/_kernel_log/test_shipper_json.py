@@ -61,7 +61,38 @@ def test_message_with_several_lines():
     assert {record.time for record in records} == {TIME}
 
 
-@pytest.mark.parametrize("prefix", ["2026-05-06T11:12:13+00:00\tkern\t", "node-3 | ", "May  6 11:12:13 "])
+HEADER = "x invoked oom-killer: gfp_mask=0x0"
+FLUENTD = "2026-05-06 11:12:13.000000000 +0000 kernel: "
+
+# Answers to a search, each with a header and a kill.
+ANSWERS = {
+    "objects": [{"message": HEADER}, {"message": KILL}],
+    "lines": [HEADER, KILL],
+    "rows": [["1778065933250000000", HEADER], ["1778065933250000001", KILL]],
+    "Elasticsearch": {"took": 7, "hits": {"hits": [{"_source": {"message": line}} for line in (HEADER, KILL)]}},
+    "Loki": {"data": {"result": [{"stream": {"host": "x"}, "values": [["1778065933250000000", HEADER], ["1", KILL]]}]}},
+    "CloudWatch": {"events": [{"timestamp": 1778065933250, "message": line} for line in (HEADER, KILL)]},
+    "Ansible": {"changed": True, "stdout_lines": [HEADER, KILL]},
+    "with a message of its own": {"message": "found", "lines": [HEADER, KILL]},
+    "a console": {"InstanceId": "i-7", "Output": HEADER + "\r\n" + KILL + "\r\n"},
+    "with a report of another program": [{"message": HEADER}, {"reason": "OOMKilling", "message": KILL}, [KILL]],
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=list(ANSWERS))
+def test_several_messages(answer):
+    records = parse_json_line(json.dumps(answer)) or ()
+    assert [(record.text, record.trusted) for record in records] == [(HEADER, None), (KILL, None)]
+
+
+def test_lists_without_messages():
+    assert parse_json_line(json.dumps({"tags": ["a", "b"], "n": [7, None]})) is None
+    assert parse_json_line('[[[[[[[[[["' + KILL + '"]]]]]]]]]]') is None
+    [record] = parse_json_line(json.dumps({"message": KILL, "tags": [HEADER]})) or ()
+    assert record.text == KILL
+
+
+@pytest.mark.parametrize("prefix", ["2026-05-06T11:12:13+00:00\tkern\t", "node-3 | ", "May  6 11:12:13 ", FLUENTD])
 def test_object_behind_a_prefix(prefix):
     [record] = parse_lines([prefix + json.dumps({"message": KILL})])
     assert record.text == KILL

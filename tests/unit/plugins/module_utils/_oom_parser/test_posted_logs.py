@@ -106,6 +106,49 @@ CASES = {
         "oom-kill:constraint=CONSTRAINT_MEMCG,task=delta,pid=6311,uid=33",
         [("kill", [(6311, "delta", None, None)])],
     ),
+    "one in brackets behind": (
+        "[9] Out of memory: Killed process 6311 (delta) anon-rss:40960kB (~0.04 GiB)",
+        [("kill", [(6311, "delta", 40960, None)])],
+    ),
+    "typed": (
+        "[9.0] Out of memory: Kill process 6311 (delta) score 77\n"
+        "[9.1] Killed process 6311 (delta) total-vm: 81920 kB, anon-rss: 40960K, file-rss:0kB",
+        [("kill", [(6311, "delta", 40960, 77)])],
+    ),
+    "an old kill without its end": (
+        "[9.1] Killed process 6311 (delta-foxtrot) vsz:81920kB\nanon-rss:40960kB, file-rss:2764kB lowmem 0kB",
+        [("kill", [(6311, "delta-foxtrot", 40960, None)])],
+    ),
+    "broken before the score": (
+        f"[9.0] Memory cgroup out of memory: Kill process 6311 (delta)\n   score 77 or sacrifice child\n"
+        f"[9.1] Killed process\n   6311 (delta)\n   {SIZES}",
+        [("kill", [(6311, "delta", 40960, 77)])],
+    ),
+    "broken behind the score": (
+        f"[9.0] Out of memory:\n  Kill process 6311 (delta) score 77\n  or sacrifice child\n[9.1] Killed process 6311"
+        f" (delta) {SIZES}",
+        [("kill", [(6311, "delta", 40960, 77)])],
+    ),
+    "broken in the origin": (f"Memory cgroup out of\n  {KILL[7:]}", [("kill", [(6311, "delta", 40960, None)])]),
+    "in bytes": (
+        "[Kernel] Out of memory: Killed process 6311 (delta) total-vm:83886080B, anon-rss:41943040B, file-rss:1024B",
+        [("kill", [(6311, "delta", None, None)])],
+    ),
+    "in reverse order": (
+        f"{SYSLOG}{MEMCG_KILL.format(6311, 'delta')}\n{SYSLOG}{SUMMARY}\n{SYSLOG}delta invoked oom-killer:"
+        f" gfp_mask=0xd0, order=0\n{SYSLOG}Killed process 6310 (echo) {SIZES}\n"
+        f"{SYSLOG}Out of memory: Kill process 6310 (echo) score 77 or sacrifice child\n"
+        f"{SYSLOG}echo invoked oom-killer: gfp_mask=0xd0, order=0",
+        [("kill", [(6311, "delta", 40960, None)]), ("kill", [(6310, "echo", 40960, 77)])],
+    ),
+    "behind what somebody copied from a program": (
+        f"May  6 11:12:13 node-3 systemd[1]: delta.service: Main process exited\n```\n```\n{KILL}",
+        [("kill", [(6311, "delta", 40960, None)])],
+    ),
+    "a prompt behind a program's line": (
+        f"May  6 11:12:13 node-3 systemd[1]: x\nroot@node-3:~# dmesg | grep -i kill\n{KILL}",
+        [("kill", [(6311, "delta", 40960, None)])],
+    ),
     "metalog": ("May  6 11:12:13 node-3 oom-killer: gfp_mask=0xd0, order=0", [("incomplete", [])]),
     "a killer's tag without a stamp": (
         'earlyoom[7]: sending SIGTERM to process 6311 uid 33 "delta": oom_score 77, VmRSS 40 MiB, cmdline "x"',
@@ -117,6 +160,25 @@ CASES = {
     "a kill's format": ('+\tpr_err("%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB\\n", message, pid);', []),
     "a pattern": ("grep -E 'Killed process [0-9]+ \\(' /var/log/kern.log", []),
     "documentation": ("The kernel logs `Killed process <pid> (<name>)` and sends SIGKILL to process groups.", []),
+    "a program with levels": ("[INFO] Killed process 6311 (delta)\n[INFO] Killed process 6312 (delta)", []),
+    "a summary that somebody mentions": ("the `oom-kill:constraint=CONSTRAINT_MEMCG,...` line tells the limit", []),
+    "earlyoom's dry run": (
+        'earlyoom[7]: sending SIGTERM to process 6311 uid 33 "delta": oom_score 77, VmRSS 40 MiB, cmdline "x"\n'
+        "earlyoom[7]: dryrun, not actually sending any signal",
+        [],
+    ),
+    "a step of flux": ("29.475s: flux-shell[0]: ERROR: oom: Memory cgroup out of memory: killed 1 task on node-3.", []),
+    "secure attention": ("[8.1] SAK: killed process 6311 (delta): fd#4 opened to the tty", []),
+    "bcc": ('11:12:13 Triggered by PID 7 ("x"), OOM kill of PID 6311 ("delta"), 7 pages, loadavg: 1.88 1.70', []),
+    "a dialler": ("Hangup (SIGHUP)\nsending SIGTERM to process 6311", []),
+    "a supervisor": ("[2026-05-06 11:12:13] [INFO] Sending SIGTERM to process 6311", []),
+    "JavaScript": ("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", []),
+    "Go": ("fatal error: runtime: out of memory", []),
+    "a settings file": ("vm.panic_on_oom=1  # Kernel panic when out of memory", []),
+    "a rule": (
+        '- alert: OOM\n  expr: increase(node_vmstat_oom_kill[5m]) > 0\n  summary: "Killed process on {{ $x }}"',
+        [],
+    ),
     "Java": ('Exception in thread "main" java.lang.OutOfMemoryError: Java heap space', []),
     "CUDA": ("RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB (GPU 0; 7.80 GiB total capacity)", []),
     "an allocation that failed": ("[8.1] delta: page allocation failure: order:4, mode:0xcc0(GFP_KERNEL)", []),
@@ -210,3 +272,45 @@ def test_text_of_other_systems(tmp_path, form, end):
     log = LogFile(str(tmp_path / "oom.txt"))
     assert describe(parse_events(log.records())) == [("kill", [(6311, "delta", 40960, None)])]
     assert log.list_losses() == []
+
+
+REPORT = [
+    "delta invoked oom-killer: gfp_mask=0xd0, order=0, oom_score_adj=-5",
+    "CPU: 1 PID: 6320 Comm: delta Not tainted 6.1.0",
+    "memory: usage 8kB, limit 8kB, failcnt 7",
+    "Memory cgroup stats for /q:",
+    "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
+    "[   6311]    33  6311     20480    10496    45056        0            -5 delta",
+    SUMMARY,
+    MEMCG_KILL.format(6311, "delta"),
+]
+
+
+@pytest.mark.parametrize("name", ["delta", "a b", "(x)"])
+def test_reverse_order_loses_nothing(name):
+    lines = [f"[8.{number:06}] {line.replace('delta', name)}" for number, line in enumerate(REPORT)]
+    [event], [reverse] = (
+        parse_events(parse_lines(lines), tasks=True),
+        parse_events(parse_lines(lines[::-1]), tasks=True),
+    )
+    moved = ("monotonic", "id")
+    assert {key: value for key, value in reverse.items() if key not in moved} == {
+        key: value for key, value in event.items() if key not in moved
+    }
+
+
+@pytest.mark.parametrize("stamps", ["[8.{0:06}] ", "May  6 11:12:{0:02} node-3 kernel: "])
+def test_no_report_in_order_counts_as_reverse(stamps):
+    """The chosen process may be killed twice; the second report has its own header."""
+    lines = [MEMCG_KILL.format(6311, "delta"), SUMMARY, *REPORT]
+    events = parse_events(parse_lines([stamps.format(number) + line for number, line in enumerate(lines)]))
+    assert [(event["outcome"], event["trigger"] and event["trigger"]["pid"]) for event in events] == [
+        ("kill", None),
+        ("kill", 6320),
+    ]
+
+
+def test_reverse_order_ends_after_a_while():
+    lines = ["[99.1] " + MEMCG_KILL.format(6311, "delta"), "[99.0] " + SUMMARY, "[9.0] " + REPORT[0]]
+    events = parse_events(parse_lines(lines))
+    assert [(event["outcome"], event["trigger"] is None) for event in events] == [("kill", True), ("incomplete", False)]

@@ -53,6 +53,21 @@ WRAPPINGS = {
     "a clock": ("11:12:13.250 ", ""),
     "a build's step": ("#12 0.450 ", ""),
     "two kinds": ('> node-3 | "', '"'),
+    "a program's list": ("    ['", "\\n',"),
+    "bytes of Python": ("b'", "\\n'"),
+    "a forum": ("[code]", "[/code]"),
+    "a tracker": ("{noformat}", "{noformat}"),
+    "typographic quotes": ("\u201c", "\u201d"),
+    "columns on both sides": (" 7 | node-3 | ", " | t"),
+    "cells between tabs": ("2026-05-06 11:12:13\tnode-3\tkernel\t", "\tx"),
+    "a branch of a tree": ("  \u2514 ", ""),
+    "NX-OS": ("2026 May  6 11:12:13 node-3 %KERN-3-SYSTEM_MSG: ", " - kernel"),
+    "a break of a page": ("", "<br>"),
+    "a comment": ("    //   ", ""),
+    "a line end in words": ("", "\\n"),
+    "a carriage return in words": ("", "^M"),
+    "a continued line": ("", "\\"),
+    "blanks behind": ("", "  "),
     "words that are no label": ("what my console said was ", ""),
 }
 
@@ -72,6 +87,16 @@ def test_report_in_any_wrapping(wrapping, stamp):
     assert (event["trigger"]["name"], event["trigger"]["pid"]) == ("delta", 6320)
     assert (victim["pid"], victim["name"], victim["anon_rss_kb"], victim["oom_score_adj"]) == (6311, "delta", 40960, -5)
     assert event["monotonic"] == (5120.000007 if stamp else None)
+
+
+def test_killers_behind_a_prefix():
+    sigterm = 'sending SIGTERM to process 6311 uid 33 "delta": oom_score 77, VmRSS 40 MiB, cmdline "x"'
+    assert victims(["    'earlyoom[7]: " + sigterm + "',"]) == [[6311]]
+    for before in ("    [ 5120.000007] ", "  \u2514 May 06 11:12:13 node-3 "):
+        [event] = parse_events(
+            parse_lines([before + "systemd-oomd[7]: Killed /q/r due to memory pressure for /q being 90% > 80%"])
+        )
+        assert (event["killer"], event["memcg"]["path"]) == ("systemd-oomd", "/q/r")
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS.values(), ids=list(WRAPPINGS))
@@ -107,7 +132,7 @@ def test_learn_a_prefix_by_repetition():
     """A kill without sizes may stand in any sentence, so one alone is none behind words."""
     before = "node three told me "
     assert victims([before + OLD_KILL]) == victims(["node watchdog: " + OLD_KILL]) == []
-    assert victims([before + HEADER, before + OLD_KILL]) == [[6311]]
+    assert victims([before + HEADER, before + OLD_KILL]) == victims(["node | " + UPTIME + OLD_KILL]) == [[6311]]
     assert victims([before + OLD_KILL, before + OLD_KILL.replace("6311", "6312")]) == [[6311], [6312]]
 
 
@@ -156,6 +181,8 @@ def test_no_kill_in_the_kernels_words(line, prefix):
         "mallory[7]: " + KILL,
         "node-3 | " + SYSLOG + "mallory: " + KILL,
         "node-3 | mallory[7]: " + KILL,
+        "node-3 | mallory[7]: hello " + KILL,
+        "node-3 | mallory[7]: " + UPTIME + KILL,
         '{"message": "' + KILL + '", "ident": "mallory"}',
         '{"message": "' + KILL + '", "facility": "user"}',
         '{"message": "mallory[7]: ' + KILL + '"}',
@@ -182,18 +209,87 @@ def test_a_learned_prefix_changes_no_true_report():
         assert [event for event in events if event["victims"][0]["pid"] == 6311] == whole
 
 
+@pytest.mark.parametrize("behind", ["{code}", "<br>", "\\n", '"', " | t", "\tx 7"])
+def test_a_suffix_is_learned_for_a_report(behind):
+    """A line that ends with a path or a name does not show where it ends."""
+    header = "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"
+    lines = [HEADER, "Task in /q/r killed as a result of limit of /q", header]
+    lines += ["[   6311]    33  6311     20480    10496    45056        0            -5 delta", OLD_KILL]
+    [event] = parse_events(parse_lines([UPTIME + line + behind for line in lines]), tasks=True)
+    assert (event["memcg"], event["victims"][0]["cgroup"]) == (None, "/q/r") or event["memcg"]["path"] == "/q"
+    assert [task["name"] for task in event["tasks"]] == ["delta"]
+    assert [(one["pid"], one["name"], one["cgroup"]) for one in event["victims"]] == [(6311, "delta", "/q/r")]
+
+
+def test_no_suffix_of_a_name():
+    """Words in the name of a cgroup or a task teach no suffix, and a whole message ends one."""
+    limit = "Task in /q{0}/r killed as a result of limit of /q{0}"
+    for name in (
+        " invoked oom-killer: order=0<br>",
+        "oom-kill:constraint=CONSTRAINT_MEMCG,uid=7<br>",
+        OLD_KILL + "<br>",
+    ):
+        lines = [HEADER, limit.replace("{0}", name), KILL.replace("Out", "Memory cgroup out")]
+        [event] = parse_events(parse_lines([UPTIME + line for line in lines]))
+        assert event["memcg"]["path"] == "/q" + name
+    lines = [HEADER + "<br>", HEADER, limit.replace("{0}", "<br>"), KILL.replace("Out", "Memory cgroup out")]
+    events = parse_events(parse_lines([UPTIME + line for line in lines]))
+    assert events[-1]["memcg"]["path"] == "/q<br>"
+    lines = [HEADER, OLD_KILL.replace("delta", "x-rss:3kB<br>")]
+    [event] = parse_events(parse_lines([UPTIME + line for line in lines]))
+    assert event["victims"][0]["name"] == "x-rss:3kB<br>"
+
+
+def test_other_forms_have_not_learned_a_suffix():
+    lines = [HEADER + "<br>", SYSLOG + "kernel: Task in /q killed as a result of limit of /q<br>"]
+    events = parse_events(parse_lines([*lines, SYSLOG + "kernel: Memory cgroup o" + KILL[1:]]))
+    assert events[-1]["memcg"]["path"] == "/q<br>"
+
+
+MAIL = """\
+alpha invoked oom-killer: gfp_mask=3D0xcc0(GFP_KERNEL), order=3D0, oom_scor=
+e_adj=3D-5
+> [ 5120.000007] oom-kill:constraint=3DCONSTRAINT_MEMCG,nodemask=3D(null),c=
+puset=3D/,mems_allowed=3D0,oom_memcg=3D/q,task_memcg=3D/q/r,task=3Ddelta,pi=
+d=3D6311,uid=3D33
+> |[ 5120.000008] Memory cgroup out of memory: Killed process 6311 (delta) =
+total-vm:81920kB, anon-rss:40960kB, file-rss:1024kB"""
+
+
+def test_quoted_printable():
+    """RFC 2045: a mail program breaks lines at an equals sign, and writes others as =3D."""
+    [event] = parse_events(parse_lines(MAIL.split("\n")))
+    assert (event["trigger"]["name"], event["trigger"]["oom_score_adj"]) == ("alpha", -5)
+    [victim] = event["victims"]
+    assert (event["memcg"]["path"], victim["cgroup"], victim["anon_rss_kb"]) == ("/q", "/q/r", 40960)
+
+
+@pytest.mark.parametrize("first", ["x" * 45 + "=", "mallory[7]: " + "x" * 34 + "=", "kernel: /" + "x" * 37 + "="])
+def test_no_line_that_ends_so_hides_a_kill(first):
+    for before, line in ((SYSLOG, SYSLOG + "kernel: " + KILL), ("x" * 25 + " ", KILL)):
+        assert victims([(before + first)[-76:], line])[-1:] == [[6311]]
+
+
 SECOND_HAND = [
     '{"kind":"Event","reason":"OOMKilling","message":"' + KILL + '"}',
     "3m  Warning  OOMKilling  node/node-3  " + KILL,
     "I0506 11:12:13.000001 1 log_monitor.go:160] New status: {kernel-monitor Message:" + KILL + "}",
     'type: "Warning" reason: "SystemOOM" ' + KILL,
     "System OOM encountered, victim process: delta, pid: 6311",
+    '  involvedObject:\n    kind: Node\n  kind: Event\n  message: "' + KILL + '"\n  reason: OOMKilling',
+    '"involvedObject": {\n"kind": "Node"\n},\n"reason": "OOMKilling",\n"message": "' + KILL + '",',
 ]
 
 
 @pytest.mark.parametrize("line", SECOND_HAND)
 def test_reports_of_other_programs_are_not_counted(line):
-    assert victims([line]) == []
+    assert victims(line.split("\n")) == []
+
+
+def test_an_event_of_kubernetes_hides_no_line_of_the_kernel():
+    lines = ["kind: Event", UPTIME + KILL, "message: " + KILL.replace("6311", "6312"), KILL.replace("6311", "6313")]
+    assert victims(lines) == [[6311], [6313]]
+    assert victims(["kind: Event", *["x"] * 20, 'message: "' + KILL + '"']) == [[6311]]
 
 
 @pytest.mark.parametrize("before", ["x[1] ", "x ", "\t"])

@@ -1,0 +1,167 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Several messages in one line, and names of users that look like that."""
+
+import time
+
+import pytest
+
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.separate import separate
+
+HEADER = "delta invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=-5"
+TRIGGER = "CPU: 1 PID: 6320 Comm: delta Not tainted 6.1.0"
+CPUSET = "delta cpuset=q mems_allowed=0"
+LIMIT = "Task in /q/r killed as a result of limit of /q"  # ends with the name of a cgroup
+USAGE = "memory: usage 8kB, limit 8kB, failcnt 7"
+STATS = "Memory cgroup stats for /q: cache:0KB rss:44KB"
+SUMMARY = (
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/q,task_memcg=/q/r"
+    ",task=delta,pid=6311,uid=33"
+)
+KILL = (
+    "Memory cgroup out of memory: Killed process 6311 (delta) total-vm:81920kB, anon-rss:40960kB, file-rss:1024kB"
+    ", shmem-rss:0kB, UID:33 pgtables:192kB oom_score_adj:-5"
+)
+REAPER = "oom_reaper: reaped process 6311 (delta), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB"
+REPORT = [HEADER, CPUSET, TRIGGER, USAGE, STATS, SUMMARY, KILL]
+
+SYSLOG = "May  6 11:12:13 node-3 kernel: "
+STAMPS = ["[ 5120.000007] ", "[Wed May  6 11:12:13 2026] ", SYSLOG, "2026-05-06T11:12:13.250000+00:00 node-3 kernel: "]
+
+
+def describe(lines):
+    events = parse_events(parse_lines(lines))
+    return [
+        (
+            event["trigger"] and (event["trigger"]["name"], event["trigger"]["pid"]),
+            event["memcg"] and (event["memcg"]["path"], event["memcg"]["limit_kb"]),
+            [(one["pid"], one["name"], one["uid"], one["cgroup"]) for one in event["victims"]],
+        )
+        for event in events
+    ]
+
+
+WHOLE = [(("delta", 6320), ("/q", 8), [(6311, "delta", 33, "/q/r")])]
+
+
+@pytest.mark.parametrize("report", [REPORT, [*REPORT, REAPER]], ids=["to the kill", "to the reaper"])
+@pytest.mark.parametrize("joint", ["", " ", "  "])
+@pytest.mark.parametrize("stamp", STAMPS)
+def test_lines_with_stamps(stamp, joint, report):
+    assert describe([joint.join(stamp + line for line in report)]) == WHOLE
+
+
+@pytest.mark.parametrize("stamp", ["", *STAMPS])
+@pytest.mark.parametrize(
+    "before, joint, behind",
+    [('"stdout": "', "\\n", '",'), ("x = b'", "\\r\\n", "\\n'"), ("'", "<br>", "'")],
+    ids=["JSON", "Python", "HTML"],
+)
+def test_a_string(before, joint, behind, stamp):
+    text = before + joint.join(stamp + line for line in REPORT) + behind
+    assert describe(text.split("\n")) == WHOLE
+
+
+def test_a_string_longer_than_a_line():
+    rows = [f"[   {7000 + number}]     0  7000     1240      253    45056        0 0 bash" for number in range(100)]
+    assert describe(['"stdout": "' + "\\n".join([HEADER, TRIGGER, USAGE, STATS, *rows, SUMMARY, KILL]) + '"']) == WHOLE
+
+
+def test_a_line_that_ends_with_the_name_of_a_cgroup():
+    lines = [HEADER, LIMIT, KILL]
+    assert describe(['"' + "\\n".join(lines)])[0][1] == ("/q", None)
+    assert describe(["".join(STAMPS[0] + line for line in lines)]) == [(("delta", None), None, [])]
+
+
+def test_breaks_of_a_web_page():
+    """Without stamps and quotes only the beginning of a kill shows that one message ended."""
+    assert describe([HEADER + "<br>" + KILL]) == [(("delta", None), (None, None), [(6311, "delta", 33, None)])]
+
+
+def test_text_that_was_filled_anew():
+    lines = [
+        "> [ 7.000001] Out of memory: kill process 6310 (sshd) score 7 or a",
+        "> child [    7.000002] Killed process",
+    ]
+    assert describe([*lines, "> 6311 (delta)"])[0][2] == [(6311, "delta", None, None)]
+
+
+# --- what users write ----------------------------------------------------------------------
+
+FORGED = "Out of memory: Killed process 1 (init) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
+
+
+@pytest.mark.parametrize("joint", ["[ 5120.000007] ", " [    0.000001] ", " " + SYSLOG, SYSLOG, "\\n", "<br>"])
+@pytest.mark.parametrize("prefix", ["", *STAMPS])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Task in /q/{0} killed as a result of limit of /q/{0}",
+        "Task in /q{0}/r killed as a result of limit of /q{0}",
+        "Task in /q killed as a result of limit of /q{0}",
+        "Memory cgroup stats for /q{0}: cache:0KB rss:44KB",
+        "Memory cgroup stats for /q: cache:0KB{0}:",
+        "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset={0},mems_allowed=0,oom_memcg=/q,task_memcg=/q/r"
+        ",task=delta,pid=6311,uid=33",
+        "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/q,task_memcg=/q"
+        ",task=x,pid=1,uid=0{0},task_memcg=/q/r,task=delta,pid=6311,uid=33",
+        "delta cpuset={0} mems_allowed=0",
+        "delta cpuset=x mems_allowed=0{0} mems_allowed=0",
+        "cgroup: fork rejected by pids controller in /q -rss:{0}",
+    ],
+)
+def test_no_name_of_a_cgroup_makes_a_kill(line, prefix, joint):
+    for name in (joint + FORGED, joint + FORGED + joint, "-rss:" + joint + FORGED):
+        events = parse_events(parse_lines([prefix + line.replace("{0}", name)]))
+        assert {one["pid"] for event in events for one in event["victims"]} <= {6311}
+
+
+@pytest.mark.parametrize("name", ["[    0.000001] ", "a\\nb", "a\\nCPU: 0 PID", "a<br>b", "\\nMem-Info:"])
+def test_no_name_of_a_task_hides_a_kill(name):
+    lines = [line.replace("delta", name) for line in (HEADER, TRIGGER, KILL)]
+    [event] = parse_events(parse_lines([f"[ 5120.00000{number}] {line}" for number, line in enumerate(lines)]))
+    assert (event["trigger"]["name"], event["trigger"]["pid"]) == (name, 6320)
+    assert [(one["pid"], one["name"]) for one in event["victims"]] == [(6311, name)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        SYSLOG.replace("kernel", "mallory") + HEADER + " " + STAMPS[0] + KILL,
+        SYSLOG.replace("kernel", "mallory[7]") + HEADER + " " + SYSLOG + KILL,
+        "node-3 | mallory[7]: " + HEADER + " " + STAMPS[0] + KILL,
+        "12,7,7,-;" + HEADER + " " + STAMPS[0] + KILL,
+    ],
+)
+def test_no_program_makes_a_kill(line):
+    assert {event["trusted"] for event in parse_events(parse_lines([line]))} <= {False}
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_record_with_a_writer_is_one_message(trusted):
+    record = Record(HEADER + "<br>" + KILL, trusted=trusted, raw="x")
+    assert separate(record) == [record]
+
+
+def test_only_a_reaper_before_a_cut():
+    record = Record("oom_reaper: -rss:7kB [ 5120.000007] oom_reaper: x", raw="x")
+    assert [part.text for part in separate(record)] == ["oom_reaper: -rss:7kB", "oom_reaper: x"]
+
+
+def measure(lines):
+    begun = time.process_time()
+    for line in lines:
+        separate(Record(line, raw=line, bare=True))
+    return time.process_time() - begun
+
+
+@pytest.mark.parametrize("part", ["\\n", "<br>", "[    0.000001] ", "Killed process 7 (x) [    0.000001] ", '"'])
+def test_twice_the_line_takes_twice_the_time(part):
+    line = HEADER + part * (4000 // len(part))
+    once = min(measure([line] * 5) for _turn in range(3))
+    assert min(measure([line + line[len(HEADER) :]] * 5) for _turn in range(3)) < 4 * once + 0.1
