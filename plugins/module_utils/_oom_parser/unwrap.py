@@ -44,7 +44,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     Announcement,
     Header,
     Kill,
-    Summary,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.separate import merge, separate
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import (
@@ -91,11 +90,10 @@ _PLAIN_NAME = re.compile(r"[\w.-]+$|kworker/")
 
 _CLOSING_TAG = re.compile(r"(?:</?[a-z]{1,10} ?/?>\s*)+$")
 
-# Where a whole message ends; a kill without sizes ends with the last bracket.
-_MESSAGES_WITH_END = (Header, Summary, Announcement, Kill)
-_END = re.compile(
-    r"(?:oom_score_adj|oom_adj|oomkilladj|order|,uid)=-?\d+| or sacrifice child| or a child| and children"
-)
+# Where a whole message ends; a kill without sizes ends with the last bracket. What looks like the
+# end of a summary may be in the name of a cgroup.
+_MESSAGES_WITH_END = (Header, Announcement, Kill)
+_END = re.compile(r"(?:oom_score_adj|oom_adj|oomkilladj|order)=-?\d+| or sacrifice child| or a child| and children")
 # A suffix begins with anything but a word or a path.
 _SUFFIX = re.compile(r"\s*$|(?:\t|\.?\s*[^\w\s,/=:.]).{0,80}$")
 _LONGEST_SUFFIX = 200  # with the end before it

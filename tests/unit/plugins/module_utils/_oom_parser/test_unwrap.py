@@ -240,6 +240,15 @@ def test_no_suffix_of_a_name():
     assert event["victims"][0]["name"] == "x-rss:3kB<br>"
 
 
+def test_no_suffix_of_a_summary_that_is_cut():
+    """With a line end in the task's name, what looks like its end is in the cgroup's."""
+    cgroup = "/q,task=x,pid=1,uid=0(/r"
+    first = SUMMARY.replace("/q/r", cgroup).replace("delta,pid=6311,uid=33", "a")
+    lines = [SYSLOG + "kernel: " + UPTIME + line for line in (first, "b,pid=6311,uid=33")]
+    [event] = parse_events(parse_lines(lines))
+    assert (event["victims"][0]["pid"], event["victims"][0]["uid"]) == (6311, 33)
+
+
 def test_other_forms_have_not_learned_a_suffix():
     lines = [HEADER + "<br>", SYSLOG + "kernel: Task in /q killed as a result of limit of /q<br>"]
     events = parse_events(parse_lines([*lines, SYSLOG + "kernel: Memory cgroup o" + KILL[1:]]))
