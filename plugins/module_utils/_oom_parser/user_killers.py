@@ -90,7 +90,7 @@ _NOHANG_VICTIM = [
     re.compile(r"VmRSS: +(?P<rss_mib>\d{1,10}) MiB "),
 ]
 _NOHANG_KILL = re.compile(
-    r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim|Run the command: |Execute the command"
+    r"(?:Sending|Send) (?P<signal>SIGTERM|SIGKILL) to the victim(?:$|[;,.])|Run the command: |Execute the command"
 )
 
 # "oomd kill: P10 P60 P300 CGROUP BYTES ruleset:[R] detectorgroup:[D] killer:PLUGIN v2".

@@ -170,6 +170,7 @@ CASES = {
     "a step of flux": ("29.475s: flux-shell[0]: ERROR: oom: Memory cgroup out of memory: killed 1 task on node-3.", []),
     "secure attention": ("[8.1] SAK: killed process 6311 (delta): fd#4 opened to the tty", []),
     "bcc": ('11:12:13 Triggered by PID 7 ("x"), OOM kill of PID 6311 ("delta"), 7 pages, loadavg: 1.88 1.70', []),
+    "somebody's victim": ("Sending SIGTERM to the victim group yielded an exit.\nSend SIGTERM to the victims.", []),
     "a dialler": ("Hangup (SIGHUP)\nsending SIGTERM to process 6311", []),
     "a supervisor": ("[2026-05-06 11:12:13] [INFO] Sending SIGTERM to process 6311", []),
     "JavaScript": ("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", []),
