@@ -36,8 +36,14 @@ class Role(NamedTuple):
 class Program:
     """A running program; read its output with output() or chunks(), once."""
 
-    def __init__(self, command: List[str], seconds: float = SECONDS, role: Optional[Role] = None) -> None:
-        """Start it. Raises UnsupportedError if it cannot be started."""
+    def __init__(
+        self, command: List[str], seconds: float = SECONDS, role: Optional[Role] = None, silent_failure: int = 0
+    ) -> None:
+        """Start it. Raises UnsupportedError if it cannot be started.
+
+        C(silent_failure) is an exit code that is no failure if the program wrote no error.
+        """
+        self._silent_failure = silent_failure
         self._name = " ".join(command[:2])
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
@@ -102,7 +108,7 @@ class Program:
             code = self._process.wait(max(0.1, self._deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise OomError(f"{self._name} did not end within {self._seconds:.0f} seconds and was killed") from None
-        if code != 0:
+        if code != 0 and (self._errors or code != self._silent_failure):
             errors = self._errors.decode("utf-8", "replace").strip()
             raise OomError(f"{self._name} failed: {errors or f'exit code {code}'}")
 

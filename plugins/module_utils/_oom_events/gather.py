@@ -173,6 +173,7 @@ class _Reading:
             None if self._window.since is None else self._window.since - edge,
             None if self._window.until is None else self._window.until + edge,
             self._cursor.position if self._cursor else None,
+            every_line=self._query.raw,
         )
         unfinished = self._read(journal.read(), lambda: journal.written)
         self._lost["gap"] = journal.gap

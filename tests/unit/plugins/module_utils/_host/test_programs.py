@@ -37,6 +37,13 @@ def test_a_failure_has_the_error_output():
         shell("exit 3").output()
 
 
+def test_an_exit_code_may_mean_nothing_found():
+    assert Program(["sh", "-c", "exit 1"], silent_failure=1).output() == b""
+    for script in ("exit 2", "echo bad pattern >&2; exit 1"):
+        with pytest.raises(OomError, match=r"^sh -c failed: "):
+            Program(["sh", "-c", script], silent_failure=1).output()
+
+
 @pytest.mark.parametrize("command", ["/nonexistent/program", "a\0b"])
 def test_a_program_that_cannot_start(command):
     with pytest.raises(UnsupportedError, match="cannot be started"):
