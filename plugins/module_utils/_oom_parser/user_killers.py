@@ -35,6 +35,7 @@ _MESSAGE_WORDS = (
     "to free ",
     " the command",
 )
+_KERNEL_WORDS = ("oomd", "to free ")  # all that a line with the kernel's tag is read for, and the next ones
 _KILL_WORDS = ("illing process", "Kill", "sigkill")
 _FIRST_WORDS = ("[talos] ", "Rule '")
 
@@ -184,7 +185,7 @@ class ProgramKills:
 
         C(number) is the line's place in the log.
         """
-        return list(self._take_line(record, record.text, number)) if _may_be_killers(record.text) else ()
+        return list(self._take_line(record, record.text, number)) if _may_be_killers(record) else ()
 
     def _take_line(self, record: Record, text: str, number: int) -> Iterator[ProgramKill]:
         program = record.program
@@ -375,9 +376,10 @@ class ProgramKills:
             self._counted = {unit: (count, record)}
 
 
-def _may_be_killers(text: str) -> bool:
-    """Return whether a text holds a word of a killer; most lines of a log hold none."""
-    for word in _MESSAGE_WORDS:
+def _may_be_killers(record: Record) -> bool:
+    """Return whether a line holds a word of a killer; most lines of a log hold none."""
+    text = record.text
+    for word in _KERNEL_WORDS if record.program == "kernel" else _MESSAGE_WORDS:
         if word in text:
             return True
     return ("ill" in text and any(word in text for word in _KILL_WORDS)) or text.startswith(_FIRST_WORDS)
