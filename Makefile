@@ -148,7 +148,8 @@ check-pairs: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Two runs at once, s
 bench: bench-packages guest-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## Compare the speed with other tools, measured in one run
 	$(call say,benchmarks)
 	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_pins.py
-	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_events.py
+	CACHE=$(CACHE) PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_events.py
+	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_shapes.py
 	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_info.py
 	$(call scenario,$(BENCH),bench)
 
@@ -269,7 +270,7 @@ $(PYTHONS)/.done: tests/tools/real_pythons.py
 # Pairs NAME:PACKAGE: a program or a file of the compiler, and the Debian package that has it.
 PACKAGES := cc:gcc libc.a:libc6-dev valgrind:valgrind shellcheck:shellcheck git:git tar:tar
 GUEST_PACKAGES := $(PACKAGES) qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap mke2fs:e2fsprogs ssh:openssh-client
-BENCH_PACKAGES := ps:procps
+BENCH_PACKAGES := ps:procps journalctl:systemd /lib/systemd/systemd-journal-remote:systemd-journal-remote zstd:zstd bzip2:bzip2 xz:xz-utils
 DOCKER_PACKAGES := dockerd:docker.io docker:docker.io mmdebstrap:mmdebstrap
 
 define install

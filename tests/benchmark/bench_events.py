@@ -4,16 +4,21 @@
 
 """Measure how long it takes to read a log of a gigabyte with 200 reports in it.
 
-It is compared with grep, which only counts reports, and with OOMAnalyser, which parses a single
-report. OOMAnalyser is not on PyPI: set OOMANALYSER to the path of its OOMAnalyser.py.
+It is compared with grep, zgrep and the like, which only count reports, a journal with journalctl,
+and one report with OOMAnalyser, which parses a single one. OOMAnalyser is not on PyPI: set
+OOMANALYSER to the path of its OOMAnalyser.py.
+
+It takes a minute to make the journal of two million entries, so it is kept in CACHE.
 
 The bounds are ratios from one interleaved run. No test fails because of them.
 """
 
+import hashlib
 import importlib.util
 import os
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,15 +28,15 @@ import time
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import LogFile
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal import Journal
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import Query, gather
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 
-FIXTURE = os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "../unit/fixtures/kernel_logs/recorded/debian12-6.1/dmesg-x.log"
-)
+HERE = os.path.abspath(__file__)
+FIXTURE = os.path.join(os.path.dirname(HERE), "../unit/fixtures/kernel_logs/recorded/debian12-6.1/dmesg-x.log")
 
 MEBIBYTES = int(os.environ.get("MEBIBYTES", "1024"))
-REPORTS = 200
+REPORTS = max(1, 200 * MEBIBYTES // 1024)
 ROWS = 150  # of each report's task table
 REPETITIONS = 5
 PACKED_REPETITIONS = 3  # they take longer
@@ -41,6 +46,12 @@ GREP_BY_OURS = 0.5
 ANALYSER_BY_OURS = 20
 DOUBLE_BY_HALF = 2.2  # twice the input, plus the inaccuracy of the clock
 MIB_OVER_BARE = 64
+OURS_BY_JOURNALCTL = 1.5
+
+ENTRIES = int(os.environ.get("ENTRIES", "2000000"))  # of the journal
+JOURNAL_REPORTS = max(1, 200 * ENTRIES // 2000000)
+CACHE = os.environ.get("CACHE", "/var/tmp")
+JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
 
 WORDS = [
     "usb",
@@ -127,7 +138,7 @@ def measure_time(action):
 
 
 def grep(path):
-    return int(subprocess.run(["grep", "-c", "invoked oom-killer", path], check=True, stdout=subprocess.PIPE).stdout)
+    return count_with("grep", path)
 
 
 def ours(path):
@@ -203,27 +214,112 @@ def compare_with_analyser(module, path, own_seconds):
     print_ratio("a report", statistics.median(ratios))
 
 
-# How a packed log is made, and what counts its reports.
-PACKED = {".gz": ("gzip -k1", "zgrep"), ".xz": ("xz -k0 -T1", "xzgrep")}
+# How a packed log is made, what counts its reports, and the share of the log that is packed.
+PACKED = {
+    ".gz": ("gzip -k1", "zgrep", 1),
+    ".xz": ("xz -k0 -T1", "xzgrep", 1),
+    ".zst": ("zstd -qk1", "zstdgrep", 1),
+    ".bz2": ("bzip2 -k1", "bzgrep", 8),  # it takes ten times as long as the others
+}
 
 
-def compare_packed(path):
+def count_with(*command):
+    """Run grep or the like on a log; return how many reports it counts."""
+    done = subprocess.run([*command[:1], "-c", "invoked oom-killer", *command[1:]], check=True, stdout=subprocess.PIPE)
+    return int(done.stdout)
+
+
+def compare_packed(folder, path):
     """Compare the time for a packed log with that of the usual program, which only counts."""
-    for ending, (pack, counting) in PACKED.items():
-        subprocess.run([*pack.split(), path], check=True)
-        command = [counting, "-c", "invoked oom-killer", path + ending]
+    for ending, (pack, counting, share) in PACKED.items():
+        part, reports = path, REPORTS
+        if share > 1:
+            part, reports = os.path.join(folder, "part.log"), REPORTS // share
+            write_log(part, MEBIBYTES // share, reports)
+        subprocess.run([*pack.split(), part], check=True)
+        packed = part + ending
         ratios = []
         for _turn in range(PACKED_REPETITIONS):
-            theirs, _done = measure_time(
-                lambda command=command: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            )
-            own, found = measure_time(lambda ending=ending: ours(path + ending))
+            theirs, counted = measure_time(lambda packed=packed, counting=counting: count_with(counting, packed))
+            own, found = measure_time(lambda packed=packed: ours(packed))
             ratios.append(theirs / own)
-            if found != REPORTS:
-                sys.exit(f"{found} of {REPORTS} reports found in {path}{ending}")
+            if not found == counted == reports:
+                sys.exit(f"{found} and {counted} of {reports} reports found in {packed}")
         ratio = statistics.median(ratios)
         print_row(f"throughput / {counting}", f"{ratio:.2f}", f"at least {GREP_BY_OURS}", ratio >= GREP_BY_OURS)
-        os.unlink(path + ending)
+        print_memory(f"memory, {ending}", f"from bench_events import ours\nours({packed!r})")
+        os.unlink(packed)
+
+
+def print_memory(what, code):
+    path = f"import sys; sys.path[:] = {sys.path!r}; sys.argv = ['']\n"
+    over = measure_peak_mib(path + code) - measure_peak_mib(path)
+    print_row(what, f"{over:.1f} MiB", f"at most {MIB_OVER_BARE}", over <= MIB_OVER_BARE)
+
+
+def write_entries(stream):
+    """Write the kernel's entries of a boot in the journal's export format."""
+    choose = random.Random(1)
+    fillers = [" ".join(choose.choices(WORDS, k=choose.randint(6, 16))) for _turn in range(5000)]
+    lines, written, number = report_lines(), 0, 0
+    while number < ENTRIES:
+        texts = [f"{choose.choice(fillers)} {number}"]  # most messages occur once
+        if number * JOURNAL_REPORTS >= written * ENTRIES:
+            texts, written = lines, written + 1
+        for text in texts:
+            number += 1
+            stream.write(
+                f"__REALTIME_TIMESTAMP={1795000000000000 + number * 10000}\n__MONOTONIC_TIMESTAMP={number * 10000}\n"
+                f"_BOOT_ID={1:032x}\n_MACHINE_ID={2:032x}\n_HOSTNAME=server\nPRIORITY=6\n_TRANSPORT=kernel\n"
+                f"SYSLOG_FACILITY=0\nSYSLOG_IDENTIFIER=kernel\n_SOURCE_MONOTONIC_TIMESTAMP={number * 10000 - 5}\n"
+                f"MESSAGE={text}\n\n"
+            )
+
+
+def make_journal():
+    """Return a folder with the journal; it is made again when this file changes."""
+    with open(HERE, "rb") as stream:
+        digest = hashlib.sha256(stream.read() + b"%d" % ENTRIES).hexdigest()[:12]
+    folder = os.path.join(CACHE, "journal-" + digest)
+    if not os.path.exists(folder):
+        new = tempfile.mkdtemp(dir=CACHE, prefix="journal-")
+        command = [JOURNAL_REMOTE, "--output", os.path.join(new, "system.journal"), "-"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            write_entries(process.stdin)
+        if process.returncode:
+            shutil.rmtree(new)
+            sys.exit(f"{JOURNAL_REMOTE} failed: {process.returncode}")
+        os.rename(new, folder)
+    return folder
+
+
+def read_journal(folder, program):
+    """Count the reports in a journal; the program is where to write a journalctl that reads it."""
+    with open(program, "w") as stream:
+        stream.write(f'#!/bin/sh\nexec journalctl --directory={folder} "$@"\n')
+    os.chmod(program, 0o755)
+    return len(parse_events(Journal("all", program=program).read()))
+
+
+def compare_journal(folder):
+    """Compare the time for a journal with that of a search with journalctl."""
+    journal, program = make_journal(), os.path.join(folder, "journalctl")
+    command = ["journalctl", "--directory", journal, "-q", "-k", "-b", "all", "-g", "invoked oom-killer"]
+    ratios = []
+    for _turn in range(PACKED_REPETITIONS):
+        theirs, done = measure_time(lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE))
+        own, found = measure_time(lambda: read_journal(journal, program))
+        ratios.append(own / theirs)
+        if not found == done.stdout.count(b"\n") == JOURNAL_REPORTS:
+            sys.exit(f"{found} of {JOURNAL_REPORTS} reports found in the journal")
+    ratio = statistics.median(ratios)
+    print_row(
+        f"time / journalctl -g, {ENTRIES} entries",
+        f"{ratio:.2f}",
+        f"at most {OURS_BY_JOURNALCTL}",
+        ratio <= OURS_BY_JOURNALCTL,
+    )
+    print_memory("memory, journal", f"from bench_events import read_journal\nread_journal({journal!r}, {program!r})")
 
 
 def main():
@@ -246,12 +342,10 @@ def main():
         doubled = statistics.median(
             measure_time(lambda: ours(path))[0] / measure_time(lambda: ours(half))[0] for _turn in range(REPETITIONS)
         )
-        compare_packed(path)
         print_row("twice the log", f"{doubled:.2f}", f"at most {DOUBLE_BY_HALF}", doubled <= DOUBLE_BY_HALF)
-        code = f"import sys; sys.path[:] = {sys.path!r}\n"
-        reading = code + f"sys.argv = ['']\nfrom bench_events import ours\nours({path!r})"
-        over = measure_peak_mib(reading) - measure_peak_mib(code)
-        print_row("memory over a bare Python", f"{over:.1f} MiB", f"at most {MIB_OVER_BARE}", over <= MIB_OVER_BARE)
+        print_memory("memory", f"from bench_events import ours\nours({path!r})")
+        compare_packed(folder, path)
+        compare_journal(folder)
         program = os.environ.get("OOMANALYSER")
         if program:
             compare_with_analyser(load_analyser(program), path, statistics.median(times[ours]) / REPORTS)

@@ -12,9 +12,11 @@ recognised by its first bytes, because rotation changes its name and its inode, 
 changes its size.
 """
 
+import contextlib
 import glob
 import hashlib
 import io
+import os
 import re
 from typing import IO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, cast
 
@@ -43,7 +45,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.search 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.streams import (
     LINE_COST,
     Budget,
-    BudgetError,
     DamageError,
     OpenFile,
     read_chunk,
@@ -167,6 +168,7 @@ class LogFile:
         that is not a log.
         """
         self.path = path
+        self._current_path = path  # a rotation may change it
         self.damage: Optional[str] = None  # why the rest could not be read
         self.nul_bytes = 0  # read instead of lines
         self._whole_lines = whole_lines
@@ -174,18 +176,29 @@ class LogFile:
         self._budget = budget or Budget()
         self._proof: Optional[bool] = None
         self._sample = b""
-        self._is_empty = True
         with translate_errors(path), OpenFile(path, self._budget) as opened:
-            self.written = opened.status.st_mtime
-            try:
-                if opened.status.st_size:
-                    self._sample = opened.stream.read(_SAMPLE_BYTES)
-                    self._is_empty = False
-            except BudgetError as error:
-                self.damage = str(error)
+            self._status = opened.status
+            self._read_sample(opened.stream)
         _refuse_binary(path, self._sample)
         self.known = next((mark for mark in marks if self._begins_with(mark)), None)
         self.start = self._end = self.known.offset if self.known else 0  # in bytes, decompressed
+
+    @property
+    def written(self) -> float:
+        """When the file was written, in seconds since 1970."""
+        return self._status.st_mtime
+
+    def _read_sample(self, stream: IO[bytes]) -> None:
+        """Read the first bytes, or those before the damage."""
+        try:
+            with translate_errors(self.path):
+                while len(self._sample) < _SAMPLE_BYTES:
+                    chunk = read_chunk(stream, _SAMPLE_BYTES - len(self._sample))
+                    if not chunk:
+                        return
+                    self._sample += chunk
+        except DamageError as error:
+            self.damage = str(error)
 
     def _begins_with(self, mark: Mark) -> bool:
         return 0 < mark.length <= len(self._sample) and _digest(self._sample[: mark.length]) == mark.digest
@@ -212,16 +225,34 @@ class LogFile:
 
         A truncated or damaged file ends early, and C(damage) is set.
         """
-        if self._is_empty:
+        if not self._status.st_size:
             return
         try:
-            with translate_errors(self.path), OpenFile(self.path, self._budget) as opened:
+            with translate_errors(self.path), self._reopen(self._budget) as opened:
                 for record in self._read_records(opened):
                     if (record.trusted or record.vouched) and not self._proves_writers():
                         record = record._replace(trusted=None if record.trusted else record.trusted, vouched=False)
                     yield record
+                opened.check_size(self.path)
         except DamageError as error:
             self.damage = str(error)
+
+    def _reopen(self, budget: Budget) -> OpenFile:
+        """Open the file again, under the name that a rotation may have given it meanwhile."""
+        for path in self._list_names():
+            with contextlib.suppress(FileNotFoundError):
+                opened = OpenFile(path, budget)
+                if os.path.samestat(opened.status, self._status):
+                    self._current_path = path
+                    return opened
+                opened.close()
+        raise DamageError(f"{printable_name(self.path)} was rotated away before it was read: read it again")
+
+    def _list_names(self) -> Iterator[str]:
+        """Yield the path of the file, and then those of the other files of its log."""
+        yield self.path
+        stem = check_path_text("paths", _age_key(self.path)[0])
+        yield from (text_of(path) for path in glob.iglob(glob.escape(stem) + b"[.-]*"))
 
     def _proves_writers(self) -> bool:
         """Return whether the whole file is proof of who wrote its lines (provenance.py).
@@ -232,8 +263,8 @@ class LogFile:
         if self._proof is None:
             try:
                 with translate_errors(self.path):
-                    self._proof = is_roots(self.path) and self._has_one_form()
-            except (DamageError, NotFoundError):
+                    self._proof = is_roots(self._current_path) and self._has_one_form()
+            except DamageError:
                 self._proof = False
         return self._proof
 
@@ -244,7 +275,7 @@ class LogFile:
         share = min(LARGEST_PROOF + LONGEST_ENTRY, self._budget.left // 2)
         budget = Budget(share)
         try:
-            with OpenFile(self.path, budget) as opened:
+            with self._reopen(budget) as opened:
                 if not _EXPORT.match(self._sample):
                     return has_one_form(opened.stream)
                 is_small = opened.is_compressed or opened.status.st_size <= LARGEST_PROOF

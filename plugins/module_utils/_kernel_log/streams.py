@@ -126,13 +126,28 @@ class OpenFile:
             self._raw.close()
             raise
         self.is_compressed = read is not None
-        self.stream = self._raw if read is None else cast(IO[bytes], io.BufferedReader(_Unpacked(path, read, budget)))
+        self.stream = self._raw
+        if read is not None:
+            unpacked = _Unpacked(path, _TextReader(read).read, budget)
+            self.stream = cast(IO[bytes], io.BufferedReader(unpacked))
 
     def __enter__(self) -> "OpenFile":
         return self
 
     def __exit__(self, *_unused: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._raw.close()
+
+    def check_size(self, path: str) -> None:
+        """Raise DamageError if the file is shorter now than when it was opened."""
+        if os.fstat(self._raw.fileno()).st_size < self.status.st_size:
+            raise DamageError(
+                f"{printable_name(path)} was truncated while it was read, as by logrotate's copytruncate: "
+                "read its newest copy, too"
+            )
 
     def seek(self, offset: int) -> None:
         """Go to an offset in the decompressed bytes, from the beginning of the file."""
@@ -156,9 +171,7 @@ class OpenFile:
             return _Unpacker(self._raw, _BZIP2, _find_maker(path, "bzip2", "bz2", bz2 and bz2.BZ2Decompressor)).read
         if start.startswith(_ZSTD):
             return _ZstdReader(path, self._raw).read
-        if start.startswith(_UTF16):
-            return _Utf16Reader(self._raw).read
-        return None
+        return self._raw.read if start.startswith(_UTF16) else None
 
 
 def _open_regular(path: str) -> IO[bytes]:
@@ -292,23 +305,46 @@ class _ZstdReader:
         return data
 
 
-class _Utf16Reader:
-    """Converts text in UTF-16 with a byte order mark, as Windows writes it, to UTF-8."""
+class _TextReader:
+    """Converts text in UTF-16 with a byte order mark, as Windows writes it, to UTF-8.
 
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
-        self._decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+    Other text stays as it is.
+    """
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        self._has_begun = False
+        self._decoder: Optional[codecs.IncrementalDecoder] = None
         self._rest = b""
 
     def read(self, size: int) -> bytes:
         """Return at most this many bytes; none at the end."""
-        while not self._rest:
-            data = self._raw.read(_CHUNK_BYTES)
-            self._rest = self._decoder.decode(data, final=not data).encode("utf-8", "replace")
+        if not self._has_begun:
+            self._has_begun = True
+            self._begin()
+        while self._decoder is not None and not self._rest:
+            data = self._read(_CHUNK_BYTES)
+            self._rest = self._convert(self._decoder, data)
             if not data:
-                break
+                self._decoder = None
+        if not self._rest:
+            return self._read(size)
         converted, self._rest = self._rest[:size], self._rest[size:]
         return converted
+
+    def _begin(self) -> None:
+        """Read the mark, if there is one."""
+        start = self._read(len(_UTF16[0]))
+        start += self._read(len(_UTF16[0]) - len(start)) if len(start) == 1 else b""
+        if start in _UTF16:
+            self._decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+            self._decoder.decode(start)
+        else:
+            self._rest = start
+
+    @staticmethod
+    def _convert(decoder: codecs.IncrementalDecoder, data: bytes) -> bytes:
+        return decoder.decode(data, final=not data).encode("utf-8", "replace")
 
 
 def read_chunk(stream: IO[bytes], size: int) -> bytes:

@@ -44,13 +44,73 @@ def test_read_the_beginning_of_a_truncated_file(tmp_path, compress):
         list(read_log(str(tmp_path / "kern.log")))
 
 
-def test_refuse_a_compressed_file_without_any_readable_byte(tmp_path):
-    (tmp_path / "kern.log").write_bytes(gzip.compress(b"x")[:12])
-    with pytest.raises(InputError, match=r"kern\.log is truncated or damaged"):
-        LogFile(str(tmp_path / "kern.log"))
-    (tmp_path / "kern.log").write_bytes(gzip.compress(b"x")[:-8] + b"\0" * 8)
-    with pytest.raises(InputError, match=r"kern\.log is truncated or damaged: .*incorrect data check"):
-        LogFile(str(tmp_path / "kern.log"))
+@pytest.mark.parametrize(
+    "content, reason",
+    [(gzip.compress(b"x")[:12], "ended before"), (gzip.compress(b"x")[:-8] + b"\0" * 8, "incorrect data check")],
+    ids=["cut", "wrong checksum"],
+)
+def test_report_a_compressed_file_without_any_readable_byte(tmp_path, content, reason):
+    (tmp_path / "kern.log").write_bytes(content)
+    log = LogFile(str(tmp_path / "kern.log"))
+    assert list(log.records()) == []
+    assert [reason in loss for loss in log.list_losses()] == [True]
+    with pytest.raises(InputError, match=rf"kern\.log is truncated or damaged: .*{reason}"):
+        list(read_log(str(tmp_path / "kern.log")))
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+def test_read_a_small_file_up_to_its_damage(tmp_path, compress):
+    """Read the first member of a file whose second one was cut, all within its first bytes."""
+    path = tmp_path / "kern.log.gz"
+    path.write_bytes(compress((KILL.format(7, "x") + "\n").encode()) + compress(b"x" * 9999)[:14])
+    log = LogFile(str(path))
+    assert [record.text for record in log.records()] == [KILL.format(7, "x")]
+    assert "is truncated or damaged" in log.list_losses()[0]
+
+
+def rotate(folder):
+    (folder / "kern.log").rename(folder / "kern.log.1")
+    (folder / "kern.log").write_text(KILL.format(9, "new") + "\n")
+
+
+def rotate_into_date(folder):
+    (folder / "kern.log").rename(folder / "kern.log-20261123")
+
+
+def test_follow_a_file_that_is_rotated_before_it_is_read(tmp_path):
+    for change in (rotate, rotate_into_date):
+        (tmp_path / "kern.log").write_text(KILL.format(7, "x") + "\n")
+        log = LogFile(str(tmp_path / "kern.log"))
+        change(tmp_path)
+        assert [record.text for record in log.records()] == [KILL.format(7, "x")]
+        assert log.list_losses() == []
+
+
+def test_follow_a_file_that_is_rotated_while_it_is_read(tmp_path):
+    (tmp_path / "kern.log").write_text((KILL.format(7, "x") + "\n") * 2)
+    records = LogFile(str(tmp_path / "kern.log")).records()
+    next(records)
+    rotate(tmp_path)
+    assert [record.text for record in records] == [KILL.format(7, "x")]
+
+
+def test_report_a_file_that_is_gone(tmp_path):
+    (tmp_path / "kern.log").write_text(KILL.format(7, "x") + "\n")
+    log = LogFile(str(tmp_path / "kern.log"))
+    rotate(tmp_path)
+    (tmp_path / "kern.log.1").unlink()
+    assert list(log.records()) == []
+    assert "kern.log was rotated away before it was read" in log.list_losses()[0]
+
+
+def test_report_a_file_that_is_truncated_while_it_is_read(tmp_path):
+    (tmp_path / "kern.log").write_text((KILL.format(7, "x") + "\n") * 5000)
+    log = LogFile(str(tmp_path / "kern.log"))
+    records = log.records()
+    next(records)
+    os.truncate(tmp_path / "kern.log", 0)
+    assert len(list(records)) < 4999
+    assert "kern.log was truncated while it was read" in log.list_losses()[0]
 
 
 def test_order_the_files_of_a_glob_from_old_to_new(tmp_path):
