@@ -43,6 +43,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import (
     MOST_RAW_LINES,
+    MOST_TASKS,
     MOST_VICTIMS,
     REPORT_SECONDS,
     Report,
@@ -158,6 +159,8 @@ class _State:
         if self.open and self.open.has_no_end() and (self.open.announcement or self.open.summary):
             self.waiting.append(self.open)
             self.give_up(self.waiting[:-MOST_WAITING])
+            while sum(len(report.rows) for report in self.waiting) > MOST_TASKS:
+                self.give_up(self.waiting[:1])
         elif self.open and self.open.is_event():
             self.over.append(self.open)
         self.open = None

@@ -391,6 +391,15 @@ def test_bounded_memory(monkeypatch):
     assert (event["tasks_count"], len(event["raw"])) == (2, 2)
 
 
+@pytest.mark.parametrize("most, outcome", [(4, "incomplete"), (3, "kill")])
+def test_bounded_rows_of_reports_that_wait(monkeypatch, most, outcome):
+    """Beyond the bound, the oldest report waits no longer: its kill goes to the open one."""
+    monkeypatch.setattr(REPORT.replace(".report", ".assembler") + ".MOST_TASKS", most)
+    row = "[    9]   500     9      100       50 y"
+    lines = [HEADER, row, row, summary(7), HEADER, row, row, summary(8), HEADER, memcg_kill(7)]
+    assert parse_events(parse_lines(lines))[-1]["outcome"] == outcome
+
+
 def test_every_message_has_a_step():
     assert set(_STEPS) == set(Message.__args__)
 
