@@ -53,7 +53,7 @@ def state_failure(part: str, result: Any, check_mode: bool) -> tuple[str, str]:
         outcome, message = "would_fail", message[len(WOULD_FAIL) :]
     reason = _PASSWORD.sub(rf"\1{_NO_PASSWORD}", first_line(message))
     if result.get("unreachable"):
-        part, reason = "unreachable", cut_text(reason, _REASON_LENGTH) + _UNREACHABLE
+        part, reason = "unreachable", cut_text(reason.rstrip(": "), _REASON_LENGTH) + _UNREACHABLE
     return outcome, ": ".join(filter(None, [part, reason]))
 
 

@@ -237,6 +237,8 @@ def test_kills(summary, unlogged, outcome, detail):
 
 
 def test_remedy_of_a_long_reason_is_kept():
+    result = {"unreachable": True, "msg": "Timeout (12s) waiting for privilege escalation prompt:\nmore"}
+    assert "escalation prompt; start the host" in state_failure("protect", result, False)[1]
     _outcome, detail = state_failure("protect", {"unreachable": True, "msg": "x" * 5000}, False)
     assert detail.endswith("x…; start the host, or correct its address or its login")
     assert state_outcome("failed", detail)["detail"] == detail
