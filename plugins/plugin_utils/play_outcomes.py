@@ -111,8 +111,11 @@ def _name_asking(parts: Iterable[str]) -> str:
 
 
 def _describe_change(part: str, result: Mapping[str, Any]) -> str:
-    changed = [one for one in _list(result.get("targets")) if _mapping(one).get("changed")]
-    return _count(len(changed), "pin") if part == "protect" and changed else _CHANGES[part]
+    changed = [_mapping(one) for one in _list(result.get("targets")) if _mapping(one).get("changed")]
+    # A profile names a unit by each of its names, and a host may know more than one of them.
+    units = [cut_text(one.get("unit")) for one in changed]
+    pins = len(set(filter(None, units))) + units.count("")
+    return _count(pins, "pin") if part == "protect" and changed else _CHANGES[part]
 
 
 def _describe_lost(part: str, result: Mapping[str, Any]) -> list[str]:

@@ -52,6 +52,17 @@ ASK_SITE = (
 APPLIED = {
     "nothing changed": ({"protect": OK}, False, "ok", ""),
     "one pin": ({"protect": PIN}, False, "changed", "1 pin"),
+    "a unit by two names": (
+        {
+            "protect": {
+                "changed": True,
+                "targets": [{"changed": True, "unit": "redis-server.service"}] * 2 + [{"changed": True}],
+            }
+        },
+        False,
+        "changed",
+        "2 pins",
+    ),
     "pins and policies": (
         {"protect": PINS, "panic": POLICY, "overcommit": POLICY},
         False,
