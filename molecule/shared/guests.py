@@ -117,6 +117,11 @@ class Guest:
         qemu_img = lab.find_program("qemu-img", "qemu-utils")
         guard.run(self.folder, qemu_img, "create", "-q", "-f", "qcow2", *backing_file, self.disk)
 
+    def _accelerate(self, accelerator):
+        """Return QEMU's options for the CPU; a platform may name the one to emulate."""
+        options = ACCELERATORS[accelerator]
+        return [*options[:-1], self.platform.get("emulated_cpu", options[-1])] if accelerator == "tcg" else options
+
     def _machine_command(self, accelerator):
         """Return the part of QEMU's command line that a saved state depends on."""
         # Under emulation on a busy machine, ticks come so late that the kernel takes its timer for
@@ -127,7 +132,7 @@ class Guest:
         kernel_arguments = "root=/dev/vda rw console=ttyS0 net.ifnames=0 " + timer + self.platform.get("cmdline", "")
         return [
             lab.find_program("qemu-system-x86_64", "qemu-system-x86"),
-            *ACCELERATORS[accelerator],
+            *self._accelerate(accelerator),
             "-m",
             str(self.memory),
             *self._numa_options(),

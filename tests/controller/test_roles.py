@@ -133,7 +133,7 @@ def test_argument_spec_lists_all_options_of_a_target():
 @each_entry
 def test_entry_has_its_keys_and_a_source(profile, entry):
     assert {"unit", "score", "source"} <= set(entry)
-    assert set(entry) <= {"unit", "process", "score", "source", "aliases", "oom_policy"}
+    assert set(entry) <= {"unit", "process", "score", "source", "aliases", "oom_policy", "children"}
     assert -1000 < entry["score"] < 0 or (profile, entry["score"]) == ("backup", 300)
     assert entry["source"].strip().endswith(".")
 

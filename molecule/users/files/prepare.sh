@@ -30,6 +30,12 @@ if systemctl --quiet is-enabled rabbitmq-server 2> /dev/null; then
 	systemctl restart rabbitmq-server
 fi
 
+# Debian's configuration of HAProxy listens nowhere.
+if [ -f /etc/haproxy/haproxy.cfg ]; then
+	printf 'listen here\n\tbind 127.0.0.1:8080\n' >> /etc/haproxy/haproxy.cfg
+	systemctl restart haproxy
+fi
+
 # Jobs of cron, whose children must not be immune.
 if systemctl --quiet is-active cron; then
 	echo '* * * * * root /bin/sleep 600' > /etc/cron.d/job

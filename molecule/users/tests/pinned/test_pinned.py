@@ -69,7 +69,5 @@ def test_children_of_job_runners_have_no_pin(host):
 def test_backends_of_postgresql_reset_their_score(host):
     if not host.exists("pg_lsclusters"):
         pytest.skip("this host has no PostgreSQL")
-    pid = host.check_output(
-        "su postgres -c \"psql -Atc 'select pg_backend_pid()' -c 'select pg_read_file($$/proc/self/oom_score_adj$$)'\""
-    )
-    assert pid.split()[1] == "0"
+    query = "select pg_read_file('/proc/self/oom_score_adj')"
+    assert host.check_output("runuser -u postgres -- psql -Atc %s", query).strip() == "0"
