@@ -266,6 +266,8 @@ def test_host_that_is_lost_during_verify_has_a_last_line(tmp_path):
     }
     ran = run(tmp_path, "oomguard.linux.verify", hosts)
     line = "failed: unreachable: the host went away; start the host, or correct its address or its login"
+    if "[before]: UNREACHABLE!" not in ran.output:  # older ansible-core cleans up after a task, and fails at that
+        line = "failed: the host went away"
     assert ran.lines() == dict.fromkeys(LOST_AT, line), ran.output[-5000:]
     assert ran.artifacts["oomguard_verify_0_failed"] == len(LOST_AT) and ran.output.count("failed=1") == len(LOST_AT)
     assert not (tmp_path / "evidence").exists()
