@@ -97,7 +97,7 @@ def state_kills(result: Any) -> tuple[str, str]:
     if not kills:
         return "no_kills", missing
     kinds = [(next((kind for kind in _PLACES if one.get(kind)), "name"), one) for one in summary]
-    places = {(kind, cut_text(one.get(kind))) for kind, one in kinds}  # a unit has a row for each of its programs
+    places = {(kind, _text(one.get(kind))) for kind, one in kinds}  # a unit has a row for each of its programs
     counts = Counter(kind for kind, _place in places)
     shown = [_count(counts[kind], word) for kind, word in _SHOWN.items() if kind in counts]
     return "kills", "; ".join(filter(None, [f"{kills} in {' and '.join(shown)}", missing]))
@@ -113,7 +113,7 @@ def _name_asking(parts: Iterable[str]) -> str:
 def _describe_change(part: str, result: Mapping[str, Any]) -> str:
     changed = [_mapping(one) for one in _list(result.get("targets")) if _mapping(one).get("changed")]
     # A profile names a unit by each of its names, and a host may know more than one of them.
-    units = [cut_text(one.get("unit")) for one in changed]
+    units = [_text(one.get("unit")) for one in changed]
     pins = len(set(filter(None, units))) + units.count("")
     return _count(pins, "pin") if part == "protect" and changed else _CHANGES[part]
 
@@ -154,6 +154,10 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _number(value: Any) -> int:
