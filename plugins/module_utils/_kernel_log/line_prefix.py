@@ -321,6 +321,17 @@ _PREFIXES: List[Tuple[str, List[Tuple["re.Pattern[str]", Optional[_Reader]]]]] =
         ],
     ),
     (
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ",  # most lines and most messages; the other words begin with a small letter
+        [
+            (_SYSLOG, _Prefixes.read_syslog),
+            (_TALOS, _Prefixes.read_talos),
+            (_WEEKDAY_ISO, _Prefixes.read_iso),
+            (_VMWARE, None),
+            (_LONE_TAG, _Prefixes.read_tag),
+            (_LABEL, None),
+        ],
+    ),
+    (
         "",
         [
             (_FACILITY, _Prefixes.read_facility),
