@@ -32,6 +32,7 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.shipper_json import is_second_hand
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.completeness import lacks_end_of_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import (
     INVOKED,
     KILL_BEGINNING,
@@ -94,8 +95,8 @@ _CLOSING_TAG = re.compile(r"(?:</?[a-z]{1,10} ?/?>\s*)+$")
 # end of a summary may be in the name of a cgroup.
 _MESSAGES_WITH_END = (Header, Announcement, Kill)
 _END = re.compile(r"(?:oom_score_adj|oom_adj|oomkilladj|order)=-?\d+| or sacrifice child| or a child| and children")
-# A suffix begins with anything but a word or a path.
-_SUFFIX = re.compile(r"\s*$|(?:\t|\.?\s*[^\w\s,/=:.]).{0,80}$")
+# A suffix begins with anything but a word or a path. One blank is where a mail broke the line.
+_SUFFIX = re.compile(r"(?:\s{2,})?$|(?:\t|\.?\s*[^\w\s,/=:.]).{0,80}$")
 _LONGEST_SUFFIX = 200  # with the end before it
 
 # A Kubernetes event over several lines, as YAML or JSON: its message follows within these lines.
@@ -248,9 +249,12 @@ def _may_be_prefix(record: Record, prefix: str) -> bool:
 
 def _find_suffix(text: str) -> Optional[str]:
     """Return what stands behind a whole message, maybe nothing; None for any other text."""
-    if not (_may_hold_kill(text) and isinstance(parse_message(text), _MESSAGES_WITH_END)):
+    message = parse_message(text) if _may_hold_kill(text) else None
+    if not isinstance(message, _MESSAGES_WITH_END):
         return None  # the name of a cgroup can hold all these words
     end = measure_kill(text)
+    if end is None and isinstance(message, Kill) and lacks_end_of_name(text):
+        return None  # a name with a line end may go on
     if end is None:
         end = text.rfind(")") + 1
         for match in _END.finditer(text, max(0, len(text) - _LONGEST_SUFFIX)):

@@ -240,6 +240,12 @@ def test_no_suffix_of_a_name():
     assert event["victims"][0]["name"] == "x-rss:3kB<br>"
 
 
+def test_no_suffix_of_a_name_with_a_line_end():
+    lines = [SYSLOG + "kernel: " + UPTIME + line for line in ("Killed process 7 (a)'", "b) total-vm:4kB, anon-rss:3kB")]
+    [event] = parse_events(parse_lines(lines))
+    assert [(one["name"], one["anon_rss_kb"]) for one in event["victims"]] == [("a)'\\x0ab", 3)]
+
+
 def test_no_suffix_of_a_summary_that_is_cut():
     """With a line end in the task's name, what looks like its end is in the cgroup's."""
     cgroup = "/q,task=x,pid=1,uid=0(/r"
