@@ -315,8 +315,8 @@ def _parse_kill(text: str) -> Optional[Kill]:
     uid = match.group("uid") or facts.get("uid") or later.get("uid")
     adj = later.get("adj")
     name = facts.get("name")
-    if name is not None and count_name_bytes(name) > NAME_BYTES:
-        name = None
+    if name is None or count_name_bytes(name) > NAME_BYTES:
+        name = _find_only_name(text[match.end() :])
     return Kill(
         _find_origin(match),
         int(match.group("pid")),
@@ -343,6 +343,18 @@ def find_name_end(text: str, start: int) -> Optional["re.Match[str]"]:
     first = _SIZED_KILL_END.match(text, start)
     is_only = first is not None and _SIZED_KILL_END.search(text, first.start("more")) is None
     return first if is_only else end
+
+
+def _find_only_name(rest: str) -> Optional[str]:
+    """Return the name before the only bracket that a name is short enough to end at.
+
+    The text must be longer than a name: a shorter one may end inside it.
+    """
+    if count_name_bytes(rest) <= NAME_BYTES:
+        return None
+    names = [rest[: match.start()] for match in re.finditer(r"\)", rest[: LONGEST_NAME + 1])]
+    names = [name for name in names if count_name_bytes(name) <= NAME_BYTES]
+    return names[0] if len(names) == 1 else None
 
 
 def measure_kill(text: str) -> Optional[int]:

@@ -143,7 +143,7 @@ MESSAGES = {
     "Killed process 7 (x) total-vm:4kB, anon-rss:3kB file-rss:2kB": kill(7, "x", total_vm=4, anon_rss=3, file_rss=2),
     "Killed process 7 (unfin": kill(7, None),
     "Killed process 7 (x) vsz:1kB": kill(7, None),  # the name may go on
-    "Killed process 7 (x)Out of memory: kill process 8 (y)": kill(7, None),  # no name is that long
+    "Killed process 7 (x)Out of memory: kill process 8 (y)": kill(7, "x"),  # no name is longer
     "Killed process": None,
     "somebody said: a Killed process 7 (x)": None,
     "Out of memory in UB 3: OOM killed process 7 (x) score 5 vm:4kB, rss:3kB, swap:0kB": kill(

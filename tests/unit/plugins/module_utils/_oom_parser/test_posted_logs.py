@@ -130,6 +130,15 @@ CASES = {
         [("kill", [(6311, "delta", 40960, 77)])],
     ),
     "broken in the origin": (f"Memory cgroup out of\n  {KILL[7:]}", [("kill", [(6311, "delta", 40960, None)])]),
+    "cut at the edge of a screen": (
+        "[1.0] Out of memory: Killed process 6311 (delta) total-vm:8\n[99.0] Killed process 6312 (del)ta) total-\n"
+        "[199.0] Killed process 6313 (delta) tot",
+        [
+            ("kill", [(6311, "delta", None, None)]),
+            ("kill", [(6312, None, None, None)]),
+            ("kill", [(6313, None, None, None)]),
+        ],
+    ),
     "in bytes": (
         "[Kernel] Out of memory: Killed process 6311 (delta) total-vm:83886080B, anon-rss:41943040B, file-rss:1024B",
         [("kill", [(6311, "delta", None, None)])],
