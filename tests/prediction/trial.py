@@ -40,6 +40,7 @@ SECONDS = {"host": 500}  # until the kernel kills, by kind
 OTHER_SECONDS = 50
 PAUSE = 0.4  # the kernel prints at most ten tables in five seconds
 QUIET = 0.2  # how long the kernel logs nothing after the last line of a report
+MOST_WAITS = 10
 KIB = 1024
 OWN_KB = 700  # what a filler takes besides what it is told to
 LIMIT_FILES = {1: "memory.limit_in_bytes", 2: "memory.max"}
@@ -163,13 +164,15 @@ class Kmsg:
         raise SystemExit(f"nothing was killed in {seconds} seconds")
 
     def read_until_quiet(self):
+        """Return what is logged until nothing is, or for a while: an immune one never gives up."""
         found = b""
-        while True:
+        for _attempt in range(MOST_WAITS):
             time.sleep(QUIET)
             more = self.read()
             found += more
             if not more:
-                return found
+                break
+        return found
 
 
 # --- what is set up ---------------------------------------------------------------------
