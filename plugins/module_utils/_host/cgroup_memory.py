@@ -30,6 +30,7 @@ class CgroupMemory(NamedTuple):
     mapped_kb: int = 0  # of the page cache and shared memory, what processes map
     shmem_kb: int = 0
     kernel_kb: int = 0  # of the kernel: what of it can be reclaimed; on version 1 all of it
+    stock_kb: Optional[int] = None  # of usage_kb, what is charged in advance; None: not shown
     swap_limit_kb: Optional[int] = None  # version 1: what memory and swap may have beyond limit_kb
     swap_usage_kb: int = 0
     swappiness: Optional[int] = None  # version 1 only
@@ -59,8 +60,12 @@ def _parse_version_2(path: str, read: Reader) -> CgroupMemory:
     if limit is None:
         return found
     stat = _parse_stat(read("memory.stat"))
+    usage_kb = int(read("memory.current")) >> 10
+    charged_kb = _sum(stat, b"anon", b"file", b"kernel", b"sock")
     return found._replace(
-        usage_kb=int(read("memory.current")) >> 10,
+        usage_kb=usage_kb,
+        # Before 5.18 the kernel does not show all that is charged.
+        stock_kb=max(0, usage_kb - charged_kb) if b"kernel" in stat else None,
         file_kb=_sum(stat, b"active_file", b"inactive_file"),
         mapped_kb=_sum(stat, b"file_mapped"),
         shmem_kb=_sum(stat, b"shmem"),

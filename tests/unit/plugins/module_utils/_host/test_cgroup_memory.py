@@ -58,6 +58,13 @@ def test_version_2(read):
     assert read(2, VERSION_2) == CgroupMemory("/x", oom_group=True, min_kb=0, low_kb=10 * KIB, **SIZES)
 
 
+@pytest.mark.parametrize("anon, stock_kb", [(30, 200), (31, 0)])
+def test_what_is_charged_in_advance(read, anon, stock_kb):
+    """From 5.18 on the parts of the usage are shown, and the rest is the stock of the CPUs."""
+    stat = f"anon {anon * MIB}\nfile {28 * MIB}\nkernel {2 * MIB - 300 * KIB}\nsock {100 * KIB}\n"
+    assert read(2, {**VERSION_2, "memory.stat": stat}).stock_kb == stock_kb
+
+
 def test_version_1(read):
     assert read(1, VERSION_1) == CgroupMemory("/x", swappiness=60, kill_disabled=True, **SIZES)
 

@@ -258,3 +258,13 @@ def test_a_cgroup_gives_a_little_more_than_it_shows(cpus, processes, more_kb):
     snapshot = host_with(*tasks, cgroups=[limited("/a", 100 * MIB, 90 * MIB)])._replace(cpus=cpus)
     growth = Forecast(snapshot, snapshot.rule).predict_growth(tasks[0].pid)
     assert growth.margin_kb == 10 * MIB + more_kb - 4 * (processes - 1)
+
+
+@pytest.mark.parametrize("stock_kb, kernel_kb, more_kb", [(0, 0, 0), (200, 0, 200), (0, 100, 100), (9999, 100, 612)])
+def test_a_cgroup_that_shows_its_stock(stock_kb, kernel_kb, more_kb):
+    """Two CPUs hold at most 64 pages each. What is more has another cause, as an old counter."""
+    tasks = [task("x", 4, cgroup="/a"), task("y", 8, cgroup="/a")]
+    cgroup = limited("/a", 100 * MIB, 90 * MIB, stock_kb=stock_kb, kernel_kb=kernel_kb)
+    snapshot = host_with(*tasks, cgroups=[cgroup])
+    growth = Forecast(snapshot, snapshot.rule).predict_growth(tasks[0].pid)
+    assert growth.margin_kb == 10 * MIB + more_kb - 4
