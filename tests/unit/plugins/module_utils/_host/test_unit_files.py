@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
+    CHECKS,
     HEADER,
     change_assignments,
     is_own,
@@ -196,3 +197,16 @@ COMMANDS = {
 @pytest.mark.parametrize("texts, commands", COMMANDS.values(), ids=list(COMMANDS))
 def test_list_commands(texts, commands):
     assert list_commands(texts) == commands
+
+
+@pytest.mark.parametrize(
+    "key, value, expected",
+    [
+        ("ManagedOOMPreference", "omit", True),
+        ("ManagedOOMPreference", "never", False),
+        ("OOMPolicy", "stop", True),
+        ("OOMScoreAdjust", "omit", False),
+    ],
+)
+def test_values_that_systemd_accepts(key, value, expected):
+    assert CHECKS[key](value) is expected
