@@ -16,16 +16,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     UntrustedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import Account
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER
 from ansible_collections.oomguard.linux.plugins.module_utils._host.user_manager import UserManager
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import all_pins, user_units
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, Survival
 
 UID = os.geteuid()
 SLICE = f"/user.slice/user-{UID}.slice/user@{UID}.service"
-HEADER = (
-    "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust, OOMPolicy and ManagedOOMPreference"
-    " here and nothing else.\n"
-)
 OWN = "home/alice/.config/systemd/user"
 
 
@@ -135,7 +132,7 @@ def users(host, monkeypatch):
 def test_pin_now_and_say_that_the_next_start_has_the_score_of_the_manager(users):
     target, warnings = users.target(user_pin())
     assert users.score() == -300
-    assert users.text(f"{OWN}/shop.service.d/60-oomguard.conf") == HEADER + "[Service]\nOOMScoreAdjust=-300\n"
+    assert users.text(f"{OWN}/shop.service.d/60-oomguard.conf") == HEADER + "\n[Service]\nOOMScoreAdjust=-300\n"
     assert target["effective_after_restart"] == 100
     assert target["survives"] == dict(restart=False, logout=False, login=False, reboot=False)
     [warning] = [one for one in warnings if "does not survive" in one]
