@@ -78,8 +78,10 @@ class DropInWriter:
         units = systemd.units(outcome.pin.unit_name for outcome in outcomes)
         for outcome in outcomes:
             unit = units[outcome.pin.unit_name]
+            # The default of a user's manager follows its own score, from the next reload on.
+            is_default = systemd.is_of_user and outcome.pin.state == "absent"
             read = (
-                ("OOMScoreAdjust", unit.score, outcome.loaded_score),
+                ("OOMScoreAdjust", unit.score, unit.score if is_default else outcome.loaded_score),
                 ("OOMPolicy", unit.oom_policy, outcome.oom_policy),
                 ("ManagedOOMPreference", unit.preference, outcome.preference),
             )

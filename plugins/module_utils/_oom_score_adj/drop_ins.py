@@ -153,7 +153,9 @@ def find_score_after_restart(systemd: Systemd, unit: Unit, drop_in: Optional[Dro
     if assigned is not None:
         return assigned
     inherited = table.scores.get(systemd.pid, 0)
-    return inherited if unit.score == inherited else int(systemd.default("OOMScoreAdjust") or inherited)
+    if unit.score == inherited and not systemd.is_of_user:
+        return inherited
+    return int(systemd.default("OOMScoreAdjust") or inherited)
 
 
 def _find_winner(systemd: Systemd, pin: Pin, unit: Unit, drop_in: Optional[DropIn], score: int) -> Optional[str]:

@@ -38,6 +38,7 @@ class Users:
         self.manager_score = 100  # of user@.service, as its files set it
         self.account = Account("alice", UID, os.getegid(), "/home/alice")
         self.calls = []
+        self.default = self.default_after_reload = "200"
         self.shown = {}
         self.loaded = {}
         self.write(f"{OWN}/shop.service", "[Service]\nExecStart=/usr/bin/shop\n")
@@ -85,7 +86,7 @@ class Users:
             for folder in (OWN, "etc/systemd/user"):
                 files += (self.host.root / folder / f"{name}.d").glob("*.conf")
             lines = [line for file in sorted(files, key=lambda one: one.name) for line in file.read_text().splitlines()]
-            for key, default in (("OOMScoreAdjust", "200"), ("OOMPolicy", "stop")):
+            for key, default in (("OOMScoreAdjust", self.default_after_reload), ("OOMPolicy", "stop")):
                 values = [line.partition("=")[2] for line in lines if line.startswith(key + "=")]
                 shown[key] = values[-1] if values else default
 
@@ -95,7 +96,7 @@ class Users:
             self.reload()
             return ""
         if len(command) == 3:
-            return "DefaultOOMScoreAdjust=200\nDefaultOOMPolicy=stop\n"
+            return f"DefaultOOMScoreAdjust={self.default}\nDefaultOOMPolicy=stop\n"
         blocks = []
         for name in command[4:]:
             found = self.shown.get(name) or dict(
@@ -202,6 +203,17 @@ def test_absent_raises_what_a_restart_has_given(users):
     users.host.proc.process(41, "shop", parent=40, score=100, cgroup=SLICE + "/app.slice/shop.service", uids=(UID,) * 4)
     users.target(user_pin(score=None, state="absent"))
     assert users.score() == 200
+
+
+@pytest.mark.parametrize("after_reload", ["-200", "200"])
+def test_absent_where_the_manager_has_the_score_itself(users, after_reload):
+    """Its default is 100 more than its score, from the next reload on."""
+    users.host.proc.process(40, "systemd", parent=1, score=-300, cgroup=SLICE + "/init.scope")
+    users.default = "-200"
+    users.host.results(user_pin())
+    users.default_after_reload = after_reload
+    target, warnings = users.target(user_pin(score=None, state="absent"))
+    assert (users.score(), target["effective_after_restart"], warnings) == (-200, -200, [])
 
 
 def test_absent_leaves_a_score_of_the_service_itself(users):
