@@ -102,6 +102,7 @@ PURE = [
     "module_utils/_oom_killer/facts.py",
     "module_utils/_oom_killer/forecast.py",
     "module_utils/_oom_killer/ranking.py",
+    "module_utils/_oom_killer/results.py",
     "module_utils/_oom_parser",
     "module_utils/_oom_score_adj/guards.py",
     "module_utils/_oom_score_adj/pin.py",

@@ -812,15 +812,10 @@ def apply_targets(
 
     pins: List[Pin] = expand_instances([parse_target(target) for target in targets], systemd)
     plan = plan_pins(procfs, systemd, pins, 10)
-    wanted = {change.process.pid: change.after for one in plan.outcomes for change in one.all_changes()}
-    groups = {
-        plan.finder.get_unit(one.pin).control_group: one.oom_policy == "kill"
-        for one in plan.outcomes
-        if one.pin.oom_policy is not None
-    }
+    wanted = plan.list_scores()
     known = [snapshot.tasks[pid] for pid in wanted if pid in snapshot.tasks]
     changes = [ScoreChange(task, task.score, wanted[task.pid]) for task in known if wanted[task.pid] != task.score]
-    return snapshot.with_scores(wanted).with_groups(groups), changes, plan.warnings
+    return snapshot.with_scores(wanted).with_groups(plan.list_groups()), changes, plan.warnings
 
 
 class UserNames:

@@ -411,12 +411,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: One line for a person, of at most 200 characters. For a single target it is the target's line.
+  description: One line for a person, of at most 200 characters. For a single target it is the target's line. In check
+    mode it ends with RV(next_victim).
   returned: always
   type: str
   sample: "dockerd[287]: 0 -> -500, drop-in written"
 report:
-  description: One line for each target, changed ones first if there are many. At most 12 lines.
+  description: One line for each target, changed ones first if there are many. At most 12 lines. In check mode the last
+    one is RV(next_victim).
   returned: success
   type: list
   elements: str
@@ -702,9 +704,83 @@ killable:
       returned: success
       type: int
       sample: 13000
+next_victim:
+  description:
+    - What the kernel would kill next if the host ran out of memory, now and once this is done, as in
+      M(oomguard.linux.oom_info).
+    - Null outside of check mode, and if nothing would change. Also null if no rule is known for the kernel, or not all
+      processes of the host are seen, as in a container.
+  returned: success
+  type: dict
+  contains:
+    now:
+      description: The next victim as things are. Null if nothing can be killed, or the kernel would do something else.
+      returned: in check mode
+      type: dict
+      contains: &victim
+        pid: &pid
+          description: Its pid.
+          returned: success
+          type: int
+          sample: 812
+        name: &name
+          description: Its name.
+          returned: success
+          type: str
+          sample: dockerd
+        unit: &unit
+          description: The systemd service that it runs in. Null outside of one.
+          returned: success
+          type: str
+          sample: docker.service
+        container: &container
+          description: First 12 digits of the id of its container. Null outside of one.
+          returned: success
+          type: str
+          sample: null
+        score:
+          description: Its C(oom_score_adj).
+          returned: success
+          type: int
+          sample: 0
+        certain:
+          description: Whether the bounds of the victim and of every other process are apart.
+          returned: success
+          type: bool
+          sample: true
+        margin_kb:
+          description: By how much it is worse than the next process, in KiB. Null if it is the only one.
+          returned: success
+          type: int
+          sample: 204800
+        group:
+          description: Up to 50 processes that die with it, because their cgroup has C(memory.oom.group) set.
+          returned: success
+          type: list
+          elements: dict
+          contains:
+            pid: *pid
+            name: *name
+            unit: *unit
+            container: *container
+        group_count:
+          description: How many processes die with it.
+          returned: success
+          type: int
+          sample: 0
+    with_pins:
+      description: The next victim once this is done. Null as for RV(next_victim.now).
+      returned: in check mode
+      type: dict
+      contains: *victim
+    text:
+      description: Both in one line. Null if nothing dies, now or then.
+      returned: in check mode
+      type: str
+      sample: next victim now dockerd[812] (docker.service), with these pins java[2210]
 """
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -805,8 +881,9 @@ def pin(options: Mapping[str, Any], check_mode: bool) -> Tuple[Dict[str, Any], L
     make_plan = choose_plan(options, systemd)
     plan = make_plan(procfs, systemd)
     if check_mode:
-        results = pin_results(plan.outcomes, plan.killable, planned=True, not_binding=plan.not_binding)
-        return results, plan.warnings + predict(procfs, plan)
+        denials, next_victim = predict(procfs, plan)
+        results = pin_results(plan.outcomes, plan.killable, True, plan.not_binding, next_victim)
+        return results, plan.warnings + denials
     if not plan.changed and not plan.finder.has_stale_record:
         return pin_results(plan.outcomes, plan.killable, not_binding=plan.not_binding), plan.warnings
     from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
@@ -846,13 +923,17 @@ def choose_plan(options: Mapping[str, Any], systemd: Systemd) -> "Callable[[Proc
     return lambda procfs, systemd: plan_pins(procfs, systemd, pins, least_percent, protects=protects)
 
 
-def predict(procfs: Procfs, plan: "PinPlan") -> List[str]:
-    """Return warnings for what a run may be denied; raise AccessError for what it would be."""
-    if not plan.changed:
-        return []
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.denials import refuse_denied
+def predict(procfs: Procfs, plan: "PinPlan") -> "Tuple[List[str], Optional[Dict[str, Any]]]":
+    """Return warnings for what a run may be denied, and RV(next_victim).
 
-    return refuse_denied(procfs, plan.finder, plan.outcomes)
+    Raises AccessError for what a run would be denied.
+    """
+    if not plan.changed:
+        return [], None
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.denials import refuse_denied
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.foresight import foresee
+
+    return refuse_denied(procfs, plan.finder, plan.outcomes), foresee(procfs, plan)
 
 
 if __name__ == "__main__":

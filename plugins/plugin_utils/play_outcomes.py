@@ -76,14 +76,16 @@ def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, st
         return "nothing_asked", _name_asking(ran)
     changed = ", ".join(_describe_change(part, result) for part, result in asked.items() if result.get("changed"))
     lost = [text for part, result in asked.items() for text in _describe_lost(part, result)]
+    # What the kernel would kill next, which the module predicts in check mode.
+    victims = cut_text(_mapping(asked.get("protect", {}).get("next_victim")).get("text"))
     if lost:
-        return "not_lasting", _add_change(_join_some(lost), changed, check_mode)
+        return "not_lasting", _join_parts(_join_some(lost), _describe_all(changed, check_mode), victims)
     unbound = _name_entries(_mapping(one) for result in asked.values() for one in _list(result.get("not_binding")))
     if unbound and not (changed and check_mode):  # an audit fails on what would change
-        return "not_binding", _add_change(_join_some(unbound), changed, check_mode)
+        return "not_binding", _join_parts(_join_some(unbound), _describe_all(changed, check_mode))
     if changed:
-        shown = f"; not binding: {_join_some(unbound)}" if unbound else ""
-        return "would_change" if check_mode else "changed", changed + shown
+        shown = f"not binding: {_join_some(unbound)}" if unbound else ""
+        return "would_change" if check_mode else "changed", _join_parts(changed, shown, victims)
     return "ok", ""
 
 
@@ -100,7 +102,7 @@ def state_kills(result: Any) -> tuple[str, str]:
     places = {(kind, _text(one.get(kind))) for kind, one in kinds}  # a unit has a row for each of its programs
     counts = Counter(kind for kind, _place in places)
     shown = [_count(counts[kind], word) for kind, word in _SHOWN.items() if kind in counts]
-    return "kills", "; ".join(filter(None, [f"{kills} in {' and '.join(shown)}", missing]))
+    return "kills", _join_parts(f"{kills} in {' and '.join(shown)}", missing)
 
 
 def _name_asking(parts: Iterable[str]) -> str:
@@ -135,8 +137,12 @@ def _name_entries(entries: Iterable[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _add_change(shown: str, changed: str, check_mode: bool) -> str:
-    return f"{shown}; {'would change' if check_mode else 'changed'} {changed}" if changed else shown
+def _describe_all(changed: str, check_mode: bool) -> str:
+    return f"{'would change' if check_mode else 'changed'} {changed}" if changed else ""
+
+
+def _join_parts(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _join_some(texts: list[str]) -> str:

@@ -17,6 +17,8 @@ import yaml
 from controller import CHECKOUT, Refused, choices, slice_inventory
 from jobs import launch, run
 
+# A check predicts what would die next, if the rule of the kernel is known and this is no container.
+WOULD_CHANGE = re.compile(r"would_change: 1 pin(; next victim now \S.*, with these pins \S.*)?")
 STATES = ("oom_protect_state", "oom_panic_state", "oom_overcommit_state")
 
 
@@ -66,11 +68,9 @@ def test_check_reports_what_run_changes(name, project, templates, inventory):
     for host in hosts:
         assert audit.changes(host) == applied.changes(host) != {}
         assert again.changes(host) == {}
-    assert audit.artifacts == {
-        f"oomguard_{name}_1_would_change": 3,
-        f"oomguard_{name}_1_check": 3,
-        f"oomguard_{name}_1_hosts": dict.fromkeys(hosts, "would_change: 1 pin"),
-    }
+    lines = audit.artifacts.pop(f"oomguard_{name}_1_hosts")
+    assert audit.artifacts == {f"oomguard_{name}_1_would_change": 3, f"oomguard_{name}_1_check": 3}
+    assert sorted(lines) == hosts and all(map(WOULD_CHANGE.fullmatch, lines.values()))
     assert applied.artifacts[f"oomguard_{name}_2_changed"] == 3
     assert again.artifacts == {f"oomguard_{name}_3_ok": 3}
 
@@ -78,7 +78,7 @@ def test_check_reports_what_run_changes(name, project, templates, inventory):
 def test_each_host_has_one_short_line(project, templates, inventory):
     job = launch(project, templates["site"], inventory)
     lines = [result["msg"] for task, _event, result in job.results() if task == "Report the outcome of this host"]
-    assert lines == ["would_change: 1 pin"] * 3
+    assert len(lines) == 3 and all(map(WOULD_CHANGE.fullmatch, lines))
 
 
 def test_host_takes_no_more_room_than_the_page_says(project, templates, inventory):
@@ -99,7 +99,7 @@ def test_audit_fails_on_drift_if_it_shall(answer, status, project, templates, in
     assert job.status == status, job.stdout()
     assert job.artifacts["oomguard_site_1_would_change"] == 3
     failures = {result["msg"] for _task, event, result in job.results() if event == "runner_on_failed"}
-    assert failures == ({"would_change: 1 pin"} if status == "failed" else set())
+    assert bool(failures) == (status == "failed") and all(map(WOULD_CHANGE.fullmatch, failures))
 
 
 @pytest.mark.parametrize("job_type", ["check", "run"])

@@ -70,6 +70,15 @@ APPLIED = {
         "3 pins, panic policy, overcommit policy",
     ),
     "would change": ({"protect": PINS, "panic": SKIPPED}, True, "would_change", "3 pins"),
+    "would change the next victim": (
+        {"protect": {**PINS, "next_victim": {"text": "next victim now a[1], with these pins b[2]"}}, "panic": POLICY},
+        True,
+        "would_change",
+        "3 pins, panic policy; next victim now a[1], with these pins b[2]",
+    ),
+    "no next victim": ({"protect": {**PINS, "next_victim": None}}, True, "would_change", "3 pins"),
+    "no text of a next victim": ({"protect": {**PINS, "next_victim": {"text": None}}}, True, "would_change", "3 pins"),
+    "a next victim that is no fact": ({"protect": {**PINS, "next_victim": ["x"]}}, True, "would_change", "3 pins"),
     "nothing asked of one": ({"protect": SKIPPED}, False, "nothing_asked", ASK_PROTECT),
     "nothing asked of panic": ({"panic": SKIPPED}, True, "nothing_asked", ASK_PANIC),
     "nothing asked of site": (
@@ -111,6 +120,12 @@ APPLIED = {
     ),
     "unbound in check mode": ({"protect": UNBOUND}, True, "not_binding", "r (systemd-oomd never reads scores)"),
     "lost and unbound": ({"protect": {**UNBOUND, **LOST}}, False, "not_lasting", "r (99-x.conf wins)"),
+    "lost, and another next victim": (
+        {"protect": {**PINS, **LOST, "changed": True, "next_victim": {"text": "next victim now \x1b[1m" + "x" * 999}}},
+        True,
+        "not_lasting",
+        "r (99-x.conf wins); would change 3 pins; next victim now \\x1b[1m" + "x" * (300 - 24) + "…",
+    ),
     "lost sysctl": ({"protect": OK, "panic": SYSCTL}, False, "not_lasting", "vm.panic_on_oom (99-x.conf wins)"),
     "many lost": (
         {"protect": {"not_lasting": [{"unit": f"u{number}", "reason": "r"} for number in range(5)]}},

@@ -20,7 +20,7 @@ Sources: proc(5), fs/proc/base.c, fs/proc/array.c.
 
 import contextlib
 import os
-from typing import Dict, Iterable, Iterator, List, Optional, Set, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
@@ -50,6 +50,7 @@ _CHUNK_BYTES = 4096
 _LONG_CHUNK_BYTES = 1 << 16
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
+_NONE: Mapping[int, Any] = {}
 
 
 def _join_arguments(cmdline: bytes) -> str:
@@ -304,21 +305,24 @@ class Procfs:
                 except PermissionError:  # mounted with hidepid, and we are not root
                     self.hidden.add(pid)
 
-    def tasks(self) -> Iterator[Tuple[Process, bytes, int, bytes]]:
+    def tasks(
+        self, processes: Mapping[int, Process] = _NONE, scores: Mapping[int, int] = _NONE
+    ) -> Iterator[Tuple[Process, bytes, int, bytes]]:
         """Yield every process except kernel threads, its status and oom_score_adj, and its cgroups.
 
-        The status is that of another thread if the first one ended and the process did not.
+        The status is that of another thread if the first one ended and the process did not. What
+        C(processes) and C(scores) have by pid is not read again.
         """
         with _open_directory(self.root) as root:
-            for pid in self.pids():
+            for pid in processes or self.pids():
                 try:
-                    process = parse_process(_read_record(f"{pid}/stat", root), _PAGE_KB)
+                    process = processes.get(pid) or parse_process(_read_record(f"{pid}/stat", root), _PAGE_KB)
                     if process.kernel_thread:
                         continue
                     status = _read_record(f"{pid}/status", root)
                     if b"\nVmRSS:" not in status and has_other_threads(status):
                         status = self._read_living_thread(pid, root) or status
-                    score = int(_read_record(f"{pid}/oom_score_adj", root))
+                    score = scores[pid] if pid in scores else int(_read_record(f"{pid}/oom_score_adj", root))
                     yield process, status, score, _read_record(f"{pid}/cgroup", root)
                 except GONE:
                     continue

@@ -7,22 +7,18 @@
 
 """Answer what a task asks, from one snapshot."""
 
-from typing import Dict, Iterable, List, Optional, Sequence, Set
+from typing import Dict, Iterable, List, Optional, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice, advise
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import describe_task
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.badness import BadnessRule
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import Domain, is_member
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Snapshot
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import find_passed_over
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.host_forecast import make_forecast
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.results import describe_task
 
-_MAX_LOOKS = 5
-_LOOKED_AT = 5  # the first of a ranking, of which the kernel may pass over some
 _MAX_ADVISED = 3
 
 
@@ -51,7 +47,7 @@ def answer_for(
     """Return the prediction for a domain, and for growers, else for the first of the ranking."""
     if snapshot.rule is None:
         return Answer(snapshot, domain, None, None, [], {})
-    forecast = _make_forecast(procfs, snapshot, snapshot.rule, domain, growers or ())
+    forecast = make_forecast(procfs, snapshot, snapshot.rule, domain, growers or ())
     snapshot = forecast.snapshot
     ranking = forecast.rank(domain)
     pids = [one.task.pid for one in ranking.candidates[:top]] if growers is None else growers
@@ -63,22 +59,3 @@ def answer_for(
         if found is not None:
             advice[growth.grower.task.pid] = found
     return Answer(snapshot, domain, ranking, forecast.predict_next(domain), growths, advice)
-
-
-def _make_forecast(
-    procfs: Procfs, snapshot: Snapshot, rule: BadnessRule, domain: Domain, growers: Sequence[int]
-) -> Forecast:
-    """Return a forecast that knows which processes the kernel cannot choose.
-
-    Only the first of the ranking and the growers are looked at, as each takes a read.
-    """
-    looked_at: Set[int] = set()
-    for _look in range(_MAX_LOOKS):
-        forecast = Forecast(snapshot, rule)
-        pids = {one.task.pid for one in forecast.rank(domain).candidates[:_LOOKED_AT]}.union(growers) - looked_at
-        looked_at |= pids
-        found = find_passed_over(procfs, snapshot, pids)
-        if not found:
-            break
-        snapshot = snapshot._replace(passed_over={**snapshot.passed_over, **found})
-    return forecast

@@ -26,6 +26,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts i
     Task,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Death
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.results import describe_task
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 MAX_FINDINGS = 50
@@ -97,12 +98,6 @@ def find_all(posture: Posture) -> List[Finding]:
     """Return every finding, the most severe first."""
     found = [finding for check in _CHECKS for finding in check(posture)]
     return sorted(found, key=lambda one: (HIGH, MEDIUM, LOW).index(one.severity))[:MAX_FINDINGS]
-
-
-def describe_task(task: Task) -> str:
-    """Return a process as a report names it: C(java[2210] (app.service))."""
-    unit = unit_of(task.cgroups)
-    return f"{task.name}[{task.pid}]" + (f" ({unit})" if unit else "")
 
 
 def _join(tasks: Sequence[Task]) -> str:

@@ -12,7 +12,6 @@ Pure. Lists have bounds, because a user may fork any number of processes.
 
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import format_kb
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice
@@ -21,7 +20,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
     Finding,
     Policy,
     Posture,
-    describe_task,
     is_immune,
     is_protected,
 )
@@ -29,14 +27,19 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Snapshot, Task
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Death, Growth, find_instead
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.ranking import Ranking, Suspect
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.results import (
+    build_death,
+    describe_difference,
+    describe_task,
+    identify_task,
+)
 
 MAX_LINES = 12
 MAX_MESSAGE = 200
 MAX_LINE = 400
-_MAX_LISTED = 50  # of protected and immune processes, and of a group
+_MAX_LISTED = 50  # of protected and immune processes, and of changes
 _MAX_COLLATERAL = 10
 _MAX_GROWTHS = 5  # in the report
-_SHORT_ID = 12
 
 
 class Answer(NamedTuple):
@@ -81,7 +84,7 @@ def build_results(
         policy=_build_policy(posture.policy),
         domain=_build_domain(answer.domain),
         ranking=_build_ranking(answer, top, name_user),
-        next_victim=_build_death(answer.next_victim),
+        next_victim=build_death(answer.next_victim),
         if_it_grows=[_build_growth(growth, answer.advice) for growth in answer.growths],
         protected=_list_tasks(protected),
         protected_count=len(protected),
@@ -110,16 +113,9 @@ def _to_plain(value: Any) -> Any:
     return [_to_plain(one) for one in value] if isinstance(value, list) else value
 
 
-def _identify(task: Task) -> Dict[str, Any]:
-    container = next((found for found in map(container_of, task.cgroups) if found), None)
-    return dict(
-        pid=task.pid, name=task.name, unit=unit_of(task.cgroups), container=container[:_SHORT_ID] if container else None
-    )
-
-
 def _list_tasks(tasks: List[Task]) -> List[Dict[str, Any]]:
     lowest = sorted(tasks, key=lambda task: (task.score, -task.rss_kb))[:_MAX_LISTED]
-    return [dict(_identify(task), score=task.score, rss_kb=task.rss_kb) for task in lowest]
+    return [dict(identify_task(task), score=task.score, rss_kb=task.rss_kb) for task in lowest]
 
 
 def _build_policy(policy: Policy) -> Dict[str, Any]:
@@ -148,7 +144,7 @@ def _build_ranking(answer: Answer, top: int, name_user: Callable[[int], str]) ->
 def _build_row(one: Suspect, chosen: bool, name_user: Callable[[int], str]) -> Dict[str, Any]:
     task = one.task
     return dict(
-        _identify(task),
+        identify_task(task),
         user=name_user(task.uid),
         score=task.score,
         badness_kb=None if one.skipped else one.badness_kb,
@@ -161,29 +157,15 @@ def _build_row(one: Suspect, chosen: bool, name_user: Callable[[int], str]) -> D
     )
 
 
-def _build_death(death: Optional[Death]) -> Optional[Dict[str, Any]]:
-    if death is None:
-        return None
-    group = [_identify(one.task) for one in death.group[:_MAX_LISTED]]
-    return dict(
-        _identify(death.victim.task),
-        score=death.victim.task.score,
-        certain=death.certain,
-        margin_kb=death.margin_kb,
-        group=group,
-        group_count=len(death.group),
-    )
-
-
 def _build_growth(growth: Growth, advice: Mapping[int, Advice]) -> Dict[str, Any]:
     suggested = advice.get(growth.grower.task.pid)
     return dict(
-        grower=_identify(growth.grower.task),
+        grower=identify_task(growth.grower.task),
         domain=growth.domain.path,
         room_kb=growth.domain.room_kb,
-        victim=_identify(growth.victim.task) if growth.victim else None,
+        victim=identify_task(growth.victim.task) if growth.victim else None,
         itself=growth.itself,
-        collateral=[_identify(one.task) for one in growth.collateral[:_MAX_COLLATERAL]],
+        collateral=[identify_task(one.task) for one in growth.collateral[:_MAX_COLLATERAL]],
         collateral_count=len(growth.collateral),
         certain=growth.certain,
         margin_kb=growth.margin_kb,
@@ -195,10 +177,11 @@ def _build_what_if(answer: Optional[Answer], changes: Sequence[ScoreChange]) -> 
     if answer is None:
         return None
     return dict(
-        next_victim=_build_death(answer.next_victim),
+        next_victim=build_death(answer.next_victim),
         if_it_grows=[_build_growth(growth, answer.advice) for growth in answer.growths],
         changes=[
-            dict(_identify(change.task), before=change.before, after=change.after) for change in changes[:_MAX_LISTED]
+            dict(identify_task(change.task), before=change.before, after=change.after)
+            for change in changes[:_MAX_LISTED]
         ],
         changes_count=len(changes),
     )
@@ -221,15 +204,6 @@ def write_forecast(posture: Posture, answer: Answer, findings: List[Finding], wh
     if len(lines) > MAX_LINES:
         lines = [*lines[: MAX_LINES - 1], f"... and {len(lines) - MAX_LINES + 1} more"]
     return [line if len(line) <= MAX_LINE else line[: MAX_LINE - 3] + "..." for line in lines]
-
-
-def describe_difference(before: Optional[Death], after: Optional[Death]) -> str:
-    """Return the next victim as things are, and with other scores."""
-    return f"next victim now {_name_victim(before)}, with these pins {_name_victim(after)}"
-
-
-def _name_victim(death: Optional[Death]) -> str:
-    return describe_task(death.victim.task) if death else "nobody"
 
 
 def _describe_domain(answer: Answer) -> str:

@@ -24,6 +24,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import CgroupMemory
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.task_memory import TaskMemory, parse_task_memory
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import lines_of
@@ -47,16 +48,22 @@ _LOWEST_SHOWN = -990
 _HIDES_OTHERS = re.compile(r" - proc \S+ (?:\S+,)?hidepid=(?!0|off)")  # proc(5), and /proc/PID/mountinfo
 
 
-def take_snapshot(procfs: Procfs, release: Optional[str] = None, cgroups: Iterable[str] = ()) -> Snapshot:
+def take_snapshot(
+    procfs: Procfs,
+    release: Optional[str] = None,
+    cgroups: Iterable[str] = (),
+    table: Optional[ProcessTable] = None,
+) -> Snapshot:
     """Return what the killer of this host would decide by.
 
-    C(cgroups) are paths of cgroups that are read even if no process is in them.
+    C(cgroups) are paths of cgroups that are read even if no process is in them. C(table) are
+    processes that the caller has read already, with their scores.
     Raises NotFoundError or AccessError if /proc is not mounted, or only in part.
     """
     release = release or os.uname().release
     rule = choose_rule(release, _probe_rule(procfs))
     hierarchy = _find_hierarchy(procfs)
-    tasks = _read_tasks(procfs, rule, hierarchy)
+    tasks = _read_tasks(procfs, rule, hierarchy, table)
     sees_kernel = _sees_kernel(procfs)
     is_hidden = bool(procfs.hidden) or (sees_kernel is None and _hides_others(procfs))
     return Snapshot(
@@ -134,11 +141,14 @@ def _find_hierarchy(procfs: Procfs) -> Optional[Hierarchy]:
 # --- processes ------------------------------------------------------------------------
 
 
-def _read_tasks(procfs: Procfs, rule: Optional[BadnessRule], hierarchy: Optional[Hierarchy]) -> Dict[int, Task]:
+def _read_tasks(
+    procfs: Procfs, rule: Optional[BadnessRule], hierarchy: Optional[Hierarchy], table: Optional[ProcessTable]
+) -> Dict[int, Task]:
     approximate = rule is None or rule.approximate is not False
     memory_of: Dict[bytes, Tuple[str, Tuple[str, ...]]] = {}  # thousands of processes share a few cgroups
     tasks = {}
-    for process, status, score, cgroup in procfs.tasks():
+    found = procfs.tasks() if table is None else procfs.tasks(table.by_pid, table.scores)
+    for process, status, score, cgroup in found:
         memory = parse_task_memory(status)
         if memory is None:
             continue

@@ -10,7 +10,7 @@
 Everything that may be refused is refused here.
 """
 
-from typing import TYPE_CHECKING, Iterable, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
@@ -51,6 +51,7 @@ class PinPlan(NamedTuple):
     killable: Killable  # once the plan is applied
     warnings: List[str]
     finder: TargetFinder  # to find the targets again while the plan is applied
+    table: ProcessTable  # that it was made from
     least_killable_percent: int = 0
     not_binding: Sequence[NotBinding] = ()  # pins that another killer does not go by
 
@@ -58,6 +59,18 @@ class PinPlan(NamedTuple):
     def changed(self) -> bool:
         """Return whether anything has to be written."""
         return any(outcome.changed for outcome in self.outcomes)
+
+    def list_scores(self) -> Dict[int, int]:
+        """Return the score of each selected process once the plan is applied, by pid."""
+        return {change.process.pid: change.after for outcome in self.outcomes for change in outcome.all_changes()}
+
+    def list_groups(self) -> Dict[str, bool]:
+        """Return whether the processes of a cgroup die together, where C(oom_policy) decides it."""
+        return {
+            self.finder.get_unit(outcome.pin).control_group: outcome.oom_policy == "kill"
+            for outcome in self.outcomes
+            if outcome.pin.selector == "unit" and outcome.pin.oom_policy is not None
+        }
 
 
 def plan_pins(
@@ -118,7 +131,8 @@ def plan_pins(
         outcomes += [others.outcome] if others.outcome is not None else []
         not_binding = others.not_binding
         warnings += others.warnings
-    return PinPlan(outcomes, killable, list(dict.fromkeys(warnings)), finder, least_killable_percent, not_binding)
+    warnings = list(dict.fromkeys(warnings))
+    return PinPlan(outcomes, killable, warnings, finder, table, least_killable_percent, not_binding)
 
 
 def _normalize(pin: Pin, systemd: Systemd) -> Pin:

@@ -33,18 +33,27 @@ class NotLasting(NamedTuple):
 
 
 def pin_results(
-    outcomes: List[Outcome], killable: Killable, planned: bool = False, not_binding: Iterable[NotBinding] = ()
+    outcomes: List[Outcome],
+    killable: Killable,
+    planned: bool = False,
+    not_binding: Iterable[NotBinding] = (),
+    next_victim: Optional[Dict[str, Any]] = None,
 ) -> Dict[str, Any]:
-    """Return the module's result, of a plan (check mode) or of what was done."""
+    """Return the module's result, of a plan (check mode) or of what was done.
+
+    C(next_victim) is what the plan would change about it, see foresight.py.
+    """
     not_lasting = find_not_lasting(outcomes)
+    prediction = next_victim["text"] or "" if next_victim else ""
     return dict(
         changed=any(outcome.changed for outcome in outcomes),
-        msg=summarize_pins(outcomes, not_lasting, planned),
-        report=report_pins(outcomes, planned),
+        msg=summarize_pins(outcomes, not_lasting, planned, prediction),
+        report=report_pins(outcomes, planned, prediction),
         targets=[_make_target_result(outcome) for outcome in outcomes],
         not_lasting=[dict(one._asdict()) for one in not_lasting],
         not_binding=[dict(one._asdict()) for one in not_binding],
         killable=dict(killable._asdict(), percent=killable.percent),
+        next_victim=next_victim,
         diff=dict(before=_format_state(outcomes, "before"), after=_format_state(outcomes, "after")),
     )
 
@@ -133,8 +142,8 @@ def _count(number: int, one: str, many: str) -> str:
 # --- for a person -------------------------------------------------------------------
 
 
-def summarize_pins(outcomes: List[Outcome], not_lasting: List[NotLasting], planned: bool) -> str:
-    """Return one line for all targets: that of a single one, or numbers of pins."""
+def summarize_pins(outcomes: List[Outcome], not_lasting: List[NotLasting], planned: bool, prediction: str = "") -> str:
+    """Return one line: that of a single target, or numbers of pins; then the prediction."""
     if not outcomes:
         return "no pin of this collection is on this host"
     if len(outcomes) == 1:
@@ -146,7 +155,9 @@ def summarize_pins(outcomes: List[Outcome], not_lasting: List[NotLasting], plann
         line = f"{_count(changed, 'pin', 'pins')} {'would change' if planned else 'changed'}, {unchanged} unchanged"
         line += f", {missing} not on this host" if missing else ""
     named = [one.reason if len(outcomes) == 1 else f"{_name_target(one)} ({one.reason})" for one in not_lasting]
-    return _cut(line + (f"; not lasting: {', '.join(named)}" if named else ""))
+    end = f"; {prediction}" if prediction else ""
+    line = _cut(line + (f"; not lasting: {', '.join(named)}" if named else ""), MAX_MSG_CHARACTERS - len(end))
+    return _cut(line + end)
 
 
 def _name_target(one: NotLasting) -> str:
@@ -156,20 +167,25 @@ def _name_target(one: NotLasting) -> str:
     return one.unit[: -len(".service")]
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= MAX_MSG_CHARACTERS else line[: MAX_MSG_CHARACTERS - 3] + "..."
+def _cut(line: str, longest: int = MAX_MSG_CHARACTERS) -> str:
+    return line if len(line) <= longest else line[: max(0, longest - 3)] + "..."
 
 
-def report_pins(outcomes: List[Outcome], planned: bool) -> List[str]:
-    """Return one line for each target; the last one counts those for which there is no room."""
+def report_pins(outcomes: List[Outcome], planned: bool, prediction: str = "") -> List[str]:
+    """Return one line for each target, and one for the prediction.
+
+    If there is no room for all targets, one line counts the others.
+    """
+    end = [_cut(prediction)] if prediction else []
+    room = MAX_REPORT_LINES - len(end)
     lines = [_report_outcome(outcome, planned) for outcome in outcomes]
-    if len(lines) <= MAX_REPORT_LINES:
-        return lines
-    shown = MAX_REPORT_LINES - 1
+    if len(lines) <= room:
+        return lines + end
+    shown = room - 1
     # What changed comes first: it must not be among those that are only counted.
     first = [line for line, outcome in zip(lines, outcomes) if outcome.changed]
     rest = [line for line, outcome in zip(lines, outcomes) if not outcome.changed]
-    return [*(first + rest)[:shown], f"... and {len(lines) - shown} more"]
+    return [*(first + rest)[:shown], f"... and {len(lines) - shown} more", *end]
 
 
 def _report_outcome(outcome: Outcome, planned: bool) -> str:

@@ -10,6 +10,7 @@ import signal
 
 import pytest
 import yaml
+from snapshots import write_host
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
@@ -65,6 +66,28 @@ def test_return_documents_every_key(host, run_module, undocumented, check_mode):
     [target] = answer["targets"]
     assert target["processes"] and target["inherited"] and target["drop_in"]  # else nothing of them is compared
     assert undocumented("oom_score_adj", answer) == []
+
+
+@pytest.fixture
+def host_with_memory(host, tmp_path):
+    """Add what a prediction reads."""
+    (tmp_path / "cgroup/cgroup.controllers").write_text("cpu memory\n")
+    write_host(host, {1: 4000, 10: 80000, 11: 90000})
+    return host
+
+
+def test_check_mode_predicts_the_next_victim(host_with_memory, run_module, undocumented):
+    """The pins give it another one, and a run does not predict."""
+    answer = run_module("oom_score_adj", True, pid=11, score=-800)
+    line = "next victim now docker-proxy[11] (docker.service), with these pins dockerd[10] (docker.service)"
+    pinned = "docker-proxy[11]: -300 -> -800"
+    lost = "; not lasting: not by its unit docker.service"
+    assert answer["report"] == [f"{pinned} (docker.service){lost}", line]
+    assert answer["msg"] == f"{pinned}{lost}; {line}"
+    assert [answer["next_victim"][when]["pid"] for when in ("now", "with_pins")] == [11, 10]
+    assert undocumented("oom_score_adj", answer) == []
+    assert run_module("oom_score_adj", pid=11, score=-800)["next_victim"] is None
+    assert run_module("oom_score_adj", True, pid=11, score=-800)["next_victim"] is None  # nothing would change
 
 
 def test_pin_unit(host, run_module):

@@ -280,6 +280,19 @@ def test_a_task_whose_threads_have_all_ended(proc):
     assert status == b"Name:\tweb\nThreads:\t3\n"
 
 
+def test_what_was_read_is_not_read_again(proc):
+    """The plan of a pin has read identity and score of each process."""
+    proc.process(10, "x", score=5)
+    proc.write("10/status", "Name:\tx\nUid:\t0\t0\t0\t0\nVmRSS:\t8 kB\nThreads:\t1\n")
+    proc.write("10/cgroup", "0::/a\n")
+    [known] = proc.procfs.processes()
+    proc.write("10/oom_score_adj", "no number")
+    proc.write("10/stat", "no process")
+    [(process, status, score, cgroup)] = proc.procfs.tasks({10: known}, {10: 5})
+    assert (process, score, cgroup) == (known, 5, b"0::/a\n")
+    assert b"VmRSS" in status
+
+
 def test_shown_scores(proc):
     proc.write("10/oom_score", "667\n")
     assert proc.procfs.shown_scores([10, 11]) == {10: 667}

@@ -3,28 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 import pytest
-from snapshots import GIB, MIB, host_with, limited, task
+from snapshots import GIB, MIB, Kernel, host_with, limited, task
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.answers import answer_for, keep_growers
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import find_limit, measure_host
-
-
-class Kernel:
-    """What the kernel shows of its own ranking; each read counts."""
-
-    def __init__(self, passed_over=()):
-        self.passed_over = set(passed_over)
-        self.asked = []
-
-    @staticmethod
-    def scores(pids):
-        return dict.fromkeys(pids, 0)
-
-    def shown_scores(self, pids):
-        pids = list(pids)
-        self.asked += pids
-        return {pid: 0 if pid in self.passed_over else 700 for pid in pids}
 
 
 def answer(kernel, snapshot, growers=None, top=20):
@@ -39,24 +22,6 @@ def test_without_a_grower_the_first_are_taken():
     assert [growth.grower.task.pid for growth in answer(Kernel(), host_with(*tasks), [tasks[0].pid]).growths] == [
         tasks[0].pid
     ]
-
-
-def test_what_the_kernel_passes_over_is_no_victim():
-    """Once the first ones are known to be passed over, the next ones are looked at."""
-    tasks = [task(str(number), number * MIB, pid=100 + number) for number in range(20)]
-    kernel = Kernel(passed_over=range(109, 120))
-    found = answer(kernel, host_with(*tasks), [101])
-    assert found.next_victim.victim.task.name == "8"
-    assert found.ranking.skipped[0].skipped == "reaped"
-    assert len(kernel.asked) == len(set(kernel.asked))
-    assert 101 in kernel.asked
-
-
-def test_looks_have_an_end():
-    tasks = [task(str(number), number * MIB, pid=100 + number) for number in range(200)]
-    kernel = Kernel(passed_over=range(100, 300))
-    answer(kernel, host_with(*tasks))
-    assert len(kernel.asked) <= 25
 
 
 def test_advice_for_the_harmful():

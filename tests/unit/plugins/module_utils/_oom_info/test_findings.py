@@ -15,13 +15,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
     LostPin,
     Policy,
     Posture,
-    describe_task,
     find_all,
     measure_killability,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import measure_host
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts, PinnedUnit
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.results import describe_task
 
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[".."] * 5, "docs", "findings.md")
 CLEAN = {
@@ -275,8 +275,3 @@ def test_each_id_has_its_section():
         described = set(re.findall(r"^## ([a-z_]+)$", stream.read(), re.MULTILINE))
     assert len(used) >= 15
     assert used == described
-
-
-def test_a_container_is_no_unit():
-    assert describe_task(task("x", pid=7)) == "x[7]"
-    assert describe_task(task("x", pid=7, cgroup=DAEMON)) == "x[7] (web.service)"

@@ -23,7 +23,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report im
     Answer,
     ScoreChange,
     build_results,
-    describe_difference,
     describe_growth,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import find_limit, measure_host
@@ -114,16 +113,6 @@ def test_something_else_than_a_kill(facts, end):
 
 def test_nothing_can_be_killed():
     assert sentence(task("java", MIB, pid=7, score=-1000)) == ("If java[7] goes on growing, nothing can be killed.")
-
-
-def test_what_pins_change():
-    tasks = [task("dockerd", GIB, pid=812), task("java", MIB, pid=2210)]
-    before = answer_of(*tasks)
-    after = answer_of(tasks[0]._replace(score=-500), tasks[1])
-    assert describe_difference(before.next_victim, after.next_victim) == (
-        "next victim now dockerd[812], with these pins java[2210]"
-    )
-    assert describe_difference(before.next_victim, None).endswith("with these pins nobody")
 
 
 def first_line(*tasks, **facts):

@@ -7,23 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from snapshots import write_host
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import find_passed_over, take_snapshot
 
-MEMINFO = """\
-MemTotal:        1000000 kB
-MemFree:          400000 kB
-Active(file):      30000 kB
-Inactive(file):    70000 kB
-SReclaimable:       8000 kB
-SwapTotal:        500000 kB
-SwapFree:         450000 kB
-CommitLimit:      900000 kB
-Committed_AS:     300000 kB
-"""
 STATUS = """\
 Name:	x
 Uid:	33	33	33	33
@@ -42,16 +32,8 @@ Mems_allowed_list:	0
 @pytest.fixture
 def host(proc, tmp_path):
     """Make a host with cgroups of version 2, and two processes in a limited one."""
-    proc.write("meminfo", MEMINFO)
-    for name, value in (
-        ("vm/min_free_kbytes", 6000),
-        ("vm/swappiness", 60),
-        ("vm/panic_on_oom", 1),
-        ("vm/oom_kill_allocating_task", 0),
-    ):
-        proc.write("sys/" + name, f"{value}\n")
-    proc.write("self/oom_score_adj", "0\n")
-    proc.write("self/oom_score", "667\n")
+    write_host(proc, {})
+    proc.write("sys/vm/panic_on_oom", "1\n")
     proc.write("self/mountinfo", f"30 24 0:26 / {tmp_path}/cgroup rw - cgroup2 cgroup2 rw\n")
     folder = tmp_path / "cgroup/app.slice/app.service"
     folder.mkdir(parents=True)
@@ -60,7 +42,6 @@ def host(proc, tmp_path):
     (folder / "memory.current").write_text(f"{1 << 20}\n")
     (folder / "memory.stat").write_text("shmem 0\n")
     (folder.parent / "memory.max").write_text("max\n")
-    proc.process(2, "kthreadd", parent=0, kernel_thread=True)
     for pid in (10, 11):
         proc.process(pid, "app", score=-pid, resident_kb=500)
         proc.write(f"{pid}/status", STATUS.format(rss=468))

@@ -99,8 +99,28 @@ def test_pin_results():
             before="7 x oom_score_adj 0\n8 x oom_score_adj -5\n",
             after="7 x oom_score_adj -5\n8 x oom_score_adj -5\n# /x.conf\n[Service]\n",
         ),
+        next_victim=None,
     )
     assert not pin_results([], Killable(2, 1))["changed"]
+
+
+def test_a_prediction_has_the_last_word():
+    """However many targets there are, and however much does not last."""
+    line = "next victim now dockerd[812], with these pins java[2210]"
+    next_victim = dict(now={}, with_pins={}, text=line)
+    one = outcome(Pin("unit", "x.service", -5), [change(7, 0, -5, "x")], unit="x.service")
+    answer = pin_results([one], Killable(2, 1), True, next_victim)
+    assert answer["msg"] == f"x[7]: 0 -> -5; {line}"
+    assert answer["report"] == ["x[7]: 0 -> -5 (x.service)", line]
+    assert answer["next_victim"] == next_victim
+    many = [outcome(Pin("process", f"{number}" * 9, -5), [change(number, 0, -5)]) for number in range(30)]
+    answer = pin_results(many, Killable(2, 1), True, next_victim)
+    assert answer["msg"].endswith(f"...; {line}") and len(answer["msg"]) == MAX_MSG_CHARACTERS
+    assert len(answer["report"]) == MAX_REPORT_LINES
+    assert answer["report"][-2:] == ["... and 20 more", line]
+    answer = pin_results(many, Killable(2, 1), True, dict(next_victim, text="x" * 999))
+    assert [len(answer["msg"]), len(answer["report"][-1])] == [MAX_MSG_CHARACTERS] * 2
+    assert pin_results([one], Killable(2, 1), True, dict(next_victim, text=None))["msg"] == "x[7]: 0 -> -5"
 
 
 # --- one line for a target -----------------------------------------------------------
