@@ -48,6 +48,50 @@ def report(pid=982, name="eat", limit=SHOP, task=None, cause="memcg", limit_kb=2
     return lines + ([end] if end else [])
 
 
+def explained(
+    *rows,
+    victim=None,
+    release="6.1.0-18-amd64",
+    ram=1000000,
+    constraint=None,
+    origin=None,
+    limit=SHOP,
+    task=None,
+    limit_kb=None,
+    swap=None,
+    total_vm_kb=240000,
+    columns=True,
+    kill=True,
+):
+    """Return the texts of a report with a task table, and all that explains its victim.
+
+    A row is a pid, a name, resident pages and a score. The first process dies, besides init.
+    With C(limit_kb) a memory cgroup reached its limit, else the host ran out of memory.
+    """
+    victim = victim or next(pid for pid, *_facts in rows if pid != 1)
+    name = next((name for pid, name, *_facts in rows if pid == victim), "x")
+    lines = ["java invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"]
+    if release:
+        lines.append(f"CPU: 0 PID: 77 Comm: java Not tainted {release} #1 Debian")
+    if limit_kb:
+        lines += [f"memory: usage {limit_kb}kB, limit {limit_kb}kB, failcnt 7", *([swap] if swap else [])]
+    elif ram:
+        lines += ["Total swap = 40000kB", f"{ram} pages RAM", "10000 pages reserved"]
+    if columns:
+        lines.append("[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name")
+    lines += [f"[{pid:7}] 0 {pid} 60000 {pages} 0 0 {score} {comm}" for pid, comm, pages, score in rows]
+    kind = constraint or ("MEMCG" if limit_kb else "NONE")
+    where = f"oom_memcg={limit}" if limit_kb else "global_oom"
+    lines.append(
+        f"oom-kill:constraint=CONSTRAINT_{kind},nodemask=(null),cpuset=/,mems_allowed=0,{where},"
+        f"task_memcg={task or limit},task={name},pid={victim},uid=0"
+    )
+    if kill:
+        origin = origin or ("Memory cgroup out of memory" if limit_kb else "Out of memory")
+        lines.append(f"{origin}: Killed process {victim} ({name}) total-vm:{total_vm_kb}kB, anon-rss:1kB, file-rss:0kB")
+    return lines
+
+
 def kmsg(reports, uptime=53.0, step=1.0):
     """Return the reports as lines of /dev/kmsg, one every C(step) seconds."""
     lines, number = [], 1

@@ -2,36 +2,31 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Compute the badness of every row of the task tables in kernel logs: python task_tables.py FILE...
+"""Explain every kill with a task table in kernel logs: python task_tables.py FILE...
 
 The kernel chose the victim by the same numbers, so it must have the highest badness.
 """
 
-import re
 import sys
 from typing import NamedTuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import read_log
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.badness import (
-    Footprint,
-    choose_rule,
-    compute_badness,
-)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.assembler import ReportAssembler
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.explanation import explain_choice
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_table import TaskTable
 
 PAGE_KB = 4
-NO_LIMIT_KB = 1 << 50
-INIT = 1
 
 
 class Verdict(NamedTuple):
-    """The victim of a table beside the row with the highest badness."""
+    """The victim of a table beside the next one."""
 
     path: str
     release: str
     chosen: int  # the pid that the kernel chose; up to 5.0 a child of it may have died
-    best: int  # the highest badness, in pages
+    best: int  # the highest badness, in KiB
     behind: int  # how much less the chosen one has
     rows: int
 
@@ -45,69 +40,22 @@ def read_reports(path):
     return [report for report in [*reports, *assembler.finish()] if report.rows and report.columns]
 
 
-def is_by_badness(report):
-    """Return whether badness decided: not if the allocating task is killed, or nothing was."""
-    origins = [one.origin for one in [*report.kills, report.announcement] if one]
-    return bool(report.kills) and not any("allocating_task" in origin for origin in origins)
-
-
-def find_number(pattern, text, default=0):
-    match = re.search(pattern, text)
-    return int(match.group(1)) if match else default
-
-
-def find_total(report, text):
-    """Return the pages that the killer could take from."""
-    if report.usage:
-        swap_kb = find_number(r"(?<!\+)swap: usage \d+kB, limit (\d+)kB", text)
-        both_kb = find_number(r"memory\+swap: usage \d+kB, limit (\d+)kB", text, report.usage.limit_kb)
-        swap_kb += both_kb - report.usage.limit_kb
-        # No limit: as much as the host has swap, which this report does not show.
-        return (report.usage.limit_kb + (swap_kb if swap_kb < NO_LIMIT_KB else 0)) // PAGE_KB
-    ram = find_number(r"(\d+) pages RAM", text) - find_number(r"(\d+) pages reserved", text)
-    return ram + find_number(r"Total swap = (\d+)kB", text) // PAGE_KB
-
-
 def compute_table(report):
     """Return the badness in pages of every process of a table that could be killed, by pid."""
-    text = "\n".join(report.raw)
-    rule, total = choose_rule(find_release(text)), find_total(report, text)
-    badness = {}
-    for row in report.rows:
-        values = dict(zip(report.columns, row.rest.split(None, len(report.columns) - 1)))
-        numbers = {name: int(value) for name, value in values.items() if name != "name"}
-        bytes_of_tables = numbers.get("pgtables_bytes")
-        task = Footprint(
-            numbers["rss"],
-            numbers.get("swapents", 0),
-            numbers.get("nr_ptes", 0) if bytes_of_tables is None else bytes_of_tables // (PAGE_KB << 10),
-            numbers.get("nr_pmds", 0),
-            numbers["oom_score_adj"],
-            root=False,  # a table does not show capabilities, and not root's uid
-        )
-        points = compute_badness(rule, task, total)
-        if points is not None and numbers["tgid"] != INIT:
-            badness[numbers["tgid"]] = points
-    return badness
-
-
-def find_release(text):
-    """Return the kernel's release, which it prints next to "tainted"."""
-    return re.search(r"(?:Not tainted|Tainted:[ A-Z]*?) +(\d+\.\d+\S*)", text).group(1)
-
-
-def judge_table(path, report):
-    """Return the verdict on one table."""
-    badness = compute_table(report)
-    chosen = report.announcement.pid if report.announcement else report.kills[0].pid
-    best = max(badness.values())
-    release = find_release("\n".join(report.raw))
-    return Verdict(path, release, chosen, best, best - badness.get(chosen, 0), len(report.rows))
+    explanation = explain_choice(report, TaskTable(report), None)
+    return {task.pid: task.badness for task in explanation.candidates} if explanation else {}
 
 
 def judge_log(path):
-    """Return the verdicts on the tables of a log in which badness decided."""
-    return [judge_table(path, report) for report in read_reports(path) if is_by_badness(report)]
+    """Return the verdicts on the tables of a log in which badness decided, except forged ones."""
+    events = [one for one in parse_events(read_log(path)) if one["trusted"] is not False and one["why"]]
+    return [judge_table(path, event["why"], event["tasks_count"]) for event in events]
+
+
+def judge_table(path, why, rows):
+    """Return the verdict on one table."""
+    behind = max(0, -(why["margin_kb"] or 0))
+    return Verdict(path, why["kernel"], why["chosen"]["pid"], why["badness_kb"] + behind, behind, rows)
 
 
 if __name__ == "__main__":

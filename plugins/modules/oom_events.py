@@ -125,6 +125,36 @@ options:
     description: Include events that a program wrote instead of the kernel. Their RV(events[].trusted) is V(false).
     type: bool
     default: false
+  what_if:
+    description:
+      - Targets with a score each. RV(events[].what_if) has what the kernel would have chosen if their processes had
+        had these scores.
+      - The task table of a report has names and pids of processes, but not their cgroups. So O(what_if[].unit),
+        O(what_if[].cgroup) and O(what_if[].container) are answered where the memory cgroup that reached its limit lies
+        in them, and for the victim. RV(events[].what_if.unanswered) says what the log does not show.
+      - A log has no command lines, so there is no C(pattern).
+    type: list
+    elements: dict
+    suboptions:
+      unit:
+        description: A systemd service. It stands for all of its processes, as a log does not show the main one.
+        type: str
+      process:
+        description: The name of processes (C(comm)), of which the kernel keeps 15 bytes.
+        type: str
+      pid:
+        description: A process, by its pid.
+        type: int
+      cgroup:
+        description: Every process in a control group and below it.
+        type: str
+      container:
+        description: Every process in a container, by its id, the first 12 digits of it, or its name.
+        type: str
+      score:
+        description: The score, from V(-1000) to V(1000).
+        type: int
+        required: true
   limit:
     description:
       - Return at most this many events, the newest ones.
@@ -191,6 +221,15 @@ EXAMPLES = r"""
 - name: Read the kills of the last hour
   oomguard.linux.oom_events:
     since: -1h
+
+- name: Ask whether pins would have saved the database
+  oomguard.linux.oom_events:
+    what_if:
+      - process: postgres
+        score: -500
+      - process: backup
+        score: 300
+  register: oom
 
 - name: Read the kills since the last run of this playbook
   block:
@@ -585,6 +624,121 @@ events:
       returned: always
       type: str
       sample: system-wide
+    why:
+      description:
+        - Why the kernel chose the process, computed from the task table by the rules of the kernel that wrote it, as in
+          M(oomguard.linux.oom_info).
+        - Null if badness did not decide, and if the log lacks the table, the kernel's release, the size of a page, or
+          how much memory there was.
+        - Up to 4.16 root's processes count a little less, which a table does not show.
+      returned: always
+      type: dict
+      contains:
+        kernel:
+          description: Release of the kernel that wrote the report.
+          returned: always
+          type: str
+          sample: 6.1.0-18-amd64
+        chosen: &logged_task
+          description: The chosen process. Up to 5.0 a child of it may have died instead.
+          returned: always
+          type: dict
+          contains:
+            pid:
+              description: Its pid.
+              returned: always
+              type: int
+              sample: 2210
+            name:
+              description: Its name (C(comm)).
+              returned: always
+              type: str
+              sample: java
+            oom_score_adj:
+              description: Its score adjustment.
+              returned: always
+              type: int
+              sample: 0
+            badness_kb:
+              description: What the kernel ranked it by, in KiB. Negative if a pin takes more than its memory.
+              returned: always
+              type: int
+              sample: 812340
+        badness_kb:
+          description: The badness of the chosen process in KiB.
+          returned: always
+          type: int
+          sample: 812340
+        runner_up:
+          <<: *logged_task
+          description: The process that would have been chosen without it. Null if there was no other one.
+        margin_kb:
+          description: By how much the chosen process was worse. Negative if the kernel passed over the runner-up, as
+            one that was already exiting. Null without a runner-up.
+          returned: always
+          type: int
+          sample: 1258291
+    what_if:
+      description: What the kernel would have chosen with the pins of O(what_if). Null where RV(events[].why) is.
+      returned: with O(what_if)
+      type: dict
+      contains:
+        victim:
+          <<: *logged_task
+          description: The process that would have been chosen. Null if none could have been killed.
+        is_other:
+          description: Whether that is another process than the chosen one.
+          returned: always
+          type: bool
+          sample: true
+        margin_kb:
+          description: By how much it would have been worse than the next one. Null if it was the only one.
+          returned: always
+          type: int
+          sample: 204800
+        changes:
+          description: Up to 50 processes whose score the pins change.
+          returned: always
+          type: list
+          elements: dict
+          contains:
+            pid:
+              description: Its pid.
+              returned: always
+              type: int
+              sample: 700
+            name:
+              description: Its name (C(comm)).
+              returned: always
+              type: str
+              sample: postgres
+            before:
+              description: Its score adjustment in the log.
+              returned: always
+              type: int
+              sample: 0
+            after:
+              description: Its score adjustment with the pins.
+              returned: always
+              type: int
+              sample: -500
+        changes_count:
+          description: How many processes have another score.
+          returned: always
+          type: int
+          sample: 6
+        unanswered:
+          description: What the log does not show about targets, each as a sentence.
+          returned: always
+          type: list
+          elements: str
+          sample:
+            - "unit=web.service: the log does not show which processes were in it: name them by process"
+        text:
+          description: The answer in one line.
+          returned: always
+          type: str
+          sample: with these pins backup[991] would have been chosen instead of postgres[700]
     tasks_count:
       description: How many rows of the task table are in the log. Null if the log has neither the table nor the
         report's first line.
@@ -830,7 +984,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     printable_values,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import gather
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query import Query
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query import PIN_SELECTORS, Query
 
 
 def main() -> None:
@@ -855,6 +1009,20 @@ def main() -> None:
             tasks=dict(type="bool", default=False),
             raw=dict(type="bool", default=False),
             untrusted=dict(type="bool", default=False),
+            what_if=dict(
+                type="list",
+                elements="dict",
+                options=dict(
+                    unit=dict(type="str"),
+                    process=dict(type="str"),
+                    pid=dict(type="int"),
+                    cgroup=dict(type="str"),
+                    container=dict(type="str"),
+                    score=dict(type="int", required=True),
+                ),
+                mutually_exclusive=[PIN_SELECTORS],
+                required_one_of=[PIN_SELECTORS],
+            ),
             limit=dict(type="int", default=100),
         ),
         supports_check_mode=True,

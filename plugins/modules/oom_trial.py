@@ -653,6 +653,54 @@ runs:
           returned: success
           type: str
           sample: null
+        why:
+          description: See RV(oomguard.linux.oom_events#module:events[].why).
+          returned: success
+          type: dict
+          contains:
+            kernel:
+              description: See RV(oomguard.linux.oom_events#module:events[].why.kernel).
+              returned: success
+              type: str
+              sample: 6.1.0-18-amd64
+            chosen: &logged_task
+              description: See RV(oomguard.linux.oom_events#module:events[].why.chosen).
+              returned: success
+              type: dict
+              contains:
+                pid:
+                  description: Its pid.
+                  returned: success
+                  type: int
+                  sample: 370
+                name:
+                  description: Its name (C(comm)).
+                  returned: success
+                  type: str
+                  sample: oom_hog
+                oom_score_adj:
+                  description: Its score adjustment.
+                  returned: success
+                  type: int
+                  sample: 0
+                badness_kb:
+                  description: What the kernel ranked it by, in KiB.
+                  returned: success
+                  type: int
+                  sample: 51200
+            badness_kb:
+              description: See RV(oomguard.linux.oom_events#module:events[].why.badness_kb).
+              returned: success
+              type: int
+              sample: 51200
+            runner_up:
+              <<: *logged_task
+              description: See RV(oomguard.linux.oom_events#module:events[].why.runner_up).
+            margin_kb:
+              description: See RV(oomguard.linux.oom_events#module:events[].why.margin_kb).
+              returned: success
+              type: int
+              sample: 40960
         tasks_count:
           description: See RV(oomguard.linux.oom_events#module:events[].tasks_count).
           returned: success

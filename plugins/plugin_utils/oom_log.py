@@ -28,7 +28,7 @@ def parse_log(lines: Iterable[str]) -> List[Dict[str, Any]]:
     Each event is a dict as in RV(oomguard.linux.oom_events#module:events), with these differences:
 
     - C(source) is None, because lines do not name their file.
-    - C(tasks), C(raw), C(what) and C(own_trial) are missing.
+    - C(tasks), C(raw), C(what), C(what_if) and C(own_trial) are missing.
     - C(trusted) is never True, because lines do not prove where they are from. Events that a
       program forged are included, and theirs is False.
 

@@ -37,10 +37,13 @@ with open(os.path.join(ROOT, "docs/schemas/events.schema.json"), encoding="utf-8
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
+PINS = [dict(process="x", score=-500), dict(unit="shop", score=-1000)]
+
+
 def read(path, **changes):
     options = dict.fromkeys(Query._fields)
     options.update(source="file", paths=[str(path)], boot="current", limit=10000)
-    options.update(tasks=True, raw=True, untrusted=True, own_trials=True)
+    options.update(tasks=True, raw=True, untrusted=True, own_trials=True, what_if=PINS)
     # What the controller gets is JSON.
     return json.loads(json.dumps(gather(Query(**dict(options, **changes)), Procfs())["events"]))
 
@@ -54,7 +57,8 @@ def test_recorded_logs(path):
     events = read(path)
     assert len(events) >= 16
     VALIDATOR.validate(events)
-    VALIDATOR.validate(read(path, tasks=False, raw=False))
+    assert any(event["why"] and event["what_if"] for event in events)
+    VALIDATOR.validate(read(path, tasks=False, raw=False, what_if=None))
 
 
 LINES = {

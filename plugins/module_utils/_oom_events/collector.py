@@ -24,7 +24,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.kill_gr
     count_victims,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import Owner, get_container_name
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import build_what
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import (
+    PinnedKills,
+    build_what,
+    describe_what_if,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 
 # The most events that may begin after an unfinished one and still be held back with it.
@@ -83,6 +87,7 @@ class Collector:
         self.counts: Counter[str] = Counter()
         self.kills_by_cgroup: Counter[Optional[str]] = Counter()
         self.groups = KillGroups()
+        self.pins = PinnedKills(0, 0)
 
     def take(self, line: int, event: Event) -> None:
         """Take one event of the current log, by its first line.
@@ -131,6 +136,8 @@ class Collector:
         if self._matches(event):
             self.counts["total"] += 1
             self.groups.add(event, self._log)
+            if event.get("what_if"):
+                self.pins = PinnedKills(self.pins.kills + 1, self.pins.others + event["what_if"]["is_other"])
             push = heapq.heappush if len(self._kept) < self._limit else heapq.heappushpop
             event["victims"] = event["victims"][:MAX_VICTIMS]
             push(self._kept, (self._log, line, number, event))
@@ -164,7 +171,7 @@ class Collector:
         With C(max_bytes) an event that does not fit into what is left of that size, as JSON, is
         skipped. The newest event is never skipped: it loses victims until it fits.
         """
-        newest = [dict(event, what=build_what(event, names)) for event in self._list_kept()]
+        newest = [self._complete(event, names) for event in self._list_kept()]
         if max_bytes is None:
             return newest
         fitting: List[Event] = []
@@ -175,6 +182,14 @@ class Collector:
                 fitting.append(shown)
                 max_bytes -= size
         return fitting[::-1]
+
+    @staticmethod
+    def _complete(event: Event, names: ContainerNames) -> Event:
+        """Return an event with what is put into words."""
+        complete = dict(event, what=build_what(event, names))
+        if event.get("what_if"):
+            complete["what_if"] = dict(event["what_if"], text=describe_what_if(event))
+        return complete
 
     def summarize(self, names: ContainerNames) -> List[Dict[str, Any]]:
         """Return the kills by process name and unit, container or cgroup, the most kills first."""

@@ -45,6 +45,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query i
     Query,
     check_query,
     describe_window,
+    parse_pins,
     parse_window,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.trial_places import TrialPlaces
@@ -144,6 +145,7 @@ class _Reading:
         self._is_auto = is_auto
         self.warnings: List[str] = []
         self._filter = Filter(query, _find_ids(query.container))
+        self._pins = parse_pins(query, _find_ids)
         self._collector = Collector(window, self._filter.selects, TrialPlaces(procfs).is_own, query.limit)
         self._lost: Dict[str, Any] = dict(records=0, suppressed_reports=0, gap=False, files=[])
         self.pstore_ids: List[str] = []
@@ -267,7 +269,8 @@ class _Reading:
         The next run has to read again from there. C(last_write) returns, after the records are
         read, when the last line was written, in seconds since 1970.
         """
-        ending = read_events(records, take or self._collector.take, self._query.tasks, self._query.raw, self._known)
+        query = self._query
+        ending = read_events(records, take or self._collector.take, query.tasks, query.raw, self._known, self._pins)
         self._lost["suppressed_reports"] += ending.suppressed
         self._lost["records"] += ending.lost
         silent_seconds = self._now - last_write()
@@ -299,6 +302,7 @@ class _Reading:
             lost=self._lost,
             own_trials=0 if query.own_trials else counts["own_trials"],
             is_filtered=query.is_filtered(),
+            pins=collector.pins if self._pins else None,
         )
         self._warn(unlogged or 0, counts["total"])
         return dict(

@@ -11,18 +11,22 @@ Pure.
 """
 
 import re
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Set
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Set
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.alike_names import find_alike
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Window
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import find_owner
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import format_moment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.what_if import LoggedPin
 
+# What a target of what_if may name: a log has no command lines, and no pid files.
+PIN_SELECTORS = ("unit", "process", "pid", "cgroup", "container")
 _BOOT = re.compile(r"current|previous|all|0|-[0-9]{1,4}|[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BOOT_WORDS = {"all": "in all boots", "previous": "in the previous boot"}
 CONTAINER_ID = re.compile(r"[0-9a-f]{12,64}\Z")
@@ -50,6 +54,7 @@ class Query(NamedTuple):
     raw: bool
     untrusted: bool
     limit: int
+    what_if: Optional[List[Dict[str, Any]]] = None  # each with one of SELECTORS, and a score
 
     def is_filtered(self) -> bool:
         """Return whether a filter selects some of the events."""
@@ -108,6 +113,36 @@ def _refuse_names(query: Query) -> None:
 
 def _show(value: str) -> str:
     return printable_name(value[:_LONGEST_SHOWN])
+
+
+def parse_pins(query: Query, find_ids: Callable[[str], FrozenSet[str]]) -> List[LoggedPin]:
+    """Return the targets of C(what_if); C(find_ids) returns the ids of a container's name.
+
+    Raises InputError for a target that selects nothing, and for a score out of range.
+    """
+    return [_parse_pin(f"what_if[{number}]", one, find_ids) for number, one in enumerate(query.what_if or ())]
+
+
+def _parse_pin(where: str, target: Mapping[str, Any], find_ids: Callable[[str], FrozenSet[str]]) -> LoggedPin:
+    selector = next((name for name in PIN_SELECTORS if target.get(name) not in (None, "")), None)
+    if selector is None:
+        raise InputError(f"{where} selects nothing: set one of {', '.join(PIN_SELECTORS)}")
+    value, score = str(target[selector]), target["score"]
+    shown = f"{where}: {selector}={_show(value)}"
+    if not SCORE_MIN <= score <= SCORE_MAX:
+        raise InputError(f"{shown}: score={str(score)[:24]} is out of range: set it to {SCORE_MIN} to {SCORE_MAX}")
+    if selector == "unit":
+        value = value if value.endswith(".service") else value + ".service"
+        if not UNIT_NAME.match(value):
+            raise InputError(f"{shown} is not the name of a service: give one such as docker or docker.service")
+    if selector == "cgroup" and not value.startswith("/"):
+        raise InputError(f"{shown} is not the path of a cgroup: begin it with /, as /system.slice/docker.service")
+    if selector == "container" and not _CONTAINER.match(value):
+        raise InputError(f"{shown} is neither an id nor a name: give 12 or more digits of its id, or its name")
+    if selector != "container":
+        return LoggedPin(selector, value.rstrip("/") or "/", score)
+    ids = frozenset() if CONTAINER_ID.match(value) else find_ids(value)
+    return LoggedPin(selector, value, score, ids)
 
 
 def parse_window(query: Query, now: float) -> Window:

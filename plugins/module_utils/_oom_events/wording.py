@@ -76,6 +76,20 @@ def build_what(event: Event, names: ContainerNames) -> Dict[str, object]:
     )
 
 
+def describe_what_if(event: Event) -> str:
+    """Return what would have died with the pins of C(what_if), as one line."""
+    what_if, chosen = event["what_if"], event["why"]["chosen"]
+    old = _describe_process(chosen["name"], chosen["pid"])
+    if what_if["victim"] is None:
+        words = "no process could have been killed"
+    elif what_if["is_other"]:
+        new = what_if["victim"]
+        words = f"{_describe_process(new['name'], new['pid'])} would have been chosen instead of {old}"
+    else:
+        words = f"{old} would have been chosen all the same"
+    return f"with these pins {words}" + (", as far as the log shows" if what_if["unanswered"] else "")
+
+
 # --- one group -----------------------------------------------------------------------
 
 
@@ -199,6 +213,13 @@ def format_moment(text: str, today: str) -> str:
 # --- all groups ----------------------------------------------------------------------
 
 
+class PinnedKills(NamedTuple):
+    """How many kills what_if could answer, and how many would have had another victim."""
+
+    kills: int
+    others: int
+
+
 class Circumstances(NamedTuple):
     """Hold what the words of a run depend on, besides its groups."""
 
@@ -209,6 +230,7 @@ class Circumstances(NamedTuple):
     lost: Dict[str, Any]
     own_trials: int  # kills that were left out
     is_filtered: bool = False  # other kills may have been left out
+    pins: Optional[PinnedKills] = None  # of what_if; None without it
 
 
 def write_msg(groups: KillGroups, circumstances: Circumstances) -> str:
@@ -293,6 +315,13 @@ def _write_notes(circumstances: Circumstances) -> List[str]:
         places += [count_of(others, "more cgroup")] if others else []
         where = f", among them in {', '.join(places)}" if places else ""
         notes.append(f"{count_of(circumstances.unlogged, 'kill')} since boot are not in the log{where}")
+    if circumstances.pins is not None:
+        kills, others = circumstances.pins
+        notes.append(
+            f"with these pins {others} of {count_of(kills, 'kill')} would have had another victim"
+            if kills
+            else "what_if cannot be answered: no kill has a task table and all sizes in the log"
+        )
     lost = circumstances.lost
     if lost["gap"]:
         notes.append("the place of the cursor is gone, kills may be missing")

@@ -28,6 +28,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     MemcgLimit,
     MemcgStats,
     MemcgUsage,
+    MemorySize,
     Message,
     NewBoot,
     NothingKillable,
@@ -312,6 +313,13 @@ def _take_stats(state: _State, record: Record, number: int, stats: MemcgStats) -
     return report
 
 
+def _take_size(state: _State, _record: Record, _number: int, size: MemorySize) -> Optional[Report]:
+    """Note a size of the open report; a page allocation failure prints the same lines."""
+    if state.open:
+        state.open.sizes.setdefault(size.what, size.size)
+    return state.open
+
+
 def _take_table_header(state: _State, record: Record, number: int, header: TableHeader) -> Report:
     report = state.find_reportable(record, number)
     report.columns = header.columns
@@ -432,6 +440,7 @@ _STEPS: Dict[type, Callable[[_State, Record, int, Any], Optional[Report]]] = {
     MemcgLimit: _take_limit,
     MemcgUsage: _take_usage,
     MemcgStats: _take_stats,
+    MemorySize: _take_size,
     TableHeader: _take_table_header,
     TableRow: _take_row,
     Summary: _take_summary,

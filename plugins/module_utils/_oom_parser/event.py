@@ -11,18 +11,20 @@ Pure. Every event has the same keys; a value that the log does not show is None.
 """
 
 import hashlib
-import re
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, pod_of, unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.explanation import build_why, explain_choice
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import Announcement, Kill
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import Report
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.summary import drop_cut_path, to_unsigned
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import split_task
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_table import TaskTable, read_integer
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_killers import (
     DRIVERS,
     ProgramKill,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.what_if import LoggedPin, build_what_if
 
 _CONSTRAINTS = {"NONE": "none", "CPUSET": "cpuset", "MEMORY_POLICY": "memory_policy", "MEMCG": "memcg"}
 _ORIGIN_CONSTRAINTS = {
@@ -30,56 +32,22 @@ _ORIGIN_CONSTRAINTS = {
     "No available memory (MPOL_BIND)": "memory_policy",
     "No available memory in cpuset": "cpuset",
 }
-_PAGE_SIZES_KB = (4, 8, 16, 64)
-_INTEGER = re.compile(r"-?\d{1,20}$")
 
 Event = Dict[str, Any]
 
 
-class _TaskTable:
-    """The task table of a report, split into columns by the header that its kernel printed."""
+def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False, pins: Sequence[LoggedPin] = ()) -> Event:
+    """Build the event of a report, with the task table and the log lines if wanted.
 
-    def __init__(self, report: Report) -> None:
-        self._columns = report.columns or ["uid", "tgid"]
-        self._splits = len(self._columns) - 1 if report.columns else 2  # the name is last and may hold blanks
-        self._rows = report.rows
-        died = {str(kill.pid) for kill in report.kills}
-        self._of_victims: Dict[str, Dict[str, str]] = {}
-        chosen = report.summary.pid if report.summary else None
-        self.processes = report.find_processes({chosen, *(kill.pid for kill in report.kills)})
-        self.count = 0
-        tgid = self._columns.index("tgid") if "tgid" in self._columns else -1
-        for thread, values in self._iterate_whole_rows():
-            self.count += 1
-            # Up to 3.x the kill may name a thread instead of the process.
-            pids = [pid for pid in (values[tgid] if tgid >= 0 else "", str(thread)) if pid in died]
-            if pids:
-                self._of_victims.setdefault(pids[0], dict(zip(self._columns, values)))
-
-    def _iterate_whole_rows(self) -> Iterator[Tuple[int, List[str]]]:
-        """Yield thread and values of each row that was not cut."""
-        for row in self._rows:
-            values = row.rest.split(None, self._splits)
-            if len(values) >= len(self._columns):
-                yield row.pid, values
-
-    def find_row(self, pid: int) -> Dict[str, str]:
-        """Return a victim's row, by column; empty if it has none."""
-        return self._of_victims.get(str(pid), {})
-
-    def iterate_rows(self) -> Iterator[Tuple[int, Dict[str, str]]]:
-        """Yield each row's thread and its values by column."""
-        for thread, values in self._iterate_whole_rows():
-            yield thread, dict(zip(self._columns, values))
-
-
-def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -> Event:
-    """Build the event of a report, with the task table and the log lines if wanted."""
-    table = _TaskTable(report)
+    With C(pins) it also says what would have died with them.
+    """
+    table = TaskTable(report)
     victims = _build_victims(report, table)
     header = report.header
     constraint = _find_constraint(report)
     announcement = report.announcement
+    explanation = explain_choice(report, table, constraint)
+    memcg = _build_memcg(report) if constraint == "memcg" else None
     facts: Dict[str, Any] = dict(
         source=report.first.place.source if report.first.place else None,
         time=report.first.time,
@@ -106,7 +74,7 @@ def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -
             gfp_mask=header.gfp_mask,
             order=header.order,
         ),
-        memcg=_build_memcg(report) if constraint == "memcg" else None,
+        memcg=memcg,
         announced=None
         if announcement is None
         else dict(pid=announcement.pid, name=announcement.name, score=announcement.score),
@@ -114,19 +82,24 @@ def build_kernel_event(report: Report, tasks: bool = False, raw: bool = False) -
         victims_count=len(victims) + report.more_kills,
         skipped_pids=report.skipped_pids,
         panic_policy=report.panic.policy if report.panic else None,
+        why=build_why(explanation),
         tasks_count=table.count if header or table.count else None,
         complete=header is not None and not report.has_no_end(),
     )
     if tasks:
-        page_kb = _find_page_kb(report, table)
-        facts["tasks"] = [_build_task(thread, values, page_kb) for thread, values in table.iterate_rows()]
+        facts["tasks"] = [_build_task(thread, values, table.page_kb) for thread, values in table.iterate_rows()]
     if raw:
         facts["raw"] = report.raw
+    if pins:
+        victim = victims[0]["cgroup"] if victims else None
+        facts["what_if"] = build_what_if(explanation, pins, memcg["path"] if memcg else None, victim)
     facts["id"] = _make_id(facts)
     return facts
 
 
-def build_program_event(kill: ProgramKill, tasks: bool = False, raw: bool = False) -> Event:
+def build_program_event(
+    kill: ProgramKill, tasks: bool = False, raw: bool = False, pins: Sequence[LoggedPin] = ()
+) -> Event:
     """Build the event of a kill by a program, with the same keys as the kernel's.
 
     It is trusted only if journald vouches that this program wrote the line. A driver is a part of
@@ -138,7 +111,7 @@ def build_program_event(kill: ProgramKill, tasks: bool = False, raw: bool = Fals
     for pid, name in kill.members or ([] if kill.cgroup else [(kill.pid, kill.name)]):
         # nohang may print no pid; a kill by the kernel always has one, as its type states.
         report.add_kill(Kill("", pid, name, kill.uid, {}, kill.oom_score_adj, kill.score))  # type: ignore[arg-type]
-    facts = build_kernel_event(report, tasks, raw)
+    facts = build_kernel_event(report, tasks, raw, pins)
     for victim in facts["victims"]:
         victim["rss_kb"] = kill.rss_kb
     facts.update(
@@ -204,7 +177,7 @@ def _build_memcg(report: Report) -> Dict[str, Any]:
     )
 
 
-def _build_victims(report: Report, table: _TaskTable) -> List[Dict[str, Any]]:
+def _build_victims(report: Report, table: TaskTable) -> List[Dict[str, Any]]:
     """Return the victims in the order of the log, each once.
 
     The kernel prints the chosen process of a group twice.
@@ -222,7 +195,7 @@ def _build_victims(report: Report, table: _TaskTable) -> List[Dict[str, Any]]:
     return [_build_victim(report, table, kill) for kill in unique.values()]
 
 
-def _build_victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, Any]:
+def _build_victim(report: Report, table: TaskTable, kill: Kill) -> Dict[str, Any]:
     values = table.find_row(kill.pid)
     process = table.processes.get(kill.pid)
     pid = kill.pid if process is None else process
@@ -241,7 +214,7 @@ def _build_victim(report: Report, table: _TaskTable, kill: Kill) -> Dict[str, An
         name=kill.name,
         uid=_pick_known(kill.uid, summary.uid if summary else None, _read_uid(values)),
         score=_pick_known(kill.score, announcement.score if announcement else None),
-        oom_score_adj=_pick_known(kill.oom_score_adj, _read_integer(values, "oom_score_adj")),
+        oom_score_adj=_pick_known(kill.oom_score_adj, read_integer(values, "oom_score_adj")),
         total_vm_kb=kill.sizes_kb.get("total-vm"),
         anon_rss_kb=kill.sizes_kb.get("anon-rss"),
         file_rss_kb=kill.sizes_kb.get("file-rss"),
@@ -269,13 +242,8 @@ def _pick_known(*values: Optional[int]) -> Optional[int]:
     return next((value for value in values if value is not None), None)
 
 
-def _read_integer(values: Dict[str, str], column: str) -> Optional[int]:
-    text = values.get(column, "")
-    return int(text) if _INTEGER.match(text) else None
-
-
 def _read_uid(values: Dict[str, str]) -> Optional[int]:
-    uid = _read_integer(values, "uid")
+    uid = read_integer(values, "uid")
     return None if uid is None else to_unsigned(uid)
 
 
@@ -285,34 +253,24 @@ def _correct_pgtables_kb(kill: Kill, values: Dict[str, str]) -> Optional[int]:
     5.4 prints bytes and calls them kB. The task table, which is in bytes, shows that.
     """
     size = kill.sizes_kb.get("pgtables")
-    if size and size == _read_integer(values, "pgtables_bytes"):
+    if size and size == read_integer(values, "pgtables_bytes"):
         return size // 1024
     return size
-
-
-def _find_page_kb(report: Report, table: _TaskTable) -> Optional[int]:
-    """Return that kernel's page size; None without a victim's size both in pages and in KiB."""
-    for kill in report.kills:
-        pages = _read_integer(table.find_row(kill.pid), "total_vm")
-        size = kill.sizes_kb.get("total-vm")
-        if pages and size and size % pages == 0 and size // pages in _PAGE_SIZES_KB:
-            return size // pages
-    return None
 
 
 def _build_task(thread: int, values: Dict[str, str], page_kb: Optional[int]) -> Dict[str, Any]:
     """Return a row of the task table; sizes are None without the page size."""
 
     def size_kb(column: str) -> Optional[int]:
-        pages = _read_integer(values, column)
+        pages = read_integer(values, column)
         return pages * page_kb if pages is not None and page_kb else None
 
     return dict(
-        pid=_read_integer(values, "tgid"),
+        pid=read_integer(values, "tgid"),
         thread=thread,
         uid=_read_uid(values),
         name=values.get("name"),
-        oom_score_adj=_read_integer(values, "oom_score_adj"),
+        oom_score_adj=read_integer(values, "oom_score_adj"),
         total_vm_kb=size_kb("total_vm"),
         rss_kb=size_kb("rss"),
         swap_kb=size_kb("swapents"),

@@ -27,6 +27,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     MemcgLimit,
     MemcgStats,
     MemcgUsage,
+    MemorySize,
     Message,
     NewBoot,
     NothingKillable,
@@ -81,10 +82,12 @@ _HEADER_OPENVZ = re.compile(
 )
 TRIGGER = re.compile(
     r"(?:CPU: \d+ (?:UID: \d+ )?PID: (?P<pid>\d+) Comm: |Pid: (?P<old_pid>\d+), comm: )"
-    r"(?P<name>.*) (?:Not tainted|Tainted)"
+    r"(?P<name>.*) (?:Not tainted|Tainted)(?::?[ A-Z()-]*? (?P<release>\d{1,5}\.\d\S{0,100}))?"
 )
 _TRIGGER_S390 = re.compile(r"Process (?P<name>.*) \(pid: (?P<pid>\d+), task: ")
 _USAGE = re.compile(r"memory: usage (\d+)kB, limit (\d+)kB, failcnt (\d+)")
+_SIZE_OF_MEMCG = re.compile(r"(?P<both>memory\+)?swap: usage \d+kB, limit (?P<limit>\d{1,20})kB")
+_SIZE_OF_HOST = re.compile(r"(?P<pages>\d{1,15}) pages (?P<what>RAM|reserved)|Total swap = (?P<swap>\d{1,15})kB")
 _STATS_OF = "Memory cgroup stats for "
 # What follows the path up to 5.2. From 5.3 to 6.1 the numbers follow on lines of the same record;
 # later kernels print each in its own record. A path has no line end.
@@ -210,7 +213,9 @@ def _parse_header_openvz(text: str) -> Optional[Header]:
 
 def _parse_trigger(text: str) -> Optional[TriggerPid]:
     match = TRIGGER.match(text)
-    return TriggerPid(int(match.group("pid") or match.group("old_pid")), match.group("name")) if match else None
+    if not match:
+        return None
+    return TriggerPid(int(match.group("pid") or match.group("old_pid")), match.group("name"), match.group("release"))
 
 
 def _parse_trigger_s390(text: str) -> Optional[TriggerPid]:
@@ -254,6 +259,22 @@ def _parse_memcg_usage(text: str) -> Optional[MemcgUsage]:
         return None
     usage, limit, failcnt = [int(number) for number in match.groups()]
     return MemcgUsage(usage, limit if limit < _LARGEST_LIMIT_KB else None, failcnt)
+
+
+def _parse_size_of_memcg(text: str) -> Optional[MemorySize]:
+    match = _SIZE_OF_MEMCG.match(text)
+    if not match or int(match.group("limit")) >= _LARGEST_LIMIT_KB:
+        return None
+    return MemorySize("memcg_both_kb" if match.group("both") else "memcg_swap_kb", int(match.group("limit")))
+
+
+def _parse_size_of_host(text: str) -> Optional[MemorySize]:
+    match = _SIZE_OF_HOST.match(text)
+    if not match:
+        return None
+    if match.group("swap"):
+        return MemorySize("swap_kb", int(match.group("swap")))
+    return MemorySize("ram_pages" if match.group("what") == "RAM" else "reserved_pages", int(match.group("pages")))
 
 
 def _parse_memcg_stats(text: str) -> MemcgStats:
@@ -444,12 +465,15 @@ def _parse_new_boot(text: str) -> Optional[NewBoot]:
     return NewBoot() if _VERSION.match(text) else None
 
 
-# The messages that begin with words of the kernel and go on with a path, by their first character.
-# They are tried first, because a path can hold every other message.
+# The messages that begin with words of the kernel, by their first character. They are tried first:
+# a path may follow, which can hold every other message.
 _FIRST_WORDS: Dict[str, List[Tuple[str, Callable[[str], Optional[Message]]]]] = {
     "o": [("oom-kill:", parse_summary)],
-    "T": [("Tasks in /", _parse_group_kill), ("Task in /", _parse_task_in)],
+    "T": [("Tasks in /", _parse_group_kill), ("Task in /", _parse_task_in), ("Total swap = ", _parse_size_of_host)],
     "M": [(_STATS_OF + "/", _parse_memcg_stats), (_REACHED + "/", parse_memcg_limit)],
+    "s": [("swap: usage ", _parse_size_of_memcg)],
+    "m": [("memory+swap: usage ", _parse_size_of_memcg)],
+    **{digit: [(digit, _parse_size_of_host)] for digit in "0123456789"},
 }
 
 # The words that a text must hold before its pattern is tried, in two steps: most lines hold none of

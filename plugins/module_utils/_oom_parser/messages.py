@@ -32,6 +32,7 @@ class TriggerPid(NamedTuple):
 
     pid: int
     name: str
+    release: Optional[str] = None  # of the kernel; None: the line was cut, or is one of s390
 
 
 class MemcgLimit(NamedTuple):
@@ -53,6 +54,13 @@ class MemcgStats(NamedTuple):
     """C(Memory cgroup stats for PATH:); the first one is of the cgroup that hit its limit."""
 
     memcg: Optional[str]  # None: the line was cut
+
+
+class MemorySize(NamedTuple):
+    """C(7 pages RAM), C(Total swap = 0kB), C(swap: usage 0kB, limit 1kB): what may be used."""
+
+    what: str  # ram_pages, reserved_pages, swap_kb; of the memory cgroup memcg_swap_kb, memcg_both_kb
+    size: int
 
 
 class TableHeader(NamedTuple):
@@ -180,6 +188,7 @@ Message = Union[
     MemcgLimit,
     MemcgUsage,
     MemcgStats,
+    MemorySize,
     TableHeader,
     TableRow,
     Summary,

@@ -11,7 +11,7 @@ Pure: records in, events out, one pass. rejoin.py joins and parses the lines, as
 user_killers.py collect those that belong together, and event.py builds the events.
 """
 
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.assembler import (
@@ -42,6 +42,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_ki
     ProgramKill,
     ProgramKills,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.what_if import LoggedPin
 
 # The uptime falls by more than this only at a new boot. Lines out of order differ by less.
 REBOOT_SECONDS = 5.0
@@ -65,16 +66,18 @@ def read_events(
     tasks: bool = False,
     raw: bool = False,
     known: Optional[KnownEvents] = None,
+    pins: Sequence[LoggedPin] = (),
 ) -> LogEnd:
     """Call C(take) with each event, as soon as no later line can belong to it.
 
     A copy of an event is not handed over; it increases C(duplicates) of the first one. With
-    C(known), copies of the events of other logs are recognised, too.
+    C(known), copies of the events of other logs are recognised, too. With C(pins), each event says
+    what would have died with them.
 
     Its first argument is the number of the event's first line, by which events are ordered.
     C(boot_index) counts from the first boot of the log: only its end shows how many boots it has.
     """
-    parser = _Parser(take, tasks, raw, KnownEvents() if known is None else known)
+    parser = _Parser(take, tasks, raw, KnownEvents() if known is None else known, pins)
     for number, (record, message) in enumerate(rejoin_messages(records)):
         parser.take(number, record, message)
     return parser.finish()
@@ -97,9 +100,16 @@ def parse_events(records: Iterable[Record], tasks: bool = False, raw: bool = Fal
 class _Parser:
     """Sorts the lines of a log by boot and by writer."""
 
-    def __init__(self, take: Callable[[int, Event], None], tasks: bool, raw: bool, known: KnownEvents) -> None:
+    def __init__(
+        self,
+        take: Callable[[int, Event], None],
+        tasks: bool,
+        raw: bool,
+        known: KnownEvents,
+        pins: Sequence[LoggedPin],
+    ) -> None:
         self._take = take
-        self._options = (tasks, raw)
+        self._options = (tasks, raw, pins)
         self._known = known
         self._assemblers = {trusted: ReportAssembler(raw) for trusted in (False, None, True)}
         self._programs = ProgramKills()

@@ -50,6 +50,8 @@ class Report:
         self.limit = MemcgLimit(None, None)
         self._task_in: Optional[str] = None  # half a limit, whose other half has not come yet
         self.usage: Optional[MemcgUsage] = None
+        self.sizes: Dict[str, int] = {}  # of memory and swap, see MemorySize
+        self.release: Optional[str] = None  # of the kernel
         self.stats: Optional[MemcgStats] = None
         self.columns: Optional[List[str]] = None
         self.rows: List[TableRow] = []
@@ -112,6 +114,7 @@ class Report:
         The first words after a stamp can be a host, a tag or a part of the name: this line decides.
         """
         header = self.header
+        self.release = self.release or trigger.release
         if header is None or not header.name or self.trigger_pid is not None:
             return
         names = [header.name]

@@ -32,12 +32,28 @@ def logs(tmp_path):
 
 
 def test_every_key_is_documented(run_module, undocumented, logs):
-    answer = run_module("oom_events", paths=logs, tasks=True, raw=True)
+    answer = run_module("oom_events", paths=logs, tasks=True, raw=True, what_if=[dict(process="hog", score=-900)])
     events = answer["events"]
-    for key in ("trigger", "memcg", "announced", "victims", "tasks", "raw"):
+    for key in ("trigger", "memcg", "announced", "victims", "tasks", "raw", "why", "what_if"):
         assert any(event[key] for event in events), key
     assert answer["summary"] and answer["lost"]["files"]
     assert undocumented("oom_events", answer) == []
+
+
+def test_what_if(run_module, logs):
+    pins = [dict(process="globalhog", score=-900), dict(process="sysrqhog", score=-500)]
+    answer = run_module("oom_events", paths=logs, limit=1000, what_if=pins)
+    answered = [event for event in answer["events"] if event["what_if"]]
+    others = [event["what_if"]["text"] for event in answered if event["what_if"]["is_other"]]
+    count = f"{len(others)} of {len(answered)} kills"
+    assert answer["report"][0] == f"with these pins {count} would have had another victim"
+    assert len(answered) > len(others) == 2
+    assert re.match(
+        r'with these pins "\(sd-pam\)"\[\d+\] would have been chosen instead of globalhog\[384\]$', others[0]
+    )
+    assert all("what_if" not in event for event in run_module("oom_events", paths=logs)["events"])
+    refused = run_module("oom_events", paths=logs, what_if=[dict(process="hog", score=-1001)])
+    assert refused["msg"].startswith("what_if[0]: process=hog: score=-1001 is out of range")
 
 
 def test_escape_what_a_terminal_would_obey(run_module, tmp_path):

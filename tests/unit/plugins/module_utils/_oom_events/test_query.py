@@ -15,6 +15,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query i
     Query,
     check_query,
     describe_window,
+    parse_pins,
     parse_window,
 )
 
@@ -52,6 +53,51 @@ def test_accept_a_unit(unit):
 def test_refuse_what_is_no_service(unit):
     with pytest.raises(InputError, match="is not the name of a service: give one such as docker"):
         check_query(query(unit=unit))
+
+
+def pins(**target):
+    return parse_pins(query(what_if=[dict(dict(score=-500), **target)]), lambda name: frozenset([name * 2]))
+
+
+@pytest.mark.parametrize(
+    "target, value, ids",
+    [
+        (dict(unit="shop"), "shop.service", ()),
+        (dict(unit="shop.service", process=None), "shop.service", ()),
+        (dict(process="a b"), "a b", ()),
+        (dict(pid=7), "7", ()),
+        (dict(cgroup="/a/"), "/a", ()),
+        (dict(cgroup="/"), "/", ()),
+        (dict(container="web1"), "web1", ("web1web1",)),
+        (dict(container=ID[:12]), ID[:12], ()),  # no engine has to be asked
+    ],
+)
+def test_targets_of_what_if(target, value, ids):
+    [pin] = pins(**target)
+    assert (pin.value, pin.score, pin.container_ids) == (value, -500, frozenset(ids))
+
+
+@pytest.mark.parametrize(
+    "target, words",
+    [
+        ({}, r"what_if\[0\] selects nothing: set one of unit, process, pid, cgroup, container"),
+        (dict(process=""), r"what_if\[0\] selects nothing"),
+        (
+            dict(process="x", score=1001),
+            r"what_if\[0\]: process=x: score=1001 is out of range: set it to -1000 to 1000",
+        ),
+        (dict(unit="a b"), r"unit=a b is not the name of a service"),
+        (dict(cgroup="a"), r"cgroup=a is not the path of a cgroup: begin it with /"),
+        (dict(container="web 1"), r"container=web 1 is neither an id nor a name"),
+    ],
+)
+def test_refuse_targets_of_what_if(target, words):
+    with pytest.raises(InputError, match=words):
+        pins(**target)
+
+
+def test_no_what_if():
+    assert parse_pins(query(), frozenset) == []
 
 
 @pytest.mark.parametrize("container", ["web 1", "/web1", "-web", "x" * 300])

@@ -14,7 +14,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.kill_groups import KillGroups
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import (
     Circumstances,
+    PinnedKills,
     build_what,
+    describe_what_if,
     format_moment,
     write_kill_report,
     write_msg,
@@ -39,6 +41,37 @@ def group(events):
 def read(lines, circumstances=CALM):
     groups = group(events_of(lines))
     return write_msg(groups, circumstances), write_kill_report(groups, circumstances, NAMES)
+
+
+WHY = {"chosen": {"pid": 7, "name": "eat"}}
+OTHER = {"victim": {"pid": 9, "name": "a b"}, "is_other": True, "unanswered": []}
+
+
+@pytest.mark.parametrize(
+    "what_if, text",
+    [
+        (OTHER, 'with these pins "a b"[9] would have been chosen instead of eat[7]'),
+        (dict(OTHER, victim=None), "with these pins no process could have been killed"),
+        (
+            dict(OTHER, is_other=False, unanswered=["x"]),
+            "with these pins eat[7] would have been chosen all the same, as far as the log shows",
+        ),
+    ],
+)
+def test_what_if(what_if, text):
+    assert describe_what_if({"what_if": what_if, "why": WHY}) == text
+
+
+@pytest.mark.parametrize(
+    "pins, line",
+    [
+        (PinnedKills(5, 3), "with these pins 3 of 5 kills would have had another victim"),
+        (PinnedKills(1, 0), "with these pins 0 of 1 kill would have had another victim"),
+        (PinnedKills(0, 0), "what_if cannot be answered: no kill has a task table and all sizes in the log"),
+    ],
+)
+def test_report_of_what_if(pins, line):
+    assert read(stamped([report()]), CALM._replace(pins=pins))[1][0] == line
 
 
 TEXTS = {

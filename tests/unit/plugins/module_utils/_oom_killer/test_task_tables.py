@@ -14,6 +14,8 @@ import os
 import pytest
 from task_tables import judge_log
 
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import explanation
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURES = os.path.join(HERE, "..", "..", "..", "fixtures")
 FOLDERS = [FIXTURES, os.path.join(FIXTURES, "kernel_logs"), *filter(None, [os.environ.get("OOMGUARD_KERNEL_LOGS")])]
@@ -48,9 +50,7 @@ def test_tables_have_rivals(verdicts):
 
 def test_a_wrong_rule_would_be_seen(monkeypatch):
     """With the sign of scores turned around, the raised victims are no longer first."""
-    import task_tables
-
     monkeypatch.setattr(
-        task_tables, "compute_badness", lambda _rule, task, total: task.rss - task.score * total // 1000
+        explanation, "compute_badness", lambda _rule, task, total: task.rss - task.score * total // 1000
     )
     assert [verdict for path in LOGS for verdict in judge_log(path) if verdict.behind]
