@@ -24,7 +24,8 @@ options:
   _input:
     description:
       - V(ok), V(changed), V(would_change), V(not_lasting), V(nothing_asked), V(failed), V(would_fail), V(checked),
-        V(proven), V(refuted), V(inconclusive), V(kills), V(no_kills), V(undone) or V(nothing_to_undo).
+        V(proven), V(refuted), V(inconclusive), V(kills), V(no_kills), V(findings), V(no_findings), V(undone)
+        or V(nothing_to_undo).
     type: str
     required: true
   detail:

@@ -19,8 +19,8 @@ description:
 options:
   _terms:
     description:
-      - The name of one role, V(oom_events) for the variables of the playbook C(oomguard.linux.events), or V(oom) for
-        those that all playbooks share.
+      - The name of one role, V(oom_events) or V(oom_info) for the variables of the playbooks C(oomguard.linux.events)
+        and C(oomguard.linux.info), or V(oom) for those that all playbooks share.
     type: str
     required: true
 seealso:

@@ -16,14 +16,14 @@ description:
   - Returns an error for each variable of the named roles that has a wrong type or value, and for two targets that ask
     for different things.
   - A name is refused for one of two reasons. It begins with the name of a role and an underscore, or with
-    C(oom_events_). Or it begins with an C(o) and differs from a known name by few letters, one in seven. So
-    C(oom_protct_profiles) is refused, and C(oom_killer_team) is not.
+    C(oom_events_) or C(oom_info_). Or it begins with an C(o) and differs from a known name by few letters, one in
+    seven. So C(oom_protct_profiles) is refused, and C(oom_killer_team) is not.
   - Everything is checked that can be checked without the host.
 options:
   _terms:
     description:
-      - Names of roles whose values to check. V(oom_events) stands for the variables of the playbook
-        C(oomguard.linux.events), and V(oom) for those that all playbooks share.
+      - Names of roles whose values to check. V(oom_events) and V(oom_info) stand for the variables of the
+        playbooks C(oomguard.linux.events) and C(oomguard.linux.info), and V(oom) for those that all playbooks share.
       - Names of variables are checked in any case.
     type: list
     elements: str

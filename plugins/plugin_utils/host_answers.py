@@ -35,6 +35,8 @@ OUTCOMES = (
     *VERDICTS,
     "kills",
     "no_kills",
+    "findings",
+    "no_findings",
     "undone",
     "nothing_to_undo",
 )

@@ -38,6 +38,7 @@ _MOST_SHOWN = 3
 # one of the container, not of the unit around it, as in the module's own words.
 _PLACES = ("container", "unit", "cgroup", "name")
 _SHOWN = {"unit": "unit", "container": "container", "cgroup": "cgroup", "name": "program"}
+_SEVERITIES = ("high", "medium", "low")
 _LARGEST = 10**9  # a host may return any number
 
 
@@ -103,6 +104,22 @@ def state_kills(result: Any) -> tuple[str, str]:
     counts = Counter(kind for kind, _place in places)
     shown = [_count(counts[kind], word) for kind, word in _SHOWN.items() if kind in counts]
     return "kills", _join_parts(f"{kills} in {' and '.join(shown)}", missing)
+
+
+def state_findings(result: Any) -> tuple[str, str]:
+    """Return the outcome and the detail of a playbook that predicts: the words of the module."""
+    result = _mapping(result)
+    return "findings" if _list_severities(result) else "no_findings", cut_text(result.get("msg"))
+
+
+def has_severe_finding(result: Any, fail_on: str) -> bool:
+    """Return whether a host has a finding of this severity or a higher one; C("") is none."""
+    severe = _SEVERITIES[: _SEVERITIES.index(fail_on) + 1] if fail_on in _SEVERITIES else ()
+    return any(severity in severe for severity in _list_severities(_mapping(result)))
+
+
+def _list_severities(result: Mapping[str, Any]) -> list[Any]:
+    return [_mapping(one).get("severity") for one in _list(result.get("findings"))]
 
 
 def _name_asking(parts: Iterable[str]) -> str:

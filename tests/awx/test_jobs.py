@@ -114,6 +114,16 @@ def test_events_report_kills(job_type, project, templates, inventory):
     assert job.artifacts["oomguard_events_2_hosts"]["web1"].startswith("kills: ")
 
 
+@pytest.mark.parametrize("answers", [{}, {"oom_info_fail_on": "low"}], ids=str)
+def test_info_reports_the_next_victim(answers, project, templates, inventory):
+    """What is wrong with the machine of the tests is not known, so a severity may fail the host."""
+    job = launch(project, templates["info"], inventory, answers, limit="web1")
+    [line] = job.artifacts["oomguard_info_1_hosts"].values()
+    word, _colon, detail = line.partition(": ")
+    assert word in ("findings", "no_findings") and re.match(r"(no )?next victim of the host", detail)
+    assert job.status == ("failed" if answers and word == "findings" else "successful"), job.stdout()
+
+
 def test_undo_lists_and_changes_nothing_in_check_mode(project, templates, inventory):
     assert launch(project, templates["protect"], inventory, job_type="run").status == "successful"
     job = launch(project, templates["undo"], inventory, limit="web1", number=2)

@@ -33,9 +33,10 @@ PARTS = {
     "site": ["oom", "oom_protect", "oom_panic", "oom_overcommit"],
     "verify": ["oom", "oom_verify"],
     "events": ["oom", "oom_events"],
+    "info": ["oom", "oom_info"],
 }
-# Without check mode there is no drift to fail on, and these two always check or only read.
-WITHOUT_DRIFT = {"verify", "events"}
+# Without check mode there is no drift to fail on, and these always check or only read.
+WITHOUT_DRIFT = {"verify", "events", "info"}
 # Unset, these are chosen by the module or the kernel.
 TEXT_VARIABLES = {f"oom_events_{name}" for name in ("since", "until", "boot", "victim", "unit", "container")}
 TEMPLATES = {
@@ -76,6 +77,7 @@ MODULES = {
     "oom_overcommit": "overcommit",
     "oom_verify": "oom_trial",
     "oom_events": "oom_events",
+    "oom_info": "oom_info",
 }
 
 
@@ -226,6 +228,7 @@ BOUNDS = {
     "oom_overcommit_rollback_seconds": (1, ROLLBACK_SECONDS_MAX),
     "oom_verify_timeout": (1, 3600),
     "oom_events_limit": (1, 1000),
+    "oom_info_top": (0, 1000),
 }
 
 

@@ -25,6 +25,7 @@ import psutil
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.foresight import foresee
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
@@ -37,6 +38,7 @@ REPETITIONS = 9
 
 # Upper bounds: see the table that is printed.
 OURS_BY_PS = 2.0
+CHECK_BY_PS = 5.0
 OURS_BY_PSUTIL = 0.3
 MIB_OVER_BARE = 40
 
@@ -64,6 +66,14 @@ def plan():
     """Plan as the module does, and return the pids that would be pinned."""
     outcomes = plan_pins(Procfs(), Systemd(), [Pin("process", name, SCORE) for name in NAMES], 10).outcomes
     return {change.process.pid for outcome in outcomes for change in outcome.changes}
+
+
+def check():
+    """Plan, and predict what dies next, as the module does in check mode."""
+    procfs = Procfs()
+    pinned = plan_pins(procfs, Systemd(), [Pin("process", name, SCORE) for name in NAMES], 10)
+    if foresee(procfs, pinned) is None:
+        sys.exit("nothing is predicted here: is this a container, or a kernel without a rule?")
 
 
 def ps():
@@ -143,17 +153,23 @@ def main():
     with full_host():
         if plan() != scan():
             sys.exit("ours and psutil find different processes: there is nothing to compare")
-        took = {call: [] for call in (plan, ps, scan)}
+        took = {call: [] for call in (plan, check, ps, scan)}
         for _repetition in range(REPETITIONS):
             for call, times in took.items():
                 times.append(seconds(call))
-        ours, listing, theirs = (statistics.median(times) for times in took.values())
+        ours, predicted, listing, theirs = (statistics.median(times) for times in took.values())
         over_bare = (module() - peak_kib("")[0]) / 1024
 
     print(f"{PROCESSES} processes, {len(NAMES)} targets, Python {platform.python_version()}, median of {REPETITIONS}")
-    for what, value in (("plan", ours), ("ps -eo pid,comm", listing), ("the same with psutil", theirs)):
+    for what, value in (
+        ("plan", ours),
+        ("plan and prediction", predicted),
+        ("ps -eo pid,comm", listing),
+        ("the same with psutil", theirs),
+    ):
         print(f"{what:<24}{value * 1000:>8.0f} ms")
     verdict("plan / ps", ours / listing, OURS_BY_PS)
+    verdict("check mode / ps", predicted / listing, CHECK_BY_PS)
     verdict("plan / psutil", ours / theirs, OURS_BY_PSUTIL)
     verdict("module, MiB over bare", over_bare, MIB_OVER_BARE)
 

@@ -8,11 +8,14 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.filter.applied_outcome import FilterModule as Applied
 from ansible_collections.oomguard.linux.plugins.filter.failed_outcome import FilterModule as Failed
+from ansible_collections.oomguard.linux.plugins.filter.findings_outcome import FilterModule as Findings
 from ansible_collections.oomguard.linux.plugins.filter.kills_outcome import FilterModule as Kills
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import OUTCOMES, first_line, state_outcome
 from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import (
+    has_severe_finding,
     state_applied,
     state_failure,
+    state_findings,
     state_kills,
 )
 
@@ -187,6 +190,8 @@ def test_strange_results_have_a_known_outcome(answer):
     assert state_applied({"arguments": CHECKED, "protect": answer}, False)[0] in OUTCOMES
     assert state_failure("protect", answer, True)[0] == "failed"
     assert state_kills(answer) == ("no_kills", "")
+    assert state_findings(answer) == ("no_findings", "")
+    assert not has_severe_finding(answer, "low")
 
 
 @pytest.mark.parametrize(
@@ -268,3 +273,24 @@ def test_remedy_of_a_long_reason_is_kept():
     _outcome, detail = state_failure("protect", {"unreachable": True, "msg": "x" * 5000}, False)
     assert detail.endswith("x…; start the host, or correct its address or its login")
     assert state_outcome("failed", detail)["detail"] == detail
+
+
+NEXT = "next victim of the host: java[2210], certain"
+
+
+@pytest.mark.parametrize(
+    "severities, fail_on, outcome, is_severe",
+    [
+        ([], "low", "no_findings", False),
+        (["low"], "", "findings", False),
+        (["low"], "medium", "findings", False),
+        (["low"], "low", "findings", True),
+        (["low", "high"], "medium", "findings", True),
+        (["high"], "low", "findings", True),
+        (["severe", None, 7], "low", "findings", False),
+    ],
+)
+def test_findings(severities, fail_on, outcome, is_severe):
+    result = {"changed": False, "msg": NEXT, "findings": [{"severity": severity} for severity in severities]}
+    found = Findings().filters()["findings_outcome"](result, fail_on)
+    assert found == {"outcome": outcome, "detail": NEXT, "is_severe": is_severe} and outcome in OUTCOMES

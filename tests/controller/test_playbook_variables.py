@@ -9,6 +9,7 @@ OOMGUARD_ANSIBLE_PLAYBOOK runs these tests with another ansible-core.
 """
 
 import json
+import re
 
 import pytest
 from test_hostile_answers import play
@@ -205,7 +206,7 @@ def test_check_that_would_fail(tmp_path):
     assert ran.lines() == {"web": "would_fail: protect: ran as uid 1000: add become: true"}, ran.output[-3000:]
 
 
-@pytest.mark.parametrize("playbook", ["site", "events", "verify"])
+@pytest.mark.parametrize("playbook", ["site", "events", "info", "verify"])
 def test_unreachable_host_has_a_last_line(tmp_path, playbook):
     gone = {
         "ansible_connection": "ssh",
@@ -335,6 +336,43 @@ def test_events_that_cannot_be_read(tmp_path):
         "web": "failed: source=journal: this host has no journal: set source=kmsg",
         "typo": "failed: arguments: oom_events_sorce: did you mean oom_events_source?",
     }
+
+
+# --- info -----------------------------------------------------------------------------
+
+
+def test_info_prints_the_report_and_fails_on_severe_findings(tmp_path):
+    answer = {
+        "changed": False,
+        "report": ["a line"],
+        "msg": "next victim of the host: x[7]; 1 finding",
+        "findings": [{"severity": "medium"}],
+    }
+    hosts = {
+        "web": {},
+        "db": {"oom_info_fail_on": "high", "oom_info_domain": "", "oom_info_grower": {"unit": "app"}},
+        "strict": {"oom_info_fail_on": "medium", "oom_info_what_if": [{"unit": "app", "score": "5"}]},
+        "typo": {"oom_info_fail": "high"},
+        "wrong": {"oom_info_what_if": [{"unit": "app", "scor": 5}]},
+    }
+    ran = run(tmp_path, "oomguard.linux.info", hosts, answers={"oom_info": answer})
+    line = "findings: next victim of the host: x[7]; 1 finding"
+    assert ran.lines() == {
+        "web": line,
+        "db": line,
+        "strict": line,
+        "typo": "failed: arguments: oom_info_fail: did you mean oom_info_fail_on?",
+        "wrong": "failed: arguments: oom_info_what_if[0] has no option scor: did you mean score?",
+    }, ran.output[-3000:]
+    failed = [host for host in hosts if re.search(rf"^{host} .*failed=1", ran.output, re.MULTILINE)]
+    assert failed == ["strict", "typo", "wrong"]
+    assert next(msg for _host, task, msg in ran.results if task.startswith("Show the prediction")) == ["a line"]
+    assert ran.artifacts["oomguard_info_0_findings"] == 3
+
+
+def test_info_that_tags_leave_out(tmp_path):
+    ran = run(tmp_path, "oomguard.linux.info", {"web": {}}, "--tags", "events")
+    assert ran.lines() == {"web": "nothing_asked: no task of the tag info ran"}, ran.output[-3000:]
 
 
 # --- undo -----------------------------------------------------------------------------

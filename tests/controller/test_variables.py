@@ -19,7 +19,8 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import (
 
 
 def test_parts_are_the_roles_and_what_playbooks_add():
-    assert {"oom_protect", "oom_panic", "oom_overcommit", "oom_verify", "oom", "oom_events"} <= set(load_parts())
+    roles = {"oom_protect", "oom_panic", "oom_overcommit", "oom_verify"}
+    assert roles | {"oom", "oom_events", "oom_info"} <= set(load_parts())
     for part, options in load_parts().items():
         assert options and [name for name in options if not name.startswith(part + "_")] == []
     assert len(list_names()) == len(set(list_names())) > 50
