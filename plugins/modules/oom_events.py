@@ -639,11 +639,11 @@ events:
           returned: always
           type: str
           sample: 6.1.0-18-amd64
-        chosen: &logged_task
+        chosen:
           description: The chosen process. Up to 5.0 a child of it may have died instead.
           returned: always
           type: dict
-          contains:
+          contains: &logged_task
             pid:
               description: Its pid.
               returned: always
@@ -670,8 +670,10 @@ events:
           type: int
           sample: 812340
         runner_up:
-          <<: *logged_task
           description: The process that would have been chosen without it. Null if there was no other one.
+          returned: always
+          type: dict
+          contains: *logged_task
         margin_kb:
           description: By how much the chosen process was worse. Negative if the kernel passed over the runner-up, as
             one that was already exiting. Null without a runner-up.
@@ -684,8 +686,10 @@ events:
       type: dict
       contains:
         victim:
-          <<: *logged_task
           description: The process that would have been chosen. Null if none could have been killed.
+          returned: always
+          type: dict
+          contains: *logged_task
         is_other:
           description: Whether that is another process than the chosen one.
           returned: always

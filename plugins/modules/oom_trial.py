@@ -663,11 +663,11 @@ runs:
               returned: success
               type: str
               sample: 6.1.0-18-amd64
-            chosen: &logged_task
+            chosen:
               description: See RV(oomguard.linux.oom_events#module:events[].why.chosen).
               returned: success
               type: dict
-              contains:
+              contains: &logged_task
                 pid:
                   description: Its pid.
                   returned: success
@@ -694,8 +694,10 @@ runs:
               type: int
               sample: 51200
             runner_up:
-              <<: *logged_task
               description: See RV(oomguard.linux.oom_events#module:events[].why.runner_up).
+              returned: success
+              type: dict
+              contains: *logged_task
             margin_kb:
               description: See RV(oomguard.linux.oom_events#module:events[].why.margin_kb).
               returned: success

@@ -325,7 +325,7 @@ class Generator:
         present = [name for name in SELECTORS if name in chosen]
         if "targets" in chosen and dice.random() < 0.5:
             present.append("targets")
-        kept = dice.choice(present or SELECTORS)
+        kept = dice.choice(present or [name for name in SELECTORS if name in options])
         for name in (*SELECTORS, "targets", *(TARGET_ONLY if kept == "targets" else ())):
             if name != kept:
                 chosen.pop(name, None)
