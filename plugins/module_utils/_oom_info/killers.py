@@ -24,8 +24,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._killers.verdicts i
     find_unbound,
     warnings_for_killers,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import describe_task, is_protected
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
+    is_protected,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit, Snapshot, Task
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.results import describe_task
 
 _MAX_SERVICES = 100
 
