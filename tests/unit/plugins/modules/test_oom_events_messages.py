@@ -22,7 +22,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import 
 # The remedy is the last part, and begins with what to do.
 REMEDY = re.compile(
     r"[:;,] (?:or )?(?:set|remove|name|give|keep|use|add|load|read|install|grant|ran as uid|check it|copy|decompress"
-    r"|make it|value of)\b"
+    r"|make it|begin it|value of)\b"
 )
 
 
