@@ -109,18 +109,18 @@ def test_a_prediction_has_the_last_word():
     line = "next victim now dockerd[812], with these pins java[2210]"
     next_victim = dict(now={}, with_pins={}, text=line)
     one = outcome(Pin("unit", "x.service", -5), [change(7, 0, -5, "x")], unit="x.service")
-    answer = pin_results([one], Killable(2, 1), True, next_victim)
+    answer = pin_results([one], Killable(2, 1), True, next_victim=next_victim)
     assert answer["msg"] == f"x[7]: 0 -> -5; {line}"
     assert answer["report"] == ["x[7]: 0 -> -5 (x.service)", line]
     assert answer["next_victim"] == next_victim
     many = [outcome(Pin("process", f"{number}" * 9, -5), [change(number, 0, -5)]) for number in range(30)]
-    answer = pin_results(many, Killable(2, 1), True, next_victim)
+    answer = pin_results(many, Killable(2, 1), True, next_victim=next_victim)
     assert answer["msg"].endswith(f"...; {line}") and len(answer["msg"]) == MAX_MSG_CHARACTERS
     assert len(answer["report"]) == MAX_REPORT_LINES
     assert answer["report"][-2:] == ["... and 20 more", line]
-    answer = pin_results(many, Killable(2, 1), True, dict(next_victim, text="x" * 999))
+    answer = pin_results(many, Killable(2, 1), True, next_victim=dict(next_victim, text="x" * 999))
     assert [len(answer["msg"]), len(answer["report"][-1])] == [MAX_MSG_CHARACTERS] * 2
-    assert pin_results([one], Killable(2, 1), True, dict(next_victim, text=None))["msg"] == "x[7]: 0 -> -5"
+    assert pin_results([one], Killable(2, 1), True, next_victim=dict(next_victim, text=None))["msg"] == "x[7]: 0 -> -5"
 
 
 # --- one line for a target -----------------------------------------------------------
