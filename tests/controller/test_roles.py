@@ -199,9 +199,10 @@ def test_documentation_lists_all_variables_of_playbooks():
         for name in re.findall(r"oom_\w+", row["variable"])
     }
     shown = {True: "true", False: "false", None: "unset"}
+    raw = {"oom_hosts": "pattern", "oom_info_domain": "str or dict"}
     assert listed == {
         name: (
-            "pattern" if option["type"] == "raw" else option["type"],
+            raw[name] if option["type"] == "raw" else option["type"],
             shown.get(option.get("default"), str(option.get("default"))) if option["type"] != "list" else "[]",
         )
         for name, option in options.items()
