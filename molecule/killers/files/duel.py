@@ -35,6 +35,7 @@ EARLYOOM = 'EARLYOOM_ARGS="-m 45,20 -s 100,100 -r 0 {}"\n'
 NOHANG = {"soft_threshold_min_mem": "45 %", "hard_threshold_min_mem": "20 %"}
 OOMD = "[OOM]\nDefaultMemoryPressureDurationSec=1s\nSwapUsedLimit=10%\n"
 SERVICES = {"earlyoom": "earlyoom", "nohang": "nohang", "swap": "systemd-oomd", "pressure": "systemd-oomd"}
+OOMD_SOCKET = "systemd-oomd.socket"  # would start it again before the services hold their memory
 
 
 def run(*command):
@@ -113,7 +114,7 @@ def wait(condition, problem):
 
 def end():
     """Stop all killers and services, and forget what failed."""
-    run("systemctl", "stop", *set(SERVICES.values()), *NAMES)
+    run("systemctl", "stop", OOMD_SOCKET, *set(SERVICES.values()), *NAMES)
     subprocess.run(["systemctl", "reset-failed", *NAMES], stderr=subprocess.DEVNULL, check=False)
     subprocess.run(["swapoff", SWAP], stderr=subprocess.DEVNULL, check=False)
 

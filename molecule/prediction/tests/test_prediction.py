@@ -19,7 +19,7 @@ def evidence(name):
         return json.load(stream)
 
 
-def predictions(*kinds, names=KERNELS):
+def predictions(*kinds, names=tuple(KERNELS)):
     """Return the predictions of these kinds, or of all kinds, on these guests."""
     results = [one for name in names for one in evidence(name + ".predictions.json")["results"]]
     return [one for one in results if not kinds or one["kind"] in kinds]

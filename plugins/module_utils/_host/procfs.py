@@ -20,7 +20,7 @@ Sources: proc(5), fs/proc/base.c, fs/proc/array.c.
 
 import contextlib
 import os
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Union
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
@@ -50,7 +50,6 @@ _CHUNK_BYTES = 4096
 _LONG_CHUNK_BYTES = 1 << 16
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
-_NONE: Mapping[int, Any] = {}
 
 
 def _join_arguments(cmdline: bytes) -> str:
@@ -306,13 +305,14 @@ class Procfs:
                     self.hidden.add(pid)
 
     def tasks(
-        self, processes: Mapping[int, Process] = _NONE, scores: Mapping[int, int] = _NONE
+        self, processes: Optional[Mapping[int, Process]] = None, scores: Optional[Mapping[int, int]] = None
     ) -> Iterator[Tuple[Process, bytes, int, bytes]]:
         """Yield every process except kernel threads, its status and oom_score_adj, and its cgroups.
 
         The status is that of another thread if the first one ended and the process did not. What
         C(processes) and C(scores) have by pid is not read again.
         """
+        processes, scores = processes or {}, scores or {}
         with _open_directory(self.root) as root:
             for pid in processes or self.pids():
                 try:

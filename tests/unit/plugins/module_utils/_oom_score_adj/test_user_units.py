@@ -110,7 +110,10 @@ class Users:
     def make_manager(self, account, systemd, for_all):
         name = f"user@{account.uid}.service"
         unit = systemd.units([name])[name]._replace(score=self.manager_score)
-        start = lambda *command: functools.partial(self.ask, *command)  # noqa: E731
+
+        def start(*command):
+            return functools.partial(self.ask, *command)
+
         return UserManager(account, unit, for_all, systemd.root, start)
 
     def score(self):
