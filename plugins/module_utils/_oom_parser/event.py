@@ -178,10 +178,7 @@ def _build_memcg(report: Report) -> Dict[str, Any]:
 
 
 def _build_victims(report: Report, table: TaskTable) -> List[Dict[str, Any]]:
-    """Return the victims in the order of the log, each once.
-
-    The kernel prints the chosen process of a group twice.
-    """
+    """Return the victims in the order of the log, each once."""
     if not report.kills:
         summary = report.summary
         if summary is None or summary.pid is None or report.announcement or report.panic or report.nothing_killable:
@@ -189,10 +186,26 @@ def _build_victims(report: Report, table: TaskTable) -> List[Dict[str, Any]]:
         # Only the summary is left, as after a search for "oom-kill".
         name = split_task(summary.rest, None)[1]
         return [_build_victim(report, table, Kill("", summary.pid, name, None, {}, None, None))]
-    unique: Dict[int, Kill] = {}
+    return [_build_victim(report, table, kill) for kill in _list_processes(report, table)]
+
+
+def _list_processes(report: Report, table: TaskTable) -> List[Kill]:
+    """Return the first kill of each process.
+
+    The kernel prints the chosen process of a group twice. 5.10 also prints threads of a group's
+    processes: the task table has no row for them, and their memory is that of a process.
+    """
+    kills: Dict[int, Kill] = {}
+    memories = set()
     for kill in report.kills:
-        unique.setdefault(kill.pid, kill)
-    return [_build_victim(report, table, kill) for kill in unique.values()]
+        process = table.processes.get(kill.pid)
+        memory = (kill.sizes_kb.get("total-vm"), kill.sizes_kb.get("pgtables"), kill.uid)
+        if report.is_group and process is None and memory in memories:
+            continue
+        if process is not None and None not in memory:
+            memories.add(memory)
+        kills.setdefault(kill.pid if process is None else process, kill)
+    return list(kills.values())
 
 
 def _build_victim(report: Report, table: TaskTable, kill: Kill) -> Dict[str, Any]:

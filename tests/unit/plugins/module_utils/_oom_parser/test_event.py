@@ -54,6 +54,33 @@ def test_page_size_of_cut_kill():
     assert event["tasks"][0]["total_vm_kb"] is None
 
 
+def test_threads_of_a_group():
+    """5.10 prints threads without a row in the table (recorded: 1459 and 1470, 1468 and 1478)."""
+    killed = "Memory cgroup out of memory: Killed process {} (filler) total-vm:{}kB, anon-rss:{}kB, file-rss:{}kB, "
+    killed += "shmem-rss:0kB, UID:0 pgtables:{}kB oom_score_adj:0"
+    lines = [
+        HEADER,
+        "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
+        "[   1459]     0  1459    20881     4379   106496        0             0 filler",
+        "[   1468]     0  1468     7598     3503    81920        0             0 filler",
+        "[   1477]     0  1477    10964    10778   122880        0             0 filler",
+        killed.format(1477, 43856, 42432, 680, 120),
+        "Tasks in /g are going to be killed due to memory.oom.group set",
+        killed.format(1459, 83524, 16836, 680, 104),
+        killed.format(1468, 30392, 13460, 552, 80),
+        killed.format(1477, 43856, 42432, 680, 120),
+        killed.format(1470, 83524, 16916, 680, 104),
+        killed.format(1478, 30392, 13464, 680, 80),
+        killed.format(1500, 2504, 876, 880, 40),  # forked after the table was printed
+    ]
+    [event] = parse_events(parse_lines(lines))
+    assert [victim["pid"] for victim in event["victims"]] == [1477, 1459, 1468, 1500]
+    assert event["victims_count"] == 4
+    without_table = [line for line in lines if not line.startswith("[")]
+    [event] = parse_events(parse_lines(without_table))
+    assert event["victims_count"] == 6
+
+
 def test_table_without_header():
     assert parse_events(parse_lines([HEADER, "[    8]   500     7      100       50 x", KILL]))[0]["tasks_count"] == 1
 
