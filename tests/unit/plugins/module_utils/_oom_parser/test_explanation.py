@@ -87,6 +87,10 @@ def test_what_a_log_does_not_explain(facts):
     assert why(JAVA, DB, **facts) is None
 
 
+def test_an_immune_victim_was_not_chosen_by_badness():
+    assert why((2210, "java", 50000, -1000), DB) is None
+
+
 def test_no_table():
     assert why((2210, "java", 50000, 0))["runner_up"] is None
     assert parse_log(explained(JAVA)[:3] + explained(JAVA)[-2:])[0]["why"] is None
