@@ -253,7 +253,8 @@ LOST_AT = {
 }
 
 
-def test_host_that_is_lost_during_verify_has_a_last_line(tmp_path):
+def test_host_that_is_lost_during_verify_has_a_last_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # nothing can remove the folder of a host that is lost
     (tmp_path / "connection_plugins").mkdir()
     (tmp_path / "connection_plugins" / "lossy.py").write_text(LOSSY)
     hosts = {
