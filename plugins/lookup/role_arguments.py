@@ -54,7 +54,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments impo
 from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import read_values
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core has no types
+class LookupModule(LookupBase):
     """The class that Ansible loads the lookup from."""
 
     def run(self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from ansible.plugins.action.normal import ActionModule as NormalAction
 _ACTED_UPON = ("ansible_", "add_host", "add_group")
 
 
-class ActionModule(NormalAction):  # type: ignore[misc]  # ansible-core has no types
+class ActionModule(NormalAction):
     """The class that Ansible runs instead of its own for modules."""
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:

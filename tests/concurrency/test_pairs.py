@@ -53,7 +53,10 @@ daemon-reload)
         mv loaded/$unit.$$ loaded/$unit
     done ;;
 show)
-    case $2 in --property=Version,*) printf 'Version=252\\nDefaultOOMPolicy=stop\\nDefaultOOMScoreAdjust=0\\n'; exit ;; esac
+    case $2 in --property=Version,*)
+        printf 'Version=252\\nDefaultOOMPolicy=stop\\nDefaultOOMScoreAdjust=0\\n'
+        exit ;;
+    esac
     shift 3
     for unit; do
         printf 'Type=simple\\nMainPID=0\\nDelegate=no\\nOOMPolicy=stop\\nOOMScoreAdjust=%s\\n' $(cat loaded/$unit)

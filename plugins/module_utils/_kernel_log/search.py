@@ -19,12 +19,11 @@ import os
 import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Callable, Deque, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Tuple, cast
 
-try:
-    import ctypes
-except ImportError:  # Python can be built without it
-    ctypes = None  # type: ignore[assignment]
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.optional_modules import import_optional
+
+ctypes = import_optional("ctypes")
 
 _BLOCK = 4 << 20
 # The C library searches without Python's lock, while this thread parses the lines found. Between
@@ -300,7 +299,7 @@ class PartStream(io.RawIOBase):
         self._content, self._end = part.content, part.begin + len(part.content)
         return part.begin
 
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]  # typeshed wants any buffer
+    def readinto(self, buffer: Any) -> int:
         """Fill a buffer, and return how many bytes there were; 0 at the end of a run."""
         while not self._content and self._end is not None:
             part = self._next = next(self._parts, None)
@@ -359,7 +358,7 @@ def _load_memmem() -> Optional[_Memmem]:
         return None
     memmem.restype = ctypes.c_void_p
     memmem.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
-    return memmem
+    return cast(_Memmem, memmem)
 
 
 _memmem = _load_memmem()

@@ -21,15 +21,6 @@ import sys
 import zlib
 from typing import IO, Any, Callable, Iterator, Optional, Tuple, Type, cast
 
-try:
-    import bz2
-except ImportError:  # Python can be built without it
-    bz2 = None  # type: ignore[assignment]
-try:
-    import lzma
-except ImportError:
-    lzma = None  # type: ignore[assignment]
-
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
     InputError,
@@ -40,6 +31,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
 from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import advise_access
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text, printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.optional_modules import import_optional
+
+bz2, lzma = import_optional("bz2"), import_optional("lzma")
 
 # The first bytes of compressed files, whatever their names, and of text in UTF-16.
 _GZIP, _XZ, _BZIP2, _ZSTD = b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh", b"\x28\xb5\x2f\xfd"
@@ -208,7 +202,7 @@ class _Unpacked(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]  # typeshed wants any buffer
+    def readinto(self, buffer: Any) -> int:
         data = self._read(len(buffer))
         self._budget.spend(self._path, len(data))
         buffer[: len(data)] = data

@@ -11,7 +11,7 @@ Pure. Every event has the same keys; a value that the log does not show is None.
 """
 
 import hashlib
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union, cast
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, pod_of, unit_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.explanation import build_why, explain_choice
@@ -110,7 +110,7 @@ def build_program_event(
     report.add_line(kill.record, raw)
     for pid, name in kill.members or ([] if kill.cgroup else [(kill.pid, kill.name)]):
         # nohang may print no pid; a kill by the kernel always has one, as its type states.
-        report.add_kill(Kill("", pid, name, kill.uid, {}, kill.oom_score_adj, kill.score))  # type: ignore[arg-type]
+        report.add_kill(Kill("", cast(int, pid), name, kill.uid, {}, kill.oom_score_adj, kill.score))
     facts = build_kernel_event(report, tasks, raw, pins)
     for victim in facts["victims"]:
         victim["rss_kb"] = kill.rss_kb
