@@ -42,7 +42,7 @@ def start(unit, count, scores):
 
 def pin(unit, score):
     plan = plan_pins(Procfs(), Systemd(), [Pin("unit", unit, score, children="pin")], 10)
-    apply_plan(Procfs(), Systemd(), plan)
+    apply_plan(Procfs(), plan)
 
 
 def main():
