@@ -247,10 +247,10 @@ def read_oomd_preference(procfs: Procfs, path: str) -> Optional[str]:
     None if it is not in the hierarchy of version 2, or its attributes cannot be read.
     Source: systemd:src/core/cgroup.c:cgroup_oomd_xattr_apply, src/oom/oomd-util.c.
     """
-    directories = [one.directory(path) for one in cgroup_hierarchies(procfs) if one.version == 2]
-    if not directories:
+    directory = _find_unified(procfs, path)
+    if directory is None:
         return None
-    seen = {name: _has_mark(directories[0], name) for name in ("omit", "avoid")}
+    seen = {name: _has_mark(directory, name) for name in ("omit", "avoid")}
     if None in seen.values():
         return None
     return next((name for name, is_set in seen.items() if is_set), "none")
@@ -262,10 +262,9 @@ def is_divided(procfs: Procfs, path: str) -> bool:
     It does if there are any, unless memory.oom.group is 1. Of version 1 and of one that is gone the
     answer is no.
     """
-    directories = [one.directory(path) for one in cgroup_hierarchies(procfs) if one.version == 2]
-    if not directories:
+    directory = _find_unified(procfs, path)
+    if directory is None:
         return False
-    directory = bytes_of(directories[0])
     try:
         with os.scandir(directory) as entries:
             has_below = any(entry.is_dir(follow_symlinks=False) for entry in entries)
@@ -274,12 +273,17 @@ def is_divided(procfs: Procfs, path: str) -> bool:
         return False
 
 
-def _has_mark(directory: str, name: str) -> Optional[bool]:
+def _find_unified(procfs: Procfs, path: str) -> Optional[bytes]:
+    """Return the directory of a cgroup in the hierarchy of version 2; None without that."""
+    return next((bytes_of(one.directory(path)) for one in cgroup_hierarchies(procfs) if one.version == 2), None)
+
+
+def _has_mark(directory: bytes, name: str) -> Optional[bool]:
     """Return whether a cgroup has this mark for systemd-oomd; None if that cannot be read."""
     seen: Optional[bool] = None
     for kind in ("user", "trusted"):  # the second is from systemd 248, or for kernels before 5.7
         try:
-            if os.getxattr(bytes_of(directory), f"{kind}.oomd_{name}") == b"1":
+            if os.getxattr(directory, f"{kind}.oomd_{name}") == b"1":
                 return True
             seen = False
         except OSError as error:

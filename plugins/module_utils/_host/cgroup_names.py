@@ -47,6 +47,11 @@ class ContainerNames(NamedTuple):
     pods: Dict[str, str]  # NAMESPACE/NAME by uid
 
 
+def add_suffix(name: str) -> str:
+    """Return the name of a service with .service."""
+    return name if name.endswith(".service") else name + ".service"
+
+
 def unit_of(cgroups: Iterable[str]) -> Optional[str]:
     """Return the service of this host's systemd that a process in these cgroups belongs to.
 

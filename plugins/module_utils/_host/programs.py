@@ -27,7 +27,7 @@ _CHUNK_BYTES = 1 << 16
 
 
 class Role(NamedTuple):
-    """What a program runs as, if not as the caller."""
+    """Describe what a program runs as, if not as the caller."""
 
     prepare: Callable[[], None]  # called in its process before it starts, such as to change ids
     environment: Dict[str, str]  # all of it

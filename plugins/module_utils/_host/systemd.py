@@ -17,10 +17,10 @@ Sources: systemctl(1), systemd.unit(5), systemd.service(5), org.freedesktop.syst
 
 import os
 import re
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME, add_suffix
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import start_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
@@ -95,7 +95,7 @@ def service_name(value: str, list_services: Callable[[], Iterable[str]] = tuple)
     Raises InputError for an invalid name, and for a unit that has no main process. Where it is a
     template, C(list_services) returns the services to find instances of it in.
     """
-    name = value if value.endswith(".service") else value + ".service"
+    name = add_suffix(value)
     if not UNIT_NAME.match(value) or len(name) > _NAME_BYTES or name.startswith("."):
         raise InputError(f"unit={shorten(value)!r} is not a name of a unit: write it as docker or docker.service")
     suffix = value.rpartition(".")[2]
@@ -245,13 +245,11 @@ class Systemd:
 
     def running_services(self) -> List[str]:
         """Return the names of the services that run now; none where systemctl fails."""
-        command = ("list-units", "--type=service", "--state=running", "--plain", "--no-legend", "--no-pager", "--full")
         try:
-            output = self._start("systemctl", *command)()
+            names = _read_first_words(self._list_services("--state=running"))
         except OomError:
             return []
-        words = [line.split() for line in output.split("\n")]
-        return [line[0] for line in words if line and line[0].endswith(".service") and UNIT_NAME.match(line[0])]
+        return [name for name in names if name.endswith(".service") and UNIT_NAME.match(name)]
 
     def instances_of(self, templates: Iterable[str]) -> List[str]:
         """Return the instances of these templates, each such as C(postgresql@).
@@ -262,16 +260,15 @@ class Systemd:
         templates = tuple(dict.fromkeys(templates))
         if not self.runs():
             raise UnsupportedError(self._explain_no_systemd(templates[0] + "*"))
-        command = ("list-units", "--all", "--type=service", "--plain", "--no-legend", "--no-pager", "--full")
-        output = self._start("systemctl", *command, "--", *(f"{template}*.service" for template in templates))()
-        loaded = [line.split()[0] for line in _check_end(output).split("\n") if line.strip()]
+        output = self._list_services("--all", [f"{template}*.service" for template in templates])
+        loaded = _read_first_words(_check_end(output))
         names = sorted({*loaded, *self._folders.list_drop_in_units()})
-        return [
-            name
-            for name in names
-            if name.startswith(templates) and name.endswith(".service") and UNIT_NAME.match(name)
-            if not name.endswith("@.service")
-        ]
+        return [name for name in names if name.startswith(templates) and _can_run(name)]
+
+    def _list_services(self, which: str, patterns: Sequence[str] = ()) -> str:
+        """Return a table of services, one line each. Raises OomError if systemctl fails."""
+        command = ("list-units", "--type=service", which, "--plain", "--no-legend", "--no-pager", "--full")
+        return self._start("systemctl", *command, *(("--", *patterns) if patterns else ()))()
 
     def known_services(self) -> List[str]:
         """Return the names of the services that run now or have a unit file; no templates."""
@@ -307,8 +304,7 @@ class Systemd:
         paths, unread = self._folders.find_own_drop_ins(DROP_IN)
         for path in paths:
             unit = os.path.basename(os.path.dirname(path))[: -len(".d")]
-            is_service = unit.endswith(".service") and not unit.endswith("@.service") and UNIT_NAME.match(unit)
-            found.append((path, unit if is_service and path == self._drop_in_path(unit) else ""))
+            found.append((path, unit if _can_run(unit) and path == self._drop_in_path(unit) else ""))
         return found, unread
 
     def removal(self, path: str) -> DropIn:
@@ -447,6 +443,16 @@ class Systemd:
     def restart_running(self, unit_id: str) -> None:
         """Restart a unit if it runs. Raises OomError if that fails."""
         self._start("systemctl", "try-restart", "--", unit_id)()
+
+
+def _read_first_words(table: str) -> List[str]:
+    """Return the first word of each line that has one."""
+    return [line.split()[0] for line in table.split("\n") if line.strip()]
+
+
+def _can_run(name: str) -> bool:
+    """Return whether this is the name of a service, and not that of a template."""
+    return name.endswith(".service") and not name.endswith("@.service") and UNIT_NAME.match(name) is not None
 
 
 def _check_end(output: str) -> str:

@@ -34,7 +34,7 @@ class KilledGroups(NamedTuple):
 
 
 class MetaOomdRules(NamedTuple):
-    """What oomd may kill."""
+    """Describe what oomd may kill."""
 
     file: str
     killed: List[KilledGroups]

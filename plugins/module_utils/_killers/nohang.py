@@ -28,7 +28,7 @@ _MAX_ADJUSTMENTS = 50
 
 
 class Adjustment(NamedTuple):
-    """What nohang adds to the badness of processes that an expression matches."""
+    """Describe what nohang adds to the badness of processes that an expression matches."""
 
     kind: str  # such as NAME or CGROUP_V2
     badness: int
@@ -36,7 +36,7 @@ class Adjustment(NamedTuple):
 
 
 class NohangSettings(NamedTuple):
-    """What decides which process nohang kills."""
+    """Describe what decides which process nohang kills."""
 
     file: str
     ignores_raised_scores: bool

@@ -24,7 +24,7 @@ _EXPRESSION = "# expression="
 
 
 class SparedPrograms(NamedTuple):
-    """What our drop-in of earlyoom says."""
+    """Describe what our drop-in of earlyoom says."""
 
     by_unit: Dict[str, str]
     expression: str  # the last --ignore that earlyoom gets

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Op
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.alike_names import find_alike
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME, add_suffix
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
@@ -132,7 +132,7 @@ def _parse_pin(where: str, target: Mapping[str, Any], find_ids: Callable[[str], 
     if not SCORE_MIN <= score <= SCORE_MAX:
         raise InputError(f"{shown}: score={str(score)[:24]} is out of range: set it to {SCORE_MIN} to {SCORE_MAX}")
     if selector == "unit":
-        value = value if value.endswith(".service") else value + ".service"
+        value = add_suffix(value)
         if not UNIT_NAME.match(value):
             raise InputError(f"{shown} is not the name of a service: give one such as docker or docker.service")
     if selector == "cgroup" and not value.startswith("/"):

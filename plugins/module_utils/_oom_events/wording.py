@@ -214,7 +214,7 @@ def format_moment(text: str, today: str) -> str:
 
 
 class PinnedKills(NamedTuple):
-    """How many kills what_if could answer, and how many would have had another victim."""
+    """Count the kills that what_if could answer, and those that would have had another victim."""
 
     kills: int
     others: int

@@ -41,7 +41,7 @@ def make_forecast(
 
 
 class NextVictims(NamedTuple):
-    """What dies if the host runs out of memory: as things are, and with pins. None: nothing."""
+    """Describe what dies if the host runs out of memory, now and with pins. None: nothing."""
 
     now: Optional[Death]
     with_pins: Optional[Death]

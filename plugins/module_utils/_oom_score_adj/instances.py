@@ -13,6 +13,7 @@ may be that of an instance that is gone.
 
 from typing import List
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import add_suffix
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 
@@ -27,13 +28,9 @@ def expand_instances(pins: List[Pin], systemd: Systemd) -> List[Pin]:
     if not templates:
         return pins
     found = systemd.instances_of(templates)
-    named = {_add_suffix(pin.value) for pin in pins if pin.selector == "unit"}
+    named = {add_suffix(pin.value) for pin in pins if pin.selector == "unit"}
     expanded: List[Pin] = []
     for pin in pins:
         instances = [name for name in found if pin.template and name.startswith(pin.template) and name not in named]
         expanded += [pin._replace(value=name) for name in instances] or [pin]
     return expanded
-
-
-def _add_suffix(name: str) -> str:
-    return name if name.endswith(".service") else name + ".service"

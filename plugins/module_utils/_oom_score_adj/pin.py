@@ -95,7 +95,7 @@ class Change(NamedTuple):
 
 
 class Survival(NamedTuple):
-    """What the pin of a user's service outlasts."""
+    """Describe what the pin of a user's service outlasts."""
 
     restart: bool  # of the service, while the user's manager runs
     logout: bool  # of the user: the service goes on, because the user lingers

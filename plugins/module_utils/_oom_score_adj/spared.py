@@ -12,7 +12,7 @@ Nobody's file is edited. The drop-in has the command of the unit with one more -
 """
 
 import contextlib
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
@@ -34,7 +34,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin 
 
 
 class SparingPlan(NamedTuple):
-    """What becomes of the drop-in of earlyoom."""
+    """Describe what becomes of the drop-in of earlyoom."""
 
     outcome: Optional[Outcome]  # None if nothing changes
     by_unit: Dict[str, str]  # the programs that it spares then
@@ -63,18 +63,19 @@ def plan_spared(
         if not is_plain(program)
     ]
     wanted = {name: program for name, program in wanted.items() if is_plain(program)}
+    command, problem = "", ""
     if before is not None and not spared.by_unit:
         problem = f"{path} is not ours" if wanted else ""
     elif not wanted:
         return SparingPlan(_make_outcome(path, before, None), {}, warnings)
-    else:
-        problem = _find_problem(systemd, unit, arguments) if arguments or wanted != spared.by_unit else ""
+    elif arguments or wanted != spared.by_unit:
+        command, problem = _find_command(systemd, unit, arguments)
     if problem:
         reason = f"other_killers=protect cannot make earlyoom spare {', '.join(sorted(wanted))}: {problem}"
         return SparingPlan(None, spared.by_unit, [*warnings, f"{reason}; add --ignore to its arguments yourself"])
     if not wanted or unit is None or arguments is None:
         return SparingPlan(None, spared.by_unit, warnings)
-    after = write_spared(wanted, systemd.commands_of(unit)[0], arguments.ignore)
+    after = write_spared(wanted, command, arguments.ignore)
     return SparingPlan(_make_outcome(path, before, after), wanted, warnings)
 
 
@@ -101,16 +102,16 @@ def _read_arguments(procfs: Procfs, unit: Optional[Unit], spared: SparedPrograms
     return None
 
 
-def _find_problem(systemd: Systemd, unit: Optional[Unit], arguments: Optional[EarlyoomArguments]) -> str:
-    """Return why the command of earlyoom cannot be replaced; an empty text if it can."""
+def _find_command(systemd: Systemd, unit: Optional[Unit], arguments: Optional[EarlyoomArguments]) -> Tuple[str, str]:
+    """Return the command of earlyoom, and why it cannot be replaced: one of both texts is empty."""
     if unit is None or arguments is None:
-        return "it does not run as a unit"
+        return "", "it does not run as a unit"
     if not (arguments.ignore or "").isprintable():
-        return "its own --ignore has more than one line"
+        return "", "its own --ignore has more than one line"
     commands = systemd.commands_of(unit)
     if len(commands) != 1 or not commands[0].startswith("/"):
-        return f"{unit.id} has not one plain ExecStart"
-    return ""
+        return "", f"{unit.id} has not one plain ExecStart"
+    return commands[0], ""
 
 
 def _make_outcome(path: str, before: Optional[str], after: Optional[str]) -> Optional[Outcome]:

@@ -35,7 +35,7 @@ _MAX_PROCESSES = 20  # of one target
 
 
 class OtherKillers(NamedTuple):
-    """What the killers beside the kernel mean for a plan."""
+    """Describe what the killers beside the kernel mean for a plan."""
 
     not_binding: List[NotBinding]
     outcome: Optional[Outcome]  # the drop-in of one that is told to spare programs
