@@ -4,6 +4,8 @@
 
 """Whole reports of a kernel 6.1 in several formats, and the events that are parsed from them."""
 
+import struct
+
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events
 
@@ -110,6 +112,19 @@ def stamped(reports, day="2026-11-28", hour=14, step=1):
         clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
         lines += [f"{day}T{clock}+0000 host kernel: {text}" for text in texts]
     return lines
+
+
+def export_entry(fields):
+    """Return an entry as journalctl --output=export writes it, in bytes.
+
+    A value that has a line end comes with its size.
+    """
+    entry = b""
+    for name, value in fields.items():
+        content = value if isinstance(value, bytes) else value.encode()
+        sized = b"\n" + struct.pack("<Q", len(content)) + content
+        entry += name.encode() + (sized if b"\n" in content else b"=" + content) + b"\n"
+    return entry + b"\n"
 
 
 def events_of(lines):

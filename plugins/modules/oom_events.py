@@ -8,7 +8,7 @@
 DOCUMENTATION = r"""
 module: oom_events
 short_description: Return what the OOM killer killed, which task triggered it, and why
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads the kernel log from the journal, from C(/dev/kmsg), from pstore or from files. Returns one event for each
     call of the OOM killer.

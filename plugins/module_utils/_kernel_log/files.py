@@ -279,7 +279,9 @@ class LogFile:
                 if not _EXPORT.match(self._sample):
                     return has_one_form(opened.stream)
                 is_small = opened.is_compressed or opened.status.st_size <= LARGEST_PROOF
-                return is_small and has_field_names(fields for _length, fields in read_export_entries(opened.stream))
+                return is_small and has_field_names(
+                    fields or {} for _length, fields in read_export_entries(opened.stream)
+                )
         finally:
             self._budget.left -= share - budget.left
 
@@ -364,6 +366,8 @@ class LogFile:
 
     def _read_export(self, opened: OpenFile) -> Iterator[Record]:
         for length, fields in read_export_entries(opened.stream):
+            if fields is None:  # the next run reads it
+                return
             record = parse_journal_entry(fields)
             if record is not None:
                 yield record._replace(place=Place(self.path, self._end))

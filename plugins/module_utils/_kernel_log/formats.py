@@ -38,7 +38,8 @@ _AFTER_NAMES = (" invoked oom-killer: ", " Not tainted ", " Tainted: ")
 # "Feb  8 03:53:34 qa01 rsyslogd: ... was HUPedFeb  9 11:55:27 qa01 kernel: sshd invoked..."
 _RSYSLOGD = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ rsyslogd\S*: ")
 _CGROUP_NAME = re.compile(r"/|cpuset=")  # a path, or the name without a path
-_GLUED = re.compile(r"(?<=.)(?<!^<\d>)(?<!^<\d\d>)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^\s\]]+ kernel: ")
+# A quote or a priority before the stamp belongs to the line.
+_GLUED = re.compile(r"(?<=.)(?<!<\d>)(?<!<\d\d>)(?<![\"'`])[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^\s\]]+ kernel: ")
 _LOG_DAEMONS = ("rsyslogd", "syslogd", "syslog-ng")
 _CLOCK = re.compile(r"\d\d:\d\d:\d\d ")
 # Where people end what they copied from a log, before they copy from elsewhere.

@@ -33,6 +33,20 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timesta
 # numbers takes up to five characters for each byte.
 LONGEST_ENTRY = 16 * LONGEST_LINE
 
+# All that is read of an entry. journalctl always adds its cursor and times.
+FIELDS = (
+    "MESSAGE",
+    "_TRANSPORT",
+    "_BOOT_ID",
+    "_PID",
+    "_SYSTEMD_UNIT",
+    "_SOURCE_MONOTONIC_TIMESTAMP",
+    "SYSLOG_FACILITY",
+    "SYSLOG_IDENTIFIER",
+)
+# journald takes 1024 of a program. No field has the other name: what is beyond proves nothing.
+_MOST_FIELDS, _BEYOND = 2048, b"?"
+
 # The services of killers, and the tags in their log lines. A user's services run below
 # user@.service, so they cannot imitate these.
 KILLER_UNITS = {
@@ -93,8 +107,11 @@ def _read_text(fields: Dict[str, Any], name: str) -> Optional[str]:
 
 def read_microseconds(fields: Dict[str, Any], *names: str) -> Optional[float]:
     """Return, in seconds, the first of these fields that holds microseconds."""
-    found = next((fields[name] for name in names if _MICROSECONDS.match(str(fields.get(name)))), None)
-    return None if found is None else min(int(found) / 1e6, LATEST)
+    for name in names:
+        found = fields.get(name)
+        if found is not None and _MICROSECONDS.match(str(found)):
+            return min(int(found) / 1e6, LATEST)
+    return None
 
 
 # "Mon 2026-11-23 04:43:46.000001 UTC [s=a;i=7;b=a;m=7;t=a;x=a]": the fields of the cursor
@@ -116,49 +133,70 @@ def parse_verbose_entry(lines: List[str]) -> Optional[Record]:
     return parse_journal_entry(fields)
 
 
-def read_export_entries(stream: IO[bytes]) -> Iterator[Tuple[int, Dict[str, Any]]]:
+def read_export_entries(stream: IO[bytes]) -> Iterator[Tuple[int, Optional[Dict[str, Any]]]]:
     """Yield the length in bytes and the fields of each entry of C(journalctl --output=export).
 
-    An incomplete last entry is left out.
+    An incomplete last entry has no fields: None.
     """
     fields: Dict[str, Any] = {}
     length = 0
     while True:
         line = stream.readline(LONGEST_ENTRY)
         length += len(line)
-        if not line.endswith(b"\n"):
-            return
         if line == b"\n":
             if fields:
                 yield length, fields
             fields, length = {}, 0
             continue
-        name, has_value, value = line[:-1].partition(b"=")
-        if not has_value:  # a binary value follows: its size, its bytes, a line end
-            size = stream.read(8)
-            if len(size) < 8:
-                return
-            (value_length,) = struct.unpack("<Q", size)
-            value = _read_value(stream, value_length)
-            if stream.read(1) != b"\n":
-                return
-            length += 8 + value_length + 1
+        name, has_value, value = line.partition(b"=")
+        left: Optional[int] = 0  # bytes of the field behind the line
+        if not line.endswith(b"\n"):
+            left = _skip_line(stream)
+        elif has_value:
+            value = value[:-1]
+        else:
+            name = line[:-1]
+            value, left = _read_binary(stream)
+        if left is None:
+            if length:
+                yield length, None
+            return
+        length += left
+        if len(fields) >= _MOST_FIELDS:
+            name, value = _BEYOND, b""
         fields[name.decode("ascii", "replace")] = value.decode("utf-8", "backslashreplace")
 
 
-def _read_value(stream: IO[bytes], length: int) -> bytes:
-    """Read a value of this length, and return its first LONGEST_ENTRY bytes.
+def _skip_line(stream: IO[bytes]) -> Optional[int]:
+    """Read the rest of a line longer than any entry; return its length, None without an end."""
+    length = 0
+    while True:
+        rest = stream.readline(LONGEST_ENTRY)
+        length += len(rest)
+        if rest.endswith(b"\n"):
+            return length
+        if not rest:
+            return None
 
-    No kernel message is longer, and a corrupt length must not fill the memory.
+
+def _read_binary(stream: IO[bytes]) -> Tuple[bytes, Optional[int]]:
+    """Read the size of a value, its bytes and a line end; return the first bytes and the length.
+
+    No kernel message has more than LONGEST_ENTRY bytes, and a corrupt size must not fill the
+    memory. The length is None if the stream ends before.
     """
-    kept = stream.read(min(length, LONGEST_ENTRY))
-    left = length - len(kept)
+    size = stream.read(8)
+    if len(size) < 8:
+        return b"", None
+    (length,) = struct.unpack("<Q", size)
+    value = stream.read(min(length, LONGEST_ENTRY))
+    left = length - len(value)
     while left > 0:
         skipped = len(stream.read(min(left, LONGEST_ENTRY)))
         if not skipped:
             break
         left -= skipped
-    return kept
+    return value, len(size) + length + 1 if stream.read(1) == b"\n" else None
 
 
 # --- JSON on one line: the journal's, Docker's, Google's ----------------------------------

@@ -13,7 +13,7 @@ content, never by its column. Stamps and tags are stripped from the left end, on
 no prefix is left.
 
 To add a prefix, write its pattern, and add it to _PREFIXES under the first characters that it can
-have. A tag that follows a stamp goes into _TAGS, _SYSLOG_TAGS or _UPTIME_TAGS instead. A method
+have. A tag that follows a stamp goes into _TAGS, _HOST_TAGS or _UPTIME_TAGS instead. A method
 of _Prefixes reads a prefix that has a stamp, a tag or a facility.
 """
 
@@ -52,7 +52,10 @@ _CALLER = re.compile(r"\[\s*[TC]\d+\]\s?")
 _NAME_BYTES = 15
 
 # IPv6 addresses have colons. An anonymised host has brackets, "<hostname>".
-_HOST = r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,60}[>\]])[ \t]"
+_HOST = (
+    r"(?!(?:TRACE|DEBUG|INFO|WARN|ERROR) )"  # the level of a program that relays the log
+    r"(?:[^\s\[<:]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,8}|[<\[][A-Za-z][\w.-]{0,60}[>\]])[ \t]"
+)
 
 # Traditional syslog, also with the day of the week and the year: "Nov 23 04:43:46 ",
 # "Nov 23 2026 04:43:46 ", "Mon Nov 23 04:43:46 2026 ", "2026 Nov 23 04:43:46 "
@@ -105,7 +108,9 @@ _QUOTE = re.compile(r"(?:>[ \t]*)+")
 _QUOTE_BEFORE_STAMP = re.compile(r"(?:(?:>|&gt;|[:|*#-])[ \t]+)+" + _BEFORE_STAMP)
 # "kernel: " without its stamp; "kernel: [  123.456789] ", "host - [  123.456789] "
 _LONE_TAG = re.compile(
-    r"(?:kernel: ?|[^\s\[]+ - )" + _BEFORE_UPTIME + r"|(?P<tag>kernel):(?!\s*invoked oom-killer: ) ?"
+    r"(?:kernel(?:\[0\])?: ?|[^\s\[]+ - )"
+    + _BEFORE_UPTIME
+    + r"|(?P<tag>kernel)(?:\[0\])?:(?!\s*invoked oom-killer: ) ?"
 )
 # A killer's tag without its stamp. The name of a task has room for a line end, such a tag and five
 # more bytes; what the kernel prints after that is no message of a killer.
@@ -152,7 +157,8 @@ _TAG_UPTIME = re.compile(
     + _HOST
     + r")?\S+ "
 )
-_TAG_5424 = re.compile(r"\S+ (?P<tag>\S+) \S+ \S+ (?:-|\[[^\]]*\]) ")  # RFC 5424 "host tag - - - "
+# RFC 5424 "host tag - - - "; an uptime and a row of the task table are no fields
+_TAG_5424 = re.compile(r"\S+ (?P<tag>\S+) (?!\[ )\S+ \S+ (?:-|\[[^\]]*\]) ")
 _BARE_HOST = re.compile(r"[^\s\[]+ - (?=\S)")  # "host - "
 # netconsole's lines, stamped by a syslog server
 _UNTAGGED_HOST = re.compile(
@@ -160,11 +166,12 @@ _UNTAGGED_HOST = re.compile(
     + r"(?:"
     + _BEFORE_UPTIME
     + r"|(?=(?:Out of [Mm]emory|Memory cgroup out of memory): |Killed process \d|CPU: \d|Pid: \d"
-    + r"|oom-killer: gfp_mask=))"
+    + r"|(?:memory(?:\+swap)?|swap|kmem): usage \d|Mem-Info:|oom-killer: gfp_mask=))"
 )
 
+_KERNEL_TAGS = (None, "kernel", "kernel[0]")  # some log daemons write its pid, which no program has
 _TAGS = (_TAG_FACILITY, _TAG, _TAG_5424, _BARE_HOST)
-_SYSLOG_TAGS = (_UNTAGGED_HOST, *_TAGS)
+_HOST_TAGS = (_UNTAGGED_HOST, *_TAGS)
 _UPTIME_TAGS = (_TAG_UPTIME,)
 
 # --- the data in prefixes ------------------------------------------------------------------
@@ -253,12 +260,12 @@ class _Prefixes:
         if match.group("zone"):
             self.time = format_match(match)
         # dmesg writes a comma into the seconds, and no tag after the stamp.
-        return text if "," in match.group() else self._strip_tag(text, _TAGS)
+        return text if "," in match.group() else self._strip_tag(text, _HOST_TAGS)
 
     def read_syslog(self, match: "re.Match[str]", text: str) -> str:
         self.table = _AFTER_STAMP
         self.clock = _parse_clock(match.group("clock"))
-        return text if "," in match.group() else self._strip_tag(text, _SYSLOG_TAGS)
+        return text if "," in match.group() else self._strip_tag(text, _HOST_TAGS)
 
     def read_unix(self, match: "re.Match[str]", text: str) -> str:
         self.table = _AFTER_STAMP
@@ -274,7 +281,7 @@ class _Prefixes:
                 found = match.groupdict()
                 tag = found.get("tag")
                 self.program = tag and tag.partition("[")[0]
-                if tag not in (None, "kernel") or found.get("facility") not in (None, "kern"):
+                if tag not in _KERNEL_TAGS or found.get("facility") not in (None, "kern"):
                     self.trusted = False
                 return text[match.end() :]
         self.program = None
@@ -370,6 +377,12 @@ _NOTHING = _build_table(lambda pattern: False)
 # (journalctl), stamps (Buildkite). A name can hold the beginning of each, but what the kernel
 # writes after a name is no end of it.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[A-Za-z]|\]8;[^\x07\x1b=\s]{0,300}(?:\x07|\x1b\\)|_bk;t=\d{1,15}\x07)")
+# Colours of a whole line (dmesg) whose escape characters were copied as text, or lost. Without them
+# the first one has a number: dmesg -T writes "[mer. mai  6 11:12:13 2026] ".
+_SEEN_ESCAPE = r"(?:\^\[|\\(?:x1b|u001b|033|e)|\u241b)"
+_SEEN_COLOURS = re.compile(_SEEN_ESCAPE + r"?\[\d{0,3}(?:;\d{1,3}){0,4}m")
+_FIRST_COLOUR = re.compile(r"(?:" + _SEEN_ESCAPE + r"\[\d{0,3}|\[\d{1,3})(?:;\d{1,3}){0,4}m")
+_COLOUR_STARTS = "[^\\\u241b"
 # Colours of grep that were copied without their escape characters; no name has room for a pair.
 _COPIED_COLOURS = re.compile(r"(?:\^\[)?\[0?1;3\dm(?:\^\[)?\[K(.{3,200}?)(?:\^\[)?\[m(?:\^\[)?\[K")
 
@@ -391,6 +404,8 @@ def parse_text_line(line: str, place: Optional[Place] = None) -> Record:
     text = line[:LONGEST_LINE]
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
+    if text[:1] in _COLOUR_STARTS and _FIRST_COLOUR.match(text):
+        text = _SEEN_COLOURS.sub("", text)
     if "[K" in text:
         text = _COPIED_COLOURS.sub(r"\1", text)
     usual = _USUAL.match(text)

@@ -51,9 +51,7 @@ _LINE_END = re.compile(r"\r*\n")
 # What fluentd writes before the object: "2026-11-23 04:43:46.000000000 +0000 kern.log: "
 _FLUENTD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9} [+-]\d{4} [\w.*-]{1,100}: $")
 _ISO_TIME = re.compile(DATE + " ?" + ZONE + "$")
-_SECOND_HAND = re.compile(
-    r"OOMKilling|SystemOOM|[Ss]ystem OOM encountered|involvedObject|\.go:\d+\]|oom_watcher|kernel-monitor"
-)
+_SECOND_HAND = re.compile(r"OOMKilling|SystemOOM|[Ss]ystem OOM encountered|involvedObject|oom_watcher|kernel-monitor")
 
 Fields = Dict[str, Any]
 

@@ -52,7 +52,8 @@ def format_match(match: "re.Match[str]") -> Optional[str]:
 
 def format_utc(epoch: float) -> str:
     """Return seconds since 1970 as ISO 8601 in UTC, to the microsecond."""
-    return datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc)
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_utc(text: str) -> float:

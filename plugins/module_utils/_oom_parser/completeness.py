@@ -35,6 +35,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_na
     TASK,
     count_name_bytes,
     find_longest_name,
+    is_inside,
 )
 
 _BEGINNING = re.compile(
@@ -56,6 +57,8 @@ _PARTS = [
             _ORIGIN + r"[Kk]ill process \d{1,10} \(.{1,60}\) score(?: -?\d+)?(?: or)?(?: sacrifice)?\s*$",
             r"(?:-?\d+ )?(?:or )?(?:(?:sacrifice |a )?child|and children)",
         ),
+        (r".{1,60} invoked\s*$", r"oom-killer: gfp_mask=0x"),
+        (r".{1,60} invoked oom-killer:\s*$", r"gfp_mask=0x"),
         (
             r".{1,60} invoked oom-killer: gfp_mask=.{1,200},\s*$",
             r"(?:nodemask|order|oom_adj|oomkilladj|oom_score_adj)=",
@@ -65,14 +68,43 @@ _PARTS = [
     ]
 ]
 _ONLY_SIZES = re.compile(
-    r"(?:total-vm|vsz|[a-z]+-rss):\d+kB(?:,? [a-z]+-rss:\d+kB)*,?"
-    r"(?: UID:\d+(?: pgtables:\d+kB)?(?: oom_score_adj:-?\d+)?)?\s*$"
-    r"|UID:\d+ pgtables:\d+kB(?: oom_score_adj:-?\d+)?\s*$"
+    r"(?:(?:total-vm|vsz|[a-z]+-rss):\d+kB(?:,? [a-z]+-rss:\d+kB)*,?"
+    r"(?: UID:\d+(?: pgtables:\d+kB)?(?: oom_score_adj:-?\d+)?)?"
+    r"|UID:\d+ pgtables:\d+kB(?: oom_score_adj:-?\d+)?)[\"'`]?\s*$"
 )
+# What stands before the name of a victim, and behind it, as far as it was printed.
+_BEFORE_NAME = ("Killed process ", "Out of memory: Killed process ", "Memory cgroup out of memory: Killed process ")
+_SHORTEST_BEGINNING = 6
+_LONGEST_KILL, _LONGEST_ROW = 500, 300  # no real one is longer, and hostile ones cost time
+_SIZE = r",? (?:(?:total-vm|vsz|[a-z]+-rss|pgtables):\d+kB|UID:\d+|oom_score_adj:-?\d+)"
+_SIZES_SO_FAR = re.compile(r"(?P<sizes>(?:" + _SIZE + r"(?![\dk]))*),? ?(?:[a-zU][a-zA-Z_-]*(?::-?\d*k?)?)?\s*$")
 _ONLY_NUMBERS = re.compile(r"(?:-?\d+\s+){2,12}-?\d+\s*$")
 _REST_OF_ROW = re.compile(r"\s*(?:-?\d+\s+){1,12}\S.{0,60}$")
 _CUT_TABLE_HEADER = re.compile(r"\[ *pid *\]\s+uid(?:\s+[a-z_]+)*\s*$")
 _REST_OF_TABLE_HEADER = re.compile(r"\s*(?:[a-z_]+\s+)*name\s*$")
+_TABLE_COLUMNS = frozenset(
+    [
+        "uid",
+        "tgid",
+        "total_vm",
+        "rss",
+        "rss_anon",
+        "rss_file",
+        "rss_shmem",
+        "nr_ptes",
+        "nr_pmds",
+        "nr_puds",
+        "pgtables_bytes",
+        "swapents",
+        "cpu",
+        "oom_adj",
+        "oom_score_adj",
+        "name",
+    ]
+)
+_TABLE_HEADER_SO_FAR = re.compile(r"\[ *(?:pi?|pid(?: *\](?:\s+[a-z_]+)*))\s*$")
+_ROW_SO_FAR = re.compile(r"\[ *(?:\d+(?:\](?:\s+-?\d+)*)?)?\s*$")
+_NUMBERS_OF_ROW = re.compile(r"\[ *\d+\]((?:\s+-?\d+(?=\s))*)\s+(?!-?\d+(?:\s|$))\S.{0,60}$")
 _SIZES = (",", "total-vm:", "vsz:")  # how the sizes of a kill begin if they stand on their own line
 
 
@@ -176,6 +208,54 @@ def is_broken_message(first: str, rest: str) -> bool:
     return WHOLE_KILL_END.match(first + rest) is not None
 
 
+def is_cut_before_name(first: str, rest: str) -> bool:
+    """Return whether a kill that ends before its victim's name goes on in C(rest)."""
+    if len(first) < _SHORTEST_BEGINNING or KILL.match(first):
+        return False
+    digits = first.rstrip("0123456789")
+    is_beginning = digits in _BEFORE_NAME or any(words.startswith(first) for words in _BEFORE_NAME)
+    whole = KILL.match(first + rest) if is_beginning else None
+    return whole is not None and find_name_end(first + rest, whole.end()) is not None
+
+
+def is_cut_in_sizes(first: str, rest: str) -> bool:
+    """Return whether C(rest) goes on with the sizes of a kill, even in a number or a word.
+
+    Without a bracket there it cannot be in the name.
+    """
+    is_short = "illed process " in first and len(first) + len(rest) <= _LONGEST_KILL
+    match = KILL.match(first) if is_short and ")" not in rest else None
+    end = first.rfind(")") + 1
+    if match is None or end < match.end():
+        return False
+    if WHOLE_KILL_END.match(first, match.end()) and rest.strip().isdigit():
+        return False  # such as the number of the next line
+    before = _SIZES_SO_FAR.match(first, end)
+    joined = _SIZES_SO_FAR.match(first + rest, end)
+    return before is not None and joined is not None and joined.end("sizes") > max(len(first), before.end("sizes"))
+
+
+def find_table_glue(first: str, indent: str, rest: str, columns: int) -> Optional[str]:
+    """Return what stood between two parts of a line of the task table; None if they are none.
+
+    A terminal breaks it anywhere, also in a number, and keeps its blanks. C(columns) counts those
+    of the table's header, 0 without one.
+    """
+    if not first.startswith("[") or len(first) + len(rest) > _LONGEST_ROW:
+        return None
+    if _TABLE_HEADER_SO_FAR.match(first):
+        word, next_word = first.rpartition(" ")[2], (indent + rest).partition(" ")[0]
+        return indent if word != "name" and word + next_word in _TABLE_COLUMNS else None
+    if not columns or not _ROW_SO_FAR.match(first):
+        return None
+    for glue in (indent, " "):
+        row = _NUMBERS_OF_ROW.match(first + glue + rest)
+        if row is not None and len(row.group(1).split()) == columns - 1:
+            return glue
+    has_blank = bool(indent) or first.endswith(" ")
+    return indent if has_blank and _ROW_SO_FAR.match(first + indent + rest) else None
+
+
 def is_split_by_hand(first: str, message: Optional[Message], rest: str) -> bool:
     """Return whether two texts can only be one message, wherever a person broke it.
 
@@ -195,6 +275,15 @@ def _is_broken_limit(first: str, rest: str) -> bool:
     whole = parse_memcg_limit(first + rest)
     # The victim's cgroup lies in the one that hit its limit.
     return whole is not None and (" " + LIMIT_OF not in first or str(whole.task_memcg).startswith(str(whole.memcg)))
+
+
+def is_cut_limit(first: str, rest: str) -> bool:
+    """Return whether C(rest) continues the path of the limit, as the path of the task shows."""
+    limit = parse_memcg_limit(first) if LIMIT_OF in first else None
+    if limit is None or limit.task_memcg is None or limit.memcg is None:
+        return False
+    whole = limit.memcg + rest.rstrip()
+    return bool(rest.strip()) and is_inside(limit.task_memcg, whole) and not is_inside(limit.task_memcg, limit.memcg)
 
 
 def is_broken_trigger_name(first: str, message: Optional[Message], rest: str) -> bool:

@@ -74,6 +74,11 @@ _INVOKED_CUT = re.compile(
     r"(?P<name>.{1,60}) invoked oom-killer(?::? ?(?:\.{2,3}|\u2026|[\[<(].{0,40}))?\s*$", re.DOTALL
 )
 _HEADER_FIELDS = re.compile(r"gfp_mask=(?P<gfp>0x[0-9a-fA-F]+)")
+_WHOLE_HEADER = re.compile(
+    r"(?P<name>.{1,60}?) invoked oom-killer: gfp_mask=0x[0-9a-fA-F]+(?:\([A-Za-z_|]*\))?,"
+    r" (?:nodemask=[^\s,]*, +)?order=-?\d+(?:, (?:oom_adj|oomkilladj|oom_score_adj|oom_scoe_adj)=-?\d+)+"
+)
+_CGROUP_LINE = re.compile(r"Tasks? in /|.* cpuset=")
 _LONGEST_FIELDS = 512  # a path that fills a record can look like a header
 _ORDER = re.compile(r"\border=(-?\d+)")
 _HEADER_ADJ = re.compile(r"\boom_score_adj=(-?\d+)")
@@ -206,6 +211,17 @@ def parse_header(text: str) -> Optional[Header]:
     )
 
 
+def measure_header(text: str) -> Optional[int]:
+    """Return where a whole header ends that a text begins with; None if it begins otherwise.
+
+    Names of cgroups can hold the words, too, but not behind the beginning of a line.
+    """
+    match = _WHOLE_HEADER.match(text)
+    if not match or _CGROUP_LINE.match(match.group("name")) or count_name_bytes(match.group("name")) > NAME_BYTES:
+        return None
+    return match.end()
+
+
 def _parse_header_openvz(text: str) -> Optional[Header]:
     match = _HEADER_OPENVZ.match(text)
     return Header(match.group("name"), match.group("gfp"), None, None, int(match.group("pid"))) if match else None
@@ -244,7 +260,12 @@ def parse_memcg_limit(text: str) -> Optional[MemcgLimit]:
         return MemcgLimit(paths, None)
     is_cut = paths.endswith(LIMIT_OF)
     split = None if is_cut else split_paths(paths, " " + LIMIT_OF, is_inside)
-    return MemcgLimit(*split) if split else MemcgLimit(None, None)
+    if split is None:
+        return MemcgLimit(None, None)
+    task, limit = split
+    # A name can end with a blank. In a paste it is behind the line: the task's cgroup has none.
+    is_paste = not is_inside(task, limit) and is_inside(task, limit.rstrip())
+    return MemcgLimit(task, limit.rstrip() if is_paste else limit)
 
 
 def _parse_task_in(text: str) -> Union[Header, MemcgLimit, None]:

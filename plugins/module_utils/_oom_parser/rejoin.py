@@ -13,7 +13,9 @@ ends. A joined record keeps the stamps of its first line.
 """
 
 import re
-from typing import Iterable, Iterator, List, Optional, Tuple
+from collections import Counter, deque
+from typing import Counter as CounterType
+from typing import Deque, Iterable, Iterator, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import (
     LONGEST_LINE,
@@ -21,9 +23,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record 
     seconds_between,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.completeness import (
+    find_table_glue,
     has_possible_name,
     is_broken_message,
     is_broken_trigger_name,
+    is_cut_before_name,
+    is_cut_in_sizes,
+    is_cut_limit,
     is_split_by_hand,
     lacks_end_of_name,
     may_be_followed,
@@ -31,8 +37,14 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.complet
     may_end_in_name,
     may_go_on_in_next_record,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import parse_message
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import Message
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import is_whole_kill, parse_message
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.literals import join_literals
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
+    Kill,
+    Message,
+    TableHeader,
+    TableRow,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.unwrap import (
     decode_mail,
     decode_printable,
@@ -42,10 +54,20 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.user_ki
 
 # Mails and terminals break lines at these columns.
 NARROWEST_PAGE, WIDEST_PAGE = 72, 80
+# A terminal of any other width is recognised by lines that end at its edge: more than end within so
+# many columns before it, among so many lines. Some of these are ahead.
+_NARROWEST_TERMINAL = 38
+_FEWEST_AT_EDGE = 2
+_NEAR_EDGE = 12
+_MOST_WATCHED, _AHEAD = 48, 16
+_BLANKS = ("", " ", "\t")
+_MAY_BE_CUT = ("[", "K", "O", "M")  # how rows and kills begin
+_ROW = re.compile(r"\[ *(?:\d+|pid) *\]")
 # A page that was quoted is as many columns wider.
 _QUOTE_MARKS = re.compile(r"(?:>[ \t]?)+")
 # Quoted-printable ends a line with an equals sign at these columns (RFC 2045).
 _SOFT_WIDTHS = range(70, 77)
+_BARE_EQUALS = re.compile(r"=(?![0-9A-F]{2})")
 # The most blanks that get lost at a break: the task table has as many before a number.
 MOST_BLANKS = 13
 
@@ -66,17 +88,19 @@ Line = Tuple[Record, Optional[Message]]
 
 def rejoin_messages(records: Iterable[Record]) -> Iterator[Line]:
     """Yield each record with its message, or with None; the records of one message are joined."""
-    return _join_names(_join_broken(unwrap_records(records)))
+    return _join_names(_join_broken(unwrap_records(join_literals(records))))
 
 
 def _join_broken(records: Iterable[Record]) -> Iterator[Line]:
     """Join all but the lines of a victim's name."""
     last: Optional[Line] = None
     page = _Page()
-    for record in records:
+    for record in page.watch(records):
         if page.may_be_wrapped:
             page.note_line(record.raw)
         line = (record, parse_message(record.text))
+        if last is not None and isinstance(last[1], TableHeader):
+            page.columns = len(last[1].columns)
         if last is not None:
             if record.bare or record.text[:1] in NEXT_PART:
                 if _is_soft_break(last[0], line):
@@ -98,6 +122,10 @@ def _is_soft_break(first: Record, line: Line) -> bool:
     width = len(first.raw) - first.raw.rfind("\n") - 1
     if not (first.text.endswith("=") and first.raw.endswith("=") and width in _SOFT_WIDTHS and record.bare):
         return False
+    if _BARE_EQUALS.search(first.raw, len(first.raw) - width, len(first.raw) - 1) or _BARE_EQUALS.search(
+        record.raw.rstrip("=")
+    ):
+        return False  # a mail would have written it as =3D
     return record.trusted == first.trusted and not may_begin_message(record.text, message)
 
 
@@ -121,22 +149,59 @@ def _find_glue(last: Line, line: Line, page: "_Page") -> Optional[str]:
     if record.trusted != first.trusted or len(first.text) + len(record.text) > LONGEST_LINE:
         return None
     if not record.bare:
-        is_near = seconds_between(first, record) <= RECORD_SECONDS
-        is_next = is_near and may_go_on_in_next_record(first.text, record.text)
-        return "" if is_next else None
-    if not first.bare:
-        if not page.is_mail and _measure_width(first) < WIDEST_PAGE - 1:
-            if is_broken_trigger_name(first.text, message, record.text):
-                return "\\x0a"
-            joined = first.text + "\\x0a" + record.text
-            if lacks_end_of_name(first.text) and (has_possible_name(joined) or lacks_end_of_name(joined)):
-                return None  # left to _join_names
-        if _measure_width(first) > WIDEST_PAGE and is_broken_message(first.text, record.text):
-            return _find_indent(record)  # a terminal of any other width broke it
+        return "" if _is_next_record(first, record) else None
+    glue = _find_cut(first.text, record, page) if first.text[:1] in _MAY_BE_CUT else None  # few lines begin so
+    if glue is not None:
+        return glue
+    if _is_broken_at_edge(last, line, page):
+        return _find_indent(record)
+    if not first.bare and not page.is_mail and _measure_width(first) < WIDEST_PAGE - 1:
+        if is_broken_trigger_name(first.text, message, record.text):
+            return "\\x0a"
+        if _is_broken_name(first.text, record.text):
+            return None  # left to _join_names
     glue = page.find_glue(first, record) if page.may_be_wrapped and _may_go_on(last, line) else None
     if glue is None and is_split_by_hand(first.text, message, record.text):
         return "" if first.text.endswith(" ") else " "
     return glue
+
+
+def _find_cut(first: str, record: Record, page: "_Page") -> Optional[str]:
+    """Return what stood where a row or a kill was cut, as the words alone show it."""
+    indent = _find_indent(record)
+    glue = find_table_glue(first, indent, record.text, page.columns)
+    rest = indent + record.text
+    return indent if glue is None and (is_cut_before_name(first, rest) or is_cut_in_sizes(first, rest)) else glue
+
+
+def _is_next_record(first: Record, record: Record) -> bool:
+    is_near = seconds_between(first, record) <= RECORD_SECONDS
+    return is_near and may_go_on_in_next_record(first.text, record.text)
+
+
+def _is_broken_name(first: str, rest: str) -> bool:
+    joined = first + "\\x0a" + rest
+    return lacks_end_of_name(first) and (has_possible_name(joined) or lacks_end_of_name(joined))
+
+
+def _is_broken_at_edge(last: Line, line: Line, page: "_Page") -> bool:
+    """Return whether a terminal of any width broke a line, as other lines or the words show."""
+    first, record = last[0], line[0]
+    if is_cut_limit(first.text, record.text) or (page.ends_at_edge(first) and _is_rest(last, line)):
+        return True
+    return not first.bare and _measure_width(first) > WIDEST_PAGE and is_broken_message(first.text, record.text)
+
+
+def _is_rest(last: Line, line: Line) -> bool:
+    """Return whether a line continues one that may have been broken at the edge of a terminal."""
+    (first, message), (record, _message) = last, line
+    text = first.text + _find_indent(record) + record.text
+    if is_whole_kill(text) and has_possible_name(text):
+        return True
+    if _ROW.match(first.text) or not _may_go_on(last, line):
+        return False  # a mail breaks many rows of the table at the same column
+    facts = _count_facts(parse_message(text))
+    return facts >= max(_count_facts(message), _count_facts(parse_message(first.text + " " + record.text)))
 
 
 def _may_go_on(last: Line, line: Line) -> bool:
@@ -159,8 +224,36 @@ class _Page:
 
     def __init__(self) -> None:
         self.may_be_wrapped = True
+        self.columns = 0  # of the last task table
         self._broken_at_edge = 0
         self._broken_before_edge = 0
+        self._widths: Deque[int] = deque()
+        self._counts: CounterType[int] = Counter()
+
+    def watch(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Yield the records; count the widths of the lines near each that may have been broken."""
+        ahead: Deque[Record] = deque()
+        for record in records:
+            if record.bare and ahead and record.raw[:1] not in _BLANKS:  # an indented line is another one
+                self._count_width(_measure_width(ahead[-1]))
+            ahead.append(record)
+            if len(ahead) > _AHEAD:
+                yield ahead.popleft()
+        yield from ahead
+
+    def _count_width(self, width: int) -> None:
+        self._widths.append(width)
+        self._counts[width] += 1
+        if len(self._widths) > _MOST_WATCHED:
+            self._counts[self._widths.popleft()] -= 1
+
+    def ends_at_edge(self, record: Record) -> bool:
+        """Return whether a line is as wide as others near it, as at the edge of a terminal."""
+        width = _measure_width(record)
+        at_edge = self._counts[width]
+        if width < _NARROWEST_TERMINAL or at_edge < _FEWEST_AT_EDGE or width < max(self._widths):
+            return False
+        return at_edge > sum(self._counts[width - less] for less in range(1, _NEAR_EDGE))
 
     @property
     def is_mail(self) -> bool:
@@ -190,10 +283,23 @@ class _Page:
         self._broken_before_edge += width < WIDEST_PAGE - 1  # one column less: a blank at the edge was lost
         if last.text.endswith(" ") or (last.text.endswith("-") and not last.text.endswith(" -")):  # "anon-", "rss:4kB"
             return ""
-        if self.is_mail or is_indented or width < WIDEST_PAGE:
-            return " "
         without_blank, with_blank = parse_message(last.text + record.text), parse_message(last.text + " " + record.text)
+        if _is_of_process(without_blank) and not _is_of_process(with_blank):
+            return ""
+        if self.is_mail or is_indented or width < WIDEST_PAGE:
+            return "" if without_blank and not with_blank else " "
         return " " if with_blank and not without_blank else ""
+
+
+def _is_of_process(message: Optional[Message]) -> bool:
+    return isinstance(message, TableRow) and message.find_tgid() == message.pid
+
+
+def _count_facts(message: Optional[Message]) -> int:
+    """Return how much of a message was read; what is lost was broken elsewhere."""
+    if isinstance(message, Kill):
+        return 1 + len(message.sizes_kb) + sum(fact is not None for fact in (message.name, message.uid))
+    return 0 if message is None else sum(fact is not None for fact in message)
 
 
 def _measure_width(record: Record) -> int:

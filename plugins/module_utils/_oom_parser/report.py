@@ -111,7 +111,8 @@ class Report:
     def identify_trigger(self, trigger: TriggerPid) -> None:
         """Set the trigger's pid, and strip a host or tag left in its name.
 
-        The first words after a stamp can be a host, a tag or a part of the name: this line decides.
+        The first words after a stamp can be a host, a tag or a part of the name: this line decides,
+        as the same task prints both.
         """
         header = self.header
         self.release = self.release or trigger.release
@@ -122,6 +123,7 @@ class Report:
             names += ["kernel: " + header.name, "kernel:" + header.name]
         elif self.first.clock is not None:
             names += [header.name.partition(" ")[2]]
+        names.append(header.name[-len(trigger.name) :])  # a quote, or the mark of a list
         name = next((name for name in names if name and trigger.name in (name, name + _KDUMP)), None)
         if name:
             self.trigger_pid, self.header = trigger.pid, header._replace(name=name)

@@ -75,11 +75,16 @@ _PART = re.compile(
     r"|\[[^\[\]]{0,80}\]|\([^()]{0,80}\)|<[^<>]{0,80}>"
     r"|[^\w\s]+"  # quotes, bullets, the bars of a table
     r"|\w[\w.@+-]{0,80}(?=\s?[\]:|=,;\t\"'`()}>/]| - |\[\d+\]:)"  # a word before a delimiter
+    r"|[\w .:*-]{1,80}=\s?[a-z]?(?:[\"'`]+)"  # the string of a variable
     r"|[\w.:+/@-]*\d[\w.:+/@-]*(?=\W)"  # a stamp, a host, a number
     r"|(?:[A-Z]|EMERG|ALERT|CRIT|ERR|ERROR|WARN|WARNING|NOTICE|INFO|DEBUG|kern|kernel)(?=\s)"
 )
-_BRACKETS = re.compile(r"[\s.:*-]+|c?\d+(?=\s)|\[[^\[\]]{0,80}\]|\([^()]{0,80}\)|<[^<>]{0,80}>")
-_PATH = re.compile(r"(?:[\s=(]|^)/(?![/\s])|[\w)]=/|cpuset=")
+# Switches print facility and level of the message there, too: "%KERNEL-3: ".
+_BRACKETS = re.compile(
+    r"[\s.:*-]+|%[A-Z]{2}[A-Z\d_]*-\d[A-Z\d_-]*:|c?\d+(?=\s)|\[[^\[\]]{0,80}\]|\([^()]{0,80}\)|<[^<>]{0,80}>"
+)
+# No user makes a cgroup that begins with the folder of logs.
+_PATH = re.compile(r"(?:[\s=(]|^)/(?![/\s]|var/log/)|[\w)]=/(?!var/log/)|cpuset=")
 _START = re.compile(r"(?<=\W)(?=\S)")
 _PID_TAG = re.compile(r"(?P<program>[A-Za-z_][\w.@-]{0,60})(?:\[\d+\]|\( *\d+\)):(?:\s|$)")
 _LAST_WORD = re.compile(r"(?P<program>[A-Za-z_][\w.@-]{0,60})(?:\[\d+\]|\( *\d+\))?\s*:\s*$")
@@ -87,7 +92,8 @@ _LAST_WORD = re.compile(r"(?P<program>[A-Za-z_][\w.@-]{0,60})(?:\[\d+\]|\( *\d+\
 _LEVEL = re.compile(r".{0,60}\b(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b", re.IGNORECASE)
 
 # What may be the name of a trigger without a prefix; any other name waits for a second message.
-_PLAIN_NAME = re.compile(r"[\w.-]+$|kworker/")
+# A dash before it may be the mark of a diff.
+_PLAIN_NAME = re.compile(r"[\w.][\w.-]*$|kworker/")
 
 _CLOSING_TAG = re.compile(r"(?:</?[a-z]{1,10} ?/?>\s*)+$")
 
@@ -100,13 +106,26 @@ _SUFFIX = re.compile(r"(?:\s{2,})?$|(?:\t|\.?\s*[^\w\s,/=:.]).{0,80}$")
 _LONGEST_SUFFIX = 200  # with the end before it
 
 # A Kubernetes event over several lines, as YAML or JSON: its message follows within these lines.
-_EVENT = re.compile(r"\s*-?\s*\"?(?:involvedObject\"?:|regarding\"?:|kind\"?: \"?Event\b)")
-_EVENT_MESSAGE = re.compile(r"\s*-?\s*\"?(?:message|note)\"?: ")
+_EVENT = re.compile(r"\s{0,60}-?\s{0,9}\"?(?:involvedObject\"?:|regarding\"?:|kind\"?: \"?Event\b)")
+_EVENT_MESSAGE = re.compile(r"\s{0,60}-?\s{0,9}\"?(?:message|note)\"?: ")
 _MOST_EVENT_LINES = 16
 
 # A mail in quoted-printable writes an equals sign so, and any other byte in the same way.
 _QUOTED_EQUALS = re.compile(r"\b(?:gfp_mask|order|oom_score_adj|constraint)=3D")
 _QUOTED_BYTE = re.compile(r"=([2-7][0-9A-F])")
+# Markdown and LaTeX write a backslash before marks; word processors write blanks that hold words
+# together.
+_ESCAPED_MARK = re.compile(r"^\\\[\s*(?:\d|pid\b)|\b(?:gfp|oom|anon|mems|task)\\[_\[]")
+_MARK = re.compile(r"\\([_\[\]()<>|*#.+-])")
+_HARD_BLANK = "\u00a0"
+_HTML_BLANK = "&nbsp;"
+# They replace dashes, too: the hyphen that holds words together, and the dash between them.
+_DASHES = re.compile("[\u2011\u2013]")
+_DASH_OF_MESSAGE = re.compile("(?:oom|anon|file|total)[\u2011\u2013]")
+_BLANK_OF_MESSAGE = re.compile("(?:ill|illed|process|invoked)\u00a0")
+# A program that logs with klog relays a message that stands right behind this. Behind words of its
+# own it is a report of what the kernel has logged itself.
+_KLOG = re.compile(r"\.go:\d+\]\s*(?P<words>.*)")
 _ESCAPED_QUOTE = re.compile(r"(?:\\+[\"']|&(?:quot|#34|#39|apos);)$")
 _QUOTES = "\"'`"
 _CLOSING = {"[": "]", "(": ")", "{": "}", "<": ">", "*": "*", "_": "_"}
@@ -118,17 +137,49 @@ def unwrap_records(records: Iterable[Record]) -> Iterator[Record]:
     for record in records:
         if record.bare and _EVENT.match(record.text):
             unwrapper.begin_event()
+        record = _decode(record)
         if unwrapper.is_idle and (record.trusted is not None or not _may_hold_kill(record.text)):
             yield record
         else:
-            for part in separate(_decode(record)):
+            for part in separate(record):
                 yield from unwrapper.take(part)
     yield from unwrapper.flush()
 
 
 def _decode(record: Record) -> Record:
-    text = record.text if record.trusted is not None else decode_mail(record.text)
-    return record if text is record.text else record._replace(text=text)
+    """Return a record without the codes of a mail, of a markup, or of a word processor.
+
+    A message that can be read as it is has none: names of tasks and cgroups can hold them.
+    """
+    text = record.text
+    if record.trusted is not None or not _may_be_encoded(text) or _is_readable(text):
+        return record
+    text = decode_mail(text)
+    if _ESCAPED_MARK.search(text):
+        text = _MARK.sub(r"\1", text)
+    text = text.replace(_HTML_BLANK, " ")
+    if _HARD_BLANK in text and (" " not in text or _BLANK_OF_MESSAGE.search(text)):
+        text = text.replace(_HARD_BLANK, " ")
+    if _DASH_OF_MESSAGE.search(text):
+        text = _DASHES.sub("-", text)
+    return record if text == record.text else merge(record, parse_text_line(text))
+
+
+def _is_readable(text: str) -> bool:
+    message = parse_message(text)
+    return is_whole_kill(text) if isinstance(message, Kill) else message is not None
+
+
+def _may_be_encoded(text: str) -> bool:
+    """Return whether a text holds any sign of it; nearly none does, so this is cheap."""
+    return (
+        "=3D" in text
+        or "\\" in text
+        or _HARD_BLANK in text
+        or _HTML_BLANK in text
+        or "\u2011" in text
+        or "\u2013" in text
+    )
 
 
 def decode_mail(text: str) -> str:
@@ -168,6 +219,8 @@ class _Unwrapper:
         self._suffix: Optional[_Affix] = None
         self._held: List[Record] = []
         self._event_lines = 0  # of a Kubernetes event, which may follow
+        self._last = Record("")  # that was released
+        self._before = ""  # the text of the line before
 
     def begin_event(self) -> None:
         """Note that a Kubernetes event has begun, whose message is no message of the kernel."""
@@ -178,14 +231,22 @@ class _Unwrapper:
         """Use one record; return those that wait for nothing more, without prefix and suffix."""
         self._event_lines = max(0, self._event_lines - 1)
         is_events = self._event_lines > 0 and record.bare and _EVENT_MESSAGE.match(record.text)
-        return self._release([record] if is_events else self._take(record))
+        # A terminal may have broken the words of a message: they are no prefix of its rest.
+        is_rest = record.bare and _begins_across(self._before, record.text)
+        self._before = record.text
+        return self._release(self._pass(record) if is_events or is_rest else self._take(record))
 
     def flush(self) -> List[Record]:
         """Return the records that wait: nothing more than the shape of a prefix shows one."""
         return self._release(self._give_up())
 
     def _release(self, records: List[Record]) -> List[Record]:
-        released = [self._strip_suffix(record) if record.trusted is None else record for record in records]
+        released = []
+        for record in records:
+            one = self._strip_suffix(record) if record.trusted is None else record
+            if not one.text or one.text != self._last.text or not _is_repeated(self._last, one):
+                released.append(one)
+            self._last = one
         self.is_idle = not (self._learned or self._suffix or self._held or self._event_lines)
         return released
 
@@ -194,14 +255,17 @@ class _Unwrapper:
             return self._pass(record)
         if self._learned is not None:
             stripped = _strip_unread(record, self._learned)
-            if stripped is not None:
+            if stripped is not None and not _has_more_before(stripped.text):
                 return [*self._give_up(), stripped]
         found = (_LANDMARK if self._held else _BEGINNING).search(record.text[: _LONGEST_PREFIX + 1])
         if found is None:
             name, invoked, _fields = record.text.partition(INVOKED)
             return self._hold(record) if invoked and not _PLAIN_NAME.match(name) else self._pass(record)
         if not found.start():
-            return [*self._give_up(), record]
+            # Of a host without a tag, which stands before the header, only some lines are stripped.
+            is_same = not self._held or _measure_known(self._held[0]) == _measure_known(record)
+            is_end = is_same or _BEGINNING.match(record.text)
+            return [*self._give_up(), record] if is_end else self._pass(record)
         prefix = record.text[: found.start()]
         if not _may_be_prefix(record, prefix):
             return self._pass(record)
@@ -213,7 +277,7 @@ class _Unwrapper:
             return self._hold(record)
         self._learned = learned
         held, self._held = self._held, []
-        return [_strip_unread(one, learned) or one for one in [*held, record]]
+        return [_strip_unread(one, learned) or _strip_label(one) or one for one in [*held, record]]
 
     def _give_up(self) -> List[Record]:
         held, self._held = self._held, []
@@ -239,9 +303,42 @@ class _Unwrapper:
         return self._give_up() if len(self._held) > _MOST_HELD else []
 
 
+def _measure_known(record: Record) -> int:
+    """Return the length of the known prefixes of a record."""
+    return len(record.raw) - len(record.text)
+
+
+def _has_more_before(text: str) -> bool:
+    """Return whether more than the learned prefix stands before a kill, such as a quote."""
+    return _may_hold_kill(text) and parse_message(text) is None and _BEGINNING.search(text) is not None
+
+
+def _begins_across(before: str, text: str) -> bool:
+    """Return whether a message begins in one line and goes on in the next."""
+    if not before or _BEGINNING.match(text):
+        return False
+    matches = (_BEGINNING.match(before + glue + text) for glue in ("", " "))
+    return any(match is not None and match.end() > len(before) + 1 for match in matches)
+
+
+def _is_repeated(last: Record, record: Record) -> bool:
+    """Return whether two records with the same text are fields of one, each behind its own prefix.
+
+    rsyslog writes them so for debugging.
+    """
+    prefixes = [one.raw.partition(one.text)[0] for one in (last, record)]
+    if last.trusted is not None or record.trusted is not None or _compile(prefixes[0]) == _compile(prefixes[1]):
+        return False
+    is_unknown = all(parse_text_line(prefix + record.text).text != record.text for prefix in prefixes)
+    return is_unknown and parse_message(record.text) is not None
+
+
 def _may_be_prefix(record: Record, prefix: str) -> bool:
     """Return whether a text before a message may be a prefix, and not a part of the message."""
     if len(prefix) > _LONGEST_PREFIX or is_second_hand(record.raw) or _PATH.search(prefix, 1):
+        return False
+    klog = _KLOG.search(_find_outer(prefix, record.text)) if ".go:" in prefix else None
+    if klog and klog.group("words"):
         return False
     is_kernels = not record.bare and (record.program == "kernel" or record.monotonic is not None)
     return not is_kernels or _consists_of(_BRACKETS, prefix)
@@ -328,18 +425,24 @@ def _find_outer(prefix: str, text: str) -> str:
 
 
 def _compile(affix: str, end: str = "") -> "re.Pattern[str]":
-    """Return a pattern for a prefix or suffix, in which numbers and runs of blanks may differ."""
-    parts = re.findall(r"(\d+)|(\s+)|([^\d\s]+)", affix)
-    patterns = (r"\d+" if number else r"\s+" if blanks else re.escape(text) for number, blanks, text in parts)
+    """Return a pattern for a prefix or suffix, in which numbers and runs of blanks may differ.
+
+    So may colons and dashes: grep -C writes "kern.log:7:" and "kern.log-8-".
+    """
+    parts = re.findall(r"(\d+)|(\s+)|([:-])|([^\d\s:-]+)", affix)
+    patterns = (
+        r"\d+" if number else r"\s+" if blanks else "[:-]" if mark else re.escape(text)
+        for number, blanks, mark, text in parts
+    )
     return re.compile("".join(patterns) + end)
 
 
 def _strip_label(record: Record) -> Optional[Record]:
     """Return a header without the labels before the name of its task; None for any other line."""
     name = record.text.partition(INVOKED)[0]
-    if parse_message(record.text) is not None or len(name) == len(record.text):
+    if len(name) == len(record.text) or parse_message(record.text) is not None:
         return None
-    at = _measure_parts(_PART, name)
+    at = _measure_parts(_PART, name[: name.rfind("kworker/")] if "kworker/" in name else name)
     if at == 0 or not _may_be_prefix(record, name[:at]):
         return None
     return _strip_unread(record, _Affix(_compile(name[:at]), _form_of(record)))

@@ -7,9 +7,9 @@
 
 import io
 import json
-import struct
 
 import pytest
+from event_lines import export_entry
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal_format import (
     LONGEST_ENTRY,
@@ -18,6 +18,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.journal
     parse_verbose_entry,
     read_export_entries,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.provenance import has_field_names
 
 KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 
@@ -147,41 +148,60 @@ def test_other_json_than_googles(entry):
     assert parse_json_entry(json.dumps(entry)) is None
 
 
-def export(fields):
-    """Return an entry as journalctl writes it: a value that has a line end comes with its size."""
-    return (
-        b"".join(
-            name.encode() + (b"\n" + struct.pack("<Q", len(value)) + value if b"\n" in value else b"=" + value) + b"\n"
-            for name, value in fields.items()
-        )
-        + b"\n"
-    )
-
-
 def test_read_export_entries():
     entries = [{"__CURSOR": b"a", "MESSAGE": b"x=y"}, {"MESSAGE": b"one\ntwo", "_PID": b"7"}]
-    stream = io.BytesIO(b"\n" + b"".join(export(fields) for fields in entries) + b"MESSAGE=half")
+    parts = [export_entry(fields) for fields in entries]
+    stream = io.BytesIO(b"\n" + b"".join(parts) + b"MESSAGE=half")
     entries_read = list(read_export_entries(stream))
     assert [fields for _length, fields in entries_read] == [
         {"__CURSOR": "a", "MESSAGE": "x=y"},
         {"MESSAGE": "one\ntwo", "_PID": "7"},
+        None,
     ]
-    assert sum(length for length, _fields in entries_read) == len(export(entries[0]) + export(entries[1]))
+    assert [length for length, _fields in entries_read] == [
+        len(export_entry(entries[0])),
+        len(export_entry(entries[1])),
+        12,
+    ]
 
 
 @pytest.mark.parametrize(
-    "tail", [b"MESSAGE\n\x05\0", b"MESSAGE\n\x05\0\0\0\0\0\0\0abc", b"MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\x7fabc"]
+    "tail",
+    [
+        b"MESSAGE=",
+        b"MESSAGE",
+        b"MESSAGE=x\n",
+        b"MESSAGE=" + b"x" * LONGEST_ENTRY,
+        b"MESSAGE\n\x05\0",
+        b"MESSAGE\n\x05\0\0\0\0\0\0\0abc",
+        b"MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\x7fabc",
+        b"MESSAGE\n\x02\0\0\0\0\0\0\0a\n",
+    ],
 )
-def test_leave_out_an_incomplete_entry(tail):
-    assert [fields for _length, fields in read_export_entries(io.BytesIO(export({"MESSAGE": b"x"}) + tail))] == [
-        {"MESSAGE": "x"}
-    ]
+def test_an_incomplete_entry_has_no_fields(tail):
+    whole = export_entry({"MESSAGE": b"x"})
+    assert [fields for _length, fields in read_export_entries(io.BytesIO(whole + tail))] == [{"MESSAGE": "x"}, None]
+
+
+@pytest.mark.parametrize("text", [b"", b"\n\n", b"MESSAGE=x\n\n"])
+def test_an_export_that_ends_behind_an_entry(text):
+    assert None not in [fields for _length, fields in read_export_entries(io.BytesIO(text))]
+
+
+def test_many_fields_prove_nothing():
+    """They do not fill the memory, either."""
+    many = b"".join(b"F%d=x\n" % number for number in range(10000))
+    [(length, fields)] = read_export_entries(io.BytesIO(many + b"\n"))
+    assert length == len(many) + 1 and len(fields) < 3000
+    assert not has_field_names([fields])
 
 
 def test_keep_only_the_beginning_of_a_long_value():
-    fields = {"MESSAGE": b"\n" * (LONGEST_ENTRY + 9), "_PID": b"7"}
-    [(_length, value)] = read_export_entries(io.BytesIO(export(fields)))
-    assert (len(value["MESSAGE"]), value["_PID"]) == (LONGEST_ENTRY, "7")
+    for letter in (b"\n", b"x"):
+        fields = {"MESSAGE": letter * (LONGEST_ENTRY + 9), "_PID": b"7"}
+        [(length, value)] = read_export_entries(io.BytesIO(export_entry(fields)))
+        assert length == len(export_entry(fields))
+        assert (LONGEST_ENTRY - len(value["MESSAGE"]) < 10, value["_PID"]) == (True, "7")
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ LINES = {
     "<4>1 2026-07-11T05:57:14Z host kernel - - - text": (None, "2026-07-11T05:57:14Z", None),
     "<13>1 2026-07-11T05:57:14Z host app 7 - [a b] text": (None, "2026-07-11T05:57:14Z", False),
     "2026-07-11T05:57:14Z stdout F text": (None, "2026-07-11T05:57:14Z", None),
+    "[mer. mars 11 10:16:36 2025] text": (None, None, None),
+    "[mi\u00e9 mar 11 10:16:36 2025] text": (None, None, None),
     "2026-07-11T05:57:14Z host - text": (None, "2026-07-11T05:57:14Z", None),
     "2026-07-11T05:57:14Z In(05) vcpu-5 - Guest: <4>[39261021.09] text": (39261021.09, "2026-07-11T05:57:14Z", None),
     "> >  text": (None, None, None),
@@ -264,3 +266,19 @@ def test_no_name_hides_the_words_behind_it(name):
 )
 def test_tag_of_an_indented_line(line, program):
     assert parse_text_line(line).program == program
+
+
+@pytest.mark.parametrize(
+    "row", ["[ pid ]   uid  tgid total_vm      rss name", "[  388]     0   388     8819      301 x"]
+)
+def test_a_row_of_the_task_table_is_no_structured_data(row):
+    """A container's log has an uptime where RFC 5424 has a pid, and a bracket behind it."""
+    record = parse_text_line("2026-07-11T05:57:14Z stdout F [   12.345678] " + row)
+    assert (record.text, record.monotonic, record.trusted) == (row, 12.345678, None)
+
+
+@pytest.mark.parametrize("text", ["CPU: 1 PID: 7 Comm: x Not tainted 6.1", "memory: usage 8kB, limit 8kB, failcnt 7"])
+@pytest.mark.parametrize("stamp", ["Nov 23 04:43:46 ", "2026-07-11T05:57:14Z "])
+def test_host_without_a_tag(stamp, text):
+    record = parse_text_line(stamp + "node-3 " + text)
+    assert (record.text, record.program, record.trusted) == (text, None, None)

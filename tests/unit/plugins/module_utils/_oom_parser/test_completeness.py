@@ -8,9 +8,12 @@ import pytest
 from kernel_lines import HEADER, KILL, announcement, summary
 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.completeness import (
+    find_table_glue,
     has_possible_name,
     is_broken_message,
     is_broken_trigger_name,
+    is_cut_before_name,
+    is_cut_in_sizes,
     lacks_end_of_name,
     may_be_followed,
     may_begin_message,
@@ -154,3 +157,65 @@ def test_broken_message(first, rest, is_broken):
 )
 def test_broken_trigger_name(first, rest, is_broken):
     assert is_broken_trigger_name(first, parse_message(first), rest) is is_broken
+
+
+@pytest.mark.parametrize(
+    "first, rest, is_cut",
+    [
+        ("Out of mem", "ory: Killed process 7 (x)" + SIZES, True),
+        ("Out of memory: Killed", " process 7 (x)" + SIZES, True),
+        ("Killed process 70", "71 (x)" + SIZES, True),
+        ("Killed process 7 (", "x)" + SIZES, False),  # a line end in the name looks the same
+        ("Kill", "ed process 7 (x)" + SIZES, False),  # too short to be more than a word
+        ("Killed process 7", "words (x)" + SIZES, False),
+        ("words", KILL, False),
+        ("Killed process 7", KILL, False),
+    ],
+)
+def test_cut_before_name(first, rest, is_cut):
+    assert is_cut_before_name(first, rest) is is_cut
+
+
+@pytest.mark.parametrize(
+    "first, rest, is_cut",
+    [
+        ("Killed process 7 (x)", SIZES, True),
+        ("Killed process 7 (x) to", "tal-vm:4kB, anon-rss:3kB", True),
+        ("Killed process 7 (x) total-vm:4", "4kB,", True),
+        ("Killed process 7 (x) total-vm:4kB, anon-rss:3", "3kB, file-r", True),
+        ("Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB, UI", "D:7 pgtables:4kB oom_score_adj:9", True),
+        ("Killed process 7 (x) vsz:4", "4kB) total-vm:4kB, anon-rss:3kB", False),  # may be in the name
+        ("Killed process 7 (x) total-vm:4", "words", False),
+        ("Killed process 7 (x) total-vm:4", "12", False),
+        ("Killed process 7 (x) total-vm:4kB, anon-rss:3kB, UID:7 pgtables:4kB oom_score_adj:9", "12", False),
+        ("Killed process 7 (x) total-vm:4", "4kB," + 100 * " anon-rss:1kB", False),
+        ("Killed process 7 (x", SIZES, False),
+        ("words (x)", SIZES, False),
+    ],
+)
+def test_cut_in_sizes(first, rest, is_cut):
+    assert is_cut_in_sizes(first, rest) is is_cut
+
+
+@pytest.mark.parametrize(
+    "first, indent, rest, glue",
+    [
+        ("[  pid  ]   uid  tgid total", "", "_vm      rss name", ""),
+        ("[  pid  ]   uid  tgid", " ", "total_vm      rss name", " "),
+        ("[  pid  ]   uid  tgid", "", "total_vm      rss name", None),  # left to those that a mail broke
+        ("[  pid  ]   uid  tgid total_vm rss name", "    ", "[ 7] 0 7 1 1 x", None),
+        ("[   7]     0     7     12", "", "40      253 delta", ""),
+        ("[   7]     0     7     1240  ", "   ", "253 delta", "   "),
+        ("[   7]     0     7     1240", "", "253 delta", " "),
+        ("[   ", "", "7]     0     7     1240      253 delta", ""),
+        ("[   7]     0     7   ", "  ", "1240", "  "),
+        ("[   7]     0     7", "", "0     1240      253", None),
+        ("[   7]     0     7     1240      253 delta", "", "253 delta", None),
+        ("[   7]     0     7     1240", "", "words of 300 letters" + 300 * " ", None),
+        ("delta", "", "[   7]     0     7     1240      253 delta", None),
+    ],
+)
+def test_table_glue(first, indent, rest, glue):
+    assert find_table_glue(first, indent, rest, 5) == glue
+    if "pid" not in first:
+        assert find_table_glue(first, indent, rest, 0) is None

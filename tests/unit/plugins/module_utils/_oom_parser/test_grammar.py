@@ -73,6 +73,8 @@ MESSAGES = {
     "a Process (pid: 7, stack limit = 0x1)": None,
     "Comm: nobody": None,
     "Task in /a b killed as a result of limit of /c": MemcgLimit("/a b", "/c"),
+    "Task in /a/b killed as a result of limit of /a ": MemcgLimit("/a/b", "/a"),  # a blank behind the line
+    "Task in /a /b killed as a result of limit of /a ": MemcgLimit("/a /b", "/a "),
     "Task in /a": MemcgLimit("/a", None),
     # One split leaves the task inside the cgroup that reached its limit; then two do; then none.
     "Task in /p/a killed as a result of limit of /p/b killed as a result of limit of /p": MemcgLimit(

@@ -56,7 +56,8 @@ def comparable_events(lines):
 
 
 @pytest.mark.parametrize(
-    "wrap, width", [(as_mail, 72), (as_mail, 76), (as_mail, 80), (as_terminal, 80), (quoted, 76), (with_blanks, 78)]
+    "wrap, width",
+    [(as_mail, 72), (as_mail, 76), (as_mail, 80), (as_terminal, 80), (quoted, 76), (with_blanks, 78)],
 )
 @pytest.mark.parametrize("form", FORMS)
 def test_wrapped_log(form, wrap, width):
@@ -65,6 +66,97 @@ def test_wrapped_log(form, wrap, width):
     whole = comparable_events([part for line in lines for part in wrap(line, 10000)])
     assert len(whole) > 10
     assert comparable_events([part for line in lines for part in wrap(line, width)]) == whole
+
+
+def describe_victims(lines, names=True):
+    """Return the victims of each event, without the one whose name has a line end."""
+    victims = [
+        (one["pid"], one["name"], one["anon_rss_kb"], event["outcome"], event["constraint"])
+        for event in parse_events(parse_lines(lines))
+        for one in event["victims"]
+        if one["pid"] not in (270, 382)
+    ]
+    return victims if names else [victim[0] for victim in victims]
+
+
+@pytest.mark.parametrize("width", [50, 60, 64, 72, 76, 90, 110, 120, 132])
+@pytest.mark.parametrize("form", FORMS)
+def test_terminal_of_another_width(form, width):
+    """Lines that end at the same column show the edge; names and numbers across it are joined."""
+    with open(os.path.join(RECORDED, form), encoding="utf-8", errors="backslashreplace") as stream:
+        lines = stream.read().splitlines()
+    whole = describe_victims(lines, names=width > 60)
+    assert len(whole) > 10
+    assert describe_victims([part for line in lines for part in as_terminal(line, width)], names=width > 60) == whole
+
+
+@pytest.mark.parametrize("width", [48, 60, 68, 90])
+@pytest.mark.parametrize("stamp", ["", "[ 5120.000007] ", "[Wed May  6 11:12:13 2026] "])
+def test_a_short_report_in_a_terminal(stamp, width):
+    lines = [stamp + line for line in (HEADER, summary(7), KILL)]
+    parts = [part for line in lines for part in as_terminal(line, width)]
+    assert describe_victims(parts) == describe_victims(lines) != []
+
+
+TASK_KILLS = [
+    "Killed process 20771 (java) total-vm:4604480kB, anon-rss:521060kB, file-rss:12144kB, shmem-rss:0kB",
+    "Memory cgroup out of memory: Killed process 9120 (node) total-vm:1151648kB, anon-rss:258828kB, file-rss:2016kB"
+    ", shmem-rss:0kB, UID:1000 pgtables:2212kB oom_score_adj:989",
+]
+
+
+@pytest.mark.parametrize("stamp", ["", "[ 5120.000007] ", "May  6 11:12:13 node-3 kernel: "])
+@pytest.mark.parametrize("kill", TASK_KILLS)
+def test_a_kill_alone_in_a_terminal_of_any_width(kill, stamp):
+    """Only inside the name a break looks like a line end that the name has."""
+    line = stamp + kill
+    name = range(line.index("(") + 1, line.index(")") + 1)
+    for width in range(40, len(line)):
+        if width not in name and len(line) - width > 3:  # the rest is more than digits
+            assert describe_victims(as_terminal(line, width)) == describe_victims([line]), width
+
+
+def describe_task(lines):
+    """Return the numbers of the only task; its name may be broken where it has a line end."""
+    [event] = parse_events(parse_lines(lines), tasks=True)
+    [task] = event["tasks"]
+    return dict(task, name=None), [one["pid"] for one in event["victims"]]
+
+
+@pytest.mark.parametrize("stamp", ["", "[ 5120.000007] "])
+def test_a_task_table_in_a_terminal_of_any_width(stamp):
+    lines = [stamp + line for line in REPORT]
+    whole = describe_task(lines)
+    for width in range(58, 160):
+        assert describe_task([part for line in lines for part in as_terminal(line, width)]) == whole, width
+
+
+@pytest.mark.parametrize("width", [77, 78, 79])
+def test_a_task_table_without_its_header(width):
+    """The pid stands twice in a row, which shows where a number was broken."""
+    stamp = "May  6 11:12:13 node-3-with-a-longer-name kernel: [ 5120.000007] "
+    lines = [stamp + line for line in REPORT if "tgid" not in line]
+    assert describe_task([part for line in lines for part in as_terminal(line, width)]) == describe_task(lines)
+
+
+@pytest.mark.parametrize("stamp", ["", "[ 5120.000007] "])
+def test_a_limit_that_was_broken_in_a_path(stamp):
+    """The task's cgroup shows that the path goes on."""
+    path = "/kubepods/burstable/pod7/0e4a814eda03"
+    limit = f"Task in {path} killed as a result of limit of {path}"
+    for at in (1, 2, 5, 11, 15, 20, 30):  # at a slash it may be the path of a parent
+        lines = [stamp + limit[:-at], limit[-at:] + " " * (at % 2), stamp + KILL.replace("Out", "Memory cgroup out")]
+        [event] = parse_events(parse_lines([stamp + HEADER, *lines]))
+        assert (event["memcg"]["path"], event["outcome"]) == (path, "kill")
+    [event] = parse_events(parse_lines([stamp + HEADER, stamp + limit[:-8], "other text", *lines[2:]]))
+    assert event["memcg"]["path"] == path[:-8]
+
+
+def test_lines_of_the_same_width_are_no_terminal():
+    """Without a stamp only the words show that another message begins."""
+    kills = [KILL.replace("process ", f"process 1{number}") for number in range(4)]
+    assert describe_victims([*kills, "that was all"]) == describe_victims(kills)
+    assert len(describe_victims(kills)) == 4
 
 
 REPORT = [

@@ -27,6 +27,8 @@ KILL = (
     "Memory cgroup out of memory: Killed process 6311 (delta) total-vm:81920kB, anon-rss:40960kB, file-rss:1024kB"
     ", shmem-rss:0kB, UID:33 pgtables:192kB oom_score_adj:-5"
 )
+OLD_ANNOUNCEMENT = "Memory cgroup out of memory: Kill process 6311 (delta) score 77 or sacrifice child"
+OLD_KILL = "Killed process 6311 (delta) total-vm:81920kB, anon-rss:40960kB, file-rss:1024kB, shmem-rss:0kB"
 REAPER = "oom_reaper: reaped process 6311 (delta), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB"
 REPORT = [HEADER, CPUSET, TRIGGER, USAGE, STATS, SUMMARY, KILL]
 
@@ -56,6 +58,81 @@ def test_lines_with_stamps(stamp, joint, report):
     assert describe([joint.join(stamp + line for line in report)]) == WHOLE
 
 
+@pytest.mark.parametrize("joint", ["%0A", "&#10;"])
+@pytest.mark.parametrize("stamp", ["", *STAMPS])
+def test_line_ends_of_urls_and_xml(stamp, joint):
+    assert describe([joint.join(stamp + line for line in (HEADER, TRIGGER, USAGE, SUMMARY, KILL))]) == WHOLE
+
+
+@pytest.mark.parametrize("stamp", ["", STAMPS[0]])
+@pytest.mark.parametrize("kill", [[KILL], [OLD_ANNOUNCEMENT, OLD_KILL]])
+def test_fields_of_one_line_that_repeat_a_message(kill, stamp):
+    """As rsyslog writes all properties, here in one line."""
+    lines = [
+        f"PRI: 4, syslogtag 'kernel:', msg: ' {stamp}{text}' escaped msg: ' {stamp}{text}' rawmsg: '<4>{stamp}{text}'"
+        for text in (HEADER, *kill)
+    ]
+    [event] = parse_events(parse_lines(lines))
+    assert (event["outcome"], event["trigger"]["name"]) == ("kill", "delta")
+    assert [(one["pid"], one["name"]) for one in event["victims"]] == [(6311, "delta")]
+
+
+def test_list_of_strings_in_one_line():
+    """The first quote before a message begins the list, not the last one."""
+    [event] = parse_events(parse_lines([repr([HEADER, OLD_ANNOUNCEMENT, OLD_KILL])]))
+    assert (event["outcome"], event["trigger"]["name"]) == ("kill", "delta")
+
+
+OLD_REPORT = [
+    HEADER,
+    CPUSET,
+    TRIGGER,
+    "Hardware name: QEMU Standard PC, BIOS 1.16.2-1 04/01/2014",
+    "Call Trace:",
+    " [<ffffffff81604406>] dump_stack+0x19/0x1b",
+    "Task in /q/r killed as a result of limit of /q",
+    USAGE,
+    "memory+swap: usage 8kB, limit 9007199254740988kB, failcnt 0",
+    STATS,
+    "[ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name",
+    "[ 6311]    33  6311    20480    10496      48        0            -5 delta",
+    "Memory cgroup out of memory: Kill process 6311 (delta) score 77 or sacrifice child",
+    "Killed process 6311 (delta) total-vm:81920kB, anon-rss:40960kB, file-rss:1024kB, shmem-rss:0kB",
+]
+
+
+@pytest.mark.parametrize("report", [OLD_REPORT, [*REPORT, REAPER]], ids=["with a limit", "with a summary"])
+@pytest.mark.parametrize(
+    "joint", [" ", "  ", "\t", "; ", ", ", " | ", "\\n", "\\r\\n", "<br>", "<br />", "#012", "\\x0a"]
+)
+@pytest.mark.parametrize("stamp", ["", *STAMPS])
+def test_lines_behind_a_whole_header(stamp, joint, report):
+    """Behind a whole header the kernel prints nothing: what stands there was joined to it."""
+    assert describe([joint.join(stamp + line for line in report)]) == WHOLE
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "Task in /q killed as a result of limit of /x killed as a result of limit of /q",
+        "Task in /" + "q" * 1000 + " killed as a result of limit of /q",
+        "Task in /q/r killed as a result of limit of ",
+        "Task in /a killed as a result of limit of /q",
+    ],
+    ids=["twice", "too long", "half", "elsewhere"],
+)
+def test_a_limit_that_shows_no_end(limit):
+    """A line stays whole if the name of a cgroup may have made what looks like several."""
+    lines = [HEADER, limit, KILL]
+    text = " ".join(STAMPS[0] + line for line in lines)
+    assert len(separate(Record(text, raw=text))) == 1
+    assert [victims for *_event, victims in describe([text]) if victims] == []
+
+
+def test_lines_between_tags():
+    assert describe(["<div>" + "<br>".join(STAMPS[0] + line for line in OLD_REPORT) + "</div>"]) == WHOLE
+
+
 @pytest.mark.parametrize("stamp", ["", *STAMPS])
 @pytest.mark.parametrize(
     "before, joint, behind",
@@ -75,7 +152,10 @@ def test_a_string_longer_than_a_line():
 def test_a_line_that_ends_with_the_name_of_a_cgroup():
     lines = [HEADER, LIMIT, KILL]
     assert describe(['"' + "\\n".join(lines)])[0][1] == ("/q", None)
-    assert describe(["".join(STAMPS[0] + line for line in lines)]) == [(("delta", None), None, [])]
+    for stamp in STAMPS:
+        assert describe(["".join(stamp + line for line in lines)])[0][1] == ("/q", None)
+    # Alone it may be the name of one cgroup, which the task has left meanwhile.
+    assert describe(["".join(STAMPS[0] + line for line in lines[1:])]) == []
 
 
 def test_breaks_of_a_web_page():
@@ -96,7 +176,9 @@ def test_text_that_was_filled_anew():
 FORGED = "Out of memory: Killed process 1 (init) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 
 
-@pytest.mark.parametrize("joint", ["[ 5120.000007] ", " [    0.000001] ", " " + SYSLOG, SYSLOG, "\\n", "<br>"])
+@pytest.mark.parametrize(
+    "joint", ["[ 5120.000007] ", " [    0.000001] ", " " + SYSLOG, SYSLOG, "\\n", "<br>", " ", "#012", "; " + STAMPS[0]]
+)
 @pytest.mark.parametrize("prefix", ["", *STAMPS])
 @pytest.mark.parametrize(
     "line",
@@ -110,6 +192,10 @@ FORGED = "Out of memory: Killed process 1 (init) total-vm:4kB, anon-rss:3kB, fil
         ",task=delta,pid=6311,uid=33",
         "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/q,task_memcg=/q"
         ",task=x,pid=1,uid=0{0},task_memcg=/q/r,task=delta,pid=6311,uid=33",
+        "Task in /q invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0{0}",
+        "Task in /q invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0{0} killed as a result of limit of /q",
+        "a cpuset=b invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0{0}",
+        "Task in /q killed as a result of limit of /q{0}/q killed as a result of limit of /q mems_allowed=0",
         "delta cpuset={0} mems_allowed=0",
         "delta cpuset=x mems_allowed=0{0} mems_allowed=0",
         "cgroup: fork rejected by pids controller in /q -rss:{0}",
@@ -121,7 +207,18 @@ def test_no_name_of_a_cgroup_makes_a_kill(line, prefix, joint):
         assert {one["pid"] for event in events for one in event["victims"]} <= {6311}
 
 
-@pytest.mark.parametrize("name", ["[    0.000001] ", "a\\nb", "a\\nCPU: 0 PID", "a<br>b", "\\nMem-Info:"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "#012kill process 1",
+        "\\x0akill process 1",
+        "[    0.000001] ",
+        "a\\nb",
+        "a\\nCPU: 0 PID",
+        "a<br>b",
+        "\\nMem-Info:",
+    ],
+)
 def test_no_name_of_a_task_hides_a_kill(name):
     lines = [line.replace("delta", name) for line in (HEADER, TRIGGER, KILL)]
     [event] = parse_events(parse_lines([f"[ 5120.00000{number}] {line}" for number, line in enumerate(lines)]))

@@ -7,6 +7,7 @@
 import time
 
 import pytest
+from log_wrappings import WRAPPINGS
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
@@ -25,52 +26,6 @@ SUMMARY = (
 )
 UPTIME = "[ 5120.000007] "
 
-# What stands before a line, and behind it.
-WRAPPINGS = {
-    "quotes": ('"', '"'),
-    "quotes and a comma": ("    '", "',"),
-    "quotes with an escape": ('\\"', '\\"'),
-    "quotes of HTML": ("&quot;", "&quot;"),
-    "backquotes": ("`", "`"),
-    "a bullet": ("* ", ""),
-    "brackets": ("(", ")"),
-    "a bullet and backquotes": ("- `", "`"),
-    "a number": ("7) ", ""),
-    "a digit that is no number": ("\u00b2node-3 - ", ""),
-    "a row of a table": ("| 7 | node-3 | ", " |"),
-    "a cell of HTML": ("<td>", "</td>"),
-    "a cell of CSV": ('2026-05-06,node-3,kern,"', '","x"'),
-    "a cell without quotes": ("2026-05-06;node-3;kern;", ""),
-    "a field of JSON": ('  "message": "', '",'),
-    "a field of a journal": ("    MESSAGE=", ""),
-    "a key and a value": ('level=warn msg="', '" node=3'),
-    "a host and a dash": ("node-3 - ", ""),
-    "a host and a bar": ("node-3  | ", ""),
-    "a file and a line": ("old/kern.log:812:", ""),
-    "logcat": ("05-06 11:12:13.160     0     0 W ", ""),
-    "a bracketed time and a zone": ("[Wed May  6 11:12:13 UTC 2026] ", ""),
-    "a time in brackets": ("[2026-05-06 11:12:13] ", ""),
-    "a clock": ("11:12:13.250 ", ""),
-    "a build's step": ("#12 0.450 ", ""),
-    "two kinds": ('> node-3 | "', '"'),
-    "a program's list": ("    ['", "\\n',"),
-    "bytes of Python": ("b'", "\\n'"),
-    "a forum": ("[code]", "[/code]"),
-    "a tracker": ("{noformat}", "{noformat}"),
-    "typographic quotes": ("\u201c", "\u201d"),
-    "columns on both sides": (" 7 | node-3 | ", " | t"),
-    "cells between tabs": ("2026-05-06 11:12:13\tnode-3\tkernel\t", "\tx"),
-    "a branch of a tree": ("  \u2514 ", ""),
-    "NX-OS": ("2026 May  6 11:12:13 node-3 %KERN-3-SYSTEM_MSG: ", " - kernel"),
-    "a break of a page": ("", "<br>"),
-    "a comment": ("    //   ", ""),
-    "a line end in words": ("", "\\n"),
-    "a carriage return in words": ("", "^M"),
-    "a continued line": ("", "\\"),
-    "blanks behind": ("", "  "),
-    "words that are no label": ("what my console said was ", ""),
-}
-
 
 def victims(lines):
     return [[one["pid"] for one in event["victims"]] for event in parse_events(parse_lines(lines))]
@@ -87,6 +42,90 @@ def test_report_in_any_wrapping(wrapping, stamp):
     assert (event["trigger"]["name"], event["trigger"]["pid"]) == ("delta", 6320)
     assert (victim["pid"], victim["name"], victim["anon_rss_kb"], victim["oom_score_adj"]) == (6311, "delta", 40960, -5)
     assert event["monotonic"] == (5120.000007 if stamp else None)
+
+
+@pytest.mark.parametrize("stamp", ["", UPTIME, "May  6 11:12:13 node-3 kernel: "])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda line: line.replace(" ", "\u00a0"),
+        lambda line: line.replace("oom-", "oom\u2011").replace("-rss", "\u2013rss").replace("total-", "total\u2011"),
+        lambda line: line.replace("_", "\\_"),
+        lambda line: "".join("\\" + letter if letter in "_[]()*#" else letter for letter in line),
+    ],
+    ids=["hard blanks", "dashes", "LaTeX", "Markdown"],
+)
+def test_characters_of_a_markup(write, stamp):
+    lines = [HEADER, "CPU: 1 PID: 6320 Comm: delta Not tainted 6.1.0", SUMMARY, KILL]
+    [event] = parse_events(parse_lines([write(stamp + line) for line in lines]))
+    [victim] = event["victims"]
+    assert (event["trigger"]["name"], event["trigger"]["pid"], event["memcg"]["path"]) == ("delta", 6320, "/q")
+    assert (victim["pid"], victim["name"], victim["anon_rss_kb"], victim["uid"]) == (6311, "delta", 40960, 33)
+
+
+@pytest.mark.parametrize("name", ["task\\[7", "gfp\\_mask", "oom\u2011x", "process\u00a07", "order=3D", "\\[7]"])
+@pytest.mark.parametrize("stamp", [UPTIME, "May  6 11:12:13 node-3 kernel: "])
+def test_names_like_characters_of_a_markup_stay(stamp, name):
+    summary = SUMMARY.replace("/q/r", "/q/" + name).replace("delta", name)
+    lines = [HEADER, summary, KILL.replace("delta", name).replace("Out", "Memory cgroup out")]
+    [event] = parse_events(parse_lines([stamp + line for line in lines]))
+    assert [(one["name"], one["cgroup"]) for one in event["victims"]] == [(name, "/q/" + name)]
+
+
+@pytest.mark.parametrize("name", ["\\[", "\\_x"])
+def test_name_that_begins_a_line_like_a_markup_stays(name):
+    """A name may hold a line feed; a log daemon makes two lines of such a message."""
+    stamp = "Nov 23 04:43:46 host kernel: [   53.649733] "
+    lines = [stamp + "Killed process 245 (", stamp + name + ") total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB"]
+    [event] = parse_events(parse_lines(lines))
+    assert [one["name"] for one in event["victims"]] == ["\\x0a" + name]
+
+
+@pytest.mark.parametrize("before", ["{noformat}", "[CODE]", "<pre><code>", "kern.log:7:", "['", "web-1  | "])
+def test_header_of_a_kworker(before):
+    """The name of such a task has a slash and a colon, which are no end of a prefix."""
+    name = "kworker/u8:3"
+    lines = [
+        UPTIME + line.replace("delta", name) for line in (HEADER, "CPU: 1 PID: 6320 Comm: delta Not tainted 6.1.0")
+    ]
+    [event] = parse_events(parse_lines([before + lines[0], lines[1], UPTIME + KILL]))
+    assert (event["trigger"]["name"], event["trigger"]["pid"]) == (name, 6320)
+
+
+@pytest.mark.parametrize("before", ["{code:java}", "- '", "['", "7 "])
+def test_prefix_of_a_short_name(before):
+    """With the prefix it is still no longer than a name can be: the trigger's line decides."""
+    lines = [before + HEADER.replace("delta", "sh"), "CPU: 1 PID: 6320 Comm: sh Not tainted 6.1.0", KILL]
+    [event] = parse_events(parse_lines(lines))
+    assert (event["trigger"]["name"], event["trigger"]["pid"]) == ("sh", 6320)
+
+
+@pytest.mark.parametrize("stamp", ["", UPTIME, "May  6 11:12:13 node-3 kernel: "])
+def test_context_of_grep(stamp):
+    """grep -C -n writes colons around the number of a found line, and dashes around others."""
+    lines = [HEADER, "CPU: 1 PID: 6320 Comm: delta Not tainted 6.1.0", "memory: usage 8kB, limit 8kB, failcnt 7"]
+    lines.append(KILL.replace("Out", "Memory cgroup out"))
+    marks = [":", "-", "-", ":"]
+    [event] = parse_events(parse_lines([f"x.txt{mark}7{mark}{stamp}{line}" for mark, line in zip(marks, lines)]))
+    assert (event["trigger"]["name"], event["trigger"]["pid"], event["memcg"]["limit_kb"]) == ("delta", 6320, 8)
+
+
+def test_a_quote_behind_a_learned_prefix():
+    """YAML quotes only the strings that need it."""
+    lines = ["  - '" + HEADER + "'", "  - " + SUMMARY, "  - '" + KILL + "'"]
+    [event] = parse_events(parse_lines(lines))
+    assert [(one["pid"], one["anon_rss_kb"]) for one in event["victims"]] == [(6311, 40960)]
+
+
+@pytest.mark.parametrize(
+    "write", [lambda text: text.replace(" ", "&nbsp;"), lambda text: text.replace("  ", " &nbsp;")]
+)
+def test_blanks_of_html(write):
+    header = "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"
+    lines = [HEADER, header, "[   6311]    33  6311     20480    10496    45056        0            -5 delta", KILL]
+    [event] = parse_events(parse_lines([write(UPTIME + line) + "<br>" for line in lines]), tasks=True)
+    assert ([task["name"] for task in event["tasks"]], event["victims"][0]["anon_rss_kb"]) == (["delta"], 40960)
+    assert victims(["> " + write(UPTIME + KILL)]) == [[6311]]
 
 
 def test_killers_behind_a_prefix():
@@ -136,6 +175,39 @@ def test_learn_a_prefix_by_repetition():
     assert victims([before + OLD_KILL, before + OLD_KILL.replace("6311", "6312")]) == [[6311], [6312]]
 
 
+@pytest.mark.parametrize("stamp", ["", UPTIME, "May  6 11:12:13 node-3 kernel: "])
+def test_fields_that_repeat_a_message(stamp):
+    """As rsyslog writes all properties of a message (RSYSLOG_DebugFormat)."""
+    lines = []
+    for text in (HEADER, SUMMARY, KILL):
+        lines += ["Debug line with all properties:", "syslogtag 'kernel:', programname: 'kernel', PROCID: '-',"]
+        lines += [
+            f"msg: ' {stamp}{text}'",
+            f"escaped msg: ' {stamp}{text}'",
+            f"inputname: imklog rawmsg: '<4>{stamp}{text}'",
+        ]
+    [event] = parse_events(parse_lines(lines))
+    assert (event["outcome"], event["trigger"]["name"], [one["pid"] for one in event["victims"]]) == (
+        "kill",
+        "delta",
+        [6311],
+    )
+    other = KILL.replace("6311", "6312")
+    assert victims([f"a | {KILL}", f"b - {other}"]) == [[6311], [6312]]
+
+
+@pytest.mark.parametrize("before", ["node-3 | mallory[7]: ", "node-3 | ", "msg: ' mallory[7]: "])
+def test_no_line_of_a_program_hides_its_copy(before):
+    for true in ("node-3 | " + UPTIME, UPTIME, "May  6 11:12:13 node-3 kernel: "):
+        events = parse_events(parse_lines([before + KILL, true + KILL]))
+        assert [event["victims"][0]["pid"] for event in events if event["trusted"] is None][:1] == [6311]
+
+
+def test_a_line_that_a_terminal_broke_has_no_prefix():
+    lines = ["[ 5120.000007] Memory cgroup out of mem", "ory: Killed process 6311 (delta) total-vm"]
+    assert [record.text for record in unwrap_records(parse_lines(lines))][1] == lines[1]
+
+
 def test_a_learned_prefix_stays():
     lines = ["node three said " + HEADER, "node three said [   6311]    33  6311     20480    10496        0 -5 delta"]
     lines += ["node three said " + KILL, "memory is fine now"]
@@ -164,6 +236,7 @@ SYSLOG = "May  6 11:12:13 host "
         "cgroup: fork rejected by pids controller in /x/" + KILL,
         "cgroup: fork rejected by pids controller in /x: " + KILL,
         "delta cpuset=" + KILL + " mems_allowed=0",
+        "cgroup: fork rejected by pids controller in /x source=/var/log/messages May  6 11:12:13 x kernel: " + KILL,
     ],
 )
 @pytest.mark.parametrize("prefix", ["", UPTIME, SYSLOG + "kernel: ", SYSLOG + "kernel: " + UPTIME])
@@ -288,6 +361,7 @@ def test_no_line_that_ends_so_hides_a_kill(first):
 SECOND_HAND = [
     '{"kind":"Event","reason":"OOMKilling","message":"' + KILL + '"}',
     "3m  Warning  OOMKilling  node/node-3  " + KILL,
+    "I0506 11:12:13.000001 1 log_monitor.go:160] Found: " + KILL,
     "I0506 11:12:13.000001 1 log_monitor.go:160] New status: {kernel-monitor Message:" + KILL + "}",
     'type: "Warning" reason: "SystemOOM" ' + KILL,
     "System OOM encountered, victim process: delta, pid: 6311",
@@ -317,8 +391,14 @@ def test_every_record_comes_out_once(before):
 
 def measure(lines):
     begun = time.process_time()
-    list(unwrap_records([Record(line, raw=line) for line in lines]))
+    list(unwrap_records([Record(line, raw=line, bare=True) for line in lines]))
     return time.process_time() - begun
+
+
+@pytest.mark.parametrize("part", ["\u00a0", "\u00a0-", "\\_", "=3D", "%", "\u2011"])
+def test_twice_the_length_takes_twice_the_time(part):
+    once = min(measure([part * (2000 // len(part))] * 50) for _turn in range(3))
+    assert min(measure([part * (4000 // len(part))] * 50) for _turn in range(3)) < 3 * once + 0.05
 
 
 @pytest.mark.parametrize(
