@@ -8,7 +8,7 @@
 DOCUMENTATION = r"""
 module: oom_info
 short_description: Predict what the OOM killer would kill next, and what a pin would change
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Answers before anything dies. If this process goes on growing, does it die itself, or does it take a daemon with it?
   - Ranks the processes as the running kernel would, by its own arithmetic. That changed with many versions.
@@ -189,7 +189,7 @@ kernel:
   type: str
   sample: 6.1.0-18-amd64
 policy:
-  description: The sysctls that decide about memory.
+  description: The sysctls that decide about memory. Read one of them as in C(result.policy.live['vm.panic_on_oom']).
   returned: success
   type: dict
   contains:
@@ -197,117 +197,37 @@ policy:
       description: Values in the kernel, by sysctl. Null for one that this kernel does not have.
       returned: success
       type: dict
-      contains: &sysctls
-        vm.panic_on_oom:
-          description: Value of C(vm.panic_on_oom).
-          returned: success
-          type: int
-          sample: 0
-        kernel.panic:
-          description: Value of C(kernel.panic).
-          returned: success
-          type: int
-          sample: 10
-        kernel.panic_on_oops:
-          description: Value of C(kernel.panic_on_oops).
-          returned: success
-          type: int
-          sample: 0
-        vm.oom_dump_tasks:
-          description: Value of C(vm.oom_dump_tasks).
-          returned: success
-          type: int
-          sample: 1
-        vm.oom_kill_allocating_task:
-          description: Value of C(vm.oom_kill_allocating_task).
-          returned: success
-          type: int
-          sample: 0
-        vm.overcommit_memory:
-          description: Value of C(vm.overcommit_memory).
-          returned: success
-          type: int
-          sample: 0
-        vm.overcommit_ratio:
-          description: Value of C(vm.overcommit_ratio).
-          returned: success
-          type: int
-          sample: 50
-        vm.overcommit_kbytes:
-          description: Value of C(vm.overcommit_kbytes).
-          returned: success
-          type: int
-          sample: 0
-        vm.admin_reserve_kbytes:
-          description: Value of C(vm.admin_reserve_kbytes).
-          returned: success
-          type: int
-          sample: 8192
-        vm.user_reserve_kbytes:
-          description: Value of C(vm.user_reserve_kbytes).
-          returned: success
-          type: int
-          sample: 131072
+      sample: &sysctls
+        vm.panic_on_oom: 0
+        kernel.panic: 10
+        kernel.panic_on_oops: 0
+        vm.oom_dump_tasks: 1
+        vm.oom_kill_allocating_task: 0
+        vm.overcommit_memory: 0
+        vm.overcommit_ratio: 50
+        vm.overcommit_kbytes: 0
+        vm.admin_reserve_kbytes: 8192
+        vm.user_reserve_kbytes: 131072
     boot:
       description: Values at the next boot. Null for one that depends on the host.
       returned: success
       type: dict
-      contains: *sysctls
+      sample: *sysctls
     boot_value_from:
       description: The file and line that sets each at boot. Null if nothing sets it.
       returned: success
       type: dict
-      contains:
-        vm.panic_on_oom:
-          description: What sets C(vm.panic_on_oom).
-          returned: success
-          type: str
-          sample: null
-        kernel.panic:
-          description: What sets C(kernel.panic).
-          returned: success
-          type: str
-          sample: /etc/sysctl.d/50-reboot.conf line 2
-        kernel.panic_on_oops:
-          description: What sets C(kernel.panic_on_oops).
-          returned: success
-          type: str
-          sample: null
-        vm.oom_dump_tasks:
-          description: What sets C(vm.oom_dump_tasks).
-          returned: success
-          type: str
-          sample: null
-        vm.oom_kill_allocating_task:
-          description: What sets C(vm.oom_kill_allocating_task).
-          returned: success
-          type: str
-          sample: null
-        vm.overcommit_memory:
-          description: What sets C(vm.overcommit_memory).
-          returned: success
-          type: str
-          sample: null
-        vm.overcommit_ratio:
-          description: What sets C(vm.overcommit_ratio).
-          returned: success
-          type: str
-          sample: null
-        vm.overcommit_kbytes:
-          description: What sets C(vm.overcommit_kbytes).
-          returned: success
-          type: str
-          sample: null
-        vm.admin_reserve_kbytes:
-          description: What sets C(vm.admin_reserve_kbytes).
-          returned: success
-          type: str
-          sample: null
-        vm.user_reserve_kbytes:
-          description: What sets C(vm.user_reserve_kbytes).
-          returned: success
-          type: str
-          sample: null
+      sample:
+        vm.panic_on_oom: null
+        kernel.panic: /etc/sysctl.d/50-reboot.conf line 2
+        kernel.panic_on_oops: null
+        vm.oom_dump_tasks: null
+        vm.oom_kill_allocating_task: null
+        vm.overcommit_memory: null
+        vm.overcommit_ratio: null
+        vm.overcommit_kbytes: null
+        vm.admin_reserve_kbytes: null
+        vm.user_reserve_kbytes: null
 domain:
   description: Whose memory runs out.
   returned: success
@@ -568,7 +488,7 @@ killers:
   contains:
     name:
       description:
-        - One of V(systemd-oomd), V(earlyoom), V(nohang), V(oomd) (Meta's), V(kubelet), V(talos) and V(lmkd).
+        - One of V(systemd-oomd), V(earlyoom), V(nohang), V(oomd) (Meta's) and V(kubelet).
       returned: success
       type: str
       sample: systemd-oomd
@@ -588,18 +508,20 @@ killers:
       type: str
       sample: 252.39-1~deb12u1
     reads_scores:
-      description: Whether it chooses by score. V(earlyoom) with C(--sort-by-rss) does not.
+      description:
+        - Whether it chooses by score. V(earlyoom) with C(--sort-by-rss) does not.
+        - Null if its configuration, which decides that, was not understood.
       returned: success
       type: bool
       sample: false
     configuration:
       description:
         - What decides its choice. For V(systemd-oomd) the control groups that it watches, for V(earlyoom) its
-          arguments, for V(nohang) its adjustments, for V(oomd) what its rules kill.
+          arguments, for V(nohang) whether it leaves out scores above 0, for V(oomd) what its rules kill.
         - Null if it does not run, has none that matters, or none that was understood.
       returned: success
       type: dict
-      sample: {monitored: [{unit: "-.slice", path: /, reasons: [swap]}]}
+      sample: {monitored: [{unit: "-.slice", path: /, reasons: [swap], owner: 0, ignores_users: true, kills_all: []}]}
     candidates:
       description: The control groups that it kills in. Null if it may kill any process, or does not run.
       returned: success
@@ -637,7 +559,8 @@ findings:
       type: str
       sample: "web.service is pinned at -500, but with OOMPolicy=stop it goes down with any of its other processes"
     fix:
-      description: The task that repairs it. Null if no module of this collection does.
+      description: The task that repairs it. Null if no module of this collection does, or if it would refuse to on this
+        host. A unit's task names all that its drop-in has, so that no other setting is lost.
       returned: success
       type: str
       sample: "- oomguard.linux.oom_score_adj:\n    unit: web\n    score: -500\n    oom_policy: continue\n"
@@ -697,266 +620,35 @@ msg:
   sample: "next victim of the host: java[2210] (app.service), certain; 2 findings, 1 high"
 """
 
-import contextlib
-import pwd
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import List
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError, OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values, text_of
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.answers import (
-    answer_for,
-    keep_growers,
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import SELECTORS
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.target_options import (
+    SELECTOR_OPTIONS,
+    TARGET_OPTIONS,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.asked_domain import (
-    AskedDomain,
-    find_domain_cgroup,
-    measure_domain,
-    parse_domain,
-)
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
-    LostPin,
-    Policy,
-    Posture,
-    find_all,
-    measure_killability,
-)
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.kill_counts import read_kill_counts
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.killers import KillerFacts, look_at_killers
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer, ScoreChange, build_results
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import ask_for_units, read_units
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts, PinnedUnit, Snapshot
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import take_snapshot
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import SELECTORS, Pin, parse_target
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_policy, overcommit
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import values_at_boot
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
-
-MAX_TOP = 1000
-_MAX_NAMES = 20  # of users that are looked up; a look-up may ask a directory server
-
-
-def read_policy() -> Policy:
-    """Return the sysctls of the modules oom_policy and overcommit, now and at the next boot."""
-    host = Host()
-    keys = [*oom_policy.KEYS, *overcommit.KEYS]
-    boot = values_at_boot(keys, host.boot_sources())
-    return Policy(
-        {key: host.live(key) for key in keys},
-        {key: found.value for key, found in boot.items()},
-        {key: str(found.source) if found.source else None for key, found in boot.items()},
-        host.crash_kernel(),
-    )
-
-
-@contextlib.contextmanager
-def name_option(name: str) -> Iterator[None]:
-    """Put the option's name before the reason of an error."""
-    try:
-        yield
-    except OomError as error:
-        raise type(error)(f"{name}: {error}") from error
-
-
-def find_domain(asked: AskedDomain, procfs: Procfs, systemd: Systemd) -> Optional[str]:
-    """Return what find_domain_cgroup() does, and say what to do about a name that nothing has."""
-    try:
-        return find_domain_cgroup(asked, procfs, systemd)
-    except NotFoundError as error:
-        from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import suggestions
-
-        advice: Dict[str, Callable[[], str]] = {
-            "cgroup": lambda: suggestions.suggest_for_cgroup(asked.name, procfs),
-            "unit": lambda: suggestions.suggest_for_unit(service_name(asked.name), systemd, procfs),
-            "container": lambda: suggestions.suggest_for_container(asked.name, procfs),
-            "machine": lambda: "see machinectl list, or start it first",
-        }
-        raise NotFoundError(f"{error}; {advice[asked.kind]()}") from error
-
-
-def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -> List[int]:
-    """Return the pids that the option grower selects; raise NotFoundError if there are none."""
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import (
-        TargetFinder,
-        complete_name,
-    )
-
-    # A process of any user may be asked about: the highest score selects all (selectors.OfHost).
-    neutral = dict.fromkeys(["oom_policy", "managed_oom_preference"])
-    neutral.update(state="present", persistent=False, children="report", missing="warn", force=False)
-    pin = parse_target({**neutral, **options, "score": SCORE_MAX})
-    pin = complete_name(pin)
-    units = systemd.units([pin.value]) if pin.selector == "unit" and not pin.template else {}
-    finder = TargetFinder(procfs, systemd, ProcessTable(procfs), units)
-    found = [change.process.pid for change in finder.find([pin])[0].changes]
-    if not found:
-        missing = "no process of it runs; start it first" if units else f"no such process; {finder.advise(pin)}"
-        raise NotFoundError(finder.missing.get(pin) or f"{pin.target}: {missing}")
-    return found
-
-
-def apply_targets(
-    targets: Sequence[Mapping[str, Any]], procfs: Procfs, systemd: Systemd, snapshot: Snapshot
-) -> Tuple[Snapshot, List[ScoreChange], List[str]]:
-    """Return the snapshot as if these targets were applied, what changes, and warnings.
-
-    Raises the OomError with which oom_score_adj would refuse them.
-    """
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.instances import expand_instances
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
-
-    pins: List[Pin] = expand_instances([parse_target(target) for target in targets], systemd)
-    plan = plan_pins(procfs, systemd, pins, 10)
-    wanted = plan.list_scores()
-    known = [snapshot.tasks[pid] for pid in wanted if pid in snapshot.tasks]
-    changes = [ScoreChange(task, task.score, wanted[task.pid]) for task in known if wanted[task.pid] != task.score]
-    return snapshot.with_scores(wanted).with_groups(plan.list_groups()), changes, plan.warnings
-
-
-class UserNames:
-    """The login names of a few users."""
-
-    def __init__(self) -> None:
-        self._names: Dict[int, str] = {}
-
-    def find(self, uid: int) -> str:
-        """Return the login name, or the uid if there is none, or too many were asked for."""
-        if uid not in self._names:
-            if len(self._names) >= _MAX_NAMES:
-                return str(uid)
-            try:
-                self._names[uid] = pwd.getpwuid(uid).pw_name
-            except (KeyError, OverflowError):
-                self._names[uid] = str(uid)
-        return self._names[uid]
-
-
-def read_posture(procfs: Procfs, systemd: Systemd, answer: Answer, warnings: List[str]) -> Posture:
-    """Return all that findings are made from. What cannot be read adds a warning."""
-    policy, killers, kills = Policy({}, {}, {}), KillerFacts(), KillCounts()
-    pinned: Sequence[PinnedUnit] = ()
-    try:
-        policy = read_policy()
-    except OomError as error:
-        warnings.append(f"the sysctls were not examined: {error}")
-    try:
-        units, pinned = read_units(systemd)
-        killers = look_at_killers(procfs, systemd, answer.snapshot, units, pinned)
-    except OomError as error:
-        warnings.append(f"the units were not examined: {error}")
-    lost: List[LostPin] = []
-    try:
-        lost = read_lost_pins(procfs, systemd)
-    except OomError as error:
-        warnings.append(f"the record of pins was not examined: {error}")
-    try:
-        kills = read_kill_counts(procfs)
-    except OomError as error:
-        warnings.append(f"the kills since boot were not compared with the kernel's log: {error}")
-    killability = measure_killability(answer.snapshot)
-    warnings += killers.warnings
-    return Posture(
-        answer.snapshot,
-        policy,
-        pinned,
-        answer.domain,
-        answer.next_victim,
-        killability,
-        tuple(lost),
-        killers.killers,
-        killers.unbound,
-        kills,
-    )
-
-
-def read_lost_pins(procfs: Procfs, systemd: Systemd) -> List[LostPin]:
-    """Return the pins by a name whose process has ended; none without root, who has the record."""
-    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
-
-    found = PinRecord(procfs, systemd.root).find_lost()
-    return [LostPin(one.target, one.name, score) for one in found for score in sorted(one.written)[:1]]
-
-
-def run(params: Mapping[str, Any], warnings: List[str]) -> Dict[str, Any]:
-    """Return the module's result, and add to the warnings."""
-    top = params["top"]
-    if not 0 <= top <= MAX_TOP:
-        raise InputError(f"top={str(top)[:24]} is out of range, 0 to {MAX_TOP}; set a number in it")
-    asked = parse_domain(params["domain"])
-    procfs, systemd = Procfs(), Systemd()
-    ask_for_units(systemd)  # systemd prepares its answer meanwhile
-    with name_option("domain"):
-        path = find_domain(asked, procfs, systemd)
-    growers: Optional[List[int]] = None
-    if params["grower"] is not None:
-        with name_option("grower"):
-            growers = find_growers(params["grower"], procfs, systemd)
-    snapshot = take_snapshot(procfs, cgroups=[] if path is None else [path])
-    with name_option("domain"):
-        domain = measure_domain(snapshot, path)
-    if growers is not None:
-        with name_option("grower"):
-            growers = keep_growers(snapshot, domain, growers, top)
-    answer = answer_for(procfs, snapshot, domain, growers, top)
-    other: Optional[Answer] = None
-    changes: List[ScoreChange] = []
-    if params["what_if"]:
-        with name_option("what_if"):
-            changed, changes, found = apply_targets(params["what_if"], procfs, systemd, snapshot)
-        warnings += found
-        same = [growth.grower.task.pid for growth in answer.growths]
-        other = answer_for(procfs, changed, domain, same, top)
-    posture = read_posture(procfs, systemd, answer, warnings)
-    return build_results(posture, answer, find_all(posture), other, changes, top, UserNames().find)
+from ansible_collections.oomguard.linux.plugins.module_utils._posture.examine import examine_host
 
 
 def main() -> None:
     """Run the module."""
-    user_unit = dict(
-        user=dict(type="str", required=True),
-        unit=dict(type="str", required=True),
-        scope=dict(type="str", choices=["user", "all_users"], default="user"),
-    )
-    selectors: Dict[str, Any] = {name: dict(type="str") for name in SELECTORS}
-    selectors.update(
-        pid=dict(type="int"),
-        pidfile=dict(type="path"),
-        user_unit=dict(type="dict", options=user_unit),
-        users=dict(type="list", elements="str"),
-    )
     one_selector = dict(mutually_exclusive=[SELECTORS], required_one_of=[SELECTORS])
     module = AnsibleModule(
         argument_spec=dict(
             domain=dict(type="raw", default="host"),
-            grower=dict(type="dict", options=selectors, **one_selector),
-            what_if=dict(
-                type="list",
-                elements="dict",
-                options=dict(
-                    selectors,
-                    score=dict(type="int"),
-                    state=dict(type="str", choices=["present", "absent"], default="present"),
-                    persistent=dict(type="bool"),
-                    oom_policy=dict(type="str", choices=["continue", "stop", "kill"]),
-                    managed_oom_preference=dict(type="str", choices=["none", "avoid", "omit"]),
-                    children=dict(type="str", choices=["report", "reset", "pin"], default="report"),
-                    missing=dict(type="str", choices=["fail", "warn", "ignore"], default="fail"),
-                    force=dict(type="bool", default=False),
-                ),
-                **one_selector,
-            ),
+            grower=dict(type="dict", options=SELECTOR_OPTIONS, **one_selector),
+            what_if=dict(type="list", elements="dict", options=TARGET_OPTIONS, **one_selector),
             top=dict(type="int", default=20),
         ),
         supports_check_mode=True,
     )
     warnings: List[str] = []
     try:
-        results = printable_values(run(module.params, warnings))
+        results = printable_values(examine_host(module.params, warnings).results)
     except OomError as error:
         module.fail_json(msg=printable(str(error)))
     except OSError as error:

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from typing import NamedTuple
 
 import task_tables
@@ -28,10 +29,13 @@ import task_tables
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import order_domains
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.ranking import find_victims
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import take_snapshot
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import SELECTORS, Pin, parse_target
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FULL = 0.8  # of the limit, when the prediction is made
@@ -48,7 +52,14 @@ SWAP_MIB = 128
 SCORES = [0, 0, 0, 0, 50, 100, 300, 500, 800, 1000]
 LOWERED = [-1000, -900, -500, -300, -100, -50]
 ROOT = "/"
-MOST_UNFIT = 20  # set-ups in a row
+MOST_DISCARDED = 20  # trials in a row
+SWAPPING = ("swap", "nested_swap")  # kinds that need swap, which a guest has
+
+# Why a trial is discarded. Once the kernel has killed, the forecast does not decide that.
+UNFIT = "a process was killed while it filled"
+NOBODY = "the forecast was that nothing dies"
+SAME = "no pins were found that change the victim"
+UNLOGGED = "the kernel did not log the kill with its whole table"
 
 # What task_tables reads of a report. Call traces and statistics would take most of the room.
 NEEDED = re.compile(
@@ -207,9 +218,9 @@ def arrange(stack, dice, kind, name, can_lower):
     limit_kb = dice.choice([48, 64, 96, 128]) * KIB
     outer.limit(limit_kb)
     fillers = make_fillers(dice, int(limit_kb * FULL), can_lower)
-    if kind == "swap":
+    if kind in SWAPPING:
         outer.write("memory.swap.max", dice.randint(limit_kb // 8, limit_kb // 2) * KIB)
-    if kind not in ("nested", "group"):
+    if kind not in ("nested", "nested_swap", "group"):
         return fillers, [outer] * len(fillers)
     inner = [stack.enter_context(Cgroup(hierarchy, f"{outer.path}/{number}")) for number in range(2)]
     cgroups = [dice.choice(inner) for _filler in fillers]
@@ -217,10 +228,19 @@ def arrange(stack, dice, kind, name, can_lower):
         for one in dice.sample([outer, *inner], dice.choice([1, 1, 2])):
             one.write("memory.oom.group", 1)
     else:
-        for one in inner:
-            held_kb = sum(filler.held_kb for filler, cgroup in zip(fillers, cgroups) if cgroup is one)
-            one.limit(max(4096, int(held_kb * dice.uniform(1.15, 1.6))))
+        limit_inner(dice, outer, inner, fillers, cgroups, kind == "nested_swap")
     return fillers, cgroups
+
+
+def limit_inner(dice, outer, inner, fillers, cgroups, swaps):
+    """Give the inner cgroups limits a little above what their fillers hold, and limits of swap."""
+    for one in inner:
+        held_kb = sum(filler.held_kb for filler, cgroup in zip(fillers, cgroups) if cgroup is one)
+        one.limit(max(4096, int(held_kb * dice.uniform(1.15, 1.6))))
+        if swaps:
+            one.write("memory.swap.max", dice.choice(["max", "max", 0, 8 * KIB * KIB]))
+    if swaps and dice.random() < 0.5:  # the outer one limits swap, and not memory
+        outer.write("memory.max", "max")
 
 
 @contextlib.contextmanager
@@ -247,10 +267,10 @@ def running(program, fillers, cgroups, folder):
             )
         for one in started:
             if one.stdout.readline() != b"ready\n":
-                raise NotReady
+                raise Discarded(UNFIT)
         yield started
     except subprocess.SubprocessError:  # it died before it could run its program
-        raise NotReady from None
+        raise Discarded(UNFIT) from None
     finally:
         for one in started:
             one.kill()
@@ -260,8 +280,8 @@ def running(program, fillers, cgroups, folder):
             one.stdout.close()
 
 
-class NotReady(Exception):
-    """A filler was killed while it filled: the sizes did not fit."""
+class Discarded(Exception):
+    """A trial does not count, for the reason in its text."""
 
 
 @contextlib.contextmanager
@@ -281,13 +301,21 @@ def swap_in(folder):
         subprocess.run(["swapoff", path], check=True)
 
 
-def protect_ourselves():
-    """Make this process and those that it runs for immune: the host must stay in reach."""
-    pid = os.getpid()
+@contextlib.contextmanager
+def protect_ourselves(is_needed):
+    """Keep this process and those that it runs for immune: the host must stay in reach."""
+    scores = []
+    pid = os.getpid() if is_needed else 0
     while pid > 1:
-        write(f"/proc/{pid}/oom_score_adj", -1000)
+        path = f"/proc/{pid}/oom_score_adj"
+        with open(path) as stream:
+            scores.append((path, stream.read()))
+        write(path, -1000)
         with open(f"/proc/{pid}/stat") as stream:
             pid = int(stream.read().rpartition(")")[2].split()[1])
+    yield
+    for path, score in scores:
+        write(path, score)
 
 
 def write(path, value):
@@ -302,57 +330,60 @@ def predict(grower, kind, dice, pids, can_lower):
     """Return the forecast, made by the module's code, and the pins that it takes for granted.
 
     Shared memory that no process maps belongs to none: then the next victim dies.
-    None if nothing would be killed, or no pin changes the victim.
+    Raises Discarded if nothing would be killed, or no pin changes the victim.
     """
     snapshot = take_snapshot(Procfs())
     forecast = Forecast(snapshot, snapshot.rule)
     pins = {}
     if kind == "what_if":
-        forecast, pins = choose_pins(forecast, grower, dice, pids, can_lower)
+        pins = choose_pins(forecast, grower, dice, pids, can_lower)
+        forecast = Forecast(apply_pins(snapshot, pins), snapshot.rule)
     if kind == "shared":
         domain = order_domains(snapshot, snapshot.tasks[grower].cgroup)[0]
         found = forecast.predict_next(domain)
     else:
         found = forecast.predict_growth(grower)
         domain = found.domain
-    if found is None or found.victim is None or (kind == "what_if" and not pins):
-        return None, {}
+    if found is None or found.victim is None:
+        raise Discarded(NOBODY)
     together = [one.task.pid for one in find_victims(forecast.rank(domain), found.victim)]
     return Forecasted(found.victim.task.pid, together, domain.path, found.certain), pins
 
 
 def choose_pins(forecast, grower, dice, pids, can_lower):
-    """Return the forecast with other scores that change the victim, and these scores."""
+    """Return scores that change the victim; raises Discarded if none are found."""
     before = forecast.predict_growth(grower).victim
     for _attempt in range(50):
         chosen = dice.sample(pids, dice.randint(1, 2))
         pins = {pid: dice.randint(-900 if can_lower else forecast.snapshot.tasks[pid].score, 1000) for pid in chosen}
-        changed = forecast.with_scores(pins)
-        after = changed.predict_growth(grower).victim
+        after = forecast.with_scores(pins).predict_growth(grower).victim
         if before and after and after.task.pid != before.task.pid:
-            return changed, pins
-    return forecast, {}
+            return pins
+    raise Discarded(SAME)
+
+
+def apply_pins(snapshot, pins):
+    """Return the snapshot as if these pins were set, as the module does for its option what_if."""
+    defaults = dict(Pin._field_defaults, **dict.fromkeys(["persistent", "users", *SELECTORS]))
+    targets = [parse_target(dict(defaults, pid=pid, score=score)) for pid, score in pins.items()]
+    plan = plan_pins(Procfs(), Systemd(), targets, 0)
+    return snapshot.with_scores(plan.list_scores()).with_groups(plan.list_groups())
 
 
 def run_trial(dice, program, kind, name, record, can_lower):
-    """Return the result of one trial, or None if it could not be set up or seen."""
+    """Return the result of one trial; raises Discarded if it could not be set up or seen."""
     kmsg = Kmsg()
     with contextlib.ExitStack() as stack:
         stack.callback(kmsg.close)
         temporary = os.environ.get("OOMGUARD_TRIALS", "/var/tmp")
         folder = stack.enter_context(tempfile.TemporaryDirectory(dir=temporary))
-        if kind == "swap":
+        if kind in SWAPPING:
             stack.enter_context(swap_in(temporary))
         fillers, cgroups = arrange(stack, dice, kind, name, can_lower)
-        try:
-            processes = stack.enter_context(running(program, fillers, cgroups, folder))
-        except NotReady:
-            return None
+        processes = stack.enter_context(running(program, fillers, cgroups, folder))
         grower = dice.choice(processes)
         pids = [one.pid for one in processes]
         forecasted, pins = predict(grower.pid, kind, dice, pids, can_lower)
-        if forecasted is None:
-            return None
         for pid, score in pins.items():
             write(f"/proc/{pid}/oom_score_adj", score)
         process_of = {thread: pid for pid in pids for thread in list_threads(pid)}
@@ -372,7 +403,7 @@ def list_threads(pid):
 
 
 def judge(kind, forecasted, process_of, records, held):
-    """Compare a forecast with what the kernel logged; None without the whole table of tasks.
+    """Compare a forecast with what the kernel logged; raise Discarded without the whole table.
 
     It prints at most ten in five seconds, and other kills on this machine count, too.
     C(process_of) has the process of each thread: of a group kill 5.10 logs threads, too.
@@ -383,14 +414,16 @@ def judge(kind, forecasted, process_of, records, held):
         reports = task_tables.read_reports(log.name)
     report = next((one for one in reports if one.kills and (kind == "host" or one.kills[0].pid in process_of)), None)
     if report is None:
-        return None
+        raise Discarded(UNLOGGED)
     died = list(dict.fromkeys(process_of.get(kill.pid, kill.pid) for kill in report.kills))
     badness = task_tables.compute_table(report)
-    if {died[0], forecasted.pid} - set(badness):  # lines were lost
-        return None
-    gap_kb = (badness[died[0]] - badness[forecasted.pid]) * task_tables.PAGE_KB
     domain = (report.summary.memcg if report.summary else None) or ROOT
-    return Result(kind, forecasted.pids, died, domain == forecasted.domain, forecasted.certain, gap_kb, held)
+    is_domain_right = domain == forecasted.domain
+    # The table of another domain need not have the process that was expected: that is a miss.
+    if {died[0], *([forecasted.pid] if is_domain_right else [])} - set(badness):  # lines were lost
+        raise Discarded(UNLOGGED)
+    gap_kb = (badness[died[0]] - badness.get(forecasted.pid, badness[died[0]])) * task_tables.PAGE_KB
+    return Result(kind, forecasted.pids, died, is_domain_right, forecasted.certain, gap_kb, held)
 
 
 def summarize(results):
@@ -411,11 +444,12 @@ def summarize(results):
     return share >= 0.99 and all(one.right for one in results if one.certain)
 
 
-def save(path, options, results):
+def save(path, options, results, discarded):
     """Write all results to a file, for a test that reads them elsewhere."""
     facts = [dict(one._asdict(), right=one.right, tie=one.tie) for one in results]
+    dropped = [dict(kind=kind, reason=reason, count=count) for (kind, reason), count in sorted(discarded.items())]
     with open(path, "w") as stream:
-        json.dump(dict(kernel=os.uname().release, seed=options.seed, results=facts), stream)
+        json.dump(dict(kernel=os.uname().release, seed=options.seed, results=facts, discarded=dropped), stream)
 
 
 def build_filler(folder):
@@ -436,28 +470,32 @@ def main():
     parser.add_argument("--filler", help="the program that holds memory, else it is built from filler.c")
     parser.add_argument("--kinds", default="growth,growth,growth,shared,nested,what_if")
     options = parser.parse_args()
+    if options.trials + options.hosts < 1:
+        parser.error("nothing to try: set --trials or --hosts to 1 or more")
     dice, kinds = random.Random(options.seed), options.kinds.split(",")
     can_lower = Procfs().has_cap_sys_resource()
     print(f"seed {options.seed}, kernel {os.uname().release}")
     wanted = [kinds[number % len(kinds)] for number in range(options.trials)] + ["host"] * options.hosts
-    if options.hosts:
-        protect_ourselves()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, protect_ourselves(options.hosts > 0):
         program = options.filler or build_filler(folder)
-        results, number, unfit = [], 0, 0
+        results, discarded, in_a_row = [], Counter(), 0
         while len(results) < len(wanted):
-            number += 1
-            name = f"oomguard_prediction_{os.getpid()}_{number}"
-            result = run_trial(dice, program, wanted[len(results)], name, options.record, can_lower)
-            unfit = 0 if result else unfit + 1
-            results += [result] if result else []
-            if unfit > MOST_UNFIT:
-                sys.exit(f"{unfit} set-ups of the kind {wanted[len(results)]} in a row failed")
+            kind = wanted[len(results)]
+            name = f"oomguard_prediction_{os.getpid()}_{len(results) + sum(discarded.values())}"
+            try:
+                results.append(run_trial(dice, program, kind, name, options.record, can_lower))
+                in_a_row = 0
+            except Discarded as reason:
+                discarded[kind, str(reason)] += 1
+                in_a_row += 1
+            if in_a_row > MOST_DISCARDED:
+                sys.exit(f"{in_a_row} trials of the kind {kind} in a row were discarded: {dict(discarded)}")
             time.sleep(PAUSE)
-        print(f"{number - len(results)} set-ups did not fit, or were not logged in full")
+        for (kind, reason), count in sorted(discarded.items()):
+            print(f"discarded: {count} of {kind}: {reason}")
     is_right = summarize(results)
     if options.save:  # a test judges
-        save(options.save, options, results)
+        save(options.save, options, results, discarded)
     elif not is_right:
         sys.exit(1)
 

@@ -42,7 +42,7 @@ def test_kernel_version(name):
 @pytest.mark.parametrize("name", KERNELS)
 def test_every_kind_was_tried(name):
     kinds = {one["kind"] for one in predictions(names=[name])}
-    assert kinds == {"growth", "shared", "nested", "what_if", "group", "swap", "host"}
+    assert kinds == {"growth", "shared", "nested", "nested_swap", "what_if", "group", "swap", "host"}
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -53,7 +53,7 @@ def test_whatever_is_certain_is_right(name):
 
 
 def test_memory_cgroups():
-    found = predictions("growth", "shared", "swap")
+    found = predictions("growth", "shared", "swap", "nested_swap")
     assert len(wrong_outside_of_ties(found)) <= len(found) * (1 - SHARE), wrong_outside_of_ties(found)
 
 

@@ -10,13 +10,27 @@
 Pure. Each finding has a stable id with a section in docs/findings.md, and the task that repairs it.
 """
 
-import json
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import (
+    LEAST_KILLABLE_PERCENT,
+    SCORE_MIN,
+    Killable,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import UnboundPin, UserKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import advise_for_victim
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.fixes import (
+    ON_OOM,
+    PINS,
+    PROMISES,
+    Fix,
+    calm_panic,
+    join_targets,
+    keep_live_value,
+    pin_process,
+    reboot_after_panic,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import Domain
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import (
     INIT,
@@ -29,10 +43,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecas
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.results import describe_task
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
+BOOT_DIFFERS = "boot_differs"
 MAX_FINDINGS = 50
-_LEAST_KILLABLE_PERCENT = 10
 _LEAST_HEADROOM_PERCENT = 10
 _SHOWN = 3  # names in one message
+_MAX_TARGETS = 20  # of one fix
+_LAST = SCORE_MIN + 1  # dies last, but can
 NEVER = 2  # vm.overcommit_memory
 
 
@@ -75,7 +91,7 @@ class Finding(NamedTuple):
     severity: str
     object: str
     message: str
-    fix: Optional[str]  # the task to paste; None: no task of this collection repairs it
+    fix: Optional[Fix]  # None: no task of this collection repairs it
 
 
 def measure_killability(snapshot: Snapshot) -> Killable:
@@ -97,23 +113,14 @@ def is_protected(task: Task) -> bool:
 def find_all(posture: Posture) -> List[Finding]:
     """Return every finding, the most severe first."""
     found = [finding for check in _CHECKS for finding in check(posture)]
+    fixes = join_targets([finding.fix for finding in found], posture.pinned)
+    found = [finding._replace(fix=fix) for finding, fix in zip(found, fixes)]
     return sorted(found, key=lambda one: (HIGH, MEDIUM, LOW).index(one.severity))[:MAX_FINDINGS]
 
 
 def _join(tasks: Sequence[Task]) -> str:
     names = ", ".join(describe_task(task) for task in tasks[:_SHOWN])
     return names + (f" and {len(tasks) - _SHOWN} more" if len(tasks) > _SHOWN else "")
-
-
-def _task_text(module: str, **options: Any) -> str:
-    """Return a task for a playbook."""
-    lines = [f"    {name}: {json.dumps(value)}\n" for name, value in options.items()]
-    return f"- oomguard.linux.{module}:\n" + "".join(lines)
-
-
-def _pin_text(task: Task, score: int) -> str:
-    unit = unit_of(task.cgroups)
-    return _task_text("oom_score_adj", **({"unit": unit} if unit else {"pid": task.pid}), score=score)
 
 
 # --- the kernel's settings ---------------------------------------------------------------
@@ -129,7 +136,7 @@ def _find_panics(posture: Posture) -> Iterator[Finding]:
             "kernel.panic",
             f"vm.panic_on_oom={on_oom} and kernel.panic=0: a host that runs out of memory panics, and then hangs"
             " until it is reset",
-            _task_text("oom_policy", reboot_after=10),
+            reboot_after_panic(),
         )
     limited = [cgroup.path for cgroup in posture.snapshot.cgroups.values() if cgroup.limit_kb is not None]
     if on_oom == NEVER and limited:
@@ -139,7 +146,7 @@ def _find_panics(posture: Posture) -> Iterator[Finding]:
             "vm.panic_on_oom",
             f"vm.panic_on_oom=2: any of {len(limited)} cgroups with a memory limit, such as"
             f" {printable_name(limited[0])}, panics the whole host when it meets its limit",
-            _task_text("oom_policy", on_oom="panic"),
+            calm_panic(live, posture.policy.crash_kernel),
         )
 
 
@@ -152,7 +159,7 @@ def _find_ignored_pins(posture: Posture) -> Iterator[Finding]:
             "vm.oom_kill_allocating_task",
             "vm.oom_kill_allocating_task=1: a host that runs out of memory kills the process that asks for more,"
             f" whatever its score; {len(pinned)} pins do nothing then: {_join(pinned)}",
-            _task_text("oom_policy", kill_allocating_task=False),
+            Fix(ON_OOM, dict(kill_allocating_task=False)),
         )
 
 
@@ -162,17 +169,23 @@ def _find_unbound_pins(posture: Posture) -> Iterator[Finding]:
         unbound = [one for one in posture.unbound if one.killer == killer]
         names = ", ".join(one.service.name for one in unbound[:_SHOWN])
         more = f" and {len(unbound) - _SHOWN} more" if len(unbound) > _SHOWN else ""
+        ours = {one.unit for one in posture.pinned}
         targets = [
-            dict(unit=one.service.unit, score=one.service.score, managed_oom_preference=one.preference)
+            dict(
+                {} if one.service.unit in ours else {"score": one.service.score},
+                unit=one.service.unit,
+                managed_oom_preference=one.preference,
+            )
             for one in unbound
-            if one.service.unit and one.preference
+            # A preference that could not be read is of a systemd that has none.
+            if one.service.unit and one.service.preference is not None and one.preference
         ]
         yield Finding(
             "pin_ignored_by_killer",
             MEDIUM,
             killer,
             f"{len(unbound)} pins do not count for {killer}, which runs: {names}{more}; {unbound[0].remedy}",
-            _task_text("oom_score_adj", targets=targets) if targets else None,
+            Fix(PINS, targets=tuple(targets)) if targets else None,
         )
 
 
@@ -188,7 +201,7 @@ def _find_lockout(posture: Posture) -> Iterator[Finding]:
             "vm.overcommit_memory",
             f"vm.overcommit_memory=2 and only {max(0, headroom)} KiB of {host.commit_limit_kb} KiB are not promised"
             " yet: soon no process can start, not even a login",
-            _task_text("overcommit", mode="heuristic"),
+            Fix(PROMISES, dict(mode="heuristic")),
         )
 
 
@@ -200,28 +213,12 @@ def _find_boot_differences(posture: Posture) -> Iterator[Finding]:
             continue
         source = policy.boot_value_from.get(key)
         yield Finding(
-            "boot_differs",
+            BOOT_DIFFERS,
             MEDIUM,
             key,
             f"{key} is {live}, and {boot} after the next boot ({f'{source} sets it' if source else 'no file sets it'})",
-            _OPTIONS[key](live) if key in _OPTIONS else None,
+            keep_live_value(key, policy.live, policy.boot, policy.crash_kernel),
         )
-
-
-_ANSWERS = ("kill", "panic", "panic_always")
-_MODES = ("heuristic", "always", "never")
-_OPTIONS: Dict[str, Callable[[int], str]] = {
-    "vm.panic_on_oom": lambda value: _task_text("oom_policy", on_oom=_ANSWERS[value]),
-    "kernel.panic": lambda value: _task_text("oom_policy", reboot_after=value),
-    "kernel.panic_on_oops": lambda value: _task_text("oom_policy", panic_on_oops=bool(value)),
-    "vm.oom_dump_tasks": lambda value: _task_text("oom_policy", dump_tasks=bool(value)),
-    "vm.oom_kill_allocating_task": lambda value: _task_text("oom_policy", kill_allocating_task=bool(value)),
-    "vm.overcommit_memory": lambda value: _task_text("overcommit", mode=_MODES[value]),
-    "vm.overcommit_ratio": lambda value: _task_text("overcommit", ratio=value),
-    "vm.overcommit_kbytes": lambda value: _task_text("overcommit", kbytes=value),
-    "vm.admin_reserve_kbytes": lambda value: _task_text("overcommit", admin_reserve_kbytes=value),
-    "vm.user_reserve_kbytes": lambda value: _task_text("overcommit", user_reserve_kbytes=value),
-}
 
 
 # --- who can be killed -----------------------------------------------------------------
@@ -229,7 +226,7 @@ _OPTIONS: Dict[str, Callable[[int], str]] = {
 
 def _find_nothing_killable(posture: Posture) -> Iterator[Finding]:
     share = posture.killability
-    if share.percent >= _LEAST_KILLABLE_PERCENT:
+    if share.percent >= LEAST_KILLABLE_PERCENT:
         return
     largest = sorted(filter(is_immune, posture.snapshot.tasks.values()), key=lambda task: -task.rss_kb)
     yield Finding(
@@ -238,8 +235,20 @@ def _find_nothing_killable(posture: Posture) -> Iterator[Finding]:
         "host",
         f"only {share.percent} % of the memory of processes can be killed ({share.killable_kb} KiB, immune"
         f" {share.immune_kb} KiB: {_join(largest)}): a host that runs out of memory finds no victim and panics",
-        _pin_text(largest[0], -999) if largest and largest[0].pid != INIT else None,
+        _make_killable(posture, largest),
     )
+
+
+def _make_killable(posture: Posture, immune: Sequence[Task]) -> Optional[Fix]:
+    """Return the task for as many of these processes, the largest first, as have to be killable."""
+    share, targets = posture.killability, []
+    for task in [task for task in immune if task.pid != INIT][:_MAX_TARGETS]:
+        if share.percent >= LEAST_KILLABLE_PERCENT:
+            break
+        share = Killable(share.killable_kb + task.rss_kb, share.immune_kb - task.rss_kb)
+        targets.append(pin_process(posture.pinned, task, _LAST))
+    is_enough = share.percent >= LEAST_KILLABLE_PERCENT
+    return Fix(PINS, targets=tuple(targets)) if is_enough else None
 
 
 def _find_inherited_immunity(posture: Posture) -> Iterator[Finding]:
@@ -251,14 +260,13 @@ def _find_inherited_immunity(posture: Posture) -> Iterator[Finding]:
             heirs.setdefault(parent.pid, []).append(task)
     for pid, children in heirs.items():
         parent = tasks[pid]
-        unit = unit_of(parent.cgroups)
         yield Finding(
             "inherited_immunity",
             MEDIUM,
             describe_task(parent),
             f"{describe_task(parent)} is immune, and {len(children)} processes that it started inherited that:"
             f" {_join(children)}; if one of them leaks, everything else dies first",
-            _task_text("oom_score_adj", unit=unit, score=-999, children="reset") if unit else None,
+            Fix(PINS, targets=(pin_process(posture.pinned, parent, _LAST, children="reset"),)),
         )
 
 
@@ -272,8 +280,16 @@ def _find_protected_victim(posture: Posture) -> Iterator[Finding]:
             describe_task(task),
             f"{describe_task(task)} is pinned at {task.score}, and is still the next victim of {posture.domain}:"
             " it holds more than the pin is worth",
-            _pin_text(task, max(-999, task.score - 300)) if task.score > -999 else None,
+            _lower_victim(posture, death),
         )
+
+
+def _lower_victim(posture: Posture, death: Death) -> Optional[Fix]:
+    """Return the task with which a process without a pin dies in the place of one with a pin."""
+    score = advise_for_victim(posture.snapshot, posture.domain, death, is_protected)
+    if score is None:
+        return None
+    return Fix(PINS, targets=(pin_process(posture.pinned, death.victim.task, score),))
 
 
 # --- pins of units ---------------------------------------------------------------------
@@ -282,7 +298,6 @@ def _find_protected_victim(posture: Posture) -> Iterator[Finding]:
 def _find_lost_pins(posture: Posture) -> Iterator[Finding]:
     tasks = posture.snapshot.tasks
     for pinned in posture.pinned:
-        repair = _task_text("oom_score_adj", unit=pinned.unit, score=pinned.score)
         task = tasks.get(pinned.main_pid)
         if pinned.after_restart != pinned.score:
             yield Finding(
@@ -299,18 +314,30 @@ def _find_lost_pins(posture: Posture) -> Iterator[Finding]:
                 MEDIUM,
                 pinned.unit,
                 f"{describe_task(task)} has the score {task.score}, not {pinned.score} as its drop-in says",
-                repair,
+                Fix(PINS, targets=(dict(unit=pinned.unit),)),
             )
         others = [one for one in tasks.values() if pinned.control_group in one.cgroups and one.pid != pinned.main_pid]
-        if pinned.score < 0 and pinned.main_pid and others and pinned.oom_policy in ("stop", "kill"):
+        if pinned.main_pid and others and _is_undone(pinned):
+            is_wanted = pinned.own_policy == pinned.oom_policy
             yield Finding(
                 "pin_undone_by_oom_policy",
                 MEDIUM,
                 pinned.unit,
-                f"{pinned.unit} is pinned at {pinned.score}, but with OOMPolicy={pinned.oom_policy} it goes down with"
-                f" any of its other processes: {_join(others)}",
-                _task_text("oom_score_adj", unit=pinned.unit, score=pinned.score, oom_policy="continue"),
+                f"{pinned.unit} is pinned at {pinned.score}, but with OOMPolicy={pinned.oom_policy}"
+                f"{', which its task asks for,' if is_wanted else ''} it goes down with any of its other processes:"
+                f" {_join(others)}",
+                None if is_wanted else Fix(PINS, targets=(dict(unit=pinned.unit, oom_policy="continue"),)),
             )
+
+
+def _is_undone(pinned: PinnedUnit) -> bool:
+    """Return whether the OOMPolicy of a unit ends its pinned process with any other one.
+
+    The kernel spares an immune process where it kills a group, and systemd stops all.
+    """
+    return pinned.score < 0 and (
+        pinned.oom_policy == "stop" or (pinned.oom_policy == "kill" and pinned.score > SCORE_MIN)
+    )
 
 
 def _find_lost_names(posture: Posture) -> Iterator[Finding]:
@@ -327,7 +354,7 @@ def _find_lost_names(posture: Posture) -> Iterator[Finding]:
                 lost.target,
                 f"{lost.target} was pinned at {lost.score}, and that process has ended; what runs now has another"
                 f" score: {_join(others)}; let the unit or the script that starts it set the score",
-                _task_text("oom_score_adj", score=lost.score, **{selector: value}),
+                Fix(PINS, targets=({selector: value, "score": lost.score},)),
             )
 
 

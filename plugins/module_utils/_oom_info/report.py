@@ -12,7 +12,7 @@ Pure. Lists have bounds, because a user may fork any number of processes.
 
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import format_kb
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of, format_kb
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
@@ -23,6 +23,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
     is_immune,
     is_protected,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.fixes import write_task
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import Domain
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Snapshot, Task
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Death, Growth, find_instead
@@ -92,7 +93,7 @@ def build_results(
         immune_count=len(immune),
         killable=dict(posture.killability._asdict(), percent=posture.killability.percent),
         killers=[_build_killer(killer) for killer in posture.killers],
-        findings=[finding._asdict() for finding in findings],
+        findings=[dict(finding._asdict(), fix=write_task(finding.fix)) for finding in findings],
         what_if=_build_what_if(what_if, changes),
         report=report,
         msg=_write_message(answer, findings),
@@ -277,5 +278,5 @@ def _write_message(answer: Answer, findings: List[Finding]) -> str:
         certainty = "certain" if death.certain else "not certain"
         victim = f"next victim of {answer.domain}: {describe_task(death.victim.task)}, {certainty}"
     severe = sum(finding.severity == HIGH for finding in findings)
-    count = f"{len(findings)} finding{'' if len(findings) == 1 else 's'}" if findings else "no findings"
+    count = count_of(len(findings), "finding") if findings else "no findings"
     return f"{victim}; {count}{f', {severe} high' if severe else ''}"[:MAX_MESSAGE]

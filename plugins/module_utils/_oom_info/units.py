@@ -15,6 +15,7 @@ from typing import Dict, List, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import CHECKS, DropIn, read_assignment
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import KILLER_UNITS
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import PinnedUnit
 
@@ -61,4 +62,12 @@ def _read_pinned(systemd: Systemd, unit: Unit) -> Optional[PinnedUnit]:
         unit.oom_policy,
         unit.main_pid if unit.running else 0,
         unit.control_group,
+        _read_own(drop_in, "OOMPolicy"),
+        _read_own(drop_in, "ManagedOOMPreference"),
     )
+
+
+def _read_own(drop_in: DropIn, key: str) -> Optional[str]:
+    """Return what our drop-in of a unit sets a key to; None if it sets it to nothing valid."""
+    value = read_assignment(drop_in.before or "", key)
+    return value if value is not None and CHECKS[key](value) else None

@@ -18,7 +18,6 @@ from typing import NamedTuple, Optional, Tuple
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN
 
 _RELEASE = re.compile(r"([0-9]{1,5})\.([0-9]{1,5})(?:\.([0-9]{1,5}))?")
-_RED_HAT = re.compile(r"\.el([0-9]{1,2})(?:[._]|\Z)")
 _ROOT_SCORE = 30
 _ROOT_PERCENT = 3
 _PERMILLE = 1000
@@ -89,16 +88,20 @@ RULES: Tuple[Tuple[Version, BadnessRule], ...] = (
     ((2, 6, 36), _FIRST),
 )
 
-# Kernels of Red Hat and its rebuilds, by release, and the version whose rules they have. Some took
-# later rules than their number says: that of 8, 4.18, prints the messages of 5.4.
-RED_HAT = {6: (2, 6, 36), 7: (3, 10), 8: (5, 3), 9: (5, 14), 10: (6, 12)}
+# Kernels of Red Hat and its rebuilds that took later rules than their number says, and the version
+# that has these: 4.18 of release 8 prints the messages of 5.4. Others that are built for a release,
+# such as 5.4.196-1.el7.elrepo or 5.15.0-100.96.32.el8uek, have the rules of their number.
+RED_HAT: Tuple[Tuple["re.Pattern[str]", Version], ...] = (
+    (re.compile(r"2\.6\.32-.*\.el6(?:[._]|\Z)"), (2, 6, 36)),
+    (re.compile(r"4\.18\.0-.*\.el8(?:[._]|\Z)"), (5, 3)),
+)
 
 
 def parse_release(release: str) -> Optional[Version]:
     """Return the version whose rules a kernel release such as C(4.18.0-553.el8_10) has, or None."""
-    red_hat = _RED_HAT.search(release)
-    if red_hat and int(red_hat.group(1)) in RED_HAT:
-        return RED_HAT[int(red_hat.group(1))]
+    red_hat = next((version for pattern, version in RED_HAT if pattern.match(release)), None)
+    if red_hat is not None:
+        return red_hat
     match = _RELEASE.match(release)
     return tuple(int(number) for number in match.groups() if number is not None) if match else None
 

@@ -116,6 +116,8 @@ class PinnedUnit(NamedTuple):
     oom_policy: Optional[str]
     main_pid: int  # 0 if it does not run
     control_group: str
+    own_policy: Optional[str] = None  # what the drop-in says besides the score
+    own_preference: Optional[str] = None
 
 
 class KillCounts(NamedTuple):

@@ -106,12 +106,14 @@ class Forecast:
         nobody = Growth(grower, domain, None, False, [], False, None)
         if find_instead(self.snapshot, domain):
             return nobody
-        if self._kills_whoever_asks(domain) and not grower.skipped:
-            return nobody._replace(victim=grower, itself=True, certain=True)
+        kills_whoever_asks = self._kills_whoever_asks(domain)
+        if kills_whoever_asks and not grower.skipped:
+            return nobody._replace(victim=grower, itself=True)  # likely, but any other process may ask
         collateral, itself = _kill_until(ranking, grower)
         if not itself and not collateral:
             return nobody
         certain, margin = _compare(ranking, grower)
+        certain = certain and not kills_whoever_asks
         certain = certain and not any(self._may_trip_first(other, ranking) for other in others)
         return Growth(grower, domain, grower if itself else collateral[0], itself, collateral, certain, margin)
 
@@ -194,7 +196,10 @@ def _bound_growth(ranking: Ranking, grower: Suspect) -> _Bounds:
     """Return the badness of a process that took all memory that was left."""
     domain, task = ranking.domain, grower.task
     # In a cgroup some page cache may stay, such as dirty pages. On the host the slack covers that.
-    least_room_kb = domain.room_kb - (0 if domain.is_host else domain.reclaim_kb)
+    # A page on its way to swap takes both memory and swap. So swap can be full before it has given
+    # any memory. Source: mm/swap_state.c:add_to_swap.
+    kept_kb = domain.swap_room_kb + (0 if domain.is_host else domain.reclaim_kb)
+    least_room_kb = max(0, domain.room_kb - kept_kb)
     most_room_kb = domain.room_kb + _find_hidden_room(ranking)
     least_kb = task.rss_kb - min(task.file_kb, domain.reclaim_kb) - (task.shmem_kb if domain.swap_room_kb else 0)
     return _Bounds(

@@ -102,6 +102,8 @@ def rank_tasks(snapshot: Snapshot, domain: Domain, rule: BadnessRule) -> Ranking
 def _is_blurred(snapshot: Snapshot, domain: Domain) -> bool:
     if snapshot.is_hidden or snapshot.is_container or (snapshot.host.zram and domain.swap_room_kb):
         return True
+    if domain.is_swap_uneven:  # how much is swapped depends on whose pages are
+        return True
     return domain.is_host and len({task.nodes for task in snapshot.tasks.values()}) > 1
 
 

@@ -7,138 +7,35 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
+import yaml
+from fake_host import APP, MEMINFO, UNITS
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import UserKiller
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.systemd_oomd import MonitoredGroup, OomdSettings
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info import killers
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply, drop_ins
+from ansible_collections.oomguard.linux.plugins.module_utils._posture import examine
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
-from ansible_collections.oomguard.linux.plugins.modules import oom_info
-
-APP = "/system.slice/app.service"
-STATUS = """\
-Name:	x
-Uid:	{uid}	{uid}	{uid}	{uid}
-Gid:	0	0	0	0
-NSpid:	1
-VmRSS:	{kb} kB
-RssAnon:	{kb} kB
-RssFile:	     0 kB
-RssShmem:	     0 kB
-VmPTE:	      40 kB
-VmSwap:	      0 kB
-Threads:	1
-CapEff:	000001ffffffffff
-Mems_allowed_list:	0
-"""
-MEMINFO = {
-    "MemTotal": 8000000,
-    "MemFree": 4000000,
-    "Active(file)": 0,
-    "Inactive(file)": 0,
-    "SReclaimable": 0,
-    "SwapTotal": 0,
-    "SwapFree": 0,
-    "CommitLimit": 4000000,
-    "Committed_AS": 1000,
-}
-SYSCTLS = {
-    "vm/min_free_kbytes": 6000,
-    "vm/swappiness": 60,
-    "vm/panic_on_oom": 0,
-    "vm/oom_kill_allocating_task": 0,
-    "vm/oom_dump_tasks": 1,
-    "vm/overcommit_memory": 0,
-    "vm/overcommit_ratio": 50,
-    "vm/overcommit_kbytes": 0,
-    "vm/admin_reserve_kbytes": 8192,
-    "vm/user_reserve_kbytes": 131072,
-    "kernel/panic": 0,
-    "kernel/panic_on_oops": 0,
-}
-UNITS = {"app.service": (10, APP), "postgres.service": (20, "/system.slice/postgres.service")}
-
-
-class FakeHost:
-    """A host with systemd, cgroups of version 2, and some processes."""
-
-    def __init__(self, proc, root):
-        self.proc = proc
-        self.root = root
-        self.cgroups = root / "cgroup"
-        (root / "run/systemd/system").mkdir(parents=True)
-        (root / "etc/systemd/system").mkdir(parents=True)
-        self.cgroups.mkdir()
-        (self.cgroups / "cgroup.controllers").write_text("memory\n")
-        proc.write("self/mountinfo", f"30 24 0:26 / {self.cgroups} rw - cgroup2 cgroup2 rw\n")
-        proc.write("self/oom_score_adj", "0\n")
-        proc.write("self/oom_score", "667\n")
-        proc.write("meminfo", "".join(f"{key}: {value} kB\n" for key, value in MEMINFO.items()))
-        proc.write("cmdline", "quiet\n")
-        proc.write("vmstat", "oom_kill 0\n")
-        for key, value in SYSCTLS.items():
-            proc.write("sys/" + key, f"{value}\n")
-
-    def process(self, pid, name, kb, cgroup="/", score=0, uid=0):
-        self.proc.process(pid, name, score=score, cgroup=cgroup, resident_kb=kb, start_time=pid)
-        self.proc.write(f"{pid}/status", STATUS.format(kb=kb, uid=uid))
-        self.proc.write(f"{pid}/cgroup", f"0::{cgroup}\n")
-        self.proc.write(f"{pid}/oom_score", "700\n")
-        folder = self.cgroups / cgroup.lstrip("/")
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(str(folder / "cgroup.procs"), "a") as stream:
-            stream.write(f"{pid}\n")
-
-    def limit(self, cgroup, kb, usage_kb):
-        folder = self.cgroups / cgroup.lstrip("/")
-        for name, text in (
-            ("memory.max", kb << 10),
-            ("memory.current", usage_kb << 10),
-            ("memory.swap.max", 0),
-            ("memory.swap.current", 0),
-            ("memory.stat", "shmem 0"),
-        ):
-            (folder / name).write_text(f"{text}\n")
-
-    def start_systemctl(self, *command):
-        if "--" not in command:
-            return lambda: "DefaultOOMScoreAdjust=0\nDefaultOOMPolicy=stop\n"
-        return lambda: "\n".join(self._show(name) for name in command[command.index("--") + 1 :])
-
-    @staticmethod
-    def _show(name):
-        if name not in UNITS:
-            return f"Id={name}\nNames={name}\nLoadState=not-found\nActiveState=inactive\n"
-        pid, cgroup = UNITS[name]
-        return (
-            f"Id={name}\nNames={name}\nLoadState=loaded\nActiveState=active\nType=simple\nMainPID={pid}\n"
-            f"ControlGroup={cgroup}\nFragmentPath=\nDropInPaths=\nDelegate=no\nOOMScoreAdjust=0\nOOMPolicy=stop\n"
-        )
+from ansible_collections.oomguard.linux.plugins.modules import oom_info, oom_policy, oom_score_adj, overcommit
 
 
 @pytest.fixture
-def host(proc, tmp_path, monkeypatch):
-    """Make a host where postgres is the largest, and app and its worker have a limit."""
-    (tmp_path / "host").mkdir()
-    made = FakeHost(proc, tmp_path / "host")
-    made.process(1, "systemd", 9000)
-    proc.process(2, "kthreadd", parent=0, kernel_thread=True)
-    made.process(10, "app", 100000, APP)
-    made.process(11, "worker", 300000, APP)
-    made.process(20, "postgres", 5000000, "/system.slice/postgres.service")
-    made.process(30, "backup", 2000)
-    made.process(40, "udevd", 7000, score=-1000)
-    made.process(50, "sshd", 8000, score=-500)
-    made.limit(APP, 1000000, 450000)
-    (tmp_path / "host/proc").symlink_to(proc.root)
-    monkeypatch.setattr(oom_info, "Procfs", lambda: proc.procfs)
-    monkeypatch.setattr(oom_info, "Systemd", lambda: Systemd(str(made.root), made.start_systemctl))
-    monkeypatch.setattr(oom_info, "Host", lambda: Host(str(made.root), "6.1.0"))
-    return made
+def host(fake_host, monkeypatch):
+    """Let the modules whose tasks are fixes see the same host."""
+    monkeypatch.setattr(oom_score_adj, "Procfs", lambda: fake_host.proc.procfs)
+    monkeypatch.setattr(oom_score_adj, "Systemd", lambda: Systemd(str(fake_host.root), fake_host.start_systemctl))
+    for module in (oom_policy, overcommit):
+        monkeypatch.setattr(module, "Host", lambda: Host(str(fake_host.root), "6.1.0"))
+    return fake_host
 
 
 def test_return_documents_every_key(host, run_module, undocumented):
@@ -254,6 +151,21 @@ ERRORS = {
         "what_if: process 10 (app) is selected twice",
         ": leave out one of them",
     ),
+    "a unit twice": (
+        dict(what_if=[{"unit": "app", "score": 1}, {"unit": "app.service", "score": 1, "oom_policy": "kill"}]),
+        "what_if: unit app.service is selected twice",
+        ": leave out one of them",
+    ),
+    "a pin and its removal": (
+        dict(what_if=[{"unit": "app", "score": 1, "state": "absent"}]),
+        "what_if: unit=app: state=absent removes the pin",
+        ": leave out score",
+    ),
+    "a policy of a process": (
+        dict(what_if=[{"pid": 10, "score": 1, "oom_policy": "kill"}]),
+        "what_if: pid=10: oom_policy needs the drop-in of a unit",
+        ": select by unit",
+    ),
     "no score": (dict(what_if=[{"pid": 10}]), "what_if: pid=10: score is missing", ": set it, or use state=absent"),
     "what is refused": (
         dict(what_if=[{"process": "sshd", "score": -900}]),
@@ -280,7 +192,7 @@ def test_a_host_that_cannot_be_read(host, run_module, monkeypatch):
     def deny(*_arguments, **_options):
         raise PermissionError(errno.EACCES, "Permission denied", b"/proc/7")
 
-    monkeypatch.setattr(oom_info, "take_snapshot", deny)
+    monkeypatch.setattr(examine, "take_snapshot", deny)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     words = "/proc/7 cannot be read: Permission denied: ran as uid 1000: add become: true"
     assert run_module("oom_info")["msg"] == words
@@ -300,7 +212,7 @@ def test_a_kernel_without_a_rule(host, run_module, monkeypatch):
 
 
 def test_systemctl_fails(host, run_module, monkeypatch):
-    monkeypatch.setattr(oom_info, "Systemd", lambda: Systemd(str(host.root), lambda *_command: lambda: "Id=cut off"))
+    monkeypatch.setattr(examine, "Systemd", lambda: Systemd(str(host.root), lambda *_command: lambda: "Id=cut off"))
     answer = run_module("oom_info")
     assert answer["killers"] == []
     assert "the units were not examined: systemctl show returned an incomplete answer" in json.dumps(answer["warnings"])
@@ -308,7 +220,7 @@ def test_systemctl_fails(host, run_module, monkeypatch):
 
 def test_kills_that_the_log_does_not_name(host, run_module, monkeypatch):
     host.proc.write("vmstat", "oom_kill 3\n")
-    monkeypatch.setattr(oom_info, "read_kill_counts", lambda procfs: KillCounts(procfs.oom_kills(), 1))
+    monkeypatch.setattr(examine, "read_kill_counts", lambda procfs: KillCounts(procfs.oom_kills(), 1))
     assert [one["id"] for one in run_module("oom_info")["findings"]] == ["kills_unlogged"]
 
 
@@ -316,19 +228,10 @@ def test_the_log_cannot_be_read(host, run_module, monkeypatch):
     def fail(_procfs):
         raise AccessError("/dev/kmsg cannot be read")
 
-    monkeypatch.setattr(oom_info, "read_kill_counts", fail)
+    monkeypatch.setattr(examine, "read_kill_counts", fail)
     answer = run_module("oom_info")
     assert answer["findings"] == []
     assert "were not compared with the kernel's log: /dev/kmsg cannot be read" in json.dumps(answer["warnings"])
-
-
-def test_names_of_users_have_a_bound():
-    names = oom_info.UserNames()
-    assert names.find(0) == "root"
-    assert [names.find(uid) for uid in range(3000000000, 3000000030)] == [
-        str(uid) for uid in range(3000000000, 3000000030)
-    ]
-    assert len(names._names) == 20
 
 
 def test_hostile_names_are_escaped(host, run_module):
@@ -337,6 +240,248 @@ def test_hostile_names_are_escaped(host, run_module):
     assert answer["next_victim"]["name"] == "\\x1b[2J\\x0d"
     assert "\x1b" not in json.dumps(answer, ensure_ascii=False)
     assert "\u2028" not in json.dumps(answer, ensure_ascii=False)
+
+
+# --- fixes -----------------------------------------------------------------------------
+
+
+def set_boot(host, name, *lines):
+    path = host.root / "etc/sysctl.d" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(line + "\n" for line in lines))
+
+
+def set_live(host, **values):
+    for name, value in values.items():
+        host.proc.write("sys/" + name.replace("__", "/"), f"{value}\n")
+
+
+def start_systemd_oomd(host, monkeypatch):
+    """Let systemd-oomd run, which sees the preferences of drop-ins."""
+    watched = OomdSettings([MonitoredGroup("-.slice", "/", ["swap"])])
+    found = [UserKiller("systemd-oomd", "systemd-oomd.service", True, False, None, watched)]
+    monkeypatch.setattr(killers.KillerFinder, "find", lambda self: found)
+    monkeypatch.setattr(killers, "read_oomd_preference", lambda _procfs, path: host.preference(path))
+
+
+def lose_name(host):
+    """Let the record have a pin of a process that has ended, and the next one run."""
+    folder = host.root / "run/oomguard"
+    folder.mkdir(mode=0o700)
+    path = folder / "scores"
+    path.write_text(json.dumps({"boot_id": "", "pins": [[999, 1, 0, [-500], "backup", "process=backup"]]}))
+    path.chmod(0o600)
+
+
+def prepare_panic(host, _monkeypatch):
+    set_live(host, vm__panic_on_oom=2)
+
+
+def prepare_panic_that_reboots(host, _monkeypatch):
+    """Let the next boot hang, unless the fix also keeps the seconds."""
+    set_live(host, vm__panic_on_oom=2, kernel__panic=30)
+
+
+def prepare_allocating_task(host, _monkeypatch):
+    set_live(host, vm__oom_kill_allocating_task=1)
+
+
+def prepare_lockout(host, _monkeypatch):
+    host.proc.write(
+        "meminfo", "".join(f"{key}: {value} kB\n" for key, value in dict(MEMINFO, Committed_AS=3900000).items())
+    )
+    set_live(host, vm__overcommit_memory=2)
+
+
+def prepare_boot(host, _monkeypatch):
+    set_live(host, vm__oom_dump_tasks=0, kernel__panic=20, kernel__panic_on_oops=1, vm__user_reserve_kbytes=4096)
+    lines = ["vm.oom_dump_tasks=1", "kernel.panic=0", "kernel.panic_on_oops=0", "vm.overcommit_memory=1"]
+    lines += ["vm.overcommit_kbytes=999", "vm.user_reserve_kbytes=1", "vm.admin_reserve_kbytes=1", "vm.panic_on_oom=1"]
+    set_boot(host, "10-x.conf", *lines, "vm.oom_kill_allocating_task=1")
+
+
+def prepare_boot_with_kbytes(host, _monkeypatch):
+    set_live(host, vm__overcommit_ratio=0, vm__overcommit_kbytes=3000000)
+    set_boot(host, "10-x.conf", "vm.overcommit_ratio=50")
+
+
+def prepare_boot_that_panics(host, _monkeypatch):
+    set_live(host, vm__panic_on_oom=1, kernel__panic=20)
+    set_boot(host, "10-x.conf", "vm.panic_on_oom=0")
+
+
+def prepare_immunity(host, _monkeypatch):
+    host.process(20, "postgres", 5000000, "/system.slice/postgres.service", score=-1000)
+    host.proc.process(21, "checker", parent=20, score=-1000, cgroup="/system.slice/postgres.service", resident_kb=4000)
+    host.process(21, "checker", 4000, "/system.slice/postgres.service", score=-1000)
+    stat = (host.proc.root / "21/stat").read_text().replace("S 1 ", "S 20 ")
+    host.proc.write("21/stat", stat)
+
+
+def prepare_immunity_of_ours(host, monkeypatch):
+    prepare_immunity(host, monkeypatch)
+    host.pin("postgres.service", "OOMScoreAdjust=-1000", "OOMPolicy=continue", "ManagedOOMPreference=omit")
+
+
+def prepare_protected_victim(host, _monkeypatch):
+    host.process(20, "postgres", 5000000, "/system.slice/postgres.service", score=-100)
+
+
+def prepare_protected_victim_of_ours(host, monkeypatch):
+    prepare_protected_victim(host, monkeypatch)
+    host.pin("postgres.service", "OOMScoreAdjust=-100", "OOMPolicy=continue")
+
+
+def prepare_lost_pin(host, monkeypatch):
+    """Three findings on one unit, whose drop-in has a preference that no finding is about."""
+    host.pin("app.service", "OOMScoreAdjust=-900", "ManagedOOMPreference=avoid")
+    lose_name(host)
+
+
+def prepare_ignored_pins(host, monkeypatch):
+    start_systemd_oomd(host, monkeypatch)
+    host.pin("app.service", "OOMScoreAdjust=-900", "OOMPolicy=continue")
+    host.process(10, "app", 100000, APP, score=-900)
+    host.pin("postgres.service", "OOMScoreAdjust=-999")
+    host.process(20, "postgres", 5000000, "/system.slice/postgres.service", score=-999)
+
+
+PIN_FINDINGS = {"inherited_immunity", "next_victim_is_protected", "pin_lost", "pin_ignored_by_killer"}
+# What provokes findings that have a fix, and which findings.
+FIXED = {
+    prepare_panic: ["panic_hangs", "panic_on_cgroup"],
+    prepare_panic_that_reboots: ["panic_on_cgroup"],
+    prepare_allocating_task: ["allocating_task_ignores_pins"],
+    prepare_lockout: ["overcommit_lockout"],
+    prepare_boot: ["boot_differs"] * 9 + ["boot_differs"],
+    prepare_boot_with_kbytes: ["boot_differs"] * 2,
+    prepare_boot_that_panics: ["boot_differs"],
+    prepare_immunity: ["inherited_immunity", "nothing_killable"],
+    prepare_immunity_of_ours: ["inherited_immunity", "nothing_killable"],
+    prepare_protected_victim: ["next_victim_is_protected"],
+    prepare_protected_victim_of_ours: ["next_victim_is_protected"],
+    prepare_lost_pin: ["pin_lost", "pin_lost", "pin_undone_by_oom_policy"],
+    prepare_ignored_pins: ["pin_ignored_by_killer"],
+}
+WITHOUT_FIX = {
+    "pin_not_lasting",
+    "cgroup_hangs",
+    "memory_protection_capped",
+    "rule_unknown",
+    "kills_unlogged",
+    "processes_hidden",
+}
+
+
+@pytest.fixture
+def read_fixes(host, run_module):
+    """Return a function that returns the id, the module and the arguments of each fix."""
+
+    def read():
+        found = []
+        for finding in run_module("oom_info")["findings"]:
+            if finding["fix"] is not None:
+                [task] = yaml.safe_load(finding["fix"])
+                [(module, arguments)] = task.items()
+                found.append((finding["id"], module.rpartition(".")[2], arguments))
+        return sorted(found, key=lambda one: one[0])
+
+    return read
+
+
+@pytest.mark.parametrize("prepare", FIXED)
+def test_every_fix_is_accepted(host, run_module, read_fixes, monkeypatch, prepare):
+    """Each module takes the arguments, and plans the change, which is more than nothing."""
+    prepare(host, monkeypatch)
+    fixes = read_fixes()
+    assert [name for name, _module, _arguments in fixes] == FIXED[prepare]
+    for name, module, arguments in fixes:
+        answer = run_module(module, check_mode=True, **arguments)
+        assert not answer.get("failed"), (name, arguments, answer["msg"])
+        assert answer["changed"], (name, arguments)
+        assert answer.get("reboot_safe", True) or name != "boot_differs", (name, arguments)
+
+
+def test_every_finding_with_a_fix_is_provoked():
+    with open(os.path.join(os.path.dirname(oom_info.__file__), *[".."] * 2, "docs/findings.md")) as stream:
+        described = {line[3:].strip() for line in stream if line.startswith("## ")}
+    assert {name for names in FIXED.values() for name in names} == described - WITHOUT_FIX
+
+
+@pytest.mark.parametrize("prepare", [one for one in FIXED if FIXED[one][0] in PIN_FINDINGS])
+def test_pasted_fixes_of_pins_repair_what_they_are_for(host, run_module, read_fixes, monkeypatch, prepare):
+    """Nothing that a drop-in had is lost, whatever was pasted before, and nothing is found then."""
+    monkeypatch.setattr(apply, "SECOND_LOOK_SECONDS", 0)
+    monkeypatch.setattr(drop_ins, "read_oomd_preference", lambda _procfs, path: host.preference(path))
+    prepare(host, monkeypatch)
+    before = {unit: set(host.drop_in(unit).split("\n")) - {""} for unit in UNITS}
+    fixes = read_fixes()
+    for _name, module, arguments in fixes:
+        assert not run_module(module, **arguments).get("failed")
+    for unit, lines in before.items():
+        kept = {line.partition("=")[0] for line in host.drop_in(unit).split("\n")}
+        assert {line.partition("=")[0] for line in lines} <= kept
+        assert lines or kept == {""}  # a unit that nobody here pinned gets no drop-in
+    assert run_module("oom_info")["findings"] == []
+
+
+def test_a_later_file_is_changed_by_hand(host, read_fixes):
+    """A drop-in of ours would lose to it, so there is no task."""
+    set_boot(host, "99-x.conf", "vm.oom_dump_tasks=0")
+    assert read_fixes() == []
+
+
+def test_what_a_module_refuses_is_no_fix(host, run_module):
+    """A login would inherit what sshd gets, so oom_score_adj leaves it alone."""
+    host.process(50, "sshd", 8000, score=-1000)
+    host.process(51, "sh", 9000, score=-1000)
+    host.proc.write("51/stat", (host.proc.root / "51/stat").read_text().replace("S 1 ", "S 50 "))
+    found = run_module("oom_info")["findings"]
+    assert [(one["id"], one["fix"]) for one in found] == [("inherited_immunity", None)]
+
+
+def test_a_user_without_rights_gets_the_fixes_too(host, read_fixes, monkeypatch, as_nobody):
+    """Only root can paste them, and may have a record that no other user can read."""
+    prepare_boot(host, monkeypatch)
+    host.pin("app.service", "OOMScoreAdjust=-900", "OOMPolicy=continue")
+    (host.root / "run/oomguard").mkdir(mode=0o700)
+    read_fixes()  # Ansible imports what it needs, which nobody cannot read
+    with as_nobody(host.root):
+        names = [name for name, *_rest in read_fixes()]
+    assert names == [*FIXED[prepare_boot], "pin_lost"]
+
+
+def test_one_fix_that_is_refused_leaves_the_others(host, read_fixes, monkeypatch):
+    prepare_immunity_of_ours(host, monkeypatch)
+    host.process(50, "sshd", 8000, score=-1000)
+    host.process(51, "sh", 9000, score=-1000)
+    host.proc.write("51/stat", (host.proc.root / "51/stat").read_text().replace("S 1 ", "S 50 "))
+    fixes = read_fixes()
+    assert [name for name, *_rest in fixes] == ["inherited_immunity", "nothing_killable"]
+    assert {arguments.get("unit") for _name, _module, arguments in fixes} == {"postgres.service"}
+
+
+def test_one_target_that_is_refused_leaves_the_others(host, read_fixes, monkeypatch):
+    """An administrator's sshd at -1000 is no reason to leave all units without a preference."""
+    prepare_ignored_pins(host, monkeypatch)
+    monkeypatch.setitem(UNITS, "ssh.service", (50, "/system.slice/ssh.service"))
+    host.process(50, "sshd", 8000, "/system.slice/ssh.service", score=-1000)
+    folder = host.root / "etc/systemd/system/ssh.service.d"
+    folder.mkdir()
+    (folder / "10-site.conf").write_text("[Service]\nOOMScoreAdjust=-1000\n")
+    [(_name, _module, arguments)] = read_fixes()
+    assert sorted(one["unit"] for one in arguments["targets"]) == ["app.service", "postgres.service"]
+
+
+def test_processes_of_others_are_hidden(host, run_module, monkeypatch):
+    """The finding says what to do, and nothing is certain."""
+    mounts = (host.proc.root / "self/mountinfo").read_text()
+    host.proc.write("self/mountinfo", mounts + "31 24 0:27 / /proc rw - proc proc rw,hidepid=invisible\n")
+    shutil.rmtree(str(host.proc.root / "2"))
+    answer = run_module("oom_info")
+    [finding] = [one for one in answer["findings"] if one["id"] == "processes_hidden"]
+    assert finding["message"].endswith("(hidepid), so no prediction is certain: run as root")
+    assert not answer["next_victim"]["certain"]
 
 
 MODULE = """

@@ -18,6 +18,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings 
     find_all,
     measure_killability,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.fixes import write_task
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import measure_host
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts, PinnedUnit
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
@@ -37,6 +38,7 @@ CLEAN = {
     "vm.user_reserve_kbytes": 131072,
 }
 DAEMON = "/system.slice/web.service"
+PINS = "oomguard.linux.oom_score_adj"
 
 
 def posture_of(*tasks, live=None, boot=None, crash_kernel=False, pinned=(), unbound=(), lost=(), kills=(), **facts):
@@ -53,6 +55,12 @@ def posture_of(*tasks, live=None, boot=None, crash_kernel=False, pinned=(), unbo
 
 def find(*tasks, **facts):
     return find_all(posture_of(*tasks, **facts))
+
+
+def read_task(fix):
+    """Return the module and the arguments of a fix, as Ansible reads them."""
+    ((module, arguments),) = yaml.safe_load(write_task(fix))[0].items()
+    return module, arguments
 
 
 def ids(*tasks, **facts):
@@ -90,9 +98,9 @@ def test_pins_that_the_allocating_task_ignores(score, expected):
     assert ids(*tasks, live={"vm.oom_kill_allocating_task": 1}) == expected
 
 
-def unbound(number, killer="systemd-oomd", preference="omit", unit=True):
+def unbound(number, killer="systemd-oomd", preference="omit", unit=True, now="none"):
     name = f"s{number}.service"
-    service = PinnedService(name, name if unit else None, -900, "/system.slice/" + name, "x")
+    service = PinnedService(name, name if unit else None, -900, "/system.slice/" + name, "x", preference=now)
     return UnboundPin(service, killer, "it never reads scores", f"it may kill {name}: set it", preference)
 
 
@@ -105,10 +113,15 @@ def test_pins_that_killers_ignore():
         "6 pins do not count for systemd-oomd, which runs: s0.service, s1.service, s2.service and 3 more;"
         " it may kill s0.service: set it"
     )
-    ((_module, options),) = yaml.safe_load(first.fix)[0].items()
+    _module, options = read_task(first.fix)
     assert options["targets"][0] == {"unit": "s0.service", "score": -900, "managed_oom_preference": "omit"}
     assert len(options["targets"]) == 5
     assert (second.object, second.fix) == ("earlyoom", None)
+
+
+def test_a_systemd_without_preferences():
+    """A module would refuse one."""
+    assert [one.fix for one in find(unbound=[unbound(1, now=None)])] == [None]
 
 
 @pytest.mark.parametrize(
@@ -132,17 +145,87 @@ def test_the_next_boot_differs():
 @pytest.mark.parametrize("key", list(CLEAN))
 def test_each_difference_has_a_task_that_keeps_the_live_value(key):
     fix = find(live={key: 1}, boot={key: 0}, crash_kernel=True, host=HOST._replace(commit_limit_kb=99 * GIB))[0].fix
-    ((module, options),) = yaml.safe_load(fix)[0].items()
+    module, options = read_task(fix)
     assert module in ("oomguard.linux.oom_policy", "oomguard.linux.overcommit")
-    assert len(options) == 1
+    expected = {"on_oom": "panic", "reboot_after": 0} if key == "vm.panic_on_oom" else dict(options)
+    assert options == expected and (len(options) == 1 or key == "vm.panic_on_oom")
+
+
+RATIO, KBYTES = "vm.overcommit_ratio", "vm.overcommit_kbytes"
+
+
+@pytest.mark.parametrize(
+    "live, boot, expected",
+    [
+        ({RATIO: 80}, {RATIO: 50}, {"ratio": 80}),
+        ({RATIO: 0, KBYTES: 999}, {RATIO: 50, KBYTES: 0}, {"kbytes": 999}),
+        ({RATIO: 50, KBYTES: 0}, {RATIO: 0, KBYTES: 999}, {"ratio": 50}),
+        ({RATIO: 0, KBYTES: 0}, {RATIO: 50, KBYTES: 0}, None),
+    ],
+    ids=["ratio", "kbytes live", "kbytes at boot", "neither"],
+)
+def test_of_two_that_zero_each_other_the_one_that_counts_is_kept(live, boot, expected):
+    """The modules refuse 0 for both, as the kernel would promise nothing but swap."""
+    fixes = [one.fix for one in find(live=live, boot=boot) if one.id == "boot_differs"]
+    assert fixes
+    assert [fix and read_task(fix)[1] for fix in fixes] == [expected] * len(fixes)
+
+
+PANIC, ON_OOM = "kernel.panic", "vm.panic_on_oom"
+
+
+@pytest.mark.parametrize(
+    "live, boot, facts, expected",
+    [
+        ({ON_OOM: 0}, {ON_OOM: 1}, {}, {"on_oom": "kill"}),
+        ({ON_OOM: 1, PANIC: 20}, {ON_OOM: 0}, {}, {"on_oom": "panic", "reboot_after": 20}),
+        ({ON_OOM: 1, PANIC: 0}, {ON_OOM: 0}, {}, {"on_oom": "panic", "reboot_after": 10}),
+        ({ON_OOM: 1, PANIC: 0}, {ON_OOM: 0}, dict(crash_kernel=True), {"on_oom": "panic", "reboot_after": 0}),
+        ({ON_OOM: 0, PANIC: 0}, {ON_OOM: 0, PANIC: 5}, {}, {"reboot_after": 0}),
+        ({ON_OOM: 0, PANIC: 0}, {ON_OOM: 1, PANIC: 5}, {}, {"on_oom": "kill", "reboot_after": 0}),
+    ],
+)
+def test_a_kept_value_does_not_begin_to_hang_the_host(live, boot, facts, expected):
+    fixes = [read_task(one.fix)[1] for one in find(live=live, boot=boot, **facts) if one.id == "boot_differs"]
+    assert expected in fixes
+
+
+@pytest.mark.parametrize("seconds, after", [(0, 10), (30, 30)])
+def test_a_calmer_panic_reboots(seconds, after):
+    live = {ON_OOM: 2, PANIC: seconds}
+    [fix] = [one.fix for one in find(live=live, cgroups=[limited("/a", MIB)]) if one.id == "panic_on_cgroup"]
+    assert read_task(fix)[1] == {"on_oom": "panic", "reboot_after": after}
 
 
 def test_nothing_killable():
-    found = find(task("large", MIB), task("immune", 20 * MIB, score=-1000), task("init", MIB, pid=1))
+    immune = task("immune", 20 * MIB, score=-1000)
+    found = find(task("large", MIB), immune, task("init", MIB, pid=1))
     assert [one.id for one in found] == ["nothing_killable"]
     assert "only 4 %" in found[0].message
-    assert "score: -999" in found[0].fix
+    assert read_task(found[0].fix) == (PINS, {"pid": immune.pid, "score": -999})
     assert ids(task("large", 3 * MIB), task("immune", 20 * MIB, score=-1000)) == []
+
+
+def test_as_many_become_killable_as_are_needed():
+    """The largest first; a unit that we pinned by its drop-in, any other process by its pid."""
+    web = task("web", 20 * MIB, score=-1000, cgroup=DAEMON)
+    other, least = task("other", 10 * MIB, score=-1000), task("least", MIB, score=-1000)
+    rest = [task("x", 5 * MIB), least, task("init", 300 * MIB, pid=1)]
+    pinned = [pinned_unit(web, score=-1000, after_restart=-1000, own_preference="omit")]
+    found = find(other, web, *rest, pinned=pinned)
+    module, arguments = read_task(found[0].fix)
+    assert (found[0].id, module) == ("nothing_killable", PINS)
+    assert arguments["targets"] == [
+        {"unit": "web.service", "score": -999, "managed_oom_preference": "omit"},
+        {"pid": other.pid, "score": -999},
+    ]
+    assert "nothing_killable" in ids(other, web._replace(score=-999), *rest)
+    assert "nothing_killable" not in ids(other._replace(score=-999), web._replace(score=-999), *rest)
+
+
+def test_too_little_can_become_killable():
+    found = find(task("x", MIB), task("immune", MIB, score=-1000), task("init", 500 * MIB, pid=1))
+    assert [(one.id, one.fix) for one in found] == [("nothing_killable", None)]
 
 
 def test_only_init_is_immune_and_large():
@@ -156,9 +239,15 @@ def test_inherited_immunity():
     found = find(daemon, *heirs, task("spared", GIB, parent=daemon.pid))
     assert [(one.id, one.object) for one in found] == [("inherited_immunity", describe_task(daemon))]
     assert "5 processes" in found[0].message and "and 2 more" in found[0].message
-    assert 'unit: "web.service"' in found[0].fix
-    outside = daemon._replace(cgroups=("/",))
-    assert find(outside, heirs[0], task("x", GIB))[0].fix is None
+    assert read_task(found[0].fix) == (PINS, {"pid": daemon.pid, "score": -999, "children": "reset"})
+    ours = find(daemon, *heirs, task("x", GIB), pinned=[pinned_unit(daemon, score=-1000, own_policy="continue")])
+    fix = next(one.fix for one in ours if one.id == "inherited_immunity")
+    assert read_task(fix)[1] == {
+        "unit": "web.service",
+        "score": -999,
+        "oom_policy": "continue",
+        "children": "reset",
+    }
 
 
 def test_children_of_init_inherit_nothing():
@@ -171,9 +260,77 @@ def test_the_next_victim_is_protected():
     tasks = [task("pinned", 3 * GIB, score=-100, cgroup=DAEMON), task("small", MIB)]
     found = find(*tasks)
     assert [one.id for one in found] == ["next_victim_is_protected"]
-    assert yaml.safe_load(found[0].fix) == [{"oomguard.linux.oom_score_adj": {"unit": "web.service", "score": -400}}]
-    lowest = task("pinned", 3 * GIB, score=-999)
-    assert [one.fix for one in find(lowest) if one.id == "next_victim_is_protected"] == [None]
+    module, arguments = read_task(found[0].fix)
+    assert (module, arguments["pid"], "unit" in arguments) == (PINS, tasks[0].pid, False)
+    assert predict(*tasks, score=arguments["score"]) == "small"
+    assert predict(*tasks, score=arguments["score"] + 60) == "pinned"
+    ours = find(*tasks, pinned=[pinned_unit(tasks[0], score=-100, after_restart=-100, own_preference="avoid")])
+    assert read_task(ours[0].fix)[1] == {
+        "unit": "web.service",
+        "score": arguments["score"],
+        "managed_oom_preference": "avoid",
+    }
+
+
+def predict(large, small, score):
+    """Return what dies next if the large one has this score."""
+    snapshot = host_with(large._replace(score=score), small)
+    return Forecast(snapshot, snapshot.rule).predict_next(measure_host(snapshot)).victim.task.name
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        [task("pinned", 3 * GIB, score=-999)],
+        [task("pinned", 3 * GIB, score=-100), task("other", 2 * GIB, score=-50)],
+        [task("pinned", 9 * GIB, score=-999), task("small", MIB)],
+    ],
+    ids=["the only one", "another pinned one would be next", "it is at -999"],
+)
+def test_no_score_spares_the_next_victim(tasks):
+    found = [one for one in find(*tasks) if one.id == "next_victim_is_protected"]
+    assert [one.fix for one in found] == [None]
+
+
+def test_a_lost_pin_is_not_weakened_by_another_fix():
+    """The process dies next only because it has lost its pin."""
+    web = task("web", 3 * GIB, score=-100, cgroup=DAEMON)
+    pinned = [pinned_unit(web, score=-1000, after_restart=-1000, own_policy="continue")]
+    found = find(web, task("small", MIB), pinned=pinned)
+    assert [one.id for one in found] == ["next_victim_is_protected", "pin_lost"]
+    expected = {"unit": "web.service", "score": -1000, "oom_policy": "continue"}
+    assert [read_task(one.fix)[1] for one in found] == [expected, expected]
+
+
+def test_fixes_of_one_unit_do_not_undo_each_other():
+    """A task removes from a drop-in what it does not name, so each names all of it."""
+    web = task("web", MIB, score=0, cgroup=DAEMON)
+    pinned = [pinned_unit(web, score=-900, after_restart=-900, oom_policy="stop", own_preference="avoid")]
+    name = "web.service"
+    service = PinnedService(name, name, 0, DAEMON, "web", preference="avoid")
+    ignored = UnboundPin(service, "systemd-oomd", "x", "y", "omit")
+    found = find(web, task("worker", MIB, cgroup=DAEMON), task("x", GIB), pinned=pinned, unbound=[ignored])
+    assert sorted(one.id for one in found) == ["pin_ignored_by_killer", "pin_lost", "pin_undone_by_oom_policy"]
+    expected = {"unit": name, "score": -900, "oom_policy": "continue", "managed_oom_preference": "omit"}
+    assert [read_task(one.fix)[1] for one in found] == [expected] * 3
+
+
+@pytest.mark.parametrize("policy, fixed", [("stop", "continue"), ("kill", "continue")])
+def test_a_policy_that_the_task_of_the_unit_sets_is_left(policy, fixed):
+    main = task("web", MIB, score=-500, cgroup=DAEMON)
+    tasks = [main, task("worker", MIB, cgroup=DAEMON), task("x", GIB)]
+    [found] = find(*tasks, pinned=[pinned_unit(main, oom_policy=policy)])
+    assert read_task(found.fix)[1]["oom_policy"] == fixed
+    [found] = find(*tasks, pinned=[pinned_unit(main, oom_policy=policy, own_policy=policy)])
+    assert found.fix is None and "which its task asks for" in found.message
+
+
+def test_a_group_kill_spares_what_is_immune():
+    main = task("web", MIB, score=-1000, cgroup=DAEMON)
+    tasks = [main, task("worker", MIB, cgroup=DAEMON), task("x", GIB)]
+    facts = dict(score=-1000, after_restart=-1000)
+    assert ids(*tasks, pinned=[pinned_unit(main, oom_policy="kill", **facts)]) == []
+    assert ids(*tasks, pinned=[pinned_unit(main, oom_policy="stop", **facts)]) == ["pin_undone_by_oom_policy"]
 
 
 def pinned_unit(main, **facts):
@@ -220,7 +377,7 @@ def test_pins_by_a_name_that_the_next_process_lacks(scores, found):
     assert [one.object for one in findings] == ["process=haproxy"] * found
     for one in findings:
         assert one.message.startswith("process=haproxy was pinned at -500, and that process has ended")
-        assert one.fix == '- oomguard.linux.oom_score_adj:\n    score: -500\n    process: "haproxy"\n'
+        assert write_task(one.fix) == '- oomguard.linux.oom_score_adj:\n    process: "haproxy"\n    score: -500\n'
 
 
 def test_a_unit_of_one_process_is_not_undone():
@@ -274,4 +431,4 @@ def test_each_id_has_its_section():
     with open(DOCS, encoding="utf-8") as stream:
         described = set(re.findall(r"^## ([a-z_]+)$", stream.read(), re.MULTILINE))
     assert len(used) >= 15
-    assert used == described
+    assert used | {findings.BOOT_DIFFERS} == described

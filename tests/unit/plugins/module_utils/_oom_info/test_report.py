@@ -214,7 +214,18 @@ def test_results():
         active=True,
         reads_scores=False,
         version="252",
-        configuration={"monitored": [{"unit": "-.slice", "path": "/", "reasons": ["swap"]}]},
+        configuration={
+            "monitored": [
+                {
+                    "unit": "-.slice",
+                    "path": "/",
+                    "reasons": ["swap"],
+                    "owner": None,
+                    "ignores_users": False,
+                    "kills_all": (),
+                }
+            ]
+        },
         candidates=["/"],
         problem=None,
     )

@@ -63,11 +63,36 @@ def test_each_version_has_its_rule(release, plain, root, raised, lowered, wins, 
         ("4.18.0-553.el8_10.x86_64", True, "5.9"),
         ("5.14.0-427.13.1.el9_4.x86_64", True, "5.14"),
         ("6.12.0-55.el10.x86_64", True, "6.12"),
-        ("5.15.0-1.el8.elrepo.x86_64", None, "5.3"),
+        ("4.18.0-553.rt7.342.el8_10.x86_64", None, "5.3"),
     ],
 )
 def test_kernels_of_red_hat_have_later_rules(release, signed, version):
     assert choose_rule(release, signed) == choose_rule(version)
+
+
+@pytest.mark.parametrize(
+    "release, version",
+    [
+        # ELRepo builds kernels of kernel.org for releases of Red Hat, and Oracle its own.
+        ("5.4.196-1.el7.elrepo.x86_64", "5.4"),
+        ("4.10.4-1.el7.elrepo.x86_64", "4.10"),
+        ("4.18.0-1.el7.elrepo.x86_64", "4.18"),
+        ("5.9.1-1.el8.elrepo.x86_64", "5.9"),
+        ("6.14.9-1.el8.elrepo.x86_64", "6.14"),
+        ("6.2.12-1.el9.elrepo.x86_64", "6.2"),
+        ("5.4.17-2136.330.7.1.el8uek.x86_64", "5.4"),
+        ("5.15.0-205.149.5.1.el9uek.x86_64", "5.15"),
+        ("6.12.0-100.28.2.2.el9uek.x86_64", "6.12"),
+        # SUSE, Virtuozzo, Ubuntu, and the newer releases of Red Hat.
+        ("5.3.18-150300.59.93-default", "5.3"),
+        ("5.14.21-150400.24.100-default", "5.14"),
+        ("3.10.0-1160.53.1.vz7.185.3", "3.10"),
+        ("5.15.0-125-generic", "5.15"),
+        ("5.14.0-162.12.1.el9_1.0.2.x86_64", "5.14"),
+    ],
+)
+def test_other_kernels_have_the_rules_of_their_number(release, version):
+    assert choose_rule(release) == choose_rule(version)
 
 
 @pytest.mark.parametrize(

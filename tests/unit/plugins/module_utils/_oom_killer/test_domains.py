@@ -49,6 +49,94 @@ def test_room_of_a_cgroup(host, facts, room, total):
     assert (domain.room_kb, domain.total_kb) == (room * MIB, total * MIB)
 
 
+ON_SWAP = HOST._replace(swap_kb=4 * GIB, swap_free_kb=3 * GIB)
+
+
+@pytest.mark.parametrize(
+    "swap, room, uneven",
+    [
+        ({}, 3 * GIB, False),
+        ({"/a": 9}, 9, False),
+        ({"/a": 9, "/a/b": 5}, 5, False),
+        ({"/a": 5, "/a/b": 9}, 5, False),
+        ({"/a/b/c": 0, "/a/b/d": 0}, 0, True),
+        ({"/a/b/c": 0}, 3 * GIB, True),
+        ({"/a": 9, "/a/b/c": 4, "/a/b/d": 3}, 7, True),
+        ({"/a": 9, "/a/b/c": 4, "/a/b/d": 8}, 9, True),
+        ({"/a": 9, "/a/b/c": 10, "/a/b/d": 11}, 9, False),
+        ({"/a/b/d/e": 2, "/a/b/c": 1}, 3, True),
+        ({"/x": 0}, 3 * GIB, False),
+    ],
+    ids=[
+        "no limit",
+        "one above that does not limit memory",
+        "its own",
+        "the least on the way up",
+        "none below may swap",
+        "one below may",
+        "the sum of those below",
+        "more below than above",
+        "wider ones below",
+        "deeper ones",
+        "one beside it",
+    ],
+)
+def test_swap_has_limits_of_its_own_on_the_way_up(swap, room, uneven):
+    """Version 2: each page that is swapped is charged to its cgroup and to every one above it."""
+    paths = ["/a", "/a/b", "/a/b/c", "/a/b/d", "/a/b/d/e", "/x"]
+    limits = {"/a/b": 100 * MIB}
+    cgroups = [limited(path, limits.get(path), 60 * MIB, swap_limit_kb=swap.get(path)) for path in paths]
+    tasks = [task("one", MIB, cgroup="/a/b/c"), task("two", MIB, cgroup="/a/b/d/e")]
+    domain = find_limit(host_with(*tasks, cgroups=cgroups, host=ON_SWAP), "/a/b/c")
+    assert (domain.path, domain.swap_room_kb, domain.is_swap_uneven) == ("/a/b", room, uneven)
+    assert domain.room_kb == 40 * MIB + room
+    assert domain.total_kb == 100 * MIB + min(swap.get("/a/b", 4 * GIB), 4 * GIB)  # by its own limit
+
+
+def test_what_was_swapped_counts_on_the_way_up():
+    cgroups = [
+        limited("/a", None, swap_limit_kb=50 * MIB, swap_usage_kb=45 * MIB),
+        limited("/a/b", 100 * MIB, 60 * MIB, swap_limit_kb=30 * MIB, swap_usage_kb=10 * MIB),
+    ]
+    assert find_limit(host_with(cgroups=cgroups, host=ON_SWAP), "/a/b").swap_room_kb == 5 * MIB
+
+
+@pytest.mark.parametrize(
+    "swap_limit, swapped, swappiness, room, swap_room",
+    [
+        (50, 10, 60, 80, 40),
+        (0, 0, 60, 40, 0),
+        (0, 30, 60, 10, 0),
+        (20, 50, 60, 10, 0),
+        (20, 50, 0, 10, 0),
+        (50, 10, 0, 40, 0),
+        (None, 0, 60, 40 + 3 * 1024, 3 * 1024),
+    ],
+)
+def test_version_1_limits_memory_and_swap_together(swap_limit, swapped, swappiness, room, swap_room):
+    """Swap does not make room under that limit, and may have used up what memory alone has left."""
+    cgroup = limited(
+        "/a",
+        100 * MIB,
+        60 * MIB,
+        swap_limit_kb=None if swap_limit is None else swap_limit * MIB,
+        swap_usage_kb=swapped * MIB,
+        swappiness=swappiness,
+    )
+    domain = measure_cgroup(host_with(cgroups=[cgroup], host=ON_SWAP, cgroup_version=1), cgroup)
+    assert (domain.room_kb, domain.swap_room_kb) == (room * MIB, swap_room * MIB)
+
+
+def test_version_1_has_a_domain_for_each_limit_of_both():
+    """The outer one has no room left for memory and swap together, so it trips first."""
+    cgroups = [
+        limited("/a", 200 * MIB, 60 * MIB, swap_limit_kb=0, swap_usage_kb=135 * MIB, swappiness=60),
+        limited("/a/b", 100 * MIB, 60 * MIB, swap_limit_kb=GIB, swappiness=60),
+    ]
+    domain = find_limit(host_with(cgroups=cgroups, host=ON_SWAP, cgroup_version=1), "/a/b")
+    assert (domain.path, domain.room_kb) == ("/a", 5 * MIB)
+
+
 @pytest.mark.parametrize(
     "inner, outer, tripping",
     [(10, 10, "/a/b"), (95, 10, "/a/b"), (50, 190, "/a"), (99, 198, "/a/b"), (99, 199, "/a/b"), (98, 199, "/a")],

@@ -97,10 +97,20 @@ def test_a_cgroup_that_hangs():
 
 
 def test_whoever_asks_dies_on_such_a_host():
+    """A grower asks most often, but any other process may ask when nothing is left."""
     tasks = [task("small", MIB), task("large", GIB)]
-    assert grow(*tasks, kills_allocating_task=True) == ("small", True, [], True)
+    assert grow(*tasks, kills_allocating_task=True) == ("small", True, [], False)
     assert predict(*tasks, kills_allocating_task=True) is None
-    assert grow(task("immune", MIB, score=-1000), tasks[1], kills_allocating_task=True)[0] == "large"
+    immune = task("immune", MIB, score=-1000)
+    assert grow(immune, tasks[1], kills_allocating_task=True) == ("large", False, ["large"], False)
+    assert grow(immune, tasks[1]) == ("large", False, ["large"], True)
+
+
+def test_a_limit_does_not_kill_whoever_asks():
+    """The sysctl is for the memory of the host (mm/oom_kill.c:out_of_memory)."""
+    tasks = [task("small", MIB, cgroup="/a"), task("large", 4 * MIB, cgroup="/a")]
+    facts = dict(cgroups=[limited("/a", 100 * MIB, 9 * MIB)])
+    assert grow(*tasks, kills_allocating_task=True, **facts) == grow(*tasks, **facts) == ("small", True, [], True)
 
 
 # --- growth ----------------------------------------------------------------------------
@@ -202,6 +212,15 @@ def test_a_domain_is_ranked_once(monkeypatch):
 def test_swap_is_room_too():
     host = HOST._replace(swap_kb=8 * GIB, swap_free_kb=8 * GIB)
     assert grow(task("hog", MIB), task("daemon", 4 * GIB), host=host)[:2] == ("hog", True)
+
+
+@pytest.mark.parametrize("rival_kb, certain", [(9 * MIB, True), (20 * MIB, False)])
+def test_swap_may_give_no_memory(rival_kb, certain):
+    """On a slow disk Linux 7.2 killed when all pages in swap were still in memory, too."""
+    host = HOST._replace(swap_kb=GIB, swap_free_kb=GIB)
+    cgroup = limited("/a", 100 * MIB, 90 * MIB, swap_limit_kb=30 * MIB)
+    found = grow(task("hog", MIB, cgroup="/a"), task("rival", rival_kb, cgroup="/a"), cgroups=[cgroup], host=host)
+    assert found[::3] == ("hog", certain)
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,15 @@ def test_what_makes_nothing_certain(facts, blurred):
     assert rank(task("x"), **facts).is_blurred is blurred
 
 
+def test_uneven_limits_of_swap_blur():
+    """Whose pages are swapped first decides how much is left for the others."""
+    host = HOST._replace(swap_kb=GIB, swap_free_kb=GIB)
+    cgroups = [limited("/a", GIB), limited("/a/b", None, swap_limit_kb=MIB)]
+    tasks = [task("x", cgroup="/a/b"), task("y", cgroup="/a")]
+    assert rank(*tasks, path="/a", cgroups=cgroups, host=host).is_blurred
+    assert not rank(*tasks, path="/a", cgroups=cgroups).is_blurred  # a host without swap
+
+
 def test_processes_bound_to_different_nodes_blur_a_host():
     tasks = [task("x", nodes="0", cgroup="/a"), task("y", nodes="1", cgroup="/a")]
     assert rank(*tasks).is_blurred
