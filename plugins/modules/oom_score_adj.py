@@ -8,7 +8,7 @@
 DOCUMENTATION = r"""
 module: oom_score_adj
 short_description: Pin processes and services against the OOM killer, now and after a restart
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sets C(/proc/PID/oom_score_adj), which makes the kernel's OOM killer prefer or spare a process, and reads it back.
   - For a unit it also writes a drop-in, so that the unit's next process has the score from its start.
@@ -24,8 +24,8 @@ options:
       - A systemd service, by its name or an alias, with or without C(.service). Its main process is pinned, see
         O(children).
       - A unit that exists but does not run gets its drop-in.
-      - V(postgresql@*) stands for all instances of a template that systemd has loaded. One that another target names is
-        not among them. Instances that are made later are pinned by the next run.
+      - V(postgresql@*) stands for all instances of a template that systemd has started, or that another unit wants. One
+        that another target names is not among them. Instances that are made later are pinned by the next run.
     type: str
   process:
     description:
@@ -274,7 +274,8 @@ options:
         Leave out all selectors and O(targets).
       - Drop-ins are found by their header, in C(/etc/systemd/system) and C(/run/systemd/system), also those of units
         that no longer exist. So are those of services of users, in C(/etc/systemd/user), and below the home folders of
-        users who are logged in or linger.
+        users who are logged in, linger, or are in C(/var/lib/oomguard/homes). Runs of root keep the users with such
+        drop-ins there, and only root can open it.
       - Live scores of other pins are found in a record in C(/run/oomguard), which only root can open.
       - Processes that inherited such a score lose it, as with O(children=reset).
       - Check mode lists everything first, in RV(report) and in the diff.
@@ -292,12 +293,15 @@ options:
         V(-500) or lower V(avoid), unless its target has a preference. systemd before 248 has no preferences, and
         nothing is written there.
       - Where earlyoom runs with C(--sort-by-rss), it ignores scores. With V(protect), a drop-in of ours adds the
-        programs of units at V(-500) or lower to its C(--ignore), and earlyoom is restarted. The drop-in is one more
-        entry of RV(targets). earlyoom knows names alone, so a user's program of that name is spared, too. The kernel
-        still goes by scores.
+        programs of units at V(-500) or lower to its C(--ignore), and earlyoom is restarted. These are the programs that
+        are pinned now, so a unit that does not run gets its turn in a later run. The drop-in is one more entry of
+        RV(targets). earlyoom knows names alone, so a user's program of that name is spared, too. The kernel still goes
+        by scores.
       - nohang goes by scores, and can have no fragment of ours.
+      - V(report) adds nothing of that, and RV(not_binding) has the pins that such killers do not go by. After a run
+        with V(protect), it takes back for its targets what that run told such killers; a target keeps its own
+        O(managed_oom_preference). What other targets have stays, and earlyoom is restarted only if a program goes.
       - O(state=absent) takes all of that back, whatever this option is.
-      - V(report) writes nothing of that, and RV(not_binding) has the pins that such killers do not go by.
     type: str
     choices: [report, protect]
     default: report
@@ -785,6 +789,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import LEAST_KILLABLE_PERCENT
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values, text_of
@@ -794,35 +799,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin 
     parse_targets,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.results import pin_results
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.target_options import TARGET_OPTIONS
 
 if TYPE_CHECKING:
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan
-
-USER_UNIT = dict(
-    user=dict(type="str", required=True),
-    unit=dict(type="str", required=True),
-    scope=dict(type="str", choices=["user", "all_users"], default="user"),
-)
-TARGET_OPTIONS = dict(
-    unit=dict(type="str"),
-    process=dict(type="str"),
-    pattern=dict(type="str"),
-    pid=dict(type="int"),
-    pidfile=dict(type="path"),
-    cgroup=dict(type="str"),
-    container=dict(type="str"),
-    machine=dict(type="str"),
-    user_unit=dict(type="dict", options=USER_UNIT),
-    users=dict(type="list", elements="str"),
-    score=dict(type="int"),
-    state=dict(type="str", choices=["present", "absent"], default="present"),
-    persistent=dict(type="bool"),
-    oom_policy=dict(type="str", choices=["continue", "stop", "kill"]),
-    managed_oom_preference=dict(type="str", choices=["none", "avoid", "omit"]),
-    children=dict(type="str", choices=["report", "reset", "pin"], default="report"),
-    missing=dict(type="str", choices=["fail", "warn", "ignore"], default="fail"),
-    force=dict(type="bool", default=False),
-)
 
 
 def main() -> None:
@@ -838,7 +818,7 @@ def main() -> None:
                 required_one_of=[SELECTORS],
             ),
             all_pins=dict(type="bool"),
-            min_killable_percent=dict(type="int", default=10),
+            min_killable_percent=dict(type="int", default=LEAST_KILLABLE_PERCENT),
             other_killers=dict(type="str", choices=["report", "protect"], default="report"),
         ),
         mutually_exclusive=[

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Makes two users with a service each, shop: alice lingers, bob does not. Starts a machine, and records files and scores in /root/before.
+# Makes two users with a service each, shop: alice lingers, bob does not. Starts two machines.
 set -eu
 for user in alice bob; do
 	useradd --create-home --shell /bin/bash "$user"
@@ -16,13 +16,18 @@ for user in alice bob; do
 done
 loginctl enable-linger alice
 
-mkdir -p /var/lib/machines/tiny/bin /var/lib/machines/tiny/etc /var/lib/machines/tiny/usr
-cp /bin/busybox /var/lib/machines/tiny/bin/sleep
-echo ID=tiny > /var/lib/machines/tiny/etc/os-release
-printf '[Service]\nExecStart=/usr/bin/systemd-nspawn --quiet --keep-unit --register=yes --machine=tiny --directory=/var/lib/machines/tiny /bin/sleep 1000000\n' \
-	> /etc/systemd/system/tiny.service
+# The unit of the second one is a scope with an escaped dash, machine-tiny\x2dtwo.scope, as those of libvirt are.
+for machine in tiny tiny-two; do
+	folder=/var/lib/machines/$machine
+	mkdir -p "$folder/bin" "$folder/etc" "$folder/usr"
+	cp /bin/busybox "$folder/bin/sleep"
+	echo ID=tiny > "$folder/etc/os-release"
+	own=$([ $machine = tiny-two ] || echo --keep-unit)
+	printf '[Service]\nExecStart=/usr/bin/systemd-nspawn --quiet %s --register=yes --machine=%s --directory=%s /bin/sleep 1000000\n' \
+		"$own" $machine "$folder" > /etc/systemd/system/$machine.service
+done
 systemctl daemon-reload
-systemctl start tiny.service
+/root/machines.sh
 
 # RabbitMQ looks its own host up.
 echo "127.0.1.1 $(hostname)" >> /etc/hosts
@@ -36,11 +41,12 @@ if [ -f /etc/haproxy/haproxy.cfg ]; then
 	systemctl restart haproxy
 fi
 
+# The daemons of libvirt that a profile pins start with the first guest.
+if [ -f /usr/sbin/virtlogd ]; then
+	systemctl start virtlogd virtlockd
+fi
+
 # Jobs of cron, whose children must not be immune.
 if systemctl --quiet is-active cron; then
 	echo '* * * * * root /bin/sleep 600' > /etc/cron.d/job
 fi
-for _ in $(seq 60); do
-	machinectl --quiet show tiny > /dev/null 2>&1 && break
-	sleep 1
-done

@@ -25,6 +25,7 @@ _REMEDIES: Dict[int, str] = {
     errno.ENOTDIR: "move away the file that is in the place of a folder",
     errno.EISDIR: "move away the folder that is in the place of the file",
     errno.ENOENT: "make what is missing, and run again",
+    errno.EFBIG: "move away what is not needed there",
     errno.EMFILE: "raise the limit of open files, and run again",
 }
 

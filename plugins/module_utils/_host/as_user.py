@@ -9,8 +9,10 @@
 
 Root that works in a folder of a user could be led anywhere by links and renames. A process with
 the user's ids reaches only what the user reaches anyway. The kernel lets no user trace a process
-that has given up root's ids (ptrace(2), PR_SET_DUMPABLE in prctl(2)); a user may stop or end it,
-so it has a time limit. Its answer is data of the user.
+that has given up root's ids (ptrace(2), PR_SET_DUMPABLE in prctl(2)). A user may trace a program
+that it starts, stop or end it, or hold it for ever in a file system of his own (fuse(4)). So it has
+nothing of the run but a pipe: no terminal to type into (TIOCSTI in ioctl_tty(2)), and no lock that
+it would keep. Its time is limited, and its answer is data of the user.
 Sources: credentials(7), kernel/cred.c:commit_creds.
 """
 
@@ -26,11 +28,14 @@ from typing import Any, Callable, List, NamedTuple
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 
-SECONDS = 20.0  # for a home folder on a network that is slow to answer
+# What one user may cost in a run: systemctl waits up to 25 seconds for a busy service manager, and
+# a home folder on a network may be slow. Less than other runs wait for the lock (lock.py).
+SECONDS = 40.0
 _END_SECONDS = 2.0
 _MAX_ANSWER_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 16
 _MAX_USERS = 1000
+_MAX_REASON = 500  # characters
 _UMASK = 0o022
 
 
@@ -105,10 +110,9 @@ def call_as_user(account: Account, action: Callable[[], Any], seconds: float = S
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.close(reading)
         _answer(account, action, writing)
-    os.close(writing)
     try:
+        os.close(writing)
         answer = _read_answer(reading, time.monotonic() + seconds)
     finally:
         os.close(reading)
@@ -116,16 +120,39 @@ def call_as_user(account: Account, action: Callable[[], Any], seconds: float = S
     return _parse_answer(account, answer)
 
 
+class AsUser:
+    """Calls actions with the rights of one user, who has a limited time in all."""
+
+    def __init__(self, account: Account, seconds: float = SECONDS) -> None:
+        self.account = account
+        self._seconds = self._left = seconds
+
+    def call(self, action: Callable[[], Any]) -> Any:
+        """Return what call_as_user() does; raise OomError too once the time is used up."""
+        if self._left <= 0:
+            raise OomError(
+                f"working with the rights of user {self.account.name} took more than {self._seconds:.0f} seconds:"
+                " check whether the home folder and the service manager of the user respond"
+            )
+        begun = time.monotonic()
+        try:
+            return call_as_user(self.account, action, self._left)
+        finally:
+            self._left -= time.monotonic() - begun
+
+
 def _end(pid: int) -> None:
-    """End a child that has answered, or took too long.
+    """End a child that has answered, or took too long, and the programs that it has started.
 
     One that the kernel holds, as for a home folder on a dead server, ends later.
     """
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    for end in (os.killpg, os.kill):  # it may not have its own group yet
+        with contextlib.suppress(ProcessLookupError):
+            end(pid, signal.SIGKILL)
     deadline = time.monotonic() + _END_SECONDS
-    while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
-        time.sleep(0.001)
+    with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored
+        while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
+            time.sleep(0.001)
 
 
 def _answer(account: Account, action: Callable[[], Any], writing: int) -> None:
@@ -133,10 +160,13 @@ def _answer(account: Account, action: Callable[[], Any], writing: int) -> None:
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
+        _leave_run(writing)
         become(account)
         answer = {"result": action()}
     except AccessError as error:
         answer = {"access": str(error)}
+    except OomError as error:
+        answer = {"refused": str(error)}
     except BaseException as error:  # whatever it is, the other process has to know
         answer = {"failure": f"{type(error).__name__}: {error}"}
     try:
@@ -144,6 +174,18 @@ def _answer(account: Account, action: Callable[[], Any], writing: int) -> None:
             stream.write(json.dumps(answer).encode("ascii"))
     finally:
         os._exit(0)
+
+
+def _leave_run(writing: int) -> None:
+    """Let go of the terminal, the files and the lock of the run, but for the pipe."""
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in (0, 1, 2, writing):
+            with contextlib.suppress(OSError):  # that of the list itself is closed already
+                os.close(int(name))
 
 
 def _read_answer(reading: int, deadline: float) -> bytes:
@@ -167,7 +209,12 @@ def _parse_answer(account: Account, answer: bytes) -> Any:
         parsed = {}
     if "access" in parsed:
         raise AccessError(str(parsed["access"]))
+    if "refused" in parsed:
+        raise OomError(str(parsed["refused"]))
     if "result" in parsed:
         return parsed["result"]
-    why = parsed.get("failure") or "no answer came in time; the home folder may not respond"
-    raise OomError(f"working with the rights of user {account.name} failed: {printable_name(str(why))}")
+    why = parsed.get("failure") or "no answer came in time"
+    raise OomError(
+        f"working with the rights of user {account.name} failed: {printable_name(str(why)[:_MAX_REASON])};"
+        " check whether the home folder and the service manager of the user respond"
+    )

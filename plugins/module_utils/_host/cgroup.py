@@ -41,6 +41,9 @@ FILES = {
 MAX_DEPTH = 64
 MAX_CGROUPS = 1 << 17
 
+# What Meta's oomd calls as systemd-oomd does, and reads too. Only root can write or see it.
+_META_MARK = "trusted.oomd_avoid"
+
 
 class Hierarchy(NamedTuple):
     """One mounted cgroup hierarchy."""
@@ -242,18 +245,77 @@ def read_cgroup_memory(directory: str, path: str, version: int) -> Optional[Cgro
 
 
 def read_oomd_preference(procfs: Procfs, path: str) -> Optional[str]:
-    """Return what systemd-oomd sees as ManagedOOMPreference of a cgroup: none, avoid or omit.
+    """Return the ManagedOOMPreference that a cgroup shows: none, avoid or omit.
 
-    None if it is not in the hierarchy of version 2, or its attributes cannot be read.
+    None if it is not in the hierarchy of version 2, or its attributes cannot be read. The owner of
+    a cgroup may set any: see read_cgroup_owner(). Those that begin with trusted are not systemd's:
+    an administrator sets them for Meta's oomd (is_avoided_by_meta_oomd()).
     Source: systemd:src/core/cgroup.c:cgroup_oomd_xattr_apply, src/oom/oomd-util.c.
     """
     directory = _find_unified(procfs, path)
     if directory is None:
         return None
-    seen = {name: _has_mark(directory, name) for name in ("omit", "avoid")}
+    seen = {name: _has_mark(directory, f"user.oomd_{name}") for name in ("omit", "avoid")}
     if None in seen.values():
         return None
     return next((name for name, is_set in seen.items() if is_set), "none")
+
+
+def write_oomd_preference(procfs: Procfs, path: str, preference: str) -> None:
+    """Let a cgroup show a ManagedOOMPreference (none, avoid or omit), as systemd does.
+
+    Does nothing for a cgroup that is gone. Raises OSError if its attributes cannot be written.
+    Source: systemd:src/core/cgroup.c:cgroup_oomd_xattr_apply.
+    """
+    directory = _find_unified(procfs, path)
+    if directory is None or not os.path.isdir(directory):
+        return
+    if preference != "none":
+        os.setxattr(directory, f"user.oomd_{preference}", b"1")
+    for name in {"omit", "avoid"} - {preference}:
+        try:
+            os.removexattr(directory, f"user.oomd_{name}")
+        except OSError as error:
+            if error.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
+                raise
+
+
+def is_avoided_by_meta_oomd(procfs: Procfs, path: str) -> bool:
+    """Return whether a cgroup has the attribute that an administrator sets for Meta's oomd.
+
+    Any value counts. Source: oomd:src/oomd/util/Fs.cpp:readKillPreferenceAt.
+    """
+    directory = _find_unified(procfs, path)
+    if directory is None:
+        return False
+    try:
+        os.getxattr(directory, _META_MARK)
+    except OSError:
+        return False
+    return True
+
+
+def read_cgroup_owner(procfs: Procfs, path: str) -> Optional[int]:
+    """Return the uid that owns a cgroup; None if it is gone, or not of version 2."""
+    directory = _find_unified(procfs, path)
+    if directory is None:
+        return None
+    try:
+        return os.stat(directory, follow_symlinks=False).st_uid
+    except OSError:
+        return None
+
+
+def has_cgroups_below(procfs: Procfs, path: str) -> bool:
+    """Return whether a cgroup has others below; False for version 1 and one that is gone."""
+    directory = _find_unified(procfs, path)
+    if directory is None:
+        return False
+    try:
+        with os.scandir(directory) as entries:
+            return any(entry.is_dir(follow_symlinks=False) for entry in entries)
+    except OSError:
+        return False
 
 
 def is_divided(procfs: Procfs, path: str) -> bool:
@@ -263,12 +325,10 @@ def is_divided(procfs: Procfs, path: str) -> bool:
     answer is no.
     """
     directory = _find_unified(procfs, path)
-    if directory is None:
+    if directory is None or not has_cgroups_below(procfs, path):
         return False
     try:
-        with os.scandir(directory) as entries:
-            has_below = any(entry.is_dir(follow_symlinks=False) for entry in entries)
-        return has_below and read_bytes(os.path.join(directory, b"memory.oom.group")).strip() != b"1"
+        return read_bytes(os.path.join(directory, b"memory.oom.group")).strip() != b"1"
     except OSError:
         return False
 
@@ -279,16 +339,11 @@ def _find_unified(procfs: Procfs, path: str) -> Optional[bytes]:
 
 
 def _has_mark(directory: bytes, name: str) -> Optional[bool]:
-    """Return whether a cgroup has this mark for systemd-oomd; None if that cannot be read."""
-    seen: Optional[bool] = None
-    for kind in ("user", "trusted"):  # the second is from systemd 248, or for kernels before 5.7
-        try:
-            if os.getxattr(directory, f"{kind}.oomd_{name}") == b"1":
-                return True
-            seen = False
-        except OSError as error:
-            seen = False if error.errno == errno.ENODATA else seen
-    return seen
+    """Return whether a cgroup has this attribute; None if that cannot be read."""
+    try:
+        return os.getxattr(directory, name) == b"1"
+    except OSError as error:
+        return False if error.errno == errno.ENODATA else None
 
 
 def limited_cgroups(procfs: Procfs) -> List[str]:

@@ -32,7 +32,7 @@ class CgroupMemory(NamedTuple):
     kernel_kb: int = 0  # of the kernel: what of it can be reclaimed; on version 1 all of it
     stock_kb: Optional[int] = None  # of usage_kb, what is charged in advance; None: not shown
     swap_limit_kb: Optional[int] = None  # version 1: what memory and swap may have beyond limit_kb
-    swap_usage_kb: int = 0
+    swap_usage_kb: int = 0  # version 2: only with a limit of swap
     swappiness: Optional[int] = None  # version 1 only
     oom_group: bool = False
     kill_disabled: bool = False  # version 1: processes wait at the limit, and nothing is killed
@@ -43,6 +43,9 @@ class CgroupMemory(NamedTuple):
 def parse_cgroup_memory(path: str, version: int, read: Reader) -> CgroupMemory:
     """Return the limits of a cgroup, and its usage if it has a limit.
 
+    On version 2 a cgroup without a limit of memory may limit the swap of those below it. On
+    version 1 that is not possible: mm/memcontrol.c:mem_cgroup_resize_max.
+
     Raises ValueError for an empty file of a cgroup that is being removed.
     """
     return _parse_version_2(path, read) if version == 2 else _parse_version_1(path, read)
@@ -50,9 +53,12 @@ def parse_cgroup_memory(path: str, version: int, read: Reader) -> CgroupMemory:
 
 def _parse_version_2(path: str, read: Reader) -> CgroupMemory:
     limit = _parse_limit(read("memory.max"))
+    swap_limit = _parse_limit(read("memory.swap.max"))
     found = CgroupMemory(
         path,
         limit,
+        swap_limit_kb=swap_limit,
+        swap_usage_kb=0 if swap_limit is None else int(read("memory.swap.current") or 0) >> 10,
         oom_group=read("memory.oom.group").strip() == b"1",
         min_kb=_parse_limit(read("memory.min")),
         low_kb=_parse_limit(read("memory.low")),
@@ -70,8 +76,6 @@ def _parse_version_2(path: str, read: Reader) -> CgroupMemory:
         mapped_kb=_sum(stat, b"file_mapped"),
         shmem_kb=_sum(stat, b"shmem"),
         kernel_kb=_sum(stat, b"slab_reclaimable"),
-        swap_limit_kb=_parse_limit(read("memory.swap.max")),
-        swap_usage_kb=int(read("memory.swap.current") or 0) >> 10,
     )
 
 

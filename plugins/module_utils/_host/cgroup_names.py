@@ -40,6 +40,9 @@ UNKNOWN_USER = -1
 TRIAL_NAME = re.compile(r"oomguardtrial_([0-9]{1,10})_([0-9]{1,20})(\.slice)?\Z")
 
 
+_SERVICE = ".service"
+
+
 class ContainerNames(NamedTuple):
     """The names that container engines and the kubelet gave."""
 
@@ -49,7 +52,12 @@ class ContainerNames(NamedTuple):
 
 def add_suffix(name: str) -> str:
     """Return the name of a service with .service."""
-    return name if name.endswith(".service") else name + ".service"
+    return name if name.endswith(_SERVICE) else name + _SERVICE
+
+
+def strip_suffix(name: str) -> str:
+    """Return the name of a service without .service."""
+    return name[: -len(_SERVICE)] if name.endswith(_SERVICE) else name
 
 
 def unit_of(cgroups: Iterable[str]) -> Optional[str]:

@@ -19,6 +19,7 @@ GET /containers/{id}/json, containers/storage:containers.go, containers-storage.
 """
 
 import contextlib
+import glob
 import http.client
 import json
 import os
@@ -51,8 +52,10 @@ _NAME_SECONDS = 3  # for what only a message needs
 # What docker inspect prints of one container has some 10 KiB.
 _ANSWER_BYTES = 4 << 20
 
-# Where podman and CRI-O keep the names of root's containers: graphroot and runroot.
+# Where podman and CRI-O keep the names of root's containers: graphroot and runroot. Beside a file
+# there may be folders of drop-ins.
 STORAGE_FILES = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
+_STORAGE_DROP_INS = ("storage.conf.d", "storage.rootful.conf.d")
 STORAGE_FOLDERS = ("/var/lib/containers/storage", "/run/containers/storage")
 USER_STORAGE = ".local/share/containers/storage"  # in the user's home
 _STORAGE_FOLDER = re.compile(r"""^[ \t]*(?:graphroot|runroot)[ \t]*=[ \t]*["'](/[^"'\n]+)["']""", re.MULTILINE)
@@ -190,7 +193,11 @@ def _find_named_of_users(name: str, running: List[Container], users: FrozenSet[i
 
 def _list_storage_folders() -> List[str]:
     folders = list(STORAGE_FOLDERS)
+    paths = list(STORAGE_FILES)
     for path in STORAGE_FILES:
+        for name in _STORAGE_DROP_INS:
+            paths += sorted(glob.glob(os.path.join(glob.escape(os.path.dirname(path)), name, "*.conf")))
+    for path in paths:
         try:
             text = read_trusted(path, _SETTINGS_BYTES, 1).content.decode("utf-8", "replace")
         except (OSError, UntrustedError):

@@ -11,9 +11,10 @@ Names and arguments are claims: any user can run a program as "containerd", and 
 runs with root's effective uid. What counts here is what a user cannot choose: all uids, the cgroup,
 the uid of the login that it descends from, and the owner and place of the executable. Facts of a
 process are read through one open directory of it; paths are those of this host.
-Sources: proc(5), credentials(7), login.defs(5), systemd:docs/UIDS-GIDS.md.
+Sources: proc(5), credentials(7), login.defs(5), shadow:lib/getdef.c, systemd:docs/UIDS-GIDS.md.
 """
 
+import glob
 import os
 import pwd
 import re
@@ -42,12 +43,19 @@ _MAX_NAMES = 20  # looked up; a look-up may ask a directory server
 
 
 def read_first_login_uid(path: str = LOGIN_DEFS) -> int:
-    """Return the lowest uid of ordinary users: UID_MIN, or 1000 where it is not set."""
-    try:
-        match = _UID_MIN.search(read_bytes(path, limit=_LOGIN_DEFS_BYTES))
-    except OSError:
-        return FIRST_LOGIN_UID
-    return int(match.group(1)) if match else FIRST_LOGIN_UID
+    """Return the lowest uid of ordinary users: UID_MIN, or 1000 where it is not set.
+
+    On SUSE files of a folder may set it, too. The lowest counts: which of them is read depends on
+    how shadow was built.
+    """
+    found = []
+    for file in [path, *glob.glob(glob.escape(path) + ".d/*.defs")]:
+        try:
+            match = _UID_MIN.search(read_bytes(file, limit=_LOGIN_DEFS_BYTES))
+        except OSError:
+            continue
+        found += [int(match.group(1))] if match else []
+    return min(found, default=FIRST_LOGIN_UID)
 
 
 def find_uids(names: Iterable[str]) -> FrozenSet[int]:

@@ -67,6 +67,10 @@ def parse_thread(stat: bytes) -> Thread:
     return Thread(int(head.partition(b" ")[0]), fields[0].decode(), int(fields[11]) + int(fields[12]))
 
 
+# The default of min_killable_percent.
+LEAST_KILLABLE_PERCENT = 10
+
+
 class Killable(NamedTuple):
     """Resident memory that the killer may free, and that of immune processes, in KiB."""
 

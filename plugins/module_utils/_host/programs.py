@@ -12,36 +12,58 @@ can block, hang or fill the memory. A program that exceeds a limit is killed, an
 used.
 """
 
+import contextlib
 import os
 import selectors
 import subprocess
 import time
-from typing import IO, Callable, Dict, Generator, List, NamedTuple, Optional, cast
+from typing import IO, Callable, Dict, Generator, List, Mapping, Optional, Sequence, Union, cast
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UnsupportedError
 
 SECONDS = 60.0  # systemctl waits up to 25 seconds for a busy service manager (sd-bus's default)
 MAX_OUTPUT_BYTES = 16 << 20
+_END_SECONDS = 2.0
 _MAX_ERROR_BYTES = 2048  # of the error output, in a message
 _CHUNK_BYTES = 1 << 16
 
 
-class Role(NamedTuple):
-    """Describe what a program runs as, if not as the caller."""
+def start_process(
+    command: Sequence[Union[str, bytes]],
+    stderr: int,
+    environment: Optional[Mapping[str, str]] = None,
+    before_exec: Optional[Callable[[], object]] = None,
+) -> "subprocess.Popen[bytes]":
+    """Start a program with its output in a pipe and no input.
 
-    prepare: Callable[[], None]  # called in its process before it starts, such as to change ids
-    environment: Dict[str, str]  # all of it
+    C(stderr) is a constant of subprocess. C(environment) is all of its environment; that of the
+    caller without it. C(before_exec) runs in the new process. Raises what subprocess.Popen does.
+    """
+    # AnsibleModule.run_command has no time limit, and keeps the whole output in memory.
+    return subprocess.Popen(  # pylint: disable=ansible-bad-function
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        preexec_fn=before_exec,
+        env=dict(os.environ if environment is None else environment, LC_ALL="C"),
+    )
 
 
 class Program:
     """A running program; read its output with output() or chunks(), once."""
 
     def __init__(
-        self, command: List[str], seconds: float = SECONDS, role: Optional[Role] = None, silent_failure: int = 0
+        self,
+        command: List[str],
+        seconds: float = SECONDS,
+        environment: Optional[Dict[str, str]] = None,
+        silent_failure: int = 0,
     ) -> None:
         """Start it. Raises UnsupportedError if it cannot be started.
 
-        C(silent_failure) is an exit code that is no failure if the program wrote no error.
+        C(environment) is all of its environment; that of the caller without it. C(silent_failure)
+        is an exit code that is no failure if the program wrote no error.
         """
         self._silent_failure = silent_failure
         self._name = " ".join(command[:2])
@@ -49,15 +71,8 @@ class Program:
         self._deadline = time.monotonic() + seconds
         self._errors = b""
         try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=dict(os.environ if role is None else role.environment, LC_ALL="C"),
-                preexec_fn=None if role is None else role.prepare,
-            )
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            self._process = start_process(command, stderr=subprocess.PIPE, environment=environment)
+        except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise UnsupportedError(f"{command[0]} cannot be started: {reason}") from error
 
@@ -115,18 +130,19 @@ class Program:
     def _end(self) -> None:
         if self._process.poll() is None:
             self._process.kill()
-            self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # the kernel holds it: it ends later
+                self._process.wait(_END_SECONDS)
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
 
 
-def start_program(*command: str, seconds: float = SECONDS, role: Optional[Role] = None) -> Callable[[], str]:
+def start_program(*command: str, seconds: float = SECONDS) -> Callable[[], str]:
     """Start a program; return a function that waits for it to end and returns its output.
 
     Raises UnsupportedError if it cannot be started. The function raises OomError as Program does.
     """
-    program = Program(list(command), seconds, role)
+    program = Program(list(command), seconds)
     return lambda: program.output().decode("utf-8", "surrogateescape")
 
 

@@ -20,7 +20,11 @@ import re
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME, add_suffix
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import (
+    UNIT_NAME,
+    add_suffix,
+    strip_suffix,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import start_program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
@@ -34,7 +38,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files im
     read_assignment,
     resolve_assignment,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import UNIT_FOLDERS, UnitFolders
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import (
+    UNIT_FOLDERS,
+    USER_UNIT_FOLDERS,
+    UnitFolders,
+)
 
 DROP_IN = "60-oomguard.conf"
 # The drop-in of a killer. It replaces a command, so its name sorts behind those that people use.
@@ -104,7 +112,7 @@ def service_name(value: str, list_services: Callable[[], Iterable[str]] = tuple)
             f"unit={value} is a {suffix}: only services have a main process; select what runs in it with cgroup"
         )
     if name.endswith("@.service"):
-        template = name[: -len(".service")]
+        template = strip_suffix(name)
         instances = [one for one in list_services() if one.startswith(template)][:_MAX_INSTANCES]
         shown = " or ".join(instances) or f"{template}NAME.service"
         raise InputError(f"unit={name} is a template, which never runs itself: name an instance, such as {shown}")
@@ -128,6 +136,7 @@ class Systemd:
 
     pid = 1  # of the manager, which starts every service
     is_of_user = False
+    home_of = ""  # the login name of the user whose home folder has its drop-ins
     _drop_in_folder = UNIT_FOLDERS[0]
 
     def __init__(
@@ -215,7 +224,9 @@ class Systemd:
 
     def _explain_no_systemd(self, name: str) -> str:
         if os.path.exists(self._folders.locate("/run/openrc")):
-            manager, advice = "OpenRC", "export SSD_OOM_SCORE_ADJ=SCORE in /etc/conf.d/NAME"
+            # On Debian most scripts are those of SysV init, which do not read that file.
+            manager = "OpenRC"
+            advice = "export SSD_OOM_SCORE_ADJ=SCORE in /etc/conf.d/NAME, or choom(1) in a script of SysV init"
         else:
             manager, advice = "its init", "choom(1) in the script that starts it"
         return (
@@ -254,15 +265,18 @@ class Systemd:
     def instances_of(self, templates: Iterable[str]) -> List[str]:
         """Return the instances of these templates, each such as C(postgresql@).
 
-        Those that systemd has loaded, and those that have a folder of drop-ins in /etc. Raises
-        UnsupportedError if systemd does not manage this host, OomError if systemctl fails.
+        Those that systemd has started, those that another unit wants, and those that have a folder
+        of drop-ins in /etc. Any user may load others, with any name (systemctl status), and keep
+        them loaded. Raises UnsupportedError if systemd does not manage this host, OomError if
+        systemctl fails.
         """
         templates = tuple(dict.fromkeys(templates))
         if not self.runs():
             raise UnsupportedError(self._explain_no_systemd(templates[0] + "*"))
         output = self._list_services("--all", [f"{template}*.service" for template in templates])
-        loaded = _read_first_words(_check_end(output))
-        names = sorted({*loaded, *self._folders.list_drop_in_units()})
+        rows = [line.split(None, 4) for line in _check_end(output).split("\n")]
+        started = [row[0] for row in rows if len(row) > 3 and row[2] != "inactive"]
+        names = sorted({*started, *self._folders.list_wanted_units(), *self._folders.list_drop_in_units()})
         return [name for name in names if name.startswith(templates) and _can_run(name)]
 
     def _list_services(self, which: str, patterns: Sequence[str] = ()) -> str:
@@ -287,7 +301,7 @@ class Systemd:
         Nothing is written. Raises AccessError if the drop-in cannot be read.
         """
         path = self._drop_in_path(unit.id)
-        before = self._folders.read(path)
+        before = self._folders.read_for_plan(path)
         return DropIn(path, before, change_assignments(before, assignments))
 
     def _drop_in_path(self, unit_id: str) -> str:
@@ -314,6 +328,11 @@ class Systemd:
         return DropIn(path, before, None if is_killers else change_assignments(before, dict.fromkeys(OWN_KEYS)))
 
     @staticmethod
+    def drop_in_path_for_all_users(unit_id: str) -> str:
+        """Return the path of our drop-in of a service for the managers of all users."""
+        return os.path.join(USER_UNIT_FOLDERS[0], unit_id + ".d", DROP_IN)
+
+    @staticmethod
     def killer_drop_in_path(unit_id: str) -> str:
         """Return the path of our drop-in of a killer."""
         return os.path.join(UNIT_FOLDERS[0], unit_id + ".d", KILLER_DROP_IN)
@@ -327,6 +346,15 @@ class Systemd:
         names = [name for name in sorted(drop_ins) if name != KILLER_DROP_IN]
         return list_commands([fragment[1], *(drop_ins[name][1] for name in names)])
 
+    def find_later_command(self, unit: Unit) -> Optional[str]:
+        """Return a drop-in that sets ExecStart behind ours of a killer; None without one.
+
+        Raises AccessError if a file cannot be read.
+        """
+        _fragment, drop_ins = self._read_files(unit)
+        later = [drop_ins[name] for name in sorted(drop_ins) if name > KILLER_DROP_IN]
+        return next((path for path, text in later if read_assignment(text, "ExecStart") is not None), None)
+
     def why_read_only(self, path: str) -> Optional[str]:
         """Return why a drop-in could not be written or removed now; None if it could."""
         return self._folders.why_read_only(path)
@@ -339,7 +367,7 @@ class Systemd:
 
     def has_drop_in(self, unit_id: str) -> bool:
         """Return whether a unit has a drop-in of ours; raises AccessError if it cannot be read."""
-        return self.read(self._drop_in_path(unit_id)) is not None
+        return self._folders.read_for_plan(self._drop_in_path(unit_id)) is not None
 
     def has_leftovers(self, unit_id: str) -> bool:
         """Return whether a run that was killed left something of our drop-in of a unit."""
@@ -420,11 +448,13 @@ class Systemd:
         """
         paths = self._folders.find_drop_ins(unit.id)
         paths += [path for path in unit.drop_ins if path not in paths]  # of generators, or for several units
-        texts: Dict[str, Tuple[str, str]] = {}
+        first: Dict[str, str] = {}
         for path in paths:
-            texts.setdefault(os.path.basename(path), (path, self._folders.read(path) or ""))
-        fragment = self._folders.read(unit.fragment) if unit.fragment else None
-        return (unit.fragment, fragment or ""), texts
+            first.setdefault(os.path.basename(path), path)
+        texts = self._folders.read_all([*first.values(), *([unit.fragment] if unit.fragment else [])])
+        return (unit.fragment, texts.get(unit.fragment, "")), {
+            name: (path, texts[path]) for name, path in first.items()
+        }
 
     def write(self, path: str, text: Optional[str]) -> None:
         """Replace a drop-in with this text, completely or not at all.

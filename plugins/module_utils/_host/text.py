@@ -81,6 +81,11 @@ def shorten(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
 
 
+def count_of(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, in the plural unless it is 1."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def format_kb(size_kb: int) -> str:
     """Return a size for a person, such as 20 MiB or 1.5 GiB."""
     size, units = float(size_kb), ["KiB", "MiB", "GiB", "TiB"]

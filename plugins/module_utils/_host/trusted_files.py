@@ -58,14 +58,15 @@ def read_trusted(path: str, limit: int, first_login_id: int, users: Collection[i
         os.close(fd)
 
 
-def read_roots_file(path: str, limit: int) -> bytes:
-    """Return the first bytes of a file that nobody but root could have written.
+def read_roots_file(path: str, limit: int) -> TrustedFile:
+    """Return what read_trusted() does of a file that nobody but root could have written.
 
     Raises UntrustedError for any other file, and OSError if it cannot be read.
     """
     if not is_roots(path):
+        os.stat(path)  # of a missing file, nobody is to blame
         raise UntrustedError(f"{printable_name(path)} could have been written by others than root")
-    return read_trusted(path, limit, 1).content
+    return read_trusted(path, limit, 1)
 
 
 def is_roots(path: str) -> bool:

@@ -72,19 +72,19 @@ def _split_statements(text: str) -> Iterator[_Statement]:
         yield _Statement(lines, section, None, None, is_complete=False)
 
 
-def read_assignment(text: str, key: str) -> Optional[str]:
-    """Return the last value of a key in [Service]; None if not assigned, empty if reset."""
-    values = _read_assignments(text, key)
+def read_assignment(text: str, key: str, section: str = SECTION) -> Optional[str]:
+    """Return the last value of a key in a section; None if not assigned, empty if reset."""
+    values = _read_assignments(text, key, section)
     return values[-1] if values else None
 
 
-def _read_assignments(text: str, key: str) -> List[Optional[str]]:
+def _read_assignments(text: str, key: str, section: str = SECTION) -> List[Optional[str]]:
     if key not in text:  # most files: splitting them would take time
         return []
     return [
         statement.value
         for statement in _split_statements(text)
-        if statement.section == SECTION and statement.key == key
+        if statement.section == section and statement.key == key
     ]
 
 
@@ -107,7 +107,8 @@ def resolve_assignment(
 
 def is_score(value: str) -> bool:
     """Return whether systemd accepts this as OOMScoreAdjust=: -1000 to 1000 (systemd.exec(5))."""
-    return bool(re.match(r"[+-]?[0-9]+\Z", value)) and -1000 <= int(value) <= 1000
+    # Newer Pythons refuse to read thousands of digits, and older ones take minutes for a million.
+    return bool(re.match(r"[+-]?[0-9]{1,10}\Z", value)) and -1000 <= int(value) <= 1000
 
 
 def is_policy(value: str) -> bool:

@@ -17,9 +17,10 @@ Source: systemd.unit(5), unit file load path.
 
 import contextlib
 import errno
+import itertools
 import os
 import stat
-from typing import Iterator, List, Optional, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import is_own
@@ -32,6 +33,8 @@ UNIT_FOLDERS = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
+# Where generators make units at boot, such as those of the clusters in /etc/postgresql.
+_GENERATOR_FOLDERS = ("/run/systemd/generator.early", "/run/systemd/generator", "/run/systemd/generator.late")
 # Those of users' service managers, without those below a user's own home folder.
 USER_UNIT_FOLDERS = (
     "/etc/systemd/user",
@@ -40,6 +43,10 @@ USER_UNIT_FOLDERS = (
     "/usr/lib/systemd/user",
 )
 MAX_UNIT_BYTES = 1 << 20  # far more than any unit file has
+# Of all files of one unit. A user may write any number of drop-ins for a service of his own.
+_MAX_FILES = 1000
+_MAX_TOTAL_CHARACTERS = 2 << 20
+_MAX_NAMES = 100000  # in one folder
 _DEV_NULL = os.makedev(1, 3)  # the file of a masked unit is a link to it
 
 
@@ -76,6 +83,27 @@ class UnitFolders:
             raise AccessError(f"{path} cannot be read: {problem}: move it away")
         return text
 
+    def read_all(self, paths: Iterable[str]) -> Dict[str, str]:
+        """Return the texts of files by path; that of a missing file is empty.
+
+        Raises AccessError as read() does, and for too many files.
+        """
+        texts: Dict[str, str] = {}
+        left = _MAX_TOTAL_CHARACTERS
+        for path in paths:
+            texts[path] = self.read(path) or ""
+            left -= len(texts[path])
+            if left < 0 or len(texts) > _MAX_FILES:
+                raise AccessError(
+                    f"{path} cannot be read: its unit has more than {_MAX_FILES} files, or these are longer than"
+                    f" {_MAX_TOTAL_CHARACTERS >> 20} MiB: move some away"
+                )
+        return texts
+
+    def read_for_plan(self, path: str) -> Optional[str]:
+        """Return a file's text for a plan, as read() does: the same for the whole plan."""
+        return self.read(path)
+
     def find_drop_ins(self, unit_id: str) -> List[str]:
         """Return the paths of a unit's drop-ins, in the order of the folders, then by name.
 
@@ -85,7 +113,7 @@ class UnitFolders:
         for folder in self._all:
             directory = os.path.join(folder, unit_id + ".d")
             try:
-                names = os.listdir(self.locate(directory))
+                names = _list_names(self.locate(directory))
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
@@ -98,14 +126,24 @@ class UnitFolders:
         names: Set[str] = set()
         for folder in self._all:
             with contextlib.suppress(OSError):
-                names.update(name for name in os.listdir(self.locate(folder)) if name.endswith(".service"))
+                names.update(name for name in _list_names(self.locate(folder)) if name.endswith(".service"))
         return sorted(names)
 
     def list_drop_in_units(self) -> List[str]:
         """Return the names of the units that have a folder of drop-ins in the first folder."""
         with contextlib.suppress(OSError):
-            return [name[: -len(".d")] for name in os.listdir(self.locate(self._all[0])) if name.endswith(".d")]
+            return [name[: -len(".d")] for name in _list_names(self.locate(self._all[0])) if name.endswith(".d")]
         return []
+
+    def list_wanted_units(self) -> List[str]:
+        """Return the names of the units that others want or require by a link of theirs."""
+        names: List[str] = []
+        for folder in (*self._all, *_GENERATOR_FOLDERS):
+            with contextlib.suppress(OSError):
+                for one in _list_names(self.locate(folder)):
+                    if one.endswith((".wants", ".requires")):
+                        names += _list_names(self.locate(os.path.join(folder, one)))
+        return names
 
     def find_own_drop_ins(self, name: str) -> Tuple[List[str], List[str]]:
         """Return the path of every drop-in that has our header, and why others cannot be read.
@@ -118,7 +156,7 @@ class UnitFolders:
         unread: List[str] = []
         for directory in self._list_drop_in_folders():
             try:
-                names = sorted(os.listdir(self.locate(directory)))
+                names = sorted(_list_names(self.locate(directory)))
             except OSError as error:
                 unread.append(str(_make_error(directory, "cannot be read", error)))
                 continue
@@ -139,7 +177,7 @@ class UnitFolders:
         seen = set()
         for folder in self._all[:2]:
             try:
-                names = os.listdir(self.locate(folder))
+                names = _list_names(self.locate(folder))
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
@@ -267,9 +305,19 @@ def _name_unfinished(real_path: str) -> str:
 def _is_empty(folder: str) -> bool:
     """Return whether this is a folder without anything in it, and not a link to one."""
     try:
-        return not os.path.islink(folder) and not os.listdir(folder)
+        with os.scandir(folder) as entries:
+            return not os.path.islink(folder) and not any(True for _entry in entries)
     except OSError:
         return False
+
+
+def _list_names(folder: str) -> List[str]:
+    """Return the names in a folder; raise OSError if it cannot be read, or has too many."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in itertools.islice(entries, _MAX_NAMES + 1)]
+    if len(names) > _MAX_NAMES:
+        raise OSError(errno.EFBIG, f"it has more than {_MAX_NAMES} files", folder)
+    return names
 
 
 def _sync_folder(folder: str) -> None:

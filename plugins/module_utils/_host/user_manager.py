@@ -8,10 +8,11 @@
 """Query the service manager of one user for units, and plan and write our drop-ins there.
 
 Strategy: systemctl --user runs with the user's own rights, and so does all that reads the user's
-files or writes below the home folder (as_user.py). What the manager answers is data of the user:
-the pid and the cgroup of a service count only inside the unit of the manager, which the host's
-systemd reports. A user who is not logged in and does not linger has no manager: then the files
-show what a service is.
+files or writes below the home folder (as_user.py). What the manager answers is data of the user,
+who may trace systemctl, too: the pid and the cgroup of a service count only inside the unit of the
+manager, which the host's systemd reports. The service has no other name than that of the target,
+because a drop-in for all users has that name. All that a plan needs is read once. A user who is not
+logged in and does not linger has no manager: then the files show what a service is.
 A manager has no CAP_SYS_RESOURCE. So no service of it starts with a score below the manager's own:
 the kernel denies that, systemd ignores the denial, and the service keeps what it inherited.
 Sources: systemd.unit(5), user@.service(5), systemd:src/core/execute.c:exec_child,
@@ -20,12 +21,15 @@ fs/proc/base.c:__set_oom_adj.
 
 import contextlib
 import os
+import re
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import NotFoundError, UnsupportedError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import Account, become, call_as_user
-from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Role, start_program
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import Account, AsUser
+from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import Program
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import is_policy, is_preference
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import USER_UNIT_FOLDERS, UnitFolders
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -33,8 +37,12 @@ _OWN_FOLDER = ".config/systemd/user"
 _OWN_DATA_FOLDER = ".local/share/systemd/user"
 _LINGER = "/var/lib/systemd/linger"
 _SECONDS = 30.0
+_MAX_OUTPUT_BYTES = 1 << 20
+_MAX_DROP_INS = 1000
+_MAX_PATH = 4096  # PATH_MAX of include/uapi/linux/limits.h
+_STATE = re.compile(r"[a-z-]{0,30}\Z")
 _POLICY = "stop"  # where nothing sets OOMPolicy= (systemd-user.conf(5))
-_RISE = 100  # of the services of a manager over the manager itself, since systemd 250
+RISE = 100  # of the services of a manager over the manager itself, since systemd 250
 
 
 def manager_name(account: Account) -> str:
@@ -49,13 +57,15 @@ class _FoldersOfUser(UnitFolders):
     """
 
     def __init__(self, root: str, account: Account) -> None:
-        self._account = account
+        self.as_user = AsUser(account)
+        self._planned: Dict[str, Optional[str]] = {}  # texts, by path
+        self._left: Dict[str, bool] = {}  # whether a path has leftovers
         self.own = os.path.join(account.home, _OWN_FOLDER)
         super().__init__(root, (self.own, *USER_UNIT_FOLDERS, os.path.join(account.home, _OWN_DATA_FOLDER)))
 
     def _ask(self, action: Callable[[], Any]) -> Any:
         """Return what the action reads, which is what the user may read."""
-        return call_as_user(self._account, action)
+        return self.as_user.call(action)
 
     def _change(self, path: str, action: Callable[[], Any]) -> Any:
         """Return what the action returns, which writes with the rights of the folder's owner."""
@@ -66,6 +76,18 @@ class _FoldersOfUser(UnitFolders):
         text: Optional[str] = self._ask(lambda: UnitFolders.read(self, path))
         return text
 
+    def read_for_plan(self, path: str) -> Optional[str]:
+        """Return a file's text as it was at the first call, as UnitFolders.read_for_plan() does."""
+        if path not in self._planned:
+            self._planned[path] = self.read(path)
+        return self._planned[path]
+
+    def read_all(self, paths: Iterable[str]) -> Dict[str, str]:
+        """Return the texts of files as UnitFolders.read_all() does."""
+        paths = list(paths)
+        texts: Dict[str, str] = self._ask(lambda: UnitFolders.read_all(self, paths))
+        return texts
+
     def find_drop_ins(self, unit_id: str) -> List[str]:
         """Return the paths of a unit's drop-ins as UnitFolders.find_drop_ins() does."""
         paths: List[str] = self._ask(lambda: UnitFolders.find_drop_ins(self, unit_id))
@@ -75,6 +97,10 @@ class _FoldersOfUser(UnitFolders):
         """Return the paths of our drop-ins as UnitFolders.find_own_drop_ins() does."""
         found, unread = self._ask(lambda: UnitFolders.find_own_drop_ins(self, name))
         return found, unread
+
+    def has_home(self) -> bool:
+        """Return whether the user's home folder is there."""
+        return bool(self._ask(lambda: os.path.isdir(self.locate(self.as_user.account.home))))
 
     def find_fragment(self, unit_id: str) -> str:
         """Return the path of a unit's file; an empty text if it has none."""
@@ -91,7 +117,9 @@ class _FoldersOfUser(UnitFolders):
 
     def has_leftovers(self, path: str) -> bool:
         """Return whether a killed run left something, as UnitFolders.has_leftovers() does."""
-        return bool(self._ask(lambda: UnitFolders.has_leftovers(self, path)))
+        if path not in self._left:
+            self._left[path] = bool(self._ask(lambda: UnitFolders.has_leftovers(self, path)))
+        return self._left[path]
 
     def write(self, path: str, text: str) -> None:
         """Replace a file as UnitFolders.write() does."""
@@ -117,8 +145,9 @@ class _FoldersOfUser(UnitFolders):
 class UserManager(Systemd):
     """The service manager of one user.
 
-    C(unit) is the one of the host's systemd that the manager runs in, and C(for_all) whether
-    drop-ins are for the managers of all users.
+    C(unit) is the one of the host's systemd that the manager runs in, C(for_all) whether drop-ins
+    are for the managers of all users, and C(rise) what a manager that starts adds to its own score
+    for its services.
     """
 
     is_of_user = True
@@ -130,14 +159,17 @@ class UserManager(Systemd):
         for_all: bool,
         root: str = "/",
         start: Optional[Callable[..., Callable[[], str]]] = None,
+        rise: int = RISE,
     ) -> None:
         folders = _FoldersOfUser(root, account)
         super().__init__(root, start or self._start_systemctl, folders)
         self.account = account
         self.pid = unit.main_pid
         self._unit = unit
+        self._rise = rise
         self._own_folders = folders
         self._drop_in_folder = USER_UNIT_FOLDERS[0] if for_all else folders.own
+        self.home_of = "" if for_all else account.name
 
     def _start_systemctl(self, *command: str) -> Callable[[], str]:
         """Start systemctl with the user's rights; see start_systemctl()."""
@@ -146,8 +178,17 @@ class UserManager(Systemd):
             "HOME": self.account.home,
             "XDG_RUNTIME_DIR": f"/run/user/{self.account.uid}",
         }
-        role = Role(lambda: become(self.account), environment)
-        return start_program(command[0], "--user", *command[1:], seconds=_SECONDS, role=role)
+
+        def run() -> str:
+            try:
+                program = Program([command[0], "--user", *command[1:]], _SECONDS, environment)
+                return program.output(_MAX_OUTPUT_BYTES).decode("utf-8", "surrogateescape")
+            except OomError as error:
+                advice = f"check it with systemctl --user status, run by {self.account.name}"
+                raise OomError(f"{printable_name(str(error))}; {advice}") from error
+
+        # Not started beforehand: the user could stop it before it is systemctl.
+        return lambda: str(self._own_folders.as_user.call(run))
 
     def runs(self) -> bool:
         """Return whether the user's manager runs: the user is logged in, or lingers."""
@@ -166,13 +207,27 @@ class UserManager(Systemd):
         names = list(names)
         if not self.runs():
             return {name: self._read_unit(name) for name in names}
-        try:
-            return {name: self._check(unit) for name, unit in super().units(names).items()}
-        except UnsupportedError as error:
-            raise NotFoundError(f"the service manager of user {self.account.name} cannot be asked: {error}") from error
+        return {name: self._check(name, unit) for name, unit in super().units(names).items()}
 
-    def _check(self, unit: Unit) -> Unit:
-        """Return a unit without a process where its cgroup is not inside the manager's."""
+    def _check(self, name: str, unit: Unit) -> Unit:
+        """Return a unit under its name, without a process where its cgroup is not the manager's.
+
+        Raises OomError for values that no systemd returns.
+        """
+        states = (unit.load_state, unit.active_state, unit.type)
+        paths = (unit.control_group, unit.fragment, *unit.drop_ins)
+        if (
+            not all(map(_STATE.match, states))
+            or len(paths) > _MAX_DROP_INS
+            or any(len(path) > _MAX_PATH or "\0" in path or not path.startswith("/") for path in filter(None, paths))
+            or not is_policy(unit.oom_policy or _POLICY)
+            or not is_preference(unit.preference or "none")
+        ):
+            raise OomError(
+                f"the service manager of user {self.account.name} returned for unit {name} what no systemd returns:"
+                f" check it with systemctl --user show {name}, run by {self.account.name}"
+            )
+        unit = unit._replace(id=name, names=[name])
         inside = self._unit.control_group.rstrip("/") + "/"
         if self._unit.control_group and unit.control_group.startswith(inside) and ".." not in unit.control_group:
             return unit
@@ -188,14 +243,27 @@ class UserManager(Systemd):
         assigned = self.score_after(unit, None)
         policy = self._resolve(unit, "OOMPolicy", None)[0]
         preference = self._resolve(unit, "ManagedOOMPreference", None)[0] or "none" if self._unit.preference else None
-        score = self._unit.score + _RISE if assigned is None else assigned
+        score = self._unit.score + self._rise if assigned is None else assigned
         return unit._replace(score=score, oom_policy=policy or _POLICY, preference=preference)
 
     def default(self, key: str) -> Optional[str]:
         """Return the manager's default of a key, as Systemd.default() does."""
         if self.runs():
             return super().default(key)
-        return str(self._unit.score + _RISE) if key == "OOMScoreAdjust" else None
+        return str(self._unit.score + self._rise) if key == "OOMScoreAdjust" else None
+
+    def has_home(self) -> bool:
+        """Return whether the user's home folder is there now. Raises OomError if that fails."""
+        return bool(self._own_folders.has_home())
+
+    def read_ahead(self, unit: Unit) -> None:
+        """Read all that a plan may ask for of a service, so that trouble shows now.
+
+        Raises OomError if that fails.
+        """
+        self.has_leftovers(unit.id)
+        self.score_after(unit, None)
+        self.default("OOMScoreAdjust")
 
     @property
     def name(self) -> str:
@@ -217,5 +285,6 @@ class UserManager(Systemd):
         return (
             f"user {user} has no unit {name}: check the name with systemctl --user list-unit-files, run by {user}"
             if self.runs()
-            else f"no file of a unit {name} was found for user {user}, who is not logged in and does not linger"
+            else f"no file of a unit {name} was found for user {user}, who is not logged in and does not linger:"
+            f" check the name, or log in as {user}"
         )

@@ -14,31 +14,42 @@ anybody but root could have written.
 
 import os
 import re
-from typing import Callable, Dict, List, Mapping, Optional, Set
+from typing import Callable, Dict, List, Mapping, Optional, Set, TypeVar
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UntrustedError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import read_cgroup_owner
 from ansible_collections.oomguard.linux.plugins.module_utils._host.identity import Identity
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs, find_start
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.time_limit import TooSlowError, time_limit
-from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import read_roots_file
+from ansible_collections.oomguard.linux.plugins.module_utils._host.trusted_files import TrustedFile, read_roots_file
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.earlyoom import (
+    ignores_raised_scores,
     parse_arguments_of_earlyoom,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import KNOWN, KnownKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.meta_oomd import (
     DEFAULT_FILES,
+    find_drop_ins_of_oomd,
     find_file_of_oomd,
     parse_rules,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.nohang import find_file, parse_settings
-from ansible_collections.oomguard.linux.plugins.module_utils._killers.systemd_oomd import PROPERTIES, read_settings
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.systemd_oomd import (
+    PROPERTIES,
+    RULE_FOLDERS,
+    kills_nothing,
+    parse_action,
+    read_settings,
+)
+
+_Parsed = TypeVar("_Parsed")
 
 MATCH_SECONDS = 0.5
 _MAX_CONFIGURATION = 1 << 20
-_MAX_CLAIMS = 100  # processes with the name of one killer; a user may start any number
+_START_SECONDS = 1  # that a killer may take to read its configuration
 _MAX_PROGRAM = 4 << 20
 _VERSION = re.compile(rb"earlyoom v?([0-9][0-9A-Za-z.~+-]{0,30})\n")
 
@@ -72,7 +83,7 @@ class KillerFinder:
     def __init__(self, procfs: Procfs, systemd: Systemd, names: Mapping[int, str], units: Mapping[str, Unit]) -> None:
         self._procfs = procfs
         self._systemd = systemd
-        self._names = names  # the comm of each process, by pid
+        self._names = names  # of the program of each process, by pid
         self._units = units  # those of KILLER_UNITS, by name; none of a host without systemd
         self._identity: Optional[Identity] = None
 
@@ -85,61 +96,73 @@ class KillerFinder:
             running = [unit for unit in loaded if unit.running]
             for unit in running or loaded[:1]:
                 killer = UserKiller(known.name, unit.id, unit.running, known.reads_scores, None, None, known.candidates)
-                found.append(self._read(killer, unit.main_pid) if unit.running else killer)
-            pid = None if running else self._find_process(known)
-            if pid is not None:
-                killer = UserKiller(known.name, None, True, known.reads_scores, None, None, known.candidates)
-                found.append(self._read(killer, pid))
+                found.append(self._read_unit(killer, unit) if unit.running else killer)
+            killer = UserKiller(known.name, None, True, known.reads_scores, None, None, known.candidates)
+            found += [] if running else self._find_process(known, killer)
         return found
 
-    def _find_process(self, known: KnownKiller) -> Optional[int]:
-        """Return the pid of a killer that no unit starts; None without one."""
-        for pid in sorted(pid for pid, name in self._names.items() if name == known.program)[:_MAX_CLAIMS]:
+    def _find_process(self, known: KnownKiller, killer: UserKiller) -> List[UserKiller]:
+        """Return a killer that no unit starts, as it was read; nothing without one.
+
+        All processes of that name are judged: a user may start any number.
+        """
+        for pid in sorted(pid for pid, name in self._names.items() if name == known.program):
             self._identity = self._identity or Identity(self._procfs)
             try:
                 with self._procfs.open(pid) as directory:
                     if self._identity.why_foreign(directory) is None:
-                        return pid
+                        return [self._read(killer, directory)]  # what was judged is what is read
             except GONE:
                 continue
-        return None
+        return []
 
-    def _read(self, killer: UserKiller, pid: int) -> UserKiller:
+    def _read_unit(self, killer: UserKiller, unit: Unit) -> UserKiller:
+        try:
+            with self._procfs.open(unit.main_pid) as directory:
+                return self._read(killer, directory)
+        except OSError as error:
+            return _make_unread(killer, error)
+
+    def _read(self, killer: UserKiller, directory: ProcessDir) -> UserKiller:
         """Return a running killer with its version and configuration."""
         reader = _READERS.get(killer.name)
         if reader is None:
             return killer
         try:
-            return reader(self, killer, pid)
+            return reader(self, killer, directory)
         except (OomError, OSError) as error:
-            return killer._replace(problem=str(error))
+            return _make_unread(killer, error)
 
-    def _read_systemd_oomd(self, killer: UserKiller, _pid: int) -> UserKiller:
-        settings = read_settings(self._systemd.show_loaded(("*.slice", "*.service"), PROPERTIES))
+    def _read_systemd_oomd(self, killer: UserKiller, directory: ProcessDir) -> UserKiller:
+        units = self._systemd.show_loaded(("*.slice", "*.service", "*.scope"), PROPERTIES)
+        if kills_nothing(directory.arguments()[1:]):
+            units = []
+        has_swap = self._procfs.memory_kb("SwapTotal") > 0
+        settings = read_settings(units, lambda path: read_cgroup_owner(self._procfs, path), _find_action, has_swap)
         paths = [one.path for one in settings.monitored]
         return killer._replace(version=self._systemd.version(), configuration=settings, candidates=paths)
 
-    def _read_earlyoom(self, killer: UserKiller, pid: int) -> UserKiller:
-        with self._procfs.open(pid) as directory:
-            arguments = parse_arguments_of_earlyoom(directory.arguments()[1:])
-            version = _read_version(directory)
+    def _read_earlyoom(self, killer: UserKiller, directory: ProcessDir) -> UserKiller:
+        arguments = parse_arguments_of_earlyoom(directory.arguments()[1:])
+        version = _read_version(directory)
+        arguments = arguments._replace(ignores_raised_scores=ignores_raised_scores(arguments, version))
         reads_scores = arguments.kernel_oom or not arguments.sort_by_rss
         return killer._replace(version=version, configuration=arguments, reads_scores=reads_scores)
 
-    def _read_nohang(self, killer: UserKiller, pid: int) -> UserKiller:
-        with self._procfs.open(pid) as directory:
-            file = find_file(directory.arguments())
-        return killer._replace(configuration=parse_settings(file, _read_text(file)))
+    def _read_nohang(self, killer: UserKiller, directory: ProcessDir) -> UserKiller:
+        file = find_file(directory.arguments())
+        return killer._replace(configuration=_read_configuration(file, directory, parse_settings))
 
-    def _read_oomd(self, killer: UserKiller, pid: int) -> UserKiller:
-        with self._procfs.open(pid) as directory:
-            file = find_file_of_oomd(directory.arguments())
+    def _read_oomd(self, killer: UserKiller, directory: ProcessDir) -> UserKiller:
+        file = find_file_of_oomd(directory.arguments())
         file = file or next((one for one in DEFAULT_FILES if os.path.exists(one)), DEFAULT_FILES[0])
-        rules = parse_rules(file, _read_text(file))
-        return killer._replace(configuration=rules, candidates=[one.pattern for one in rules.killed])
+        rules = _read_configuration(file, directory, parse_rules)
+        folder = find_drop_ins_of_oomd(directory.arguments())
+        problem = None if folder is None else f"the rules below {folder} are not read"
+        return killer._replace(configuration=rules, candidates=[one.pattern for one in rules.killed], problem=problem)
 
 
-_READERS: Dict[str, Callable[[KillerFinder, UserKiller, int], UserKiller]] = {
+_READERS: Dict[str, Callable[[KillerFinder, UserKiller, ProcessDir], UserKiller]] = {
     "systemd-oomd": KillerFinder._read_systemd_oomd,
     "earlyoom": KillerFinder._read_earlyoom,
     "nohang": KillerFinder._read_nohang,
@@ -147,12 +170,41 @@ _READERS: Dict[str, Callable[[KillerFinder, UserKiller, int], UserKiller]] = {
 }
 
 
-def _read_text(path: str) -> str:
-    """Return a configuration of root; raise UntrustedError if others could have written it."""
-    content = read_roots_file(path, _MAX_CONFIGURATION + 1)
-    if len(content) > _MAX_CONFIGURATION:
+def _make_unread(killer: UserKiller, error: Exception) -> UserKiller:
+    """Return a killer whose configuration cannot be read: it may be told not to go by scores."""
+    return killer._replace(problem=str(error), reads_scores=None if killer.reads_scores else False)
+
+
+def _read_file(path: str) -> TrustedFile:
+    """Return a file of root; raise UntrustedError if others could have written it."""
+    file = read_roots_file(path, _MAX_CONFIGURATION + 1)
+    if len(file.content) > _MAX_CONFIGURATION:
         raise UntrustedError(f"{path} is longer than {_MAX_CONFIGURATION >> 20} MiB")
-    return text_of(content)
+    return file
+
+
+def _read_configuration(path: str, directory: ProcessDir, parse: Callable[[str, str], _Parsed]) -> _Parsed:
+    """Return the configuration that a process has read at its start.
+
+    Raises OomError too if the file was changed since.
+    """
+    file = _read_file(path)
+    parsed = parse(path, text_of(file.content))
+    if file.modified > find_start(directory.process()) + _START_SECONDS:
+        raise OomError(f"{path} was changed since it started; restart it")
+    return parsed
+
+
+def _find_action(rule: str) -> Optional[str]:
+    """Return what a rule of systemd-oomd does: an empty text for nothing, None if not known."""
+    for folder in RULE_FOLDERS:
+        try:
+            return parse_action(text_of(_read_file(f"{folder}/{rule}.oomrule").content))
+        except FileNotFoundError:
+            continue
+        except (OomError, OSError):
+            return None
+    return ""
 
 
 def _read_version(directory: ProcessDir) -> Optional[str]:

@@ -21,7 +21,7 @@ class UserKiller(NamedTuple):
     name: str
     unit: Optional[str]  # None if no unit starts it
     active: bool
-    reads_scores: bool  # whether it chooses by oom_score or oom_score_adj
+    reads_scores: Optional[bool]  # whether it chooses by oom_score or oom_score_adj; None: not known
     version: Optional[str] = None
     configuration: Any = None  # a NamedTuple of the file of this killer; None if it was not read
     candidates: Optional[List[str]] = None  # the cgroups that it may kill in; None: any process
@@ -40,16 +40,19 @@ class PinnedService(NamedTuple):
     preference: Optional[str] = None  # for systemd-oomd; None before systemd 248
     size_kb: int = 0  # the resident memory of the process
     is_divided: bool = False  # its cgroup has others below, which do not inherit the preference
+    owner: Optional[int] = None  # the uid that owns its cgroup; None if that is not known
+    is_marked: bool = False  # its cgroup has the attribute of an administrator that Meta's oomd goes by
 
 
 class UnboundPin(NamedTuple):
-    """A pin that a killer does not go by."""
+    """A pin that a killer does not go by, or may not go by."""
 
     service: PinnedService
     killer: str
     reason: str  # for the last line of a playbook
     remedy: str  # with the line to paste
     preference: Optional[str] = None  # the one that would bind
+    is_known: bool = True  # False: the configuration does not show whether the killer goes by it
 
 
 def find_control_group(cgroups: Sequence[str]) -> str:

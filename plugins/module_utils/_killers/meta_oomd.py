@@ -7,9 +7,11 @@
 
 """Read the rules of Meta's oomd, and which pins it does not go by.
 
-oomd kills whole control groups that its rules name, and never reads scores. It takes those with the
-attribute oomd_avoid last, which ManagedOOMPreference=avoid sets. Pure.
-Sources: oomd:docs/core_plugins.md, docs/configuration.md.
+oomd kills whole control groups that its rules name, with all that is below them, and never reads
+scores. With recursive=true it takes one of those below instead: a leaf, or one with
+memory.oom.group. It takes those with the attribute oomd_avoid last; ManagedOOMPreference=avoid sets
+it. The attribute counts for the very control group that has it. Pure.
+Sources: oomd:docs/core_plugins.md, docs/configuration.md, src/oomd/plugins/BaseKillPlugin.cpp.
 """
 
 import fnmatch
@@ -18,6 +20,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import (
+    Matcher,
     PinnedService,
     UnboundPin,
 )
@@ -42,12 +45,25 @@ class MetaOomdRules(NamedTuple):
 
 def find_file_of_oomd(words: List[str]) -> Optional[str]:
     """Return the file that the arguments of a running oomd name; None if they name none."""
-    for number, word in enumerate(words):
-        if word in ("-C", "--config") and number + 1 < len(words):
-            return words[number + 1]
-        if word.startswith("--config="):
-            return word.partition("=")[2]
-    return None
+    return _find_value(words, "-C", "--config")
+
+
+def find_drop_ins_of_oomd(words: List[str]) -> Optional[str]:
+    """Return the folder of more rules that the arguments name; None if they name none."""
+    return _find_value(words, "-w", "--drop-in-dir")
+
+
+def _find_value(words: List[str], letter: str, name: str) -> Optional[str]:
+    """Return the last value of an option; None without one."""
+    found = None
+    for word, following in zip(words, [*words[1:], None]):
+        if word in (letter, name):
+            found = following or found
+        elif word.startswith(letter):
+            found = word[len(letter) :]
+        elif word.startswith(name + "="):
+            found = word.partition("=")[2]
+    return found
 
 
 def parse_rules(file: str, text: str) -> MetaOomdRules:
@@ -67,30 +83,52 @@ def _list_killed(document: Dict[str, Any]) -> Iterator[KilledGroups]:
             if not str(action.get("name", "")).startswith("kill_"):
                 continue
             arguments = action.get("args", {})
-            is_recursive = str(arguments.get("recursive", "false")).lower() in ("true", "1")
+            if _is_set(arguments, "dry"):
+                continue
+            is_recursive = _is_set(arguments, "recursive")
             for pattern in str(arguments.get("cgroup", "")).split(","):
                 if pattern.strip():
                     yield KilledGroups(pattern.strip(), is_recursive)
 
 
-def _covers(rule: KilledGroups, path: str) -> bool:
-    wanted = [part for part in rule.pattern.split("/") if part]
-    parts = [part for part in path.split("/") if part]
-    if len(parts) > len(wanted) and not rule.is_recursive:
+def _is_set(arguments: Dict[str, Any], name: str) -> bool:
+    return str(arguments.get(name, "false")).lower() in ("true", "1")
+
+
+def _covers(rule: KilledGroups, path: str, matches: Matcher) -> bool:
+    """Return whether a rule kills in a cgroup; no if its wildcards take too long to match."""
+    wanted, parts = _split(rule.pattern), _split(path)
+    if len(parts) < len(wanted):
         return False
-    return len(parts) >= len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
+    # A user may choose names that many wildcards match in many ways, so the time is limited.
+    return all(matches(fnmatch.translate(pattern), part) for pattern, part in zip(wanted, parts))
 
 
-def judge_by_meta_oomd(rules: MetaOomdRules, service: PinnedService) -> Optional[UnboundPin]:
+def _split(path: str) -> List[str]:
+    return [part for part in path.split("/") if part]
+
+
+def _goes_by_mark(rule: KilledGroups, service: PinnedService) -> bool:
+    """Return whether the attribute of a service counts for a rule that covers it."""
+    if rule.is_recursive:
+        return not service.is_divided
+    return len(_split(rule.pattern)) == len(_split(service.control_group))
+
+
+def judge_by_meta_oomd(rules: MetaOomdRules, service: PinnedService, matches: Matcher) -> Optional[UnboundPin]:
     """Return why oomd does not go by a pin; None if it does, or cannot kill the service."""
-    covering = [rule.pattern for rule in rules.killed if _covers(rule, service.control_group)]
-    if service.score >= 0 or not covering or (service.preference == "avoid" and not service.is_divided):
+    covering = [rule for rule in rules.killed if _covers(rule, service.control_group, matches)]
+    if service.preference == "avoid" or service.is_marked:
+        covering = [rule for rule in covering if not _goes_by_mark(rule, service)]
+    if service.score >= 0 or not covering:
         return None
+    helps = _goes_by_mark(covering[0], service)
+    way = f"set managed_oom_preference=avoid for unit={service.unit}" if service.unit else "pin it by its unit"
     return UnboundPin(
         service,
         "oomd",
         "oomd never reads scores",
-        f"oomd may kill {service.name} ({covering[0]} in {rules.file}) and never reads scores: set"
-        f" managed_oom_preference=avoid for unit={service.unit}, or change that rule",
-        "avoid",
+        f"oomd may kill {service.name} ({covering[0].pattern} in {rules.file}) and never reads scores:"
+        f" {way + ', or ' if helps else ''}change that rule",
+        "avoid" if helps else None,
     )

@@ -36,7 +36,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._killers.systemd_oo
 def find_unbound(
     killers: Iterable[UserKiller], services: Iterable[PinnedService], matches: Matcher
 ) -> List[UnboundPin]:
-    """Return the pins that a running killer does not go by, killer by killer."""
+    """Return the pins that a running killer does not go by, or may not, killer by killer."""
     services = list(services)
     found = [_judge(killer, service, matches) for killer in killers if killer.active for service in services]
     return [one for one in found if one is not None]
@@ -50,7 +50,7 @@ def _judge(killer: UserKiller, service: PinnedService, matches: Matcher) -> Opti
         return judge_by_earlyoom(settings, service, matches)
     if isinstance(settings, NohangSettings):
         return judge_by_nohang(settings, service)
-    return judge_by_meta_oomd(settings, service) if isinstance(settings, MetaOomdRules) else None
+    return judge_by_meta_oomd(settings, service, matches) if isinstance(settings, MetaOomdRules) else None
 
 
 def warnings_for_killers(killers: Iterable[UserKiller]) -> List[str]:

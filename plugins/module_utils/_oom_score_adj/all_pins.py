@@ -12,18 +12,22 @@ target with state=absent, and the whole record one more: they are taken back as 
 are, and the processes of the host are read once for all recorded ones.
 """
 
+import contextlib
 import os
 from typing import List, Set, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import find_account, list_present_users
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import DROP_IN, Systemd, Unit
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import USER_UNIT_FOLDERS, UnitFolders
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.home_record import HomeRecord
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import PinPlan, plan_pins
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.user_units import make_manager
+
+_MAX_OF_USER = 100  # a user may make any number, and each costs questions to the user's manager
 
 
 def plan_removal_of_all(procfs: Procfs, systemd: Systemd, least_killable_percent: int, force: bool) -> PinPlan:
@@ -61,21 +65,33 @@ def _list_files(systemd: Systemd, force: bool, warnings: List[str]) -> Tuple[Lis
 def _list_files_of_users(systemd: Systemd, force: bool, warnings: List[str]) -> List[Pin]:
     """Return a target for each drop-in that a user's manager reads; add warnings.
 
-    Of users who are not here, only the folder for all users is searched.
+    Of users who are not here, and not in the record of homes, only the folder for all users is
+    searched.
     """
     pins: List[Pin] = []
-    for user in list_present_users(systemd.root) if systemd.runs() else ():
+    recorded = _list_recorded(systemd, warnings)
+    for user in sorted({*list_present_users(systemd.root), *recorded}) if systemd.runs() else ():
         for for_all in (False, True):
             try:
                 manager = make_manager(find_account(user), systemd, for_all)
                 found, unread = manager.own_drop_ins()
+                if user in recorded and not for_all and not found and not manager.has_home():
+                    warnings.append(
+                        f"user {user}: {manager.account.home} is not there, where this collection has written a"
+                        " drop-in; if it is mounted later, run again then"
+                    )
             except OomError as error:
                 warnings.append(f"the drop-ins of user {user} were not searched: {error}")
-                continue
+                break  # it would take as long again
             warnings += [f"user {user}: {reason}" for reason in unread]
             of_user = [f"{user}/{name}" for _path, name in found if name]
+            if len(of_user) > _MAX_OF_USER:
+                warnings.append(
+                    f"user {user} has {len(of_user)} drop-ins with the header of this collection: {_MAX_OF_USER} are"
+                    " taken back; run again"
+                )
             absent = _absent("user_unit", "", force, persistent=True)._replace(for_all_users=for_all)
-            pins += [absent._replace(value=value) for value in of_user]
+            pins += [absent._replace(value=value) for value in of_user[:_MAX_OF_USER]]
     covered = {pin.unit_name for pin in pins if pin.for_all_users}
     paths = UnitFolders(systemd.root, USER_UNIT_FOLDERS).find_own_drop_ins(DROP_IN)[0]
     return pins + [
@@ -83,6 +99,18 @@ def _list_files_of_users(systemd: Systemd, force: bool, warnings: List[str]) -> 
         for path in paths
         if os.path.basename(os.path.dirname(path))[: -len(".d")] not in covered
     ]
+
+
+def _list_recorded(systemd: Systemd, warnings: List[str]) -> Set[str]:
+    """Return the recorded users that this host still has; add a warning if that fails."""
+    recorded = set()
+    try:
+        for user in HomeRecord(systemd.root).list_users():
+            with contextlib.suppress(NotFoundError):
+                recorded.add(find_account(user).name)
+    except AccessError as error:
+        warnings.append(f"{error}; the drop-ins of users who are not logged in were not searched")
+    return recorded
 
 
 def _is_readable(systemd: Systemd, unit: Unit, warnings: List[str]) -> bool:

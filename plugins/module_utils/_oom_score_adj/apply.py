@@ -123,7 +123,7 @@ def apply_plan(procfs: Procfs, plan: PinPlan, signals: Optional[EndingSignals] =
         raise
     missing = warnings_for_missing(outcomes, plan.finder.missing, plan.finder.advise)
     return AppliedPins(
-        [_add_resets(outcome, resets) for outcome in outcomes],
+        [drop_ins.describe(_add_resets(outcome, resets)) for outcome in outcomes],
         [one for one in missing if one not in plan.warnings]
         + scores.warnings
         + changed_warnings

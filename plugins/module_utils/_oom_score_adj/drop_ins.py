@@ -10,10 +10,11 @@
 Reads unit files, writes nothing. Sources: systemd.exec(5), systemd.service(5).
 """
 
+import os
 from typing import Dict, Iterable, List, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import read_oomd_preference
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import read_cgroup_owner, read_oomd_preference
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
@@ -70,9 +71,9 @@ def plan_removal(systemd: Systemd, unit: Unit) -> DropIn:
     return systemd.drop_in(unit, dict.fromkeys(OWN_KEYS))
 
 
-def remove_file(systemd: Systemd, outcome: Outcome) -> Outcome:
-    """Return the outcome of a file that has our header, but is not the drop-in of a unit."""
-    return outcome._replace(drop_in=systemd.removal(outcome.pin.value), reload=True)
+def remove_file(systemd: Systemd, outcome: Outcome, path: str) -> Outcome:
+    """Return the outcome of a file that has our header, but is not the drop-in of a unit here."""
+    return outcome._replace(drop_in=systemd.removal(path), reload=True)
 
 
 def _choose_policy(pin: Pin, unit: Unit) -> Optional[str]:
@@ -140,7 +141,9 @@ def read_live_preference(procfs: Procfs, unit: Unit) -> Optional[str]:
     path = unit.control_group
     if unit.preference is None or not unit.running or not path.strip("/") or path.startswith("/user.slice/"):
         return None
-    return read_oomd_preference(procfs, unit.control_group)
+    if read_cgroup_owner(procfs, path) not in (0, os.geteuid()):
+        return None
+    return read_oomd_preference(procfs, path)
 
 
 def find_score_after_restart(systemd: Systemd, unit: Unit, drop_in: Optional[DropIn], table: ProcessTable) -> int:

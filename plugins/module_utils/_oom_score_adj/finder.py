@@ -109,8 +109,12 @@ class TargetFinder:
         )
 
     def get_manager(self, pin: Pin) -> Systemd:
-        """Return the service manager that reads the drop-in of a target."""
-        return self.user_units.find(pin).manager if pin.selector == "user_unit" else self._systemd
+        """Return the service manager that reads the drop-in of a target.
+
+        For a user's service that could not be read it is that of the host.
+        """
+        is_of_user = pin.selector == "user_unit" and self.user_units.has_found(pin)
+        return self.user_units.find(pin).manager if is_of_user else self._systemd
 
     @property
     def user_units(self) -> "UserUnits":
@@ -152,7 +156,7 @@ class TargetFinder:
             return make_selector(pin, self._procfs, self._claims.get_identity, self._claims.find_users(pin))
         if pin.template:
             advice = f"start one, or name it, such as {pin.template}main"
-            raise NotFoundError(f"{pin.target}: systemd has loaded no instance: {advice}")
+            raise NotFoundError(f"{pin.target}: systemd has started no instance: {advice}")
         unit = self.get_unit(pin)
         missing = self.get_manager(pin).why_missing(pin.unit_name, unit)
         if missing:
@@ -237,7 +241,19 @@ class TargetFinder:
         self._read_units_of_unpinned(found)
         for pin in pins:
             self._pinned.update((one.process.pid, one.process.start_time) for one in found[pin])
-        return [self._make_outcome(pin, found[pin]) for pin in pins]
+        # What a user's manager gives to its services follows from the score that it gets here.
+        in_order = sorted(pins, key=lambda pin: pin.selector == "user_unit")
+        outcomes = {pin: self._note_manager(self._make_outcome(pin, found[pin])) for pin in in_order}
+        return [outcomes[pin] for pin in pins]
+
+    def _note_manager(self, outcome: Outcome) -> Outcome:
+        """Remember the score that a user's manager will have; return the outcome as it is."""
+        if outcome.pin.selector == "unit" and outcome.pin.value.startswith("user@"):
+            unit = self.get_unit(outcome.pin)
+            for change in outcome.changes:
+                if change.process.pid == unit.main_pid:
+                    self.user_units.manager_scores[unit.id] = change.after
+        return outcome
 
     def find_again(self, pin: Pin) -> Outcome:
         """Return the target's outcome as the host is now.
@@ -283,7 +299,20 @@ class TargetFinder:
 
     def _find_selected(self, pin: Pin, selector: Optional[Selector]) -> Tuple[List[FoundProcess], int]:
         candidates = set() if selector is None else set(selector.candidates(self._table))
-        return self._read_processes(pin, candidates, selector)
+        found, gone = self._read_processes(pin, candidates, selector)
+        if selector is not None and pin.selector == "user_unit" and pin.state == "absent":
+            found = [one for one in found if not self._leave_to_name(one, selector)]
+        return found, gone
+
+    def _leave_to_name(self, one: FoundProcess, selector: Selector) -> bool:
+        """Return whether a process in a user's service keeps the pin of another target.
+
+        The user chooses which process the service has, and may write a drop-in with our header.
+        """
+        is_left = self.record.is_named(one.process, one.score)
+        if is_left:
+            selector.pass_over(one.process, None, "a target that names it has pinned it")
+        return is_left
 
     def _read_processes(
         self, pin: Pin, pids: Iterable[int], selector: Optional[Selector]
@@ -327,7 +356,12 @@ class TargetFinder:
         selector = self.find_selector(pin)
         after: Dict[int, int] = {}
         for one in sorted(selected, key=lambda one: one.process.start_time):  # parents first
-            after[one.process.pid] = self._find_unpinned_score(pin, one, after) if pin.score is None else pin.score
+            if pin.score is not None:
+                after[one.process.pid] = pin.score
+            elif pin.selector == "user_unit":
+                after[one.process.pid] = self.user_units.find_unpinned_score(pin, one.score, self._table)
+            else:
+                after[one.process.pid] = self._find_unpinned_score(pin, one, after)
             if selector is not None and (one.process.pid, one.process.start_time) in selector.only_raised:
                 after[one.process.pid] = max(0, after[one.process.pid])
         changes = [Change(one.process, one.score, after[one.process.pid]) for one in selected]
@@ -359,8 +393,6 @@ class TargetFinder:
 
         C(after) are the scores of processes that started earlier, by pid.
         """
-        if pin.selector == "user_unit":
-            return self.user_units.find_unpinned_score(pin, one.score, self._table)
         before = self.record.find_before(one.process, one.score)
         if pin.selector == "record":  # drop-ins go, too: it may have had the score of one
             if before is None:  # its pin was replaced since it was selected
@@ -392,13 +424,12 @@ class TargetFinder:
         ]
         if pin.children != "reset":
             return [Change(one.process, one.score, one.score) for one in inherited]
-        self._unpinned.read_units(one.unit for one in inherited)
-        return [Change(one.process, one.score, self._find_heir_score(pin, one)) for one in inherited]
-
-    def _find_heir_score(self, pin: Pin, one: FoundProcess) -> int:
         if pin.selector == "user_unit":
-            return self.user_units.find_unpinned_score(pin, one.score, self._table)
-        return self._unpinned.find_heir_score(pin, one, self._table)
+            find = self.user_units.find_unpinned_score
+            return [Change(one.process, one.score, find(pin, one.score, self._table)) for one in inherited]
+        self._unpinned.read_units(one.unit for one in inherited)
+        find_heir_score = self._unpinned.find_heir_score
+        return [Change(one.process, one.score, find_heir_score(pin, one, self._table)) for one in inherited]
 
     def _list_handed_on(self, pin: Pin, changes: List[Change]) -> Set[int]:
         """Return the scores that children of selected processes may have from them.
@@ -424,6 +455,7 @@ class TargetFinder:
 
     def _read_units_of_unpinned(self, found: Dict[Pin, List[FoundProcess]]) -> None:
         """Read the units of processes whose pin is removed: these get the score of their unit."""
-        removed = [one for pin in found if pin.state == "absent" for one in found[pin]]
+        absent = [pin for pin in found if pin.state == "absent" and pin.selector != "user_unit"]
+        removed = [one for pin in absent for one in found[pin]]
         if removed:
             self._unpinned.read_units(one.unit for one in removed)

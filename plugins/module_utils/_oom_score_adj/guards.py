@@ -15,6 +15,7 @@ import re
 from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import strip_suffix
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import (
     SCORE_MAX,
     SCORE_MIN,
@@ -297,7 +298,7 @@ def name_user_cgroup(path: str) -> Set[str]:
 
 def shorten_name(name: str) -> str:
     """Return a name as the tables above have it: without suffix or instance, aliases resolved."""
-    name = name[: -len(".service")] if name.endswith(".service") else name
+    name = strip_suffix(name)
     template, at, _instance = name.partition("@")
     name = template + at if template + at in LOGIN_PROGRAMS else template
     return _ALIASES.get(name, name)
@@ -377,9 +378,17 @@ def refuse_few_killable(killable: Killable, least_percent: int) -> None:
 
 
 def warnings_for_policy(
-    target: str, score: int, names: Iterable[str], oom_policy: Optional[str], others_in_unit: int
+    target: str,
+    score: int,
+    names: Iterable[str],
+    oom_policy: Optional[str],
+    others_in_unit: int,
+    needs_kill: bool = False,
 ) -> List[str]:
-    """Return a warning if the unit's OOMPolicy undoes the pin of its main process, else none."""
+    """Return a warning if the unit's OOMPolicy undoes the pin of its main process, else none.
+
+    C(needs_kill) is whether the unit's preference for systemd-oomd counts only with OOMPolicy=kill.
+    """
     if not others_in_unit and not any(shorten_name(name) in JOB_RUNNERS for name in names):
         return []
     if score < 0 and oom_policy == "stop":
@@ -391,4 +400,10 @@ def warnings_for_policy(
         )
     else:
         return []
-    return [f"{target}: with OOMPolicy={oom_policy} {effect}: set oom_policy=continue"]
+    remedy = "set oom_policy=continue"
+    if oom_policy == "kill" and needs_kill:
+        remedy = (
+            "move what must live to a unit of its own. Or set oom_policy=continue: then ManagedOOMPreference does not"
+            " count for the control groups below that of the unit"
+        )
+    return [f"{target}: with OOMPolicy={oom_policy} {effect}: {remedy}"]

@@ -7,8 +7,8 @@
 
 """Replace a target for all instances of a template by one for each instance of this host.
 
-An instance counts if systemd has loaded it, or if it has a folder of drop-ins: the pin to remove
-may be that of an instance that is gone.
+An instance counts if systemd has started it, if another unit wants it, or if it has a folder of
+drop-ins: the pin to remove may be that of an instance that is gone.
 """
 
 from typing import List

@@ -16,18 +16,17 @@ that was noted for it.
 Without the folder there is no record: the caller is not root, or /run cannot be written.
 """
 
-import contextlib
 import json
 import os
-import stat
 import time
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_become, explain_os_error
+from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_become
 from ansible_collections.oomguard.linux.plugins.module_utils._host.lock import FOLDER
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.root_file import RootFile
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change
 
 FILE = "scores"
@@ -35,7 +34,6 @@ SAVE_SECONDS = 1  # late processes are saved no more often
 MAX_ENTRIES = 20000  # a group with more processes than this is pinned all the same
 _MAX_BYTES = 4 << 20
 _MAX_TEXT = 200  # characters of a target that is recorded
-_UNFINISHED = ".scores.new"
 
 
 class RecordedPin(NamedTuple):
@@ -55,10 +53,10 @@ class PinRecord:
     def __init__(self, procfs: Procfs, root: str = "/") -> None:
         """Read it. Raises AccessError if that is not possible, OomError if it is damaged."""
         self._procfs = procfs
-        self._folder = os.path.join(root, FOLDER.lstrip("/"))
-        self.path = f"{FOLDER}/{FILE}"  # without the root folder
+        self._file = RootFile(root, FOLDER, FILE, _MAX_BYTES)
+        self.path = self._file.path
         self._boot = _read_boot_id(procfs)
-        self._raw = self._read()
+        self._raw = self._file.read()
         self._pins = self._parse(self._raw)
         # What pins of earlier runs and of this one have written: a process may have it from them.
         self._given = {score for pin in self._pins.values() for score in pin.written}
@@ -75,12 +73,17 @@ class PinRecord:
         pin = self._pins.get((process.pid, process.start_time))
         return pin.before if pin is not None and score in {*pin.written, pin.before} else None
 
+    def is_named(self, process: Process, score: int) -> bool:
+        """Return whether a target by a name has given this process its score."""
+        pin = self._pins.get((process.pid, process.start_time))
+        return pin is not None and bool(pin.target) and score in pin.written
+
     def find_living(self) -> List[RecordedPin]:
         """Return the pins of processes that still run, and still have the score that was written.
 
         Raises AccessError if the caller may not read the record.
         """
-        if os.geteuid() != 0 and os.path.isdir(self._folder):
+        if os.geteuid() != 0 and os.path.isdir(self._file.folder):
             raise AccessError(f"{self.path} cannot be read: {explain_become()}")
         return [pin for pin in self._pins.values() if self._read_score(pin) in pin.written]
 
@@ -179,24 +182,6 @@ class PinRecord:
 
     # --- the file -----------------------------------------------------------------------
 
-    def _read(self) -> Optional[bytes]:
-        try:
-            fd = os.open(self._locate(FILE), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except PermissionError:  # not root, who alone has pins of other users' processes
-            return None
-        except OSError as error:
-            raise AccessError(f"{self.path} cannot be read: {explain_os_error(error)}") from error
-        try:
-            found = os.fstat(fd)
-            is_own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
-            if not is_own or found.st_size > _MAX_BYTES:
-                raise AccessError(f"{self.path} is not a file that this collection made: remove it")
-            return os.read(fd, _MAX_BYTES)
-        finally:
-            os.close(fd)
-
     def _parse(self, raw: Optional[bytes]) -> Dict[Tuple[int, int], RecordedPin]:
         if raw is None:
             return {}
@@ -220,26 +205,8 @@ class PinRecord:
 
     def _save(self, content: Optional[bytes]) -> None:
         """Replace the file, completely or not at all; None removes it."""
-        if not os.path.isdir(self._folder) or not os.access(self._folder, os.W_OK):
-            return
-        try:
-            self._remove(_UNFINISHED)  # of a run that was killed
-            if content is None:
-                self._remove(FILE)
-                return
-            fd = os.open(self._locate(_UNFINISHED), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with open(fd, "wb") as stream:
-                stream.write(content)
-            os.rename(self._locate(_UNFINISHED), self._locate(FILE))
-        except OSError as error:
-            raise AccessError(f"{self.path} cannot be written: {explain_os_error(error)}") from error
-
-    def _remove(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._locate(name))
-
-    def _locate(self, name: str) -> str:
-        return os.path.join(self._folder, name)
+        if os.path.isdir(self._file.folder) and os.access(self._file.folder, os.W_OK):
+            self._file.write(content)
 
 
 def _parse_pin(pid: Any, start_time: Any, before: Any, written: Any, name: Any = "", target: Any = "") -> RecordedPin:

@@ -10,13 +10,14 @@
 Everything that may be refused is refused here.
 """
 
-from typing import TYPE_CHECKING, Dict, Iterable, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import has_cgroups_below
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN, Killable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
-from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import EARLYOOM, may_run
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import EARLYOOM, may_run, name_programs
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
     INIT,
     add_drop_in,
@@ -69,7 +70,7 @@ class PinPlan(NamedTuple):
         return {
             self.finder.get_unit(outcome.pin).control_group: outcome.oom_policy == "kill"
             for outcome in self.outcomes
-            if outcome.pin.selector == "unit" and outcome.pin.oom_policy is not None
+            if outcome.pin.selector == "unit" and outcome.pin.oom_policy and self.finder.has_unit(outcome.pin)
         }
 
 
@@ -97,16 +98,9 @@ def plan_pins(
     outcomes: List[Outcome] = []
     warnings: List[str] = []
     for outcome in finder.settle(finder.find(pins)):
-        if finder.has_unit(outcome.pin):
-            unit, manager = finder.get_unit(outcome.pin), finder.get_manager(outcome.pin)
-            outcome = add_drop_in(procfs, manager, outcome, unit, table)
-            if outcome.pin.selector == "user_unit":
-                outcome = finder.user_units.foresee(outcome, table)
-                warnings += finder.user_units.warnings_for(outcome, table)
-            warnings += warnings_for_drop_in(manager, outcome, unit)
-        elif outcome.pin.selector == "drop_in":
-            outcome = remove_file(systemd, outcome)
+        outcome, found = _plan_file(procfs, systemd, finder, outcome, table)
         outcomes.append(outcome)
+        warnings += found
     refuse_missing(outcomes, finder.missing, finder.advise)
     missing = warnings_for_missing(outcomes, finder.missing, finder.advise)
     warnings += [one for one in missing if one not in finder.warnings]
@@ -117,22 +111,44 @@ def plan_pins(
     warnings += warnings_for_several(outcomes)
     killable = measure_killable(table, outcomes)
     for outcome in outcomes:
-        warnings += _guard(finder, outcome, killable, least_killable_percent)
+        warnings += _guard(procfs, finder, outcome, killable, least_killable_percent)
     if procfs.hidden:
         warnings.append(
             f"{len(procfs.hidden)} processes of other users are hidden (hidepid): add become: true to see all"
         )
     not_binding: Sequence[NotBinding] = ()
     spares = systemd.read(systemd.killer_drop_in_path(EARLYOOM)) is not None
-    if spares or may_run(process.name for process in table.by_pid.values()):
+    names = name_programs({pid: process.name for pid, process in table.by_pid.items()}, procfs.command_lines)
+    if spares or may_run(names.values()):
         from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.unbound import look_at_other_killers
 
-        others = look_at_other_killers(procfs, systemd, table, outcomes, protects)
+        others = look_at_other_killers(procfs, systemd, names, outcomes, protects)
         outcomes += [others.outcome] if others.outcome is not None else []
         not_binding = others.not_binding
         warnings += others.warnings
     warnings = list(dict.fromkeys(warnings))
     return PinPlan(outcomes, killable, warnings, finder, table, least_killable_percent, not_binding)
+
+
+def _plan_file(
+    procfs: Procfs, systemd: Systemd, finder: TargetFinder, outcome: Outcome, table: ProcessTable
+) -> Tuple[Outcome, List[str]]:
+    """Return the outcome of a target with the drop-in that it has, if any, and warnings."""
+    pin = outcome.pin
+    if finder.has_unit(pin):
+        unit, manager, warnings = finder.get_unit(pin), finder.get_manager(pin), []
+        outcome = add_drop_in(procfs, manager, outcome, unit, table)
+        if pin.selector == "user_unit":
+            outcome = finder.user_units.foresee(outcome, table)
+            warnings = finder.user_units.warnings_for(outcome, table)
+        return outcome, warnings + warnings_for_drop_in(manager, outcome, unit)
+    if pin.selector == "drop_in":
+        return remove_file(systemd, outcome, pin.value), []
+    if pin.for_all_users and pin.state == "absent":
+        path = systemd.drop_in_path_for_all_users(pin.unit_name)
+        if systemd.read(path) is not None:  # root's file, whatever the user does with the service
+            return remove_file(systemd, outcome, path), []
+    return outcome, []
 
 
 def _normalize(pin: Pin, systemd: Systemd) -> Pin:
@@ -154,7 +170,9 @@ def measure_killable(table: ProcessTable, outcomes: List[Outcome]) -> Killable:
     return Killable(all_kb - immune_kb, immune_kb)
 
 
-def _guard(finder: TargetFinder, outcome: Outcome, killable: Killable, least_killable_percent: int) -> List[str]:
+def _guard(
+    procfs: Procfs, finder: TargetFinder, outcome: Outcome, killable: Killable, least_killable_percent: int
+) -> List[str]:
     """Return warnings for a pin without effect; raise InputError for one that would do harm."""
     pin = outcome.pin
     # With state=absent too: the files of a unit may give it.
@@ -171,7 +189,8 @@ def _guard(finder: TargetFinder, outcome: Outcome, killable: Killable, least_kil
         if pin.selector == "unit":  # a user may give a service any name
             names |= {unit.id, *unit.names}
         others = len(selector.members()) - len(outcome.changes) if selector else 0
-        warnings = warnings_for_policy(pin.target, pin.score or 0, names, outcome.oom_policy, others)
+        needs_kill = outcome.preference in ("avoid", "omit") and has_cgroups_below(procfs, unit.control_group)
+        warnings = warnings_for_policy(pin.target, pin.score or 0, names, outcome.oom_policy, others, needs_kill)
     if not pin.force:
         refuse_pin(pin.target, SCORE_MIN if writes_immunity else pin.score, names)
         if writes_immunity or (pin.score == SCORE_MIN and outcome.changed):

@@ -12,8 +12,9 @@ Pure: outcomes in, values out.
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import strip_suffix
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Killable, Process
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of, printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import find_keeping
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, NotBinding, Outcome
 
@@ -131,12 +132,8 @@ def _list_reasons(outcome: Outcome) -> List[str]:
         reasons.append(f"not by its unit {', '.join(units)}" if units else "has no unit")
     keeping = len(find_keeping(outcome))
     if keeping:
-        reasons.append(f"inherited by {_count(keeping, 'child', 'children')}")
+        reasons.append(f"inherited by {count_of(keeping, 'child', 'children')}")
     return reasons
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 # --- for a person -------------------------------------------------------------------
@@ -152,7 +149,7 @@ def summarize_pins(outcomes: List[Outcome], not_lasting: List[NotLasting], plann
         changed = sum(outcome.changed for outcome in outcomes)
         missing = sum(_is_missing(outcome) for outcome in outcomes)
         unchanged = len(outcomes) - changed - missing
-        line = f"{_count(changed, 'pin', 'pins')} {'would change' if planned else 'changed'}, {unchanged} unchanged"
+        line = f"{count_of(changed, 'pin')} {'would change' if planned else 'changed'}, {unchanged} unchanged"
         line += f", {missing} not on this host" if missing else ""
     named = [one.reason if len(outcomes) == 1 else f"{_name_target(one)} ({one.reason})" for one in not_lasting]
     end = f"; {prediction}" if prediction else ""
@@ -164,7 +161,7 @@ def _name_target(one: NotLasting) -> str:
     """Return the name of a unit, whatever its alias in the target; else the target."""
     if not one.target.startswith("unit=") or one.unit is None:
         return printable_name(one.target)
-    return one.unit[: -len(".service")]
+    return strip_suffix(one.unit)
 
 
 def _cut(line: str, longest: int = MAX_MSG_CHARACTERS) -> str:
@@ -206,7 +203,7 @@ def _describe_outcome(outcome: Outcome, planned: bool) -> str:
     children = sum(change.before != change.after for change in outcome.inherited)
     more = [drop_in] if drop_in else []
     if children:
-        more.append(f"{_count(children, 'child', 'children')} reset")
+        more.append(f"{count_of(children, 'child', 'children')} reset")
     if outcome.changes:
         if not outcome.changed:
             return f"{subject}: {_show_scores(outcome.changes, 'after')}, no change"

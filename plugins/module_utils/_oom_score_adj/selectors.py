@@ -24,7 +24,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import user_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, ProcessDir, Procfs, find_start
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     check_path_text,
     printable_name,
@@ -45,8 +45,6 @@ _PID = re.compile(r"[1-9][0-9]{0,9}\Z")  # isdigit() would take the digits of ev
 _PIDFILE_BYTES = 64
 # Both clocks tick every 10 ms at most, but the wall clock may be slewed meanwhile.
 _PIDFILE_SECONDS = 2
-_CLOCK_BOOTTIME = 7  # of clock_gettime(2), which start times count; Python has the name since 3.7
-_TICKS = os.sysconf("SC_CLK_TCK")
 # Once the slow command lines of one look took this long, those of users are not searched any more.
 _SLOW_SECONDS = 5
 
@@ -136,16 +134,11 @@ class ByPidfile(ByPid):
             owner = f"uid {strangers[0]}" if strangers else f"group {min(self._file.gids)}"
             self.pass_over(process, ids.uid, f"{owner} may write the pid file, and it runs as uid {ids.uid}")
             return False
-        if not self._may_be_older and self._file.modified + _PIDFILE_SECONDS < _find_start(process):
+        if not self._may_be_older and self._file.modified + _PIDFILE_SECONDS < find_start(process):
             why = "it began after the pid file was written, or the clock was set since (force=true overrides)"
             self.pass_over(process, ids.uid, why)
             return False
         return True
-
-
-def _find_start(process: Process) -> float:
-    """Return when a process began, in seconds since the epoch by the clock of now."""
-    return time.time() - time.clock_gettime(_CLOCK_BOOTTIME) + process.start_time / _TICKS
 
 
 class ByProcess(Selector):

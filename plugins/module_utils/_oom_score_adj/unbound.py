@@ -11,25 +11,33 @@ Nothing is read beyond names of processes on a host without killers.
 """
 
 import contextlib
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Iterator, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import is_divided
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import (
+    is_avoided_by_meta_oomd,
+    is_divided,
+    read_cgroup_owner,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.discovery import (
     KillerFinder,
     RegexMatcher,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import PinnedService, find_control_group
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.earlyoom import EarlyoomArguments
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import (
+    PinnedService,
+    UserKiller,
+    find_control_group,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import EARLYOOM, KILLER_UNITS
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.verdicts import (
     find_unbound,
     warnings_for_killers,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import NotBinding, Outcome
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.spared import plan_spared
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.spared import SparingPlan, plan_spared
 
 _MAX_PROCESSES = 20  # of one target
 
@@ -43,35 +51,49 @@ class OtherKillers(NamedTuple):
 
 
 def look_at_other_killers(
-    procfs: Procfs, systemd: Systemd, table: ProcessTable, outcomes: List[Outcome], protects: bool
+    procfs: Procfs, systemd: Systemd, names: Mapping[int, str], outcomes: List[Outcome], protects: bool
 ) -> OtherKillers:
     """Return the pins that a killer does not go by once they are applied.
 
-    C(protects) is other_killers=protect. What cannot be read of a killer costs no pin: it is a
-    warning.
+    C(names) are those of all programs that run, by pid. C(protects) is other_killers=protect. What
+    cannot be read of a killer costs no pin: it is a warning.
     """
     try:
         units = systemd.units(KILLER_UNITS) if systemd.runs() else {}
-        names = {pid: process.name for pid, process in table.by_pid.items()}
         killers = KillerFinder(procfs, systemd, names, units).find()
         sparing = plan_spared(procfs, systemd, units.get(EARLYOOM), outcomes, protects)
     except OomError as error:
         return OtherKillers([], None, [f"the killers beside the kernel were not examined: {error}"])
+    killers = [_foresee(killer, sparing) for killer in killers]
     found: List[NotBinding] = []
     warnings, matches = list(sparing.warnings), RegexMatcher()
     for outcome in outcomes:
         for one in find_unbound(killers, _list_services(procfs, outcome), matches):
-            if one.killer == "earlyoom" and one.service.unit in sparing.by_unit:
-                continue
-            found.append(NotBinding(outcome.pin.target, one.service.unit, one.killer, one.reason))
+            if one.is_known:
+                found.append(NotBinding(outcome.pin.target, one.service.unit, one.killer, one.reason))
             warnings.append(one.remedy)
     return OtherKillers(list(dict.fromkeys(found)), sparing.outcome, warnings + warnings_for_killers(killers))
 
 
+def _foresee(killer: UserKiller, sparing: SparingPlan) -> UserKiller:
+    """Return a killer as it will run: the plan may restart earlyoom with other arguments."""
+    arguments = killer.configuration
+    if sparing.outcome is None or killer.unit != EARLYOOM or not isinstance(arguments, EarlyoomArguments):
+        return killer
+    return killer._replace(configuration=arguments._replace(ignore=sparing.ignored))
+
+
 def _list_services(procfs: Procfs, outcome: Outcome) -> Iterator[PinnedService]:
-    """Yield the unit of a target, or each of its processes, as the killers will see it."""
+    """Yield each program of the unit of a target, or each of its processes, as killers will see it.
+
+    Of a program that runs more than once, it is the largest process.
+    """
     is_unit = outcome.pin.selector == "unit"
-    for change in outcome.changes[: 1 if is_unit else _MAX_PROCESSES] if outcome.pin.state == "present" else ():
+    changes = list(outcome.changes) if outcome.pin.state == "present" else []
+    if is_unit:
+        by_size = sorted(changes, key=lambda change: change.process.resident_kb)
+        changes = list({change.process.name: change for change in by_size}.values())
+    for change in changes[:_MAX_PROCESSES]:
         process = change.process
         with contextlib.suppress(*GONE), procfs.open(process.pid) as directory:
             control_group = find_control_group(directory.cgroups())
@@ -85,4 +107,6 @@ def _list_services(procfs: Procfs, outcome: Outcome) -> Iterator[PinnedService]:
                 size_kb=process.resident_kb,
                 preference=outcome.preference,
                 is_divided=outcome.oom_policy != "kill" and is_divided(procfs, control_group),
+                owner=read_cgroup_owner(procfs, control_group),
+                is_marked=is_avoided_by_meta_oomd(procfs, control_group),
             )

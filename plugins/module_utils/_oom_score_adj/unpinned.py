@@ -44,21 +44,23 @@ class UnpinnedScores:
         C(score) is what it has besides pins that no drop-in holds, and C(after) are the scores of
         processes that started earlier, by pid.
         """
-        unit = self._find_own_unit(one)
+        unit = self._find_own_unit(one, pin)
         if unit is None:
             parent = one.process.parent
             return choose_score(after[parent] if parent in after else self._read_parent_score(one))
         if not pin.persistent:  # the drop-in stays, and so does its score
             is_main = one.process.pid == unit.main_pid
             return choose_score(find_score_after_restart(self._systemd, unit, None, table), is_main)
-        return self.find_without_drop_in(one, score, table)
+        return self.find_without_drop_in(one, score, table, pin)
 
-    def find_without_drop_in(self, one: "FoundProcess", score: int, table: ProcessTable) -> int:
+    def find_without_drop_in(
+        self, one: "FoundProcess", score: int, table: ProcessTable, pin: Optional[Pin] = None
+    ) -> int:
         """Return the score of a process once our drop-in of its unit is gone.
 
         That is C(score), which it has besides other pins, unless the drop-in gives just that.
         """
-        unit = self._find_own_unit(one)
+        unit = self._find_own_unit(one, pin)
         if unit is None:
             return score
         removal = plan_removal(self._systemd, unit)
@@ -93,9 +95,16 @@ class UnpinnedScores:
         removal = plan_removal(self._systemd, unit)
         return choose_score(find_score_after_restart(self._systemd, unit, removal, table))
 
-    def _find_own_unit(self, one: "FoundProcess") -> Optional[Unit]:
-        """Return the unit that a process really runs in; None if it only looks like that."""
+    def _find_own_unit(self, one: "FoundProcess", pin: Optional[Pin] = None) -> Optional[Unit]:
+        """Return the unit that a process really runs in; None if it only looks like that.
+
+        The main process of a target's unit does, whatever its cgroup: that of a user's manager is
+        among those of the user.
+        """
         self.deciding_cgroups[one.process.pid, one.process.start_time] = one.cgroups
+        asked = self._units.get(pin.value) if pin is not None and pin.selector == "unit" else None
+        if asked is not None and one.process.pid == asked.main_pid:
+            return asked
         unit = next((unit for asked, unit in self._units.items() if one.unit in (asked, unit.id)), None)
         return unit if unit is not None and runs_in(one.cgroups, unit.control_group) else None
 

@@ -18,7 +18,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
-from ansible_collections.oomguard.linux.plugins.module_utils._host.user_manager import UserManager, manager_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.user_manager import RISE, UserManager, manager_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import (
     find_score_after_restart,
     plan_removal,
@@ -36,7 +36,10 @@ class UserUnit(NamedTuple):
 def make_manager(account: Account, systemd: Systemd, for_all: bool) -> UserManager:
     """Return the service manager of a user of this host."""
     name = manager_name(account)
-    return UserManager(account, systemd.units([name])[name], for_all, systemd.root)
+    unit = systemd.units([name])[name]
+    # A manager that runs is asked itself. Before systemd 250 there is no such default.
+    has_default = unit.running or systemd.default("OOMScoreAdjust") is not None
+    return UserManager(account, unit, for_all, systemd.root, rise=RISE if has_default else 0)
 
 
 class UserUnits:
@@ -46,6 +49,7 @@ class UserUnits:
         self._systemd = systemd
         self._managers: Dict[Tuple[str, bool], UserManager] = {}
         self._found: Dict[Tuple[str, bool], UserUnit] = {}
+        self.manager_scores: Dict[str, int] = {}  # what other targets make of managers, by their unit
 
     def find(self, pin: Pin) -> UserUnit:
         """Return the service of a target, which may not exist.
@@ -59,7 +63,7 @@ class UserUnits:
             try:
                 found = UserUnit(manager, manager.units([pin.unit_name])[pin.unit_name])
                 path = plan_removal(manager, found.unit).path
-                manager.score_after(found.unit, None)
+                manager.read_ahead(found.unit)
                 why = manager.why_read_only(path) if pin.persistent else None
             except OomError as error:
                 raise UntrustedError(f"{pin.target}: {error}") from error
@@ -89,16 +93,23 @@ class UserUnits:
         """
         manager, unit = self.find(pin)
         removal = plan_removal(manager, unit)
-        if pin.persistent and manager.pinned_by(removal) is not None:
-            pinned = manager.pinned_by(removal)
-            if score not in (pinned, _limit(manager, pinned or 0, table)):
-                return score
+        pinned = manager.pinned_by(removal) if pin.persistent else None
+        if pinned is not None and score not in (pinned, _limit(manager, pinned, table)):
+            return score
         return self.find_score_at_start(pin, removal if pin.persistent else None, table)
 
     def find_score_at_start(self, pin: Pin, drop_in: Optional[DropIn], table: ProcessTable) -> int:
-        """Return the score with which the service really starts next, with this drop-in."""
+        """Return the score with which the service really starts next, with this drop-in.
+
+        That is once the manager has the score which another target gives it.
+        """
         manager, unit = self.find(pin)
-        return _limit(manager, find_score_after_restart(manager, unit, drop_in, table), table)
+        score = find_score_after_restart(manager, unit, drop_in, table)
+        now = _read_score(manager, table)
+        own = self.manager_scores.get(manager.name, now)
+        if score == now + RISE and manager.score_after(unit, drop_in) is None:  # it follows the manager
+            score = own + RISE
+        return max(score, own)
 
     def foresee(self, outcome: Outcome, table: ProcessTable) -> Outcome:
         """Return the outcome with what the next starts of the service really give it."""
@@ -107,7 +118,7 @@ class UserUnits:
             return outcome
         manager = self.find(pin).manager
         at_login = max(outcome.loaded_score, manager.score_at_login)
-        at_restart = _limit(manager, outcome.loaded_score, table)
+        at_restart = self.find_score_at_start(pin, outcome.drop_in, table)
         lasts = at_login == pin.score
         survival = Survival(
             restart=at_restart == pin.score, logout=manager.lingers and manager.runs(), login=lasts, reboot=lasts

@@ -5,11 +5,16 @@
 
 import json
 import os
+import re
 
 import pytest
 
 testinfra_hosts = ["ansible://all"]
 KILLERS = ("earlyoom", "nohang", "swap", "pressure")
+AVOIDING = ("swap", "pressure")
+# In the order in which they were fought.
+DUELS = [("unprotected", one) for one in KILLERS] + [("protected", one) for one in KILLERS]
+DUELS += [("avoided", one) for one in AVOIDING]
 
 
 @pytest.fixture
@@ -35,18 +40,25 @@ def test_protected_service_outlives_the_other(evidence, killer):
     assert [(one["dead"], one["scores"]["shop"]) for one in duels] == [(["batch"], -999)] * 5
 
 
+@pytest.mark.parametrize("killer", AVOIDING)
+def test_avoided_service_dies_last(evidence, killer):
+    duels = evidence["avoided"][killer]
+    assert [(one["dead"][0], one["scores"]["shop"]) for one in duels] == [("batch", -500)] * 2
+
+
 def test_events_name_killer_and_victim(evidence):
-    truth = [one for part in ("unprotected", "protected") for killer in KILLERS for one in evidence[part][killer]]
     expected = [
-        (one["killer"], one["cgroup"] if one["killer"] == "systemd-oomd" else [(one["pid"], one["dead"][0])])
-        for one in truth
+        (one["killer"], one["cgroups"][name] if one["killer"] == "systemd-oomd" else [[one["pids"][name], name]])
+        for part, killer in DUELS
+        for one in evidence[part][killer]
+        for name in one["dead"]
     ]
     returned = [
         (
             event["killer"],
             event["memcg"]["path"]
             if event["killer"] == "systemd-oomd"
-            else [(victim["pid"], victim["name"]) for victim in event["victims"]],
+            else [[victim["pid"], victim["name"]] for victim in event["victims"]],
         )
         for event in evidence["events"]
     ]
@@ -62,7 +74,22 @@ def test_a_pin_alone_does_not_bind(evidence, name):
     ]
     assert any("managed_oom_preference=omit for unit=shop.service" in one for one in reported["warnings"])
     assert any("add --ignore '^shop$'" in one for one in reported["warnings"]) == (name == "trixie")
-    assert evidence["runs"]["protected"]["not_binding"] == evidence["runs"]["again"]["not_binding"] == []
+    assert evidence["runs"]["again"]["not_binding"] == evidence["runs"]["avoiding"]["not_binding"] == []
+
+
+def test_last_line_of_the_playbook(evidence, name):
+    reasons = [r"shop \(systemd-oomd never reads scores\)"]
+    reasons += [r"shop \(earlyoom runs with --sort-by-rss\)"] if name == "trixie" else []
+    lines = evidence["lines"]
+    assert re.search(f"not_binding: {', '.join(reasons)}; changed 1 pin", lines["report"])
+    assert re.search(r"changed: [12] pins?\b", lines["protect"]) and "not_binding" not in lines["protect"]
+
+
+def test_configuration_that_cannot_be_read_costs_no_pin(evidence):
+    runs = evidence["runs"]
+    words = "nohang runs, and whether it goes by pins is not known: /etc/nohang/nohang.conf has"
+    assert any(one.startswith(words) for one in runs["unread"]["warnings"])
+    assert runs["unread"]["changed"] and runs["unread"]["not_binding"] == runs["reported"]["not_binding"]
 
 
 def test_killers_are_found(evidence, name):
@@ -77,14 +104,18 @@ def test_killers_are_found(evidence, name):
     assert "/duel.slice" in killers["systemd-oomd"]["candidates"]
 
 
-def test_protection_is_live_and_shown_before(evidence):
+def test_protection_is_live_and_shown_before(evidence, name):
     runs, recorded = evidence["runs"], evidence["recorded"]
     assert runs["planned"]["changed"] and "ManagedOOMPreference=omit" in runs["planned"]["diff"]["after"]
-    assert runs["protected"]["changed"] and not runs["again"]["changed"]
+    assert not runs["again"]["changed"] and runs["avoiding"]["changed"]
     assert recorded[1]["attributes"] == {"shop": {"user.oomd_omit": "1"}, "batch": {}}
+    assert recorded[1]["live"]["shop"] == "-999"
+    ours = ["--ignore", "^(shop)$"] if name == "trixie" else []
+    assert recorded[1]["earlyoom"] == [*recorded[0]["earlyoom"][:-1], *ours, ""]
 
 
-def test_absent_restores_files_and_attributes(evidence):
+def test_absent_restores_files_attributes_scores_and_arguments(evidence):
     before, _protected, after = evidence["recorded"]
+    assert before["live"] == {"shop": "0", "batch": "0", "earlyoom": before["live"]["earlyoom"]} and before["earlyoom"]
     assert evidence["runs"]["absent"]["changed"]
     assert after == before and before["attributes"] == {"shop": {}, "batch": {}}

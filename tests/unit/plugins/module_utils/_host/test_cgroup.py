@@ -20,11 +20,15 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
     cgroup_hierarchies,
     cgroup_limit_kb,
     find_cgroup,
+    has_cgroups_below,
+    is_avoided_by_meta_oomd,
+    is_divided,
     limited_cgroups,
     memory_hierarchy,
     oom_kills_by_cgroup,
     own_cgroup,
     pids_in_cgroup,
+    read_cgroup_owner,
     read_oom_kills,
     read_oomd_preference,
     walk_cgroups,
@@ -210,10 +214,10 @@ MARKS = {
     "none": ({}, NO_DATA, "none"),
     "omit": ({"user.oomd_omit": b"1"}, NO_DATA, "omit"),
     "avoid": ({"user.oomd_avoid": b"1"}, NO_DATA, "avoid"),
-    "systemd 248": ({"trusted.oomd_omit": b"1"}, NO_DATA, "omit"),
+    "for Meta's oomd": ({"trusted.oomd_avoid": b"1"}, NO_DATA, "none"),
     "both": ({"user.oomd_avoid": b"1", "user.oomd_omit": b"1"}, NO_DATA, "omit"),
     "not set": ({"user.oomd_omit": b"0"}, NO_DATA, "none"),
-    "kernel 5.4": ({"trusted.oomd_avoid": b"1", "trusted.oomd_omit": b""}, NOT_SUPPORTED, "avoid"),
+    "kernel 5.4": ({"trusted.oomd_avoid": b"1"}, NOT_SUPPORTED, None),
     "no attributes": ({}, NOT_SUPPORTED, None),
     "removed": ({}, GONE, None),
 }
@@ -230,9 +234,46 @@ def test_preference_for_systemd_oomd(proc, tmp_path, monkeypatch, marks, number,
     monkeypatch.setattr(os, "getxattr", read)
     assert read_oomd_preference(mounts(proc, tmp_path, V2), "/system.slice/x.service") == preference
 
+    assert is_avoided_by_meta_oomd(mounts(proc, tmp_path, V2), "/system.slice/x.service") is (
+        "trusted.oomd_avoid" in marks
+    )
+
 
 def test_no_preference_on_version_1(proc, tmp_path):
-    assert read_oomd_preference(mounts(proc, tmp_path, V1, NAMED), "/x") is None
+    procfs = mounts(proc, tmp_path, V1, NAMED)
+    assert read_oomd_preference(procfs, "/x") is None and not is_avoided_by_meta_oomd(procfs, "/x")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_owner_of_a_cgroup(proc, tmp_path):
+    """Who owns it may set any attribute there."""
+    procfs = mounts(proc, tmp_path, V2)
+    folder = tmp_path / "unified/user.slice/x.scope"
+    folder.mkdir(parents=True)
+    assert read_cgroup_owner(procfs, "/user.slice/x.scope") == 0
+    os.chown(str(folder), 65534, 65534)
+    assert read_cgroup_owner(procfs, "/user.slice/x.scope") == 65534
+    assert read_cgroup_owner(procfs, "/user.slice/gone.scope") is None
+
+
+def test_no_owner_on_version_1(proc, tmp_path):
+    assert read_cgroup_owner(mounts(proc, tmp_path, V1, NAMED), "/x") is None
+
+
+@pytest.mark.parametrize("group, below, divided", [("0", True, True), ("1", True, False), ("0", False, False)])
+def test_cgroups_that_are_killed_each_for_itself(proc, tmp_path, group, below, divided):
+    procfs = mounts(proc, tmp_path, V2)
+    folder = tmp_path / "unified/x"
+    (folder / "job" if below else folder).mkdir(parents=True)
+    (folder / "memory.oom.group").write_text(group + "\n")
+    assert (has_cgroups_below(procfs, "/x"), is_divided(procfs, "/x")) == (below, divided)
+    (folder / "memory.oom.group").unlink()
+    assert not is_divided(procfs, "/x") and not is_divided(procfs, "/gone")
+
+
+def test_no_cgroups_below_on_version_1(proc, tmp_path):
+    procfs = mounts(proc, tmp_path, V1, NAMED)
+    assert not has_cgroups_below(procfs, "/x") and not is_divided(procfs, "/x")
 
 
 # What users may do with a part of the tree that is theirs.

@@ -75,6 +75,13 @@ def test_without_a_limit_the_rest_is_not_read(read, version, limit):
     assert read(version, {name: limit, "memory.stat": "junk"}) == CgroupMemory("/x", None)
 
 
+def test_a_limit_of_swap_alone(read):
+    """Those below it may swap no more, although it does not limit memory."""
+    files = {"memory.max": "max", "memory.swap.max": str(50 * MIB), "memory.swap.current": str(7 * MIB)}
+    assert read(2, files) == CgroupMemory("/x", None, swap_limit_kb=50 * KIB, swap_usage_kb=7 * KIB)
+    assert read(2, dict(files, **{"memory.swap.max": "max"})) == CgroupMemory("/x", None)
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_without_the_controller(read, version):
     """The controller may not be enabled below, and the root has no limit on version 2."""

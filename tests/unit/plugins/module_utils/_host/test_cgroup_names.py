@@ -8,8 +8,10 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import (
     UNKNOWN_USER,
+    add_suffix,
     container_of,
     pod_of,
+    strip_suffix,
     unit_of,
     user_of,
 )
@@ -82,3 +84,9 @@ BELOW = {
 def test_container_and_pod(path, owners):
     path = path.format(id=ID)
     assert (container_of(path), pod_of(path)) == owners
+
+
+@pytest.mark.parametrize("name, short", [("a.service", "a"), ("a", "a"), ("a.service.service", "a.service"), ("", "")])
+def test_suffix_of_a_service(name, short):
+    assert strip_suffix(name) == short
+    assert add_suffix(short).endswith(".service")

@@ -166,10 +166,13 @@ def test_find_podman_container_by_name(host, where):
         find_container_cgroup(host.procfs, "other")
 
 
-def test_storage_elsewhere(host, tmp_path):
+@pytest.mark.parametrize("file", ["storage.conf", "storage.conf.d/10-own.conf", "storage.rootful.conf.d/own.conf"])
+def test_storage_elsewhere(host, tmp_path, file):
     add_cgroup(host, CGROUPS["podman, systemd"], A)
     store(tmp_path / "elsewhere", ["batch"])
-    host.settings.write_text(f'[storage]\ndriver = "overlay"\n  graphroot = "{tmp_path}/elsewhere"\n')
+    settings = host.settings.parent / file
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(f'[storage]\ndriver = "overlay"\n  graphroot = "{tmp_path}/elsewhere"\n')
     assert find_container_cgroup(host.procfs, "batch") == f"/machine.slice/libpod-{A}.scope"
 
 

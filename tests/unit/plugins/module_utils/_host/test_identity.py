@@ -338,6 +338,24 @@ def test_first_login_uid(tmp_path, text, uid):
     assert read_first_login_uid("/nonexistent") == 1000
 
 
+# The files of a host of SUSE, where packages have theirs in /usr/etc.
+LOGIN_DEFS_OF_SUSE = {
+    "a lower one": ({"login.defs": "UID_MIN 1000\n", "login.defs.d/99-local.defs": "UID_MIN 500\n"}, 500),
+    "alone": ({"login.defs.d/70-yast.defs": "UID_MIN 600\n"}, 600),
+    "a higher one": ({"login.defs": "UID_MIN 1000\n", "login.defs.d/99-local.defs": "UID_MIN 5000\n"}, 1000),
+    "another setting": ({"login.defs.d/70-yast.defs": "ENCRYPT_METHOD SHA512\n"}, 1000),
+    "another name": ({"login.defs.d/old.defs.rpmsave": "UID_MIN 500\n"}, 1000),
+}
+
+
+@pytest.mark.parametrize("files, uid", LOGIN_DEFS_OF_SUSE.values(), ids=list(LOGIN_DEFS_OF_SUSE))
+def test_first_login_uid_of_suse(tmp_path, files, uid):
+    (tmp_path / "login.defs.d").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert read_first_login_uid(str(tmp_path / "login.defs")) == uid
+
+
 def test_find_uids():
     assert find_uids(["root"]) == {0}
     assert find_uids([]) == frozenset()

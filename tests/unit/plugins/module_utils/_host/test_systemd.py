@@ -249,7 +249,10 @@ def test_bad_default_is_an_error(host, answer):
 
 INIT_SYSTEMS = {
     "unknown": (None, "is up to its init (choom(1) in the script that starts it)"),
-    "OpenRC": ("run/openrc", "is up to OpenRC (export SSD_OOM_SCORE_ADJ=SCORE in /etc/conf.d/NAME)"),
+    "OpenRC": (
+        "run/openrc",
+        "OpenRC (export SSD_OOM_SCORE_ADJ=SCORE in /etc/conf.d/NAME, or choom(1) in a script of SysV init)",
+    ),
 }
 
 

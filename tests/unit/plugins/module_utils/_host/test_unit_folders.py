@@ -10,6 +10,7 @@ import os
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._host import unit_folders
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import UnitFolders
 
@@ -278,14 +279,14 @@ def test_find_own_drop_ins_beside_what_cannot_be_read(tree, monkeypatch):
     tree.write(DROP_IN, HEADER + "\n[Service]\nOOMScoreAdjust=-500\n")
     tree.write("/etc/systemd/system/big.service.d/x.conf", "#" * (2 << 20))
     tree.path("/etc/systemd/system/broken.service.d").mkdir()
-    list_real = os.listdir
+    list_real = os.scandir
 
     def fail(path):
         if path.endswith("broken.service.d"):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return list_real(path)
 
-    monkeypatch.setattr(os, "listdir", fail)
+    monkeypatch.setattr(os, "scandir", fail)
     found, unread = tree.folders.find_own_drop_ins("60-oomguard.conf")
     assert found == [DROP_IN]
     assert [reason.partition(": ")[0] for reason in unread] == [
@@ -311,3 +312,21 @@ def test_why_read_only(tree, monkeypatch):
         assert "cannot be written: Read-only file system: mount" in UnitFolders("/").why_read_only(mount + "/x")
     monkeypatch.setattr(os, "access", lambda *_words, **_more: False)
     assert "cannot be written: Permission denied: " in tree.folders.why_read_only(DROP_IN)
+
+
+def test_folder_with_too_many_files_is_not_read(tree, monkeypatch):
+    """A user fills a folder of his own, for root to read."""
+    monkeypatch.setattr(unit_folders, "_MAX_NAMES", 10)
+    for number in range(11):
+        tree.write(f"/etc/systemd/system/a.service.d/{number}.conf", "")
+    with pytest.raises(AccessError, match=r"a.service.d cannot be read: it has more than 10 files: move away what is"):
+        tree.folders.find_drop_ins("a.service")
+
+
+def test_files_of_one_unit_are_limited_in_all(tree):
+    paths = [f"/etc/systemd/system/a.service.d/{number}.conf" for number in range(3)]
+    for path in paths:
+        tree.write(path, "#" * (1 << 20))
+    assert sum(map(len, tree.folders.read_all(paths[:2]).values())) == 2 << 20
+    with pytest.raises(AccessError, match=r"2.conf cannot be read: its unit has more than 1000 files, or these are"):
+        tree.folders.read_all(paths)

@@ -9,10 +9,12 @@ test_user_units.py follows pins through whole runs.
 
 import os
 import stat
+import time
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host import user_manager
 from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import Account
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Unit
 from ansible_collections.oomguard.linux.plugins.module_utils._host.user_manager import UserManager, manager_name
@@ -161,3 +163,62 @@ def test_what_a_manager_answers_is_bounded_and_checked():
     )
     with pytest.raises(OomError, match="incomplete answer"):
         manager.units(["shop.service"])
+
+
+ANSWER = """#!/bin/sh
+cat <<END
+Id=shop.service
+Names=shop.service
+LoadState=loaded
+ActiveState=active
+Type=simple
+MainPID=41
+ControlGroup=/user.slice/user-4321.slice/user@4321.service/app.slice/shop.service
+FragmentPath=/$(id -u)/$(id -g)$XDG_RUNTIME_DIR$HOME/$#/$1
+Delegate=no
+OOMScoreAdjust=200
+END
+"""
+
+
+@pytest.fixture
+def systemctl(home, monkeypatch):
+    """Return a function that puts a program in the place of systemctl, for a manager that runs."""
+    monkeypatch.setattr(user_manager, "_PATH", f"{home.root}/bin:/usr/bin:/bin")
+    (home.root / "run/systemd/system").mkdir(parents=True)
+    (home.root / "bin").mkdir()
+
+    def put(script):
+        program = home.root / "bin/systemctl"
+        program.write_text(script)
+        program.chmod(0o755)
+        return UserManager(home.account, MANAGER, False, str(home.root))
+
+    return put
+
+
+@needs_root
+def test_systemctl_runs_as_the_user(systemctl):
+    unit = systemctl(ANSWER).units(["shop.service"])["shop.service"]
+    assert unit.main_pid == 41
+    assert unit.fragment == f"/{UID}/{UID}/run/user/{UID}/home/bob/5/--user"
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "script, problem",
+    [
+        ("kill -STOP $$", "systemctl --user did not end within 0 seconds and was killed; check it with systemctl"),
+        ("sleep 60", "systemctl --user did not end within 0 seconds and was killed; check it with systemctl"),
+        ("exec yes", "systemctl --user wrote more than 1 MiB and was killed; check it with systemctl --user status"),
+        ("printf 'a\\nb\\033[2J' >&2; exit 1", r"systemctl --user failed: a\\x0ab\\x1b\[2J; check it with systemctl"),
+        ("kill -9 $PPID; sleep 1", "no answer came in time; check whether the home folder"),
+    ],
+)
+def test_systemctl_that_the_user_has_in_hand(systemctl, monkeypatch, script, problem):
+    """Its user may trace it, stop it, and make it write anything."""
+    monkeypatch.setattr(user_manager, "_SECONDS", 0.5)
+    manager, begun = systemctl("#!/bin/sh\n" + script + "\n"), time.monotonic()
+    with pytest.raises(OomError, match=problem):
+        manager.units(["shop.service"])
+    assert time.monotonic() - begun < 10

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.earlyoom import (
     EarlyoomArguments,
+    ignores_raised_scores,
     judge_by_earlyoom,
     parse_arguments_of_earlyoom,
     translate_regex,
@@ -27,6 +28,10 @@ ARGUMENTS = {
     ),
     "the last one wins": ("--avoid a --avoid b", EarlyoomArguments(avoid="b")),
     "kernel": ("--kernel-oom", EarlyoomArguments(kernel_oom=True)),
+    "without raised scores": ("-di", EarlyoomArguments(ignores_raised_scores=True)),
+    "a value with an i": ("-Ni -r i", EarlyoomArguments()),
+    "groups": ("-dgr60", EarlyoomArguments(kills_groups=True)),
+    "a value with a g": ("-rg -Pg", EarlyoomArguments()),
 }
 
 
@@ -65,6 +70,8 @@ EXPRESSIONS = {
     "a word of GNU": (r"^\w+$", ["a1"], ["a-"]),
     "the start of a word": (r"\<b", ["a b"], ["ab"]),
     "the end of a word": (r"a\>", ["a b"], ["ab"]),
+    "the start and the end of all": (r"\`ab\'", ["ab"], ["`ab'", "abc"]),
+    "a repeated plus sign": (r"^\++$", ["++"], ["a"]),
     "a dollar is the end": ("^a$", ["a"], ["a\n"]),
 }
 
@@ -75,7 +82,9 @@ def test_translate_regex(pattern, yes, no):
     assert [text for text in yes + no if re.search(translated, text)] == yes
 
 
-@pytest.mark.parametrize("pattern", [r"(a)\1", "a\\", "(?=a)", "[[:what:]]", "[[.a.]]", "[a", "x" * 5000])
+@pytest.mark.parametrize(
+    "pattern", [r"(a)\1", "a\\", "(?=a)", "[[:what:]]", "[[.a.]]", "[a", "x" * 5000, "ab+?", "a?+a", "a{2}*"]
+)
 def test_expressions_that_are_not_translated(pattern):
     assert translate_regex(pattern) is None
 
@@ -92,11 +101,13 @@ def service(score=-500, **facts):
 
 
 RSS = EarlyoomArguments(sort_by_rss=True)
+GROUPS = EarlyoomArguments(kills_groups=True)
+NOT_KNOWN = r"(p)\1"
 VERDICTS = {
     "by score": (EarlyoomArguments(), service(), None),
     "by size": (RSS, service(), "earlyoom runs with --sort-by-rss"),
     "immune": (RSS, service(-1000), None),
-    "raised": (RSS, service(500), None),
+    "raised, by size": (RSS, service(500), None),
     "avoided": (RSS._replace(avoid="post"), service(), None),
     "avoided, but too large": (
         RSS._replace(avoid="post"),
@@ -104,7 +115,18 @@ VERDICTS = {
         "earlyoom runs with --sort-by-rss",
     ),
     "another is avoided": (RSS._replace(avoid="^ssh$"), service(), "earlyoom runs with --sort-by-rss"),
-    "avoided by what is not known": (RSS._replace(avoid=r"(p)\1"), service(), "earlyoom runs with --sort-by-rss"),
+    "avoided by what is not known": (RSS._replace(avoid=NOT_KNOWN), service(), "--avoid of earlyoom is not understood"),
+    "ignored by what is not known": (
+        RSS._replace(ignore=NOT_KNOWN),
+        service(),
+        "--ignore of earlyoom is not understood",
+    ),
+    "avoided, and ignored by what is not known": (RSS._replace(ignore=NOT_KNOWN, avoid="post"), service(), None),
+    "not known, but too large": (
+        RSS._replace(avoid=NOT_KNOWN),
+        service(size_kb=3 << 20),
+        "earlyoom runs with --sort-by-rss",
+    ),
     "ignored": (RSS._replace(ignore="post"), service(), None),
     "root's": (RSS._replace(ignore_root_user=True), service(), None),
     "another user's": (RSS._replace(ignore_root_user=True), service(uid=5), "earlyoom runs with --sort-by-rss"),
@@ -112,6 +134,37 @@ VERDICTS = {
     "a test run": (RSS._replace(dryrun=True), service(), None),
     "preferred": (EarlyoomArguments(prefer="post"), service(-449), "earlyoom prefers it"),
     "preferred, but too low": (EarlyoomArguments(prefer="post"), service(-450), None),
+    "preferred by what is not known": (
+        EarlyoomArguments(prefer=NOT_KNOWN),
+        service(-449),
+        "--prefer of earlyoom is not understood",
+    ),
+    "preferred, and ignored by what is not known": (
+        EarlyoomArguments(prefer="post", ignore=NOT_KNOWN),
+        service(-449),
+        "--ignore of earlyoom is not understood",
+    ),
+    "preferred and avoided": (EarlyoomArguments(prefer="post", avoid="post"), service(-449), None),
+    "preferred, and avoided by what is not known": (
+        EarlyoomArguments(prefer="post", avoid=NOT_KNOWN),
+        service(-449),
+        "--avoid of earlyoom is not understood",
+    ),
+    "in a group": (GROUPS, service(), "earlyoom runs with -g"),
+    "immune, in a group": (GROUPS, service(-1000), "earlyoom runs with -g"),
+    "root's, in a group with another": (GROUPS._replace(ignore_root_user=True), service(), "earlyoom runs with -g"),
+    "raised, in a group": (GROUPS, service(5), None),
+    "by size, in a group": (GROUPS._replace(sort_by_rss=True), service(), "earlyoom runs with --sort-by-rss"),
+    "the kernel's choice, in a group": (GROUPS._replace(kernel_oom=True), service(), None),
+    "preferred and ignored": (EarlyoomArguments(prefer="post", ignore="post"), service(-449), None),
+    "not preferred": (EarlyoomArguments(prefer="x", ignore=NOT_KNOWN), service(-449), None),
+    "raised, with -i": (
+        EarlyoomArguments(ignores_raised_scores=True),
+        service(300),
+        "earlyoom counts scores above 0 backwards",
+    ),
+    "raised": (EarlyoomArguments(), service(300), None),
+    "lowered, with -i": (EarlyoomArguments(ignores_raised_scores=True), service(-300), None),
 }
 
 
@@ -119,6 +172,29 @@ VERDICTS = {
 def test_judge(arguments, pinned, reason):
     found = judge_by_earlyoom(arguments, pinned, matches)
     assert (found and found.reason) == reason
+    assert found is None or found.is_known == ("not understood" not in reason and not reason.endswith(" -g"))
+
+
+def test_an_expression_that_is_too_slow_is_no_match_and_no_miss():
+    found = judge_by_earlyoom(EarlyoomArguments(prefer="post"), service(-449), lambda pattern, text: None)
+    assert not found.is_known
+    assert "its --prefer cannot be interpreted; check whether it matches the name" in found.remedy
+
+
+VERSIONS = {"1.6.1": True, "1.6": True, None: True, "1.7": False, "1.8.2": False, "2.0": False}
+
+
+@pytest.mark.parametrize("version, ignores", VERSIONS.items())
+def test_i_does_nothing_from_1_7_on(version, ignores):
+    assert ignores_raised_scores(EarlyoomArguments(ignores_raised_scores=True), version) is ignores
+    assert not ignores_raised_scores(EarlyoomArguments(), version)
+
+
+@pytest.mark.parametrize("program", ["x';reboot;'", "a b", "$(id)", ""])
+def test_no_line_to_paste_with_a_name_that_a_shell_would_run(program):
+    """A process chooses its name."""
+    remedy = judge_by_earlyoom(RSS, service()._replace(program=program), matches).remedy
+    assert remedy.endswith("whatever its score is: leave that out")
 
 
 def test_the_line_to_paste():

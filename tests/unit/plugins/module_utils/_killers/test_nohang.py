@@ -7,7 +7,6 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import PinnedService
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.nohang import (
-    Adjustment,
     NohangSettings,
     find_file,
     judge_by_nohang,
@@ -38,19 +37,20 @@ ignore_positive_oom_score_adj = True
 
 
 def test_settings():
-    assert parse_settings("/x", TEXT) == NohangSettings(
-        "/x",
-        True,
-        [Adjustment("NAME", 200, "^Web Content$"), Adjustment("CGROUP_V2", -50, r"^/system\.slice/")],
-    )
+    assert parse_settings("/x", TEXT) == NohangSettings("/x", True)
+
+
+ODD = ["200 x", "ten /// x", "\u00b2 /// x", "+-5 /// x", "9" * 5000 + " /// x", "/// x"]
+
+
+@pytest.mark.parametrize("adjustment", ODD)
+def test_a_line_that_decides_nothing_costs_no_verdict(adjustment):
+    assert parse_settings("/x", f"@BADNESS_ADJ_RE_NAME {adjustment}\n{TEXT}") == NohangSettings("/x", True)
 
 
 WRONG = {
     "no answer": ("a = b\n", "/x has ignore_positive_oom_score_adj=None, which is not True or False"),
     "another answer": ("ignore_positive_oom_score_adj = yes\n", "ignore_positive_oom_score_adj=yes, which is not True"),
-    "no separator": ("@BADNESS_ADJ_RE_NAME 200 x\n", "/x line 1: '@BADNESS_ADJ_RE_NAME 200 x' is not KEY BADNESS ///"),
-    "no number": ("@BADNESS_ADJ_RE_NAME ten /// x\n", "/x line 1: "),
-    "no badness": ("@BADNESS_ADJ_RE_NAME /// x\n", "/x line 1: "),
 }
 
 
@@ -64,9 +64,10 @@ def test_wrong_settings(text, error):
 @pytest.mark.parametrize("score, ignores, is_bound", [(500, True, False), (500, False, True), (-500, True, True)])
 def test_judge(score, ignores, is_bound):
     pinned = PinnedService("x.service", "x.service", score, "/system.slice/x.service", "x")
-    found = judge_by_nohang(NohangSettings("/x", ignores, []), pinned)
+    found = judge_by_nohang(NohangSettings("/x", ignores), pinned)
     assert (found is None) is is_bound
     if found:
+        assert found.reason == "nohang does not count scores above 0, or counts them backwards"
         assert found.remedy.endswith(
             "set ignore_positive_oom_score_adj = False in /x, which cannot have a fragment of ours, and restart nohang"
         )

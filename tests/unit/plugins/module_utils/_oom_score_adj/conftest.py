@@ -33,9 +33,23 @@ def read_mark(directory, name):
         raise OSError(errno.ENODATA, "no data") from None
 
 
+def write_mark(directory, name, value):
+    with open(os.path.join(directory, name.encode()), "wb") as stream:
+        stream.write(value)
+
+
+def remove_mark(directory, name):
+    try:
+        os.remove(os.path.join(directory, name.encode()))
+    except FileNotFoundError:
+        raise OSError(errno.ENODATA, "no data") from None
+
+
 @pytest.fixture(autouse=True)
 def marks(monkeypatch):
     monkeypatch.setattr(os, "getxattr", read_mark)
+    monkeypatch.setattr(os, "setxattr", write_mark)
+    monkeypatch.setattr(os, "removexattr", remove_mark)
 
 
 class Processes:

@@ -11,13 +11,17 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, OomError, ReadBackError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import drop_in_writer
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply, drop_in_writer
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 
 HEADER = (
     "# Managed by oomguard.linux.oom_score_adj, which overwrites OOMScoreAdjust, OOMPolicy and ManagedOOMPreference"
     " here and nothing else.\n"
 )
+
+
+def unit_absent(unit):
+    return Pin("unit", unit, None, state="absent", persistent=True)
 
 
 def unit_pin(unit, score=-500, **options):
@@ -66,16 +70,77 @@ def test_fail_if_systemd_does_not_take_the_policy(host, monkeypatch):
     assert host.drop_in("cron") == HEADER + "[Service]\nOOMScoreAdjust=-300\n"
 
 
-def test_fail_if_the_cgroup_does_not_show_the_preference(host, monkeypatch):
-    monkeypatch.setattr(drop_in_writer, "APPLY_SECONDS", 0.1)
-    before = host.files()
+def refuse_mark(_directory, _name, _value):
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.fixture
+def slow_systemd(host, monkeypatch):
+    """Let systemd give running units no attribute, as systemd 257 does after a reload."""
+    monkeypatch.setattr(drop_in_writer, "MARK_SECONDS", 0)
     monkeypatch.setattr(host, "mark", lambda shown: None)
+
+
+@pytest.mark.usefixtures("slow_systemd")
+def test_fail_if_the_cgroup_does_not_show_the_preference(host, monkeypatch):
+    before = host.files()
+    monkeypatch.setattr(os, "setxattr", refuse_mark)
     with pytest.raises(
         ReadBackError,
         match=r"unit cron\.service: systemd shows ManagedOOMPreference=omit, but the attributes of its cgroup"
         r" /system\.slice/cron\.service say none: restart cron\.service",
     ):
         host.apply(unit_pin("cron", -300, managed_oom_preference="omit"))
+    assert host.files() == before
+
+
+@pytest.mark.usefixtures("slow_systemd")
+def test_write_the_attributes_that_systemd_does_not(host):
+    before = host.files()
+    mark = host.cgroups / "system.slice/cron.service/user.oomd_omit"
+    host.apply(unit_pin("cron", -300, managed_oom_preference="omit"))
+    assert mark.read_bytes() == b"1"
+    assert not host.results(unit_pin("cron", -300, managed_oom_preference="omit"))["changed"]
+    host.apply(unit_pin("cron", -300, managed_oom_preference="avoid"))
+    assert not mark.exists() and mark.with_name("user.oomd_avoid").read_bytes() == b"1"
+    host.apply(unit_absent("cron"))
+    assert host.files() == before
+
+
+def test_wait_once_for_all_units(host, monkeypatch):
+    """systemd 257 gives the attributes of none."""
+    slept = []
+    monkeypatch.setattr(host, "mark", lambda shown: None)
+    monkeypatch.setattr(drop_in_writer.time, "sleep", slept.append)
+    monkeypatch.setattr(drop_in_writer.time, "monotonic", lambda: sum(slept))
+    host.apply(*(unit_pin(name, -300, managed_oom_preference="omit") for name in ("cron", "docker")))
+    assert sum(slept) < 2 * drop_in_writer.MARK_SECONDS
+    assert (host.cgroups / "system.slice/docker.service/user.oomd_omit").exists()
+
+
+@pytest.mark.usefixtures("slow_systemd")
+def test_leave_the_attribute_that_an_administrator_set_for_another_oomd(host):
+    """Such as by ExecStartPost=. No version of systemd takes it away."""
+    mark = host.cgroups / "system.slice/cron.service/trusted.oomd_avoid"
+    mark.write_text("1")
+    host.apply(unit_pin("cron", -300))
+    assert not host.results(unit_pin("cron", -300))["changed"]
+    host.apply(unit_pin("cron", -300, managed_oom_preference="omit"))
+    host.apply(unit_absent("cron"))
+    assert mark.exists()
+
+
+@pytest.mark.usefixtures("slow_systemd")
+def test_take_back_the_attributes_of_a_failed_run(host, monkeypatch):
+    host.apply(unit_pin("cron", -300, managed_oom_preference="avoid"))
+    before = host.files()
+
+    def fail(_directory, _change):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(apply, "_set_score", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        host.apply(unit_pin("cron", -400, managed_oom_preference="omit"))
     assert host.files() == before
 
 
@@ -90,6 +155,7 @@ def test_wait_until_systemd_applies_the_preference(host, monkeypatch):
 
     plan = host.plan(unit_pin("cron", -300, managed_oom_preference="omit"))
     monkeypatch.setattr(os, "getxattr", read)
+    monkeypatch.setattr(os, "setxattr", refuse_mark)
     host.apply_plan(plan)
     assert len(looks) > 20
 

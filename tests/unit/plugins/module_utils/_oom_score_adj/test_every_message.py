@@ -9,6 +9,7 @@ the sources: a text in them that no message of the table contains is a message w
 """
 
 import ast
+import errno
 import os
 import re
 
@@ -16,6 +17,7 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import (
+    as_user,
     containers,
     machines,
     unit_folders,
@@ -105,7 +107,7 @@ def deny(error):
     return lambda _host, patch: patch.setattr(ProcessDir, "set_score", fail)
 
 
-def as_user(module):
+def without_root(module):
     return lambda _host, patch: patch.setattr(module.os, "geteuid", lambda: 1000)
 
 
@@ -187,8 +189,12 @@ def change_drop_in(host, patch):
 
 
 def no_marks(host, patch):
+    def refuse(_directory, _name, _value):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
     patch.setattr(host, "mark", lambda shown: None)
-    patch.setattr(drop_in_writer, "APPLY_SECONDS", 0)
+    patch.setattr(drop_in_writer, "MARK_SECONDS", 0)
+    patch.setattr(os, "setxattr", refuse)
 
 
 def no_reload(host, patch):
@@ -301,7 +307,39 @@ def no_reload_of_user(_host, patch):
 
     patch.setattr(user_manager.UserManager, "runs", lambda _self: True)
     patch.setattr(user_manager.UserManager, "units", lambda self, names: {n: self._read_unit(n) for n in names})
+    patch.setattr(user_manager.UserManager, "default", lambda _self, _key: None)
     patch.setattr(user_manager.UserManager, "reload", fail)
+
+
+def answer_of_user(**changes):
+    """Let the manager of root's services answer with these properties of shop."""
+    shown = dict(
+        LoadState="loaded", ActiveState="inactive", Type="simple", MainPID="0", FragmentPath="/x", Delegate="no"
+    )
+    shown = {**dict(Id="shop.service", Names="shop.service"), **shown, "OOMScoreAdjust": "0", **changes}
+    text = "".join(f"{key}={value}\n" for key, value in shown.items())
+
+    def prepare(_host, patch):
+        patch.setattr(user_manager.UserManager, "runs", lambda _self: True)
+        patch.setattr(user_manager.UserManager, "_start_systemctl", lambda _self, *_command: lambda: text)
+
+    return prepare
+
+
+def many_files(count, size):
+    def prepare(host, _patch):
+        for number in range(count):
+            host.write(f"etc/systemd/system/docker.service.d/{number}.conf", "#" * size)
+
+    return prepare
+
+
+def few_names(_host, patch):
+    patch.setattr(unit_folders, "_MAX_NAMES", 3)
+
+
+USER_SHOP = Pin("user_unit", "root/shop", -300, persistent=True)
+BOB = as_user.Account("bob", 4321, 4321, "/home/bob")
 
 
 def users_machine(_host, patch):
@@ -337,6 +375,11 @@ def record(make):
 def damaged(file):
     file.write_text("{")
     file.chmod(0o600)
+
+
+def folder_of_users(host, _patch):
+    host.write("var/lib/oomguard/x", "")
+    (host.root / "var/lib/oomguard").chmod(0o777)
 
 
 def user_unit(host, _patch):
@@ -574,6 +617,13 @@ MESSAGES = {
         plan(unit("cron", -300, oom_policy="kill")),
         ("with OOMPolicy=kill", "the kernel kills every process", "set oom_policy=continue"),
     ),
+    "a policy that kills, and that systemd-oomd needs": (
+        after(
+            lambda host, _patch: (host.cgroups / "system.slice/cron.service/job").mkdir(),
+            plan(unit("cron", -300, oom_policy="kill", managed_oom_preference="omit")),
+        ),
+        ("with OOMPolicy=kill", "the kernel kills every process", "move what must live to a unit of its own"),
+    ),
     "several processes": (
         after(
             lambda host, _patch: host.proc.process(
@@ -696,7 +746,7 @@ MESSAGES = {
     ),
     # writes
     "denied to a user": (
-        after(both(deny(PermissionError(13, "x")), as_user(denials)), run(JENKINS)),
+        after(both(deny(PermissionError(13, "x")), without_root(denials)), run(JENKINS)),
         ("the score of process 70 (java) cannot be lowered", "ran as uid 1000", "add become: true"),
     ),
     "lowering is denied": (
@@ -749,7 +799,7 @@ MESSAGES = {
     ),
     "no instance": (
         plan(unit("postgresql@*")),
-        ("unit=postgresql@*", "systemd has loaded no instance", "or name it, such as postgresql@main"),
+        ("unit=postgresql@*", "systemd has started no instance", "or name it, such as postgresql@main"),
     ),
     "no unit of a user": (
         lambda _host, _patch: parse_target(dict(UNSET, user_unit=dict(user="a"))),
@@ -762,6 +812,50 @@ MESSAGES = {
     "a manager of a user that does not reload": (
         after(both(users_manager, no_reload_of_user), run(Pin("user_unit", "root/shop", -300, persistent=True))),
         ("user_unit=root/shop.service: the drop-in is written", "has not read it: no bus", "systemctl --user"),
+    ),
+    "a record of homes that is not ours": (
+        after(both(users_manager, folder_of_users), run(Pin("user_unit", "root/shop", -300, persistent=True))),
+        ("/var/lib/oomguard must be a folder", "remove it", "finds the drop-ins of user root only while"),
+    ),
+    "a service of a user that is masked": (
+        after(both(users_manager, answer_of_user(LoadState="masked")), plan(USER_SHOP)),
+        ("unit shop.service of user root", "is masked and cannot start", "run systemctl --user unmask first"),
+    ),
+    "no such service of a user": (
+        after(both(users_manager, answer_of_user(LoadState="not-found")), plan(USER_SHOP)),
+        ("user root", "has no unit shop.service", "check the name with systemctl --user list-unit-files"),
+    ),
+    "no such service of a user who is out": (
+        after(users_manager, plan(USER_SHOP._replace(value="root/web"))),
+        ("no file of a unit web.service was found", "for user root", "check the name, or log in as root"),
+    ),
+    "a manager of a user that lies": (
+        after(both(users_manager, answer_of_user(Type="x" * 99)), plan(USER_SHOP)),
+        ("the service manager of user root", "what no systemd returns", "check it with systemctl --user show shop"),
+    ),
+    "too many files of a unit": (
+        after(both(few_names, many_files(4, 1)), plan(unit("docker"))),
+        ("docker.service.d cannot be read", "it has more than 3 files", "move away what is not needed there"),
+    ),
+    "too long files of a unit": (
+        after(many_files(3, 1 << 20), plan(unit("docker"))),
+        ("2.conf cannot be read", "more than 1000 files, or these are longer than 2 MiB", "move some away"),
+    ),
+    "no such user": (
+        plan(USER_SHOP._replace(value="nosuchuser/shop")),
+        ("user 'nosuchuser'", "this host has no such user", "check the name with getent passwd"),
+    ),
+    "a user who takes too long": (
+        lambda _host, _patch: as_user.AsUser(BOB, 0).call(os.getpid),
+        ("working with the rights of user bob", "took more than 0 seconds", "check whether the home folder"),
+    ),
+    "a user whose process ends": (
+        lambda _host, _patch: as_user._parse_answer(BOB, b""),
+        ("working with the rights of user bob failed", "no answer came in time", "check whether the home folder"),
+    ),
+    "files of a user without root": (
+        lambda _host, patch: patch.setattr(os, "geteuid", lambda: 1000) or as_user.call_as_user(BOB, os.getpid),
+        ("the files of user bob cannot be reached", "ran as uid 1000", "add become: true"),
     ),
     "a machine of a user": (
         after(users_machine, plan(Pin("machine", "web", -300))),
@@ -799,7 +893,7 @@ MESSAGES = {
         ("/run/oomguard/scores cannot be written", "Is a directory", "move away the folder", "are not recorded: state"),
     ),
     "a record of root": (
-        after(both(record(lambda _file: None), as_user(pin_record)), take_back_all),
+        after(both(record(lambda _file: None), without_root(pin_record)), take_back_all),
         ("/run/oomguard/scores cannot be read", "ran as uid 1000", "add become: true"),
     ),
     "too many to record": (
@@ -829,7 +923,14 @@ def has_parts(text, parts):
     return re.search(".*".join(map(re.escape, parts)), text, re.DOTALL) is not None
 
 
-ROOMS = ["_oom_score_adj", "_host/systemd.py", "_host/unit_folders.py", "_host/containers.py"]
+ROOMS = [
+    "_oom_score_adj",
+    "_host/systemd.py",
+    "_host/user_manager.py",
+    "_host/as_user.py",
+    "_host/unit_folders.py",
+    "_host/containers.py",
+]
 WORDING = re.compile(r"_?(?:refuse|warnings|explain|advise|suggest|why|check)_|make_error|_incomplete")
 # Texts that are no message, or that no host of a test can show.
 NO_MESSAGES = {

@@ -376,6 +376,14 @@ UNDONE = {
 }
 
 
+def test_kill_is_what_systemd_oomd_needs():
+    """No run tells to set continue, and the next one kill."""
+    [warning] = warnings_for_policy("x", -300, {"x"}, "kill", 1, needs_kill=True)
+    assert "move what must live to a unit of its own. Or set oom_policy=continue: then" in warning
+    [warning] = warnings_for_policy("x", -300, {"x"}, "stop", 1, needs_kill=True)
+    assert warning.endswith("set oom_policy=continue")
+
+
 @pytest.mark.parametrize("score, names, policy, others, words", UNDONE.values(), ids=list(UNDONE))
 def test_warn_where_policy_undoes_pin(score, names, policy, others, words):
     [warning] = warnings_for_policy("x", score, names, policy, others)

@@ -44,11 +44,12 @@ def test_instance_that_a_target_names_is_not_in_the_others(instances, name):
 
 def test_target_without_an_instance_stays(host):
     assert expand(host, unit_pin("nope@*")) == ["nope@*"]
-    with pytest.raises(NotFoundError, match="systemd has loaded no instance"):
+    with pytest.raises(NotFoundError, match="systemd has started no instance"):
         host.plan(unit_pin("nope@*"))
     assert not host.results(unit_pin("nope@*", missing="ignore"))["changed"]
+    assert host.plan(unit_pin("nope@*", missing="ignore", oom_policy="continue")).list_groups() == {}
     assert host.results(unit_pin("nope@*", missing="warn"))["warnings"] == [
-        "unit=nope@*: systemd has loaded no instance: start one, or name it, such as nope@main"
+        "unit=nope@*: systemd has started no instance: start one, or name it, such as nope@main"
     ]
 
 
@@ -68,3 +69,29 @@ def test_host_without_systemd(host):
     (host.root / "run/systemd/system").rmdir()
     with pytest.raises(UnsupportedError, match="systemd does not manage this host"):
         expand(host, unit_pin("db@*"))
+
+
+def test_instances_that_a_user_has_loaded_are_none(instances, monkeypatch):
+    """Any user may load units with any name (systemctl status), and keep them loaded."""
+    real = instances.ask
+    forged = "".join(f"db@evil{number}.service loaded inactive dead A\n" for number in range(1000))
+
+    def ask(*command):
+        return real(*command) + forged if command[1] == "list-units" else real(*command)
+
+    monkeypatch.setattr(instances, "ask", ask)
+    assert expand(instances, unit_pin("db@*")) == ["db@15-main.service", "db@16-main.service"]
+    instances.write("run/systemd/generator/db.service.wants/db@evil7.service", "")
+    instances.write("etc/systemd/system/multi-user.target.requires/db@17-main.service", "")
+    assert expand(instances, unit_pin("db@*")) == [
+        "db@15-main.service",
+        "db@16-main.service",
+        "db@17-main.service",
+        "db@evil7.service",
+    ]
+
+
+@pytest.mark.parametrize("state", ["failed", "activating", "active"])
+def test_instances_that_systemd_has_started(host, monkeypatch, state):
+    monkeypatch.setattr(host, "ask", lambda *_command: f"db@1.service loaded {state} x A\n")
+    assert expand(host, unit_pin("db@*")) == ["db@1.service"]

@@ -175,8 +175,101 @@ def test_absent_while_earlyoom_does_not_run(earlyoom):
     earlyoom.run(unit_pin("cron"), unit_pin("docker"))
     earlyoom.host.known["earlyoom.service"].update(ActiveState="inactive", MainPID="0")
     results = earlyoom.run(unit_absent("docker"), protects=False)
-    assert any("earlyoom spare cron.service: it does not run as a unit" in one for one in results["warnings"])
-    assert earlyoom.run(unit_pin("mariadb"))["changed"]
+    assert "docker" not in earlyoom.drop_in and "program=cron\n" in earlyoom.drop_in
+    assert not [one for one in results["warnings"] if "earlyoom" in one]
+    earlyoom.run(unit_absent("cron"), protects=False)
+    assert earlyoom.drop_in is None
+
+
+def test_report_takes_back_what_protect_did_for_its_targets(earlyoom):
+    """As it takes the preferences for systemd-oomd back."""
+    before = earlyoom.host.files()[0]
+    earlyoom.run(unit_pin("cron"), unit_pin("docker"))
+    results = earlyoom.run(unit_pin("docker"), protects=False)
+    assert "docker" not in earlyoom.drop_in and "program=cron\n" in earlyoom.drop_in
+    assert [one["unit"] for one in results["not_binding"]] == ["docker.service"]
+    results = earlyoom.run(unit_pin("cron"), protects=False)
+    assert [one["unit"] for one in results["not_binding"]] == ["cron.service"]
+    earlyoom.run(unit_absent("cron"), unit_absent("docker"), protects=False)
+    assert (earlyoom.host.files()[0], earlyoom.restarts) == (before, 3)
+
+
+def test_a_run_that_protects_nothing_leaves_earlyoom_alone(earlyoom):
+    """Whatever has become of the own arguments and the command of earlyoom since."""
+    earlyoom.run(unit_pin("cron"))
+    written = earlyoom.drop_in
+    earlyoom.arguments = "--sort-by-rss --ignore ^(ssh)$"
+    earlyoom.start()
+    earlyoom.host.write("etc/systemd/system/earlyoom.service.d/50-x.conf", "[Service]\nExecStart=\nExecStart=/bin/x\n")
+    for pin in (unit_pin("docker"), unit_pin("cron", -900, persistent=False), unit_absent("mariadb")):
+        earlyoom.run(pin, protects=False)
+        assert (earlyoom.drop_in, earlyoom.restarts) == (written, 1)
+
+
+def test_a_run_that_was_killed_before_the_restart(earlyoom):
+    """The pin does not count until earlyoom runs with it, and the next such run restarts it."""
+    running = (earlyoom.host.proc.root / "50/cmdline").read_bytes()
+    earlyoom.run(unit_pin("cron"))
+    written = earlyoom.drop_in
+    earlyoom.host.proc.write("50/cmdline", running.decode())
+    results = earlyoom.run(unit_pin("docker"), Pin("pid", "20", -900), protects=False)
+    assert [one["target"] for one in results["not_binding"]] == ["unit=docker.service", "pid=20"]
+    assert earlyoom.restarts == 1
+    results = earlyoom.run(unit_pin("cron"))
+    assert (results["changed"], results["not_binding"], earlyoom.restarts) == (True, [], 2)
+    assert (earlyoom.drop_in, earlyoom.run(unit_pin("cron"))["changed"]) == (written, False)
+
+
+def test_a_run_that_was_killed_does_not_nest_our_own_expression(earlyoom):
+    """What runs with an earlier expression of ours shows nothing of earlyoom's own arguments."""
+    earlyoom.run(unit_pin("cron"))
+    earlier = (earlyoom.host.proc.root / "50/cmdline").read_bytes()
+    earlyoom.run(unit_pin("docker"))
+    earlyoom.host.proc.write("50/cmdline", earlier.decode())
+    earlyoom.run(unit_pin("cron"), unit_pin("docker"))
+    assert (earlyoom.host.proc.root / "50/cmdline").read_bytes().endswith(b"rss\0--ignore\0^(cron|dockerd)$\0")
+
+
+def test_every_program_of_a_unit_is_spared(earlyoom):
+    """Processes are sorted by pid, and that of a helper may come first."""
+    earlyoom.host.proc.process(9, "helper", parent=10, cgroup="/system.slice/docker.service")
+    (earlyoom.host.cgroups / "system.slice/docker.service/cgroup.procs").write_text("9\n10\n11\n")
+    results = earlyoom.run(unit_pin("docker", children="pin", force=True))
+    arguments = (earlyoom.host.proc.root / "50/cmdline").read_bytes()
+    assert arguments.endswith(b"\0^(docker-proxy|dockerd|helper)$\0") and results["not_binding"] == []
+    assert not earlyoom.run(unit_pin("docker", children="pin", force=True))["changed"]
+
+
+def test_report_names_every_program_that_earlyoom_ignores(earlyoom):
+    warnings = earlyoom.run(unit_pin("docker", children="pin", force=True), protects=False)["warnings"]
+    assert all(any(f"add --ignore '^{name}$'" in one for one in warnings) for name in ("docker\\-proxy", "dockerd"))
+
+
+def test_a_later_file_that_wins(earlyoom):
+    path = "etc/systemd/system/earlyoom.service.d/zzz.conf"
+    earlyoom.host.write(path, "[Service]\nExecStart=\nExecStart=/bin/x\n")
+    results = earlyoom.run(unit_pin("cron"))
+    assert (earlyoom.drop_in, earlyoom.restarts) == (None, 0)
+    assert any(f"spare cron.service: /{path} sets ExecStart, and wins" in one for one in results["warnings"])
+    assert [one["unit"] for one in results["not_binding"]] == ["cron.service"]
+
+
+def test_a_later_file_does_not_keep_our_own_in_place(earlyoom):
+    earlyoom.run(unit_pin("cron"), unit_pin("docker"))
+    earlyoom.host.write("etc/systemd/system/earlyoom.service.d/zzz.conf", "[Service]\nExecStart=\nExecStart=/bin/x\n")
+    earlyoom.host.proc.write("50/cmdline", "/bin/x\0")
+    earlyoom.start = lambda: None
+    earlyoom.run(unit_absent("docker"), protects=False)
+    assert "docker" not in earlyoom.drop_in
+
+
+def test_a_file_of_ours_that_somebody_changed(earlyoom):
+    earlyoom.run(unit_pin("cron"), unit_pin("docker"))
+    path = "etc/systemd/system/earlyoom.service.d/" + DROP_IN
+    changed = earlyoom.drop_in.replace('dockerd)$$"', 'dockerd|x)$$"')
+    earlyoom.host.write(path, changed)
+    results = earlyoom.run(unit_absent("docker"), protects=False)
+    assert earlyoom.drop_in == changed and any(f"somebody has changed /{path}" in one for one in results["warnings"])
     earlyoom.run(unit_absent("docker"), unit_absent("cron"), protects=False)
     assert earlyoom.drop_in is None
 

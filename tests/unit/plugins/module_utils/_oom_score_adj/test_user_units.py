@@ -5,11 +5,14 @@
 """Services of users: what is written, and what their pins outlast, on a tree of files."""
 
 import functools
+import json
 import os
+import time
 
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
     InputError,
     NotFoundError,
     OomError,
@@ -43,6 +46,7 @@ class Users:
         self.loaded = {}
         self.write(f"{OWN}/shop.service", "[Service]\nExecStart=/usr/bin/shop\n")
         (host.root / "etc/systemd/user").mkdir(parents=True)
+        (host.root / "var/lib").mkdir(parents=True)
         self.log_in()
         real = user_units.find_account
         monkeypatch.setattr(user_units, "find_account", lambda name: self.account if name == "alice" else real(name))
@@ -252,6 +256,19 @@ def test_user_who_is_not_logged_in_gets_the_drop_in(users):
     assert not users.host.results(user_pin())["changed"]
 
 
+@pytest.mark.parametrize("default, score", [("0", 200), (None, 100)])
+def test_services_before_systemd_250_have_the_score_of_the_manager(host, monkeypatch, default, score):
+    """One that runs is asked itself."""
+    account = Account("alice", UID, os.getegid(), "/home/alice")
+    host.add(f"user@{UID}", fragment="OOMScoreAdjust=100\n")
+    systemd = host.systemd()
+    monkeypatch.setattr(systemd, "default", lambda key: default)
+    manager = user_units.make_manager(account, systemd, False)
+    host.write("usr/lib/systemd/user/shop.service", "[Service]\n")
+    assert manager.default("OOMScoreAdjust") == str(score)
+    assert manager.units(["shop.service"])["shop.service"].score == score
+
+
 def test_absent_for_user_who_is_not_logged_in(users):
     before = users.host.files()
     users.log_out()
@@ -327,6 +344,108 @@ def test_take_back_the_pins_of_users_too(everywhere):
     everywhere.host.results(user_pin(), Pin("unit", "docker", -500, persistent=True))
     assert len(take_back(everywhere).outcomes) == 2
     assert everywhere.host.files() == before
+
+
+def test_service_has_what_the_manager_gives_once_that_has_no_pin_either(everywhere):
+    """The manager, which was started with the pin, would still give -200 for now."""
+    everywhere.host.proc.process(40, "systemd", parent=1, score=100, cgroup=SLICE + "/init.scope", uids=(UID,) * 4)
+    manager = Pin("unit", f"user@{UID}", -300, persistent=True, force=True)
+    everywhere.host.write(f"usr/lib/systemd/system/user@{UID}.service", "[Service]\nOOMScoreAdjust=100\n")
+    everywhere.host.reload()
+    before = everywhere.host.files()
+    everywhere.host.results(manager)
+    everywhere.manager_score = -300
+    everywhere.default = "-200"
+    everywhere.host.results(user_pin())
+    assert everywhere.host.scores(40, 41) == [-300, -300]
+    plan = take_back(everywhere)
+    assert everywhere.host.scores(40, 41) == [100, 200]
+    assert everywhere.host.files() == before
+    assert [outcome.effective_after_restart for outcome in plan.outcomes] == [100, 200]
+
+
+RECORD = "var/lib/oomguard/homes"
+
+
+def test_take_back_the_pin_of_a_user_who_is_not_here(users, monkeypatch):
+    """Nobody searches the home folders of all users, so a record says where."""
+    monkeypatch.setattr(all_pins, "find_account", user_units.find_account)
+    monkeypatch.setattr(all_pins, "make_manager", users.make_manager)
+    users.log_out()
+    before = users.host.files()
+    users.host.results(user_pin())
+    assert users.text(RECORD) == "alice\n"
+    assert (users.host.root / RECORD).stat().st_mode & 0o777 == 0o600
+    assert (users.host.root / RECORD).parent.stat().st_mode & 0o777 == 0o700
+    plan = take_back(users)
+    assert [outcome.pin.target for outcome in plan.outcomes] == ["user_unit=alice/shop.service"]
+    assert users.host.files() == before
+    assert take_back(users).outcomes == []
+
+
+def test_user_stays_in_the_record_with_the_last_drop_in(users):
+    users.write(f"{OWN}/mail.service", "[Service]\nExecStart=/usr/bin/mail\n")
+    facts = dict(Id="mail.service", Names="mail.service", ActiveState="inactive", MainPID="0", ControlGroup="")
+    users.shown["mail.service"] = dict(users.shown["shop.service"], **facts)
+    users.reload()
+    users.host.results(user_pin())
+    users.host.results(user_pin("mail"))
+    users.host.results(user_pin(score=None, state="absent"))
+    assert users.text(RECORD) == "alice\n"
+    users.host.results(user_pin("mail", score=None, state="absent"))
+    assert users.text(RECORD) is None
+
+
+def test_what_is_for_all_users_needs_no_record(users):
+    users.host.results(user_pin(for_all_users=True))
+    assert users.text(RECORD) is None
+
+
+def test_run_that_is_undone_leaves_no_record(users, monkeypatch):
+    before = users.host.files()
+    plan = users.host.plan(user_pin(), Pin("unit", "docker", -500, persistent=True))
+
+    def fail(*_arguments):
+        raise OomError("systemctl daemon-reload failed")
+
+    monkeypatch.setattr(type(plan.finder.get_manager(plan.outcomes[1].pin)), "reload", fail)
+    with pytest.raises(OomError, match=r"daemon-reload failed$"):
+        users.host.apply_plan(plan)
+    assert users.host.files() == before
+
+
+def test_record_that_cannot_be_written_costs_no_pin(users):
+    (users.host.root / "var/lib/oomguard").mkdir()
+    (users.host.root / "var/lib/oomguard").chmod(0o777)
+    _target, warnings = users.target(user_pin())
+    assert users.score() == -300
+    assert any(
+        "/var/lib/oomguard must be a folder that only root can write: remove it; all_pins=true finds the drop-ins of"
+        " user alice only while the user is logged in or lingers" in one
+        for one in warnings
+    )
+
+
+def test_record_with_users_whose_home_is_not_there(everywhere):
+    everywhere.host.results(user_pin())
+    (everywhere.host.root / "home/alice").rename(everywhere.host.root / "home/elsewhere")
+    [warning] = [one for one in take_back(everywhere).warnings if "is not there" in one]
+    assert warning.startswith("user alice: /home/alice is not there, where this collection has written a drop-in")
+    assert everywhere.text(RECORD) == "alice\n"
+
+
+def test_record_with_a_user_who_is_gone(everywhere):
+    everywhere.host.results(user_pin())
+    with open(str(everywhere.host.root / RECORD), "a") as stream:
+        stream.write("nobody-has-this-name\n")
+    assert take_back(everywhere).warnings == []
+
+
+def test_record_of_somebody_else(everywhere):
+    everywhere.host.results(user_pin())
+    (everywhere.host.root / RECORD).chmod(0o666)
+    assert any("homes is not a file that this collection made" in one for one in take_back(everywhere).warnings)
+    assert everywhere.text(f"{OWN}/shop.service.d/60-oomguard.conf") is None  # alice is here
 
 
 def test_take_back_what_is_for_all_users(everywhere):
@@ -417,6 +536,197 @@ def test_folder_that_the_user_closed_costs_no_other_target(users):
     result = users.host.results(user_pin(missing="warn"), Pin("unit", "docker", -500, persistent=True))
     assert users.host.scores(10) == [-500]
     assert [one["changed"] for one in result["targets"]] == [False, True]
+
+
+def break_answers(users, monkeypatch, is_hostile, answer):
+    """Let the user's manager answer the calls that match with a text, or with a failure."""
+    real = users.ask
+
+    def ask(*command):
+        if not is_hostile(command):
+            return real(*command)
+        if isinstance(answer, str):
+            return answer
+        raise answer
+
+    monkeypatch.setattr(users, "ask", ask)
+
+
+def asks_for_defaults(command):
+    return len(command) == 3
+
+
+OTHER = Pin("unit", "docker", -500, persistent=True)
+OTHER_ABSENT = Pin("unit", "docker", None, state="absent", persistent=True, missing="ignore")
+
+
+@pytest.mark.parametrize("name", ["service", "default.target", "gnome-shell.service", "x.slice"])
+def test_drop_in_for_all_users_is_that_of_the_target_whatever_a_manager_calls_it(users, name):
+    """/etc/systemd/user/service.d would change every service of every user."""
+    users.shown["shop.service"].update(Id=name, Names=f"shop.service {name}")
+    users.shown[name] = users.shown["shop.service"]
+    users.host.results(user_pin(score=900, for_all_users=True))
+    written = [path.relative_to(users.host.root) for path in (users.host.root / "etc/systemd/user").rglob("*.conf")]
+    assert list(map(str, written)) == ["etc/systemd/user/shop.service.d/60-oomguard.conf"]
+
+
+@pytest.mark.parametrize("digits", [11, 5000, 1000000])
+def test_score_of_a_user_with_many_digits_is_none(users, digits):
+    users.write(f"{OWN}/shop.service.d/90-mine.conf", "[Service]\nOOMScoreAdjust=" + "9" * digits + "\n")
+    target, _warnings = users.target(user_pin(score=300))
+    assert target["effective_after_restart"] == 300
+
+
+def leave_a_dangling_link(users):
+    folder = users.host.root / OWN / "shop.service.d"
+    folder.symlink_to("nowhere/at/all")
+
+
+def leave_a_file(users):
+    for path in (users.host.root / OWN).iterdir():
+        path.unlink()
+    (users.host.root / OWN).rmdir()
+    (users.host.root / OWN).write_text("")
+    (users.host.root / OWN).chmod(0o700)
+    users.write("usr/lib/systemd/user/shop.service", "[Service]\n")
+    users.shown["shop.service"]["FragmentPath"] = "/usr/lib/systemd/user/shop.service"
+
+
+@pytest.mark.parametrize("prepare", [leave_a_dangling_link, leave_a_file])
+def test_folder_in_which_nothing_can_be_written_costs_no_other_target(users, prepare):
+    prepare(users)
+    plan = users.host.plan(user_pin(), OTHER)
+    applied = users.host.apply_plan(plan)
+    assert (users.host.scores(10), users.host.drop_in("docker") is not None) == ([-500], True)
+    assert any("the drop-in was not written: " in one for one in applied.warnings)
+    [drop_in] = [one.drop_in for one in applied.outcomes if one.pin.selector == "user_unit"]
+    assert drop_in.after == drop_in.before
+
+
+def test_drop_in_that_the_user_changes_during_the_run_costs_no_other_target(users):
+    plan = users.host.plan(user_pin(), OTHER)
+    users.write(f"{OWN}/shop.service.d/60-oomguard.conf", "# mine\n")
+    applied = users.host.apply_plan(plan)
+    assert users.host.scores(10) == [-500]
+    assert users.text(f"{OWN}/shop.service.d/60-oomguard.conf") == "# mine\n"
+    assert any("was changed by another program during this run: run again" in one for one in applied.warnings)
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_file_that_the_user_swaps_while_it_is_read_costs_no_other_target(users, monkeypatch, state):
+    """The user sees each look (inotify(7)), and can put something else there before the next."""
+    from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders import UnitFolders
+
+    users.host.results(user_pin())
+    real, looks = UnitFolders.read, []
+
+    def read(self, path):
+        if path.startswith("/home/alice/") and path.endswith("60-oomguard.conf"):
+            looks.append(path)
+            if len(looks) > 2:
+                raise AccessError(f"{path} cannot be read: it is not a file: move it away")
+        return real(self, path)
+
+    monkeypatch.setattr(UnitFolders, "read", read)
+    score = None if state == "absent" else -200
+    plan = users.host.plan(user_pin(score=score, state=state, missing="ignore"), OTHER)
+    users.host.apply_plan(plan)
+    assert users.host.scores(10) == [-500]
+
+
+@pytest.mark.parametrize("answer", ["DefaultOOMScoreAdjust=x\n", "DefaultOOM", OomError("systemctl --user failed")])
+def test_manager_without_defaults_costs_no_other_target(users, monkeypatch, answer):
+    users.host.results(user_pin(), OTHER)
+    break_answers(users, monkeypatch, asks_for_defaults, answer)
+    users.host.results(user_pin(score=None, state="absent", missing="ignore"), OTHER_ABSENT)
+    assert (users.host.scores(10), users.host.drop_in("docker")) == ([0], None)
+
+
+HOSTILE = {
+    "a policy of megabytes": dict(OOMPolicy="x" * 1000000),
+    "a type of megabytes": dict(Type="x" * 1000000),
+    "a state of megabytes": dict(ActiveState="activating" * 100000),
+    "a path of megabytes": dict(FragmentPath="/" + "x" * 1000000),
+    "a file name of megabytes": dict(DropInPaths="/" + "x" * 1000000),
+    "a hundred thousand files": dict(DropInPaths=" ".join(f"/tmp/{number}.conf" for number in range(100000))),
+    "a path with a NUL": dict(FragmentPath="/x\0y"),
+    "a file that is relative": dict(DropInPaths="etc/shadow"),
+    "a cgroup with a NUL": dict(ControlGroup=SLICE + "/app.slice/x\0"),
+    "a cgroup of megabytes": dict(ControlGroup=SLICE + "/" + "x" * 1000000),
+    "lines of a terminal": dict(ActiveState="active\x1b[2J"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_values_that_no_manager_returns(users, name):
+    users.shown["shop.service"].update(HOSTILE[name])
+    begun = time.monotonic()
+    result = users.host.results(user_pin(missing="warn", children="pin"), OTHER)
+    assert users.host.scores(10) == [-500]
+    assert max(map(len, result["warnings"])) < 2000
+    assert "x" * 1000 not in json.dumps(result)
+    assert time.monotonic() - begun < 5
+
+
+def test_thousands_of_drop_ins_cost_no_other_target(users):
+    folder = users.host.root / OWN / "shop.service.d"
+    folder.mkdir()
+    for number in range(3000):
+        with open(str(folder / f"{number}.conf"), "wb") as stream:
+            stream.truncate(1 << 20)  # of zeros, which take no room
+    begun = time.monotonic()
+    users.host.results(user_pin(missing="warn"), OTHER)
+    assert users.host.scores(10) == [-500]
+    assert time.monotonic() - begun < 5
+
+
+def raise_by_name(users):
+    """Raise the hog of alice, who makes it her service, with a drop-in as if that had raised it."""
+    (users.host.root / "run/oomguard").mkdir(mode=0o700)
+    users.host.results(Pin("process", "shop", 800))
+    users.write(f"{OWN}/shop.service.d/60-oomguard.conf", HEADER + "\n[Service]\nOOMScoreAdjust=800\n")
+    users.reload()
+    assert users.score() == 800
+
+
+def test_forged_drop_in_takes_no_pin_of_another_target_back(users):
+    raise_by_name(users)
+    target, _warnings = users.target(user_pin(score=None, state="absent"))
+    assert users.score() == 800
+    assert target["skipped_foreign"][0]["why"] == "a target that names it has pinned it"
+
+
+def test_take_back_all_pins_beside_a_forged_drop_in(everywhere):
+    raise_by_name(everywhere)
+    take_back(everywhere)
+    assert everywhere.score() == 200
+
+
+def test_take_back_what_is_for_all_users_whatever_a_user_answers(everywhere, monkeypatch):
+    before = everywhere.host.files()[0]
+    everywhere.host.results(user_pin(for_all_users=True), OTHER)
+    break_answers(everywhere, monkeypatch, lambda command: command[1] == "show", "nonsense")
+    take_back(everywhere)
+    assert everywhere.host.files()[0] == before
+
+
+def test_absent_for_all_users_removes_the_file_whatever_a_user_answers(users, monkeypatch):
+    before = users.host.files()[0]
+    users.host.results(user_pin(for_all_users=True))
+    break_answers(users, monkeypatch, lambda command: command[1] == "show", "nonsense")
+    result = users.host.results(user_pin(score=None, state="absent", for_all_users=True))
+    assert (users.host.files()[0], result["changed"]) == (before, True)
+
+
+def test_thousands_of_forged_drop_ins_do_not_delay_the_removal_of_all_pins(everywhere):
+    """Each would be a target, and a question to the user's manager."""
+    everywhere.host.results(OTHER)
+    for number in range(500):
+        everywhere.write(f"{OWN}/x{number}.service.d/60-oomguard.conf", HEADER + "\n[Service]\nOOMScoreAdjust=1\n")
+    plan = take_back(everywhere)
+    assert everywhere.host.drop_in("docker") is None
+    assert len([one for one in plan.outcomes if one.pin.selector == "user_unit"]) <= 100
+    assert any("user alice has 500 drop-ins" in one for one in plan.warnings)
 
 
 def test_survival_is_a_value_of_its_own():
