@@ -8,7 +8,7 @@
 DOCUMENTATION = r"""
 module: oom_policy
 short_description: Set what the kernel does when memory runs out
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sets C(vm.panic_on_oom), C(kernel.panic) and the sysctls that belong to them, in the kernel and for the next boot,
     and reads them back.
@@ -121,52 +121,41 @@ not_lasting:
       type: str
       sample: 99-local.conf wins
 before:
-  description: Every sysctl of this module before the change, at three places.
+  description: Every sysctl of this module before the change, at three places. Read one of them as in
+    C(result.before.live['vm.panic_on_oom']).
   returned: success
   type: dict
   contains: &places
     live:
-      description: The values in the kernel. Null where this kernel does not have the sysctl.
+      description:
+        - The values in the kernel. Null where this kernel does not have the sysctl.
+        - C(vm.panic_on_oom) is 0 for V(kill), 1 for V(panic), 2 for V(panic_always). C(kernel.panic) is the number of
+          seconds from a panic to the reboot. 0 hangs, and a negative number reboots at once. The others are 0 or 1.
       returned: success
       type: dict
-      contains: &sysctls
-        kernel.panic:
-          description: Seconds from a panic to the reboot. 0 hangs, a negative number reboots at once.
-          returned: success
-          type: int
-          sample: 30
-        kernel.panic_on_oops:
-          description: 1 if the kernel panics when it finds a fault of its own, else 0.
-          returned: success
-          type: int
-          sample: 0
-        vm.oom_dump_tasks:
-          description: 1 if each kill writes the list of processes to the kernel log, else 0.
-          returned: success
-          type: int
-          sample: 1
-        vm.oom_kill_allocating_task:
-          description: 1 if the process that asks for memory is killed, else 0.
-          returned: success
-          type: int
-          sample: 0
-        vm.panic_on_oom:
-          description: The answer as a number, 0 for V(kill), 1 for V(panic), 2 for V(panic_always).
-          returned: success
-          type: int
-          sample: 1
+      sample: &sysctls
+        kernel.panic: 30
+        kernel.panic_on_oops: 0
+        vm.oom_dump_tasks: 1
+        vm.oom_kill_allocating_task: 0
+        vm.panic_on_oom: 1
     file:
       description: The values in O(file). Null where the file does not set the sysctl. With O(state=absent) and without
         O(file), the values in all files that the module wrote.
       returned: success
       type: dict
-      contains: *sysctls
+      sample:
+        kernel.panic: 30
+        kernel.panic_on_oops: 0
+        vm.oom_dump_tasks: null
+        vm.oom_kill_allocating_task: 0
+        vm.panic_on_oom: 1
     boot:
       description: The values that the next boot sets. Null where the value depends on the kernel's configuration or on
         the host's memory.
       returned: success
       type: dict
-      contains: *sysctls
+      sample: *sysctls
 after:
   description: The same sysctls after the change. The live values are read back. In check mode they are what a run would
     set.
@@ -178,32 +167,12 @@ boot_value_from:
     it.
   returned: success
   type: dict
-  contains:
-    kernel.panic:
-      description: What sets C(kernel.panic).
-      returned: success
-      type: str
-      sample: /etc/sysctl.d/60-oomguard-policy.conf line 2
-    kernel.panic_on_oops:
-      description: What sets C(kernel.panic_on_oops).
-      returned: success
-      type: str
-      sample: /proc/cmdline
-    vm.oom_dump_tasks:
-      description: What sets C(vm.oom_dump_tasks).
-      returned: success
-      type: str
-      sample: /etc/sysctl.d/99-local.conf line 1
-    vm.oom_kill_allocating_task:
-      description: What sets C(vm.oom_kill_allocating_task).
-      returned: success
-      type: str
-      sample: /usr/lib/sysctl.d/50-vendor.conf line 3
-    vm.panic_on_oom:
-      description: What sets C(vm.panic_on_oom).
-      returned: success
-      type: str
-      sample: /etc/sysctl.d/60-oomguard-policy.conf line 3
+  sample:
+    kernel.panic: /etc/sysctl.d/60-oomguard-policy.conf line 2
+    kernel.panic_on_oops: /proc/cmdline
+    vm.oom_dump_tasks: /etc/sysctl.d/99-local.conf line 1
+    vm.oom_kill_allocating_task: null
+    vm.panic_on_oom: /etc/sysctl.d/60-oomguard-policy.conf line 3
 reboot_safe:
   description:
     - Whether the next boot sets the same values. If not, a warning names the file and line that sets another value.
@@ -218,42 +187,24 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.answer import answer
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy import (
-    HostQueries,
-    OomPolicy,
-    oom_policy_sysctls,
-)
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import (
-    build_request,
-    is_absent,
-    shared_options,
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy_request import (
+    OOM_POLICY_OPTIONS,
+    request_oom_policy,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
-
-DEFAULT_FILE = "/etc/sysctl.d/60-oomguard-policy.conf"
-SYSCTL_OPTIONS = ("on_oom", "reboot_after", "kill_allocating_task", "dump_tasks", "panic_on_oops")
 
 
 def run(params: Mapping[str, Any], check_mode: bool, progress: Progress) -> SysctlPlan:
     """Return the plan that was carried out, or in check mode would be."""
     host = Host()
-    wanted = {} if is_absent(params) else oom_policy_sysctls(*(params[option] for option in SYSCTL_OPTIONS))
-    policy = OomPolicy(wanted, HostQueries(host.crash_kernel, host.limited_cgroups, host.pinned))
-    return run_sysctls(host, build_request(policy, params, DEFAULT_FILE), check_mode, progress)
+    return run_sysctls(host, request_oom_policy(host, params), check_mode, progress)
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec=dict(
-            on_oom=dict(type="str", choices=["kill", "panic", "panic_always"]),
-            reboot_after=dict(type="int"),
-            kill_allocating_task=dict(type="bool"),
-            dump_tasks=dict(type="bool"),
-            panic_on_oops=dict(type="bool"),
-            **shared_options(),
-        ),
+        argument_spec=OOM_POLICY_OPTIONS,
         supports_check_mode=True,
     )
     answer(module, run)

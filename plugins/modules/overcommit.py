@@ -8,7 +8,7 @@
 DOCUMENTATION = r"""
 module: overcommit
 short_description: Set how much memory the kernel promises, without blocking logins
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sets C(vm.overcommit_memory) and the sysctls that belong to it, in the kernel and for the next boot, and reads them
     back.
@@ -136,52 +136,42 @@ not_lasting:
       type: str
       sample: 99-local.conf wins
 before:
-  description: Every sysctl of this module before the change, at three places.
+  description: Every sysctl of this module before the change, at three places. Read one of them as in
+    C(result.before.live['vm.overcommit_memory']).
   returned: success
   type: dict
   contains: &places
     live:
-      description: The values in the kernel. Null where this kernel does not have the sysctl.
+      description:
+        - The values in the kernel. Null where this kernel does not have the sysctl.
+        - C(vm.overcommit_memory) is 0 for V(heuristic), 1 for V(always), 2 for V(never). C(vm.overcommit_ratio) is a
+          percentage of the memory, the others are in KiB.
+        - Of C(vm.overcommit_ratio) and C(vm.overcommit_kbytes), the one that is not in use is 0.
       returned: success
       type: dict
-      contains: &sysctls
-        vm.admin_reserve_kbytes:
-          description: Memory that is promised only to root, in KiB.
-          returned: success
-          type: int
-          sample: 131072
-        vm.user_reserve_kbytes:
-          description: Memory that no single process gets, in KiB.
-          returned: success
-          type: int
-          sample: 131072
-        vm.overcommit_ratio:
-          description: The limit in percent of memory. 0 if C(vm.overcommit_kbytes) is set.
-          returned: success
-          type: int
-          sample: 80
-        vm.overcommit_kbytes:
-          description: The limit in KiB. 0 if C(vm.overcommit_ratio) is set.
-          returned: success
-          type: int
-          sample: 0
-        vm.overcommit_memory:
-          description: The mode as a number, 0 for V(heuristic), 1 for V(always), 2 for V(never).
-          returned: success
-          type: int
-          sample: 2
+      sample: &sysctls
+        vm.admin_reserve_kbytes: 131072
+        vm.user_reserve_kbytes: 131072
+        vm.overcommit_ratio: 80
+        vm.overcommit_kbytes: 0
+        vm.overcommit_memory: 2
     file:
       description: The values in O(file). Null where the file does not set the sysctl. With O(state=absent) and without
         O(file), the values in all files that the module wrote.
       returned: success
       type: dict
-      contains: *sysctls
+      sample:
+        vm.admin_reserve_kbytes: 131072
+        vm.user_reserve_kbytes: null
+        vm.overcommit_ratio: 80
+        vm.overcommit_kbytes: 0
+        vm.overcommit_memory: 2
     boot:
       description: The values that the next boot sets. Null where the value depends on the kernel's configuration or on
         the host's memory.
       returned: success
       type: dict
-      contains: *sysctls
+      sample: *sysctls
 after:
   description: The same sysctls after the change. The live values are read back. In check mode they are what a run would
     set.
@@ -190,35 +180,15 @@ after:
   contains: *places
 boot_value_from:
   description: The file and line that sets each sysctl at the next boot, or C(/proc/cmdline). Null where nothing sets
-    it.
+    it. A line that sets C(vm.overcommit_ratio) or C(vm.overcommit_kbytes) sets the other one to 0.
   returned: success
   type: dict
-  contains:
-    vm.admin_reserve_kbytes:
-      description: What sets C(vm.admin_reserve_kbytes).
-      returned: success
-      type: str
-      sample: /etc/sysctl.d/60-oomguard-overcommit.conf line 2
-    vm.user_reserve_kbytes:
-      description: What sets C(vm.user_reserve_kbytes).
-      returned: success
-      type: str
-      sample: /etc/sysctl.d/99-local.conf line 1
-    vm.overcommit_ratio:
-      description: What sets C(vm.overcommit_ratio). A line that sets C(vm.overcommit_kbytes) sets this to 0.
-      returned: success
-      type: str
-      sample: /etc/sysctl.d/60-oomguard-overcommit.conf line 3
-    vm.overcommit_kbytes:
-      description: What sets C(vm.overcommit_kbytes). A line that sets C(vm.overcommit_ratio) sets this to 0.
-      returned: success
-      type: str
-      sample: /etc/sysctl.d/60-oomguard-overcommit.conf line 3
-    vm.overcommit_memory:
-      description: What sets C(vm.overcommit_memory).
-      returned: success
-      type: str
-      sample: /etc/sysctl.d/60-oomguard-overcommit.conf line 4
+  sample:
+    vm.admin_reserve_kbytes: /etc/sysctl.d/60-oomguard-overcommit.conf line 2
+    vm.user_reserve_kbytes: /etc/sysctl.d/99-local.conf line 1
+    vm.overcommit_ratio: /etc/sysctl.d/60-oomguard-overcommit.conf line 3
+    vm.overcommit_kbytes: /etc/sysctl.d/60-oomguard-overcommit.conf line 3
+    vm.overcommit_memory: /etc/sysctl.d/60-oomguard-overcommit.conf line 4
 reboot_safe:
   description:
     - Whether the next boot sets the same values. If not, a warning names the file and line that sets another value.
@@ -242,53 +212,30 @@ headroom_kb:
   sample: 9830400
 """
 
-import os
 from typing import Any, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.answer import answer
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.options import (
-    build_request,
-    is_absent,
-    shared_options,
-)
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
-    OvercommitPolicy,
-    check_headroom_percent,
-    overcommit_sysctls,
-    parse_commit_memory,
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit_request import (
+    OVERCOMMIT_OPTIONS,
+    request_overcommit,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
-
-DEFAULT_FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
-SYSCTL_OPTIONS = ("mode", "ratio", "kbytes", "admin_reserve_kbytes", "user_reserve_kbytes")
 
 
 def run(params: Mapping[str, Any], check_mode: bool, progress: Progress) -> SysctlPlan:
     """Return the plan that was carried out, or in check mode would be."""
     host = Host()
-    wanted = {} if is_absent(params) else overcommit_sysctls(*(params[option] for option in SYSCTL_OPTIONS))
-    check_headroom_percent(params["headroom_percent"])
-    memory = parse_commit_memory(host.meminfo(), os.sysconf("SC_PAGE_SIZE") // 1024)
-    policy = OvercommitPolicy(wanted, memory, params["headroom_percent"], host.run_kb)
-    return run_sysctls(host, build_request(policy, params, DEFAULT_FILE), check_mode, progress)
+    return run_sysctls(host, request_overcommit(host, params), check_mode, progress)
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec=dict(
-            mode=dict(type="str", choices=["heuristic", "always", "never", "0", "1", "2"]),
-            ratio=dict(type="int"),
-            kbytes=dict(type="int"),
-            admin_reserve_kbytes=dict(type="int"),
-            user_reserve_kbytes=dict(type="int"),
-            headroom_percent=dict(type="int", default=10),
-            **shared_options(),
-        ),
+        argument_spec=OVERCOMMIT_OPTIONS,
         supports_check_mode=True,
     )
     answer(module, run)

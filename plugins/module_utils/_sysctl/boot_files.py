@@ -10,7 +10,8 @@
 Pure: the text of files and of the kernel's command line goes in, values come out.
 Names are written with dots, as C(vm.panic_on_oom).
 Sources: sysctl.d(5), systemd:src/sysctl/sysctl.c, procps:src/sysctl.c,
-fs/proc/proc_sysctl.c:process_sysctl_arg, kernel/panic.c.
+fs/proc/proc_sysctl.c:process_sysctl_arg, kernel/panic.c, and for the file of one kernel
+suse-module-tools:kernel-sysctl.service, boot-sysctl.service and 50-kernel-uname_r.conf.
 """
 
 import fnmatch
@@ -95,7 +96,7 @@ class BootValue(NamedTuple):
 class BootSources(NamedTuple):
     """Everything that sets sysctls when one host boots."""
 
-    files: Dict[str, str]  # text by path: the *.conf files of FOLDERS, and SYSCTL_CONF
+    files: Dict[str, str]  # text by path: the *.conf files of FOLDERS, SYSCTL_CONF, and the kernel's own
     command_line: str
     kernel_release: str  # as uname -r prints it
     systemd: bool  # systemd-sysctl reads the files; without systemd, sysctl --system of procps does
@@ -196,24 +197,39 @@ def values_at_boot(
     C(sysctl --system) does, even on a host with systemd. C(start) has the values of
     sysctls that nothing sets.
     """
-    texts = {
-        path: content
-        for path, content in sources.files.items()
-        if path != SYSCTL_CONF and (volatile or not path.startswith(VOLATILE))
-    }
     procps = procps or not sources.systemd
-    order = [path for path in order_files(texts) if procps or not posixpath.basename(path).startswith(".")]
-    if procps:
-        texts[SYSCTL_CONF] = sources.files.get(SYSCTL_CONF, "")
-        order.append(SYSCTL_CONF)
+    order = list_boot_files(sources, volatile, procps)
+    assignments = {path: list(parse_assignments(sources.files[path], path)) for path in order}
+    early = [path for path in order if path in name_kernel_files(sources.kernel_release)]
     kernel = tuple(int(part) for part in re.findall(r"\d+", sources.kernel_release)[:2])
     return resolve_assignments(
         keys,
-        parse_command_line(sources.command_line, kernel >= COMMAND_LINE_SINCE),
-        (assignment for path in order for assignment in parse_assignments(texts[path], path)),
+        [
+            *parse_command_line(sources.command_line, kernel >= COMMAND_LINE_SINCE),
+            *(assignment for path in early for assignment in assignments[path]),
+        ],
+        (assignment for path in order if path not in early for assignment in assignments[path]),
         procps,
         start,
     )
+
+
+def name_kernel_files(release: str) -> List[str]:
+    """Return where SUSE's kernels have sysctls of their own. The first one that exists is read."""
+    return [f"/usr/lib/modules/{release}/sysctl.conf", f"/boot/sysctl.conf-{release}"]
+
+
+def list_boot_files(sources: BootSources, volatile: bool = False, procps: bool = False) -> List[str]:
+    """Return the files that the next boot reads, in this order.
+
+    C(volatile) and C(procps) are those of values_at_boot().
+    """
+    early = [path for path in name_kernel_files(sources.kernel_release) if path in sources.files]
+    in_folders = [path for path in sources.files if posixpath.dirname(path) in FOLDERS]
+    if not volatile:
+        in_folders = [path for path in in_folders if posixpath.dirname(path) != VOLATILE]
+    order = [path for path in order_files(in_folders) if procps or not posixpath.basename(path).startswith(".")]
+    return [*early[:1], *order, *(path for path in [SYSCTL_CONF] if procps and path in sources.files)]
 
 
 def order_files(paths: Iterable[str]) -> List[str]:

@@ -36,6 +36,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files 
     FOLDERS,
     SYSCTL_CONF,
     BootSources,
+    name_kernel_files,
     parse_value,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.own_file import (
@@ -170,6 +171,9 @@ class Host:
         return BootSources(files, self.text(COMMAND_LINE) or "", self._release, systemd, unreadable)
 
     def _boot_files(self) -> Iterator[str]:
+        for path in name_kernel_files(self._release):
+            if os.path.exists(self.path(path)):
+                yield path
         for folder in self._folders():
             for name in self._list(folder):
                 if name.endswith(".conf"):

@@ -51,10 +51,7 @@ def _run(host: Host, request: SysctlRequest, check_mode: bool, progress: Progres
         if not check_mode:
             lock = stack.enter_context(writer_lock(host.root, LOCK_SECONDS))
             _remove_leftovers(host, request)
-        plan = read_and_plan(host, request)
-        if not request.force:
-            plan.request.policy.refuse_harm(plan)
-            refuse_kubelet_values(plan.writes, lambda: host.runs("kubelet"))
+        plan = plan_without_harm(host, request)
         if plan.changed:
             _carry_out(host, plan, check_mode, [] if lock is None else [lock], progress)
     return plan._replace(warnings=[*plan.warnings, *plan.request.policy.warnings_for(plan.after.live)])
@@ -66,6 +63,15 @@ def _remove_leftovers(host: Host, request: SysctlRequest) -> None:
     for path in host.leftovers(request):
         with contextlib.suppress(OSError):
             os.unlink(path)
+
+
+def plan_without_harm(host: Host, request: SysctlRequest) -> SysctlPlan:
+    """Return the plan for this host. Changes nothing; raises OomError if it is refused."""
+    plan = read_and_plan(host, request)
+    if not request.force:
+        plan.request.policy.refuse_harm(plan)
+        refuse_kubelet_values(plan.writes, lambda: host.runs("kubelet"))
+    return plan
 
 
 def read_and_plan(host: Host, request: SysctlRequest) -> SysctlPlan:

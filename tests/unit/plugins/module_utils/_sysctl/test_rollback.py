@@ -69,13 +69,13 @@ def test_undo_what_cannot_be_kept(start):
 
 def test_retry_an_undo_that_fails(start, tmp_path):
     def undo():
-        marks = list(tmp_path.glob("try*"))
-        (tmp_path / f"try{len(marks)}").write_text("")
+        marks = list(tmp_path.glob("turn*"))
+        (tmp_path / f"turn{len(marks)}").write_text("")
         if len(marks) < 2:
             raise MemoryError
 
     assert start(undo=undo).roll_back() is True
-    assert len(list(tmp_path.glob("try*"))) == 3
+    assert len(list(tmp_path.glob("turn*"))) == 3
 
 
 def test_killed_helper_does_not_confirm(start):
