@@ -1,0 +1,57 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Choose the hosts of a play."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.oomguard.linux.plugins.plugin_utils.preload import preload
+
+DOCUMENTATION = r"""
+name: play_hosts
+short_description: Choose the hosts of a play of this collection
+version_added: 1.0.0
+description:
+  - Returns the pattern of hosts that is given, or V(all) for empty text and null.
+  - Ansible evaluates the hosts of a play before it starts a process for each task on each host. So this filter also
+    loads what these processes share. Without it, a play works in the same way, and takes the controller more time.
+options:
+  _input:
+    description: A pattern of hosts, or a list of such patterns.
+    type: raw
+    required: true
+author:
+  - oomguard.linux contributors (@oomguard)
+"""
+
+EXAMPLES = r"""
+- name: Pin the daemons of databases
+  hosts: "{{ oom_hosts | default('') | oomguard.linux.play_hosts }}"
+  gather_facts: false
+  roles:
+    - role: oomguard.linux.oom_protect
+"""
+
+RETURN = r"""
+_value:
+  description: The pattern of hosts.
+  type: raw
+"""
+
+
+def choose_hosts(given: Any) -> Any:
+    """Return the pattern of hosts, as DOCUMENTATION describes."""
+    preload()
+    return given or "all"
+
+
+class FilterModule:
+    """The class that Ansible loads filters from."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
+        return {"play_hosts": choose_hosts}

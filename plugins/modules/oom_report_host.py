@@ -1,0 +1,228 @@
+#!/usr/bin/python
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read the posture and the new kills of a host, for the record that the controller keeps of it."""
+
+DOCUMENTATION = r"""
+module: oom_report_host
+short_description: Read the posture and the new kills of a host, and keep them on the controller
+version_added: 1.0.0
+description:
+  - Reads on the host what M(oomguard.linux.oom_info) and M(oomguard.linux.oom_events) return, in one run of Python.
+  - Writes the host's record on the controller, in O(history). The record has the last posture, what changed since, and
+    the kills. M(oomguard.linux.oom_report_fleet) makes the report of all records.
+  - The host's answer stays in the record. The result of the task is small, however many kills there are.
+  - A host that fails or is unreachable gets a record that says so. The task itself does not fail then, so that the
+    report can be written. Check RV(state) afterwards.
+  - The role P(oomguard.linux.oom_report#role) and the playbook C(oomguard.linux.report) do all of it.
+options:
+  history:
+    description:
+      - The folder on the controller that has the records, one file for each host.
+      - It is created if it does not exist. A link is refused, and so is a folder that other users may write to.
+    type: str
+    default: oom-report/history
+  since:
+    description:
+      - How far back kills and changes are kept, such as V(-30d), or ISO 8601 with a zone.
+      - The first run reads the log of all boots from then on. Later runs read what is new.
+    type: str
+    default: -30d
+  record:
+    description: What the host needs of its record. The action plugin sets it, whatever the task says.
+    type: dict
+    suboptions:
+      cursor:
+        description: The cursor of the last run, as in M(oomguard.linux.oom_events).
+        type: str
+      pins:
+        description: A digest of the pins that the kills in the record were compared with.
+        type: str
+extends_documentation_fragment:
+  - oomguard.linux.attributes
+attributes:
+  check_mode:
+    support: full
+    details: [The host is only read. In check mode no record is written, either.]
+  diff_mode:
+    support: N/A
+    details: [The host is only read.]
+  async:
+    support: none
+    details: [The record is written by the action plugin, which an asynchronous task does not run.]
+notes:
+  - The kills of this collection's own trials are left out, as in M(oomguard.linux.oom_events).
+  - The task never reports a change. A record documents a run, it is no state to keep.
+seealso:
+  - module: oomguard.linux.oom_report_fleet
+  - module: oomguard.linux.oom_info
+  - module: oomguard.linux.oom_events
+author:
+  - oomguard.linux contributors (@oomguard)
+"""
+
+EXAMPLES = r"""
+- name: Read the host, and keep what it answers
+  oomguard.linux.oom_report_host:
+    history: /var/lib/oom-report/history
+  register: host
+  ignore_unreachable: true
+"""
+
+RETURN = r"""
+msg:
+  description: What was found, or why the host could not be read, in one line.
+  returned: always
+  type: str
+  sample: "2 findings, 1 high; 3 kills, 1 new; 1 change"
+state:
+  description: V(ok), V(failed) or V(unreachable).
+  returned: always
+  type: str
+  sample: ok
+severities:
+  description: The severities of the findings, each once.
+  returned: always
+  type: list
+  elements: str
+  sample: [high, low]
+"""
+
+import time
+from typing import Any, Dict, List, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import gather
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query import Query
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_report_host.losses import describe_losses
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_report_host.reduced_event import reduce_event
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_report_host.todays_pins import (
+    TodaysPins,
+    find_todays_pins,
+    judge_todays_pins,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._posture.examine import examine_host
+
+MAX_EVENTS = 400
+# What the report shows of the result of oom_info.
+_SHOWN = (
+    "kernel",
+    "domain",
+    "policy",
+    "next_victim",
+    "protected",
+    "protected_count",
+    "immune",
+    "immune_count",
+    "findings",
+)
+_KILLER = ("name", "unit", "active", "version", "reads_scores")
+_QUERY = Query(
+    source="auto",
+    paths=[],
+    boot="all",
+    since=None,
+    until=None,
+    cursor=None,
+    victim=None,
+    unit=None,
+    container=None,
+    constraint=None,
+    killer=None,
+    own_trials=False,
+    tasks=False,
+    raw=False,
+    untrusted=False,
+    limit=MAX_EVENTS,
+)
+
+
+def read_host(since: str, cursor: Optional[str], digest: Optional[str]) -> Dict[str, Any]:
+    """Return the posture, and the kills that the record does not have yet.
+
+    Raises OomError if neither can be read.
+    """
+    lost: List[str] = []
+    examined = examine_host(dict(domain="host", grower=None, what_if=None, top=0), lost)
+    info = examined.results
+    pins = find_todays_pins(examined.posture.snapshot.tasks.values())
+    # Kills of earlier runs were compared with other pins: they are read again.
+    answer = dict(
+        {key: info[key] for key in _SHOWN},
+        killers=[{key: killer[key] for key in _KILLER} for killer in info["killers"]],
+        clock=int(time.time()),
+        unread=examined.unread,
+        pins=pins.digest,
+        unlogged_kills=None,
+        events=None,
+        cursor=None,
+    )
+    try:
+        answer.update(_read_log(since, cursor if digest == pins.digest else None, pins, lost))
+        if "kills" not in examined.unread:
+            answer["unlogged_kills"] = _count_unlogged(examined.posture.kills)
+    except OomError as error:
+        lost.append(f"the log was not read: {error}")
+    return dict(answer, lost=lost)
+
+
+def _read_log(since: str, cursor: Optional[str], pins: TodaysPins, lost: List[str]) -> Dict[str, Any]:
+    """Return the kills behind the cursor, or those since then if there is none, and add losses."""
+    whole = _QUERY._replace(since=since, what_if=pins.targets)
+    query = _QUERY._replace(cursor=cursor, what_if=pins.targets) if cursor else whole
+    try:
+        found = gather(query, Procfs())
+    except OomError as error:
+        if not cursor:
+            raise
+        lost.append(f"the place of the last run was refused, so the log was read from {since} on: {error}")
+        found = gather(whole, Procfs())
+    lost += describe_losses(found)
+    return dict(
+        events=[reduce_event(event, *judge_todays_pins(event, pins)) for event in found["events"]],
+        cursor=found["cursor"],
+    )
+
+
+def _count_unlogged(kills: KillCounts) -> int:
+    """Return how many kills since boot no log has.
+
+    The kernel's buffer forgets old lines. Then the log is asked that keeps them.
+    """
+    if kills.counted <= kills.logged:
+        return 0
+    counts = gather(_QUERY._replace(boot="current", limit=1), Procfs())["counts"]
+    return kills.counted - kills.logged if counts["unlogged"] is None else int(counts["unlogged"])
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            history=dict(type="str", default="oom-report/history"),
+            since=dict(type="str", default="-30d"),
+            record=dict(type="dict", options=dict(cursor=dict(type="str"), pins=dict(type="str"))),
+        ),
+        supports_check_mode=True,
+    )
+    record = module.params["record"] or {}
+    try:
+        answer = read_host(module.params["since"], record.get("cursor"), record.get("pins"))
+    except OomError as error:
+        module.fail_json(msg=printable(str(error)))
+    except OSError as error:
+        from ansible_collections.oomguard.linux.plugins.module_utils._host.advice import explain_os_error
+
+        module.fail_json(msg=printable(f"this host cannot be read: {explain_os_error(error)}"))
+    module.exit_json(changed=False, **printable_values(answer))
+
+
+if __name__ == "__main__":
+    main()
