@@ -18,7 +18,7 @@ import sys
 
 from bench_pins import PROCESSES, REPETITIONS, full_host, peak_kib, seconds, verdict
 
-from ansible_collections.oomguard.linux.plugins.modules.oom_info import run
+from ansible_collections.oomguard.linux.plugins.module_utils._posture.examine import examine_host
 
 # Upper bounds: see the table that is printed.
 OURS_BY_PS = 2.5
@@ -39,7 +39,7 @@ except SystemExit:
 
 
 def predict():
-    return run(OPTIONS, [])
+    return examine_host(OPTIONS, [])
 
 
 def ps():

@@ -117,9 +117,9 @@ def write_names(count):
     return lines(["Out of memory: Killed process 7 (x"] + ["a"] * count)
 
 
-def write_wrapped(count):
+def write_wrapped(count, width=80):
     texts = [stamp(number) + text for number in range(count // 6) for text in REPORT]
-    return lines(text[at : at + 80] for text in texts for at in range(0, len(text), 80))
+    return lines(text[at : at + width] for text in texts for at in range(0, len(text), width))
 
 
 SHAPES = {
@@ -178,6 +178,23 @@ SHAPES = {
         ["oom-kill:constraint=CONSTRAINT_NONE,task_memcg=/a"] + [",x=/"] * count
     ),
     "a wrapped log": write_wrapped,
+    "a terminal of 60 columns": lambda count: write_wrapped(count, 60),
+    "literals": lambda count: lines(
+        f'    "{text[at : at + 40]}"'
+        for number in range(count // 6)
+        for text in REPORT
+        for at in range(0, len(text), 40)
+    ),
+    "literals without end": repeat_bare('"Out of memory: "'),
+    "lines of literals": lambda count: lines('"Killed " "process " ' * 200 for _number in range(count // 50)),
+    "reports joined": lambda count: lines("; ".join(REPORT).replace("{}", str(number)) for number in range(count // 6)),
+    "fields that repeat": lambda count: lines(
+        f"{field}: ' {text.replace('{}', str(number))}'"
+        for number in range(count // 6)
+        for text in (HEADER, KILL)
+        for field in ("msg", "escaped msg", "rawmsg")
+    ),
+    "lines of hard blanks": lambda count: lines("\u00a0" * 4000 for _number in range(count // 100)),
     "words of a wrapped log": repeat_bare("Out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:3kB, file-rss"),
     "lines run together": lambda count: lines(
         (stamp(number) + KILL.format(number)) * 20 for number in range(count // 20)
