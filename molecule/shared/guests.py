@@ -21,9 +21,13 @@ ADDRESS = "127.0.0.1"
 # qemu64 without cx16, because with it Linux 6.12 crashes under the emulation of QEMU 7.2.
 ACCELERATORS = {"kvm": ["-accel", "kvm", "-cpu", "host"], "tcg": ["-accel", "tcg,thread=multi", "-cpu", "qemu64,-cx16"]}
 
-# The commands of root's first login. A boot is over when systemd has nothing left to start, even if
-# something failed. A guest that resumes from a saved state sets its time by its hardware clock.
-WAIT_FOR_BOOT = "systemctl is-system-running --wait; true"
+# The commands of root's first login. A boot is over when the init system has nothing left to start,
+# even if something failed. A guest that resumes from a saved state sets its time by its hardware
+# clock.
+WAIT_FOR_BOOT = (
+    "if command -v systemctl; then systemctl is-system-running --wait;"
+    " else while pgrep -x 'rc|startpar|openrc'; do sleep 1; done; fi; true"
+)
 SET_TIME = "date --set=@$(cat /sys/class/rtc/rtc0/since_epoch)"
 
 SSH_OPTIONS = (
@@ -227,7 +231,11 @@ def up(run_folder, platforms):
     """
     guard.end_with_run()
     guests = [
-        Guest(run_folder, platform, images.make_machine(platform["suite"], platform.get("packages", ())))
+        Guest(
+            run_folder,
+            platform,
+            images.make_machine(platform["suite"], platform.get("packages", ()), platform.get("init", "systemd")),
+        )
         for platform in platforms
     ]
     accelerator = _choose_accelerator(guests[0].image)

@@ -21,10 +21,6 @@ BUILD_BYTES = 6 << 30  # the most that a build takes at any moment
 DISK_SIZE = "4G"  # as the guest sees it; the file is sparse
 
 MACHINE_PACKAGES = (
-    "systemd",
-    "systemd-sysv",
-    "dbus",
-    "libpam-systemd",
     "udev",
     "linux-image-cloud-amd64",
     "initramfs-tools",
@@ -33,16 +29,25 @@ MACHINE_PACKAGES = (
     "procps",
     "iproute2",
 )
+# Some packages have no script for SysV init any more; orphan-sysvinit-scripts has those.
+_SYSVINIT_PACKAGES = ("sysvinit-core", "orphan-sysvinit-scripts", "ifupdown")
+INIT_PACKAGES = {
+    "systemd": ("systemd", "systemd-sysv", "dbus", "libpam-systemd"),
+    "sysvinit": (*_SYSVINIT_PACKAGES, "sysv-rc"),
+    "openrc": (*_SYSVINIT_PACKAGES, "openrc"),
+}
 CONTAINER_PACKAGES = ("python3", "procps")
 
 
-def make_machine(suite, packages=()):
+def make_machine(suite, packages=(), init="systemd"):
     """Return the folder of a guest's image of this Debian suite; build it if it is not cached.
 
-    The folder has root.img, vmlinuz, initrd and key, the ssh key of root.
+    C(init) is a name in INIT_PACKAGES. The folder has root.img, vmlinuz, initrd and key, the ssh
+    key of root.
     """
     hooks = ["customize.sh", "initramfs.sh"]
-    return _make_image("machine", suite, sorted({*MACHINE_PACKAGES, *packages}), hooks, _build_machine)
+    wanted = sorted({*MACHINE_PACKAGES, *INIT_PACKAGES[init], *packages})
+    return _make_image("machine", suite, wanted, hooks, _build_machine)
 
 
 def make_container(suite, packages=()):
