@@ -71,8 +71,9 @@ notes:
   - One run of a module that writes works on a host at a time. The others wait, up to 100 seconds.
   - The module predicts the next boot from C(/etc/sysctl.d), C(/usr/local/lib/sysctl.d) and C(/usr/lib/sysctl.d) by file
     name, and from the kernel's command line. It includes C(/etc/sysctl.conf) where the boot reads it. With systemd only
-    a link in C(/etc/sysctl.d) does so. A file in C(/run/sysctl.d) is gone after a boot, so it only makes
-    RV(reboot_safe) false. The module does not see what sets sysctls later, such as tuned or the kubelet.
+    a link in one of these folders does so. On SUSE it includes the file of the running kernel. A file in
+    C(/run/sysctl.d) is gone after a boot, so it only makes RV(reboot_safe) false. The module does not see what sets
+    sysctls later, such as tuned or the kubelet.
   - A file there that is not a regular file, or has more than 256 KiB, is not read. A warning names it, and
     RV(reboot_safe) is false.
   - All containers share the kernel's one value. In a container the module refuses to change it.

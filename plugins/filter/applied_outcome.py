@@ -14,7 +14,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes impor
 DOCUMENTATION = r"""
 name: applied_outcome
 short_description: Work out the outcome of a host from the results of the roles
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The playbooks of this collection state what happened on a host in one word and one line. This filter works out both
     from the results of the modules.

@@ -14,7 +14,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes impor
 DOCUMENTATION = r"""
 name: failed_outcome
 short_description: State why a task of a host failed
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the first line of the message of a failed task, at most 300 characters long.
   - In check mode a module that begins its message with C(would fail:) has the outcome V(would_fail).

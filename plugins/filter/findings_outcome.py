@@ -14,7 +14,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes impor
 DOCUMENTATION = r"""
 name: findings_outcome
 short_description: State what was found on a host, and whether that is severe
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the outcome of a host from the result of M(oomguard.linux.oom_info), with the next victim and the number of
     findings.

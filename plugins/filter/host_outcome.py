@@ -14,7 +14,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import
 DOCUMENTATION = r"""
 name: host_outcome
 short_description: State the outcome of a host for counts and for a person
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The playbooks of this collection count hosts by outcome, and show one line for each host. A host may return
     anything, so the outcome is one of a few words, and the detail is escaped and cut.

@@ -14,7 +14,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes impor
 DOCUMENTATION = r"""
 name: kills_outcome
 short_description: State how many processes of a host were killed
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Counts the kills in the result of M(oomguard.linux.oom_events), and the units, containers and cgroups that they were
     in.

@@ -14,7 +14,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import
 DOCUMENTATION = r"""
 name: printable
 short_description: Escape and cut a text of a host
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns a text as one line in which nothing can change a terminal. Control characters, line ends and invisible
     characters are written as C(\x1b) or C(\u202e).

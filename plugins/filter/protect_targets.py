@@ -18,7 +18,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.profile_targets imp
 DOCUMENTATION = r"""
 name: protect_targets
 short_description: Combine profiles and targets for oom_score_adj
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns O(oomguard.linux.oom_score_adj#module:targets) for the variables of the role
     P(oomguard.linux.oom_protect#role).

@@ -14,7 +14,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.file_names import s
 DOCUMENTATION = r"""
 name: safe_file_name
 short_description: Name a file after a host, whatever its name is
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns a file name of at most 120 characters. Letters, digits, dot, underscore and dash stay. Every other byte, and
     a dot or dash at the beginning, becomes C(%) and two hexadecimal digits, such as C(%2f) for a slash.

@@ -25,7 +25,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import
 DOCUMENTATION = r"""
 name: trial_evidence
 short_description: Write down the evidence of a trial
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns JSON for a file on the controller, with everything that the trial returned, and with the host, the scope,
     the time, and the versions of what took part.

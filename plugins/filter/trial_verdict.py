@@ -14,7 +14,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import
 DOCUMENTATION = r"""
 name: trial_verdict
 short_description: Take the verdict and its reasons from the result of a trial
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the verdict, the reasons and the report of the module M(oomguard.linux.oom_trial), for use on the
     controller. A host may return anything, so the verdict is one of three words, and texts are escaped and cut.

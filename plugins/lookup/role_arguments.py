@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: role_arguments
 short_description: Return the arguments of a role of this collection, checked and with their types
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the variables of one role as the role uses them. The names have no prefix, values have the type of their
     option, and an option that is unset has its default or is missing.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: variable_errors
 short_description: Return what is wrong with the variables of this collection
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns an error for each variable that no role and no playbook of this collection has, with the name that was
     meant.

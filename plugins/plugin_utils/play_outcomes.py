@@ -18,6 +18,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import strip_suffix
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, first_line
 from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import ASKING
 
@@ -40,6 +42,7 @@ _PLACES = ("container", "unit", "cgroup", "name")
 _SHOWN = {"unit": "unit", "container": "container", "cgroup": "cgroup", "name": "program"}
 _SEVERITIES = ("high", "medium", "low")
 _LARGEST = 10**9  # a host may return any number
+_MOST_ENTRIES = 10000  # and any number of entries, each of which takes time
 
 
 def state_failure(part: str, result: Any, check_mode: bool) -> tuple[str, str]:
@@ -79,13 +82,13 @@ def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, st
     lost = [text for part, result in asked.items() for text in _describe_lost(part, result)]
     # What the kernel would kill next, which the module predicts in check mode.
     victims = cut_text(_mapping(asked.get("protect", {}).get("next_victim")).get("text"))
-    if lost:
-        return "not_lasting", _join_parts(_join_some(lost), _describe_all(changed, check_mode), victims)
     unbound = _name_entries(_mapping(one) for result in asked.values() for one in _list(result.get("not_binding")))
+    shown = f"not binding: {_join_some(unbound)}" if unbound else ""
+    if lost:
+        return "not_lasting", _join_parts(_join_some(lost), shown, _describe_all(changed, check_mode), victims)
     if unbound and not (changed and check_mode):  # an audit fails on what would change
-        return "not_binding", _join_parts(_join_some(unbound), _describe_all(changed, check_mode))
+        return "not_binding", _join_parts(_join_some(unbound), _describe_all(changed, check_mode), victims)
     if changed:
-        shown = f"not binding: {_join_some(unbound)}" if unbound else ""
         return "would_change" if check_mode else "changed", _join_parts(changed, shown, victims)
     return "ok", ""
 
@@ -96,13 +99,13 @@ def state_kills(result: Any) -> tuple[str, str]:
     summary = [_mapping(one) for one in _list(result.get("summary"))]
     kills = sum(_number(one.get("kills")) for one in summary)
     unlogged = _number(_mapping(result.get("counts")).get("unlogged"))
-    missing = f"{_count(unlogged, 'kill')} not in the log" if unlogged else ""
+    missing = f"{count_of(unlogged, 'kill')} not in the log" if unlogged else ""
     if not kills:
         return "no_kills", missing
     kinds = [(next((kind for kind in _PLACES if one.get(kind)), "name"), one) for one in summary]
     places = {(kind, _text(one.get(kind))) for kind, one in kinds}  # a unit has a row for each of its programs
     counts = Counter(kind for kind, _place in places)
-    shown = [_count(counts[kind], word) for kind, word in _SHOWN.items() if kind in counts]
+    shown = [count_of(counts[kind], word) for kind, word in _SHOWN.items() if kind in counts]
     return "kills", _join_parts(f"{kills} in {' and '.join(shown)}", missing)
 
 
@@ -134,7 +137,7 @@ def _describe_change(part: str, result: Mapping[str, Any]) -> str:
     # A profile names a unit by each of its names, and a host may know more than one of them.
     units = [_text(one.get("unit")) for one in changed]
     pins = len(set(filter(None, units))) + units.count("")
-    return _count(pins, "pin") if part == "protect" and changed else _CHANGES[part]
+    return count_of(pins, "pin") if part == "protect" and changed else _CHANGES[part]
 
 
 def _describe_lost(part: str, result: Mapping[str, Any]) -> list[str]:
@@ -149,7 +152,7 @@ def _describe_lost(part: str, result: Mapping[str, Any]) -> list[str]:
 def _name_entries(entries: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return each object of a result with the reason that it has there."""
     return [
-        f"{cut_text(one.get('unit') or one.get('target')).removesuffix('.service')} ({cut_text(one.get('reason'))})"
+        f"{strip_suffix(cut_text(one.get('unit') or one.get('target')))} ({cut_text(one.get('reason'))})"
         for one in entries
     ]
 
@@ -167,16 +170,12 @@ def _join_some(texts: list[str]) -> str:
     return ", ".join(texts[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return value[:_MOST_ENTRIES] if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:

@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import strip_suffix
 
 # Keys of an entry that are not passed to the module.
 _ENTRY_KEYS = {"unit", "process", "aliases", "source"}
@@ -22,11 +23,6 @@ _ENTRY_KEYS = {"unit", "process", "aliases", "source"}
 _UNIT_KEYS = {"oom_policy", "managed_oom_preference"}
 # Keys that a removed pin may not have.
 _PIN_KEYS = {"score", *_UNIT_KEYS}
-
-
-def strip_suffix(unit: str) -> str:
-    """Return a unit's name without C(.service)."""
-    return unit.removesuffix(".service")
 
 
 def _list_names(target: Mapping[str, Any]) -> set[tuple[str, str]]:

@@ -14,6 +14,7 @@ null mean unset, because AWX sends them for questions without an answer.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple, cast
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import strip_suffix
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import refuse_contradictions
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import SELECTORS, parse_target
@@ -44,7 +46,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import
 )
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text
 from ansible_collections.oomguard.linux.plugins.plugin_utils.misspelt_names import suggest_name
-from ansible_collections.oomguard.linux.plugins.plugin_utils.profile_targets import combine_targets, strip_suffix
+from ansible_collections.oomguard.linux.plugins.plugin_utils.profile_targets import combine_targets
 from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import ADDED_LISTS, is_addition, load_parts
 
 # The options that ask a role for something. With none of them it has nothing to do.
@@ -307,6 +309,20 @@ def _finish_events(arguments: dict[str, Any]) -> None:
     parse_window(query, time.time())
 
 
+def _finish_report(arguments: dict[str, Any]) -> None:
+    """Check the arguments of oom_report. Raises InputError."""
+    # As for oom_events: no other part needs these.
+    from ansible_collections.oomguard.linux.plugins.plugin_utils.report_history import parse_mode
+    from ansible_collections.oomguard.linux.plugins.plugin_utils.report_record import parse_since
+
+    parse_since(arguments["since"], time.time())
+    parse_mode(arguments["mode"])
+    history = arguments.get("history")
+    # There the record of a host named report would be report.json.
+    if history and os.path.realpath(history) == os.path.realpath(arguments["dir"]):
+        raise InputError(f"history={_show(history)} is the folder of the report, too: choose a folder of its own")
+
+
 def _set_asked(part: str, arguments: dict[str, Any]) -> None:
     arguments["asked"] = any(arguments.get(option) not in (None, []) for option in ASKING[part])
 
@@ -317,6 +333,7 @@ _FINISH: Mapping[str, Callable[[dict[str, Any]], None]] = {
     "oom_overcommit": _finish_overcommit,
     "oom_verify": _finish_verify,
     "oom_events": _finish_events,
+    "oom_report": _finish_report,
 }
 
 

@@ -154,7 +154,8 @@ def test_names_refer_to_something(found):
 
 @pytest.mark.parametrize("template", DATA["controller_templates"], ids=lambda template: template["name"])
 def test_first_launch_is_a_check_and_prompts(template):
-    assert template["job_type"] == ("run" if template["name"] == "OOM guard | Outcome" else "check")
+    only_reads = template["name"] in ("OOM guard | Outcome", "OOM guard | Report")
+    assert template["job_type"] == ("run" if only_reads else "check")
     assert template["become_enabled"] is template["diff_mode"] is True
     for prompt in ("limit", "job_type", "verbosity", "inventory", "job_slice_count"):
         assert template[f"ask_{prompt}_on_launch"] is True
@@ -188,10 +189,18 @@ def test_settings_decide_when_and_whether_schedules_run():
         oomguard_awx_audit_fails_on_drift="false",
         oomguard_awx_proof_rrule="B",
         oomguard_awx_proof_enabled="true",
+        oomguard_awx_report_rrule="C",
+        oomguard_awx_report_enabled="true",
+        oomguard_awx_report_fail_on=["high", "low"],
     )
-    audit, proof = found["controller_schedules"]
+    audit, proof, report = found["controller_schedules"]
     assert (audit["rrule"], audit["enabled"], audit["extra_data"]) == ("A", False, {"oom_fail_on_drift": "false"})
     assert (proof["rrule"], proof["enabled"]) == ("B", True)
+    assert (report["rrule"], report["enabled"], report["extra_data"]) == (
+        "C",
+        True,
+        {"oom_report_fail_on": ["high", "low"]},
+    )
     assert DATA["controller_schedules"][0]["extra_data"] == {"oom_fail_on_drift": "true"}
 
 

@@ -124,6 +124,20 @@ def test_info_reports_the_next_victim(answers, project, templates, inventory):
     assert job.status == ("failed" if answers and word == "findings" else "successful"), job.stdout()
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_report_names_its_files(kept, project, templates, inventory, tmp_path):
+    """In a folder that outlives the job. Those in the folder of the job are gone with it."""
+    folder = str(tmp_path / "kept") if kept else ""
+    template = {**templates["report"], "extra_vars": {"oom_report_dir": folder}}
+    job = launch(project, template, inventory, job_type="run", limit="web1")
+    assert job.status == "successful", job.stdout()
+    files = job.artifacts["oomguard_report_1_files"]
+    assert {os.path.basename(name) for name in files} == {"oom-report.html", "report.json", "events.csv"}
+    assert {os.path.exists(name) for name in files} == {kept}
+    [line] = job.artifacts["oomguard_report_1_hosts"].values()
+    assert re.match(r"(no_)?findings: [0-9]+ findings?", line)
+
+
 def test_undo_lists_and_changes_nothing_in_check_mode(project, templates, inventory):
     assert launch(project, templates["protect"], inventory, job_type="run").status == "successful"
     job = launch(project, templates["undo"], inventory, limit="web1", number=2)

@@ -34,9 +34,10 @@ PARTS = {
     "verify": ["oom", "oom_verify"],
     "events": ["oom", "oom_events"],
     "info": ["oom", "oom_info"],
+    "report": ["oom", "oom_report"],
 }
 # Without check mode there is no drift to fail on, and these always check or only read.
-WITHOUT_DRIFT = {"verify", "events", "info"}
+WITHOUT_DRIFT = {"verify", "events", "info", "report"}
 # Unset, these are chosen by the module or the kernel.
 TEXT_VARIABLES = {f"oom_events_{name}" for name in ("since", "until", "boot", "victim", "unit", "container")}
 TEMPLATES = {

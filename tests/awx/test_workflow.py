@@ -63,7 +63,8 @@ def last_words(job):
     return {
         event["event_data"]["host"]: event["event_data"]["res"]["msg"]
         for event in job.events
-        if event["event"] == "runner_on_ok" and event["event_data"]["task"] == "Report the outcome of this host"
+        if event["event"] in ("runner_on_ok", "runner_on_failed")
+        and event["event_data"]["task"] == "Report the outcome of this host"
     }
 
 

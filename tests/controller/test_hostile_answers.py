@@ -67,12 +67,12 @@ class Run(NamedTuple):
 
 
 def make_python(folder, answers):
-    """Write a Python that prints prepared answers, and return its path."""
+    """Write a Python that prints prepared answers, or texts as they are, and return its path."""
     folder.mkdir(parents=True)
     cases = []
     for module, answer in answers.items():
         path = folder / module
-        path.write_text(json.dumps(answer))
+        path.write_text(answer if isinstance(answer, str) else json.dumps(answer))
         cases.append(f"*AnsiballZ_{module}.py*) exec cat {shlex.quote(str(path))};;\n")
     python = folder / "python"
     real = shlex.quote(sys.executable)
@@ -81,7 +81,7 @@ def make_python(folder, answers):
     return str(python)
 
 
-def play(folder, playbook, hosts, *arguments):
+def play(folder, playbook, hosts, *arguments, recorder=RECORDER):
     """Run a playbook; hosts are the answers of each host by module."""
     variables = {
         name: {
@@ -96,7 +96,7 @@ def play(folder, playbook, hosts, *arguments):
     script.write_text(f"#!{sys.executable}\nprint({json.dumps(inventory)!r})\n")
     script.chmod(0o700)
     (folder / "callbacks").mkdir()
-    (folder / "callbacks" / "recorder.py").write_text(RECORDER)
+    (folder / "callbacks" / "recorder.py").write_text(recorder)
     (folder / "ansible_collections" / "oomguard").mkdir(parents=True)
     (folder / "ansible_collections" / "oomguard" / "linux").symlink_to(COLLECTION)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHON"))}

@@ -122,7 +122,24 @@ APPLIED = {
         "pins; not binding: r (systemd-oomd never reads scores)",
     ),
     "unbound in check mode": ({"protect": UNBOUND}, True, "not_binding", "r (systemd-oomd never reads scores)"),
-    "lost and unbound": ({"protect": {**UNBOUND, **LOST}}, False, "not_lasting", "r (99-x.conf wins)"),
+    "lost and unbound": (
+        {"protect": {**UNBOUND, **LOST}},
+        False,
+        "not_lasting",
+        "r (99-x.conf wins); not binding: r (systemd-oomd never reads scores)",
+    ),
+    "lost, unbound, changed, and another next victim": (
+        {"protect": {**PINS, **UNBOUND, **LOST, "changed": True, "next_victim": {"text": "next victim x"}}},
+        True,
+        "not_lasting",
+        "r (99-x.conf wins); not binding: r (systemd-oomd never reads scores); would change 3 pins; next victim x",
+    ),
+    "unbound, and a prediction": (
+        {"protect": {**UNBOUND, "next_victim": {"text": "next victim x"}}},
+        True,
+        "not_binding",
+        "r (systemd-oomd never reads scores); next victim x",
+    ),
     "lost, and another next victim": (
         {"protect": {**PINS, **LOST, "changed": True, "next_victim": {"text": "next victim now \x1b[1m" + "x" * 999}}},
         True,
@@ -294,3 +311,10 @@ def test_findings(severities, fail_on, outcome, is_severe):
     result = {"changed": False, "msg": NEXT, "findings": [{"severity": severity} for severity in severities]}
     found = Findings().filters()["findings_outcome"](result, fail_on)
     assert found == {"outcome": outcome, "detail": NEXT, "is_severe": is_severe} and outcome in OUTCOMES
+
+
+def test_entries_without_end_cost_no_time():
+    """Each of them is escaped and cut, and a host may return a million."""
+    entries = [{"unit": f"u{number}.service", "reason": "x"} for number in range(200000)]
+    outcome, detail = state_applied({"arguments": {"changed": False}, "protect": {"not_binding": entries}}, False)
+    assert (outcome, detail) == ("not_binding", "u0 (x), u1 (x), u2 (x) and 9997 more")

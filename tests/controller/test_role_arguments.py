@@ -96,6 +96,11 @@ def test_absent_needs_nothing_else_and_drops_the_values(part):
 
 X = {"unit": "x", "score": 1}
 WRONG = {
+    "one folder for two things": (
+        "oom_report",
+        {"dir": "oom-report/", "history": "./oom-report"},
+        "oom_report_history=./oom-report is the folder of the report, too",
+    ),
     # types
     "no number": (
         "oom_panic",

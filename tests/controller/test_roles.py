@@ -15,7 +15,14 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.oomguard.linux.plugins.doc_fragments import sysctls
 from ansible_collections.oomguard.linux.plugins.filter.protect_targets import protect_targets
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import guards, pin
-from ansible_collections.oomguard.linux.plugins.modules import oom_policy, oom_score_adj, oom_trial, overcommit
+from ansible_collections.oomguard.linux.plugins.modules import (
+    oom_policy,
+    oom_report_fleet,
+    oom_report_host,
+    oom_score_adj,
+    oom_trial,
+    overcommit,
+)
 
 COLLECTION = Path(__file__).resolve().parents[2]
 ROLES = sorted(folder.name for folder in (COLLECTION / "roles").iterdir())
@@ -93,7 +100,7 @@ def module_option(module, option):
     return {**fragment.get(option, {}), **own.get(option, {})} or None
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", MODULE_OF_ROLE)
 def test_types_choices_and_defaults_are_those_of_the_module(role):
     module = MODULE_OF_ROLE[role]
     checked = 0
@@ -105,6 +112,21 @@ def test_types_choices_and_defaults_are_those_of_the_module(role):
             assert option.get(key) == documented.get(key) or (key == "default" and "default" not in documented), name
         checked += 1
     assert checked > 2
+
+
+def test_options_of_the_report_are_those_of_its_modules():
+    """The role consists of two modules."""
+    options = options_of("oom_report")
+    of_host, of_fleet = (
+        yaml.safe_load(module.DOCUMENTATION)["options"] for module in (oom_report_host, oom_report_fleet)
+    )
+    assert of_host["since"]["default"] == of_fleet["since"]["default"] == options["oom_report_since"]["default"]
+    for name in ("dir", "mode"):
+        assert of_fleet[name]["default"] == options[f"oom_report_{name}"]["default"]
+    assert of_host["history"]["default"] == of_fleet["dir"]["default"] + "/history"
+    for name in ("dir", "history", "since", "mode"):
+        assert of_fleet[name]["type"] == options[f"oom_report_{name}"]["type"]
+    assert set(ROLES) == {*MODULE_OF_ROLE, "oom_report"}
 
 
 # --- the profiles of oom_protect --------------------------------------------------
@@ -152,6 +174,26 @@ def test_aliases_are_mutual():
         if other["unit"] in one.get("aliases", []):
             assert one["unit"] in other.get("aliases", [])
             assert (one["score"], one.get("oom_policy")) == (other["score"], other.get("oom_policy"))
+
+
+# A unit as distributions name it, and its score in a profile; None where the packager gives one.
+PACKAGED = [
+    ("database", "redis-server", -500),  # Ubuntu
+    ("database", "redis@default", -500),  # SUSE
+    ("database", "valkey", -500),  # Fedora
+    ("database", "valkey@default", -500),  # SUSE, and the packages of Percona
+    ("database", "postgresql@14-main", -900),  # Ubuntu
+    ("database", "postgresql", None),  # RHEL
+    ("monitoring", "prometheus-node-exporter", -250),  # Ubuntu
+    ("monitoring", "prometheus-node_exporter", -250),  # SUSE
+    ("kubernetes_node", "prometheus-node_exporter", -999),  # SUSE
+]
+
+
+@pytest.mark.parametrize("profile, unit, score", PACKAGED, ids=[" ".join(row[:2]) for row in PACKAGED])
+def test_profile_has_the_unit_of_a_distribution(profile, unit, score):
+    template = unit.partition("@")[0] + "@*" if "@" in unit else unit
+    assert [entry["score"] for entry in PROFILES[profile] if entry["unit"] == template] == ([score] if score else [])
 
 
 @pytest.mark.parametrize("persistent", [True, False])

@@ -16,7 +16,7 @@ MAKEFILE = """\
 good:
 \t@echo '== good'; echo '....'; echo '3 passed in 0.10s'
 bad:
-\t@echo 'a line'; echo '1 failed, 2 passed in 0.10s'; exit 1
+\t@echo 'fatal: [server]: FAILED! => why'; seq 100; echo 'a line'; echo '1 failed, 2 passed in 0.10s'; exit 1
 after:
 \t@echo 'result: nothing left behind'
 coloured:
@@ -51,5 +51,6 @@ def test_a_failure_shows_its_log_and_the_others_run(run):
     done = run("--phase", "1", "bad after", "--phase", "1", "good")
     assert done.returncode == 1
     assert "  | a line" in done.stdout
+    assert "  ! fatal: [server]: FAILED! => why" in done.stdout, "the cause is shown, although it is far from the end"
     assert "These failed: bad" in done.stdout
     assert done.stdout.splitlines()[-1] == "steps: 2 passed, 1 failed"

@@ -31,7 +31,7 @@ enum { SURVIVED = 0, USAGE = 2, REFUSED = 3, SCORE_NOT_SET = 4, OUT_OF_MEMORY = 
 
 enum { NAME_BYTES = 15, LINE = 4096 };
 
-#define VERSION "0.1.0" /* of the collection, see galaxy.yml */
+#define VERSION "1.0.0" /* of the collection, see galaxy.yml */
 #define KIB 1024ULL
 #define NO_LIMIT (~0ULL)
 
