@@ -8,7 +8,7 @@
 DOCUMENTATION = r"""
 module: oom_trial
 short_description: Test whether the running kernel honours an OOM score, or an overcommit limit
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Starts a memory hog and a decoy in a private memory cgroup and lets the OOM killer of the kernel choose between
     them. Then it reads the kernel log and the kernel's counters, and returns a verdict.

@@ -13,10 +13,19 @@ import tempfile
 import pytest
 import yaml
 from ansible.module_utils import basic
+from fake_host import APP, FakeHost
+from hanging_folder import hanging_folder as hang
+from hypothesis import settings
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import PF_KTHREAD
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._posture import examine
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
+
+# Another program on this machine may take the processor from any example.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 NOBODY = 65534
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -72,6 +81,27 @@ class FakeProc:
 @pytest.fixture
 def proc(tmp_path):
     return FakeProc(tmp_path / "proc")
+
+
+@pytest.fixture
+def fake_host(proc, tmp_path, monkeypatch):
+    """Make a host where postgres is the largest, and app and its worker have a limit."""
+    (tmp_path / "host").mkdir()
+    made = FakeHost(proc, tmp_path / "host")
+    made.process(1, "systemd", 9000)
+    proc.process(2, "kthreadd", parent=0, kernel_thread=True)
+    made.process(10, "app", 100000, APP)
+    made.process(11, "worker", 300000, APP)
+    made.process(20, "postgres", 5000000, "/system.slice/postgres.service")
+    made.process(30, "backup", 2000)
+    made.process(40, "udevd", 7000, score=-1000)
+    made.process(50, "sshd", 8000, score=-500)
+    made.limit(APP, 1000000, 450000)
+    (tmp_path / "host/proc").symlink_to(proc.root)
+    monkeypatch.setattr(examine, "Procfs", lambda: proc.procfs)
+    monkeypatch.setattr(examine, "Systemd", lambda: Systemd(str(made.root), made.start_systemctl))
+    monkeypatch.setattr(examine, "Host", lambda: Host(str(made.root), "6.1.0"))
+    return made
 
 
 KERNEL_DEFAULTS = {
@@ -164,7 +194,11 @@ def missing_entries(contains, values, path=""):
             missing.append(f"{name}: no entry")
             continue
         for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, dict):
+            # ansible-test accepts no entry with a dot, such as a sysctl. The sample has it.
+            sample = contains[key].get("sample")
+            if isinstance(item, dict) and isinstance(sample, dict):
+                missing += [f"{name}.{part}: not in the sample" for part in item.keys() - sample.keys()]
+            elif isinstance(item, dict):
                 missing += missing_entries(contains[key].get("contains", {}), item, f"{name}.")
     return sorted(set(missing))
 
@@ -200,3 +234,18 @@ def as_nobody():
             os.seteuid(0)
 
     return become
+
+
+@pytest.fixture
+def hanging_folder(tmp_path):
+    """Return the path of a folder of NOBODY in which the kernel holds every process for ever."""
+    path = tmp_path / "hanging"
+    path.mkdir()
+    for folder in path.parents:
+        if str(folder).startswith(tempfile.gettempdir() + "/"):  # pytest closes its own to others
+            folder.chmod(folder.stat().st_mode | 0o011)
+    try:
+        with hang(str(path), NOBODY) as mounted:
+            yield mounted
+    except OSError as error:
+        pytest.skip(f"no FUSE file system can be mounted here: {error}")

@@ -15,7 +15,11 @@ from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Op
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.alike_names import find_alike
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import UNIT_NAME, add_suffix
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import (
+    UNIT_NAME,
+    add_suffix,
+    strip_suffix,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
@@ -167,10 +171,6 @@ def _list_killed(event: Event, key: str) -> List[Optional[str]]:
     return [owner.unit if key == "unit" else owner.container]
 
 
-def _strip_suffix(unit: str) -> str:
-    return unit[: -len(".service")] if unit.endswith(".service") else unit
-
-
 class Filter:
     """Decides which events a query selects, and notes the names in the others."""
 
@@ -212,8 +212,8 @@ class Filter:
         """Return what to correct in filters that select nothing; None if they may be right."""
         query = self._query
         for option, seen in self._seen.items():
-            value = _strip_suffix(getattr(query, option))
-            known = {_strip_suffix(name): name for name in sorted(seen)}
+            value = strip_suffix(getattr(query, option))
+            known = {strip_suffix(name): name for name in sorted(seen)}
             alike = [] if value in known else find_alike(value, known)
             if alike:
                 return (

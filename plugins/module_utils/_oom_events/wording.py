@@ -15,7 +15,7 @@ from collections import Counter
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import ContainerNames
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import format_kb
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of, format_kb
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.kill_groups import (
     KILLS,
     KillGroup,
@@ -271,11 +271,6 @@ def _count_others(groups: KillGroups) -> List[str]:
     for group in groups.list_groups():
         others[group.kind.outcome] += group.events
     return [count_of(others[outcome], *noun) for outcome, noun in _OTHER_OUTCOMES.items() if others[outcome]]
-
-
-def count_of(number: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun, in the plural unless it is 1."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def write_kill_report(groups: KillGroups, circumstances: Circumstances, names: ContainerNames) -> List[str]:

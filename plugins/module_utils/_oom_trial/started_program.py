@@ -21,6 +21,7 @@ from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple, cas
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
+from ansible_collections.oomguard.linux.plugins.module_utils._host.programs import start_process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.hog_file import explain_start_failure
 
@@ -141,14 +142,7 @@ def start_actor(command: List[str], before_exec: Optional[Callable[[], object]] 
     """
     words = [bytes_of(word) for word in command]
     try:
-        child = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=before_exec,
-            env=dict(os.environ, LC_ALL="C"),
-        )
+        child = start_process(words, stderr=subprocess.DEVNULL, before_exec=before_exec)
     except subprocess.SubprocessError:
         raise InputError(
             f"{command[0]} cannot be started: its process could not join the trial's cgroup;"

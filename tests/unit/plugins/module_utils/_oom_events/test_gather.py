@@ -10,7 +10,7 @@ import os
 import time
 
 import pytest
-from event_lines import DOCKER, ID, POD, SHOP, kmsg, report, stamped
+from event_lines import DOCKER, ID, POD, SHOP, export_entry, kmsg, report, stamped
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -314,7 +314,7 @@ def test_journal_cursor_and_panic_once(tmp_path, monkeypatch, dump):
 
     def read(cursor, *cursors):
         entries = [dict(ENTRY, MESSAGE=kill(ord(one), one), __CURSOR=one, __REALTIME_TIMESTAMP="1") for one in cursors]
-        lines = "".join(json.dumps(entry) + "\n" for entry in entries)
+        lines = "".join(export_entry(entry).decode() for entry in entries)
         program.write_text(f"#!/bin/sh\ncat <<'X'\n{lines}X\n")
         program.chmod(0o755)
         facts = gather.gather(query(cursor=cursor), Procfs())
@@ -479,7 +479,7 @@ def test_bomb_is_listed_as_lost(tmp_path, monkeypatch):
 
 def test_entries_that_cannot_be_read_are_lost(tmp_path, monkeypatch):
     program = tmp_path / "journalctl"
-    program.write_text(f"#!/bin/sh\necho '{json.dumps(ENTRY)}'\nprintf '{{\"MESSAGE\": \"cut'\n")
+    program.write_text(f"#!/bin/sh\necho '{export_entry(ENTRY).decode()}MESSAGE=cut'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(gather, "has_journal", lambda: True)
