@@ -24,6 +24,8 @@ FUZZ := $(call venv,fuzz)
 AWX := $(call venv,awx)
 STOCK := $(call venv,stock)
 DOCS := $(call venv,docs)
+BROWSER := $(call venv,browser)
+NPM := $(CACHE)/npm-$(shell sha256sum tests/requirements/npm.txt | cut -c1-12)
 PYTHONS := $(CACHE)/pythons
 
 # The collection as users install it: built, installed, and without the files that it must not depend on.
@@ -51,31 +53,32 @@ prove: packages $(PROVE)/.done ## Prove in a private memory cgroup that the kill
 		--extra-vars '{"ansible_python_interpreter": "{{ ansible_playbook_python }}"}' $(ARGS)
 	@echo "The evidence is in .build/evidence"
 
-# Trials look for leftovers of other trials on this machine, so they run one after another. Steps without a kill run at the same time.
-TRIALS := integration units units-oldest units-newest check-hog check-forks check-pairs vm-default
-CHECKS := lint sanity corpus fuzz-arguments fuzz-host-text
+# Lanes of two processors: what is in quotes runs one after another, the rest whenever a processor is free.
+# Steps with trials look for leftovers of other trials on this machine. What shares an environment would make it twice.
+KILLS := units units-oldest integration check-hog check-forks check-pairs vm-default
+CHECKS := 'lint site' sanity corpus fuzz-fragments fuzz-arguments fuzz-host-text check-page
 # These run every time: a server, the oldest and the newest kernel, and the four answers to OOM. The other guests take too long.
-# They boot beside the trials, which take the longest: no kill of a guest is seen outside it.
+# They boot beside the steps with trials, which take the longest: no kill of a guest is seen outside it.
 GUESTS := vm-extremes vm-vm vm-host_oom vm-panic vm-overcommit
-MORE_GUESTS := vm-kernels vm-prediction vm-protect vm-users vm-undo vm-events vm-killers vm-attacks vm-awx
+MORE_GUESTS := vm-kernels vm-prediction vm-protect vm-users vm-undo vm-events vm-report vm-killers vm-attacks vm-hosts vm-awx
 # On two processors, two guests at a time save a fifth of the time.
 JOBS ?= 1
 steps = $(PYTHON) tests/tools/run_steps.py
 
 .PHONY: test
-test: packages guest-packages docker-packages $(MAIN)/.done $(PYTHONS)/.done ## Run all tests except the slowest
+test: packages guest-packages docker-packages browser-packages $(MAIN)/.done $(PYTHONS)/.done ## Run all tests except the slowest
 	$(call stage,$(MAIN))
-	@$(steps) --phase 2 '$(TRIALS) check-awx vm-docker' '$(CHECKS) check-lab fuzz $(GUESTS)'
-	@printf 'make test-all also runs: check-awx-slow fuzz-arguments-long fuzz-host-text-long $(MORE_GUESTS)\n'
+	@$(steps) --phase 2 '$(KILLS) check-awx vm-docker' '$(GUESTS)' check-lab fuzz $(CHECKS)
+	@printf 'make test-all also runs: check-awx-slow fuzz-fragments-long fuzz-arguments-long fuzz-host-text-long $(MORE_GUESTS)\n'
 
 .PHONY: test-all
 test-all: test ## Run all tests (JOBS=N: N guests at a time)
-	@$(steps) --phase 2 check-awx-slow 'fuzz-arguments-long fuzz-host-text-long' --phase $(JOBS) $(MORE_GUESTS)
+	@$(steps) --phase 2 check-awx-slow 'fuzz-fragments-long fuzz-arguments-long fuzz-host-text-long' --phase $(JOBS) $(MORE_GUESTS)
 
 .PHONY: test-fast
-test-fast: packages $(MAIN)/.done $(PYTHONS)/.done ## Run the tests that need no guest and no container
+test-fast: packages browser-packages $(MAIN)/.done $(PYTHONS)/.done ## Run the tests that need no guest and no container
 	$(call stage,$(MAIN))
-	@$(steps) --phase 2 '$(TRIALS)' '$(CHECKS)'
+	@$(steps) --phase 2 '$(KILLS)' $(CHECKS)
 
 .PHONY: lint
 lint: $(MAIN)/.done $(DOCS)/.done $(LINK)/$(COLLECTION) ## ansible-lint (production), ruff, mypy, generated files, and the artifact as Galaxy checks it
@@ -88,41 +91,82 @@ lint: $(MAIN)/.done $(DOCS)/.done $(LINK)/$(COLLECTION) ## ansible-lint (product
 	$(MAIN)/bin/antsibull-changelog lint
 	$(MAIN)/bin/python tests/tools/role_readmes.py --check
 	$(DOCS)/bin/python tests/tools/check_artifact.py $(BUILD)/oomguard-linux-*.tar.gz
+	$(DOCS)/bin/reuse lint --quiet || $(DOCS)/bin/reuse lint --lines
+	$(DOCS)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(DOCS)/bin/pre-commit validate-config
 
 .PHONY: readmes
 readmes: $(MAIN)/.done ## Write the READMEs of the roles from their argument specs
 	$(MAIN)/bin/python tests/tools/role_readmes.py
 
+# What needs credentials is printed, not done.
+.PHONY: release
+release: $(MAIN)/.done $(DOCS)/.done ## Build and check the artifact of the version in galaxy.yml, and name the steps that are left
+	$(call say,release)
+	$(call stage,$(MAIN))
+	$(MAIN)/bin/python tests/tools/check_release.py $(BUILD)/oomguard-linux-*.tar.gz
+	$(DOCS)/bin/python tests/tools/check_artifact.py $(BUILD)/oomguard-linux-*.tar.gz
+
+.PHONY: tested
+tested: ## Write docs/tested.md from the scenarios that passed in this checkout
+	$(PYTHON) tests/tools/tested_with.py $(BUILD)/tested
+
+.PHONY: site
+site: $(MAIN)/.done $(DOCS)/.done ## Build the documentation site, without a warning, into .build/site/html
+	$(call say,documentation site)
+	$(call stage,$(MAIN))
+	$(DOCS)/bin/python tests/tools/build_site.py $(ARTIFACT)/$(COLLECTION) $(BUILD)/site
+
 # ansible-test needs a folder with the collection's name, and installs its own requirements.
 # It would download a script for pip: it finds our copy instead.
 SANITY := $(BUILD)/sanity/$(COLLECTION)
+define sanity
+$(call say,ansible-test sanity of $(notdir $(1)))
+@rm -rf $(BUILD)/sanity && mkdir -p $(SANITY) $(CACHE)/home/.ansible/test/cache
+@git ls-files -co --exclude-standard | tar -cf - -T - | tar -xf - -C $(SANITY)
+@git -C $(SANITY) init --quiet # without it ansible-test uses this repository, which ignores .build, and skips every file
+@for version in $$(sed -n "s/.*pip='\([0-9.]*\)'.*/\1/p" $(1)/lib/python3*/site-packages/ansible_test/_internal/python_requirements.py | tr . _); \
+	do cp tests/tools/get_pip.py $(CACHE)/home/.ansible/test/cache/get_pip_$$version.py; done
+$(call ansible_test,$(1)) sanity --local --requirements
+endef
+ansible_test = cd $(SANITY) && HOME=$(CACHE)/home PATH=$(1)/bin:$(PYTHONS):$$PATH ansible-test
+
 .PHONY: sanity
 sanity: packages $(MAIN)/.done $(PYTHONS)/.done ## ansible-test sanity, nothing ignored
-	$(call say,ansible-test sanity)
-	@rm -rf $(BUILD)/sanity && mkdir -p $(SANITY) $(CACHE)/home/.ansible/test/cache
-	@git ls-files -co --exclude-standard | tar -cf - -T - | tar -xf - -C $(SANITY)
-	@git -C $(SANITY) init --quiet # without it ansible-test uses this repository, which ignores .build, and skips every file
-	@cp tests/tools/get_pip.py $(CACHE)/home/.ansible/test/cache/get_pip_24_2.py
-	cd $(SANITY) && HOME=$(CACHE)/home PATH=$(MAIN)/bin:$(PYTHONS):$$PATH ansible-test sanity --local --requirements
+	$(call sanity,$(MAIN))
+
+# Each ansible-core that is supported, with the newest Python of this machine that its controller runs on.
+CORES := 2.16 2.17 2.18 2.19 2.20 2.21
+core = $(CACHE)/core-$(1)-$(shell sha256sum tests/requirements/core.txt | cut -c1-12)
+.PHONY: matrix core-%
+matrix: $(addprefix core-,$(CORES)) ## Sanity, integration, unit and controller tests on each supported ansible-core
+
+define core_targets
+core-$(1): packages $(PYTHONS)/.done $(call core,$(1))/.done $(LINK)/$(COLLECTION) ## The same on one of them
+	$$(call sanity,$(call core,$(1)))
+	$$(call ansible_test,$(call core,$(1))) integration --local
+	PYTHONPATH=$(LINK) $(call core,$(1))/bin/python -m pytest -q -p no:cacheprovider tests/unit
+	PYTHONPATH=$(LINK) $(call core,$(1))/bin/python -m pytest -q -p no:cacheprovider tests/controller
+$(call core,$(1))/.done: | $(PYTHONS)/.done
+$(call core,$(1))/.done: INTERPRETER = $$$$(ls -v $(PYTHONS)/python3.1[0-$(if $(filter 2.16 2.17,$(1)),2,9)] | tail -n 1)
+$(call core,$(1))/.done: EXTRA = ansible-core~=$(1).0
+endef
+$(foreach number,$(CORES),$(eval $(call core_targets,$(number))))
 
 .PHONY: units
-units: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Unit tests with coverage
-	$(call say,units)
-	PYTHONPATH=$(LINK) $(MAIN)/bin/coverage run --source plugins -m pytest -q tests/unit
-	PYTHONPATH=$(LINK) $(MAIN)/bin/coverage run --source plugins --append -m pytest -q tests/controller
-	$(MAIN)/bin/coverage report --show-missing --skip-covered --fail-under 90
-	$(MAIN)/bin/coverage report --fail-under 100 --include "$$($(PYTHON) tests/house.py)"
+units: export COVERAGE_CORE = sysmon
+units: packages $(NEWEST)/.done $(LINK)/$(COLLECTION) ## Unit and controller tests with coverage, on the newest Python
+	$(call say,units on $(shell $(NEWEST)/bin/python --version 2>/dev/null))
+	PYTHONPATH=$(LINK) $(NEWEST)/bin/coverage run --source plugins -m pytest -q tests/unit
+	PYTHONPATH=$(LINK) $(NEWEST)/bin/coverage run --source plugins --append -m pytest -q tests/controller
+	$(NEWEST)/bin/coverage report --show-missing --skip-covered --fail-under 90
+	$(NEWEST)/bin/coverage report --fail-under 100 --include "$$($(PYTHON) tests/house.py)"
 
 .PHONY: units-oldest
 units-oldest: packages $(OLDEST)/.done $(FLOOR)/.done $(LINK)/$(COLLECTION) ## Unit tests on the oldest Python from 3.6 on
 	$(call say,units on $(shell $(OLDEST)/bin/python --version 2>/dev/null))
 	@mkdir -p $(BUILD)/floor && ln -sfn $(FLOOR)/lib/python3*/site-packages/ansible $(BUILD)/floor/ansible
 	PYTHONPATH=$(LINK):$(BUILD)/floor $(OLDEST)/bin/python -m pytest -q -p no:cacheprovider tests/unit
-
-.PHONY: units-newest
-units-newest: packages $(NEWEST)/.done $(LINK)/$(COLLECTION) ## Unit tests on the newest Python
-	$(call say,units on $(shell $(NEWEST)/bin/python --version 2>/dev/null))
-	PYTHONPATH=$(LINK) $(NEWEST)/bin/python -m pytest -q -p no:cacheprovider tests/unit
 
 .PHONY: corpus
 corpus: $(MAIN)/.done $(LINK)/$(COLLECTION) ## Score the parser on logs with known events (OOMGUARD_KERNEL_LOGS=FOLDER)
@@ -139,6 +183,23 @@ check-forks: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Pins in a storm of 
 	$(call say,forks)
 	PYTHONPATH=$(LINK) $(MAIN)/bin/python -m pytest -q tests/forks
 
+PAGE_PATH := $(LINK):tests:tests/browser
+.PHONY: check-page
+check-page: browser-packages $(BROWSER)/.done $(NPM)/.done $(LINK)/$(COLLECTION) ## The page of oom_report in Chromium: data, filters, hostile names, accessibility, looks
+	$(call say,page)
+	node $(NPM)/typescript/lib/tsc.js --project tests/browser/jsconfig.json
+	PYTHONPATH=$(PAGE_PATH) OOMGUARD_NPM=$(NPM) OOMGUARD_PICTURES=$(BUILD)/page $(BROWSER)/bin/python -m pytest -q tests/browser
+	PYTHONPATH=$(PAGE_PATH) $(BROWSER)/bin/python tests/tools/report_example.py --check
+
+.PHONY: report-example
+report-example: browser-packages $(BROWSER)/.done $(LINK)/$(COLLECTION) ## Write docs/report-example.html and its picture
+	PYTHONPATH=$(PAGE_PATH) $(BROWSER)/bin/python tests/tools/report_example.py
+
+.PHONY: bench-page
+bench-page: browser-packages $(BROWSER)/.done $(LINK)/$(COLLECTION) ## How fast the page of oom_report is: 1,000 hosts x 50 events, 10,000 x 20
+	$(call say,speed of the page)
+	PYTHONPATH=$(PAGE_PATH) $(BROWSER)/bin/python tests/benchmark/bench_page.py
+
 .PHONY: check-pairs
 check-pairs: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Two runs at once, some ended by a signal (PAIRS=N, SEED=N)
 	$(call say,pairs)
@@ -151,7 +212,14 @@ bench: bench-packages guest-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## Com
 	CACHE=$(CACHE) PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_events.py
 	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_shapes.py
 	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_info.py
+	PYTHONPATH=$(LINK):tests $(BENCH)/bin/python tests/benchmark/bench_report.py
+	@$(MAKE) --no-print-directory bench-page
 	$(call scenario,$(BENCH),bench)
+
+.PHONY: bench-fleet
+bench-fleet: bench-packages $(BENCH)/.done $(LINK)/$(COLLECTION) ## What a fleet costs the controller and each host, beside ping and stock modules (HOSTS=N,N REPLAYED=N,N PLAYS=NAME,NAME FORKS=N)
+	$(call say,fleets)
+	PYTHONPATH=$(LINK) $(BENCH)/bin/python tests/benchmark/bench_fleet.py $(if $(HOSTS),--hosts $(HOSTS)) $(if $(REPLAYED),--replayed $(REPLAYED)) $(if $(PLAYS),--plays $(PLAYS)) $(if $(FORKS),--forks $(FORKS))
 
 .PHONY: bench-prediction
 bench-prediction: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Predict kills in memory cgroups, then let the kernel kill (TRIALS=N, SEED=N)
@@ -162,7 +230,12 @@ bench-prediction: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Predict kills 
 fuzz: $(FUZZ)/.done $(LINK)/$(COLLECTION) ## Look for input that breaks the parser (RUNS=N, SEED=N)
 	$(call say,fuzzing)
 	@mkdir -p $(BUILD)/fuzz
-	cd $(BUILD)/fuzz && PYTHONPATH=$(LINK) $(FUZZ)/bin/python $(CURDIR)/tests/fuzz/fuzz_parser.py corpus -runs=$(or $(RUNS),50000) -seed=$(or $(SEED),1) -max_len=400
+	cd $(BUILD)/fuzz && PYTHONPATH=$(LINK) $(FUZZ)/bin/python $(CURDIR)/tests/fuzz/fuzz_parser.py corpus -runs=$(or $(RUNS),20000) -seed=$(or $(SEED),1) -max_len=400
+
+.PHONY: fuzz-fragments
+fuzz-fragments: $(MAIN)/.done $(LINK)/$(COLLECTION) ## The same checks as fuzz, without coverage and much faster (RUNS=N, SEED=N, JOBS=N)
+	$(call say,changed reports)
+	PYTHONPATH=$(LINK) $(MAIN)/bin/python tests/fuzz/fuzz_fragments.py --runs $(or $(RUNS),50000) --seed $(or $(SEED),1) --jobs $(JOBS)
 
 .PHONY: fuzz-arguments fuzz-host-text
 fuzz-arguments: $(MAIN)/.done $(LINK)/$(COLLECTION) ## Call every module with random arguments in check mode (RUNS=N)
@@ -173,7 +246,9 @@ fuzz-host-text: $(MAIN)/.done $(LINK)/$(COLLECTION) ## Give random text to the r
 	$(call say,random host text)
 	PYTHONPATH=$(LINK) $(MAIN)/bin/python tests/fuzz/fuzz_host_text.py --runs $(or $(RUNS),50000)
 
-.PHONY: fuzz-arguments-long fuzz-host-text-long
+.PHONY: fuzz-fragments-long fuzz-arguments-long fuzz-host-text-long
+fuzz-fragments-long:
+	@$(MAKE) --no-print-directory fuzz-fragments RUNS=2000000
 fuzz-arguments-long:
 	@$(MAKE) --no-print-directory fuzz-arguments RUNS=20000
 fuzz-host-text-long:
@@ -181,12 +256,13 @@ fuzz-host-text-long:
 
 # A red block in the log is a fault: failures that a test expects are one line.
 CALM := ANSIBLE_STDOUT_CALLBACK=calm ANSIBLE_CALLBACK_PLUGINS=$(CURDIR)/tests/integration/callback_plugins
+TARGETS := ANSIBLE_ROLES_PATH=$(CURDIR)/tests/integration/targets
 .PHONY: integration
 integration: packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done ## The modules and roles through Ansible, on the newest and the oldest version
 	$(call say,integration)
 	$(call stage,$(MAIN))
-	$(call ansible_env,$(MAIN)) $(CALM) ansible-playbook tests/integration/run.yml
-	$(call ansible_env,$(FLOOR)) $(CALM) ansible-playbook tests/integration/run.yml --extra-vars ansible_python_interpreter=$$(ls -v $(PYTHONS)/python3.* | head -n 1)
+	$(call ansible_env,$(MAIN)) $(CALM) $(TARGETS) ansible-playbook tests/integration/run.yml
+	$(call ansible_env,$(FLOOR)) $(CALM) $(TARGETS) ansible-playbook tests/integration/run.yml --extra-vars ansible_python_interpreter=$$(ls -v $(PYTHONS)/python3.* | head -n 1)
 
 .PHONY: check-lab
 check-lab: guest-packages $(MAIN)/.done ## Check that failed runs remove their guests and report the error
@@ -210,15 +286,23 @@ SCENARIOS := molecule/*/molecule.yml
 define scenario
 $(call say,molecule $(2))
 $(call stage,$(1))
+@rm -f $(BUILD)/tested/$(2).*
 $(call ansible_env,$(1)) MOLECULE_GLOB='$(SCENARIOS)' OOMGUARD_CACHE=$(CACHE) \
 	sh -c '$(if $(KEEP),,LAB_RUN=$$$$) exec molecule test --scenario-name $(2) $(if $(KEEP),--destroy never)'
+@mkdir -p $(BUILD)/tested && touch $(BUILD)/tested/$(2).passed
 endef
 
-vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-users, vm-undo, vm-kernels, vm-prediction, vm-extremes, vm-events, vm-killers, vm-attacks, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
+vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-users, vm-undo, vm-kernels, vm-prediction, vm-extremes, vm-events, vm-report, vm-killers, vm-attacks, vm-hosts, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
 	$(call scenario,$(MAIN),$*)
 
 vm-default: packages $(MAIN)/.done
 	$(call scenario,$(MAIN),default)
+
+# Its hosts are managed with the oldest Python, too, which needs the oldest ansible-core.
+vm-hosts: export OOMGUARD_FLOOR = $(FLOOR)
+vm-hosts: export OOMGUARD_OLDEST_PYTHON = $(shell ls -v $(PYTHONS)/python3.* | head -n 1)
+vm-hosts: guest-packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done
+	$(call scenario,$(MAIN),hosts)
 
 vm-awx: guest-packages $(AWX)/.done
 	$(call scenario,$(AWX),awx)
@@ -237,7 +321,7 @@ $(if $(STAGED),,$(stage_now))
 endef
 
 define stage_now
-@rm -rf $(BUILD)/artifact && mkdir -p $(BUILD)
+@rm -rf $(BUILD)/artifact $(BUILD)/oomguard-linux-*.tar.gz && mkdir -p $(BUILD)
 @$(1)/bin/ansible-galaxy collection build --force --output-path $(BUILD) > $(BUILD)/build.log
 @ANSIBLE_HOME=$(BUILD)/home $(1)/bin/ansible-galaxy collection install $(BUILD)/oomguard-linux-*.tar.gz \
 	--offline --force --collections-path $(ARTIFACT) > $(BUILD)/build.log 2>&1 || { cat $(BUILD)/build.log; exit 1; }
@@ -250,7 +334,7 @@ $(CACHE)/%/.done:
 	@rm -rf $(@D) && $(or $(INTERPRETER),$(PYTHON)) -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check '$(PIP)'
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--requirement tests/requirements/$(firstword $(subst -, ,$*)).txt
+		--requirement tests/requirements/$(firstword $(subst -, ,$*)).txt $(EXTRA)
 	@touch $@
 
 $(OLDEST)/.done $(NEWEST)/.done $(STOCK)/.done: | $(PYTHONS)/.done
@@ -262,15 +346,21 @@ $(OLDEST)/.done: INTERPRETER = $$(ls -v $(PYTHONS)/python3.* | head -n 1)
 $(STOCK)/.done: INTERPRETER = $$(ls -v $(PYTHONS)/python3.9 $(PYTHONS)/python3.1[01] 2> /dev/null | head -n 1)
 $(NEWEST)/.done: INTERPRETER = $$(ls -v $(PYTHONS)/python3.* | tail -n 1)
 
+$(NPM)/.done: tests/tools/npm_packages.py
+	$(call say,Packages of npm)
+	@rm -rf $(@D) && $(PYTHON) tests/tools/npm_packages.py tests/requirements/npm.txt $(@D)
+	@touch $@
+
 $(PYTHONS)/.done: tests/tools/real_pythons.py
 	$(call say,Pythons of this machine)
 	@$(PYTHON) tests/tools/real_pythons.py $(PYTHONS)
 	@touch $@
 
 # Pairs NAME:PACKAGE: a program or a file of the compiler, and the Debian package that has it.
-PACKAGES := cc:gcc libc.a:libc6-dev valgrind:valgrind shellcheck:shellcheck git:git tar:tar
+PACKAGES := cc:gcc libc.a:libc6-dev strace:strace valgrind:valgrind shellcheck:shellcheck git:git tar:tar
 GUEST_PACKAGES := $(PACKAGES) qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap mke2fs:e2fsprogs ssh:openssh-client
 BENCH_PACKAGES := ps:procps journalctl:systemd /lib/systemd/systemd-journal-remote:systemd-journal-remote zstd:zstd bzip2:bzip2 xz:xz-utils
+BROWSER_PACKAGES := chromium:chromium npm:npm
 DOCKER_PACKAGES := dockerd:docker.io docker:docker.io mmdebstrap:mmdebstrap
 
 define install
@@ -281,7 +371,7 @@ define install
 echo "Installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null
 endef
 
-.PHONY: packages guest-packages docker-packages bench-packages
+.PHONY: packages guest-packages docker-packages bench-packages browser-packages
 packages:
 	$(call install,$(PACKAGES))
 guest-packages:
@@ -290,3 +380,5 @@ bench-packages:
 	$(call install,$(BENCH_PACKAGES))
 docker-packages:
 	$(call install,$(DOCKER_PACKAGES))
+browser-packages:
+	$(call install,$(BROWSER_PACKAGES))

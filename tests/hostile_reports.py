@@ -64,7 +64,7 @@ WORDS = [
     "\u00e9",
 ]
 KERNELS = ["3.10", "4.19", "5.0", "5.2", "5.4", "6.1", "6.8"]
-FORMS = ["kmsg", "journal", "dmesg", "syslog", "klogd"]
+FORMS = ("kmsg", "journal", "dmesg", "syslog", "klogd")
 CONSTRAINTS = ["none", "memcg", "cpuset", "memory_policy"]
 RECORD_BYTES = 1024
 
@@ -235,6 +235,15 @@ HOSTILE = [
     "[   4242]     0  4242        1        1    45056        0             0 x",
     "lowmemorykiller: Killing 'x' (4242), adj 900,",
     "Nov 23 04:43:46 host kernel: Out of memory: Killed process 4242 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    "x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0; Out of memory: Killed process 4242 (x)"
+    " total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    "Task in /x killed as a result of limit of /x Memory cgroup out of memory: Kill process 4242 (x) score 9"
+    " or sacrifice child Killed process 4242 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    '"Out of memory: " "Killed process 4242 (x)\\n"',
+    "E1129 07:13:02.123456 1 x.go:7] Out of memory: Killed process 4242 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    "kernel[0]: Killed process 4242 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    "^[[32mOut of memory: Killed process 4242 (x) total-vm:4kB, anon-rss:3kB, file-rss:2kB^[[0m",
+    "x\u00a0invoked\u00a0oom-killer:\u00a0gfp_mask=0xcc0,\u00a0order=0,\u00a0oom_score_adj=0",
 ]
 
 

@@ -22,9 +22,11 @@ KILLER = {"module_utils/_oom_killer"}
 OTHERS = {"module_utils/_killers"}
 FOLDERS_OF_MODULES = {
     "oom_events": {"module_utils/_oom_events"},
-    # It shows what the writers would change. Its own folder imports neither of theirs.
-    "oom_info": {"module_utils/_oom_info", "module_utils/_oom_score_adj", "module_utils/_sysctl"},
+    "oom_info": {"module_utils/_posture", "module_utils/_oom_score_adj"},
     "oom_policy": {"module_utils/_sysctl"},
+    "oom_report_fleet": set(),
+    # It has what two other modules return.
+    "oom_report_host": {"module_utils/_oom_report_host", "module_utils/_posture", "module_utils/_oom_events"},
     "oom_score_adj": {"module_utils/_oom_score_adj"},
     "oom_trial": {"module_utils/_oom_trial"},
     "overcommit": {"module_utils/_sysctl"},
@@ -41,12 +43,20 @@ ARROWS = {
     # It compares what the kernel counted with what its log names.
     "module_utils/_oom_info": SHARED | KILLER | OTHERS | LOG,
     "module_utils/_oom_score_adj": SHARED | KILLER | OTHERS,
+    "module_utils/_oom_report_host": SHARED | LOG | KILLER,
     "module_utils/_oom_trial": SHARED | LOG,
+    # It shows what the writers would change. Their folders do not import each other.
+    "module_utils/_posture": SHARED
+    | KILLER
+    | OTHERS
+    | LOG
+    | {"module_utils/_oom_info", "module_utils/_oom_score_adj", "module_utils/_sysctl"},
     "module_utils/_sysctl": SHARED,
     # The controller checks arguments by the rules of the modules, so only their pure files.
     "plugin_utils": LOG
     | {
         "module_utils/_errors",
+        "module_utils/_host/cgroup_names.py",
         "module_utils/_host/text.py",
         "module_utils/_oom_score_adj/guards.py",
         "module_utils/_oom_score_adj/pin.py",
@@ -57,7 +67,7 @@ ARROWS = {
         "module_utils/_sysctl/overcommit.py",
         "module_utils/_sysctl/plan.py",
     },
-    "action": {"plugin_utils"},
+    "action": {"plugin_utils", "module_utils/_errors"},
     "filter": {"plugin_utils", "module_utils/_errors"},
     "lookup": {"plugin_utils", "module_utils/_errors"},
     "doc_fragments": set(),
@@ -96,6 +106,7 @@ PURE = [
     "module_utils/_oom_events/wording.py",
     "module_utils/_oom_info/advice.py",
     "module_utils/_oom_info/findings.py",
+    "module_utils/_oom_info/fixes.py",
     "module_utils/_oom_info/report.py",
     "module_utils/_oom_killer/badness.py",
     "module_utils/_oom_killer/domains.py",
@@ -104,9 +115,11 @@ PURE = [
     "module_utils/_oom_killer/ranking.py",
     "module_utils/_oom_killer/results.py",
     "module_utils/_oom_parser",
+    "module_utils/_oom_report_host",
     "module_utils/_oom_score_adj/guards.py",
     "module_utils/_oom_score_adj/pin.py",
     "module_utils/_oom_score_adj/results.py",
+    "module_utils/_oom_score_adj/target_options.py",
     "module_utils/_oom_score_adj/writes.py",
     "module_utils/_oom_trial/answer.py",
     "module_utils/_oom_trial/attribution.py",

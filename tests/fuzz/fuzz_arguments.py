@@ -9,6 +9,8 @@ Every run calls main() of one module in check mode, as Ansible does. It must end
 with a failure that has a message, within a bound of time. An audit hook (PEP 578) holds check mode
 to its promise: a module that writes, signals, or starts a program other than those that only read,
 fails too. The seed is printed; each run has its own generator, so --seed and --only repeat one run.
+In half of the runs the host seems to have systemd, with a systemctl that answers anything, and two
+processes have the names of killers: so targets by unit, instances and users' services are reached.
 """
 
 import argparse
@@ -18,7 +20,9 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +30,9 @@ import traceback
 
 import yaml
 from ansible.module_utils import basic
+
+from ansible_collections.oomguard.linux.plugins.module_utils._host import user_manager
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 
 PLUGINS = "ansible_collections.oomguard.linux.plugins.modules."
 MODULES = ("oom_score_adj", "oom_events", "oom_info", "overcommit", "oom_policy", "oom_trial")
@@ -55,12 +62,14 @@ CHANGES = {
     "signal.pthread_kill",
 }
 
-SELECTORS = ("unit", "process", "pattern", "pid", "pidfile", "cgroup", "container")
+SELECTORS = ("unit", "process", "pattern", "pid", "pidfile", "cgroup", "container", "machine", "user_unit")
 TARGET_ONLY = ("score", "persistent", "oom_policy", "managed_oom_preference")
 
 # Values that get past the first checks.
 LIKELY = {
-    "unit": ["docker", "sshd.service", "cron"],
+    "unit": ["docker", "sshd.service", "cron", "postgresql@*", "user@0", "earlyoom"],
+    "user": ["root", "root", "nobody", "nosuch"],
+    "machine": ["web", "qemu-1-vm"],
     "process": ["python3", "init", "sh", "bash"],
     "pattern": ["sleep", "python[0-9]", "^/", "x{1,3}"],
     "pid": [os.getpid(), os.getppid(), 1, 2],
@@ -84,6 +93,30 @@ LIKELY = {
 }
 
 
+SYSTEMCTL = """#!/bin/sh
+case "$*" in *list-units*) cat '{folder}/units'; exit;; esac
+seen=
+for word do
+    if [ "$seen" ]; then printf 'Id=%s\\nNames=%s\\n' "$word" "$word"; cat '{folder}/properties'; echo; fi
+    if [ "$word" = -- ]; then seen=1; fi
+done
+[ "$seen" ] || cat '{folder}/manager'
+"""
+PROPERTIES = {
+    "LoadState": ["loaded", "loaded", "not-found", "masked"],
+    "ActiveState": ["active", "inactive", "failed", "reloading"],
+    "Type": ["simple", "oneshot", "x" * 100],
+    "MainPID": ["0", "1", str(os.getpid()), "4194304", "9" * 12],
+    "ControlGroup": ["/", "", "/system.slice/x.service", "/user.slice/user-0.slice/user@0.service/app.slice/a"],
+    "FragmentPath": ["", "/etc/passwd", "/nonexistent", "/dev/zero", "etc/x", "/" + "x" * 5000],
+    "DropInPaths": ["", "/etc/hosts /etc/hosts", "/dev/full"],
+    "Delegate": ["no", "yes"],
+    "OOMScoreAdjust": ["0", "-900", "x", "9" * 5000],
+    "OOMPolicy": ["stop", "continue", "x"],
+    "ManagedOOMPreference": ["none", "omit", ""],
+}
+
+
 class Broken(BaseException):
     """A promise that was broken; no handler of a module catches it."""
 
@@ -94,6 +127,7 @@ class Watch:
     def __init__(self):
         self.active = False
         self.broken = None
+        self._children = set()  # that a module has forked, and may end
         sys.addaudithook(self._check)
 
     @contextlib.contextmanager
@@ -107,6 +141,7 @@ class Watch:
             pid = fork()
             if pid == 0:
                 os._exit(1)
+            self._children.add(pid)
             return pid
 
         os.write, os.fork = self._refuse_write, fork_in_vain
@@ -140,7 +175,50 @@ class Watch:
         if event == "subprocess.Popen":
             program = os.path.basename(os.fsdecode(arguments[1][0] if arguments[1] else arguments[0]))
             return None if program in READING_PROGRAMS else f"check mode starts {arguments[1]!r}"
+        if event in ("os.kill", "os.killpg") and arguments[0] in self._children:
+            return None
         return f"check mode calls {event}{arguments!r}" if event in CHANGES else None
+
+
+class FakeSystemd:
+    """A systemctl before all others in PATH, and two processes with the names of killers."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._runs = Systemd.runs
+        program = os.path.join(folder, "systemctl")
+        with open(program, "w", encoding="utf-8") as stream:
+            stream.write(SYSTEMCTL.format(folder=folder))
+        os.chmod(program, 0o755)
+        os.environ["PATH"] = folder + ":" + os.environ["PATH"]
+        user_manager._PATH = folder + ":" + user_manager._PATH
+        self._killers = []
+        for name in ("earlyoom", "nohang"):
+            os.symlink(shutil.which("sleep"), os.path.join(folder, name))
+            self._killers.append(subprocess.Popen([os.path.join(folder, name), "100000"]))
+
+    def change(self, dice):
+        """Choose what systemctl answers in the next run, and whether systemd runs."""
+        hostile = dice.choice((0.0, 0.1, 0.5))
+        values = {key: dice.choice(ones) if dice.random() < hostile else ones[0] for key, ones in PROPERTIES.items()}
+        values["MainPID"] = dice.choice(PROPERTIES["MainPID"])
+        lines = [f"{key}={value}\n" for key, value in values.items() if dice.random() >= hostile / 5]
+        self._write("properties", "".join(lines))
+        self._write("units", dice.choice(("", "postgresql@a.service loaded active running x\n", "x\n", "cut")))
+        self._write("manager", dice.choice(("Version=252\nDefaultOOMScoreAdjust=0\n", "", "DefaultOOMScoreAdjust=x\n")))
+        runs = dice.random() < 0.5
+        Systemd.runs = (lambda _self: True) if runs else self._runs
+
+    def _write(self, name, text):
+        with open(os.path.join(self._folder, name), "w", encoding="utf-8") as stream:
+            stream.write(text)
+
+    def end(self):
+        """End the processes."""
+        Systemd.runs = self._runs
+        for process in self._killers:
+            process.kill()
+            process.wait()
 
 
 class Generator:
@@ -403,9 +481,10 @@ def place_of(error):
     return f"{type(error).__name__} at {where}"
 
 
-def run_once(watch, generator, seed, number):
+def run_once(watch, generator, systemd, seed, number):
     """Do one run. Return the kind of its end, and for a broken promise its text."""
     dice = random.Random(f"{seed}-{number}")
+    systemd.change(dice)
     name = dice.choice(MODULES)
     arguments = generator.arguments(dice, name)
     signal.alarm(SECONDS)
@@ -434,16 +513,19 @@ def main():
     print(f"seed {seed}", flush=True)
     signal.signal(signal.SIGALRM, stop_run)
     counts, failures, began = {}, {}, time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        watch, generator = Watch(), Generator(folder)
-        for number in numbers:
-            kind, text = run_once(watch, generator, seed, number)
-            counts[kind] = counts.get(kind, 0) + 1
-            if text and kind not in failures:
-                failures[kind] = text
-                print(f"\n{text}", flush=True)
-            if len(failures) >= MAX_FAILURES:
-                break
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as programs:
+        watch, generator, systemd = Watch(), Generator(folder), FakeSystemd(programs)
+        try:
+            for number in numbers:
+                kind, text = run_once(watch, generator, systemd, seed, number)
+                counts[kind] = counts.get(kind, 0) + 1
+                if text and kind not in failures:
+                    failures[kind] = text
+                    print(f"\n{text}", flush=True)
+                if len(failures) >= MAX_FAILURES:
+                    break
+        finally:
+            systemd.end()
     for kind in sorted(counts):
         print(f"{counts[kind]:7} {kind}")
     print(f"result: {sum(counts.values())} runs in {time.monotonic() - began:.0f} s, {len(failures)} kinds of failure")

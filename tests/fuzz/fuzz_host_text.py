@@ -12,6 +12,8 @@ throughout: there only the documented exceptions may leave the reader.
 """
 
 import argparse
+import contextlib
+import json
 import os
 import random
 import sys
@@ -19,14 +21,17 @@ import tempfile
 import time
 import traceback
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError, UnsupportedError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import unit_files
+from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import Account
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import cgroup_hierarchies, read_oom_kills
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_memory import parse_cgroup_memory
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, pod_of, unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.machines import find_machine_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo import Meminfo
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import parse_process, parse_thread
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Unit
 from ansible_collections.oomguard.linux.plugins.module_utils._host.task_memory import parse_task_memory
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     bytes_of,
@@ -35,6 +40,21 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     printable_name,
     printable_values,
     text_of,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._host.user_manager import UserManager
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.discovery import RegexMatcher
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.earlyoom import (
+    parse_arguments_of_earlyoom,
+    translate_regex,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import PinnedService
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.meta_oomd import judge_by_meta_oomd, parse_rules
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.nohang import parse_settings
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.spared_programs import (
+    is_plain,
+    read_spared,
+    strip_ours,
+    write_spared,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import boot_files
 
@@ -251,6 +271,7 @@ def check_unit_files(dice, _fakes):
         "[Unit]\n",
         "OOMScoreAdjust=-5\n",
         "OOMScoreAdjust=\n",
+        "OOMScoreAdjust=" + "9" * 5000 + "\n",
         "#",
         ";",
         "\\\n",
@@ -265,6 +286,123 @@ def check_unit_files(dice, _fakes):
     expect(unit_files.change_assignments(changed, {"OOMScoreAdjust": "-300"}), changed)
     removed = unit_files.change_assignments(changed, {"OOMScoreAdjust": None})
     expect(unit_files.read_assignment(removed or "", "OOMScoreAdjust"), None)
+
+
+# --- users' managers, machines and killers ------------------------------------------
+
+
+ACCOUNT = Account("me", os.geteuid(), os.getegid(), "/home/me")
+SLICE = "/user.slice/user-7.slice/user@7.service"
+MANAGER = Unit("user@7.service", [], "loaded", "active", "notify", 40, SLICE, "", [], True, 100, "continue")
+LIKELY_VALUES = {
+    "Id": ["a.service", "service", "b.slice"],
+    "Names": ["a.service", "b.service a.service"],
+    "LoadState": ["loaded", "not-found", "masked"],
+    "ActiveState": ["active", "inactive", "failed"],
+    "Type": ["simple", "notify-reload"],
+    "MainPID": ["7", "0", "1"],
+    "ControlGroup": [SLICE + "/app.slice/a.service", SLICE, "/system.slice/a.service", SLICE + "/../../x", "/", ""],
+    "FragmentPath": ["/usr/lib/systemd/user/a.service", "etc/shadow", ""],
+    "DropInPaths": ["", "/x.conf /y.conf"],
+    "Delegate": ["yes", "no"],
+    "OOMScoreAdjust": ["200", "-1000", "9" * 10, "9" * 11],
+    "OOMPolicy": ["stop", "kill"],
+    "ManagedOOMPreference": ["none", "omit"],
+}
+
+
+def check_user_manager(dice, fakes):
+    """Check that a manager of a user can claim nothing beyond its own cgroup."""
+    hostile = dice.choice((0.0, 0.1, 0.5))
+
+    def value(key):
+        return text_of(garbage(dice)) if dice.random() < hostile else dice.choice(LIKELY_VALUES[key])
+
+    lines = [f"{key}={value(key)}" for key in LIKELY_VALUES if dice.random() >= hostile / 4]
+    answers = {"show": "\n".join(lines) + dice.choice(("\n", "\n", "\n", "", "\n\nId=x\n"))}
+    if dice.random() < hostile:
+        answers["show"] = text_of(garbage(dice))
+    manager = UserManager(ACCOUNT, MANAGER, False, fakes, lambda *command: lambda: answers[command[1]])
+    try:
+        unit = manager.units(["a.service"])["a.service"]
+        manager.read_ahead(unit)
+    except OomError:
+        return
+    expect((unit.id, unit.names), ("a.service", ["a.service"]))
+    is_inside = unit.control_group.startswith(SLICE + "/") and ".." not in unit.control_group
+    if not is_inside:
+        expect((unit.control_group, unit.main_pid), ("", 0))
+    if max(map(len, (unit.active_state, unit.type, unit.load_state))) > 30:
+        raise Wrong(f"a long state: {unit}")
+
+
+def check_machines(dice, fakes):
+    """Check that a machine's file leads to the cgroup of its unit below slices, or nowhere."""
+    unit = dice.choice(("machine-a.scope", "machine-a\\x2db.scope", text_of(name(dice))))
+    lines = ["NAME=a", f"SCOPE={unit}", dice.choice(("LEADER=7", "LEADER=7", "LEADER=\u00b2", "LEADER=")), "UID=0"]
+    lines = [text_of(garbage(dice)) if dice.random() < 0.1 else line for line in lines]
+    above = dice.choice((b"/machine.slice", b"", b"/system.slice/a.service", path(dice)))
+    cgroup = above + b"/" + bytes_of(unit) + dice.choice((b"", b"/x", b"y"))
+    write(fakes, "machines/a", bytes_of("\n".join(lines)))
+    write(fakes, "7/cgroup", b"0::%b\n" % cgroup.replace(b"\n", b""))
+    try:
+        found = find_machine_cgroup(Procfs(fakes), "a", os.path.join(fakes, "machines"))
+    except OomError:
+        return
+    parts = found.split("/")[1:-1]
+    if not all(part.endswith(".slice") for part in parts):
+        raise Wrong(f"{found!r} is below what users may name")
+
+
+EXPRESSIONS = [
+    "^",
+    "$",
+    "(",
+    ")",
+    "[",
+    "]",
+    "a|b",
+    "[:alpha:]",
+    "[^]]",
+    "\\<",
+    "\\1",
+    "(?:",
+    "{2}",
+    "*",
+    "+",
+    "x",
+    "-",
+    "\\",
+]
+WORDS = ["-r", "60", "--avoid", "--prefer=x", "--ignore", "--sort-by-rss", "-m", "5,3", "--", "-", "--a", "-g", "x", ""]
+
+
+def check_killers(dice, _fakes):
+    """Check that any configuration of a killer is read, and that what we write comes back."""
+    words = [text_of(name(dice)) if dice.random() < 0.2 else dice.choice(WORDS) for _word in range(dice.randrange(8))]
+    with contextlib.suppress(InputError):
+        parse_arguments_of_earlyoom(words)
+    expression = "".join(dice.choice(EXPRESSIONS) for _piece in range(dice.randrange(8)))
+    translated = translate_regex(expression + text_of(garbage(dice)) if dice.random() < 0.2 else expression)
+    if translated is not None:
+        expect(RegexMatcher()(translated, "x") in (True, False, None), True)
+    badness = dice.choice(("200", "+-5", "\u00b2", "9" * 5000, "x", ""))
+    lines = ["ignore_positive_oom_score_adj = True\n", f"\n@BADNESS_ADJ_RE_NAME {badness} /// x\n", "#", "///", "\n"]
+    text = "".join(text_of(garbage(dice)) if dice.random() < 0.2 else dice.choice(lines) for _line in range(6))
+    with contextlib.suppress(InputError):
+        parse_settings("/x", text)
+    values = [None, [], {}, "a*", 1e400, [[]], {"actions": [{"name": "kill_x", "args": {"cgroup": "a*,/b/*"}}]}]
+    rulesets = [dice.choice(values) for _value in range(3)]
+    document = json.dumps({"rulesets": dice.choice((rulesets, *values))}) + dice.choice(("", "}", text))
+    with contextlib.suppress(InputError):
+        rules = parse_rules("/x", document)
+        judge_by_meta_oomd(rules, PinnedService("x", None, -5, text_of(path(dice)), "x"), RegexMatcher())
+    programs = [text_of(name(dice, 3))[:15], "java", "Web.Content"]
+    by_unit = {f"{number}.service": [one] for number, one in enumerate(programs) if is_plain(one)}
+    ignored = dice.choice((None, "^x$", printable_name(expression)))
+    spared = read_spared(write_spared(by_unit, "/usr/bin/earlyoom -r 1", ignored))
+    expect((spared.by_unit, spared.command, spared.ignored), (by_unit, "/usr/bin/earlyoom -r 1", ignored))
+    expect(strip_ours(["-r", "--ignore", spared.expression], spared), ["-r"])
 
 
 def check_boot_files(dice, _fakes):
@@ -294,6 +432,9 @@ def check_boot_files(dice, _fakes):
 
 
 CHECKS = (
+    (check_user_manager, 8),
+    (check_machines, 5),
+    (check_killers, 5),
     (check_text, 20),
     (check_process, 25),
     (check_cgroup_names, 20),
@@ -336,8 +477,8 @@ def main():
     counts, failures, began = {}, {}, time.monotonic()
     memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
     with tempfile.TemporaryDirectory(dir=memory) as fakes:
-        for folder in ("self", "7", "cgroup"):
-            os.mkdir(os.path.join(fakes, folder))
+        for folder in ("self", "7", "cgroup", "machines", "run/systemd/system"):
+            os.makedirs(os.path.join(fakes, folder))
         for number in range(options.runs) if options.only is None else [options.only]:
             check, text = run_once(random.Random(f"{seed}-{number}"), fakes)
             counts[check] = counts.get(check, 0) + 1

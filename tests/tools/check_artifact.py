@@ -28,6 +28,7 @@ def run(*command, folder):
         ANSIBLE_HOME=str(folder / "home"),
         GALAXY_IMPORTER_ANSIBLE_LOCAL_TMP=str(folder / "tmp"),
         GALAXY_IMPORTER_CHECK_REQUIRED_TAGS="true",
+        GALAXY_IMPORTER_REQUIRE_V1_OR_GREATER="true",
     )
     ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return ended.returncode, ended.stdout, ended.stderr

@@ -9,7 +9,9 @@ Usage: python tests/tools/run_steps.py --phase JOBS LANE [LANE ...] [--phase ...
 A lane is a list of targets in one argument, run one after another. JOBS lanes
 of a phase run side by side; the next phase begins when all are done. What a
 target prints goes to .build/logs/TARGET.log. Of a target that failed, the end
-of its log is printed, and the others still run. Exits with 1 if one failed.
+of its log is printed, and the lines that name a fault once more behind it: a
+reader who cuts the middle keeps them. The others still run. Exits with 1 if
+one failed.
 """
 
 import argparse
@@ -33,6 +35,10 @@ RESULTS = [
     re.compile(r"^Done (?P<result>\d+ runs)"),  # atheris
     re.compile(r"^result: (?P<result>.*)$"),
 ]
+# How ansible, pytest, make and others begin a line that names what failed.
+FAULT = re.compile(r"^(?:fatal: |failed: |FAILED |ERROR[: ]|\[ERROR\]|E {3}|AssertionError|Traceback)")
+SHOWN_FAULTS = 12
+SHOWN_WIDTH = 400
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -58,6 +64,12 @@ def result_of(lines: Iterable[str]) -> str:
     return "; ".join(found)
 
 
+def shown_of(lines: list[str]) -> list[str]:
+    """Return what is printed of a failed target's log: its end, and the lines that name a fault."""
+    faults = [line[:SHOWN_WIDTH] for line in lines if FAULT.match(line)]
+    return [f"  | {line}" for line in lines[-SHOWN_LINES:]] + [f"  ! {line}" for line in faults[-SHOWN_FAULTS:]]
+
+
 def run_step(name: str) -> Step:
     """Run one target; print its line, and the end of its log if it failed."""
     log = os.path.join(LOGS, f"{name}.log")
@@ -68,7 +80,7 @@ def run_step(name: str) -> Step:
     with open(log, encoding="utf-8", errors="replace") as stream:
         lines = [COLOURS.sub("", line.rstrip("\n")) for line in stream]
     step = Step(name, passed, result_of(lines), time.monotonic() - begun)
-    shown = [] if passed else [f"  | {line}" for line in lines[-SHOWN_LINES:]] + [f"  all of it: {log}"]
+    shown = [] if passed else [*shown_of(lines), f"  all of it: {log}"]
     print("\n".join([str(step), *shown]), flush=True)
     return step
 
