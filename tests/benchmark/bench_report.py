@@ -103,32 +103,40 @@ def play(folder, name, task):
     return took, max(map(len, done.stdout.splitlines()))
 
 
-def main():
+def measure_controller(folder):
+    """Print what the report of a large fleet takes, and its sizes."""
     now = float(int(time.time()))
     since = now - 30 * 86400
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_history(str(folder / "history"), now, since)
-        runs = [write_report(str(folder / "history"), folder, now, since) for _repetition in range(REPETITIONS)]
-        report = {"oomguard.linux.oom_report_host": {"history": str(folder / "local")}}
-        tasks = {"empty": EMPTY, "info": INFO, "report": report}
-        took = {task: [] for task in tasks}
-        longest = {}
-        for _repetition in range(REPETITIONS + 1):
-            for task, content in tasks.items():
-                seconds, longest[task] = play(folder, task, content)
-                took[task].append(seconds)
-    # The first runs fill caches, and read the whole log.
-    empty, info, ours = (statistics.median(times[1:]) for times in took.values())
+    write_history(str(folder / "history"), now, since)
+    runs = [write_report(str(folder / "history"), folder, now, since) for _repetition in range(REPETITIONS)]
     print(f"{HOSTS} hosts with {EVENTS} kills each, Python {platform.python_version()}, median of {REPETITIONS}")
     for file, size in runs[0][1].items():
         print(f"{file:<24}{size / 2**20:>8.1f} MiB")
     verdict("controller, s", statistics.median(seconds for seconds, _sizes in runs), CONTROLLER_SECONDS)
-    print(f"{LOCAL_HOSTS} local hosts with pipelining, median of {REPETITIONS}")
+
+
+def measure_hosts(folder):
+    """Print what a host costs, beside oom_info alone. The first runs fill caches, and read the whole log."""
+    print(f"{LOCAL_HOSTS} local hosts with pipelining, median of {REPETITIONS}", flush=True)
+    report = {"oomguard.linux.oom_report_host": {"history": str(folder / "local")}}
+    tasks = {"empty": EMPTY, "info": INFO, "report": report}
+    took = {task: [] for task in tasks}
+    longest = {}
+    for _repetition in range(REPETITIONS + 1):
+        for task, content in tasks.items():
+            seconds, longest[task] = play(folder, task, content)
+            took[task].append(seconds)
+    empty, info, ours = (statistics.median(times[1:]) for times in took.values())
     for what, seconds in (("oom_info", info - empty), ("oom_report_host", ours - empty)):
         print(f"{what:<24}{seconds / LOCAL_HOSTS * 1000:>8.0f} ms a host")
     verdict("report / oom_info", (ours - empty) / (info - empty), HOST_BY_INFO)
     verdict("result, KiB", longest["report"] / 1024, RESULT_KIB)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        measure_controller(Path(name))
+        measure_hosts(Path(name))
 
 
 if __name__ == "__main__":
