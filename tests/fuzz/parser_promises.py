@@ -51,7 +51,7 @@ KEYS = set(
 def read_records(form, data):
     """Return the records of a file with this format and content."""
     if form == EXPORT:
-        records = (parse_journal_entry(fields) for _taken, fields in read_export_entries(io.BytesIO(data)))
+        records = (parse_journal_entry(fields or {}) for _taken, fields in read_export_entries(io.BytesIO(data)))
         return [record for record in records if record is not None]
     text = data.decode("utf-8", "backslashreplace")
     if form == DMESG_JSON:

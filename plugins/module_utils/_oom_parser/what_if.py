@@ -35,7 +35,8 @@ class LoggedPin(NamedTuple):
     def selects(self, task: LoggedTask) -> bool:
         """Return whether a row of a task table fits, by its name or pid."""
         if self.selector == "process":
-            return task.name.encode("utf-8", "replace")[:NAME_BYTES] == self.value.encode("utf-8")[:NAME_BYTES]
+            name, wanted = (text.encode("utf-8", "surrogatepass")[:NAME_BYTES] for text in (task.name, self.value))
+            return name == wanted
         return self.selector == "pid" and str(task.pid) == self.value
 
     def has_cgroup(self, path: str) -> bool:

@@ -41,6 +41,7 @@ def test_another_victim():
         ([LoggedPin("process", "postgres", 11)], 700),
         ([LoggedPin("process", "postgres", 9)], 2210),
         ([LoggedPin("process", "a-name-of-15-bytes", 900)], 55),
+        ([LoggedPin("process", "\ud800", 900)], 2210),  # a variable may hold what is no text
         ([LoggedPin("pid", "700", 500)], 700),
         ([LoggedPin("pid", "2210", -1000), LoggedPin("process", "postgres", -1000)], 55),
         ([LoggedPin("process", "java", -500), LoggedPin("pid", "2210", 0)], 2210),  # the last one counts
