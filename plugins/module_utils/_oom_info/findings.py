@@ -65,8 +65,8 @@ class LostPin(NamedTuple):
     """A pin by a name whose process has ended."""
 
     target: str  # such as process=haproxy
-    name: str  # of the process
     score: int
+    successors: Tuple[int, ...] = ()  # pids that the target selects now, started after that process
 
 
 class Posture(NamedTuple):
@@ -342,18 +342,17 @@ def _is_undone(pinned: PinnedUnit) -> bool:
 
 def _find_lost_names(posture: Posture) -> Iterator[Finding]:
     """Yield a finding for each pin by a name whose next process runs without it."""
-    tasks = posture.snapshot.tasks.values()
-    for lost in sorted(set(posture.lost_pins)):
-        named = [task for task in tasks if task.name == lost.name]
-        others = [task for task in named if task.score != lost.score]
-        if named and len(others) == len(named):
+    tasks = posture.snapshot.tasks
+    for lost in sorted(posture.lost_pins):
+        successors = [tasks[pid] for pid in lost.successors if pid in tasks]
+        if successors and all(task.score != lost.score for task in successors):
             selector, _equals, value = lost.target.partition("=")
             yield Finding(
                 "pin_lost",
                 MEDIUM,
                 lost.target,
                 f"{lost.target} was pinned at {lost.score}, and that process has ended; what runs now has another"
-                f" score: {_join(others)}; let the unit or the script that starts it set the score",
+                f" score: {_join(successors)}; let the unit or the script that starts it set the score",
                 Fix(PINS, targets=({selector: value, "score": lost.score},)),
             )
 

@@ -43,7 +43,6 @@ class RecordedPin(NamedTuple):
     start_time: int
     before: int
     written: FrozenSet[int]  # what this collection wrote; more than one only during a run
-    name: str = ""  # of the process
     target: str = ""  # by which name the process was selected; empty for other selectors
 
 
@@ -155,7 +154,7 @@ class PinRecord:
             return False
         written = known.written | {change.after}
         self._pins[key] = known._replace(
-            written=written, name=change.process.name, target=target if len(target) <= _MAX_TEXT else ""
+            written=written, target=target if len(target) <= _MAX_TEXT else ""
         )
         self._given.add(change.after)
         return True
@@ -198,7 +197,7 @@ class PinRecord:
 
     def _format(self) -> bytes:
         pins = [
-            [pin.pid, pin.start_time, pin.before, sorted(pin.written), *((pin.name, pin.target) if pin.target else ())]
+            [pin.pid, pin.start_time, pin.before, sorted(pin.written), *([pin.target] if pin.target else [])]
             for pin in self._pins.values()
         ]
         return json.dumps({"boot_id": self._boot, "pins": pins}).encode("ascii")
@@ -209,15 +208,15 @@ class PinRecord:
             self._file.write(content)
 
 
-def _parse_pin(pid: Any, start_time: Any, before: Any, written: Any, name: Any = "", target: Any = "") -> RecordedPin:
+def _parse_pin(pid: Any, start_time: Any, before: Any, written: Any, target: Any = "") -> RecordedPin:
     numbers = [pid, start_time, before, *written]
     if not all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
         raise ValueError("not a number")
     if not all(SCORE_MIN <= score <= SCORE_MAX for score in [before, *written]):
         raise ValueError("not a score")
-    if not isinstance(name, str) or not isinstance(target, str):
+    if not isinstance(target, str):
         raise ValueError("not a text")
-    return RecordedPin(pid, start_time, before, frozenset(written), name, target)
+    return RecordedPin(pid, start_time, before, frozenset(written), target)
 
 
 def _read_boot_id(procfs: Procfs) -> str:

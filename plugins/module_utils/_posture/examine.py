@@ -9,7 +9,7 @@
 
 import contextlib
 import pwd
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -59,7 +59,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import oom_
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import values_at_boot
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
 
+if TYPE_CHECKING:  # a host compiles what it imports, and most have no pin without a drop-in
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import RecordedPin
+
 MAX_TOP = 1000
+_MAX_LOST = 20  # targets of ended pins that are looked for again
 _MAX_NAMES = 20  # of users that are looked up; a look-up may ask a directory server
 
 
@@ -109,6 +113,11 @@ def find_domain(asked: AskedDomain, procfs: Procfs, systemd: Systemd) -> Optiona
         raise NotFoundError(f"{error}; {advice[asked.kind]()}") from error
 
 
+def parse_selection(options: Mapping[str, Any], score: int) -> Pin:
+    """Return a target that only selects processes, those that a pin with this score would select."""
+    return parse_target({**_complete(TARGET_OPTIONS, options), "persistent": False, "missing": "warn", "score": score})
+
+
 def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -> List[int]:
     """Return the pids that the option grower selects; raise NotFoundError if there are none."""
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import (
@@ -117,10 +126,7 @@ def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -
     )
 
     # A process of any user may be asked about: the highest score selects all (selectors.OfHost).
-    pin = parse_target(
-        {**_complete(TARGET_OPTIONS, options), "persistent": False, "missing": "warn", "score": SCORE_MAX}
-    )
-    pin = complete_name(pin)
+    pin = complete_name(parse_selection(options, SCORE_MAX))
     units = systemd.units([pin.value]) if pin.selector == "unit" and not pin.template else {}
     finder = TargetFinder(procfs, systemd, ProcessTable(procfs), units)
     found = [change.process.pid for change in finder.find([pin])[0].changes]
@@ -284,11 +290,33 @@ def read_recorded_pins(procfs: Procfs, systemd: Systemd) -> Tuple[List[LostPin],
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import PinRecord
 
     record = PinRecord(procfs, systemd.root)
-    lost = [LostPin(one.target, one.name, score) for one in record.find_lost() for score in sorted(one.written)[:1]]
+    lost = find_successors(record.find_lost(), procfs, systemd)
     living: Set[int] = set()
     with contextlib.suppress(AccessError):
         living = {one.pid for one in record.find_living()}
     return lost, living
+
+
+def find_successors(ended: Sequence["RecordedPin"], procfs: Procfs, systemd: Systemd) -> List[LostPin]:
+    """Return each target of these pins, and what it selects now that is not older than they are."""
+    if not ended:
+        return []
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder
+
+    oldest: Dict[Tuple[str, int], int] = {}
+    for one in ended:
+        key = one.target, min(one.written)
+        oldest[key] = min(one.start_time, oldest.get(key, one.start_time))
+    finder = TargetFinder(procfs, systemd, ProcessTable(procfs), {})
+    found = []
+    for (target, score), start_time in sorted(oldest.items())[:_MAX_LOST]:
+        selector, _equals, value = target.partition("=")
+        successors: List[int] = []
+        with contextlib.suppress(OomError):  # such as a pid file that names a kernel thread by now
+            changes = finder.find([parse_selection({selector: value}, score)])[0].changes
+            successors = [one.process.pid for one in changes if one.process.start_time > start_time]
+        found.append(LostPin(target, score, tuple(successors)))
+    return found
 
 
 def examine_host(params: Mapping[str, Any], warnings: List[str]) -> Examined:

@@ -269,7 +269,7 @@ def lose_name(host):
     folder = host.root / "run/oomguard"
     folder.mkdir(mode=0o700)
     path = folder / "scores"
-    path.write_text(json.dumps({"boot_id": "", "pins": [[999, 1, 0, [-500], "backup", "process=backup"]]}))
+    path.write_text(json.dumps({"boot_id": "", "pins": [[999, 1, 0, [-500], "process=backup"]]}))
     path.chmod(0o600)
 
 

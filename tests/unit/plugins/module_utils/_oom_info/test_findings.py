@@ -372,7 +372,9 @@ def test_pins_of_units(score, facts, expected):
 )
 def test_pins_by_a_name_that_the_next_process_lacks(scores, found):
     tasks = [task("haproxy", MIB, score=score) for score in scores]
-    posture = posture_of(*tasks, task("large", GIB), lost=[LostPin("process=haproxy", "haproxy", -500)] * 2)
+    pids = tuple(one.pid for one in tasks)
+    lost = [LostPin("process=haproxy", -500, (*pids, 999999))]  # one has ended before the snapshot
+    posture = posture_of(*tasks, task("haproxy", GIB), lost=lost)
     findings = [one for one in find_all(posture) if one.id == "pin_lost"]
     assert [one.object for one in findings] == ["process=haproxy"] * found
     for one in findings:

@@ -280,7 +280,7 @@ def test_pin_by_a_name_is_lost_with_its_process(recorded):
     assert recorded.read().find_lost() == []
     for pid in (10, 11):
         shutil.rmtree(str(recorded.proc.root / str(pid)))
-    assert recorded.read().find_lost() == [RecordedPin(10, 100, 200, frozenset([-500]), "dockerd", "process=dockerd")]
+    assert recorded.read().find_lost() == [RecordedPin(10, 100, 200, frozenset([-500]), "process=dockerd")]
     assert recorded.read().is_stale()
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import LostPin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import RecordedPin
 from ansible_collections.oomguard.linux.plugins.module_utils._posture import examine
 
 OPTIONS = {"domain": "host", "grower": None, "what_if": None, "top": 0}
@@ -57,3 +59,26 @@ def test_names_of_users_have_a_bound():
         str(uid) for uid in range(3000000000, 3000000030)
     ]
     assert len(names._names) == 20
+
+
+def test_the_successor_of_a_pinned_process_is_younger_and_selected(fake_host, tmp_path):
+    """Not every process with its name: older ones, those of users, and others than the pid file names."""
+    for pid in (40, 60, 61):
+        fake_host.process(pid, "worker", 1000)
+    fake_host.process(62, "worker", 1000, cgroup="/user.slice/user-1000.slice/session-1.scope", uid=1000)
+    (tmp_path / "pid").write_text("61\n")
+    (tmp_path / "old").write_text("40\n")
+    (tmp_path / "broken").write_text("?\n")
+    ended = [
+        RecordedPin(50 + number, 50 + number, 0, frozenset([-500]), target)
+        for number, target in enumerate(["process=worker", f"pidfile={tmp_path}/pid", f"pidfile={tmp_path}/old"])
+    ]
+    ended += [RecordedPin(57, 57, 0, frozenset([-500]), f"pidfile={tmp_path}/{name}") for name in ("broken", "none")]
+    found = examine.find_successors(ended, fake_host.proc.procfs, Systemd(str(fake_host.root)))
+    assert sorted(found, key=lambda one: (-len(one.successors), one.target)) == [
+        LostPin("process=worker", -500, (60, 61)),
+        LostPin(f"pidfile={tmp_path}/pid", -500, (61,)),
+        LostPin(f"pidfile={tmp_path}/broken", -500, ()),
+        LostPin(f"pidfile={tmp_path}/none", -500, ()),
+        LostPin(f"pidfile={tmp_path}/old", -500, ()),
+    ]
