@@ -50,10 +50,23 @@ class ReportFolder:
             return False
         except OSError as error:
             is_link = error.errno in (errno.ELOOP, errno.ENOTDIR) and os.path.islink(self.path)
-            problem = "is a link: name the folder itself" if is_link else f"cannot be opened: {error.strerror}"
+            problem = "is a link: name the folder itself" if is_link else f"cannot be opened: {error.strerror}: choose another folder"
             raise AccessError(f"{self} {problem}") from error
         self._refuse_strangers()
         return True
+
+    def check_writable(self) -> None:
+        """Raise AccessError if open_or_create() and write() would fail. Nothing is created."""
+        place = self.path
+        if not self.open_existing():
+            while not os.path.isdir(place) and not os.path.lexists(place):
+                place = os.path.dirname(place)
+        if not os.path.isdir(place):
+            raise AccessError(f"{self} cannot be created: {printable_name(place)} is no folder: choose another one")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise AccessError(
+                f"{self} cannot be written: this user may not write to {printable_name(place)}: choose another folder"
+            )
 
     def open_or_create(self) -> None:
         """Open the folder, and create it first if there is none. Raises AccessError.
@@ -70,7 +83,7 @@ class ReportFolder:
             if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) != wanted:
                 os.fchmod(self._folder, wanted)
         except OSError as error:
-            raise AccessError(f"{self} cannot be created: {error.strerror}") from error
+            raise AccessError(f"{self} cannot be created: {error.strerror}: choose another folder") from error
 
     def _refuse_strangers(self) -> None:
         """Raise AccessError if somebody else could put files here."""
@@ -127,7 +140,9 @@ class ReportFolder:
                     os.unlink(unfinished, dir_fd=self._folder)
                 raise
         except OSError as error:
-            raise AccessError(f"{name} in {self} cannot be written: {error.strerror}") from error
+            raise AccessError(
+                f"{name} in {self} cannot be written: {error.strerror}: free space, or choose another folder"
+            ) from error
 
     @contextlib.contextmanager
     def lock(self, seconds: float = LOCK_SECONDS) -> Iterator[None]:
@@ -136,7 +151,7 @@ class ReportFolder:
         try:
             opened = os.open(_LOCK, flags, PRIVATE, dir_fd=self._folder)
         except OSError as error:
-            raise AccessError(f"{_LOCK} in {self} cannot be opened: {error.strerror}") from error
+            raise AccessError(f"{_LOCK} in {self} cannot be opened: {error.strerror}: choose another folder") from error
         try:
             deadline = time.monotonic() + seconds
             while not _try_lock(opened):

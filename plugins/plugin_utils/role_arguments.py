@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, cast
 
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import strip_suffix
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import check_path_text
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import refuse_contradictions
@@ -312,6 +312,7 @@ def _finish_events(arguments: dict[str, Any]) -> None:
 def _finish_report(arguments: dict[str, Any]) -> None:
     """Check the arguments of oom_report. Raises InputError."""
     # As for oom_events: no other part needs these.
+    from ansible_collections.oomguard.linux.plugins.plugin_utils.report_folder import ReportFolder
     from ansible_collections.oomguard.linux.plugins.plugin_utils.report_history import parse_mode
     from ansible_collections.oomguard.linux.plugins.plugin_utils.report_record import parse_since
 
@@ -321,6 +322,13 @@ def _finish_report(arguments: dict[str, Any]) -> None:
     # There the record of a host named report would be report.json.
     if history and os.path.realpath(history) == os.path.realpath(arguments["dir"]):
         raise InputError(f"history={_show(history)} is the folder of the report, too: choose a folder of its own")
+    # Before any host is read: the record of a host would be the first file in a folder that is refused.
+    for option, path in (("dir", arguments["dir"]), ("history", history or os.path.join(arguments["dir"], "history"))):
+        try:
+            with ReportFolder(path) as folder:
+                folder.check_writable()
+        except OomError as error:
+            raise InputError(f"{option}={_show(path)}: {error}") from None
 
 
 def _set_asked(part: str, arguments: dict[str, Any]) -> None:

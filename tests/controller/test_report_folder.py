@@ -29,6 +29,11 @@ def opened(path, mode=0o600):
     return folder
 
 
+def check_writable(path):
+    with ReportFolder(str(path)) as folder:
+        folder.check_writable()
+
+
 @pytest.mark.parametrize("mode, of_folder", [(0o600, 0o700), (0o640, 0o750), (0o644, 0o755)])
 def test_modes(tmp_path, mode, of_folder):
     """A private history makes the folder first, and the report that others may read opens it."""
@@ -100,12 +105,23 @@ def test_a_folder_that_is_a_link(tmp_path):
         opened("/proc/no/folder")
 
 
+@pytest.mark.parametrize("open_folder", [opened, check_writable])
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o702])
-def test_others_may_write(tmp_path, mode):
+def test_others_may_write(tmp_path, mode, open_folder):
     (tmp_path / "x").mkdir()
     (tmp_path / "x").chmod(mode)
     with pytest.raises(AccessError, match=r"other users may write to the folder .*: remove that right, or choose"):
-        opened(tmp_path / "x")
+        open_folder(tmp_path / "x")
+
+
+def test_check_creates_nothing(tmp_path):
+    check_writable(tmp_path / "new/history")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(AccessError, match=r"the folder .*/link is a link: name the folder itself"):
+        check_writable(tmp_path / "link")
+    with pytest.raises(AccessError, match=r"/link/history cannot be created: .*/link is no folder: choose another one"):
+        check_writable(tmp_path / "link/history")
+    assert os.listdir(tmp_path) == ["link"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
@@ -226,6 +242,10 @@ def work_as_nobody(name):
     for path in (f"{name}/own/history", f"{name}/own"):
         with opened(path) as folder, folder.lock():
             folder.write("a", b"x")
+    check_writable(f"{name}/own/new/history")
+    for path in (f"{name}/roots", f"{name}/roots/new/history"):
+        with pytest.raises(AccessError, match=r"cannot be written: this user may not write to .*/roots: choose"):
+            check_writable(path)
     with ReportFolder(f"{name}/roots") as folder:
         assert folder.open_existing()
         with pytest.raises(AccessError, match=r"a in the folder .* cannot be written: Permission denied"):

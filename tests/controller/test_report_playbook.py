@@ -225,10 +225,10 @@ def test_a_folder_of_others_is_refused(tmp_path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report").chmod(0o777)
     run = report(tmp_path, {"a": answer(), "b": GONE}, oom_report_history=str(tmp_path / "history"))
-    line = "failed: report: other users may write to the folder "
+    line = f"failed: arguments: oom_report_dir={tmp_path}/report: other users may write to the folder "
     assert run.lines()["a"].startswith(line), run.output[-3000:]
     assert failed(run) == {"a", "b"}
-    assert os.listdir(tmp_path / "report") == []
+    assert os.listdir(tmp_path / "report") == [] and not (tmp_path / "history").exists()
 
 
 def test_a_host_cannot_choose_a_folder(tmp_path):

@@ -101,6 +101,12 @@ WRONG = {
         {"dir": "oom-report/", "history": "./oom-report"},
         "oom_report_history=./oom-report is the folder of the report, too",
     ),
+    "a folder of everybody": ("oom_report", {"dir": "/tmp"}, "oom_report_dir=/tmp: other users may write to the folder"),
+    "a history below a file": (
+        "oom_report",
+        {"history": "/dev/null/x"},
+        "oom_report_history=/dev/null/x: the folder /dev/null/x cannot be opened: Not a directory: choose another",
+    ),
     # types
     "no number": (
         "oom_panic",
