@@ -50,7 +50,9 @@ class ReportFolder:
             return False
         except OSError as error:
             is_link = error.errno in (errno.ELOOP, errno.ENOTDIR) and os.path.islink(self.path)
-            problem = "is a link: name the folder itself" if is_link else f"cannot be opened: {error.strerror}: choose another folder"
+            problem = "is a link: name the folder itself"
+            if not is_link:
+                problem = f"cannot be opened: {error.strerror}: choose another folder"
             raise AccessError(f"{self} {problem}") from error
         self._refuse_strangers()
         return True

@@ -322,7 +322,7 @@ def _finish_report(arguments: dict[str, Any]) -> None:
     # There the record of a host named report would be report.json.
     if history and os.path.realpath(history) == os.path.realpath(arguments["dir"]):
         raise InputError(f"history={_show(history)} is the folder of the report, too: choose a folder of its own")
-    # Before any host is read: the record of a host would be the first file in a folder that is refused.
+    # Before any host is read: its record would be the first file in a folder that is refused.
     for option, path in (("dir", arguments["dir"]), ("history", history or os.path.join(arguments["dir"], "history"))):
         try:
             with ReportFolder(path) as folder:

@@ -116,7 +116,10 @@ def measure_controller(folder):
 
 
 def measure_hosts(folder):
-    """Print what a host costs, beside oom_info alone. The first runs fill caches, and read the whole log."""
+    """Print what a host costs, beside oom_info alone.
+
+    The first runs fill caches, and read the whole log.
+    """
     print(f"{LOCAL_HOSTS} local hosts with pipelining, median of {REPETITIONS}", flush=True)
     report = {"oomguard.linux.oom_report_host": {"history": str(folder / "local")}}
     tasks = {"empty": EMPTY, "info": INFO, "report": report}

@@ -101,7 +101,7 @@ WRONG = {
         {"dir": "oom-report/", "history": "./oom-report"},
         "oom_report_history=./oom-report is the folder of the report, too",
     ),
-    "a folder of everybody": ("oom_report", {"dir": "/tmp"}, "oom_report_dir=/tmp: other users may write to the folder"),
+    "a folder of everybody": ("oom_report", {"dir": "/tmp"}, "oom_report_dir=/tmp: other users may write"),
     "a history below a file": (
         "oom_report",
         {"history": "/dev/null/x"},

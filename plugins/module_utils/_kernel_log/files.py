@@ -349,16 +349,16 @@ class LogFile:
             elif self._whole_lines:
                 return
             if not in_rest:
-                yield from self._decode(line)
+                if b"\0" in line:
+                    yield from self._split_at_nul(line)
+                else:
+                    yield line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
             # A run of NUL bytes ends the line that it was written over.
             in_rest = not ended and not line.endswith(b"\0")
 
-    def _decode(self, line: bytes) -> Iterator[str]:
-        r"""Yield the text of a line, without the NUL bytes that a crash left in the file."""
+    def _split_at_nul(self, line: bytes) -> Iterator[str]:
+        r"""Yield the texts between the NUL bytes that a crash left in the file."""
         line = line.rstrip(b"\r\n")
-        if b"\0" not in line:
-            yield line.decode("utf-8", "backslashreplace")
-            return
         self.nul_bytes += line.count(b"\0")
         for text in line.split(b"\0"):
             if text:

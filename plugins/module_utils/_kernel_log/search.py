@@ -13,24 +13,19 @@ of a report has none of these words. So everything from the beginning of a repor
 word is read, too.
 """
 
-import contextlib
 import io
 import os
-import sys
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.optional_modules import import_optional
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.word_search import (
+    Found,
+    can_search,
+    find_words,
+    measure_overlap,
+    search_file,
+)
 
-ctypes = import_optional("ctypes")
-
-_BLOCK = 4 << 20
-# The C library searches without Python's lock, while this thread parses the lines found. Between
-# two words a worker needs the lock. With Python's default it would wait 5 ms for it
-# (sys.getswitchinterval).
-_WORKERS = 3
-_SWITCH_SECONDS = 5e-5
+_BLOCK = 1 << 20  # of a stream
 
 # A report begins with this word and continues until the next word. Between the two may be a table
 # of 65536 rows.
@@ -67,11 +62,6 @@ _ENDS = (b"oom-kill:constraint=", b"illed process ")
 _BEFORE_END = 1 << 20
 
 
-# memmem(3): the haystack's address and size, the needle and its size
-_Memmem = Callable[[int, int, bytes, int], Optional[int]]
-_Found = List[Tuple[int, bytes]]  # the offset of each word, in order
-
-
 class Range(NamedTuple):
     """A part of a file, in bytes. It may begin and end within a line."""
 
@@ -93,22 +83,12 @@ def find_ranges(descriptor: int, start: int, programs: bool) -> Iterator[Range]:
     the kernel's messages.
     """
     size = os.fstat(descriptor).st_size
-    words = _choose_words(programs)
-    overlap = _measure_overlap(words)
-    memmem = _memmem
-    if memmem is None:
+    if not can_search():
         yield Range(start, size)
         return
-
-    def search(at: int) -> _Found:
-        found = _find_words(memmem, os.pread(descriptor, _BLOCK + overlap, at), words)
-        return [(at + place, word) for place, word in found if place < _BLOCK]
-
     ranges = _Ranges(start, lambda end: end)
-    with _start_workers() as pool:
-        for found in pool.map(search, range(start, size, _BLOCK)):
-            for at, word in found:
-                yield from ranges.add(at, word)
+    for at, word in search_file(descriptor, start, size, _choose_words(programs)):
+        yield from ranges.add(at, word)
     yield from ranges.finish(size)
 
 
@@ -119,12 +99,12 @@ def find_parts(read: Callable[[int], bytes], start: int, programs: bool) -> Iter
     of the first. An error of C(read) is raised after the parts of what it returned before.
     """
     blocks = _Blocks(read, start, _choose_words(programs))
-    if _memmem is None:
+    if not can_search():
         yield from blocks.read_all()
     else:
         window = _Window(start)
         ranges = _Ranges(start, window.find_line_end)
-        for block, found in blocks.search(_memmem):
+        for block, found in blocks.search():
             window.add(block)
             for at, word in found:
                 yield from map(window.cut, ranges.add(at, word))
@@ -223,7 +203,7 @@ class _Window:
 
 
 class _Blocks:
-    """A stream in large blocks, which workers search while the next ones are read."""
+    """A stream in large blocks."""
 
     def __init__(self, read: Callable[[int], bytes], start: int, words: Tuple[bytes, ...]) -> None:
         self.error: Optional[Exception] = None  # of reading
@@ -236,31 +216,21 @@ class _Blocks:
         for block in self._iterate():
             yield Part(self._at - len(block), block)
 
-    def search(self, memmem: _Memmem) -> Iterator[Tuple[bytes, _Found]]:
+    def search(self) -> Iterator[Tuple[bytes, Found]]:
         """Yield each block with its words; a word across two blocks is found in the second."""
-        overlap = _measure_overlap(self._words)
+        overlap = measure_overlap(self._words)
         tail = b""
-        waiting: Deque[Tuple[bytes, Future[_Found]]] = deque()
-
-        def find(text: bytes, at: int, known: int) -> _Found:
-            found = _find_words(memmem, text, self._words)
-            return [(at + place, word) for place, word in found if place + len(word) > known]
-
-        with _start_workers() as pool:
-            for block in self._iterate():
-                text = tail + block
-                waiting.append((block, pool.submit(find, text, self._at - len(text), len(tail))))
-                tail = text[-overlap:]
-                if len(waiting) > _WORKERS:
-                    block, future = waiting.popleft()
-                    yield block, future.result()
-            for block, future in waiting:
-                yield block, future.result()
+        for block in self._iterate():
+            text = tail + block
+            begin = self._at - len(text)
+            found = find_words(text, self._words)
+            yield block, [(begin + place, word) for place, word in found if place + len(word) > len(tail)]
+            tail = text[-overlap:]
 
     def _iterate(self) -> Iterator[bytes]:
         while self.error is None:
             chunks: List[bytes] = []
-            left = _BLOCK // 4  # a stream's blocks wait in memory
+            left = _BLOCK
             while left > 0:
                 try:
                     chunk = self._read(left)
@@ -315,50 +285,3 @@ class PartStream(io.RawIOBase):
 
 def _choose_words(programs: bool) -> Tuple[bytes, ...]:
     return _KERNEL_WORDS + (_PROGRAM_WORDS if programs else ())
-
-
-def _measure_overlap(words: Tuple[bytes, ...]) -> int:
-    return max(len(word) for word in words) - 1
-
-
-@contextlib.contextmanager
-def _start_workers() -> Iterator[ThreadPoolExecutor]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    try:
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            yield pool
-    finally:
-        sys.setswitchinterval(interval)
-
-
-def _find_words(memmem: _Memmem, block: bytes, words: Tuple[bytes, ...]) -> _Found:
-    return sorted((place, word) for word in words for place in _find_in_block(memmem, block, word))
-
-
-def _find_in_block(memmem: _Memmem, block: bytes, word: bytes) -> Iterator[int]:
-    first = ctypes.cast(ctypes.c_char_p(block), ctypes.c_void_p).value or 0
-    at = first
-    while True:
-        found = memmem(at, first + len(block) - at, word, len(word))
-        if not found:
-            return
-        yield found - first
-        at = found + 1
-
-
-def _load_memmem() -> Optional[_Memmem]:
-    """Return memmem(3) of glibc or musl, or None.
-
-    It is three times as fast as Python's search, and runs without Python's lock.
-    """
-    try:
-        memmem = ctypes.CDLL(None).memmem
-    except (AttributeError, OSError):  # no ctypes, or no such function
-        return None
-    memmem.restype = ctypes.c_void_p
-    memmem.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
-    return cast(_Memmem, memmem)
-
-
-_memmem = _load_memmem()

@@ -340,9 +340,12 @@ def _join_names(lines: Iterable[Line]) -> Iterator[Line]:
                 continue
             yield from best or parts
             parts, best = [], []
-        # A line without a message has no name.
-        is_whole = message is not None and may_end_in_name(record.text)
-        if is_whole or (message is not None and lacks_end_of_name(record.text)):
+        # Most lines have no message, or are rows of a table; a row ends with its own name.
+        if message is None or isinstance(message, TableRow):
+            yield line
+            continue
+        is_whole = may_end_in_name(record.text)
+        if is_whole or lacks_end_of_name(record.text):
             parts, joined, best = [line], record, [line] if is_whole else []
         else:
             yield line

@@ -153,9 +153,7 @@ class PinRecord:
             self.unrecorded += 1
             return False
         written = known.written | {change.after}
-        self._pins[key] = known._replace(
-            written=written, target=target if len(target) <= _MAX_TEXT else ""
-        )
+        self._pins[key] = known._replace(written=written, target=target if len(target) <= _MAX_TEXT else "")
         self._given.add(change.after)
         return True
 

@@ -9,7 +9,20 @@
 
 import contextlib
 import pwd
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     AccessError,
@@ -114,7 +127,7 @@ def find_domain(asked: AskedDomain, procfs: Procfs, systemd: Systemd) -> Optiona
 
 
 def parse_selection(options: Mapping[str, Any], score: int) -> Pin:
-    """Return a target that only selects processes, those that a pin with this score would select."""
+    """Return a target that selects the processes that a pin with this score would."""
     return parse_target({**_complete(TARGET_OPTIONS, options), "persistent": False, "missing": "warn", "score": score})
 
 

@@ -62,7 +62,7 @@ def test_names_of_users_have_a_bound():
 
 
 def test_the_successor_of_a_pinned_process_is_younger_and_selected(fake_host, tmp_path):
-    """Not every process with its name: older ones, those of users, and others than the pid file names."""
+    """Other processes have its name, too: older ones, those of users, those of other pid files."""
     for pid in (40, 60, 61):
         fake_host.process(pid, "worker", 1000)
     fake_host.process(62, "worker", 1000, cgroup="/user.slice/user-1000.slice/session-1.scope", uid=1000)

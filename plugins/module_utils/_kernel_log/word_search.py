@@ -1,0 +1,175 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: nothing here is a public interface,
+# and it may change in any release.
+
+"""Find words in blocks of bytes, and in a large file with child processes.
+
+The C library searches three times as fast as Python. Threads would do the work of the children too,
+but each call of the C library ends with a wait for Python's lock, which the parsing thread holds.
+"""
+
+import contextlib
+import os
+import signal
+import struct
+from typing import IO, Any, Callable, Iterator, List, NoReturn, Optional, Tuple, cast
+
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.optional_modules import import_optional
+
+ctypes = import_optional("ctypes")
+
+# One searches while this process parses; two where there is nothing to parse.
+_CHILDREN = 2
+_NICENESS = 10  # of the children: to parse what they find takes longer
+_BLOCK = 4 << 20
+_COUNT = struct.Struct("=I")  # of the words in a block
+_WORD = struct.Struct("=IB")  # place in the block, number of the word
+
+_STEM = b"oom-kill"  # with which two words of the kernel begin
+
+Found = List[Tuple[int, bytes]]  # the place of each word, in order
+
+# memmem(3): the haystack's address and size, the needle and its size
+_Memmem = Callable[[int, int, bytes, int], Optional[int]]
+
+
+def measure_overlap(words: Tuple[bytes, ...]) -> int:
+    """Return how many bytes of the next block a word that begins in this one may need."""
+    return max(len(word) for word in words) - 1
+
+
+def find_words(block: bytes, words: Tuple[bytes, ...]) -> Found:
+    """Return all places of these words in a block. It needs can_search()."""
+    found = [(place, word) for word in words if not word.startswith(_STEM) for place in _find_word(block, word)]
+    longer = tuple(word for word in words if word.startswith(_STEM))
+    if longer:  # one search takes less time than two for longer words
+        for place in _find_word(block, _STEM):
+            found += [(place, word) for word in longer if block.startswith(word, place)]
+    return sorted(found)
+
+
+def _find_word(block: bytes, word: bytes) -> Iterator[int]:
+    memmem = cast(_Memmem, _memmem)
+    first = ctypes.cast(ctypes.c_char_p(block), ctypes.c_void_p).value or 0
+    at = first
+    while True:
+        found = memmem(at, first + len(block) - at, word, len(word))
+        if not found:
+            return
+        yield found - first
+        at = found + 1
+
+
+def can_search() -> bool:
+    """Return whether the C library can search for a word."""
+    return _memmem is not None
+
+
+def _load_memmem() -> Optional[_Memmem]:
+    """Return memmem(3) of glibc or musl, or None."""
+    try:
+        memmem = ctypes.CDLL(None).memmem
+    except (AttributeError, OSError):  # no ctypes, or no such function
+        return None
+    memmem.restype = ctypes.c_void_p
+    memmem.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+    return cast(_Memmem, memmem)
+
+
+_memmem = _load_memmem()
+
+
+# --- a file ------------------------------------------------------------------------------
+
+
+def search_file(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]) -> Iterator[Tuple[int, bytes]]:
+    """Yield each word and its offset, in order, from C(start) to C(size). It needs can_search()."""
+    overlap = measure_overlap(words)
+
+    def search(at: int) -> Found:
+        block = os.pread(descriptor, _BLOCK + overlap, at)
+        return [(place, word) for place, word in find_words(block, words) if place < _BLOCK]
+
+    blocks = range(start, size, _BLOCK)
+    with contextlib.ExitStack() as stack:
+        children = [
+            stack.enter_context(_Child(search, blocks[number::_CHILDREN], words)) for number in range(_CHILDREN)
+        ]
+        for number, at in enumerate(blocks):
+            for place, word in children[number % _CHILDREN].find(at):
+                yield at + place, word
+
+
+class _Child:
+    """A child process that searches blocks ahead of this one. Use it in a C(with) statement.
+
+    Without a child this process searches: a host may have no memory for one, or kill it.
+    """
+
+    def __init__(self, search: Callable[[int], Found], blocks: range, words: Tuple[bytes, ...]) -> None:
+        self._search = search
+        self._words = words
+        self._pid = 0
+        self._stream: Optional[IO[bytes]] = None
+        reading, writing = os.pipe()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            os.close(reading)
+        else:
+            if self._pid == 0:
+                _work(search, blocks, words, writing)
+            self._stream = os.fdopen(reading, "rb")
+        os.close(writing)
+
+    def __enter__(self) -> "_Child":
+        return self
+
+    def __exit__(self, *_error: Any) -> None:
+        if self._stream is None:
+            return
+        self._stream.close()
+        self._stream = None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored
+            os.waitpid(self._pid, 0)
+
+    def find(self, at: int) -> Found:
+        """Return the words in the next one of the blocks, which begins here."""
+        found = self._read() if self._stream is not None else None
+        if found is None:
+            self.__exit__()
+            return self._search(at)
+        return found
+
+    def _read(self) -> Optional[Found]:
+        """Return what the child has found in a block; None if it has ended before."""
+        stream = cast(IO[bytes], self._stream)
+        head = stream.read(_COUNT.size)
+        if len(head) < _COUNT.size:
+            return None
+        length = _COUNT.unpack(head)[0] * _WORD.size
+        found = stream.read(length)
+        if len(found) < length:
+            return None
+        return [(place, self._words[number]) for place, number in _WORD.iter_unpack(found)]
+
+
+def _work(search: Callable[[int], Found], blocks: range, words: Tuple[bytes, ...], writing: int) -> NoReturn:
+    """Write what is found in each block, and end this process; the other one needs no reason."""
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        os.nice(_NICENESS)
+        with open(writing, "wb") as stream:
+            for at in blocks:
+                found = search(at)
+                stream.write(_COUNT.pack(len(found)))
+                stream.writelines(_WORD.pack(place, words.index(word)) for place, word in found)
+                stream.flush()
+    finally:
+        os._exit(0)
