@@ -15,7 +15,7 @@ import contextlib
 import os
 import signal
 import struct
-from typing import IO, Any, Callable, Iterator, List, NoReturn, Optional, Tuple, cast
+from typing import IO, Any, Callable, Iterator, List, Optional, Tuple, cast
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.optional_modules import import_optional
 
@@ -159,7 +159,7 @@ class _Child:
         return [(place, self._words[number]) for place, number in _WORD.iter_unpack(found)]
 
 
-def _work(search: Callable[[int], Found], blocks: range, words: Tuple[bytes, ...], writing: int) -> NoReturn:
+def _work(search: Callable[[int], Found], blocks: range, words: Tuple[bytes, ...], writing: int) -> None:
     """Write what is found in each block, and end this process; the other one needs no reason."""
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
