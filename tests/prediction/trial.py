@@ -45,6 +45,7 @@ OTHER_SECONDS = 50
 PAUSE = 0.4  # the kernel prints at most ten tables in five seconds
 QUIET = 0.2  # how long the kernel logs nothing after the last line of a report
 MOST_WAITS = 10
+MOST_BYTES = 4 << 20  # that are read at once
 KIB = 1024
 OWN_KB = 700  # what a filler takes besides what it is told to
 LIMIT_FILES = {1: "memory.limit_in_bytes", 2: "memory.max"}
@@ -151,14 +152,16 @@ class Kmsg:
         os.close(self._fd)
 
     def read(self):
+        """Return what is there, up to a bound: an immune process without memory logs for ever."""
         found = b""
-        while True:
+        while len(found) < MOST_BYTES:
             try:
                 found += os.read(self._fd, 8192)
             except BlockingIOError:
                 return found
             except BrokenPipeError:  # the buffer went round
                 continue
+        return found
 
     def wait_for_kill(self, pids, seconds):
         """Return the records up to a kill of one of these processes, and what follows at once.
