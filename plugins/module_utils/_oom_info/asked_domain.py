@@ -10,7 +10,11 @@
 import json
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    InputError,
+    NotFoundError,
+    UnsupportedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import find_cgroup, memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
@@ -71,8 +75,18 @@ def find_domain_cgroup(asked: AskedDomain, procfs: Procfs, systemd: Systemd) -> 
     return path.rstrip("/")
 
 
+def refuse_without_systemd(systemd: Systemd, target: str, remedy: str) -> None:
+    """Raise UnsupportedError if systemd does not manage this host, so that it knows no target.
+
+    Its own error is about pins that last, and nobody asks for a pin here.
+    """
+    if not systemd.runs():
+        raise UnsupportedError(f"{target}: systemd does not manage this host (no /run/systemd/system): {remedy}")
+
+
 def _find_unit(name: str, procfs: Procfs, systemd: Systemd) -> str:
     name = service_name(name)
+    refuse_without_systemd(systemd, f"unit={name}", "name the domain by its cgroup, as in /proc/PID/cgroup")
     unit = systemd.units([name])[name]
     missing = systemd.why_missing(name, unit)
     if missing:

@@ -43,6 +43,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.asked_dom
     find_domain_cgroup,
     measure_domain,
     parse_domain,
+    refuse_without_systemd,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
     BOOT_DIFFERS,
@@ -121,7 +122,9 @@ def find_domain(asked: AskedDomain, procfs: Procfs, systemd: Systemd) -> Optiona
             "cgroup": lambda: suggestions.suggest_for_cgroup(asked.name, procfs),
             "unit": lambda: suggestions.suggest_for_unit(service_name(asked.name), systemd, procfs),
             "container": lambda: suggestions.suggest_for_container(asked.name, procfs),
-            "machine": lambda: "see machinectl list, or start it first",
+            "machine": lambda: (
+                "see machinectl list, or start it first" if systemd.runs() else "name the domain by its cgroup"
+            ),
         }
         raise NotFoundError(f"{error}; {advice[asked.kind]()}") from error
 
@@ -140,6 +143,8 @@ def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -
 
     # A process of any user may be asked about: the highest score selects all (selectors.OfHost).
     pin = complete_name(parse_selection(options, SCORE_MAX))
+    if pin.is_unit:
+        refuse_without_systemd(systemd, pin.target, "name the grower by process or pid")
     units = systemd.units([pin.value]) if pin.selector == "unit" and not pin.template else {}
     finder = TargetFinder(procfs, systemd, ProcessTable(procfs), units)
     found = [change.process.pid for change in finder.find([pin])[0].changes]

@@ -188,6 +188,40 @@ def test_error_has_three_parts(host, run_module, options, words, remedy):
     assert words in answer["msg"] and remedy in answer["msg"]
 
 
+# Whoever asks what dies is not helped by advice about pins that last.
+WITHOUT_SYSTEMD = {
+    "grower": (
+        dict(grower={"unit": "app"}),
+        "grower: unit=app.service: systemd does not manage this host (no /run/systemd/system):"
+        " name the grower by process or pid",
+    ),
+    "template": (
+        dict(grower={"unit": "postgresql@*"}),
+        "grower: unit=postgresql@*: systemd does not manage this host (no /run/systemd/system):"
+        " name the grower by process or pid",
+    ),
+    "service of a user": (
+        dict(grower={"user_unit": {"user": "root", "unit": "app"}}),
+        "grower: user_unit=root/app.service: systemd does not manage this host (no /run/systemd/system):"
+        " name the grower by process or pid",
+    ),
+    "domain": (
+        dict(domain={"unit": "app"}),
+        "domain: unit=app.service: systemd does not manage this host (no /run/systemd/system):"
+        " name the domain by its cgroup, as in /proc/PID/cgroup",
+    ),
+    "machine": (dict(domain={"machine": "vm1"}), "/vm1; name the domain by its cgroup"),
+}
+
+
+@pytest.mark.parametrize("options, words", WITHOUT_SYSTEMD.values(), ids=list(WITHOUT_SYSTEMD))
+def test_without_systemd(host, run_module, options, words):
+    (host.root / "run/systemd/system").rmdir()
+    answer = run_module("oom_info", **options)
+    assert answer["failed"] and answer["msg"].endswith(words)
+    assert "pin" not in answer["msg"].lower()
+
+
 def test_a_host_that_cannot_be_read(host, run_module, monkeypatch):
     def deny(*_arguments, **_options):
         raise PermissionError(errno.EACCES, "Permission denied", b"/proc/7")

@@ -142,6 +142,13 @@ def test_units_without_a_cgroup(host, shown, error, words):
         find(host, "unit", "web")
 
 
+def test_without_systemd(host, tmp_path):
+    (tmp_path / "run/systemd/system").rmdir()
+    with pytest.raises(UnsupportedError, match="unit=web.service: systemd does not manage this host.*by its cgroup"):
+        find(host, "unit", "web")
+    assert find(host, "cgroup", UNIT) == UNIT
+
+
 def test_without_a_memory_controller(host, tmp_path):
     (tmp_path / "cgroup/cgroup.controllers").write_text("cpu pids\n")
     with pytest.raises(UnsupportedError, match="no memory cgroup controller is mounted"):
