@@ -132,13 +132,14 @@ def find_cgroup(procfs: Procfs, path: str) -> str:
         )
     if not path.strip("/"):
         raise InputError("cgroup '/' is the whole host: name a cgroup below it")
-    hierarchies = sorted(cgroup_hierarchies(procfs), key=lambda hierarchy: "memory" not in hierarchy.controllers)
+    hierarchies = sorted(cgroup_hierarchies(procfs), key=lambda one: ("memory" not in one.controllers, -one.version))
     for hierarchy in hierarchies:
         directory = hierarchy.directory(path)
         if os.path.isdir(bytes_of(directory)):
             return directory
-    mounts = ", ".join(printable_name(hierarchy.mount) for hierarchy in hierarchies)
-    raise NotFoundError(f"cgroup {path} does not exist below {mounts or 'any mount point'}")
+    # Version 1 has a dozen: the first one is enough to look at, and to see what was meant.
+    where = printable_name(hierarchies[0].mount) if hierarchies else "any mount point"
+    raise NotFoundError(f"cgroup {path} does not exist below {where}")
 
 
 def walk_cgroups(directory: str, enter: Callable[[str], bool] = lambda _name: True) -> Iterator[Tuple[str, List[str]]]:

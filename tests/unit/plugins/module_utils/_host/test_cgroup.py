@@ -98,13 +98,23 @@ def test_escaped_mount_point(proc):
     assert cgroup_hierarchies(proc.procfs)[0].mount == "/my cgroups\\x"
 
 
+def test_memory_on_version_2_next_to_a_named_hierarchy(proc, tmp_path):
+    procfs = mounts(proc, tmp_path, NAMED, V2, v2_controllers="memory")
+    for name in ("systemd", "unified"):
+        (tmp_path / name / "a").mkdir()
+    assert find_cgroup(procfs, "/a") == str(tmp_path / "unified/a")
+    with pytest.raises(NotFoundError, match=f"cgroup /nope does not exist below {tmp_path}/unified$"):
+        find_cgroup(procfs, "/nope")
+
+
 def test_unit_without_memory_cgroup(proc, tmp_path):
     procfs = mounts(proc, tmp_path, NAMED, V1)
     (tmp_path / "systemd/system.slice/cron.service").mkdir(parents=True)
     assert find_cgroup(procfs, "/system.slice/cron.service") == str(tmp_path / "systemd/system.slice/cron.service")
     (tmp_path / "memory/system.slice/cron.service").mkdir(parents=True)
     assert find_cgroup(procfs, "/system.slice/cron.service") == str(tmp_path / "memory/system.slice/cron.service")
-    with pytest.raises(NotFoundError, match="cgroup /nope does not exist below"):
+    # The hierarchy that limits memory is enough: version 1 has a dozen.
+    with pytest.raises(NotFoundError, match=f"cgroup /nope does not exist below {tmp_path}/memory$"):
         find_cgroup(procfs, "/nope")
 
 
