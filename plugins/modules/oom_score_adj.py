@@ -778,7 +778,7 @@ next_victim:
       type: dict
       contains: *victim
     text:
-      description: Both in one line. Null if nothing dies, now or then.
+      description: Both in one line, each marked if it is not certain. Null if nothing dies, now or then.
       returned: in check mode
       type: str
       sample: next victim now dockerd[812] (docker.service), with these pins java[2210]

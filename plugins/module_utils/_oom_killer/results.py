@@ -27,12 +27,14 @@ def describe_task(task: Task) -> str:
 
 
 def describe_difference(before: Optional[Death], after: Optional[Death], change: str = "with these pins") -> str:
-    """Return the next victim as things are, and with other scores."""
+    """Return the next victim now and with other scores, each marked if it is not certain."""
     return f"next victim now {_name_victim(before)}, {change} {_name_victim(after)}"
 
 
 def _name_victim(death: Optional[Death]) -> str:
-    return describe_task(death.victim.task) if death else "nobody"
+    if death is None:
+        return "nobody"
+    return describe_task(death.victim.task) + ("" if death.certain else " (not certain)")
 
 
 def identify_task(task: Task) -> Dict[str, Any]:

@@ -79,7 +79,8 @@ def host_with_memory(host, tmp_path):
 def test_check_mode_predicts_the_next_victim(host_with_memory, run_module, undocumented):
     """The pins give it another one, and a run does not predict."""
     answer = run_module("oom_score_adj", True, pid=11, score=-800)
-    line = "next victim now docker-proxy[11] (docker.service), with these pins dockerd[10] (docker.service)"
+    unit = "(docker.service)"
+    line = f"next victim now docker-proxy[11] {unit} (not certain), with these pins dockerd[10] {unit}"
     pinned = "docker-proxy[11]: -300 -> -800"
     lost = "; not lasting: not by its unit docker.service"
     assert answer["report"] == [f"{pinned} (docker.service){lost}", line]

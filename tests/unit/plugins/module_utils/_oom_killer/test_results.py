@@ -29,6 +29,17 @@ def test_what_pins_change():
     assert describe_difference(before, None).endswith("with these pins nobody")
 
 
+def test_each_side_says_that_it_is_not_certain():
+    close = [task("dockerd", GIB, pid=8), task("java", GIB - MIB, pid=9)]
+    before = predict(*close)
+    after = predict(close[0]._replace(score=-500), close[1])
+    assert (before.certain, after.certain) == (False, True)
+    assert describe_difference(before, after) == "next victim now dockerd[8] (not certain), with these pins java[9]"
+    assert describe_difference(after, before, "without these pins") == (
+        "next victim now java[9], without these pins dockerd[8] (not certain)"
+    )
+
+
 def test_a_container_is_no_unit():
     assert describe_task(task("x", pid=7)) == "x[7]"
     assert describe_task(task("x", pid=7, cgroup="/system.slice/web.service")) == "x[7] (web.service)"
