@@ -20,7 +20,7 @@ options:
     description:
       - Whose memory runs out. V(host), or a dictionary with one of the keys C(cgroup), C(unit), C(container) and
         C(machine), whose value is a name as in M(oomguard.linux.oom_score_adj). On the command line write all arguments
-        as JSON.
+        as one JSON text.
       - A C(machine) is one that systemd-machined knows, by its name.
       - Of all limits on the way up from a cgroup, the one with the least room is the domain. Without any limit the
         module fails.
@@ -29,10 +29,11 @@ options:
   grower:
     description:
       - The process that goes on growing. If more than one process is selected, RV(if_it_grows) has an entry for each,
-        up to O(top).
+        up to O(top). RV(report) counts those that O(top) or O(domain) leaves out.
       - Without it the first processes of the ranking are each taken as the one that grows.
       - A process that grows meets its own limits first, whatever O(domain) is.
-      - A process of any user can be selected.
+      - A process of any user can be selected. So can pid 1 and others that the kernel cannot kill. If such a process
+        grows, everything else that can be killed dies, and then nothing is left to kill.
     type: dict
     suboptions: &selectors
       unit:
@@ -83,7 +84,11 @@ options:
   what_if:
     description:
       - Targets as in M(oomguard.linux.oom_score_adj). RV(what_if) has the prediction as if they had been applied.
-      - Nothing is written. What that module refuses, this one refuses with the same reason.
+      - Nothing is written. What that module refuses to everybody, this one refuses with the same reason.
+      - It shows what the kernel would do with these scores. Whether the caller may write them is not asked. To find
+        out, run M(oomguard.linux.oom_score_adj) in check mode as the user who would set them.
+      - In RV(report) each sentence about a process that grows begins with V(Now), V(With these pins) or both.
+        Targets that change nothing are named.
       - With O(what_if[].oom_policy) a unit that runs counts as a group that dies together, or no longer does.
     type: list
     elements: dict

@@ -7,13 +7,13 @@
 
 """Answer what a task asks, from one snapshot."""
 
-from typing import Dict, Iterable, List, Optional, Sequence
+from typing import Dict, Iterable, Optional, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import Advice, advise
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer, Growers
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import Domain, is_member
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.host_forecast import make_forecast
@@ -22,8 +22,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.results
 _MAX_ADVISED = 3
 
 
-def keep_growers(snapshot: Snapshot, domain: Domain, pids: Iterable[int], top: int) -> List[int]:
+def keep_growers(snapshot: Snapshot, domain: Domain, pids: Iterable[int], top: int) -> Growers:
     """Return the growers that are in the domain, the largest first, at most C(top), or one.
+
+    Also returns how many were left out.
 
     Raises InputError if none of them is in the domain.
     """
@@ -38,7 +40,8 @@ def keep_growers(snapshot: Snapshot, domain: Domain, pids: Iterable[int], top: i
             f"{describe_task(tasks[0])} is in cgroup {printable_name(tasks[0].cgroup)}, outside of {domain}:"
             " its growth does not use up that memory; leave out domain, or name another one"
         )
-    return inside[: max(1, top)]
+    kept = inside[: max(1, top)]
+    return Growers(kept, len(tasks) - len(inside), len(inside) - len(kept))
 
 
 def answer_for(

@@ -63,7 +63,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.fixes imp
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.kill_counts import read_kill_counts
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.killers import KillerFacts, look_at_killers
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import Answer, ScoreChange, build_results
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report import (
+    Answer,
+    Growers,
+    ScoreChange,
+    WhatIf,
+    build_results,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import ask_for_units, read_units
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts, PinnedUnit, Snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import take_snapshot
@@ -154,12 +160,22 @@ def find_growers(options: Mapping[str, Any], procfs: Procfs, systemd: Systemd) -
     return found
 
 
+class AppliedTargets(NamedTuple):
+    """Hold what the targets of what_if would do."""
+
+    snapshot: Snapshot
+    changes: List[ScoreChange]
+    idle: List[str]  # targets that would change nothing now
+    warnings: List[str]
+
+
 def apply_targets(
     targets: Sequence[Mapping[str, Any]], procfs: Procfs, systemd: Systemd, snapshot: Snapshot
-) -> Tuple[Snapshot, List[ScoreChange], List[str]]:
+) -> AppliedTargets:
     """Return the snapshot as if these targets were applied, what changes, and warnings.
 
-    Raises the OomError with which oom_score_adj would refuse them.
+    Raises the OomError with which oom_score_adj would refuse them to everybody. Whether this
+    caller may write the scores does not matter.
     """
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.instances import expand_instances
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.plan import plan_pins
@@ -169,7 +185,15 @@ def apply_targets(
     wanted = plan.list_scores()
     known = [snapshot.tasks[pid] for pid in wanted if pid in snapshot.tasks]
     changes = [ScoreChange(task, task.score, wanted[task.pid]) for task in known if wanted[task.pid] != task.score]
-    return snapshot.with_scores(wanted).with_groups(plan.list_groups()), changes, plan.warnings
+    changed = snapshot.with_scores(wanted).with_groups(plan.list_groups())
+    regrouped = {path for path, cgroup in changed.cgroups.items() if cgroup != snapshot.cgroups[path]}
+    idle = [
+        outcome.pin.target
+        for outcome in plan.outcomes
+        if all(change.before == change.after for change in outcome.all_changes())
+        and not (plan.finder.has_unit(outcome.pin) and plan.finder.get_unit(outcome.pin).control_group in regrouped)
+    ]
+    return AppliedTargets(changed, changes, idle, plan.warnings)
 
 
 def _complete(options: Mapping[str, Any], given: Mapping[str, Any]) -> Dict[str, Any]:
@@ -350,27 +374,29 @@ def examine_host(params: Mapping[str, Any], warnings: List[str]) -> Examined:
     ask_for_units(systemd)  # systemd prepares its answer meanwhile
     with name_option("domain"):
         path = find_domain(asked, procfs, systemd)
-    growers: Optional[List[int]] = None
+    selected: Optional[List[int]] = None
     if params["grower"] is not None:
         with name_option("grower"):
-            growers = find_growers(params["grower"], procfs, systemd)
+            selected = find_growers(params["grower"], procfs, systemd)
     snapshot = take_snapshot(procfs, cgroups=[] if path is None else [path])
     with name_option("domain"):
         domain = measure_domain(snapshot, path)
-    if growers is not None:
+    growers: Optional[Growers] = None
+    if selected is not None:
         with name_option("grower"):
-            growers = keep_growers(snapshot, domain, growers, top)
-    answer = answer_for(procfs, snapshot, domain, growers, top)
-    other: Optional[Answer] = None
-    changes: List[ScoreChange] = []
+            growers = keep_growers(snapshot, domain, selected, top)
+    answer = answer_for(procfs, snapshot, domain, growers and growers.pids, top)
+    what_if: Optional[WhatIf] = None
     if params["what_if"]:
         with name_option("what_if"):
-            changed, changes, found = apply_targets(params["what_if"], procfs, systemd, snapshot)
-        warnings += found
+            applied = apply_targets(params["what_if"], procfs, systemd, snapshot)
+        warnings += applied.warnings
         same = [growth.grower.task.pid for growth in answer.growths]
-        other = answer_for(procfs, changed, domain, same, top)
+        other = answer_for(procfs, applied.snapshot, domain, same, top)
+        is_removal = all(target["state"] == "absent" for target in params["what_if"])
+        what_if = WhatIf(other, applied.changes, applied.idle, is_removal)
     unread: List[str] = []
     posture = read_posture(procfs, systemd, answer, warnings, unread)
     findings = keep_accepted_fixes(find_all(posture), procfs, systemd)
-    results = build_results(posture, answer, findings, other, changes, top, UserNames().find)
+    results = build_results(posture, answer, findings, what_if, growers, top, UserNames().find)
     return Examined(posture, results, unread)

@@ -96,10 +96,69 @@ def test_what_if(host, run_module):
     assert answer["what_if"]["changes"] == [
         dict(pid=20, name="postgres", unit="postgres.service", container=None, before=0, after=-900)
     ]
-    assert answer["report"][1] == (
-        "next victim now postgres[20] (postgres.service), with these pins worker[11] (app.service)"
-    )
+    assert answer["report"][1:4] == [
+        "next victim now postgres[20] (postgres.service), with these pins worker[11] (app.service)",
+        "Now, if backup[30] goes on growing, postgres[20] (postgres.service) dies first: give it -170 or backup +170.",
+        "With these pins, if backup[30] goes on growing, it dies itself (margin 3.41 GiB).",
+    ]
     assert host.proc.score(20) == 0
+
+
+def test_what_if_of_a_user(host, run_module, monkeypatch):
+    """It is about the kernel: whether this caller could write the score is not asked."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    answer = run_module("oom_info", what_if=[{"pid": 20, "score": -900}])
+    assert not answer.get("failed") and answer["what_if"]["changes"][0]["after"] == -900
+
+
+def test_growers_outside_of_the_domain_are_counted(host, run_module):
+    host.process(60, "worker", 7000)
+    answer = run_module("oom_info", domain={"unit": "app"}, grower={"process": "worker"})
+    assert [one["grower"]["pid"] for one in answer["if_it_grows"]] == [11]
+    assert answer["report"][2] == f"1 process that grower selects is outside of cgroup {APP}, and is left out."
+
+
+def test_growers_beyond_top_are_counted(host, run_module):
+    answer = run_module("oom_info", grower={"cgroup": APP}, top=1)
+    assert answer["report"][2] == "grower selects 1 more: if_it_grows has only the largest one (top)."
+
+
+# A target of what_if, and what it changes in the cgroup of app.service.
+IDLE_TARGETS = {
+    "outside": (
+        [{"pid": 30, "score": 5}],
+        f"backup[30] is outside of cgroup {APP}, so its score does not count there.",
+    ),
+    "the same score": ([{"pid": 10, "score": 0}], "This target of what_if would change nothing now: pid=10."),
+    "nothing selected": (
+        [{"process": "nosuch", "score": 0, "missing": "ignore"}, {"unit": "app", "score": 0, "oom_policy": "stop"}],
+        "These targets of what_if would change nothing now: process=nosuch, unit=app.service.",
+    ),
+}
+
+
+@pytest.mark.parametrize("what_if, line", IDLE_TARGETS.values(), ids=list(IDLE_TARGETS))
+def test_targets_that_change_nothing_are_named(host, run_module, what_if, line):
+    answer = run_module("oom_info", domain={"unit": "app"}, what_if=what_if)
+    assert answer["report"][2] == line
+
+
+def test_a_group_alone_is_a_change(host, run_module):
+    what_if = [{"unit": "app", "score": 0, "oom_policy": "kill"}]
+    answer = run_module("oom_info", domain={"unit": "app"}, what_if=what_if)
+    assert answer["what_if"]["changes"] == [] and "change nothing" not in "".join(answer["report"])
+
+
+def test_an_empty_cgroup(host, run_module):
+    (host.cgroups / "empty").mkdir()
+    host.limit("/empty", 550000, 0)
+    answer = run_module("oom_info", domain={"cgroup": "/empty"})
+    assert answer["report"][0].endswith("left. No process runs in it, so there is nothing to kill.")
+
+
+def test_pid_1_grows(host, run_module):
+    answer = run_module("oom_info", grower={"pid": 1})
+    assert answer["report"][1].endswith("systemd[1] is immune: once nothing else is left to kill, the host panics.")
 
 
 def test_what_if_a_unit_died_together(host, run_module):

@@ -41,11 +41,12 @@ def test_growers_are_the_largest_of_the_domain():
     snapshot = host_with(*inside, outside, cgroups=[limited("/a", 99 * MIB)])
     pids = [one.pid for one in [*inside, outside]]
     domain = find_limit(snapshot, "/a")
-    assert keep_growers(snapshot, domain, pids, 2) == [inside[4].pid, inside[3].pid]
-    assert keep_growers(snapshot, domain, pids, 0) == [inside[4].pid]
+    assert keep_growers(snapshot, domain, pids, 2) == ([inside[4].pid, inside[3].pid], 1, 3)
+    assert keep_growers(snapshot, domain, pids, 0) == ([inside[4].pid], 1, 4)
+    assert keep_growers(snapshot, domain, pids, 9).beyond_top == 0
     with pytest.raises(InputError, match=r"outside\[\d+\] is in cgroup /b, outside of cgroup /a"):
         keep_growers(snapshot, domain, [outside.pid], 2)
-    assert keep_growers(snapshot, measure_host(snapshot), pids, 1) == [outside.pid]
+    assert keep_growers(snapshot, measure_host(snapshot), pids, 1) == ([outside.pid], 0, 5)
 
 
 def test_a_grower_that_ended():

@@ -21,7 +21,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report im
     MAX_LINES,
     MAX_MESSAGE,
     Answer,
+    Growers,
     ScoreChange,
+    WhatIf,
     build_results,
     describe_growth,
 )
@@ -43,11 +45,11 @@ def answer_of(*tasks, path=None, growers=(), **facts):
     return Answer(snapshot, domain, forecast.rank(domain), forecast.predict_next(domain), growths, advice)
 
 
-def results_of(answer, findings=(), what_if=None, changes=(), top=20, killers=()):
+def results_of(answer, findings=(), what_if=None, growers=None, top=20, killers=()):
     policy = Policy({"vm.panic_on_oom": 0}, {"vm.panic_on_oom": 1}, {"vm.panic_on_oom": None})
     killability = measure_killability(answer.snapshot)
     posture = Posture(answer.snapshot, policy, [], answer.domain, answer.next_victim, killability, killers=killers)
-    return build_results(posture, answer, list(findings), what_if, changes, top, lambda uid: f"user{uid}")
+    return build_results(posture, answer, list(findings), what_if, growers, top, lambda uid: f"user{uid}")
 
 
 def sentence(grower, *tasks, **facts):
@@ -78,9 +80,27 @@ def test_a_grower_that_takes_a_daemon_with_it():
     )
 
 
-def test_a_grower_that_no_score_stops():
+def test_an_immune_grower_is_what_is_left():
     text = sentence(task("backup", MIB, score=-1000, pid=991), task("x", MIB, pid=5))
     assert text.startswith("If backup[991] goes on growing, x[5] dies first: give backup -")
+    assert text.endswith(". backup[991] is immune: once nothing else is left to kill, the host panics.")
+    others = [task("x", 2 * MIB, pid=5), task("y", MIB)]
+    init = task("systemd", MIB, pid=1, cgroup="/init.scope")
+    assert sentence(init, *others) == (
+        "If systemd[1] goes on growing, x[5] probably dies first, then 1 more."
+        " systemd[1] is immune: once nothing else is left to kill, the host panics."
+    )
+    inside = [task("app", MIB, pid=7, score=-1000, cgroup="/a"), task("x", MIB, pid=5, cgroup="/a")]
+    assert sentence(*inside, cgroups=[limited("/a", 90 * MIB, 2 * MIB)]).endswith(
+        "app[7] is immune: once nothing else is left to kill, the processes there wait for memory."
+    )
+    # Something that is not seen may be left.
+    assert sentence(init, *others, is_container=True).endswith("1 more. systemd[1] is immune, and does not die.")
+
+
+def test_a_grower_that_the_kernel_passes_over_now_may_die_later():
+    text = sentence(task("child", MIB, pid=7), task("x", 2 * MIB, pid=5), passed_over={7: "vfork"})
+    assert "x[5]" in text and "immune" not in text
 
 
 def test_it_is_not_certain():
@@ -112,7 +132,12 @@ def test_something_else_than_a_kill(facts, end):
 
 
 def test_nothing_can_be_killed():
-    assert sentence(task("java", MIB, pid=7, score=-1000)) == ("If java[7] goes on growing, nothing can be killed.")
+    java = task("java", MIB, pid=7, score=-1000, cgroup="/a")
+    assert sentence(java) == "If java[7] goes on growing, nothing can be killed, and the host panics."
+    assert sentence(java, is_hidden=True) == "If java[7] goes on growing, nothing can be killed."
+    assert sentence(java, cgroups=[limited("/a", MIB)]) == (
+        "If java[7] goes on growing in cgroup /a, nothing can be killed, and the processes there wait for memory."
+    )
 
 
 def first_line(*tasks, **facts):
@@ -153,7 +178,35 @@ def test_a_group_in_the_first_line():
     assert ", java[7] dies, with 1 more of its group (" in first_line(
         *tasks, cgroups=[limited("/a", None, oom_group=True)]
     )
-    assert first_line(task("x", score=-1000)).endswith("there is nothing that can be killed.")
+
+
+def end_without_victim(*tasks, path="/a", **facts):
+    line = first_line(*tasks, path=path, cgroups=[limited("/a", 9 * MIB, MIB)], **facts)
+    return line.partition("left. ")[2]
+
+
+def test_an_empty_cgroup_is_not_one_that_is_immune():
+    assert end_without_victim(task("x", MIB)) == "No process runs in it, so there is nothing to kill."
+    assert end_without_victim(task("x", MIB), is_hidden=True).startswith("No process that is seen runs in it")
+    immune = [task(name, MIB, pid=pid, score=-1000, cgroup="/a") for pid, name in enumerate("vwxyz", 4)]
+    assert end_without_victim(immune[0]) == (
+        "When it is used up, nothing can be killed, and the processes there wait for memory:"
+        " its only process is immune (v[4])."
+    )
+    assert end_without_victim(*immune).endswith(
+        "wait for memory: each of its 5 processes is immune (v[4], w[5], x[6] and 2 more)."
+    )
+    assert end_without_victim(*immune, path=None).startswith(
+        "When it is used up, nothing can be killed, and the host panics: each of its 5"
+    )
+    assert end_without_victim(*immune, is_container=True) == (
+        "When it is used up, nothing can be killed: each of its 5 processes that is seen is immune"
+        " (v[4], w[5], x[6] and 2 more)."
+    )
+    passed_over = task("child", MIB, pid=9, cgroup="/a")
+    assert end_without_victim(passed_over, passed_over={9: "vfork"}).endswith(
+        "its only process is immune, or passed over by the kernel (child[9])."
+    )
 
 
 # --- values ------------------------------------------------------------------------------
@@ -244,12 +297,96 @@ def test_what_if():
     before = answer_of(small, large, growers=[small])
     pinned = large._replace(score=-900)
     after = answer_of(small, pinned, growers=[small])
-    found = results_of(before, what_if=after, changes=[ScoreChange(large, 0, -900)])
+    found = results_of(before, what_if=WhatIf(after, [ScoreChange(large, 0, -900)]))
     assert found["what_if"]["next_victim"]["pid"] == 5
     assert found["what_if"]["changes"] == [dict(pid=6, name="large", unit=None, container=None, before=0, after=-900)]
     assert found["report"][1] == "next victim now large[6], with these pins small[5]"
-    assert found["report"][2].startswith("with these pins: If small[5] goes on growing, it dies itself")
+    assert found["report"][2:] == [
+        "Now, if small[5] goes on growing, large[6] dies first: give it -170 or small +170.",
+        "With these pins, if small[5] goes on growing, it dies itself (margin 6.02 GiB).",
+    ]
     assert found["if_it_grows"][0]["advice"] == dict(victim_score=-170, grower_score=170)
+
+
+def lines_of(before, after, *growers, is_removal=False, idle=(), **facts):
+    """Return the report on what changes if these processes become others."""
+    answers = [answer_of(*tasks, growers=growers, **facts) for tasks in (before, after)]
+    changes = [ScoreChange(one, one.score, other.score) for one, other in zip(before, after) if one != other]
+    return results_of(answers[0], what_if=WhatIf(answers[1], changes, idle, is_removal))["report"][1:]
+
+
+def test_each_line_says_whether_it_is_with_the_pins():
+    java, other, far = task("java", MIB, pid=7), task("other", 2 * MIB, pid=8), task("far", 3 * MIB, pid=9)
+    lines = lines_of([far, java, other], [far, java, other._replace(score=340)], java, other)
+    assert lines == [
+        "next victim now far[9] (not certain), with these pins other[8]",
+        "Now, if java[7] goes on growing, it dies itself (margin 2.82 GiB).",
+        "With these pins, if java[7] goes on growing, it probably dies itself (margin 99 MiB).",
+        "Now, if other[8] goes on growing, it dies itself (margin 2.82 GiB).",
+        "With these pins, if other[8] goes on growing, it dies itself (margin 5.54 GiB).",
+    ]
+
+
+def test_what_is_the_same_is_said_once():
+    tasks = [task("java", GIB, pid=7), task("x", MIB, pid=8), task("y", 1, pid=9)]
+    lines = lines_of(tasks, [*tasks[:2], tasks[2]._replace(score=-5)], tasks[0])
+    assert lines[1:] == ["Now and with these pins, if java[7] goes on growing, it dies itself (margin 3.82 GiB)."]
+
+
+def test_pins_that_are_taken_away():
+    tasks = [task("java", GIB, pid=7, score=-900), task("x", MIB, pid=8)]
+    lines = lines_of(tasks, [tasks[0]._replace(score=0), tasks[1]], tasks[1], is_removal=True)
+    assert lines[0] == "next victim now x[8], without these pins java[7]"
+    assert [line.partition(",")[0] for line in lines[1:]] == ["Now", "Without these pins"]
+
+
+def test_another_victim_comes_first_and_findings_have_room():
+    tasks = [task(f"t{pid}", MIB, pid=pid) for pid in range(10, 19)] + [task("large", 4 * GIB, pid=9)]
+    after = [*tasks[:-2], tasks[-2]._replace(score=900), tasks[-1]]
+    lines = lines_of(tasks, after, *tasks)
+    assert len(lines) <= 7
+    assert lines[1].startswith("Now, if t10[10] goes on growing, large[9] dies first")
+    assert lines[2].startswith("With these pins, if t10[10] goes on growing, t18[18] dies first")
+
+
+def test_pins_that_change_nothing_are_named():
+    inside, outside = task("java", MIB, pid=7, cgroup="/a"), task("x", MIB, pid=8)
+    group = dict(path="/a", cgroups=[limited("/a", 9 * MIB, MIB)])
+    lines = lines_of([inside, outside], [inside, outside._replace(score=5)], **group)
+    assert lines == [
+        "next victim now java[7], with these pins java[7]",
+        "x[8] is outside of cgroup /a, so its score does not count there.",
+    ]
+    others = [task("y", MIB, pid=pid) for pid in range(20, 25)]
+    lines = lines_of([inside, *others], [inside, *(one._replace(score=5) for one in others)], **group)
+    assert lines[1] == "y[20], y[21], y[22] and 2 more are outside of cgroup /a, so their scores do not count there."
+    assert lines_of([inside], [inside], idle=["pid=7"])[1] == "This target of what_if would change nothing now: pid=7."
+    assert lines_of([inside], [inside], idle=["pid=7", "unit=a\nb"])[1] == (
+        "These targets of what_if would change nothing now: pid=7, unit=a\\x0ab."
+    )
+
+
+def test_what_if_of_a_host_without_a_next_victim():
+    java = task("java", MIB, pid=7)
+    assert lines_of([java], [java._replace(score=5)], panic_on_oom=1) == ["With these pins, that stays the same."]
+    assert lines_of([java], [java._replace(score=5)], release="2.4.0") == []
+
+
+def test_growers_without_a_sentence_are_counted():
+    tasks = [task("x", MIB, pid=pid) for pid in range(10, 20)]
+    found = answer_of(*tasks, growers=tasks)
+
+    def ends_of(growers):
+        return [line for line in results_of(found, growers=growers)["report"] if "grower" in line]
+
+    pids = [one.pid for one in tasks]
+    assert ends_of(None) == []
+    assert ends_of(Growers(pids)) == ["grower selects 5 more: if_it_grows has all of them."]
+    assert ends_of(Growers(pids, 0, 3)) == ["grower selects 8 more: if_it_grows has only the 10 largest (top)."]
+    assert ends_of(Growers(pids[:5], 1)) == ["1 process that grower selects is outside of the host, and is left out."]
+    assert ends_of(Growers(pids[:5], 2)) == [
+        "2 processes that grower selects are outside of the host, and are left out."
+    ]
 
 
 def test_a_report_has_an_end():
