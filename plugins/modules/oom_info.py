@@ -18,9 +18,9 @@ description:
 options:
   domain:
     description:
-      - Whose memory runs out. V(host), or a dictionary with one of the keys C(cgroup), C(unit), C(container) and
-        C(machine), whose value is a name as in M(oomguard.linux.oom_score_adj). On the command line write all arguments
-        as one JSON text.
+      - Whose memory runs out. V(host), or a dictionary with exactly one of the keys C(cgroup), C(unit), C(container)
+        and C(machine), whose value is a name as in M(oomguard.linux.oom_score_adj). On the command line write all
+        arguments as one JSON text.
       - A C(machine) is one that systemd-machined knows, by its name.
       - Of all limits on the way up from a cgroup, the one with the least room is the domain. Without any limit the
         module fails.

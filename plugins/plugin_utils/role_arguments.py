@@ -128,7 +128,7 @@ def _convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
         # A path is one of the managed host, so nothing of the controller is put into it.
         converted = DEFAULT_TYPE_VALIDATORS["str" if kind == "path" else kind](value)
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"{name}={_show(value)} is not {_KINDS[kind]}: set {_KINDS[kind]}, or leave it out") from None
+        raise InputError(f"{name}={_show(value)} is not {_KINDS[kind]}: {_advise(name, kind, value)}") from None
     if kind == "list":
         return _convert_elements(name, option, converted)
     if kind == "dict":
@@ -136,6 +136,15 @@ def _convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
     if "choices" in option and converted not in option["choices"]:
         raise InputError(f"{name}={_show(value)} is not possible: {_suggest(str(value), option['choices'])}")
     return converted
+
+
+def _advise(name: str, kind: str, value: Any) -> str:
+    """Return what to do about a value of another type than C(kind)."""
+    if kind == "dict" and isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        # Of -e 'a={"b": 1}' Ansible makes a={"b": and 1}.
+        [variable] = re.findall(r"\A\w+", name)
+        return f"with -e write everything as one JSON text, such as -e '{{\"{variable}\": ...}}'"
+    return f"set {_KINDS[kind]}, or leave it out"
 
 
 def _may_be(kind: str, value: Any) -> bool:
@@ -309,6 +318,26 @@ def _finish_events(arguments: dict[str, Any]) -> None:
     parse_window(query, time.time())
 
 
+def _finish_info(arguments: dict[str, Any]) -> None:
+    """Check the arguments of the playbook info. Raises InputError."""
+    # As for oom_events: no other part needs these.
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.request import check_top, parse_domain
+    from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.target_options import TARGET_OPTIONS
+
+    parse_domain(arguments["domain"], "oom_info_domain")
+    check_top(arguments["top"], "oom_info_top")
+    if "grower" in arguments:
+        _select("oom_info_grower", arguments["grower"])
+    defaults = {key: option.get("default") for key, option in TARGET_OPTIONS.items()}
+    for number, target in enumerate(arguments["what_if"]):
+        name = f"oom_info_what_if[{number}]"
+        _select(name, target)
+        try:
+            refuse_contradictions(parse_target({**defaults, **target}))
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+
+
 def _finish_report(arguments: dict[str, Any]) -> None:
     """Check the arguments of oom_report. Raises InputError."""
     # As for oom_events: no other part needs these.
@@ -341,6 +370,7 @@ _FINISH: Mapping[str, Callable[[dict[str, Any]], None]] = {
     "oom_overcommit": _finish_overcommit,
     "oom_verify": _finish_verify,
     "oom_events": _finish_events,
+    "oom_info": _finish_info,
     "oom_report": _finish_report,
 }
 

@@ -278,6 +278,7 @@ def test_host_that_is_lost_during_verify_has_a_last_line(tmp_path, monkeypatch):
 WRONG_BEFORE_THE_HOST = {
     "verify": ({"oom_verify_memory_limit": "7M"}, "oom_verify_memory_limit=7M is too small for scores"),
     "events": ({"oom_events_since": "yesterday"}, "oom_events_since=yesterday is not a time"),
+    "info": ({"oom_info_domain": "foo"}, "oom_info_domain=foo is no domain: set host"),
     "report": ({"oom_report_since": "yesterday"}, "oom_report_since=yesterday is not a time"),
 }
 
@@ -287,7 +288,7 @@ def test_wrong_value_is_refused_before_the_host_is_asked(tmp_path, playbook):
     variables, words = WRONG_BEFORE_THE_HOST[playbook]
     ran = run(tmp_path, f"oomguard.linux.{playbook}", {"web": variables})
     assert ran.lines()["web"].startswith(f"failed: arguments: {words}"), ran.output[-3000:]
-    assert [task for _host, task, _msg in ran.results if "Connect" in task or "Read " in task] == []
+    assert [task for _host, task, _msg in ran.results if re.search("Connect|Read |Predict", task)] == []
 
 
 # --- events ---------------------------------------------------------------------------

@@ -6,6 +6,10 @@
 
 import pytest
 
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.target_options import (
+    SELECTOR_OPTIONS,
+    TARGET_OPTIONS,
+)
 from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import ASKING, parse_arguments
 from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import load_parts
 
@@ -262,6 +266,47 @@ WRONG = {
     "no paths": ("oom_events", {"source": "file"}, "oom_events_source=file needs paths: name at least one file"),
     "no service": ("oom_events", {"unit": "user.slice"}, "oom_events_unit=user.slice is not the name of a service"),
     "no container": ("oom_events", {"container": "/web"}, "oom_events_container=/web is neither an id nor a name"),
+    "no domain": (
+        "oom_info",
+        {"domain": "foo"},
+        "oom_info_domain=foo is no domain: set host, or a dictionary with exactly one of cgroup, unit, container",
+    ),
+    "two domains": (
+        "oom_info",
+        {"domain": {"cgroup": "/a", "unit": "b"}},
+        "oom_info_domain={'cgroup': '/a', 'unit': 'b'} is no domain: set host, or a dictionary with exactly one of",
+    ),
+    "half a domain": (
+        "oom_info",
+        {"domain": '{"cgroup":'},
+        'oom_info_domain={"cgroup": is no JSON: on a command line write everything as one JSON text, such as'
+        """ '{"oom_info_domain": {"cgroup": "/a"}}'""",
+    ),
+    "half a mapping": (
+        "oom_info",
+        {"grower": '{"pid":'},
+        'oom_info_grower={"pid": is not a mapping of options: with -e write everything as one JSON text, such as'
+        """ -e '{"oom_info_grower": ...}'""",
+    ),
+    "half a list": (
+        "oom_protect",
+        {"targets": '[{"unit":'},
+        'oom_protect_targets[0]=[{"unit": is not a mapping of options: with -e write everything as one JSON text, such'
+        """ as -e '{"oom_protect_targets": ...}'""",
+    ),
+    "top": ("oom_info", {"top": 5000}, "oom_info_top=5000 is out of range, 0 to 1000; set a number in it"),
+    "no grower": ("oom_info", {"grower": {}}, "oom_info_grower selects nothing: set one of unit, process, pattern"),
+    "two growers": ("oom_info", {"grower": {"pid": 1, "unit": "x"}}, "oom_info_grower has unit and pid: keep one of"),
+    "two targets of what_if": (
+        "oom_info",
+        {"what_if": [{**X}, {"pid": 1, "unit": "x", "score": 1}]},
+        "oom_info_what_if[1] has unit and pid: keep one of them",
+    ),
+    "no score of what_if": (
+        "oom_info",
+        {"what_if": [{"pid": 1}]},
+        "oom_info_what_if[0]: pid=1: score is missing: set it, or use state=absent",
+    ),
     # verify
     "no size": ("oom_verify", {"memory_limit": "big"}, "oom_verify_memory_limit=big is not a size: write it in bytes"),
     "too small a limit": (
@@ -283,10 +328,22 @@ WRONG = {
 RIGHT = [
     ("oom_events", {"boot": "previous"}),  # with the journal; the host has to refuse it where it has none
     ("oom_events", {"since": "-2d", "until": "-1d", "unit": "docker", "limit": "5"}),
+    ("oom_info", {"domain": {"unit": "app"}, "grower": {"machine": "vm1"}, "top": "0"}),
+    ("oom_info", {"domain": '{"container": "web"}', "what_if": [X, {"pid": "7", "state": "absent"}]}),
+    (
+        "oom_info",
+        {"what_if": [{"user_unit": {"user": "a", "unit": "b"}, "score": 5, "managed_oom_preference": "avoid"}]},
+    ),
     ("oom_verify", {"scope": "host", "memory_limit": "7M"}),  # only the scope cgroup has a limit
     ("oom_verify", {"scope": "panic", "pinned_score": 0}),  # the scopes panic and overcommit have no scores
     ("oom_verify", {"timeout": "", "hog_path": "", "cgroup_parent": ""}),
 ]
+
+
+def test_info_takes_every_option_of_the_module():
+    options = load_parts()["oom_info"]
+    assert set(options["oom_info_grower"]["options"]) == set(SELECTOR_OPTIONS)
+    assert set(options["oom_info_what_if"]["options"]) == set(TARGET_OPTIONS)
 
 
 @pytest.mark.parametrize("part, given", RIGHT)

@@ -7,8 +7,7 @@
 
 """Find the domain that a task asks about."""
 
-import json
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Callable, Dict, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     InputError,
@@ -19,46 +18,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, service_name
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.request import HOST, AskedDomain
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import (
     Domain,
     find_limit,
     measure_host,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Snapshot
-
-HOST = "host"
-KINDS = ("cgroup", "unit", "container", "machine")
-
-
-class AskedDomain(NamedTuple):
-    """A domain as the user wrote it."""
-
-    kind: str  # host, or one of KINDS
-    name: str
-
-
-def parse_domain(value: Any) -> AskedDomain:
-    """Return the option C(domain), which is C(host) or a dictionary, also as JSON.
-
-    Raises InputError for anything else.
-    """
-    wrong = InputError(
-        f"domain={printable_name(str(value)[:100])} is no domain: set host, or a dictionary with one of"
-        f" {', '.join(KINDS)}, such as {{unit: docker}}"
-    )
-    if isinstance(value, str) and value.strip().startswith("{"):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise wrong from None
-    if value == HOST:
-        return AskedDomain(HOST, "")
-    if not isinstance(value, dict) or len(value) != 1:
-        raise wrong
-    kind, name = next(iter(value.items()))
-    if kind not in KINDS or not isinstance(name, str) or not name:
-        raise wrong
-    return AskedDomain(kind, name)
 
 
 def find_domain_cgroup(asked: AskedDomain, procfs: Procfs, systemd: Systemd) -> Optional[str]:

@@ -24,12 +24,7 @@ from typing import (
     Tuple,
 )
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
-    AccessError,
-    InputError,
-    NotFoundError,
-    OomError,
-)
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, NotFoundError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import LEAST_KILLABLE_PERCENT, SCORE_MAX
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
@@ -39,10 +34,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.answers i
     keep_growers,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.asked_domain import (
-    AskedDomain,
     find_domain_cgroup,
     measure_domain,
-    parse_domain,
     refuse_without_systemd,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.findings import (
@@ -70,6 +63,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.report im
     WhatIf,
     build_results,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.request import (
+    AskedDomain,
+    check_top,
+    parse_domain,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.units import ask_for_units, read_units
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts, PinnedUnit, Snapshot
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import take_snapshot
@@ -82,7 +80,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import
 if TYPE_CHECKING:  # a host compiles what it imports, and most have no pin without a drop-in
     from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin_record import RecordedPin
 
-MAX_TOP = 1000
 _MAX_LOST = 20  # targets of ended pins that are looked for again
 _MAX_NAMES = 20  # of users that are looked up; a look-up may ask a directory server
 
@@ -367,8 +364,7 @@ def examine_host(params: Mapping[str, Any], warnings: List[str]) -> Examined:
     Raises OomError if a process or cgroup that an option names does not exist.
     """
     top = params["top"]
-    if not 0 <= top <= MAX_TOP:
-        raise InputError(f"top={str(top)[:24]} is out of range, 0 to {MAX_TOP}; set a number in it")
+    check_top(top)
     asked = parse_domain(params["domain"])
     procfs, systemd = Procfs(), Systemd()
     ask_for_units(systemd)  # systemd prepares its answer meanwhile

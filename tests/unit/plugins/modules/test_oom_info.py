@@ -192,7 +192,11 @@ ERRORS = {
         "domain: cgroup /system.slice/postgres.service has no memory limit, nor has one above it",
         ": set a limit, such as MemoryMax= of its unit, or use domain=host",
     ),
-    "no domain": (dict(domain="everything"), "domain=everything is no domain", ": set host, or a dictionary with one"),
+    "no domain": (
+        dict(domain="everything"),
+        "domain=everything is no domain",
+        ": set host, or a dictionary with exactly one",
+    ),
     "grower outside": (
         dict(domain={"unit": "app"}, grower={"pid": 30}),
         "grower: backup[30] is in cgroup /, outside of cgroup " + APP,
@@ -233,7 +237,11 @@ ERRORS = {
     ),
     "no unit of a target": (dict(what_if=[{"unit": "nosuch", "score": 1}]), "what_if: unit", "; check the name with"),
     "top": (dict(top=-1), "top=-1 is out of range, 0 to 1000", "; set a number in it"),
-    "a long top": (dict(top=10**30), "top=100000000000000000000000 is out of range", "; set a number in it"),
+    "a long top": (
+        dict(top=10**30),
+        "top=100000000000000000000... (more than 20 digits) is out of range",
+        "; set a number in it",
+    ),
     # Ansible's own words
     "two selectors": (dict(grower={"pid": 1, "unit": "app"}), "mutually exclusive", ""),
     "no selector": (dict(grower={}), "one of the following is required", ""),

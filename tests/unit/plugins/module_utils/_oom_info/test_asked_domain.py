@@ -13,53 +13,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info import asked_domain
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.asked_domain import (
-    AskedDomain,
     find_domain_cgroup,
     measure_domain,
-    parse_domain,
 )
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.request import KINDS, AskedDomain
 
 UNIT = "/system.slice/web.service"
 CONTAINER_ID = "a1" * 32
-
-
-@pytest.mark.parametrize(
-    "value, asked",
-    [
-        ("host", AskedDomain("host", "")),
-        ({"cgroup": "/a"}, AskedDomain("cgroup", "/a")),
-        ({"unit": "web"}, AskedDomain("unit", "web")),
-        ('{"container": "web"}', AskedDomain("container", "web")),
-        (' {"machine": "web"}', AskedDomain("machine", "web")),
-    ],
-)
-def test_parse(value, asked):
-    assert parse_domain(value) == asked
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        "",
-        "all",
-        3,
-        [],
-        {},
-        {"cgroup": "/a", "unit": "b"},
-        {"cgroup": ""},
-        {"cgroup": None},
-        {"pid": "1"},
-        {"cgroup": ["/a"]},
-        "{",
-        '{"cgroup": 1}',
-        "{" * 100000,
-        '{"a":' * 100000,
-    ],
-)
-def test_anything_else_is_refused(value):
-    with pytest.raises(InputError, match="is no domain: set host, or a dictionary with one of cgroup, unit, container"):
-        parse_domain(value)
 
 
 @pytest.fixture
@@ -165,4 +125,4 @@ def test_measure():
 
 
 def test_each_kind_has_its_finder():
-    assert set(asked_domain.KINDS) == set(asked_domain._FINDERS)
+    assert set(KINDS) == set(asked_domain._FINDERS)
