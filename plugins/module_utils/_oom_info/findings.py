@@ -278,8 +278,8 @@ def _find_protected_victim(posture: Posture) -> Iterator[Finding]:
             "next_victim_is_protected",
             HIGH,
             describe_task(task),
-            f"{describe_task(task)} is pinned at {task.score}, and is still the next victim of {posture.domain}:"
-            " it holds more than the pin is worth",
+            f"{describe_task(task)} is pinned at {task.score}, and is still the next victim of {posture.domain}"
+            f"{'' if death.certain else ' (not certain)'}: it holds more than the pin is worth",
             _lower_victim(posture, death),
         )
 

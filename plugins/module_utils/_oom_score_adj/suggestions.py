@@ -83,7 +83,7 @@ def suggest_for_cgroup(path: str, procfs: Procfs) -> str:
                 break
             folder = os.path.join(folder, part)
     elsewhere = next(_find_cgroups(procfs, "", parts[-1]), None)
-    return suggest([elsewhere]) if elsewhere else "see systemd-cgls, or start what runs in it first"
+    return suggest([elsewhere]) if elsewhere else "see systemd-cgls or /proc/PID/cgroup, or start what runs in it first"
 
 
 def _list_folders(folder: str) -> List[str]:

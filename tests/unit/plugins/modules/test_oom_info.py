@@ -173,7 +173,7 @@ ERRORS = {
     "no cgroup": (
         dict(domain={"cgroup": "/nowhere"}),
         "domain: cgroup /nowhere does not exist",
-        "; see systemd-cgls, or start what runs in it first",
+        "; see systemd-cgls or /proc/PID/cgroup, or start what runs in it first",
     ),
     "no unit": (dict(domain={"unit": "ap"}), "domain: unit=ap.service: no such system unit", "; check the name with"),
     "no container": (

@@ -262,6 +262,9 @@ def test_the_next_victim_is_protected():
     assert [one.id for one in found] == ["next_victim_is_protected"]
     module, arguments = read_task(found[0].fix)
     assert (module, arguments["pid"], "unit" in arguments) == (PINS, tasks[0].pid, False)
+    assert ", and is still the next victim of the host: it holds more" in found[0].message
+    [close] = find(tasks[0]._replace(score=-1), task("close", 3 * GIB - 9 * MIB))
+    assert ", and is still the next victim of the host (not certain): it holds more" in close.message
     assert predict(*tasks, score=arguments["score"]) == "small"
     assert predict(*tasks, score=arguments["score"] + 60) == "pinned"
     ours = find(*tasks, pinned=[pinned_unit(tasks[0], score=-100, after_restart=-100, own_preference="avoid")])

@@ -79,7 +79,7 @@ CGROUPS = {
     "a typo of the last part": ("/system.slice/dokcer.service", "did you mean /system.slice/docker.service?"),
     "a typo of the first part": ("/sytem.slice/docker.service", "did you mean /system.slice?"),
     "another folder": ("/docker.service", "did you mean /system.slice/docker.service?"),
-    "an unknown one": ("/nosuch", "see systemd-cgls, or start what runs in it first"),
+    "an unknown one": ("/nosuch", "see systemd-cgls or /proc/PID/cgroup, or start what runs in it first"),
 }
 
 
