@@ -104,7 +104,7 @@ def test_units_without_a_cgroup(host, shown, error, words):
 
 def test_without_systemd(host, tmp_path):
     (tmp_path / "run/systemd/system").rmdir()
-    with pytest.raises(UnsupportedError, match="unit=web.service: systemd does not manage this host.*by its cgroup"):
+    with pytest.raises(UnsupportedError, match=r"unit=web.service: systemd does not manage this host.*by its cgroup"):
         find(host, "unit", "web")
     assert find(host, "cgroup", UNIT) == UNIT
 
