@@ -5,7 +5,6 @@
 
 """The search in large logs: skipping lines does not change the events."""
 
-import errno
 import gzip
 import os
 import random
@@ -167,63 +166,3 @@ def test_read_everything_without_memmem(tmp_path, turn_search_on, monkeypatch):
     turn_search_on()
     monkeypatch.setattr(word_search, "_memmem", None)
     assert read_events(tmp_path / "log") == whole
-    monkeypatch.setattr(word_search.ctypes, "CDLL", lambda _name: object())
-    assert word_search._load_memmem() is None
-
-
-# --- the children that search ahead ----------------------------------------------------
-
-
-def fail_to_fork():
-    raise OSError(errno.ENOMEM, "Cannot allocate memory")
-
-
-def end_at_once(*_arguments):
-    os._exit(1)
-
-
-def end_after_half_an_answer(_search, _blocks, _words, writing):
-    os.write(writing, b"\x02\0\0\0\x01")
-    os._exit(1)
-
-
-@pytest.mark.parametrize(
-    "where, name, broken",
-    [
-        (os, "fork", fail_to_fork),
-        (word_search, "_work", end_at_once),
-        (word_search, "_work", end_after_half_an_answer),
-    ],
-    ids=["no child", "it ends at once", "it ends in the middle"],
-)
-def test_search_without_children(tmp_path, turn_search_on, monkeypatch, where, name, broken):
-    """The kernel may kill a child, or have no memory for it."""
-    write(tmp_path / "log", 7, ["report", "report"], 200)
-    whole = read_events(tmp_path / "log")
-    turn_search_on()
-    monkeypatch.setattr(where, name, broken)
-    assert read_events(tmp_path / "log") == whole
-
-
-def test_no_child_is_left_when_reading_stops(tmp_path, turn_search_on):
-    write(tmp_path / "log", 7, ["report"] * 9, 2000)
-    with open(tmp_path / "log", "rb") as stream:
-        ranges = search.find_ranges(stream.fileno(), 0, False)
-        next(ranges)
-        ranges.close()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
-
-
-@pytest.mark.parametrize("size", [4096, 8192 + 7])
-def test_each_word_is_found_once_in_order(tmp_path, turn_search_on, size):
-    """Also across two blocks, and a word that begins as another one does."""
-    words = (b"oom-killer: gfp_mask=", b"oom-kill:constraint=", b"illed process ")
-    content = bytearray(b"oom-kill oom-killer " * (size // 20 + 1))[:size]
-    expected = [(0, words[0]), (4096 - 5, words[1]), (size - 14, words[2])]
-    for at, word in expected:
-        content[at : at + len(word)] = word
-    (tmp_path / "log").write_bytes(content)
-    with open(tmp_path / "log", "rb") as stream:
-        found = list(word_search.search_file(stream.fileno(), 0, len(content), words))
-    assert found == [one for one in expected if bytes(content[one[0] :]).startswith(one[1])]
