@@ -120,6 +120,8 @@ class Forecast:
     def _may_trip_first(self, other: Domain, ranking: Ranking) -> bool:
         """Return whether a domain with more room may still run out of memory first."""
         error_kb = measure_slack(self.snapshot, other) + _find_hidden_room(ranking)
+        if other.cgroup is not None and other.swap_room_kb:
+            error_kb += _find_unsure_room(other)
         return other.room_kb - ranking.domain.room_kb < error_kb
 
     def measure_lack(self, growth: Growth, victim: Suspect) -> int:
@@ -195,11 +197,7 @@ class _Bounds(NamedTuple):
 def _bound_growth(ranking: Ranking, grower: Suspect) -> _Bounds:
     """Return the badness of a process that took all memory that was left."""
     domain, task = ranking.domain, grower.task
-    # In a cgroup some page cache may stay, such as dirty pages. On the host the slack covers that.
-    # A page on its way to swap takes both memory and swap. So swap can be full before it has given
-    # any memory. Source: mm/swap_state.c:add_to_swap.
-    kept_kb = domain.swap_room_kb + (0 if domain.is_host else domain.reclaim_kb)
-    least_room_kb = max(0, domain.room_kb - kept_kb)
+    least_room_kb = max(0, domain.room_kb - _find_unsure_room(domain))
     most_room_kb = domain.room_kb + _find_hidden_room(ranking)
     least_kb = task.rss_kb - min(task.file_kb, domain.reclaim_kb) - (task.shmem_kb if domain.swap_room_kb else 0)
     return _Bounds(
@@ -208,6 +206,16 @@ def _bound_growth(ranking: Ranking, grower: Suspect) -> _Bounds:
         weigh(ranking, task, grower.likely_rss_kb + _find_likely_room(ranking)),
         weigh(ranking, task, task.rss_kb + most_room_kb),
     )
+
+
+def _find_unsure_room(domain: Domain) -> int:
+    """Return how much of the room a domain may fail to give, in KiB.
+
+    In a cgroup some page cache may stay, such as dirty pages. On the host the slack covers that.
+    A page on its way to swap takes both memory and swap. So swap can be full before it has given
+    any memory. Source: mm/swap_state.c:add_to_swap.
+    """
+    return domain.swap_room_kb + (0 if domain.is_host else domain.reclaim_kb)
 
 
 def _find_likely_room(ranking: Ranking) -> int:

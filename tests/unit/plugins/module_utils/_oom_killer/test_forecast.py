@@ -253,6 +253,16 @@ def test_which_of_two_limits_trips_may_not_be_certain(inner_room, certain):
     assert grow(hog, task("x", MIB, cgroup="/a"), cgroups=cgroups) == ("hog", True, [], certain)
 
 
+@pytest.mark.parametrize("outer_room, certain", [(20 * MIB, False), (70 * MIB, True)])
+def test_which_of_two_limits_trips_may_depend_on_swap(outer_room, certain):
+    """The outer one trips first if swap is full of pages that are still in memory, too."""
+    host = HOST._replace(swap_kb=GIB, swap_free_kb=GIB)
+    outer = limited("/a", 100 * MIB, 100 * MIB - outer_room, swap_limit_kb=30 * MIB, file_kb=15 * MIB)
+    hog = task("hog", 80 * MIB, cgroup="/a/b")
+    cgroups = [outer, limited("/a/b", 100 * MIB, 95 * MIB)]
+    assert grow(hog, task("x", MIB, cgroup="/a"), cgroups=cgroups, host=host)[::3] == ("hog", certain)
+
+
 def test_a_limit_nearly_as_wide_as_the_host():
     cgroup = limited("/a", 4 * GIB, 4 * GIB - ROOM + 100 * MIB)
     assert grow(task("hog", MIB, cgroup="/a"), task("x", MIB), cgroups=[cgroup])[::3] == ("hog", False)
