@@ -31,6 +31,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.meminfo impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import order_domains
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import is_below
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Forecast
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.ranking import find_victims
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.snapshot import take_snapshot
@@ -398,18 +399,21 @@ def run_trial(dice, program, kind, name, record, can_lower):
         with gzip.open(record, "ab") as stream:
             stream.write(b"".join(line + b"\n" for line in lines))
     held = [[pid, *filler, pid == grower.pid] for pid, filler in zip(pids, fillers)]
-    return judge(kind, forecasted, process_of, records, held)
+    places = {pid: cgroup.path for pid, cgroup in zip(pids, cgroups)}
+    return judge(kind, forecasted, process_of, places, records, held)
 
 
 def list_threads(pid):
     return [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
 
 
-def judge(kind, forecasted, process_of, records, held):
+def judge(kind, forecasted, process_of, places, records, held):
     """Compare a forecast with what the kernel logged; raise Discarded without the whole table.
 
-    It prints at most ten in five seconds, and other kills on this machine count, too.
-    C(process_of) has the process of each thread: of a group kill 5.10 logs threads, too.
+    It prints at most ten in five seconds, and other kills on this machine count, too. A kill whose
+    report was not printed looks like one of the group before it: C(places), the cgroup of each
+    process, tells them apart. C(process_of) has the process of each thread: of a group kill 5.10
+    logs threads, too.
     """
     with tempfile.NamedTemporaryFile() as log:
         log.write(records)
@@ -418,7 +422,8 @@ def judge(kind, forecasted, process_of, records, held):
     report = next((one for one in reports if one.kills and (kind == "host" or one.kills[0].pid in process_of)), None)
     if report is None:
         raise Discarded(UNLOGGED)
-    died = list(dict.fromkeys(process_of.get(kill.pid, kill.pid) for kill in report.kills))
+    first, *others = dict.fromkeys(process_of.get(kill.pid, kill.pid) for kill in report.kills)
+    died = [first, *(pid for pid in others if report.group and is_below(places.get(pid, ROOT), report.group))]
     badness = task_tables.compute_table(report)
     domain = (report.summary.memcg if report.summary else None) or ROOT
     is_domain_right = domain == forecasted.domain
