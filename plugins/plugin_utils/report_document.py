@@ -159,7 +159,9 @@ def render_table(document: Mapping[str, Any]) -> bytes:
 
 
 def guard_cell(value: Any) -> Any:
-    """Return a value that no spreadsheet takes for a formula."""
+    """Return a value that no spreadsheet takes for a formula. Truth has the words of JSON, as in csv.js."""
     if isinstance(value, str):
         return _FORMULA.sub(r"\1'\2", value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "" if value is None else value

@@ -168,7 +168,7 @@ def test_table_has_every_kill():
         (host["name"], one["id"]) for host in document_of(FLEET)["hosts"] for one in host["events"]
     ]
     [nameless] = [row for row in rows if not row["name"]]
-    assert (nameless["time"], nameless["score"], nameless["trusted"]) == ("", "0", "True")
+    assert (nameless["time"], nameless["score"], nameless["trusted"]) == ("", "0", "true")
 
 
 @pytest.mark.parametrize("delimiter", DELIMITERS)
@@ -188,7 +188,10 @@ def test_no_cell_is_a_formula(name, delimiter):
     [
         (None, ""),
         (-900, -900),
-        (True, True),
+        (True, "true"),
+        (False, "false"),
+        (0, 0),
+        (1, 1),
         ("java", "java"),
         ("=1+1", "'=1+1"),
         (" =1", "' =1"),
