@@ -95,7 +95,7 @@ from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import gather
@@ -166,10 +166,15 @@ def read_host(since: str, cursor: Optional[str], digest: Optional[str]) -> Dict[
     )
     try:
         answer.update(_read_log(since, cursor if digest == pins.digest else None, pins, lost))
-        if "kills" not in examined.unread:
-            answer["unlogged_kills"] = _count_unlogged(examined.posture.kills)
     except OomError as error:
         lost.append(f"the log was not read: {error}")
+        return dict(answer, lost=lost)
+    if "kills" not in examined.unread:
+        try:
+            answer["unlogged_kills"] = _count_unlogged(examined.posture.kills)
+        except OomError as error:
+            lost.append(f"the kills since boot were not compared with the log: {error}")
+            answer["unread"] = [*examined.unread, "kills"]
     return dict(answer, lost=lost)
 
 
@@ -182,8 +187,9 @@ def _read_log(since: str, cursor: Optional[str], pins: TodaysPins, lost: List[st
     except OomError as error:
         if not cursor:
             raise
-        lost.append(f"the place of the last run was refused, so the log was read from {since} on: {error}")
-        found = gather(whole, Procfs())
+        found = gather(whole, Procfs())  # only if this works is it true what the sentence says
+        problem = "was refused" if isinstance(error, InputError) else "could not be read from"
+        lost.append(f"the place of the last run {problem}, so the log was read from {since} on: {error}")
     lost += describe_losses(found)
     return dict(
         events=[reduce_event(event, *judge_todays_pins(event, pins)) for event in found["events"]],

@@ -122,6 +122,55 @@ def test_a_log_that_cannot_be_read_leaves_the_posture(log, run_module, monkeypat
     assert answer["lost"] == ["the log was not read: no permission for /dev/kmsg"]
 
 
+@pytest.mark.parametrize("cursor", [None, "kmsg|x|" + "0" * 32 + ":7|"])
+def test_a_log_that_cannot_be_read_is_said_in_one_sentence(log, run_module, monkeypatch, cursor):
+    """With a place of the last run, too: nothing was read from anywhere on."""
+
+    def fail(*_arguments):
+        raise AccessError("no permission for /dev/kmsg")
+
+    pins = run_module("oom_report_host", since=SINCE)["pins"]
+    monkeypatch.setattr(oom_report_host, "gather", fail)
+    answer = run_module("oom_report_host", since=SINCE, record={"cursor": cursor, "pins": pins})
+    assert answer["lost"] == ["the log was not read: no permission for /dev/kmsg"]
+
+
+def test_a_place_that_cannot_be_read(log, run_module, monkeypatch):
+    """Nothing refused it: the journal was read then, and another log is read now."""
+    first = run_module("oom_report_host", since=SINCE)
+    real = oom_report_host.gather
+
+    def read(query, procfs):
+        if query.cursor:
+            raise AccessError("the journal cannot be read")
+        return real(query, procfs)
+
+    monkeypatch.setattr(oom_report_host, "gather", read)
+    answer = run_module("oom_report_host", since=SINCE, record={"cursor": first["cursor"], "pins": first["pins"]})
+    assert [event["name"] for event in answer["events"]] == ["java"]
+    assert answer["lost"] == [
+        f"the place of the last run could not be read from, so the log was read from {SINCE} on:"
+        " the journal cannot be read"
+    ]
+
+
+def test_kills_that_cannot_be_compared(log, run_module, monkeypatch):
+    """The log was read all the same, and nothing says that it was not."""
+    monkeypatch.setattr(examine, "read_kill_counts", lambda _procfs: KillCounts(5, 2))
+    real = oom_report_host.gather
+
+    def read(query, procfs):
+        if query.boot == "current":
+            raise AccessError("journalctl takes too long")
+        return real(query, procfs)
+
+    monkeypatch.setattr(oom_report_host, "gather", read)
+    answer = run_module("oom_report_host", since=SINCE)
+    assert [event["name"] for event in answer["events"]] == ["java"]
+    assert (answer["unlogged_kills"], answer["unread"]) == (None, ["kills"])
+    assert answer["lost"] == ["the kills since boot were not compared with the log: journalctl takes too long"]
+
+
 @pytest.mark.parametrize("unlogged, shown", [(2, 2), (None, 3)])
 def test_kills_that_no_log_has(log, run_module, monkeypatch, unlogged, shown):
     """The kernel's buffer lacks three kills, and the journal has one of them."""
