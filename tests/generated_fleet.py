@@ -172,6 +172,7 @@ def generate_fleet(hosts, events, seed=1, even=True):
     return {
         "version": 1,
         "made": _iso(MADE),
+        "started": _iso(MADE - timedelta(seconds=300)),
         "since": _iso(MADE - timedelta(days=DAYS)),
         "collection_version": "0.1.0",
         "hosts": [_Host(source, number, share).describe() for number, share in enumerate(shares)],
@@ -223,6 +224,7 @@ class _Host:
             "state": state,
             "reason": reason[state],
             "read": _iso(read),
+            "unread": [],
             "kernel": self._random.choice(KERNELS),
             "next_victim": self._choose_next_victim(),
             "room_kb": int(self._limit_kb * self._random.betavariate(2, 3)),

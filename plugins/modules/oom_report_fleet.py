@@ -39,7 +39,7 @@ options:
   started:
     description:
       - When this run began, as ISO 8601 in UTC. Older records of the play's hosts are not of this run.
-      - Without it every record of a host counts.
+      - Without it every record of a host counts, and C(report.json) does not say which hosts this run read.
     type: str
 extends_documentation_fragment:
   - oomguard.linux.attributes

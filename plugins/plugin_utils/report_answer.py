@@ -52,6 +52,14 @@ KILLERS = (
     "lowmemorykiller",
     "talos",
 )
+# What a run may not have been able to read. The host itself names all but the log.
+PARTS = {
+    "log": "the log",
+    "kills": "the kills since boot",
+    "sysctls": "the sysctls",
+    "units": "the units",
+    "pins": "the record of pins",
+}
 OUTCOMES_OF_EVENTS = ("kill", "group_kill", "no_killable", "panic", "incomplete")
 CONSTRAINTS = ("none", "cpuset", "memory_policy", "memcg")
 MAX_EVENTS = 400
@@ -107,6 +115,13 @@ def accept_losses(answer: Mapping[str, Any]) -> list[str]:
     """Return the sentences on what the log lacks."""
     sentences = (read_text(one, LINE_LENGTH) for one in _list(answer.get("lost"))[:MAX_LOSSES])
     return [one for one in sentences if one]
+
+
+def accept_unread(answer: Mapping[str, Any]) -> list[str]:
+    """Return the parts that could not be read, as keys of PARTS and in their order."""
+    named = [one for one in _list(answer.get("unread")) if isinstance(one, str)]
+    unread = ["log"] if not isinstance(answer.get("events"), list) else []
+    return unread + [part for part in PARTS if part != "log" and part in named]
 
 
 def accept_cursor(answer: Mapping[str, Any]) -> str | None:

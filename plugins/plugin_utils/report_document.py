@@ -37,6 +37,7 @@ _HOST_KEYS = (
     "state",
     "reason",
     "read",
+    "unread",
     "kernel",
     "next_victim",
     "room_kb",
@@ -87,7 +88,8 @@ def build_document(
     """Return the report of these records, by the name of their host.
 
     C(expected) are the hosts of this run, which began at C(started). A record that is not of this
-    run says so. Of all other hosts the last state counts.
+    run says so. Of all other hosts the last state counts. A host that this run read has a C(read) that
+    is not before C(started), which is 0 if nobody knows it.
     """
     expected = set(map(name_key, expected))
     hosts = []
@@ -99,6 +101,7 @@ def build_document(
     return {
         "version": DOCUMENT_VERSION,
         "made": format_second(made),
+        "started": format_second(started) if started else None,
         "since": format_second(since),
         "collection_version": version,
         "hosts": hosts,
@@ -115,7 +118,7 @@ def _build_host(name: str, record: Record) -> dict[str, Any]:
 
 
 def count_hosts(document: Mapping[str, Any]) -> str:
-    """Return how many hosts there are, by state and by the worst finding, and how many kills.
+    """Return how many hosts there are, by state, what was read and the worst finding, and how many kills.
 
     A kill is what the page counts as one: something died, and no program forged the lines.
     """
@@ -132,6 +135,8 @@ def count_hosts(document: Mapping[str, Any]) -> str:
     )
     words = [count_of(len(hosts), "host")]
     words += [f"{states[state]} {state}" for state in ("failed", "unreachable") if states[state]]
+    unread = sum("log" in host["unread"] for host in hosts if host["state"] == "ok")
+    words += [f"{unread} whose log was not read"] if unread else []
     words += [f"{worst[severity]} with {severity} findings" for severity in SEVERITIES[:1] if worst[severity]]
     return ", ".join([*words, count_of(kills, "kill")])
 

@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text
-from ansible_collections.oomguard.linux.plugins.plugin_utils.report_answer import SEVERITIES
+from ansible_collections.oomguard.linux.plugins.plugin_utils.report_answer import PARTS, SEVERITIES
 from ansible_collections.oomguard.linux.plugins.plugin_utils.report_folder import ReportFolder
 from ansible_collections.oomguard.linux.plugins.plugin_utils.report_record import (
     MAX_BYTES,
@@ -74,7 +74,7 @@ def load_records(path: str, expected: Iterable[str], since: float, now: float) -
 
 
 def describe_record(before: Record, after: Record) -> str:
-    """Return what a run found, in one line."""
+    """Return what a run found, and what it could not read, in one line."""
     findings, known = after["findings"], {event["id"] for event in before["events"]}
     severe = Counter(finding["severity"] for finding in findings)
     new = sum(event["id"] not in known for event in after["events"])
@@ -82,7 +82,8 @@ def describe_record(before: Record, after: Record) -> str:
     words = count_of(len(findings), "finding")
     words += "".join(f", {severe[one]} {one}" for one in SEVERITIES if severe[one])
     words += f"; {count_of(len(after['events']), 'kill')}" + (f", {new} new" if new else "")
-    return words + (f"; {count_of(changes, 'change')}" if changes else "")
+    words += f"; {count_of(changes, 'change')}" if changes else ""
+    return words + (f"; not read: {', '.join(PARTS[one] for one in after['unread'])}" if after["unread"] else "")
 
 
 def parse_mode(text: str) -> int:

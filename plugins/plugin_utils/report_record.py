@@ -32,6 +32,7 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.report_answer impor
     accept_findings,
     accept_losses,
     accept_posture,
+    accept_unread,
     read_moment,
     read_number,
     read_text,
@@ -92,6 +93,7 @@ def new_record(host: str) -> Record:
         "state": "failed",
         "reason": "",
         "read": None,
+        "unread": [],
         "log_since": None,  # seconds since 1970; from then on the record has what the log had
         "cursor": None,
         "pins_digest": None,
@@ -146,8 +148,9 @@ def merge_answer(record: Record, answer: Mapping[str, Any], now: float, since: f
     """Return the record with what the host answered, without what is older than C(since)."""
     seen = format_second(now)
     posture, findings = accept_posture(answer), accept_findings(answer)
-    unread = [one for one in map(read_text, answer.get("unread") or []) if one] if _is_list(answer, "unread") else []
-    facts, changes = compare_facts(record["facts"], state_facts(posture, findings, unread, _has_all_pins(answer)), seen)
+    unread = accept_unread(answer)
+    unexamined = [part for part in unread if part != "log"]
+    facts, changes = compare_facts(record["facts"], state_facts(posture, findings, unexamined, _has_all_pins(answer)), seen)
     is_first = not record["facts"]  # nothing to compare with
     if "sysctls" in unread:
         posture["sysctls"] = record["sysctls"]
@@ -162,21 +165,18 @@ def merge_answer(record: Record, answer: Mapping[str, Any], now: float, since: f
         "reason": "",
         "read": seen,
         "facts": facts,
-        "findings": _merge_findings(record["findings"], findings, seen, bool(unread)),
+        "unread": unread,
+        "findings": _merge_findings(record["findings"], findings, seen, bool(unexamined)),
         "changes": (([] if is_first else changes) + record["changes"])[:MAX_CHANGES],
     }
     losses = [*_describe_clock(answer, now), *accept_losses(answer)]
-    if _is_list(answer, "events"):  # else the log was not read
+    if "log" not in unread:
         is_same = digest is not None and digest == record["pins_digest"]
         known = record["events"] if is_same else [_forget_pins(event) for event in record["events"]]
         merged["events"] = _merge_events(known, accept_events(answer), seen)
         merged["cursor"], merged["pins_digest"], merged["log_since"] = accept_cursor(answer), digest, since
     merged["lost"] = _merge_losses(record["lost"], losses, seen)
     return _cut_events(keep_since(merged, since), MAX_EVENTS)
-
-
-def _is_list(answer: Mapping[str, Any], key: str) -> bool:
-    return isinstance(answer.get(key), list)
 
 
 def _has_all_pins(answer: Mapping[str, Any]) -> bool:

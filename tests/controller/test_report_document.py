@@ -64,9 +64,10 @@ def test_schema_is_one():
 def test_document_fits_the_schema():
     document = document_of(FLEET, [*FLEET, "never"])
     VALIDATOR.validate(document)
-    assert {key: document[key] for key in ("version", "made", "since", "collection_version")} == {
+    assert {key: document[key] for key in ("version", "made", "started", "since", "collection_version")} == {
         "version": 1,
         "made": SECOND,
+        "started": SECOND,
         "since": "2026-10-30T07:00:00Z",
         "collection_version": "0.1.0",
     }
@@ -93,6 +94,7 @@ def test_document_fits_the_schema():
         lambda host: host.pop("events"),
         lambda host: host.update(extra=1),
         lambda host: host.update(state="fine"),
+        lambda host: host.update(unread=["everything"]),
         lambda host: host["events"][0].update(killer="mine"),
         lambda host: host["events"][0].update(time="yesterday"),
         lambda host: host["findings"][0].pop("first_seen"),
@@ -127,6 +129,16 @@ def test_a_record_of_an_earlier_run_is_none_of_this_one():
     assert host["read"] == "2026-11-29T07:00:01Z" and host["events"]
 
 
+def test_a_program_can_see_which_hosts_this_run_read():
+    """The state of a host outside this run does not say it: read and started do."""
+    later = merge_answer(FLEET["web1"], answer(), NOW + 60, SINCE)
+    document = document_of({**FLEET, "web1": later}, ["web1"], NOW + 60)
+    VALIDATOR.validate(document)
+    assert [host["name"] for host in document["hosts"] if (host["read"] or "") >= document["started"]] == ["web1"]
+    assert document_of(FLEET, ["web1"], 0.0)["started"] is None
+    VALIDATOR.validate(document_of(FLEET, ["web1"], 0.0))
+
+
 def test_hosts_outside_this_run_have_their_last_state():
     states = {host["name"]: host["state"] for host in document_of(FLEET, ["web1"], NOW)["hosts"]}
     assert states == {"web1": "ok", "web2": "ok", "db1": "unreachable", "db2": "failed"}
@@ -146,6 +158,8 @@ def test_nothing_is_older_than_the_document_says():
     [
         ({}, "0 hosts, 0 kills"),
         ({"x": record_of("x", answer(event(1)))}, "1 host, 1 kill"),
+        ({"x": record_of("x", answer(events=None))}, "1 host, 1 whose log was not read, 0 kills"),
+        ({"x": merge_failure(record_of("x", answer(events=None)), "failed", "x", NOW)}, "1 host, 1 failed, 0 kills"),
         (FLEET, "4 hosts, 1 failed, 1 unreachable, 3 kills"),
         (
             {"x": record_of("x", answer(findings=[{**answer()["findings"][0], "severity": "high"}]))},

@@ -112,6 +112,12 @@ def test_a_history_of_others(tmp_path):
         ([answer(event(1), findings=[])], "0 findings; 1 kill, 1 new"),
         ([answer(event(1)), answer(event(2), kernel="6.12")], "1 finding, 1 medium; 2 kills, 1 new; 1 change"),
         ([answer(event(1)), answer(event(1))], "1 finding, 1 medium; 1 kill"),
+        ([answer(findings=[], events=None)], "0 findings; 0 kills; not read: the log"),
+        (
+            [answer(event(1)), answer(events=None, unread=["units", "kills", "<b>", 7], kernel="6.12")],
+            "1 finding, 1 medium; 1 kill; 1 change; not read: the log, the kills since boot, the units",
+        ),
+        ([answer(events=None), answer(event(1))], "1 finding, 1 medium; 1 kill, 1 new"),
     ],
 )
 def test_one_line(runs, line):

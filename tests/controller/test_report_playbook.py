@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import stat
+import time
 
 import jsonschema
 import pytest
@@ -61,6 +62,7 @@ FLEET = {
     "web1": answer(event(1), event(2)),
     "web2": answer(findings=[]),
     "db1": answer(findings=[HIGH]),
+    "blind": answer(findings=[], events=None, unread=["kills"]),
     "broken": {"failed": True, "msg": "/proc cannot be read\nTraceback"},
     "fault": {"failed": True, "exception": "Traceback (most recent call last):\n  File\nKeyError: 'what_if'\n"},
     "forged": {"unreachable": True, "msg": "no route"},
@@ -85,6 +87,7 @@ def test_every_host_has_its_last_line(fleet):
         "web1": "findings: 1 finding, 1 medium; 2 kills, 2 new",
         "web2": "no_findings: 0 findings; 0 kills",
         "db1": "findings: 1 finding, 1 high; 0 kills",
+        "blind": "no_findings: 0 findings; 0 kills; not read: the log, the kills since boot",
         "broken": "failed: /proc cannot be read",
         "forged": "failed: unreachable: no route; start the host, or correct its address or its login",
         "empty": "failed: the host returned something else than the module oom_report_host does",
@@ -100,6 +103,7 @@ def test_every_host_is_on_the_report(fleet):
         "web1": "ok",
         "web2": "ok",
         "db1": "ok",
+        "blind": "ok",
         "broken": "failed",
         "fault": "failed",
         "forged": "unreachable",
@@ -107,6 +111,7 @@ def test_every_host_is_on_the_report(fleet):
         "gone": "unreachable",
         "typo": "failed",
     }
+    assert hosts["blind"]["unread"] == ["log", "kills"]
     assert hosts["broken"]["reason"] == "/proc cannot be read"
     assert hosts["typo"]["reason"].startswith("this run did not read the host")
     assert [kill["name"] for kill in hosts["web1"]["events"]] == ["java", "java"]
@@ -182,8 +187,11 @@ def test_no_host_can_be_read(tmp_path, hosts):
 def test_limit_keeps_the_others_on_the_report(tmp_path):
     hosts = {"a": answer(event(1)), "b": answer(event(2))}
     report(tmp_path, hosts)
+    time.sleep(1)  # times are to the second
     report(tmp_path, {**hosts, "c": answer()}, "--limit", "b", number=1)
     assert {name: host["state"] for name, host in read(tmp_path).items()} == {"a": "ok", "b": "ok"}
+    document = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    assert [host["name"] for host in document["hosts"] if host["read"] >= document["started"]] == ["b"]
 
 
 ROLE = {

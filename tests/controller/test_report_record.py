@@ -190,6 +190,13 @@ def test_a_log_that_was_not_read_moves_no_cursor():
     assert verdicts(record) == {1: "same"}
 
 
+def test_what_was_not_read_is_of_the_last_answer():
+    record = run(answer(events=None, unread=["pins"]))
+    assert record["unread"] == ["log", "pins"]
+    assert merge_failure(record, "failed", "x", NOW)["unread"] == ["log", "pins"]
+    assert run(answer(), record=record)["unread"] == []
+
+
 def test_losses_are_kept_for_the_window_once_each():
     record = run(answer(lost=["a gap"]), answer(), answer(lost=["a gap", "a file"]), step=10 * DAY)
     assert [(one["text"], one["seen"][:10]) for one in record["lost"]] == [
