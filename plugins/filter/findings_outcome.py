@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import has_severe_finding, state_findings
+from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import list_severe, state_findings
 
 DOCUMENTATION = r"""
 name: findings_outcome
@@ -17,7 +17,7 @@ short_description: State what was found on a host, and whether that is severe
 version_added: 1.0.0
 description:
   - Returns the outcome of a host from the result of M(oomguard.linux.oom_info), with the next victim and the number of
-    findings.
+    findings of each severity. If the host fails because of them, it names those severities.
 positional: fail_on
 options:
   _input:
@@ -37,7 +37,8 @@ EXAMPLES = r"""
 - name: Show what was found
   ansible.builtin.debug:
     msg: "{{ (info | oomguard.linux.findings_outcome('high')).detail }}"
-  # prints "next victim of the host: java[2210] (app.service), certain; 2 findings, 1 high"
+  # prints "next victim of the host: java[2210] (app.service), certain; 2 findings, 1 high, 1 low;
+  # failed by oom_info_fail_on: high"
 """
 
 RETURN = r"""
@@ -49,7 +50,7 @@ _value:
       description: V(findings) or V(no_findings).
       type: str
     detail:
-      description: The next victim, and the number of findings.
+      description: The next victim, the number of findings, and the severities that are severe.
       type: str
     is_severe:
       description: Whether there is a finding of the severity O(fail_on), or of a higher one.
@@ -59,8 +60,8 @@ _value:
 
 def find_findings_outcome(result: Any, fail_on: str = "") -> dict[str, Any]:
     """Return the outcome, as DOCUMENTATION describes."""
-    outcome, detail = state_findings(result)
-    return {"outcome": outcome, "detail": detail, "is_severe": has_severe_finding(result, fail_on)}
+    outcome, detail = state_findings(result, fail_on)
+    return {"outcome": outcome, "detail": detail, "is_severe": bool(list_severe(result, fail_on))}
 
 
 class FilterModule:

@@ -40,6 +40,7 @@ _MOST_SHOWN = 3
 # one of the container, not of the unit around it, as in the module's own words.
 _PLACES = ("container", "unit", "cgroup", "name")
 _SHOWN = {"unit": "unit", "container": "container", "cgroup": "cgroup", "name": "program"}
+_COUNT_OF_FINDINGS = re.compile(r"; [0-9]{1,9} findings?(, [0-9]{1,9} high)?\Z")  # the last words of oom_info
 _SEVERITIES = ("high", "medium", "low")
 _LARGEST = 10**9  # a host may return any number
 _MOST_ENTRIES = 10000  # and any number of entries, each of which takes time
@@ -109,20 +110,34 @@ def state_kills(result: Any) -> tuple[str, str]:
     return "kills", _join_parts(f"{kills} in {' and '.join(shown)}", missing)
 
 
-def state_findings(result: Any) -> tuple[str, str]:
-    """Return the outcome and the detail of a playbook that predicts: the words of the module."""
+def state_findings(result: Any, fail_on: str = "") -> tuple[str, str]:
+    """Return the outcome and the detail of a playbook that predicts.
+
+    The detail has the module's words on the next victim, the number of findings of each severity,
+    and the severities for which list_severe() fails the host.
+    """
     result = _mapping(result)
-    return "findings" if _list_severities(result) else "no_findings", cut_text(result.get("msg"))
+    findings = _list(result.get("findings"))
+    words = cut_text(result.get("msg"), _REASON_LENGTH)
+    if not findings:
+        return "no_findings", words
+    counts = Counter(_list_severities(result))
+    count = count_of(len(findings), "finding") + "".join(f", {counts[one]} {one}" for one in _SEVERITIES if counts[one])
+    severe = ", ".join(list_severe(result, fail_on))
+    cause = f"failed by oom_info_fail_on: {severe}" if severe else ""
+    return "findings", _join_parts(_COUNT_OF_FINDINGS.sub("", words), count, cause)
 
 
-def has_severe_finding(result: Any, fail_on: str) -> bool:
-    """Return whether a host has a finding of this severity or a higher one; C("") is none."""
+def list_severe(result: Any, fail_on: str) -> list[str]:
+    """Return the severities of a host's findings that are at least this one; C("") is none."""
     severe = _SEVERITIES[: _SEVERITIES.index(fail_on) + 1] if fail_on in _SEVERITIES else ()
-    return any(severity in severe for severity in _list_severities(_mapping(result)))
+    found = _list_severities(_mapping(result))
+    return [severity for severity in severe if severity in found]
 
 
-def _list_severities(result: Mapping[str, Any]) -> list[Any]:
-    return [_mapping(one).get("severity") for one in _list(result.get("findings"))]
+def _list_severities(result: Mapping[str, Any]) -> list[str]:
+    found = [_mapping(one).get("severity") for one in _list(result.get("findings"))]
+    return [severity for severity in found if isinstance(severity, str)]
 
 
 def _name_asking(parts: Iterable[str]) -> str:

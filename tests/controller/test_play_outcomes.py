@@ -12,7 +12,7 @@ from ansible_collections.oomguard.linux.plugins.filter.findings_outcome import F
 from ansible_collections.oomguard.linux.plugins.filter.kills_outcome import FilterModule as Kills
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import OUTCOMES, first_line, state_outcome
 from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import (
-    has_severe_finding,
+    list_severe,
     state_applied,
     state_failure,
     state_findings,
@@ -208,7 +208,7 @@ def test_strange_results_have_a_known_outcome(answer):
     assert state_failure("protect", answer, True)[0] == "failed"
     assert state_kills(answer) == ("no_kills", "")
     assert state_findings(answer) == ("no_findings", "")
-    assert not has_severe_finding(answer, "low")
+    assert list_severe(answer, "low") == []
 
 
 @pytest.mark.parametrize(
@@ -296,21 +296,36 @@ NEXT = "next victim of the host: java[2210], certain"
 
 
 @pytest.mark.parametrize(
-    "severities, fail_on, outcome, is_severe",
+    "severities, fail_on, said, shown",
     [
-        ([], "low", "no_findings", False),
-        (["low"], "", "findings", False),
-        (["low"], "medium", "findings", False),
-        (["low"], "low", "findings", True),
-        (["low", "high"], "medium", "findings", True),
-        (["high"], "low", "findings", True),
-        (["severe", None, 7], "low", "findings", False),
+        ([], "low", "; no findings", "; no findings"),
+        (["low"], "", "; 1 finding", "; 1 finding, 1 low"),
+        (["low"], "medium", "; 1 finding", "; 1 finding, 1 low"),
+        (["low"], "low", "; 1 finding", "; 1 finding, 1 low; failed by oom_info_fail_on: low"),
+        (
+            ["low", "high", "low", "medium"],
+            "medium",
+            "; 4 findings, 1 high",
+            "; 4 findings, 1 high, 1 medium, 2 low; failed by oom_info_fail_on: high, medium",
+        ),
+        (["high"], "low", "", "; 1 finding, 1 high; failed by oom_info_fail_on: high"),
+        (["severe", None, 7, ["high"], {}], "low", "; 7 findings, 7 high", "; 5 findings"),
     ],
 )
-def test_findings(severities, fail_on, outcome, is_severe):
-    result = {"changed": False, "msg": NEXT, "findings": [{"severity": severity} for severity in severities]}
+def test_findings(severities, fail_on, said, shown):
+    """The line of a host counts each severity, and names those that made it fail."""
+    result = {"changed": False, "msg": NEXT + said, "findings": [{"severity": severity} for severity in severities]}
     found = Findings().filters()["findings_outcome"](result, fail_on)
-    assert found == {"outcome": outcome, "detail": NEXT, "is_severe": is_severe} and outcome in OUTCOMES
+    outcome = "findings" if severities else "no_findings"
+    assert found == {"outcome": outcome, "detail": NEXT + shown, "is_severe": "failed by" in shown}
+    assert outcome in OUTCOMES
+
+
+def test_what_made_a_host_fail_is_in_its_line():
+    """A host may choose names as long as it likes: they are cut, and the severities are not."""
+    result = {"msg": "next victim of the host: " + "x" * 5000, "findings": [{"severity": "low"}] * 3}
+    outcome, detail = state_findings(result, "low")
+    assert state_outcome(outcome, detail)["line"].endswith("x…; 3 findings, 3 low; failed by oom_info_fail_on: low")
 
 
 def test_entries_without_end_cost_no_time():

@@ -359,11 +359,11 @@ def test_info_prints_the_report_and_fails_on_severe_findings(tmp_path):
         "wrong": {"oom_info_what_if": [{"unit": "app", "scor": 5}]},
     }
     ran = run(tmp_path, "oomguard.linux.info", hosts, answers={"oom_info": answer})
-    line = "findings: next victim of the host: x[7]; 1 finding"
+    line = "findings: next victim of the host: x[7]; 1 finding, 1 medium"
     assert ran.lines() == {
         "web": line,
         "db": line,
-        "strict": line,
+        "strict": f"{line}; failed by oom_info_fail_on: medium",
         "typo": "failed: arguments: oom_info_fail: did you mean oom_info_fail_on?",
         "wrong": "failed: arguments: oom_info_what_if[0] has no option scor: did you mean score?",
     }, ran.output[-3000:]

@@ -86,7 +86,7 @@ def test_every_host_has_its_last_line(fleet):
     assert lines == {
         "web1": "findings: 1 finding, 1 medium; 2 kills, 2 new",
         "web2": "no_findings: 0 findings; 0 kills",
-        "db1": "findings: 1 finding, 1 high; 0 kills",
+        "db1": "findings: 1 finding, 1 high; 0 kills; failed by oom_report_fail_on: high",
         "blind": "no_findings: 0 findings; 0 kills; not read: the log, the kills since boot",
         "broken": "failed: /proc cannot be read",
         "forged": "failed: unreachable: no route; start the host, or correct its address or its login",
