@@ -31,6 +31,12 @@ _UNREACHABLE = "; start the host, or correct its address or its login"
 _PASSWORD = re.compile(r"\A((Missing|Incorrect) \w{1,20} password)\Z")
 _NO_PASSWORD = "; run with --ask-become-pass, or set ansible_become_password"
 _REASON_LENGTH = 200
+# What a host printed in place of an answer stands behind the reason.
+_PRINTED = "; the host printed: "
+_PRINTED_LENGTH = 100
+_MOST_PRINTED = 4000
+# The end of a connection, and answers that nobody can read, say nothing.
+_NO_WORDS = re.compile(r"\s*(Shared connection to .{1,300} closed\.?\s*\Z|[\[{\]}])")
 
 # The parts of a playbook that change something, with what they change.
 _CHANGES = {"protect": "pins", "panic": "panic policy", "overcommit": "overcommit policy"}
@@ -57,9 +63,27 @@ def state_failure(part: str, result: Any, check_mode: bool) -> tuple[str, str]:
     if check_mode and message.startswith(WOULD_FAIL):
         outcome, message = "would_fail", message[len(WOULD_FAIL) :]
     reason = _PASSWORD.sub(rf"\1{_NO_PASSWORD}", first_line(message))
+    printed = _last_words(result)
+    if printed and printed not in reason:
+        reason = f"{cut_text(reason, _REASON_LENGTH - len(_PRINTED))}{_PRINTED}{printed}"
     if result.get("unreachable"):
         part, reason = "unreachable", cut_text(reason.rstrip(": "), _REASON_LENGTH) + _UNREACHABLE
     return outcome, ": ".join(filter(None, [part, reason]))
+
+
+def _last_words(result: Mapping[str, Any]) -> str:
+    """Return the last line that a host printed in place of an answer; C("") if there is none.
+
+    It says why no module ran, such as that there is no Python. Over a terminal, as with a password
+    for sudo, it is in the output.
+    """
+    for key in ("module_stderr", "module_stdout"):
+        text = result.get(key)
+        lines = text[-_MOST_PRINTED:].splitlines() if isinstance(text, str) else []
+        words = [line.strip() for line in lines if line.strip() and not _NO_WORDS.match(line)]
+        if words:
+            return cut_text(words[-1], _PRINTED_LENGTH)
+    return ""
 
 
 def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:

@@ -259,6 +259,42 @@ def test_prefixes_of_ansible_are_no_reason(message, found):
     assert state_failure("", {"msg": message}, True) == found
 
 
+NO_JSON = "Module result deserialization failed: No start of json char found"
+PYENV = "pyenv: python3.13: command not found"
+CLOSED = "Shared connection to 192.0.2.1 closed."
+
+
+@pytest.mark.parametrize(
+    "stderr, stdout, words",
+    [
+        (f"{PYENV}\n\n", "", PYENV),
+        (f"\nThe `python3.13' command exists in these versions:\r\n  {PYENV}\r\n{CLOSED}\r\n", "x", PYENV),
+        (f"{CLOSED}\r\n", f"\r\n{PYENV}\r\n", PYENV),
+        ("", "no JSON", "no JSON"),
+        ("a\x1b[31m{{ b }}\u202e", "", "a\\x1b[31m{{ b }}\\u202e"),
+        ("y" + "x" * 5_000_000, "", "x" * 99 + "…"),
+        ("", '{"policy": 1', ""),
+        ("", "", ""),
+        (None, ["x"], ""),
+        (7, {"x": "y"}, ""),
+        ("\n" * 5_000_000, None, ""),
+    ],
+)
+def test_what_a_host_printed_in_place_of_an_answer(stderr, stdout, words):
+    """Without it nobody sees that the host has no Python that runs."""
+    result = {"failed": True, "msg": NO_JSON, "module_stderr": stderr, "module_stdout": stdout, "rc": 127}
+    reason = f"{NO_JSON}; the host printed: {words}" if words else NO_JSON
+    assert state_failure("", result, False) == ("failed", reason)
+    assert state_applied({"arguments": CHECKED, "protect": result}, False) == ("failed", f"protect: {reason}")
+
+
+def test_what_a_host_printed_is_said_once_and_fits():
+    printed = {"module_stderr": f"Traceback\n{PYENV}"}
+    assert state_failure("", {"msg": f"x {PYENV}", **printed}, False)[1] == f"x {PYENV}"
+    detail = state_failure("protect", {"msg": "x" * 5000, **printed}, False)[1]
+    assert state_outcome("failed", detail)["line"].endswith(f"x…; the host printed: {PYENV}")
+
+
 def kill(number, **place):
     return {"name": "eat", "unit": None, "container": None, "cgroup": None, "kills": number, **place}
 

@@ -316,5 +316,7 @@ def test_strange_texts(tmp_path):
     states.pop("surrogate")  # some versions of ansible-core refuse it
     assert [name for name in states if states[name] == "ok"] == ["infinity", "megabytes", "nan"]
     assert set(run.lines()) == set(STRANGE), run.output[-3000:]
+    assert read(tmp_path)["text"]["reason"].endswith("; the host printed: no JSON")
+    assert run.lines()["text"].endswith("; the host printed: no JSON")
     assert len(read(tmp_path)["megabytes"]["events"]) > 50
     assert (tmp_path / "report" / "history" / "megabytes.json").stat().st_size <= 256 * 1024
