@@ -54,7 +54,11 @@ POSTURE = {
     ],
     "unread": [],
     "pins": "0123456789abcdef",
+    "boot": "0" * 32,
+    "counted_kills": 0,
     "unlogged_kills": 0,
+    "new_kills": 0,
+    "kills_until": 5,
     "cursor": "kmsg|machine|boot:7|",
     "lost": [],
 }

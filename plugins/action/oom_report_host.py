@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
             state = "unreachable" if answer.get("unreachable") else "failed"
             merge = functools.partial(merge_failure, state=state, reason=_state_reason(answer), now=now)
         else:
-            merge = functools.partial(merge_answer, answer=answer, now=now, since=since)
+            merge = functools.partial(merge_answer, answer=answer, now=now, since=since, before=before)
         after = merge(before) if self._task.check_mode else update_record(history, host, merge, now)
         return self._build_result(before, after)
 

@@ -40,6 +40,12 @@ options:
       pins:
         description: A digest of the pins that the kills in the record were compared with.
         type: str
+      boot:
+        description: The id of the boot in which the last run counted kills.
+        type: str
+      kills_until:
+        description: The uptime until which it counted them, in microseconds.
+        type: int
 extends_documentation_fragment:
   - oomguard.linux.attributes
 attributes:
@@ -91,7 +97,7 @@ severities:
 """
 
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -102,6 +108,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.query import Query
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_report_host.losses import describe_losses
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_report_host.named_kills import NamedKills
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_report_host.reduced_event import reduce_event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_report_host.todays_pins import (
     TodaysPins,
@@ -144,7 +151,7 @@ _QUERY = Query(
 )
 
 
-def read_host(since: str, cursor: Optional[str], digest: Optional[str]) -> Dict[str, Any]:
+def read_host(since: str, record: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the posture, and the kills that the record does not have yet.
 
     Raises OomError if neither can be read.
@@ -160,12 +167,22 @@ def read_host(since: str, cursor: Optional[str], digest: Optional[str]) -> Dict[
         clock=int(time.time()),
         unread=examined.unread,
         pins=pins.digest,
+        boot=_read_boot(),
+        counted_kills=examined.posture.kills.counted,
         unlogged_kills=None,
+        new_kills=None,
+        kills_until=None,
         events=None,
         cursor=None,
     )
+    place = _Place(
+        since=since,
+        cursor=record.get("cursor") if record.get("pins") == pins.digest else None,
+        boot=answer["boot"],
+        kills_until=record.get("kills_until") if record.get("boot") == answer["boot"] else None,
+    )
     try:
-        answer.update(_read_log(since, cursor if digest == pins.digest else None, pins, lost))
+        answer.update(_read_log(place, pins, lost))
     except OomError as error:
         lost.append(f"the log was not read: {error}")
         return dict(answer, lost=lost)
@@ -178,29 +195,52 @@ def read_host(since: str, cursor: Optional[str], digest: Optional[str]) -> Dict[
     return dict(answer, lost=lost)
 
 
-def _read_log(since: str, cursor: Optional[str], pins: TodaysPins, lost: List[str]) -> Dict[str, Any]:
-    """Return the kills behind the cursor, or those since then if there is none, and add losses."""
-    whole = _QUERY._replace(since=since, what_if=pins.targets)
-    query = _QUERY._replace(cursor=cursor, what_if=pins.targets) if cursor else whole
+class _Place(NamedTuple):
+    """Where a run begins to read, and to count the kills of this boot."""
+
+    since: str
+    cursor: Optional[str]
+    boot: Optional[str]
+    kills_until: Optional[int]
+
+
+def _read_boot() -> Optional[str]:
+    """Return the id of this boot, as events have it; None if it cannot be read."""
     try:
-        found = gather(query, Procfs())
+        return Procfs().read("sys/kernel/random/boot_id").strip().replace("-", "")
+    except OomError:
+        return None
+
+
+def _read_log(place: _Place, pins: TodaysPins, lost: List[str]) -> Dict[str, Any]:
+    """Return the kills behind the cursor, or those since then if there is none, and add losses."""
+    since = place.since
+    whole = _QUERY._replace(since=since, what_if=pins.targets)
+    query = _QUERY._replace(cursor=place.cursor, what_if=pins.targets) if place.cursor else whole
+    named = NamedKills(place.boot, place.kills_until)
+    try:
+        found = gather(query, Procfs(), note_kills=named.add)
     except OomError as error:
-        if not cursor:
+        if not place.cursor:
             raise
-        found = gather(whole, Procfs())  # only if this works is it true what the sentence says
+        named = NamedKills(place.boot, place.kills_until)
+        found = gather(whole, Procfs(), note_kills=named.add)  # if this fails, the sentence would be wrong
         problem = "was refused" if isinstance(error, InputError) else "could not be read from"
         lost.append(f"the place of the last run {problem}, so the log was read from {since} on: {error}")
     lost += describe_losses(found)
     return dict(
         events=[reduce_event(event, *judge_todays_pins(event, pins)) for event in found["events"]],
         cursor=found["cursor"],
+        new_kills=named.kills,
+        kills_until=named.until,
     )
 
 
 def _count_unlogged(kills: KillCounts) -> int:
-    """Return how many kills since boot no log has.
+    """Return how many kills since boot no log has now.
 
-    The kernel's buffer forgets old lines. Then the log is asked that keeps them.
+    The kernel's buffer forgets old lines. Then the log is asked that keeps them. The record knows
+    what earlier runs have read.
     """
     if kills.counted <= kills.logged:
         return 0
@@ -214,13 +254,17 @@ def main() -> None:
         argument_spec=dict(
             history=dict(type="str", default="oom-report/history"),
             since=dict(type="str", default="-30d"),
-            record=dict(type="dict", options=dict(cursor=dict(type="str"), pins=dict(type="str"))),
+            record=dict(
+                type="dict",
+                options=dict(
+                    cursor=dict(type="str"), pins=dict(type="str"), boot=dict(type="str"), kills_until=dict(type="int")
+                ),
+            ),
         ),
         supports_check_mode=True,
     )
-    record = module.params["record"] or {}
     try:
-        answer = read_host(module.params["since"], record.get("cursor"), record.get("pins"))
+        answer = read_host(module.params["since"], module.params["record"] or {})
     except OomError as error:
         module.fail_json(msg=printable(str(error)))
     except OSError as error:

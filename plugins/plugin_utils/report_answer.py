@@ -68,7 +68,7 @@ MAX_PINS = 100
 MAX_LOSSES = 20
 _MAX_KILLERS = 20
 _MAX_SYSCTLS = 20
-_LARGEST = 2**53  # what JavaScript and spreadsheets still count exactly
+LARGEST = 2**53  # what JavaScript and spreadsheets still count exactly
 _SHORT = 64
 _LONGEST_FIX = 1000
 _LONGEST_CURSOR = 20_000  # it has a mark of each event in pstore
@@ -80,6 +80,7 @@ _FIX = re.compile(
     r"- oomguard\.linux\.(?:oom_score_adj|oom_policy|overcommit):\n(?:    [a-z_]+: [\x20-\x7e]+\n)+", re.ASCII
 )
 _TEMPLATE = re.compile(r"\{[{%#]")
+_BOOT = re.compile("[0-9a-f]{32}", re.ASCII)
 _CURSOR = re.compile(r"[\x20-\x7e]+", re.ASCII)
 
 
@@ -124,6 +125,19 @@ def accept_unread(answer: Mapping[str, Any]) -> list[str]:
     return unread + [part for part in PARTS if part != "log" and part in named]
 
 
+def accept_kills(answer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the host counted of the kills since boot; None if it did not say of which boot.
+
+    C(counted) is the kernel's own count, and C(unlogged) how many of them no log has now. C(new)
+    are those in the log that the run before had not counted, until the uptime C(until).
+    """
+    boot = answer.get("boot")
+    if not isinstance(boot, str) or not _BOOT.fullmatch(boot):
+        return None
+    counts = {key: read_number(answer.get(f"{key}_kills"), least=0) for key in ("counted", "unlogged", "new")}
+    return {"boot": str(boot), **counts, "until": read_number(answer.get("kills_until"), least=0)}
+
+
 def accept_cursor(answer: Mapping[str, Any]) -> str | None:
     """Return the place of the next run, which goes back to the host as it is."""
     value = answer.get("cursor")
@@ -148,10 +162,10 @@ def read_text(value: Any, length: int = NAME_LENGTH) -> str | None:
     return cut_text(value, length) or None if isinstance(value, str) else None
 
 
-def read_number(value: Any, least: int = -_LARGEST) -> int | None:
+def read_number(value: Any, least: int = -LARGEST) -> int | None:
     """Return a whole number that everybody can count with; None for anything else."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
-    return int(value) if is_number and least <= value <= _LARGEST else None
+    return int(value) if is_number and least <= value <= LARGEST else None
 
 
 def read_word(value: Any, words: Iterable[str]) -> str | None:

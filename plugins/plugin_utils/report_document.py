@@ -88,8 +88,8 @@ def build_document(
     """Return the report of these records, by the name of their host.
 
     C(expected) are the hosts of this run, which began at C(started). A record that is not of this
-    run says so. Of all other hosts the last state counts. A host that this run read has a C(read) that
-    is not before C(started), which is 0 if nobody knows it.
+    run says so. Of all other hosts the last state counts. A host that this run read has a C(read)
+    that is not before C(started), which is 0 if nobody knows it.
     """
     expected = set(map(name_key, expected))
     hosts = []
@@ -118,7 +118,7 @@ def _build_host(name: str, record: Record) -> dict[str, Any]:
 
 
 def count_hosts(document: Mapping[str, Any]) -> str:
-    """Return how many hosts there are, by state, what was read and the worst finding, and how many kills.
+    """Return how many hosts and kills there are; hosts by state, unread log, and worst finding.
 
     A kill is what the page counts as one: something died, and no program forged the lines.
     """
@@ -164,7 +164,7 @@ def render_table(document: Mapping[str, Any]) -> bytes:
 
 
 def guard_cell(value: Any) -> Any:
-    """Return a value that no spreadsheet takes for a formula. Truth has the words of JSON, as in csv.js."""
+    """Return a value that no spreadsheet takes for a formula, with JSON's words for a truth value."""
     if isinstance(value, str):
         return _FORMULA.sub(r"\1'\2", value)
     if isinstance(value, bool):

@@ -20,16 +20,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import parse_moment
 from ansible_collections.oomguard.linux.plugins.plugin_utils.file_names import safe_file_name
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, name_key
 from ansible_collections.oomguard.linux.plugins.plugin_utils.report_answer import (
+    LARGEST,
     MAX_EVENTS,
     MAX_FINDINGS,
     MAX_LOSSES,
     accept_cursor,
     accept_events,
     accept_findings,
+    accept_kills,
     accept_losses,
     accept_posture,
     accept_unread,
@@ -53,6 +56,7 @@ _MAX_CONTENT = MAX_BYTES - len('{"digest":"",') - 64
 _CUT_FIRST = ("events", "changes", "findings", "pins", "lost")
 _ROOM_FOR_LOSS = 200
 _FORGOTTEN = "the log no longer has this kill, and the pins have changed since it was read"
+_OTHER_LOGS = "look for them in older log files with oom_events"
 _BROKEN = "the record of this host could not be read, so it begins anew"
 _NO_ROOM = "there are more kills than the record has room for: the newest are kept"
 _LARGEST_DRIFT = 3600  # seconds of a clock; a slow host takes minutes to answer
@@ -106,6 +110,7 @@ def new_record(host: str) -> Record:
         "pins": [],
         "killers": [],
         "unlogged_kills": None,
+        "kills": None,  # of the kernel: the boot, how many any run has found in a log, and until which uptime
         "findings": [],
         "changes": [],
         "lost": [],
@@ -136,7 +141,13 @@ def recall_place(record: Record, since: float) -> dict[str, Any]:
     The log is read again if C(since) is now earlier than what the record has of it.
     """
     goes_on = record["log_since"] is not None and record["log_since"] <= since
-    return {"cursor": record["cursor"] if goes_on else None, "pins": record["pins_digest"]}
+    counted = record["kills"] or {"boot": None, "until": None}
+    return {
+        "cursor": record["cursor"] if goes_on else None,
+        "pins": record["pins_digest"],
+        "boot": counted["boot"],
+        "kills_until": counted["until"],
+    }
 
 
 def merge_failure(record: Record, state: str, reason: str, now: float) -> Record:
@@ -144,13 +155,23 @@ def merge_failure(record: Record, state: str, reason: str, now: float) -> Record
     return {**record, "tried": now, "state": state, "reason": cut_text(reason)}
 
 
-def merge_answer(record: Record, answer: Mapping[str, Any], now: float, since: float) -> Record:
-    """Return the record with what the host answered, without what is older than C(since)."""
+def merge_answer(
+    record: Record, answer: Mapping[str, Any], now: float, since: float, before: Record | None = None
+) -> Record:
+    """Return the record with what the host answered, without what is older than C(since).
+
+    C(before) is the record as it was when the host was asked: another job may have changed it.
+    """
     seen = format_second(now)
     posture, findings = accept_posture(answer), accept_findings(answer)
+    begun = (before or record)["kills"]
+    kills, unlogged = _merge_kills(begun, record["kills"], accept_kills(answer), posture["unlogged_kills"])
+    posture["unlogged_kills"], findings = unlogged, _follow_kills(findings, unlogged)
     unread = accept_unread(answer)
     unexamined = [part for part in unread if part != "log"]
-    facts, changes = compare_facts(record["facts"], state_facts(posture, findings, unexamined, _has_all_pins(answer)), seen)
+    facts, changes = compare_facts(
+        record["facts"], state_facts(posture, findings, unexamined, _has_all_pins(answer)), seen
+    )
     is_first = not record["facts"]  # nothing to compare with
     if "sysctls" in unread:
         posture["sysctls"] = record["sysctls"]
@@ -160,6 +181,7 @@ def merge_answer(record: Record, answer: Mapping[str, Any], now: float, since: f
     merged = {
         **record,
         **posture,
+        "kills": kills,
         "tried": now,
         "state": "ok",
         "reason": "",
@@ -177,6 +199,37 @@ def merge_answer(record: Record, answer: Mapping[str, Any], now: float, since: f
         merged["cursor"], merged["pins_digest"], merged["log_since"] = accept_cursor(answer), digest, since
     merged["lost"] = _merge_losses(record["lost"], losses, seen)
     return _cut_events(keep_since(merged, since), MAX_EVENTS)
+
+
+def _merge_kills(
+    begun: dict[str, Any] | None, known: dict[str, Any] | None, now: dict[str, Any] | None, unlogged: int | None
+) -> tuple[dict[str, Any] | None, int | None]:
+    """Return how many kills of this boot any run has found in a log, and how many no run has.
+
+    A log of a fixed size forgets kills that earlier runs have read, so what each run found is added
+    up. C(begun) is what the record had when the host was asked, and C(known) what it has now.
+    """
+    if now is None:
+        return known, unlogged
+    begun, known = (one if one and one["boot"] == now["boot"] else None for one in (begun, known))
+    named = max(known["named"] if known else 0, (begun["named"] if begun else 0) + (now["new"] or 0))
+    if unlogged is not None and now["counted"] is not None:
+        named = max(named, now["counted"] - unlogged)  # all that is in the log now
+        unlogged = max(0, now["counted"] - named)
+    uptimes = [one["until"] for one in (known, now) if one and one["until"] is not None]
+    return {"boot": now["boot"], "named": min(named, LARGEST), "until": max(uptimes, default=None)}, unlogged
+
+
+def _follow_kills(findings: list[dict[str, Any]], unlogged: int | None) -> list[dict[str, Any]]:
+    """Return the findings with what the record knows of the kills: the host has its log alone."""
+    if unlogged is None:
+        return findings
+    message = f"the kernel counted {count_of(unlogged, 'kill')} since boot that no run found in a log: {_OTHER_LOGS}"
+    return [
+        {**one, "message": message} if one["id"] == "kills_unlogged" else one
+        for one in findings
+        if unlogged or one["id"] != "kills_unlogged"
+    ]
 
 
 def _has_all_pins(answer: Mapping[str, Any]) -> bool:

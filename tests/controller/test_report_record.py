@@ -173,7 +173,7 @@ def test_other_pins_make_old_answers_unknown():
 def test_an_earlier_since_has_the_log_read_again():
     """Else kills before the old one would never be on the report, which says that it has them."""
     record = merge_answer(new_record("x"), answer(at(1, -5)), NOW, NOW - 60)
-    known = {"cursor": "kmsg|machine|boot:7|", "pins": "0123456789abcdef"}
+    known = {"cursor": "kmsg|machine|boot:7|", "pins": "0123456789abcdef", "boot": "0" * 32, "kills_until": 5}
     assert recall_place(record, NOW - 60) == recall_place(record, NOW - 30) == known
     assert recall_place(record, NOW - 61) == {**known, "cursor": None}
     record = merge_answer(record, answer(at(2, -90)), NOW, NOW - 100)
@@ -204,6 +204,114 @@ def test_losses_are_kept_for_the_window_once_each():
         ("a file", "2026-12-19"),
     ]
     assert run(answer(lost=["a gap"]), answer(), step=31 * DAY)["lost"] == []
+
+
+# --- kills that no log names ----------------------------------------------------------
+
+BOOT, OTHER_BOOT = "0" * 31 + "1", "0" * 31 + "2"
+UNLOGGED = {**answer()["findings"][0], "id": "kills_unlogged", "severity": "low", "object": "kernel log", "fix": None}
+
+
+class SmallBuffer:
+    """A host whose log names the newest kills alone, as the module reads it."""
+
+    def __init__(self, size):
+        self._size = size
+        self._kills = []  # by uptime in microseconds; None is one that the log never had
+        self.boot = BOOT
+
+    def kill(self, number, is_logged=True):
+        first = len(self._kills)
+        self._kills += [first + n if is_logged else None for n in range(number)]
+
+    def restart(self):
+        self._kills, self.boot = [], OTHER_BOOT
+
+    def answer(self, record, *events, **values):
+        place = recall_place(record, SINCE)
+        until = place["kills_until"] if place["boot"] == self.boot else None
+        named = [one for one in self._kills if one is not None][-self._size :]
+        new = [one for one in named if until is None or one > until]
+        found = {
+            "boot": self.boot,
+            "counted_kills": len(self._kills),
+            "unlogged_kills": len(self._kills) - len(named),
+            "new_kills": len(new),
+            "kills_until": max(new, default=until),
+            "findings": [UNLOGGED] if len(named) < len(self._kills) else [],
+        }
+        return answer(*events, **{**found, **values})
+
+    def run(self, record, **values):
+        return run(self.answer(record, **values), record=record)
+
+
+def test_kills_that_an_earlier_run_has_read_are_named():
+    """The log forgets them, and the number of those that nobody saw does not grow."""
+    host, record = SmallBuffer(40), new_record("web1")
+    host.kill(165, is_logged=False)
+    shown = []
+    for kills in (30, 10, 0, 25, 40):
+        host.kill(kills)
+        record = host.run(record)
+        shown.append(record["unlogged_kills"])
+    assert shown == [165] * 5
+    host.kill(60)  # 20 of them left the log before this run
+    record = host.run(record)
+    assert record["unlogged_kills"] == 185
+    [finding] = record["findings"]
+    assert finding["message"].startswith("the kernel counted 185 kills since boot that no run found in a log: ")
+
+
+def test_no_finding_is_left_if_every_kill_was_read():
+    host, record = SmallBuffer(10), new_record("web1")
+    for _run in range(5):
+        host.kill(10)
+        record = host.run(record)
+        assert (record["unlogged_kills"], record["findings"]) == (0, [])
+
+
+def test_another_boot_counts_anew():
+    host = SmallBuffer(5)
+    host.kill(5)
+    record = host.run(new_record("web1"))
+    host.restart()
+    host.kill(3, is_logged=False)
+    record = host.run(record)
+    assert (record["unlogged_kills"], record["kills"]) == (3, {"boot": OTHER_BOOT, "named": 0, "until": None})
+
+
+def test_a_run_that_could_not_compare_forgets_nothing():
+    host, record = SmallBuffer(10), new_record("web1")
+    host.kill(10)
+    record = host.run(record)
+    unread = {"events": None, "unlogged_kills": None, "new_kills": None, "kills_until": None, "unread": ["kills"]}
+    record = host.run(record, **unread)
+    assert record["unlogged_kills"] is None
+    host.kill(10)
+    record = host.run(record, unlogged_kills=None, unread=["kills"])  # the log was read, and the counter not
+    host.kill(10)
+    assert host.run(record)["unlogged_kills"] == 0
+
+
+def test_two_jobs_count_a_kill_once():
+    host = SmallBuffer(10)
+    host.kill(10)
+    before = host.run(new_record("web1"))
+    host.kill(2, is_logged=False)
+    host.kill(3)
+    first, second = (host.answer(before) for _job in range(2))
+    record = merge_answer(before, first, NOW, SINCE, before)
+    record = merge_answer(record, second, NOW, SINCE, before)
+    assert (record["unlogged_kills"], record["kills"]["named"]) == (2, 13)
+    host.kill(4)
+    assert host.run(record)["unlogged_kills"] == 2
+
+
+@pytest.mark.parametrize("boot", [None, 7, "x", "0" * 33, BOOT + "\n"])
+def test_a_host_that_does_not_say_of_which_boot(boot):
+    record = run(answer(boot=boot, unlogged_kills=3))
+    assert (record["kills"], record["unlogged_kills"]) == (None, 3)
 
 
 # --- bounds -------------------------------------------------------------------------

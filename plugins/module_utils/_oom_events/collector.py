@@ -72,12 +72,18 @@ class Collector:
     """
 
     def __init__(
-        self, window: Window, matches: Callable[[Event], bool], is_own_trial: Callable[[Event], bool], limit: int
+        self,
+        window: Window,
+        matches: Callable[[Event], bool],
+        is_own_trial: Callable[[Event], bool],
+        limit: int,
+        note_kills: Optional[Callable[[Event, int], None]] = None,
     ) -> None:
         self._window = window
         self._matches = matches
         self._is_own_trial = is_own_trial
         self._limit = limit
+        self._note_kills = note_kills
         self._log = 0
         # Heaps of (log and) line, a number that makes the entry unique, and the event.
         self._pending: List[Tuple[int, int, Event]] = []
@@ -152,7 +158,10 @@ class Collector:
         if event["killer"] == "kernel":
             self.counts["logged_kills"] += event["victims_count"]
             # In a group kill the kernel counts the chosen process twice.
-            self.counts["explained"] += event["victims_count"] + (event["outcome"] == "group_kill")
+            explained = event["victims_count"] + (event["outcome"] == "group_kill")
+            self.counts["explained"] += explained
+            if self._note_kills:
+                self._note_kills(event, explained)
 
     def list_owners(self) -> List[Owner]:
         """Return the owners that may need a name, those of the newest events first."""

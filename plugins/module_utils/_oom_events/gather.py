@@ -66,9 +66,16 @@ _CLOCK_BOOTTIME = 7  # time.CLOCK_BOOTTIME came with Python 3.7
 MAX_BYTES = 1 << 20
 
 
-def gather(query: Query, procfs: Procfs, open_log: Callable[..., Kmsg] = Kmsg) -> Dict[str, Any]:
+def gather(
+    query: Query,
+    procfs: Procfs,
+    open_log: Callable[..., Kmsg] = Kmsg,
+    note_kills: Optional[Callable[[Event, int], None]] = None,
+) -> Dict[str, Any]:
     """Return what the module returns, and C(warnings) for the administrator.
 
+    C(note_kills) gets each event of the kernel that is counted, whether it matches the query or
+    not, and as how many kills /proc/vmstat counts it.
     Raises InputError for options that exclude each other, and OomError if the log cannot be read.
     """
     now = time.time()
@@ -79,7 +86,8 @@ def gather(query: Query, procfs: Procfs, open_log: Callable[..., Kmsg] = Kmsg) -
         chosen = query._replace(source=source)
         check_query(chosen)
         cursor = parse_cursor(query.cursor, source, host) if query.cursor else None
-        reading = _Reading(chosen, parse_window(chosen, now), cursor, now, procfs, open_log, query.source == "auto")
+        window, is_auto = parse_window(chosen, now), query.source == "auto"
+        reading = _Reading(chosen, window, cursor, now, procfs, open_log, is_auto, note_kills)
         try:
             position = reading.read_source()
         except (AccessError, UnsupportedError) as error:
@@ -135,6 +143,7 @@ class _Reading:
         procfs: Procfs,
         open_log: Callable[..., Kmsg],
         is_auto: bool,
+        note_kills: Optional[Callable[[Event, int], None]],
     ) -> None:
         self._query = query
         self._window = window
@@ -146,7 +155,7 @@ class _Reading:
         self.warnings: List[str] = []
         self._filter = Filter(query, _find_ids(query.container))
         self._pins = parse_pins(query, _find_ids)
-        self._collector = Collector(window, self._filter.selects, TrialPlaces(procfs).is_own, query.limit)
+        self._collector = Collector(window, self._filter.selects, TrialPlaces(procfs).is_own, query.limit, note_kills)
         self._lost: Dict[str, Any] = dict(records=0, suppressed_reports=0, gap=False, files=[])
         self.pstore_ids: List[str] = []
         self._known = KnownEvents()  # two files of one host may hold the same lines

@@ -8,9 +8,11 @@ import json
 import os
 
 import pytest
-from event_lines import explained, report, stamped
+from event_lines import explained, kmsg, report, stamped
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import parse_kmsg_line
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events import gather as gathering
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.gather import gather
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts
 from ansible_collections.oomguard.linux.plugins.module_utils._posture import examine
@@ -35,9 +37,9 @@ def log(tmp_path, fake_host, monkeypatch):
     append(path, KILLS[:1], 14)
     asked = []
 
-    def read(query, procfs):
+    def read(query, procfs, **hooks):
         asked.append(query)
-        return gather(query._replace(source="file", paths=[str(path)]), procfs)
+        return gather(query._replace(source="file", paths=[str(path)]), procfs, **hooks)
 
     monkeypatch.setattr(oom_report_host, "gather", read)
     return path, asked
@@ -112,7 +114,7 @@ def test_a_place_that_is_gone(log, run_module):
 
 
 def test_a_log_that_cannot_be_read_leaves_the_posture(log, run_module, monkeypatch):
-    def fail(*_arguments):
+    def fail(*_arguments, **_hooks):
         raise AccessError("no permission for /dev/kmsg")
 
     monkeypatch.setattr(oom_report_host, "gather", fail)
@@ -126,7 +128,7 @@ def test_a_log_that_cannot_be_read_leaves_the_posture(log, run_module, monkeypat
 def test_a_log_that_cannot_be_read_is_said_in_one_sentence(log, run_module, monkeypatch, cursor):
     """With a place of the last run, too: nothing was read from anywhere on."""
 
-    def fail(*_arguments):
+    def fail(*_arguments, **_hooks):
         raise AccessError("no permission for /dev/kmsg")
 
     pins = run_module("oom_report_host", since=SINCE)["pins"]
@@ -140,10 +142,10 @@ def test_a_place_that_cannot_be_read(log, run_module, monkeypatch):
     first = run_module("oom_report_host", since=SINCE)
     real = oom_report_host.gather
 
-    def read(query, procfs):
+    def read(query, procfs, **hooks):
         if query.cursor:
             raise AccessError("the journal cannot be read")
-        return real(query, procfs)
+        return real(query, procfs, **hooks)
 
     monkeypatch.setattr(oom_report_host, "gather", read)
     answer = run_module("oom_report_host", since=SINCE, record={"cursor": first["cursor"], "pins": first["pins"]})
@@ -159,10 +161,10 @@ def test_kills_that_cannot_be_compared(log, run_module, monkeypatch):
     monkeypatch.setattr(examine, "read_kill_counts", lambda _procfs: KillCounts(5, 2))
     real = oom_report_host.gather
 
-    def read(query, procfs):
+    def read(query, procfs, **hooks):
         if query.boot == "current":
             raise AccessError("journalctl takes too long")
-        return real(query, procfs)
+        return real(query, procfs, **hooks)
 
     monkeypatch.setattr(oom_report_host, "gather", read)
     answer = run_module("oom_report_host", since=SINCE)
@@ -177,13 +179,53 @@ def test_kills_that_no_log_has(log, run_module, monkeypatch, unlogged, shown):
     monkeypatch.setattr(examine, "read_kill_counts", lambda _procfs: KillCounts(5, 2))
     real = oom_report_host.gather
 
-    def read(query, procfs):
+    def read(query, procfs, **hooks):
         if query.boot == "all":
-            return real(query, procfs)
+            return real(query, procfs, **hooks)
         return {"counts": {"unlogged": unlogged}}
 
     monkeypatch.setattr(oom_report_host, "gather", read)
     assert run_module("oom_report_host", since=SINCE)["unlogged_kills"] == shown
+
+
+class Buffer:
+    """Stands in for /dev/kmsg, with a kill at each of these seconds of uptime."""
+
+    lost, next = 0, 0
+
+    def __init__(self, seconds):
+        lines = [line for at in seconds for line in kmsg([report(pid=100 + at, name="eat")], uptime=at)]
+        self._records = [parse_kmsg_line(line).record for line in lines]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_unused):
+        pass
+
+    def read(self):
+        return self._records
+
+
+def test_kills_of_this_boot_are_counted_once(run_module, fake_host, monkeypatch):
+    """Also if the log is read again as a whole: the record adds up what each run counts."""
+    monkeypatch.setattr(gathering, "_format_wall_clock", lambda *_uptime: SINCE)
+    logs = iter([[1, 2], [2], [2, 5, 6, 7], [7]])
+
+    def read(query, procfs, **hooks):
+        return gather(query._replace(source="kmsg", cursor=None), procfs, lambda start: Buffer(next(logs)), **hooks)
+
+    monkeypatch.setattr(oom_report_host, "gather", read)
+    record, counted = {}, []
+    for _run in range(3):
+        answer = run_module("oom_report_host", since=SINCE, record=record)
+        record = {"boot": answer["boot"], "kills_until": answer["kills_until"]}
+        counted.append((answer["new_kills"], answer["kills_until"]))
+    assert counted == [(2, 2000000), (0, 2000000), (3, 7000000)]
+    with open("/proc/sys/kernel/random/boot_id") as stream:
+        assert answer["boot"] == stream.read().strip().replace("-", "")
+    other = {"boot": "f" * 32, "kills_until": 9000000}
+    assert run_module("oom_report_host", since=SINCE, record=other)["new_kills"] == 1
 
 
 def test_kills_that_were_not_counted(log, run_module, monkeypatch):

@@ -53,6 +53,24 @@ def test_keep_newest_by_first_line():
     assert collected.counts["total"] == 200
 
 
+def test_kills_are_noted_as_the_kernel_counts_them():
+    """Those of own trials and those that do not match, too, and none that is not the kernel's."""
+    noted = []
+    collected = Collector(
+        EVER, lambda event: False, lambda event: True, 1, lambda event, kills: noted.append((event["time"], kills))
+    )
+    events = [
+        event(1, time="a"),
+        event(2, time="b", outcome="group_kill"),
+        event(3, trusted=False),
+        event(4, killer="x"),
+    ]
+    for line, one in enumerate(events):
+        collected.take(line, one)
+    collected.end_log(1)
+    assert noted == [("a", 1), ("b", 2)]
+
+
 def test_boot_index_per_log():
     collected = new_collector()
     collected.take(9, event(1))
