@@ -65,9 +65,10 @@ class ActionModule(ActionBase):
         history = options["history"] or os.path.join(options["dir"], "history")
         expected = [str(host) for host in variables["ansible_play_hosts_all"]]
         records = load_records(history, expected, since, now)
-        document = build_document(
-            records, expected, read_moment(options["started"]) or 0.0, now, since, _read_version()
-        )
+        started = read_moment(options["started"]) or 0.0
+        # Of the hosts that have not failed, those of other batches. Earlier ones have a record.
+        waiting = set(variables["ansible_play_hosts"]) - set(variables["ansible_play_batch"])
+        document = build_document(records, expected, started, now, since, _read_version(), map(str, waiting))
         if self._task.check_mode:  # no record has what the hosts have just answered
             msg = f"check mode, so no report was written (hosts: {len(document['hosts'])})"
             return {"changed": False, "msg": msg, "files": []}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, OomError
+from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text
 from ansible_collections.oomguard.linux.plugins.plugin_utils.report_history import (
     describe_record,
     load_record,
@@ -36,6 +38,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "history": {"type": "str", "default": "oom-report/history"},
     "since": {"type": "str", "default": "-30d"},
     "record": {"type": "dict"},
+    "dir": {"type": "str"},
+    "first_folders": {"type": "list", "elements": "str"},
 }
 
 
@@ -51,6 +55,7 @@ class ActionModule(ActionBase):
         _valid, options = self.validate_argument_spec(_OPTIONS)
         try:
             refuse_facts(variables)
+            _refuse_other_folders(options)
             return self._keep_answer(str(variables["inventory_hostname"]), options, variables)
         except OomError as error:
             return {"failed": True, "msg": str(error)}
@@ -101,6 +106,17 @@ class ActionModule(ActionBase):
             # Found by Ansible itself. Without the fact it would search again in each task.
             result["ansible_facts"] = {self._discovered_interpreter_key: self._discovered_interpreter}
         return result
+
+
+def _refuse_other_folders(options: Mapping[str, Any]) -> None:
+    """Raise InputError if the first host of the play has other folders: only they get a report."""
+    own = {"dir": options["dir"], "history": options["history"]}
+    for (name, path), first in zip(own.items(), options["first_folders"] or ()):
+        if path and os.path.abspath(path) != os.path.abspath(first):
+            raise InputError(
+                f"oom_report_{name}={cut_text(path, 80)} is {cut_text(first, 80)} for the first host, and a play"
+                " writes one report: set the same for all hosts, or use a play for each folder"
+            )
 
 
 def _state_reason(answer: Mapping[str, Any]) -> str:

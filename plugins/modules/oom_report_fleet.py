@@ -12,9 +12,10 @@ version_added: 1.0.0
 description:
   - Makes one report of the records that M(oomguard.linux.oom_report_host) wrote, as the page C(oom-report.html).
     For other programs it is also in the files C(report.json) and C(events.csv).
-  - The report has all hosts of the play. A host without a record of this run is on it as failed. It also has the other
-    hosts in O(history) that were tried since O(since), with what was last known of them.
-  - It connects to no host. Run it once, behind M(oomguard.linux.oom_report_host).
+  - The report has all hosts of the play. A host without a record of this run in O(history) is on it as failed. It also
+    has the other hosts in O(history) that were tried since O(since), with what was last known of them.
+  - It connects to no host. Run it once, behind M(oomguard.linux.oom_report_host). In a play with C(serial) it runs once
+    for each batch, and the report says which hosts the play has not come to.
   - Each file is written beside its place, and takes it when it is complete.
 options:
   dir:

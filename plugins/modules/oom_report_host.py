@@ -20,7 +20,8 @@ description:
 options:
   history:
     description:
-      - The folder on the controller that has the records, one file for each host.
+      - The folder on the controller that has the records, one file for each host. It must be the same for all hosts of
+        a report.
       - It is created if it does not exist. A link is refused, and so is a folder that other users may write to.
     type: str
     default: oom-report/history
@@ -30,6 +31,18 @@ options:
       - The first run reads the log of all boots from then on. Later runs read what is new.
     type: str
     default: -30d
+  dir:
+    description:
+      - The folder that M(oomguard.linux.oom_report_fleet) writes the report to. It is only compared with
+        O(first_folders).
+    type: str
+  first_folders:
+    description:
+      - O(dir) and O(history) of the first host of the play. A host with other folders is refused before it is read,
+        because a play writes one report, into the folders of its first host.
+      - The role sets it.
+    type: list
+    elements: str
   record:
     description: What the host needs of its record. The action plugin sets it, whatever the task says.
     type: dict
@@ -254,6 +267,8 @@ def main() -> None:
         argument_spec=dict(
             history=dict(type="str", default="oom-report/history"),
             since=dict(type="str", default="-30d"),
+            dir=dict(type="str"),
+            first_folders=dict(type="list", elements="str"),
             record=dict(
                 type="dict",
                 options=dict(

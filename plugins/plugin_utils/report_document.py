@@ -31,7 +31,11 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.report_record impor
 )
 
 DOCUMENT_VERSION = 1
-_NOT_READ = "this run did not read the host: its last line in the output of the play says why"
+_NOT_READ = "this run wrote no record of the host for this report: see its lines in the output of the play"
+_NOT_YET = (
+    "the play had not come to this host when the report was written: with serial it comes to it in a later batch,"
+    " unless Ansible ends the play before"
+)
 
 _HOST_KEYS = (
     "state",
@@ -84,19 +88,20 @@ def build_document(
     made: float,
     since: float,
     version: str,
+    waiting: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the report of these records, by the name of their host.
 
-    C(expected) are the hosts of this run, which began at C(started). A record that is not of this
-    run says so. Of all other hosts the last state counts. A host that this run read has a C(read)
-    that is not before C(started), which is 0 if nobody knows it.
+    C(expected) are the hosts of this run, which began at C(started), and C(waiting) those of later
+    batches. A record that is not of this run says so. Of all other hosts the last state counts. A
+    host that this run read has a C(read) that is not before C(started). That is 0 if nobody knows.
     """
-    expected = set(map(name_key, expected))
+    expected, waiting = set(map(name_key, expected)), set(map(name_key, waiting))
     hosts = []
     for name in sorted({*records, *expected}):
         record = records.get(name) or new_record(name)
         if name in expected and (record["tried"] or 0) < started:
-            record = {**record, "state": "failed", "reason": _NOT_READ}
+            record = {**record, "state": "failed", "reason": _NOT_YET if name in waiting else _NOT_READ}
         hosts.append(_build_host(name, keep_since(record, since)))
     return {
         "version": DOCUMENT_VERSION,
@@ -164,7 +169,7 @@ def render_table(document: Mapping[str, Any]) -> bytes:
 
 
 def guard_cell(value: Any) -> Any:
-    """Return a value that no spreadsheet takes for a formula, with JSON's words for a truth value."""
+    """Return a value that no spreadsheet takes for a formula, with JSON's words for the truth."""
     if isinstance(value, str):
         return _FORMULA.sub(r"\1'\2", value)
     if isinstance(value, bool):

@@ -124,9 +124,23 @@ def test_a_record_of_an_earlier_run_is_none_of_this_one():
     [host] = document_of({"web1": FLEET["web1"]}, ["web1"], NOW + 60)["hosts"]
     assert (host["state"], host["reason"]) == (
         "failed",
-        "this run did not read the host: its last line in the output of the play says why",
+        "this run wrote no record of the host for this report: see its lines in the output of the play",
     )
     assert host["read"] == "2026-11-29T07:00:01Z" and host["events"]
+
+
+def test_a_host_of_a_later_batch_has_no_line_yet():
+    """It may never have one: nothing says that its line has the reason."""
+    odd = record_of("a\nb", answer())
+    records = {"web1": FLEET["web1"], odd["name"]: odd}
+    document = build_document(records, ["web1", "a\nb", "db1"], NOW + 60, NOW, SINCE, "1", ["a\nb", "db1"])
+    reasons = {host["name"]: host["reason"] for host in document["hosts"]}
+    assert reasons.pop("web1").startswith("this run wrote no record of the host")
+    assert {reason.partition(":")[0] for reason in reasons.values()} == {
+        "the play had not come to this host when the report was written"
+    }
+    read = build_document(FLEET, FLEET, NOW, NOW, SINCE, "1", ["web1"])
+    assert read["hosts"][2]["state"] == "ok"
 
 
 def test_a_program_can_see_which_hosts_this_run_read():

@@ -113,7 +113,7 @@ def test_every_host_is_on_the_report(fleet):
     }
     assert hosts["blind"]["unread"] == ["log", "kills"]
     assert hosts["broken"]["reason"] == "/proc cannot be read"
-    assert hosts["typo"]["reason"].startswith("this run did not read the host")
+    assert hosts["typo"]["reason"].startswith("this run wrote no record of the host")
     assert [kill["name"] for kill in hosts["web1"]["events"]] == ["java", "java"]
     with open(folder / "report" / "events.csv", encoding="utf-8", newline="") as stream:
         assert [row["host"] for row in csv.DictReader(stream)] == ["web1", "web1"]
@@ -210,7 +210,55 @@ def test_role_in_batches(tmp_path):
     assert failed(run) == {"b", "c", "e"}, run.output[-3000:]
     states = {name: host["state"] for name, host in read(tmp_path).items()}
     assert states == {"a": "ok", "b": "unreachable", "c": "ok", "d": "ok", "e": "failed"}
-    assert not [host for host in read(tmp_path).values() if "this run did not read" in host["reason"]]
+    assert not [
+        host for host in read(tmp_path).values() if "this run" in host["reason"] or "the play" in host["reason"]
+    ]
+
+
+def test_a_play_that_ends_before_all_batches(tmp_path):
+    """All hosts of a batch fail, so Ansible ends the play. The others have no lines to look at."""
+    run = report(tmp_path, {"a": answer(), "b": FLEET["broken"], "c": answer()}, playbook=[{**ROLE, "serial": 1}])
+    found = {name: (host["state"], host["reason"]) for name, host in read(tmp_path).items()}
+    assert found["a"] == ("ok", ""), run.output[-3000:]
+    assert found["b"] == ("failed", "/proc cannot be read")
+    assert found["c"][0] == "failed" and found["c"][1].startswith("the play had not come to this host when the report")
+
+
+def test_a_folder_of_its_own_is_refused(tmp_path):
+    """Only the folder of the first host gets a report, so the others would be lost."""
+    hosts = {
+        "a": answer(event(1)),
+        "b": {"oom_report_dir": str(tmp_path / "other")},
+        "c": {"oom_report_history": "kept"},
+    }
+    run = report(tmp_path, {**hosts, "d": {"oom_report_dir": str(tmp_path / "x" / ".." / "report")}})
+    lines = run.lines()
+    wrong = (
+        "for the first host, and a play writes one report: set the same for all hosts, or use a play for each folder"
+    )
+    assert lines["b"] == f"failed: report: oom_report_dir={tmp_path}/other is {tmp_path}/report {wrong}", run.output[
+        -3000:
+    ]
+    assert lines["c"] == f"failed: report: oom_report_history=kept is {tmp_path}/report/history {wrong}"
+    assert failed(run) == {"b", "c"}
+    found = read(tmp_path)
+    assert {name: host["state"] for name, host in found.items()} == {"a": "ok", "b": "failed", "c": "failed", "d": "ok"}
+    assert found["b"]["reason"].endswith("see its lines in the output of the play")
+    assert not (tmp_path / "other").exists() and not list(tmp_path.rglob("kept"))
+
+
+def test_each_play_has_its_folder(tmp_path):
+    """Also with batches, and under one name: the folders of a play are those of its first host."""
+    hosts = {"a": answer(event(1)), "b": answer(event(2)), "c": answer(event(3))}
+    plays = [
+        {**ROLE, "hosts": hosts, "serial": 1, "vars": {"oom_report_dir": str(tmp_path / folder)}}
+        for folder, hosts in (("report", "a,b"), ("second", "b,c"), ("report", "c"))
+    ]
+    run = report(tmp_path, hosts, playbook=plays)
+    assert failed(run) == set(), run.output[-3000:]
+    assert {name: host["state"] for name, host in read(tmp_path).items()} == dict.fromkeys("abc", "ok")
+    second = json.loads((tmp_path / "second" / "report.json").read_text(encoding="utf-8"))
+    assert [host["name"] for host in second["hosts"]] == ["b", "c"]
 
 
 def test_role_refuses_wrong_variables(tmp_path):
