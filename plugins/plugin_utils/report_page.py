@@ -65,7 +65,7 @@ HOSTS = Table(
     texts=("name", "state", "reason", "kernel", "victim_name", "victim_unit", "victim_container"),
     numbers=("room_kb", "limit_kb", "unlogged_kills", "victim_score", "victim_margin_kb"),
     times=("read",),
-    flags=("victim_certain",),
+    flags=("victim_certain", "log_unread"),
 )
 # Each of these is a list of every host.
 LISTS = {
@@ -185,10 +185,11 @@ def _rows_of(value: Any) -> List[Row]:
 
 
 def _flatten_host(host: Row) -> Row:
-    """Return a host with the values of its next victim among its own."""
+    """Return a host with its next victim's values among its own, and whether its log is unread."""
     victim = host.get("next_victim")
     flat = {f"victim_{key}": value for key, value in victim.items()} if isinstance(victim, Mapping) else {}
-    return {**host, **flat}
+    unread = host.get("unread")
+    return {**host, **flat, "log_unread": isinstance(unread, list) and "log" in unread}
 
 
 def _abbreviate(event: Row) -> Row:

@@ -227,6 +227,16 @@ def test_unknown_values(opener):
     assert "It never answered." in page.locator("#drawer").inner_text()
 
 
+def test_hosts_whose_log_was_not_read(opener):
+    """No kill is no all-clear then, and the sentence about the fleet says so."""
+    document = generate_fleet(3, 0)
+    for host in document["hosts"]:
+        host.update(state="ok", reason="", unread=["log", "kills"])
+    document["hosts"][0].update(state="unreachable", reason="No route to host")
+    page = opener.open(document)
+    assert "; 2 hosts whose log was not read" in page.locator("#sentence").inner_text()
+
+
 def test_empty_fleet(opener):
     document = {**generate_fleet(1, 0), "hosts": []}
     page = opener.open(document)

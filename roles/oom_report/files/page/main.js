@@ -230,7 +230,12 @@ function countFleet(report) {
   }
   const states = hosts.text("state");
   let silent = 0;
-  for (let host = 0; host < hosts.length; host += 1) silent += Number(states.get(host) !== "ok");
+  let blind = 0;
+  for (let host = 0; host < hosts.length; host += 1) {
+    const isSilent = states.get(host) !== "ok";
+    silent += Number(isSilent);
+    blind += Number(!isSilent && hosts.number("log_unread")[host] === 1);
+  }
   let unlogged = 0;
   for (const number of hosts.number("unlogged_kills")) unlogged += number || 0;
   return {
@@ -241,6 +246,7 @@ function countFleet(report) {
     days: Math.max(1, Math.round((report.made - report.since) / 86400)),
     severe: severe.size,
     silent,
+    blind,
     unlogged,
     changes: report.changes.length,
   };
@@ -256,6 +262,7 @@ function writeSentence(facts) {
     create("span", { class: "part" }, createButton(text, () => goTo(id), { class: "link" }), mark);
   const where = ` on ${formatNumber(facts.struck)} of ${countOf(facts.hosts, "host")} in ${countOf(facts.days, "day")}; `;
   const more = [];
+  if (facts.blind > 0) more.push({ text: `${countOf(facts.blind, "host")} whose log was not read`, id: "unlogged-heading" });
   if (facts.unlogged > 0) more.push({ text: `${countOf(facts.unlogged, "kill")} not in a log`, id: "unlogged-heading" });
   if (facts.changes > 0) more.push({ text: countOf(facts.changes, "change"), id: "changes-heading" });
   const parts = [
