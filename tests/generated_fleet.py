@@ -122,7 +122,7 @@ FINDINGS = [
         "pin_ignored_by_killer",
         "medium",
         0.08,
-        "1 pins do not count for systemd-oomd, which runs: {program.name}; managed_oom_preference: omit",
+        "1 pin does not count for systemd-oomd, which runs: {program.name}; managed_oom_preference: omit",
         '- oomguard.linux.oom_score_adj:\n    targets: [{{"unit": "{program.unit}", "score": {program.pin},'
         ' "managed_oom_preference": "omit"}}]\n',
     ),

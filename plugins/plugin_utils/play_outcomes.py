@@ -189,11 +189,13 @@ def _describe_lost(part: str, result: Mapping[str, Any]) -> list[str]:
 
 
 def _name_entries(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return each object of a result with the reason that it has there."""
-    return [
-        f"{strip_suffix(cut_text(one.get('unit') or one.get('target')))} ({cut_text(one.get('reason'))})"
-        for one in entries
-    ]
+    """Return each object of a result once, with the reason that it has there."""
+    return list(
+        dict.fromkeys(
+            f"{strip_suffix(cut_text(one.get('unit') or one.get('target')))} ({cut_text(one.get('reason'))})"
+            for one in entries
+        )
+    )
 
 
 def _describe_all(changed: str, check_mode: bool) -> str:

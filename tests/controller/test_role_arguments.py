@@ -305,7 +305,7 @@ WRONG = {
     "no score of what_if": (
         "oom_info",
         {"what_if": [{"pid": 1}]},
-        "oom_info_what_if[0]: pid=1: score is missing: set it, or use state=absent",
+        "oom_info_what_if[0]: pid=1: score is missing: set it, or state: absent beside the selector",
     ),
     # verify
     "no size": ("oom_verify", {"memory_limit": "big"}, "oom_verify_memory_limit=big is not a size: write it in bytes"),
@@ -484,7 +484,8 @@ def test_services_of_users_are_targets():
 @pytest.mark.parametrize(
     "user_unit, words",
     [
-        ({"unit": "shop"}, "is not a login name: set it to one of getent passwd"),
+        ({"unit": "shop"}, "user is missing: set it to a login name"),
+        ({"user": "a/b", "unit": "shop"}, "is not a login name: set it to one of getent passwd"),
         ({"user": "deploy"}, "unit is missing"),
         ({"user": "deploy", "unit": "shop", "scop": "user"}, "did you mean scope?"),
         ({"user": "deploy", "unit": "shop", "scope": "all"}, "did you mean all_users?"),

@@ -17,7 +17,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
     SCORE_MIN,
     Killable,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of, printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import UnboundPin, UserKiller
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.advice import advise_for_victim
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info.fixes import (
@@ -184,7 +184,8 @@ def _find_unbound_pins(posture: Posture) -> Iterator[Finding]:
             "pin_ignored_by_killer",
             MEDIUM,
             killer,
-            f"{len(unbound)} pins do not count for {killer}, which runs: {names}{more}; {unbound[0].remedy}",
+            f"{count_of(len(unbound), 'pin')} {'does' if len(unbound) == 1 else 'do'} not count for {killer},"
+            f" which runs: {names}{more}; {unbound[0].remedy}",
             Fix(PINS, targets=tuple(targets)) if targets else None,
         )
 

@@ -248,8 +248,11 @@ class TargetFinder:
 
     def _note_manager(self, outcome: Outcome) -> Outcome:
         """Remember the score that a user's manager will have; return the outcome as it is."""
-        if outcome.pin.selector == "unit" and outcome.pin.value.startswith("user@"):
-            unit = self.get_unit(outcome.pin)
+        pin = outcome.pin
+        if pin.selector == "unit" and pin.value.startswith("user@"):
+            unit = self.get_unit(pin)
+            if pin.persistent and pin.score is not None:
+                self.user_units.login_scores[unit.id] = pin.score
             for change in outcome.changes:
                 if change.process.pid == unit.main_pid:
                     self.user_units.manager_scores[unit.id] = change.after

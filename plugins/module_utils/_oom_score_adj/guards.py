@@ -110,7 +110,7 @@ WHY_NOT_LOWERED = (
 def refuse_contradictions(pin: Pin) -> None:
     """Raise InputError for options of one target that contradict each other."""
     if pin.state == "present" and pin.score is None:
-        raise InputError(f"{pin.target}: score is missing: set it, or use state=absent")
+        raise InputError(f"{pin.target}: score is missing: set it, or state: absent beside the selector")
     names = ("score", "oom_policy", "managed_oom_preference")
     given = [name for name in names if getattr(pin, name) is not None]
     if pin.state == "absent" and given:

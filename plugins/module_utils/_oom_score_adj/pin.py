@@ -234,7 +234,9 @@ def parse_target(options: Mapping[str, Any], force: bool = False, users: Iterabl
 def _join_user_unit(given: Mapping[str, Any]) -> str:
     """Return user and unit as one text; raise InputError for one that no user or service has."""
     user, unit = str(given.get("user") or ""), str(given.get("unit") or "")
-    if not user or "/" in user:
+    if not user:
+        raise InputError("user_unit: user is missing: set it to a login name, one of getent passwd")
+    if "/" in user:
         raise InputError(f"user_unit: user={user[:32]!r} is not a login name: set it to one of getent passwd")
     if not unit:
         raise InputError(f"user_unit of user {user}: unit is missing: set it to one of systemctl --user list-units")

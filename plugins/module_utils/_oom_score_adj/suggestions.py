@@ -12,8 +12,11 @@ a search takes longer than the look-up that has failed. Users may choose the nam
 of their cgroups: a suggestion is text, and nothing is selected by it.
 """
 
+import contextlib
+import itertools
 import os
-from typing import Iterator, List, Optional, Tuple
+import pwd
+from typing import Iterator, List, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.alike_names import find_alike, suggest
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import cgroup_hierarchies, walk_cgroups
@@ -24,14 +27,16 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import bytes_of, printable_name, text_of
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 
+_MOST_USERS = 3  # that are named
+
 
 def suggest_for_unit(name: str, systemd: Systemd, procfs: Procfs) -> str:
     """Return what to do about a service that does not exist."""
-    of_user = _find_unit_of_user(name, procfs)
-    if of_user is not None:
-        path, uid = of_user
-        owner = f"user {uid}" if uid > 0 else "a user"
-        return f"it is a unit of {owner}: select it by user_unit, or by cgroup={printable_name(path)}"
+    of_users = list(itertools.islice(_find_units_of_users(name, procfs), _MOST_USERS))
+    if of_users:
+        owners = list(dict.fromkeys(_name_user(uid) for _path, uid in of_users))
+        paths = [printable_name(path) for path, _uid in of_users]
+        return f"it is a unit of {' and '.join(owners)}: select it by user_unit, or by cgroup={paths[0]}"
     if systemd.has_user_unit(name):
         return "it is a unit of users' service managers: select it by user_unit, with the user"
     return suggest(find_alike(name, systemd.known_services())) or "check the name with systemctl list-unit-files"
@@ -42,13 +47,18 @@ def suggest_running_units(name: str, systemd: Systemd) -> str:
     return suggest(find_alike(name, systemd.running_services()))
 
 
-def _find_unit_of_user(name: str, procfs: Procfs) -> Optional[Tuple[str, int]]:
-    """Return the cgroup of a user's running service of this name, and the uid of that user."""
+def _find_units_of_users(name: str, procfs: Procfs) -> Iterator[Tuple[str, int]]:
+    """Yield the cgroup of each user's running service of this name, and the uid of that user."""
     for path in _find_cgroups(procfs, "user.slice", name):
         uid = user_of([path])
         if uid is not None:
-            return path, uid
-    return None
+            yield path, uid
+
+
+def _name_user(uid: int) -> str:
+    with contextlib.suppress(KeyError, OverflowError, ValueError):
+        return f"user {printable_name(pwd.getpwuid(uid).pw_name)}"
+    return f"user {uid}" if uid > 0 else "a user"
 
 
 def _find_cgroups(procfs: Procfs, below: str, name: str) -> Iterator[str]:

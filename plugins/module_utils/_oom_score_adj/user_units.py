@@ -49,7 +49,9 @@ class UserUnits:
         self._systemd = systemd
         self._managers: Dict[Tuple[str, bool], UserManager] = {}
         self._found: Dict[Tuple[str, bool], UserUnit] = {}
-        self.manager_scores: Dict[str, int] = {}  # what other targets make of managers, by their unit
+        # What other targets make of managers, by their unit: now, and from the next login on.
+        self.manager_scores: Dict[str, int] = {}
+        self.login_scores: Dict[str, int] = {}
 
     def find(self, pin: Pin) -> UserUnit:
         """Return the service of a target, which may not exist.
@@ -117,7 +119,7 @@ class UserUnits:
         if outcome.loaded_score is None:  # there is no such service
             return outcome
         manager = self.find(pin).manager
-        at_login = max(outcome.loaded_score, manager.score_at_login)
+        at_login = max(outcome.loaded_score, self.login_scores.get(manager.name, manager.score_at_login))
         at_restart = self.find_score_at_start(pin, outcome.drop_in, table)
         lasts = at_login == pin.score
         survival = Survival(
@@ -137,10 +139,10 @@ class UserUnits:
         lost = [what for what in ("restart", "login", "reboot") if not getattr(survival, what)]
         if not lost:
             return []
-        own = _read_score(manager, table)
+        own = f"{'runs' if manager.runs() else 'will run'} at {_read_score(manager, table)}"
         return [
             f"{pin.target}: the pin does not survive {_join(lost)}: the next start has score"
-            f" {outcome.effective_after_restart}, because {manager.name} runs at {own} and cannot give its services"
+            f" {outcome.effective_after_restart}, because {manager.name} {own} and cannot give its services"
             f" less. Run the service as a system service with User={user}; or pin unit={manager.name} at"
             f" {pin.score} with force=true, which lets every program of {user} have that score"
         ]

@@ -229,7 +229,11 @@ ERRORS = {
         "what_if: pid=10: oom_policy needs the drop-in of a unit",
         ": select by unit",
     ),
-    "no score": (dict(what_if=[{"pid": 10}]), "what_if: pid=10: score is missing", ": set it, or use state=absent"),
+    "no score": (
+        dict(what_if=[{"pid": 10}]),
+        "what_if: pid=10: score is missing",
+        ": set it, or state: absent beside",
+    ),
     "what is refused": (
         dict(what_if=[{"process": "sshd", "score": -900}]),
         "what_if: process=sshd with score=-900",

@@ -433,7 +433,7 @@ MESSAGES = {
         options(check_all_pins, all_pins=True, state="absent", pid=7),
         ("all_pins=true next to ", "pid", "leave out pid"),
     ),
-    "no score": (plan(unit("cron", None)), ("score is missing", "", "set it, or use state=absent")),
+    "no score": (plan(unit("cron", None)), ("score is missing", "", "set it, or state: absent beside the selector")),
     "a score to remove": (
         plan(unit("cron", 1, state="absent")),
         ("", "state=absent", "leave out score"),
@@ -492,7 +492,7 @@ MESSAGES = {
     "an unknown unit": (plan(unit("nosuch")), ("unit=", "nosuch.service: no such", "check the name with systemctl")),
     "a unit of a user": (
         after(user_unit, plan(unit("myapp"))),
-        ("no such system unit", "it is a unit of user 1000", "select it by user_unit, or by cgroup=/user.slice/"),
+        ("no such system unit", "it is a unit of user ", "select it by user_unit, or by cgroup=/user.slice/"),
     ),
     "a unit of users": (
         after(write("etc/systemd/user/x.service", ""), plan(unit("x"))),
@@ -797,6 +797,10 @@ MESSAGES = {
         lambda _host, _patch: parse_target(dict(UNSET, user_unit=dict(user="a/b", unit="x"))),
         ("user_unit: user='a/b'", "is not a login name", "set it to one of getent passwd"),
     ),
+    "no user": (
+        lambda _host, _patch: parse_target(dict(UNSET, user_unit=dict(unit="x"))),
+        ("user_unit: ", "user is missing", "set it to a login name"),
+    ),
     "no instance": (
         plan(unit("postgresql@*")),
         ("unit=postgresql@*", "systemd has started no instance", "or name it, such as postgresql@main"),
@@ -807,7 +811,11 @@ MESSAGES = {
     ),
     "a manager of a user": (
         after(users_manager, plan(Pin("user_unit", "root/shop", -300, persistent=True))),
-        ("user_unit=root/shop.service: the pin does not survive", "runs at 0", "Run the service as a system service"),
+        (
+            "user_unit=root/shop.service: the pin does not survive",
+            "at 0 and cannot",
+            "Run the service as a system service",
+        ),
     ),
     "a manager of a user that does not reload": (
         after(both(users_manager, no_reload_of_user), run(Pin("user_unit", "root/shop", -300, persistent=True))),

@@ -56,7 +56,7 @@ def outcome(pin, changes=(), inherited=(), **facts):
 # --- targets that make no sense ---------------------------------------------------
 
 CONTRADICTIONS = {
-    "no score": (Pin("pid", "7", None), "pid=7: score is missing: set it, or use state=absent"),
+    "no score": (Pin("pid", "7", None), "pid=7: score is missing: set it, or state: absent beside the selector"),
     "a score to remove": (Pin("pid", "7", 1, state="absent"), "state=absent removes the pin: leave out score"),
     "a policy to remove": (Pin("unit", "x", None, state="absent", oom_policy="kill"), "leave out oom_policy"),
     "a preference to remove": (

@@ -96,7 +96,11 @@ REFUSED = {
         "unit=system.slice is a slice: only services have a main process",
     ),
     "too long": ([unit_pin("x" * 256)], InputError, "is not a name of a unit"),
-    "no score": ([unit_pin("docker", None)], InputError, "unit=docker: score is missing: set it, or use state=absent"),
+    "no score": (
+        [unit_pin("docker", None)],
+        InputError,
+        "unit=docker: score is missing: set it, or state: absent beside the selector",
+    ),
     "a score above": (
         [Pin("pid", "10", 1001)],
         InputError,

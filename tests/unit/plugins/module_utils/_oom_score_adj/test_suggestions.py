@@ -4,11 +4,14 @@
 
 """What is suggested for a target that is not there."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError, NotFoundError
 from ansible_collections.oomguard.linux.plugins.module_utils._host import containers
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process_table import ProcessTable
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import suggestions
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.suggestions import (
     suggest_for_cgroup,
@@ -31,10 +34,18 @@ def test_unit(host, name, words):
     assert suggest_for_unit(name, host.systemd(), host.proc.procfs) == words
 
 
-def test_unit_that_a_user_runs(host):
+def test_unit_that_users_run(host, monkeypatch):
+    """Each user is named, by login name where there is one."""
+    names = {1000: SimpleNamespace(pw_name="alice")}
+    monkeypatch.setattr(suggestions.pwd, "getpwuid", names.__getitem__)
     (host.cgroups / SESSION / "myapp.service").mkdir(parents=True)
     words = suggest_for_unit("myapp.service", host.systemd(), host.proc.procfs)
-    assert words == (f"it is a unit of user 1000: select it by user_unit, or by cgroup=/{SESSION}/myapp.service")
+    assert words == f"it is a unit of user alice: select it by user_unit, or by cgroup=/{SESSION}/myapp.service"
+    (host.cgroups / SESSION.replace("1000", "4242") / "myapp.service").mkdir(parents=True)
+    words = suggest_for_unit("myapp.service", host.systemd(), host.proc.procfs)
+    assert "it is a unit of " in words and {"user alice", "user 4242"} <= set(
+        words.partition("unit of ")[2].partition(":")[0].split(" and ")
+    )
 
 
 def test_unit_of_an_unknown_user(host):

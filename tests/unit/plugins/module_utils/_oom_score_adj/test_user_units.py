@@ -153,6 +153,21 @@ def test_pin_now_and_say_that_the_next_start_has_the_score_of_the_manager(users)
     assert [call[1] for call in users.calls].count("daemon-reload") == 1
 
 
+def test_a_user_who_is_not_logged_in_has_no_manager_that_runs(users):
+    users.log_out()
+    _target, warnings = users.target(user_pin())
+    assert [one for one in warnings if f"because user@{UID}.service will run at 100 and cannot give" in one]
+
+
+def test_a_pin_of_the_manager_in_the_same_call_makes_it_last(users):
+    """As the warning advises."""
+    manager = Pin("unit", f"user@{UID}.service", -300, persistent=True, force=True)
+    result = users.host.results(manager, user_pin())
+    assert [one for one in result["warnings"] if "does not survive" in one] == []
+    target = next(one for one in result["targets"] if one["survives"])
+    assert target["survives"] == dict(restart=True, logout=False, login=True, reboot=True)
+
+
 def test_second_run_changes_nothing(users):
     users.host.results(user_pin())
     calls = len(users.calls)
