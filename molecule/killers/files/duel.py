@@ -30,7 +30,6 @@ ExecStart=/usr/bin/python3 {os.path.abspath(__file__)} hold %N
 SLICE = """[Slice]
 ManagedOOMSwap=kill
 ManagedOOMMemoryPressure=kill
-ManagedOOMMemoryPressureLimit=10%
 """
 # Both kill if less than this is available: nohang of all memory, earlyoom of what user space can
 # have. The kernel's part of a small guest is 15 to 22 %. The two services leave 31 %, and 51 % is
@@ -107,6 +106,7 @@ def start_services(killer):
     run("systemctl", "start", *NAMES)
     wait(lambda: all(os.path.exists(f"{PLANS}/{name}.ready") for name in NAMES), "the services hold no memory")
     if killer == "nobody":  # all run, and none has a reason to kill
+        watch_by("swap", "pressure", limit="90%")
         run("systemctl", "start", *set(SERVICES.values()))
     return {name: int(show(name, "MainPID")) for name in NAMES}
 
@@ -126,10 +126,11 @@ def end():
     subprocess.run(["swapoff", SWAP], stderr=subprocess.DEVNULL, check=False)
 
 
-def watch_by(*reasons):
+def watch_by(*reasons, limit="10%"):
     """Let systemd-oomd kill for these reasons alone: swapping on a busy guest is pressure, too."""
     kills = {"swap": "ManagedOOMSwap", "pressure": "ManagedOOMMemoryPressure"}
     values = [f"{name}={'kill' if reason in reasons else 'auto'}" for reason, name in kills.items()]
+    values.append(f"ManagedOOMMemoryPressureLimit={limit}")
     run("systemctl", "set-property", "--runtime", "duel.slice", *values)
 
 
@@ -148,7 +149,6 @@ def duel(killer):
     dead = [name for name in NAMES if show(name, "MainPID") == "0"]
     dead.sort(key=lambda name: int(show(name, "ExecMainExitTimestampMonotonic")))
     end()
-    watch_by("swap", "pressure")
     return dict(dead=dead, killer=SERVICES[killer], pids=pids, cgroups=cgroups, scores=scores, time=time.time())
 
 
