@@ -82,7 +82,7 @@ def hold(name):
 def plan_for(killer):
     """Return what each service holds, and its unit's limits."""
     if killer == "swap":
-        # With MemoryMax= the kernel kills where the disk is slow: swap is full of pages on their way.
+        # With MemoryMax= the kernel kills on a slow disk: swap is full of pages on their way.
         return {"shop": (196 << 10, "MemoryHigh=130M"), "batch": (156 << 10, "MemoryHigh=130M")}
     if killer == "pressure":
         return {"shop": (1 << 10, "MemoryHigh=12M"), "batch": (1 << 10, "")}
