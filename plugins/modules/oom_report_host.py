@@ -209,7 +209,7 @@ def read_host(since: str, record: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 class _Place(NamedTuple):
-    """Where a run begins to read, and to count the kills of this boot."""
+    """Hold where a run begins to read, and to count the kills of this boot."""
 
     since: str
     cursor: Optional[str]

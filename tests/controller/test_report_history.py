@@ -56,7 +56,7 @@ def test_every_name_has_a_file_of_its_own(tmp_path):
 
 
 def test_another_job_has_written_meanwhile(tmp_path):
-    """What it added is kept: the record is read again under the lock."""
+    """Keep what it added: the record is read again under the lock."""
     before = load_record(str(tmp_path / "h"), "web1", NOW)
     update_record(str(tmp_path / "h"), "web1", merging(event(1)), NOW)
     update_record(str(tmp_path / "h"), "web1", merging(event(2)), NOW)

@@ -127,7 +127,7 @@ def test_artifacts_name_the_files(fleet):
 
 
 def test_page_has_every_host(fleet):
-    """What it shows of them is tested in test_report_page.py and tests/browser."""
+    """Look at the file alone: test_report_page.py and tests/browser test what it shows."""
     folder, _run = fleet
     page = (folder / "report" / "oom-report.html").read_text(encoding="utf-8")
     document = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
@@ -135,7 +135,7 @@ def test_page_has_every_host(fleet):
 
 
 def test_results_are_small(fleet):
-    """What passes Ansible's queue: the posture and the kills of a host do not."""
+    """Find no posture and no kills of a host in what passes Ansible's queue."""
     _folder, run = fleet
     assert max(len(json.dumps(msg)) for _host, _task, msg in run.results) < 1000
 

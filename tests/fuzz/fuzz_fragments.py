@@ -190,7 +190,7 @@ def run_once(dice, reports, tried):
 
 
 class Counts:
-    """What was tried so far."""
+    """Hold what was tried so far."""
 
     def __init__(self, job):
         self.job = job
