@@ -46,8 +46,8 @@ SECONDS = {"host": 500}  # until the kernel kills, by kind
 OTHER_SECONDS = 50
 PAUSE = 0.4  # the kernel prints at most ten tables in five seconds
 QUIET = 0.2  # how long the kernel logs nothing after the last line of a report
-MOST_WAITS = 10
-MOST_BYTES = 4 << 20  # that are read at once
+MOST_WAITS = 10  # for it
+MOST_BYTES = 512 * 1024  # that are read at once
 KIB = 1024
 OWN_KB = 700  # what a filler takes besides what it is told to
 LIMIT_FILES = {1: "memory.limit_in_bytes", 2: "memory.max"}
@@ -155,38 +155,39 @@ class Kmsg:
 
     def read(self):
         """Return what is there, up to a bound: an immune process without memory logs for ever."""
-        found = b""
+        found = bytearray()
         while len(found) < MOST_BYTES:
             try:
                 found += os.read(self._fd, 8192)
             except BlockingIOError:
-                return found
+                break
             except BrokenPipeError:  # the buffer went round
                 continue
-        return found
+        return bytes(found)
 
     def wait_for_kill(self, pids, seconds):
         """Return the records up to a kill of one of these processes, and what follows at once.
 
         Without C(pids) any kill counts.
         """
-        found, end = b"", time.monotonic() + seconds
+        found, killed, end = bytearray(), set(), time.monotonic() + seconds
         while time.monotonic() < end:
-            found += self.read()
-            killed = {int(pid) for pid in re.findall(rb"Killed process (\d+)", found)}
+            more = self.read()  # whole records
+            found += more
+            killed.update(int(pid) for pid in re.findall(rb"Killed process (\d+)", more))
             if killed & set(pids) or (killed and not pids):
-                return found + self.read_until_quiet()
+                return bytes(found) + self.read_until_quiet()
             time.sleep(0.01)
         raise SystemExit(f"nothing was killed in {seconds} seconds")
 
     def read_until_quiet(self):
-        """Return what is logged until nothing is, or for a while: an immune one never gives up."""
+        """Return the rest of a report: until the next one begins, or nothing is logged."""
         found = b""
         for _attempt in range(MOST_WAITS):
             time.sleep(QUIET)
             more = self.read()
             found += more
-            if not more:
+            if not more or b"invoked oom-killer" in more:  # an immune process never gives up
                 break
         return found
 
