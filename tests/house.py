@@ -58,6 +58,7 @@ ARROWS = {
         "module_utils/_errors",
         "module_utils/_host/cgroup_names.py",
         "module_utils/_host/text.py",
+        "module_utils/_host/unit_files.py",
         "module_utils/_oom_score_adj/guards.py",
         "module_utils/_oom_score_adj/pin.py",
         "module_utils/_oom_score_adj/target_options.py",

@@ -48,7 +48,8 @@ _value:
   type: dict
   contains:
     outcome:
-      description: V(ok), V(changed), V(would_change), V(not_lasting), V(nothing_asked), V(failed) or V(would_fail).
+      description: V(ok), V(changed), V(would_change), V(not_lasting), V(not_binding), V(nothing_asked), V(failed) or
+        V(would_fail).
       type: str
     detail:
       description: The reason, or what changed.

@@ -20,6 +20,7 @@ from typing import Any
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import strip_suffix
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import is_killer_drop_in
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, first_line
 from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import ASKING
 
@@ -79,7 +80,7 @@ def _last_words(result: Mapping[str, Any]) -> str:
     """
     for key in ("module_stderr", "module_stdout"):
         text = result.get(key)
-        lines = text[-_MOST_PRINTED:].splitlines() if isinstance(text, str) else []
+        lines = text[-_MOST_PRINTED:].split("\n") if isinstance(text, str) else []
         words = [line.strip() for line in lines if line.strip() and not _NO_WORDS.match(line)]
         if words:
             return cut_text(words[-1], _PRINTED_LENGTH)
@@ -123,10 +124,11 @@ def state_kills(result: Any) -> tuple[str, str]:
     result = _mapping(result)
     summary = [_mapping(one) for one in _list(result.get("summary"))]
     kills = sum(_number(one.get("kills")) for one in summary)
-    unlogged = _number(_mapping(result.get("counts")).get("unlogged"))
+    counted = _mapping(result.get("counts"))
+    unlogged, trials = _number(counted.get("unlogged")), _number(counted.get("own_trials"))
     missing = f"{count_of(unlogged, 'kill')} not in the log" if unlogged else ""
     if not kills:
-        return "no_kills", missing
+        return "no_kills", _join_parts(f"{count_of(trials, 'kill')} of own trials left out" if trials else "", missing)
     kinds = [(next((kind for kind in _PLACES if one.get(kind)), "name"), one) for one in summary]
     places = {(kind, _text(one.get(kind))) for kind, one in kinds}  # a unit has a row for each of its programs
     counts = Counter(kind for kind, _place in places)
@@ -173,10 +175,14 @@ def _name_asking(parts: Iterable[str]) -> str:
 
 def _describe_change(part: str, result: Mapping[str, Any]) -> str:
     changed = [_mapping(one) for one in _list(result.get("targets")) if _mapping(one).get("changed")]
+    if part != "protect" or not changed:
+        return _CHANGES[part]
+    changed_pins = [one for one in changed if not is_killer_drop_in(_text(one.get("target")))]
     # A profile names a unit by each of its names, and a host may know more than one of them.
-    units = [_text(one.get("unit")) for one in changed]
+    units = [_text(one.get("unit")) for one in changed_pins]
     pins = len(set(filter(None, units))) + units.count("")
-    return count_of(pins, "pin") if part == "protect" and changed else _CHANGES[part]
+    killers = "arguments of another killer" if len(changed_pins) < len(changed) else ""
+    return ", ".join(filter(None, [count_of(pins, "pin") if pins else "", killers]))
 
 
 def _describe_lost(part: str, result: Mapping[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ OK = {"changed": False}
 SKIPPED = {"changed": False, "skipped": True}
 PINS = {"changed": True, "targets": [{"changed": True}, {"changed": False}, {"changed": True}, {"changed": True}]}
 PIN = {"changed": True, "targets": [{"changed": True}]}
+KILLER = {"changed": True, "target": "drop_in=/etc/systemd/system/earlyoom.service.d/zz-oomguard.conf"}
 POLICY = {"changed": True}
 LOST = {
     "changed": False,
@@ -65,6 +66,18 @@ APPLIED = {
         False,
         "changed",
         "2 pins",
+    ),
+    "a pin, and a killer that spares its program": (
+        {"protect": {"changed": True, "targets": [{"changed": True, "unit": "redis.service"}, KILLER]}},
+        False,
+        "changed",
+        "1 pin, arguments of another killer",
+    ),
+    "only a killer": (
+        {"protect": {"changed": True, "targets": [KILLER]}},
+        True,
+        "would_change",
+        "arguments of another killer",
     ),
     "pins and policies": (
         {"protect": PINS, "panic": POLICY, "overcommit": POLICY},
@@ -197,6 +210,10 @@ def test_wrong_arguments():
 
 def test_arguments_that_were_not_checked():
     assert state_applied({"arguments": {}, "protect": {}}, False) == ("failed", "arguments: no reason was given")
+
+
+def test_kills_of_own_trials_alone():
+    assert state_kills({"summary": [], "counts": {"own_trials": 2}}) == ("no_kills", "2 kills of own trials left out")
 
 
 HOSTILE = ["text", 7, None, [], ["x"], {"targets": "x", "changed": "x"}, {"not_lasting": [7, None, {}], "changed": []}]

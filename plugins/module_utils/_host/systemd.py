@@ -29,6 +29,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.programs impo
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import shorten
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import (
     CHECKS,
+    KILLER_DROP_IN,
     KILLER_HEADER,
     OWN_KEYS,
     DropIn,
@@ -45,8 +46,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_folders 
 )
 
 DROP_IN = "60-oomguard.conf"
-# The drop-in of a killer. It replaces a command, so its name sorts behind those that people use.
-KILLER_DROP_IN = "zz-oomguard.conf"
 
 _PROPERTIES = (
     "Id",

@@ -18,7 +18,9 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 _HEADER_START = "# Managed by oomguard.linux.oom_score_adj,"
 HEADER = f"{_HEADER_START} which overwrites OOMScoreAdjust, OOMPolicy and ManagedOOMPreference here and nothing else."
-# The drop-in of a killer, all of which is ours.
+# The drop-in of a killer, all of which is ours. It replaces a command, so its name sorts behind
+# those that people use.
+KILLER_DROP_IN = "zz-oomguard.conf"
 KILLER_HEADER = f"{_HEADER_START} because of other_killers=protect. It names programs that this killer spares."
 # What we assign in a drop-in, and take back.
 OWN_KEYS = ("OOMScoreAdjust", "OOMPolicy", "ManagedOOMPreference")
@@ -35,6 +37,11 @@ class DropIn(NamedTuple):
     path: str
     before: Optional[str]
     after: Optional[str]
+
+
+def is_killer_drop_in(path: str) -> bool:
+    """Return whether a path is that of our drop-in of another killer, which pins nothing."""
+    return path.endswith(f"/{KILLER_DROP_IN}")
 
 
 class _Statement(NamedTuple):

@@ -18,8 +18,8 @@ from typing import Dict, Iterable, List, Optional, Set, Tuple
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError, ReadBackError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import write_oomd_preference
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import GONE, Procfs
-from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import KILLER_DROP_IN, Systemd, Unit
-from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import DropIn
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd, Unit
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import KILLER_DROP_IN, DropIn
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.spared_programs import read_spared
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.drop_ins import read_live_preference
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.finder import TargetFinder

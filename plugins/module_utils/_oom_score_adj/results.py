@@ -15,6 +15,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import strip_suffix
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Killable, Process
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of, printable_name
+from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import is_killer_drop_in
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import find_keeping
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Change, NotBinding, Outcome
 
@@ -146,11 +147,13 @@ def summarize_pins(outcomes: List[Outcome], not_lasting: List[NotLasting], plann
     if len(outcomes) == 1:
         line = _describe_outcome(outcomes[0], planned)
     else:
-        changed = sum(outcome.changed for outcome in outcomes)
-        missing = sum(_is_missing(outcome) for outcome in outcomes)
-        unchanged = len(outcomes) - changed - missing
+        pins = [outcome for outcome in outcomes if not is_killer_drop_in(outcome.pin.value)]
+        changed = sum(outcome.changed for outcome in pins)
+        missing = sum(_is_missing(outcome) for outcome in pins)
+        unchanged = len(pins) - changed - missing
         line = f"{count_of(changed, 'pin')} {'would change' if planned else 'changed'}, {unchanged} unchanged"
         line += f", {missing} not on this host" if missing else ""
+        line += ", arguments of another killer" if len(pins) < len(outcomes) else ""
     named = [one.reason if len(outcomes) == 1 else f"{_name_target(one)} ({one.reason})" for one in not_lasting]
     end = f"; {prediction}" if prediction else ""
     line = _cut(line + (f"; not lasting: {', '.join(named)}" if named else ""), MAX_MSG_CHARACTERS - len(end))

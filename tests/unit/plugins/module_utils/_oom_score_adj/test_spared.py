@@ -94,6 +94,7 @@ def test_protect_and_take_back(earlyoom):
     assert [one["target"] for one in results["not_binding"]] == ["unit=docker.service"]
     assert arguments.read_bytes().endswith(b"--sort-by-rss\0--ignore\0^(cron)$\0")
     assert (earlyoom.restarts, results["changed"]) == (1, True)
+    assert results["msg"].startswith("2 pins changed, 0 unchanged, arguments of another killer")
     assert DROP_IN in results["diff"]["after"] and results["targets"][-1]["drop_in"]["before"] is None
 
     again = earlyoom.run(unit_pin("cron"), unit_pin("docker", -100))
