@@ -476,7 +476,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--hosts", type=int, default=0, help="trials that use up the memory of the whole host")
-    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--seed", type=int, default=random.randrange(10**9))
     parser.add_argument("--record", help="file to append the task tables of the kernel's log to, compressed")
     parser.add_argument("--save", help="file to write all results to, as JSON")
     parser.add_argument("--filler", help="the program that holds memory, else it is built from filler.c")

