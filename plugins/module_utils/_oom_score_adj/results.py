@@ -190,7 +190,7 @@ def report_pins(outcomes: List[Outcome], planned: bool, prediction: str = "") ->
 
 def _report_outcome(outcome: Outcome, planned: bool) -> str:
     line = _describe_outcome(outcome, planned)
-    named = "" if not outcome.changes or outcome.unit is None else f" ({outcome.unit})"
+    named = "" if not outcome.changes or outcome.unit is None else f" ({_name_unit(outcome)})"
     reasons = _list_reasons(outcome)
     return _cut(line + named + (f"; not lasting: {', '.join(reasons)}" if reasons else ""))
 
@@ -234,8 +234,16 @@ def _name_subject(outcome: Outcome) -> str:
         first, others = outcome.changes[0].process, len(outcome.changes) - 1
         return f"{start}{first.name}[{first.pid}]" + (f" and {others} more" if others else "")
     if outcome.pin.is_unit or outcome.pin.selector == "drop_in":
-        return outcome.unit or outcome.pin.value
+        return _name_unit(outcome)
     return printable_name(outcome.pin.target)
+
+
+def _name_unit(outcome: Outcome) -> str:
+    """Return the name of a unit, and whose service it is; without one the value of the target."""
+    pin = outcome.pin
+    if pin.selector != "user_unit":
+        return outcome.unit or pin.value
+    return f"{outcome.unit or pin.unit_name} of {'all users' if pin.for_all_users else pin.owner}"
 
 
 def _show_change(changes: List[Change]) -> str:

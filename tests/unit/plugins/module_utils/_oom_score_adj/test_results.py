@@ -137,6 +137,7 @@ def facts(**others):
 
 
 ABSENT = UNIT._replace(score=None, state="absent")
+USER_UNIT = ABSENT._replace(selector="user_unit", value="alice/app.service")
 WEB = SelectedContainer("69dc3709e8f3" + "0" * 52, "web1")
 POSTGRES = [change(812, -900, -500, "postgres"), *(change(pid, 0, -500, "postgres") for pid in range(813, 818))]
 
@@ -186,6 +187,19 @@ LINES = {
         outcome(Pin("drop_in", "/run/x.conf", None, "absent"), drop_in=REMOVED, reload=True),
         "/run/x.conf: drop-in removed",
     ),
+    "a service of a user that does not run": (
+        outcome(USER_UNIT, reload=True, **facts(unit="app.service", drop_in=REMOVED, running=False)),
+        "app.service of alice is not running: drop-in removed",
+    ),
+    "a service of all users that does not run": (
+        outcome(
+            USER_UNIT._replace(for_all_users=True),
+            reload=True,
+            **facts(unit="app.service", drop_in=REMOVED, running=False),
+        ),
+        "app.service of all users is not running: drop-in removed",
+    ),
+    "no such service of a user": (outcome(USER_UNIT), "app.service of alice: not on this host, no change"),
     "no such unit": (outcome(ABSENT, unit="x.service"), "x.service: not on this host, no change"),
     "no such process": (outcome(Pin("process", "a\nb", 1)), "process=a\\x0ab: not on this host, no change"),
     "several processes": (
@@ -207,6 +221,11 @@ LINES = {
 def test_line_of_a_target(one, line):
     assert summarize_pins([one], [], False) == line
     assert report_pins([one], False)[0].startswith(line)
+
+
+def test_report_names_the_user_of_a_service():
+    one = outcome(USER_UNIT._replace(score=-5, state="present"), [change(7, 0, -5, "app")], unit="app.service")
+    assert report_pins([one], False) == ["app[7]: 0 -> -5 (app.service of alice)"]
 
 
 def test_line_of_a_plan():
