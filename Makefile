@@ -60,7 +60,7 @@ CHECKS := 'lint site' sanity corpus fuzz-fragments fuzz-arguments fuzz-host-text
 # These run every time: a server, the oldest and the newest kernel, and the four answers to OOM. The other guests take too long.
 # They boot beside the steps with trials, which take the longest: no kill of a guest is seen outside it.
 GUESTS := vm-extremes vm-vm vm-host_oom vm-panic vm-overcommit
-MORE_GUESTS := vm-kernels vm-prediction vm-protect vm-users vm-undo vm-events vm-report vm-killers vm-attacks vm-hosts vm-awx
+MORE_GUESTS := vm-kernels vm-prediction vm-protect vm-users vm-undo vm-events vm-report vm-killers vm-attacks vm-hosts vm-selinux vm-awx
 # On two processors, two guests at a time save a fifth of the time.
 JOBS ?= 1
 steps = $(PYTHON) tests/tools/run_steps.py
@@ -292,7 +292,7 @@ $(call ansible_env,$(1)) MOLECULE_GLOB='$(SCENARIOS)' OOMGUARD_CACHE=$(CACHE) \
 @mkdir -p $(BUILD)/tested && touch $(BUILD)/tested/$(2).passed
 endef
 
-vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-users, vm-undo, vm-kernels, vm-prediction, vm-extremes, vm-events, vm-report, vm-killers, vm-attacks, vm-hosts, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
+vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-users, vm-undo, vm-kernels, vm-prediction, vm-extremes, vm-events, vm-report, vm-killers, vm-attacks, vm-hosts, vm-selinux, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
 	$(call scenario,$(MAIN),$*)
 
 vm-default: packages $(MAIN)/.done
