@@ -14,7 +14,7 @@ def test_selinux_enforces(host):
     assert host.check_output("getenforce") == "Enforcing"
 
 
-@pytest.mark.parametrize("unit, score", [("cron", "-300"), ("ssh", "-900")])
+@pytest.mark.parametrize("unit, score", [("cron", "-300"), ("dbus", "-900")])
 def test_pins(host, unit, score):
     pid = host.check_output(f"systemctl show --property MainPID --value {unit}")
     assert host.file(f"/proc/{pid}/oom_score_adj").content_string.strip() == score
