@@ -111,6 +111,8 @@ _LONE_TAG = re.compile(
     r"(?:kernel(?:\[0\])?: ?|[^\s\[]+ - )"
     + _BEFORE_UPTIME
     + r"|(?P<tag>kernel)(?:\[0\])?:(?!\s*invoked oom-killer: ) ?"
+    # The host before it, where no name of a task has room for what follows.
+    + r"|[\w.-]{1,64} (?=kernel: (?:Out of [Mm]emory: |Memory cgroup out of memory: )[Kk]ill(?:ed)? process \d)"
 )
 # A killer's tag without its stamp. The name of a task has room for a line end, such a tag and five
 # more bytes; what the kernel prints after that is no message of a killer.

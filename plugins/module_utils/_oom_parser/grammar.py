@@ -103,9 +103,13 @@ _TASK_IN, _REACHED = "Task in ", "Memory limit reached of cgroup "  # 4.4 has th
 _TABLE_HEADER = re.compile(r"\[ *pid *\]\s+(uid\s.*name)\s*$")
 _TABLE_ROW = re.compile(r"\[\s*(\d+)\]\s+(-?\d+\s+\d+\s+\d+\s.*)$", re.DOTALL)
 _ANNOUNCEMENT = re.compile(
-    _ORIGIN + r"[Kk]ill process (?P<pid>\d+) \((?P<name>.*)\) (?:with )?score (?P<score>-?\d+)"
+    _ORIGIN + r"[Kk]ill process (?P<pid>\d+) ?\((?P<name>.*)\) (?:with )?score (?P<score>-?\d+)"
     r"(?: or sacrifice child| or a child| and children|(?: or(?: sacrifice| a)?| and)?\.*\s*$)",
     re.DOTALL,
+)
+# The whole of it, which more may follow: no name has room for its end.
+_WHOLE_ANNOUNCEMENT = re.compile(
+    _ORIGIN + r"[Kk]ill process \d+ ?\((?P<name>.{1,60}?)\) (?:with )?score -?\d+(?: or sacrifice| or a) child"
 )
 _SHARED_KILL = re.compile(r"[Kk]ill process (?P<pid>\d+) \((?P<name>.*)\) sharing same memory\s*$", re.DOTALL)
 KILL = re.compile(_ORIGIN + r"(?:\S+: )?Killed process (?P<pid>\d+)(?:, UID (?P<uid>\d+),)? ?\(", re.DOTALL)
@@ -150,7 +154,7 @@ _PANIC = re.compile(
     r"|System is deadlocked on memory)"
 )
 _OLD_POLICIES = {" from page fault": None, "(memcg)": "compulsory"}
-_PANIC_NOTHING_KILLABLE = "Kernel panic - not syncing: Out of memory and no killable processes..."
+_PANIC_NOTHING_KILLABLE = "Kernel panic - not syncing: Out of memory and no killable processes"
 _PANIC_OF_INIT = "Kernel panic - not syncing: Attempted to kill init!"
 _SYSRQ = re.compile(r"(?:sysrq: ?)?(?:SysRq ?: )?Manual OOM execution")
 _VERSION = re.compile(r"Linux version \d+\.")  # a task's name can hold "Linux version 6"
@@ -409,6 +413,12 @@ def measure_kill(text: str) -> Optional[int]:
         return end.end("name") + 1
     more = _WHOLE_MORE.match(text, end.end("sizes"))
     return more.end() if more else end.end("sizes")
+
+
+def measure_announcement(text: str) -> Optional[int]:
+    """Return where a whole announcement of a kill ends; None if the text begins otherwise."""
+    match = _WHOLE_ANNOUNCEMENT.match(text)
+    return match.end() if match and count_name_bytes(match.group("name")) <= NAME_BYTES else None
 
 
 def is_whole_kill(text: str) -> bool:

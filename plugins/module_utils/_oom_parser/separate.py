@@ -17,7 +17,7 @@ users have a say in it: names of tasks and cgroups hold what looks like a cut. S
   behind a name that looks like parts stands the end of its own message. The two cgroups of a limit
   begin with the same name, so what looks like a cut in one stands in both. Only behind another
   message this shows the end of a limit.
-- Behind a whole header or kill the kernel prints nothing. What follows one in its line was joined
+- Behind a whole header, announcement or kill the kernel prints nothing. What follows one in its line was joined
   to it, and is also cut where a message begins without a stamp.
 
 A string in quotes that begins with a header or a kill is cut everywhere.
@@ -34,6 +34,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar
     KILL_BEGINNING,
     LIMIT_OF,
     is_whole_kill,
+    measure_announcement,
     measure_header,
     measure_kill,
     parse_message,
@@ -154,11 +155,14 @@ def _strip_end(part: str, separator: str) -> str:
 
 
 def _find_first_end(text: str, start: int) -> int:
-    """Return where the header or kill ends that a line begins with, if more follows; else 0."""
+    """Return where the first message of a line ends, if it is there whole and more follows; else 0.
+
+    It is a header, an announcement or a kill.
+    """
     first = parse_text_line(text[start:]).text if start else text
     if not text.endswith(first):
         return 0
-    end = measure_header(first) or measure_kill(first)
+    end = measure_header(first) or measure_kill(first) or measure_announcement(first)
     if end is None or _REST_OF_DATE.match(first, end):
         return 0
     if not any(match.group("stamp") or match.group("bare") for match in _BARE_CUT.finditer(first, end)):

@@ -53,7 +53,7 @@ _EARLYOOM = [
     re.compile(
         r"sending (?P<signal>SIGTERM|SIGKILL) to process (?P<pid>\d+)(?: uid (?P<uid>\d+))? \"(?P<name>.{0,60}?)\":"
         r" (?:badness|oom_score) (?P<score>-?\d+)(?:, oom_score_adj (?P<adj>-?\d+))?, VmRSS (?P<rss>\d+) MiB"
-        r"(?:, cmdline \"|$)"
+        r"(?:, cmdline \"|\s*$|\s+[^\w\s,])"
     ),
     re.compile(
         r"killing process (?P<pid>\d+) \"(?P<name>.{0,60}?)\" with signal (?P<number>\d+): badness (?P<score>\d+),"
@@ -110,7 +110,8 @@ DRIVERS = ("lowmemorykiller",)
 
 # lmkd names a user, the driver does not. 3.10 prints its own adj before oom_score_adj.
 _LMKD_KILL = re.compile(
-    r"Kill(?:ing)? '(?P<name>.{0,250})' \((?P<pid>\d{1,10})\),(?: \(tgid \d+\),)? uid (?P<uid>\d{1,10})(?:,|$)"
+    r"(?:lowmemorykiller: )?Kill(?:ing)? '(?P<name>.{0,250})' \((?P<pid>\d{1,10})\),(?: \(tgid \d+\),)?"
+    r" uid (?P<uid>\d{1,10})(?:,|$)"
     r"(?: oom_score_adj (?P<adj>-?\d{1,4}))?.{0,40}?(?: to free (?P<rss>\d{1,15})kB|$)"
 )
 _DRIVER_KILL = re.compile(
@@ -139,7 +140,8 @@ _PROGRAM_BEGINNING = re.compile(
 # The tags of these programs, and where their messages begin behind a prefix of an unknown kind.
 KILLERS = ("earlyoom", "nohang", "nohang-desktop", "systemd-oomd", "systemd", "oomd", "lmkd", "lowmemorykiller")
 PROGRAM_KILL = (
-    r"sending SIG(?:TERM|KILL) to process \d|[Kk]illing process[: ]|Kill(?:ing)? '|send sigkill to \d|Killed /\S"
+    r"sending SIG(?:TERM|KILL) to process \d|[Kk]illing process[: ]|(?:lowmemorykiller: )?Kill(?:ing)? '"
+    r"|(?:lowmemorykiller: )?send sigkill to \d|Killed /\S"
     r"|Marked /\S|\S+: systemd-oomd killed \d|oomd kill: |\[\S{1,200}\.cpp:\d+\] Killed \d|\[talos\] Sending"
 )
 _PROGRAM_KILL = re.compile(PROGRAM_KILL)

@@ -38,6 +38,31 @@ CASES = {
         "[12.1] Kill process 6313 (delta-net) sharing same memory",
         [("kill", [(6311, "delta", 40960, 77), (6312, "delta-io", None, None), (6313, "delta-net", None, None)])],
     ),
+    "an announcement and a kill in one line, with stamps of another width": (
+        f"[ 123.456789] Out of memory: Kill process 6311 (delta) score 77 or sacrifice child [ 123.456795] Killed"
+        f" process 6311 (delta) {SIZES}",
+        [("kill", [(6311, "delta", 40960, 77)])],
+    ),
+    "an announcement and a kill in one line, without stamps": (
+        f"Out of memory: Kill process 6311 (delta) score 77 or sacrifice childKilled process 6311 (delta) {SIZES}",
+        [("kill", [(6311, "delta", 40960, 77)])],
+    ),
+    "an announcement without a blank": (
+        "Out of memory: Kill process 6311(delta) score 77 or sacrifice child",
+        [("incomplete", [])],
+    ),
+    "a host without a stamp": (
+        "node-3 kernel: Out of Memory: Killed process 6311 (delta)",
+        [("kill", [(6311, "delta", None, None)])],
+    ),
+    "a host without a stamp, with its announcement alone": (
+        "node-3 kernel: Out of memory: Kill process 6311 (delta) score 77 or sacrifice child",
+        [("incomplete", [])],
+    ),
+    "a panic without its dots": (
+        "Kernel panic - not syncing: Out of memory and no killable processes",
+        [("panic", [])],
+    ),
     "shared memory alone": (
         "[9.0] Kill process 6312 (delta-io) sharing same memory",
         [("kill", [(6312, "delta-io", None, None)])],

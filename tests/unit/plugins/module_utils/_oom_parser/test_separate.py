@@ -226,6 +226,14 @@ def test_no_name_of_a_task_hides_a_kill(name):
     assert [(one["pid"], one["name"]) for one in event["victims"]] == [(6311, name)]
 
 
+@pytest.mark.parametrize("joint", ["\n", "", " ", " [ 5120.07] "], ids=["lines", "joined", "a blank", "a stamp"])
+@pytest.mark.parametrize("name", ["x) score 1 or s", "x) score 1 and", "a child", ") score 1 or a "])
+def test_no_name_of_a_task_ends_an_announcement(name, joint):
+    lines = joint.join(line.replace("delta", name) for line in (OLD_ANNOUNCEMENT, OLD_KILL)).split("\n")
+    [event] = parse_events(parse_lines(lines))
+    assert [(one["pid"], one["name"], one["score"]) for one in event["victims"]] == [(6311, name, 77)]
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -48,6 +48,14 @@ def events(*lines):
             (12, "a", 300, 2048, "SIGTERM"),
         ),
         (
+            'sending SIGTERM to process 12 uid 1000 "a": oom_score 300, VmRSS 2 MiB   <- the daemon',
+            (12, "a", 300, 2048, "SIGTERM"),
+        ),
+        (
+            'sending SIGTERM to process 12 uid 1000 "a": oom_score 300, VmRSS 2 MiB (here)',
+            (12, "a", 300, 2048, "SIGTERM"),
+        ),
+        (
             '#033[33msending SIGTERM to process 12 "web server": badness 300, VmRSS 2 MiB#033[0m',
             (12, "web server", 300, 2048, "SIGTERM"),
         ),
@@ -352,6 +360,11 @@ SIZE = "   to free 69128kB on behalf of 'kswapd0' (77) because"
         (["lmkd[106]: " + LMKD], "lmkd", (6311, "com.delta.app", 10071, 905, 69128)),
         (["lmkd: Kill 'x' (6311), uid 7"], "lmkd", (6311, "x", 7, None, None)),
         (["[9.000001] " + DRIVER, "[9.000002] " + SIZE], "lowmemorykiller", (6311, "com.delta.app", None, 905, 69128)),
+        (
+            [f"<6>[302600.931727]  (4)[10628:Cam@Aux]{DRIVER}"],
+            "lowmemorykiller",
+            (6311, "com.delta.app", None, 905, None),
+        ),
         (["<6>" + DRIVER, "<6>" + SIZE], "lowmemorykiller", (6311, "com.delta.app", None, 905, 69128)),
         ([DRIVER, SIZE], "lowmemorykiller", (6311, "com.delta.app", None, 905, 69128)),
         (["6,7,9,-;" + DRIVER + "\\x0a" + SIZE], "lowmemorykiller", (6311, "com.delta.app", None, 905, 69128)),
