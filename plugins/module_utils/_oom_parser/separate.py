@@ -17,8 +17,8 @@ users have a say in it: names of tasks and cgroups hold what looks like a cut. S
   behind a name that looks like parts stands the end of its own message. The two cgroups of a limit
   begin with the same name, so what looks like a cut in one stands in both. Only behind another
   message this shows the end of a limit.
-- Behind a whole header, announcement or kill the kernel prints nothing. What follows one in its line was joined
-  to it, and is also cut where a message begins without a stamp.
+- Behind a whole header, announcement or kill the kernel prints nothing. What follows one in its
+  line was joined to it, and is also cut where a message begins without a stamp.
 
 A string in quotes that begins with a header or a kill is cut everywhere.
 """
