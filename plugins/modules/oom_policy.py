@@ -181,24 +181,14 @@ reboot_safe:
   sample: true
 """
 
-from typing import Any, Mapping
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.answer import answer
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
+from ansible_collections.oomguard.linux.plugins.module_utils._host.module_answer import end_module
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.answer import answer_sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.oom_policy_request import (
     OOM_POLICY_OPTIONS,
     request_oom_policy,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
-
-
-def run(params: Mapping[str, Any], check_mode: bool, progress: Progress) -> SysctlPlan:
-    """Return the plan that was carried out, or in check mode would be."""
-    host = Host()
-    return run_sysctls(host, request_oom_policy(host, params), check_mode, progress)
 
 
 def main() -> None:
@@ -207,7 +197,7 @@ def main() -> None:
         argument_spec=OOM_POLICY_OPTIONS,
         supports_check_mode=True,
     )
-    answer(module, run)
+    end_module(module, answer_sysctls(request_oom_policy, module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -212,24 +212,14 @@ headroom_kb:
   sample: 9830400
 """
 
-from typing import Any, Mapping
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.answer import answer
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
+from ansible_collections.oomguard.linux.plugins.module_utils._host.module_answer import end_module
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.answer import answer_sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit_request import (
     OVERCOMMIT_OPTIONS,
     request_overcommit,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
-
-
-def run(params: Mapping[str, Any], check_mode: bool, progress: Progress) -> SysctlPlan:
-    """Return the plan that was carried out, or in check mode would be."""
-    host = Host()
-    return run_sysctls(host, request_overcommit(host, params), check_mode, progress)
 
 
 def main() -> None:
@@ -238,7 +228,7 @@ def main() -> None:
         argument_spec=OVERCOMMIT_OPTIONS,
         supports_check_mode=True,
     )
-    answer(module, run)
+    end_module(module, answer_sysctls(request_overcommit, module.params, module.check_mode))
 
 
 if __name__ == "__main__":

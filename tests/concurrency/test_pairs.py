@@ -24,6 +24,7 @@ import pytest
 from ansible.module_utils import basic
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import answer as pin_answer
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply, plan
 from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
 
@@ -88,7 +89,7 @@ class Run:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         os.environ["PATH"] = f"{host.root}/bin{os.pathsep}{os.environ['PATH']}"
-        oom_score_adj.Systemd = lambda: Systemd(str(host.root))
+        pin_answer.Systemd = lambda: Systemd(str(host.root))
         wanted = {"state": "absent"} if self.score is None else {"score": self.score}
         targets = [dict(wanted, pid=pid) for pid in host.pids] + [dict(wanted, unit=unit) for unit in UNITS]
         basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": {"targets": targets}}).encode()

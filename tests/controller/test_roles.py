@@ -15,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.oomguard.linux.plugins.doc_fragments import sysctls
 from ansible_collections.oomguard.linux.plugins.filter.protect_targets import protect_targets
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import guards, pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.target_options import TARGET_OPTIONS
 from ansible_collections.oomguard.linux.plugins.modules import (
     oom_policy,
     oom_report_fleet,
@@ -201,7 +202,7 @@ def test_profile_has_the_unit_of_a_distribution(profile, unit, score):
 def test_module_accepts_what_the_filter_returns(persistent, state):
     own = [{"unit": "x", "score": -1}, {"pid": 7, "score": 0}]
     for target in protect_targets(own, PROFILES, list(PROFILES), persistent, state):
-        validated = ArgumentSpecValidator(oom_score_adj.TARGET_OPTIONS, [oom_score_adj.SELECTORS]).validate(target)
+        validated = ArgumentSpecValidator(TARGET_OPTIONS, [pin.SELECTORS]).validate(target)
         assert validated.error_messages == []
         guards.refuse_contradictions(pin.parse_target(validated.validated_parameters))
 

@@ -5,10 +5,11 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Define the options of one target, for the argument specs of modules. Pure."""
+"""Define the options of a target and of oom_score_adj, for the argument specs of modules. Pure."""
 
 from typing import Any, Dict
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import LEAST_KILLABLE_PERCENT
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import SELECTORS
 
 _USER_UNIT = dict(
@@ -34,4 +35,28 @@ TARGET_OPTIONS: Dict[str, Any] = dict(
     children=dict(type="str", choices=["report", "reset", "pin"], default="report"),
     missing=dict(type="str", choices=["fail", "warn", "ignore"], default="fail"),
     force=dict(type="bool", default=False),
+)
+PIN_OPTIONS: Dict[str, Any] = dict(
+    TARGET_OPTIONS,
+    targets=dict(
+        type="list",
+        elements="dict",
+        options=TARGET_OPTIONS,
+        mutually_exclusive=[SELECTORS],
+        required_one_of=[SELECTORS],
+    ),
+    all_pins=dict(type="bool"),
+    min_killable_percent=dict(type="int", default=LEAST_KILLABLE_PERCENT),
+    other_killers=dict(type="str", choices=["report", "protect"], default="report"),
+)
+# What of these excludes each other, and of what one is needed.
+PIN_RULES: Dict[str, Any] = dict(
+    mutually_exclusive=[
+        [*SELECTORS, "targets"],
+        ["score", "targets"],
+        ["persistent", "targets"],
+        ["oom_policy", "targets"],
+        ["managed_oom_preference", "targets"],
+    ],
+    required_one_of=[[*SELECTORS, "targets", "all_pins"]],
 )

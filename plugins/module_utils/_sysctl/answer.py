@@ -5,38 +5,41 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Run a module that sets sysctls, and answer with its results or with one sentence."""
+"""Set or take back sysctls on this host, and answer with the result or with one sentence."""
 
 from typing import Any, Callable, List, Mapping
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._host.module_answer import ModuleAnswer, answer_failure
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
-from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlPlan
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import Progress, SysctlRequest
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.results import sysctl_results
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
 
 # Memory that is kept for the answer. Parts of this size stay in the process when they are freed
 # (mallopt(3), M_MMAP_THRESHOLD): otherwise another process could take them first.
 _SPARE_PARTS, _SPARE_BYTES = 32, 1 << 16
 
 
-def answer(module: AnsibleModule, run: Callable[[Mapping[str, Any], bool, Progress], SysctlPlan]) -> None:
-    """Call C(run) with the parameters and check_mode, and end the module with its answer."""
+def answer_sysctls(
+    make_request: Callable[[Host, Mapping[str, Any]], SysctlRequest], options: Mapping[str, Any], check_mode: bool
+) -> ModuleAnswer:
+    """Return the answer to the options of a module, of which C(make_request) makes the request."""
     progress = Progress()
     spare: List[bytearray] = []
     try:
         spare.extend(bytearray(_SPARE_BYTES) for _part in range(_SPARE_PARTS))
-        plan = run(module.params, module.check_mode, progress)
+        host = Host()
+        plan = run_sysctls(host, make_request(host, options), check_mode, progress)
         warnings = [printable(warning) for warning in plan.warnings]
         results = printable_values({**plan.request.policy.figures(plan), **sysctl_results(plan)})
     except OomError as error:
         spare.clear()
-        module.fail_json(msg=printable(f"would fail: {error}" if module.check_mode else str(error)))
+        return answer_failure(str(error), check_mode)
     except MemoryError:
         spare.clear()
-        module.fail_json(msg=f"this module ran out of memory; {progress.state}; free memory, then run it again")
+        # A check would not fail for that, so it is no different from a run.
+        return answer_failure(f"this module ran out of memory; {progress.state}; free memory, then run it again", False)
     spare.clear()
-    for warning in warnings:
-        module.warn(warning)
-    module.exit_json(**results)
+    return ModuleAnswer(results, warnings)

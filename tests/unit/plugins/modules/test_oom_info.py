@@ -22,19 +22,20 @@ from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts impo
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.systemd_oomd import MonitoredGroup, OomdSettings
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_info import killers
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import KillCounts
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import answer as pin_answer
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply, drop_ins
 from ansible_collections.oomguard.linux.plugins.module_utils._posture import examine
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import answer as answer_of_sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import Host
-from ansible_collections.oomguard.linux.plugins.modules import oom_info, oom_policy, oom_score_adj, overcommit
+from ansible_collections.oomguard.linux.plugins.modules import oom_info
 
 
 @pytest.fixture
 def host(fake_host, monkeypatch):
     """Let the modules whose tasks are fixes see the same host."""
-    monkeypatch.setattr(oom_score_adj, "Procfs", lambda: fake_host.proc.procfs)
-    monkeypatch.setattr(oom_score_adj, "Systemd", lambda: Systemd(str(fake_host.root), fake_host.start_systemctl))
-    for module in (oom_policy, overcommit):
-        monkeypatch.setattr(module, "Host", lambda: Host(str(fake_host.root), "6.1.0"))
+    monkeypatch.setattr(pin_answer, "Procfs", lambda: fake_host.proc.procfs)
+    monkeypatch.setattr(pin_answer, "Systemd", lambda: Systemd(str(fake_host.root), fake_host.start_systemctl))
+    monkeypatch.setattr(answer_of_sysctls, "Host", lambda: Host(str(fake_host.root), "6.1.0"))
     return fake_host
 
 

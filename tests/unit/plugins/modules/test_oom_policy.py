@@ -7,7 +7,7 @@
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.modules import oom_policy
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import answer as answer_of_sysctls
 
 FILE = "/etc/sysctl.d/60-oomguard-policy.conf"
 
@@ -15,7 +15,7 @@ FILE = "/etc/sysctl.d/60-oomguard-policy.conf"
 @pytest.fixture
 def run_oom_policy(sysctl_tree, run_module, monkeypatch):
     """Run the module in check mode. It reads and would write only the tree."""
-    monkeypatch.setattr(oom_policy, "Host", lambda: sysctl_tree.host)
+    monkeypatch.setattr(answer_of_sysctls, "Host", lambda: sysctl_tree.host)
 
     def run(**options):
         warnings = []  # Ansible would collect those of all tests

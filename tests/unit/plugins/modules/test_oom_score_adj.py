@@ -14,8 +14,10 @@ from snapshots import write_host
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import ProcessDir
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import answer as pin_answer
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import apply, plan
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.target_options import TARGET_OPTIONS
 from ansible_collections.oomguard.linux.plugins.modules import oom_score_adj
 
 SHOWN = """\
@@ -52,9 +54,9 @@ def host(proc, tmp_path, monkeypatch):
             return ""
         return SHOWN.format(drop_in.read_text().split("OOMScoreAdjust=")[1].split()[0] if drop_in.exists() else "0")
 
-    monkeypatch.setattr(oom_score_adj, "Procfs", lambda: proc.procfs)
+    monkeypatch.setattr(pin_answer, "Procfs", lambda: proc.procfs)
     monkeypatch.setattr(
-        oom_score_adj, "Systemd", lambda: Systemd(str(tmp_path), lambda *command: functools.partial(show, *command))
+        pin_answer, "Systemd", lambda: Systemd(str(tmp_path), lambda *command: functools.partial(show, *command))
     )
     monkeypatch.setattr(apply, "SECOND_LOOK_SECONDS", 0)
     return proc
@@ -241,4 +243,4 @@ def test_unreadable_cgroup_is_one_sentence(host, run_module, tmp_path):
 
 @pytest.mark.parametrize("name", ["state", "children", "missing", "force"])
 def test_defaults_of_spec_and_pin_agree(name):
-    assert oom_score_adj.TARGET_OPTIONS[name]["default"] == Pin._field_defaults[name]
+    assert TARGET_OPTIONS[name]["default"] == Pin._field_defaults[name]

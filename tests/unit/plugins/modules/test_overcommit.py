@@ -7,7 +7,7 @@
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.modules import overcommit
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import answer as answer_of_sysctls
 
 MEMINFO = "MemTotal:  500000 kB\nSwapTotal:  1000 kB\nCommitted_AS:  200000 kB\n"
 FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
@@ -17,7 +17,7 @@ FILE = "/etc/sysctl.d/60-oomguard-overcommit.conf"
 def run_overcommit(sysctl_tree, run_module, monkeypatch):
     """Run the module in check mode. It reads and would write only the tree."""
     sysctl_tree.write("/proc/meminfo", MEMINFO)
-    monkeypatch.setattr(overcommit, "Host", lambda: sysctl_tree.host)
+    monkeypatch.setattr(answer_of_sysctls, "Host", lambda: sysctl_tree.host)
 
     def run(**options):
         warnings = []  # Ansible would collect those of all tests

@@ -12,11 +12,11 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
+from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import answer as answer_of_sysctls
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl import apply
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import MODE, RATIO
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import CHANGED, CHANGING, NOTHING_CHANGED
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.run import run_sysctls
-from ansible_collections.oomguard.linux.plugins.modules import overcommit
 
 WANTED = dict(mode="never", ratio=90, admin_reserve_kbytes=131072)
 
@@ -25,7 +25,7 @@ WANTED = dict(mode="never", ratio=90, admin_reserve_kbytes=131072)
 def run_overcommit(sysctl_tree, run_module, monkeypatch):
     """Run the module on the tree, without a proof."""
     sysctl_tree.write("/proc/meminfo", "MemTotal: 500000 kB\nSwapTotal: 1000 kB\nCommitted_AS: 200000 kB\n")
-    monkeypatch.setattr(overcommit, "Host", lambda: sysctl_tree.host)
+    monkeypatch.setattr(answer_of_sysctls, "Host", lambda: sysctl_tree.host)
     monkeypatch.setattr(apply, "prove_new_process", lambda _user: None)
     monkeypatch.setattr(AnsibleModule, "warn", lambda _module, warning: warnings.append(warning))
     warnings = []
@@ -142,5 +142,5 @@ def test_error_of_a_reader_is_the_message(run_overcommit, monkeypatch):
     def fail(*_words):
         raise OomError("no\x1b")
 
-    monkeypatch.setattr(overcommit, "run_sysctls", fail)
+    monkeypatch.setattr(answer_of_sysctls, "run_sysctls", fail)
     assert run_overcommit(**WANTED)["msg"] == "no\\x1b"
