@@ -21,6 +21,8 @@ LOG = {"module_utils/_kernel_log", "module_utils/_oom_parser"}
 KILLER = {"module_utils/_oom_killer"}
 OTHERS = {"module_utils/_killers"}
 FOLDERS_OF_MODULES = {
+    "oom_apply_policy": set(),
+    "oom_check_variables": set(),
     "oom_events": {"module_utils/_oom_events"},
     "oom_info": {"module_utils/_posture", "module_utils/_oom_score_adj"},
     "oom_policy": {"module_utils/_sysctl"},
@@ -28,6 +30,9 @@ FOLDERS_OF_MODULES = {
     # It has what two other modules return.
     "oom_report_host": {"module_utils/_oom_report_host", "module_utils/_posture", "module_utils/_oom_events"},
     "oom_score_adj": {"module_utils/_oom_score_adj"},
+    # It does what three other modules do.
+    "oom_site": {"module_utils/_oom_score_adj", "module_utils/_sysctl"},
+    "oom_state_outcome": set(),
     "oom_trial": {"module_utils/_oom_trial"},
     "overcommit": {"module_utils/_sysctl"},
 }

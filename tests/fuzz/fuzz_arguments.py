@@ -35,7 +35,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host import user_m
 from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 
 PLUGINS = "ansible_collections.oomguard.linux.plugins.modules."
-MODULES = ("oom_score_adj", "oom_events", "oom_info", "overcommit", "oom_policy", "oom_trial")
+MODULES = ("oom_score_adj", "oom_events", "oom_info", "overcommit", "oom_policy", "oom_trial", "oom_site")
 SECONDS = 30  # for one run; the slowest legitimate one takes about one
 MAX_FAILURES = 20
 
