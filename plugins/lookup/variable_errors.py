@@ -57,9 +57,7 @@ from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_texts
-from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import parse_arguments
-from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import check_names, read_values
+from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import check_variables
 
 
 class LookupModule(LookupBase):
@@ -67,10 +65,4 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[str]:
         """Return the errors."""
-        variables = variables or {}
-        errors = check_names(variables)
-        values, unread = read_values(variables, self._templar.template, terms)
-        errors += unread
-        for part in terms:
-            errors += parse_arguments(part, values)[1]
-        return cut_texts(errors)
+        return check_variables(variables or {}, self._templar.template, terms)[1]

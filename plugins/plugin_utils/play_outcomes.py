@@ -41,6 +41,7 @@ _NO_WORDS = re.compile(r"\s*(Shared connection to .{1,300} closed\.?\s*\Z|[\[{\]
 
 # The parts of a playbook that change something, with what they change.
 _CHANGES = {"protect": "pins", "panic": "panic policy", "overcommit": "overcommit policy"}
+_NO_RESULT = "the host returned something else than the module oom_site does"
 _NOTHING_RAN = "no task has these tags"
 _MOST_SHOWN = 3
 # What a summary of kills may name, and how the outcome counts it. A kill in a container counts as
@@ -117,6 +118,30 @@ def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, st
     if changed:
         return "would_change" if check_mode else "changed", _join_parts(changed, shown, victims)
     return "ok", ""
+
+
+def split_policy(arguments: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the result of each part, for state_applied(), from those of two tasks.
+
+    C(arguments) is what oom_check_variables returned, and C(policy) what oom_site did.
+    """
+    asked = _mapping(arguments.get("asked"))
+    results: dict[str, Mapping[str, Any]] = {"arguments": arguments}
+    for part in _CHANGES:
+        if part in asked:
+            results[part] = _mapping(policy.get(part)) if asked[part] else {"skipped": True}
+    broken = policy.get("failed") or policy.get("unreachable")
+    if broken and not has_failed(results):
+        results[""] = policy
+    for part, result in results.items():
+        if not result and not broken:
+            results[part] = {"failed": True, "msg": _NO_RESULT}
+    return results
+
+
+def has_failed(results: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Return whether a part has failed, or the host was lost."""
+    return any(result.get("failed") or result.get("unreachable") for result in results.values())
 
 
 def state_kills(result: Any) -> tuple[str, str]:

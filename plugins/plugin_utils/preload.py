@@ -17,8 +17,9 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from ansible.plugins.loader import filter_loader, lookup_loader
+from ansible.plugins.loader import action_loader, filter_loader, lookup_loader
 
+from ansible_collections.oomguard.linux.plugins.plugin_utils.policy_options import load_profiles
 from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import parse_arguments
 from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import check_names, load_parts
 
@@ -27,10 +28,13 @@ _PLUGINS = Path(__file__).resolve().parents[1]
 
 @functools.lru_cache(maxsize=None)
 def preload() -> None:
-    """Load the filters and lookups of this collection, and the options of all roles."""
+    """Load the plugins of this collection, the options of all roles, and the profiles."""
     for folder, loader in (("filter", filter_loader), ("lookup", lookup_loader)):
         for path in sorted(_PLUGINS.joinpath(folder).glob("[a-z]*.py")):
             loader.get(f"oomguard.linux.{path.stem}")
+    for path in sorted(_PLUGINS.joinpath("action").glob("[a-z]*.py")):
+        action_loader.get(f"oomguard.linux.{path.stem}", class_only=True)
+    load_profiles()
     check_names([])
     for part in load_parts():
         parse_arguments(part, {})

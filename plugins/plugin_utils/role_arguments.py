@@ -44,10 +44,16 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.plan import
     SysctlRequest,
     check_request,
 )
-from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text
+from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, cut_texts
 from ansible_collections.oomguard.linux.plugins.plugin_utils.misspelt_names import suggest_name
 from ansible_collections.oomguard.linux.plugins.plugin_utils.profile_targets import combine_targets
-from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import ADDED_LISTS, is_addition, load_parts
+from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import (
+    ADDED_LISTS,
+    check_names,
+    is_addition,
+    load_parts,
+    read_values,
+)
 
 # The options that ask a role for something. With none of them it has nothing to do.
 ASKING = {
@@ -66,6 +72,20 @@ _KINDS = {
 _VALUE_LENGTH = 80
 # Ansible would also convert 1e1000000, which takes minutes, and Infinity.
 _WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,20}(\.0{1,20})?\s*", re.ASCII)
+
+
+def check_variables(
+    variables: Mapping[str, Any], template: Callable[[Any], Any], parts: Iterable[str]
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return the arguments of each of these parts, and everything that is wrong.
+
+    All names of variables are checked, and the values of these parts. Errors are bounded texts.
+    """
+    parts = list(parts)
+    values, unread = read_values(variables, template, parts)
+    parsed = {part: parse_arguments(part, values) for part in parts}
+    errors = [*check_names(variables), *unread, *chain.from_iterable(wrong for _arguments, wrong in parsed.values())]
+    return {part: arguments for part, (arguments, _wrong) in parsed.items()}, cut_texts(errors)
 
 
 def parse_arguments(part: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

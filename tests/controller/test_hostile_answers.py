@@ -405,7 +405,7 @@ def test_facts_fail_or_steer_no_other_host(tmp_path):
             ]
         )
     )
-    answered = {"oom_score_adj": {"changed": True, "targets": [{"changed": True}]}}
+    answered = {"oom_site": {"changed": True, "protect": {"changed": True, "targets": [{"changed": True}]}}}
     hosts = {
         "hostile": {"setup": {"ansible_facts": steering}, **answered},
         "honest": {"setup": {"ansible_facts": {}}, **answered},

@@ -16,7 +16,13 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.module_action impor
 
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins" / "modules").glob("*.py"))
 # Their action plugins keep the answer on the controller, and have a result of their own.
-KEEPING = ["oom_report_fleet", "oom_report_host"]
+KEEPING = ["oom_apply_policy", "oom_check_variables", "oom_report_fleet", "oom_report_host", "oom_state_outcome"]
+CHECKED = {"policy": {"panic": {"on_oom": "kill"}}, "asked": {"panic": True}}
+ARGUMENTS = {
+    "oom_apply_policy": {"checked": CHECKED, "playbook": "own"},
+    "oom_check_variables": {"parts": ["oom"]},
+    "oom_state_outcome": {"checked": CHECKED, "applied": {"panic": {"changed": False}}, "playbook": "own"},
+}
 STEERING = {
     "ansible_stats": {
         "per_host": False,
@@ -35,6 +41,7 @@ ANSWER = {
     "msg": "an answer",
     "diff": {"before": "", "after": "x"},
     "results": [STEERING],  # as of a loop
+    "panic": {"changed": False, **STEERING},
     **STEERING,
 }
 TELL = "{{ [steered is defined, ansible_facts, groups.all, 'steered' in groups, hostvars.other.steered is defined] }}"
@@ -54,8 +61,8 @@ def run_tasks(folder, tasks, *arguments, **keywords):
 
 @pytest.mark.parametrize("arguments", [(), ("--check", "--diff")], ids=["run", "check"])
 def test_no_answer_steers_ansible(tmp_path, arguments):
-    tasks = [{f"oomguard.linux.{module}": {}, "register": "kept"} for module in MODULES]
-    tasks += [{module: {}} for module in MODULES]  # found by the keyword collections
+    tasks = [{f"oomguard.linux.{module}": ARGUMENTS.get(module, {}), "register": "kept"} for module in MODULES]
+    tasks += [{module: ARGUMENTS.get(module, {})} for module in MODULES]  # found by the keyword collections
     tasks.append({"oomguard.linux.oom_info": {}, "loop": [1, 2]})
     tasks.append({"oomguard.linux.oom_info": {}, "run_once": True, "delegate_to": "server", "delegate_facts": True})
     tasks.append({"ansible.builtin.debug": {"msg": "{{ kept.keys() | list }}"}})
@@ -67,7 +74,8 @@ def test_no_answer_steers_ansible(tmp_path, arguments):
     kept = set(run.message("server", f"Step {len(tasks) - 1}"))
     assert kept >= {"changed", "diff", "msg"}
     assert kept & set(STEERING) == set()
-    assert run.artifacts == {}
+    # The statistics are those of oom_apply_policy itself.
+    assert run.artifacts == {"oomguard_own_0_ok": 2, **({"oomguard_own_0_check": 2} if arguments else {})}
 
 
 def test_interpreter_is_searched_once(tmp_path):

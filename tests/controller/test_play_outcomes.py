@@ -12,7 +12,9 @@ from ansible_collections.oomguard.linux.plugins.filter.findings_outcome import F
 from ansible_collections.oomguard.linux.plugins.filter.kills_outcome import FilterModule as Kills
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import OUTCOMES, first_line, state_outcome
 from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import (
+    has_failed,
     list_severe,
+    split_policy,
     state_applied,
     state_failure,
     state_findings,
@@ -386,3 +388,46 @@ def test_entries_without_end_cost_no_time():
     entries = [{"unit": f"u{number}.service", "reason": "x"} for number in range(200000)]
     outcome, detail = state_applied({"arguments": {"changed": False}, "protect": {"not_binding": entries}}, False)
     assert (outcome, detail) == ("not_binding", "u0 (x), u1 (x), u2 (x) and 9997 more")
+
+
+# --- one call for all parts ---------------------------------------------------------
+
+ASKED = {"asked": {"protect": True, "panic": False}}
+NO_RESULT = "the host returned something else than the module oom_site does"
+POLICIES = {
+    "nothing changed": (ASKED, {"changed": False, "protect": OK}, ("ok", "")),
+    "a part changed": (ASKED, {"changed": True, "protect": PIN}, ("changed", "1 pin")),
+    "what nobody asked for does not count": (ASKED, {"protect": OK, "panic": POLICY, "overcommit": POLICY}, ("ok", "")),
+    "a part failed": (
+        ASKED,
+        {"failed": True, "msg": "protect: uid 1000", "protect": FAILED},
+        ("failed", "protect: uid 1000: add become: true"),
+    ),
+    "a part before the failed one changed": (
+        {"asked": {"protect": True, "panic": True, "overcommit": True}},
+        {"failed": True, "msg": "x", "protect": PIN, "panic": FAILED},
+        ("failed", "panic: uid 1000: add become: true"),
+    ),
+    "the module broke off": (ASKED, {"failed": True, "msg": "no Python"}, ("failed", "no Python")),
+    "the host was lost": (
+        ASKED,
+        {"unreachable": True, "msg": "no route"},
+        ("failed", "unreachable: no route; start the host, or correct its address or its login"),
+    ),
+    "no part in the answer": (ASKED, {"changed": False}, ("failed", f"protect: {NO_RESULT}")),
+    "a part of another type": (ASKED, {"protect": [1]}, ("failed", f"protect: {NO_RESULT}")),
+    "tags": ({"asked": {}}, {}, ("nothing_asked", NO_TAGS)),
+    "nothing asked": ({"asked": {"protect": False}}, {}, ("nothing_asked", ASK_PROTECT)),
+    "wrong variables": (
+        {"failed": True, "msg": "oom_hos: did you mean oom_hosts?"},
+        {},
+        ("failed", "arguments: oom_hos: did you mean oom_hosts?"),
+    ),
+}
+
+
+@pytest.mark.parametrize("checked, policy, outcome", POLICIES.values(), ids=list(POLICIES))
+def test_policy_in_one_call(checked, policy, outcome):
+    results = split_policy(checked, policy)
+    assert state_applied(results, False) == outcome
+    assert has_failed(results) == (outcome[0] == "failed")

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Apply a policy with the module oom_site, and add the outcome to the statistics of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.oomguard.linux.plugins.plugin_utils.module_action import drop_acted_upon
+from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import (
+    has_failed,
+    split_policy,
+    state_applied,
+)
+from ansible_collections.oomguard.linux.plugins.plugin_utils.policy_options import POLICY_PARTS
+from ansible_collections.oomguard.linux.plugins.plugin_utils.statistics import read_job, state_for_statistics
+
+_MODULE = "oomguard.linux.oom_site"
+# What is kept of the module's result. A host may return anything, and Ansible acts upon other keys.
+_KEPT = ("diff", "warnings", "deprecations", "exception", "invocation", "module_stderr", "module_stdout")
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "checked": {"type": "dict", "required": True},
+    "playbook": {"type": "str", "required": True},
+}
+
+
+class ActionModule(ActionBase):
+    """The class that Ansible runs for a task of this name."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what the module does for each part, and the outcome of the host."""
+        variables = task_vars or {}
+        super().run(tmp, task_vars)
+        _valid, options = self.validate_argument_spec(_OPTIONS)
+        checked = options["checked"]
+        answer = self._apply(checked["policy"], variables) if checked["policy"] else {}
+        check_mode = bool(self._task.check_mode)
+        results = split_policy(checked, answer)
+        word, detail = state_applied(results, check_mode)
+        key = f"oomguard_{options['playbook']}_{read_job(variables)}"
+        stated, statistics = state_for_statistics(key, variables["inventory_hostname"], word, detail, check_mode)
+        result = {name: answer[name] for name in _KEPT if name in answer}
+        for part in POLICY_PARTS:
+            if isinstance(answer.get(part), Mapping):
+                # The difference is in that of all parts.
+                result[part] = {key: value for key, value in answer[part].items() if key != "diff"}
+        result["changed"] = any(bool(one.get("changed")) for one in results.values())
+        result.update(msg=stated["line"], outcome=stated["word"], detail=stated["detail"])
+        if self._discovered_interpreter_key:
+            # Found by Ansible itself. Without the fact it would search again in each task.
+            result["ansible_facts"] = {self._discovered_interpreter_key: self._discovered_interpreter}
+        # Ansible takes the statistics of a task that succeeds, and no others.
+        return {**result, "failed": True} if has_failed(results) else {**result, "ansible_stats": statistics}
+
+    def _apply(self, policy: Mapping[str, Any], variables: dict[str, Any]) -> Mapping[str, Any]:
+        """Return what the module answers.
+
+        A host that is lost is an answer too, so that its last line names the reason.
+        """
+        try:
+            answer: Mapping[str, Any] = self._execute_module(
+                module_name=_MODULE, module_args=dict(policy), task_vars=variables
+            )
+        except AnsibleConnectionFailure as error:
+            return {"unreachable": True, "msg": error.message}
+        return drop_acted_upon(answer)

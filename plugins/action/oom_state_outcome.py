@@ -1,0 +1,57 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""State the outcome of a host on the controller, in one line or in the statistics of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import split_policy, state_applied
+from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import check_variables
+from ansible_collections.oomguard.linux.plugins.plugin_utils.statistics import read_job, state_for_statistics
+from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import SHARED_PART
+
+# The outcomes of a check that fail a host with oom_fail_on_drift.
+_DRIFT = ("would_change", "not_lasting")
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "playbook": {"type": "str", "required": True},
+    "checked": {"type": "dict", "required": True},
+    "applied": {"type": "dict", "default": {}},
+    "statistics": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(ActionBase):
+    """The class that Ansible runs for a task of this name."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the line of the host. Fails where the host has to."""
+        variables = task_vars or {}
+        super().run(tmp, task_vars)
+        _valid, options = self.validate_argument_spec(_OPTIONS)
+        checked, applied = options["checked"], options["applied"]
+        check_mode = bool(self._task.check_mode)
+        # A task that broke off has no outcome of its own.
+        word, detail = applied.get("outcome", ""), applied.get("detail", "")
+        if not word:
+            word, detail = state_applied(split_policy(checked, applied), check_mode)
+        key = f"oomguard_{options['playbook']}_{read_job(variables) if options['statistics'] else 0}"
+        stated, statistics = state_for_statistics(key, variables["inventory_hostname"], word, detail, check_mode)
+        result: dict[str, Any] = {"changed": False, "msg": stated["line"]}
+        if options["statistics"]:
+            return {**result, "ansible_stats": statistics}
+        failed = bool(checked.get("failed") or applied.get("failed"))
+        failed = failed or (check_mode and stated["word"] in _DRIFT and self._fails_on_drift(variables))
+        return {**result, "failed": failed, "_ansible_verbose_always": True}
+
+    def _fails_on_drift(self, variables: Mapping[str, Any]) -> bool:
+        arguments, _errors = check_variables(variables, self._templar.template, [SHARED_PART])
+        return bool(arguments[SHARED_PART]["fail_on_drift"])
