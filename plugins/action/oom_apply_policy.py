@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,8 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.statistics import r
 
 _MODULE = "oomguard.linux.oom_site"
 # What is kept of the module's result. A host may return anything, and Ansible acts upon other keys.
-_KEPT = ("diff", "warnings", "deprecations", "exception", "invocation", "module_stderr", "module_stdout")
+_KEPT = ("diff", "warnings", "deprecations", "invocation")
+_KEPT_OF_FAILURES = ("exception", "module_stderr", "module_stdout")
 _OPTIONS: dict[str, dict[str, Any]] = {
     "checked": {"type": "dict", "required": True},
     "playbook": {"type": "str", "required": True},
@@ -58,7 +60,14 @@ class ActionModule(ActionBase):
             # Found by Ansible itself. Without the fact it would search again in each task.
             result["ansible_facts"] = {self._discovered_interpreter_key: self._discovered_interpreter}
         # Ansible takes the statistics of a task that succeeds, and no others.
-        return {**result, "failed": True} if has_failed(results) else {**result, "ansible_stats": statistics}
+        if not has_failed(results):
+            return {**result, "ansible_stats": statistics}
+        return {**{name: answer[name] for name in _KEPT_OF_FAILURES if name in answer}, **result, "failed": True}
+
+    def cleanup(self, force: bool = False) -> None:
+        """Remove the module's temporary files. The outcome stands where the host is lost by now."""
+        with contextlib.suppress(AnsibleConnectionFailure):
+            super().cleanup(force)
 
     def _apply(self, policy: Mapping[str, Any], variables: dict[str, Any]) -> Mapping[str, Any]:
         """Return what the module answers.

@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = {"changed": False, "msg": stated["line"]}
         if options["statistics"]:
             return {**result, "ansible_stats": statistics}
-        failed = bool(checked.get("failed") or applied.get("failed"))
+        failed = bool(checked.get("failed") or applied.get("failed") or applied.get("unreachable"))
         failed = failed or (check_mode and stated["word"] in _DRIFT and self._fails_on_drift(variables))
         return {**result, "failed": failed, "_ansible_verbose_always": True}
 

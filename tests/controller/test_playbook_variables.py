@@ -293,6 +293,18 @@ def test_host_that_is_lost_during_verify_has_a_last_line(tmp_path, monkeypatch):
     assert not (tmp_path / "evidence").exists()
 
 
+def test_host_that_is_lost_during_site_has_a_last_line(tmp_path):
+    """Also where Ansible cleans up after the task, and the host is lost by then."""
+    (tmp_path / "connection_plugins").mkdir()
+    (tmp_path / "connection_plugins" / "lossy.py").write_text(LOSSY)
+    lossy = {"ansible_connection": "lossy", "lost_at": "AnsiballZ_oom_site", "lost": str(tmp_path / "lost")}
+    ran = run(tmp_path, "oomguard.linux.site", {"web": {**lossy, "oom_protect_profiles": "database"}})
+    line = "failed: unreachable: the host went away; start the host, or correct its address or its login"
+    assert ran.lines() == {"web": line}, ran.output[-5000:]
+    assert ran.artifacts == {"oomguard_site_0_failed": 1, "oomguard_site_0_hosts": {"web": line}}
+    assert "failed=1" in ran.output and "unreachable=0" in ran.output
+
+
 WRONG_BEFORE_THE_HOST = {
     "verify": ({"oom_verify_memory_limit": "7M"}, "oom_verify_memory_limit=7M is too small for scores"),
     "events": ({"oom_events_since": "yesterday"}, "oom_events_since=yesterday is not a time"),
