@@ -413,3 +413,42 @@ def test_facts_fail_or_steer_no_other_host(tmp_path):
     run = play(tmp_path, str(play_file), hosts, "--check", "--extra-vars", "oom_protect_profiles=database")
     assert run.lines()["honest"] == "would_change: 1 pin", run.output[-3000:]
     assert run.lines()["hostile"] == "failed: arguments: oom_protect_profile: did you mean oom_protect_profiles?"
+
+
+# --- what a host returns for a whole policy ----------------------------------------
+
+SAME = {"changed": False}
+PIN = {"changed": True, "targets": [{"changed": True}]}
+POLICIES = {
+    "honest": ({"protect": PIN, "panic": SAME}, "changed: 1 pin"),
+    "skipped": ({"protect": PIN, "panic": SAME, "skipped": True}, "changed: 1 pin"),
+    "loop": ({"protect": SAME, "panic": SAME, "results": [{"skipped": True}]}, "ok"),
+    "statistics": ({"protect": SAME, "panic": SAME, "ansible_stats": {"data": {"oomguard_site_0_hosts": 1}}}, "ok"),
+    "outcome": ({"protect": SAME, "panic": SAME, "outcome": "hosts", "detail": MARK, "msg": MARK}, "ok"),
+    "part-missing": ({"protect": PIN}, "failed: panic: the host returned something else than the module oom_site does"),
+    "parts-of-other-types": (
+        {"protect": [PIN], "panic": "ok"},
+        "failed: protect: the host returned something else than the module oom_site does",
+    ),
+    "unasked-part": ({"protect": SAME, "panic": SAME, "overcommit": {"changed": True}}, "ok"),
+    "failed-long": ({"failed": True, "protect": {"failed": True, "msg": ESCAPE + "x" * LONG}}, "failed: protect: "),
+    "broken": ("Traceback " + ESCAPE, "failed: "),
+}
+
+
+def test_answers_to_a_policy(tmp_path):
+    play_file = tmp_path / "play.yml"
+    play_file.write_text(json.dumps([{"name": "Run it", "ansible.builtin.import_playbook": "oomguard.linux.site"}]))
+    asked = json.dumps({"oom_protect_profiles": ["database"], "oom_panic_on_oom": "kill"})
+    hosts = {name: {"oom_site": answer} for name, (answer, _line) in POLICIES.items()}
+    run = play(tmp_path, str(play_file), hosts, "--extra-vars", asked)
+    lines = run.lines()
+    assert set(lines) == set(POLICIES), run.output[-3000:]
+    for name, (_answer, line) in POLICIES.items():
+        assert lines[name] == line or (line.endswith(": ") and lines[name].startswith(line)), lines[name]
+    assert all(line.isprintable() and len(line) < 400 for line in lines.values())
+    words = list(run.words().values())
+    names = run.artifacts.pop("oomguard_site_0_hosts")
+    assert run.artifacts == {f"oomguard_site_0_{word}": words.count(word) for word in set(words)}
+    assert names == {name: line for name, line in lines.items() if line != "ok"}
+    assert not (tmp_path / "executed").exists()
