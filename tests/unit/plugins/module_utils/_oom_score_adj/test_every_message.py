@@ -33,6 +33,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj impo
     pin_record,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.all_pins import plan_removal_of_all
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.answer import explain_pin_failure
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.apply import apply_locked
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.denials import refuse_denied
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.guards import SELF_MANAGING
@@ -910,6 +911,10 @@ MESSAGES = {
             after(record(lambda _file: None), run(JENKINS)),
         ),
         ("the scores of 1 processes", "were not recorded", "state=absent gives them the score of their unit"),
+    ),
+    "no more open files": (
+        lambda _host, _patch: [explain_pin_failure(OSError(errno.EMFILE, "Too many open files", "/proc/7"))],
+        ("the scores cannot be read or set: /proc/7", "Too many open files", "raise the limit of open files"),
     ),
 }
 
