@@ -104,81 +104,81 @@ options:
         elements: dict
         suboptions:
           unit:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.unit).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].unit).
             type: str
           process:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.process).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].process).
             type: str
           pattern:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.pattern).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].pattern).
             type: str
           pid:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.pid).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].pid).
             type: int
           pidfile:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.pidfile).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].pidfile).
             type: path
           cgroup:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.cgroup).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].cgroup).
             type: str
           container:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.container).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].container).
             type: str
           machine:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.machine).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].machine).
             type: str
           user_unit:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.user_unit).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].user_unit).
             type: dict
             suboptions:
               user:
-                description: See O(oomguard.linux.oom_score_adj#module:targets.user_unit.user).
+                description: See O(oomguard.linux.oom_score_adj#module:targets[].user_unit.user).
                 type: str
                 required: true
               unit:
-                description: See O(oomguard.linux.oom_score_adj#module:targets.user_unit.unit).
+                description: See O(oomguard.linux.oom_score_adj#module:targets[].user_unit.unit).
                 type: str
                 required: true
               scope:
-                description: See O(oomguard.linux.oom_score_adj#module:targets.user_unit.scope).
+                description: See O(oomguard.linux.oom_score_adj#module:targets[].user_unit.scope).
                 type: str
                 choices: [user, all_users]
                 default: user
           users:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.users).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].users).
             type: list
             elements: str
           score:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.score).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].score).
             type: int
           state:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.state).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].state).
             type: str
             choices: [present, absent]
             default: present
           persistent:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.persistent).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].persistent).
             type: bool
           oom_policy:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.oom_policy).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].oom_policy).
             type: str
             choices: [continue, stop, kill]
           managed_oom_preference:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.managed_oom_preference).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].managed_oom_preference).
             type: str
             choices: [none, avoid, omit]
           children:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.children).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].children).
             type: str
             choices: [report, reset, pin]
             default: report
           missing:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.missing).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].missing).
             type: str
             choices: [fail, warn, ignore]
             default: fail
           force:
-            description: See O(oomguard.linux.oom_score_adj#module:targets.force).
+            description: See O(oomguard.linux.oom_score_adj#module:targets[].force).
             type: bool
             default: false
       all_pins:
