@@ -121,7 +121,8 @@ def wait(condition, problem):
 
 def end():
     """Stop all killers and services, and forget what failed."""
-    run("systemctl", "stop", OOMD_SOCKET, *set(SERVICES.values()), *NAMES)
+    # The pressure of the last duel counts for seconds, until its control group is gone.
+    run("systemctl", "stop", OOMD_SOCKET, *set(SERVICES.values()), *NAMES, "duel.slice")
     subprocess.run(["systemctl", "reset-failed", *NAMES], stderr=subprocess.DEVNULL, check=False)
     subprocess.run(["swapoff", SWAP], stderr=subprocess.DEVNULL, check=False)
 

@@ -10,6 +10,7 @@ import re
 import pytest
 
 testinfra_hosts = ["ansible://all"]
+NAMES = ("shop", "batch")
 KILLERS = ("earlyoom", "nohang", "swap", "pressure")
 AVOIDING = ("swap", "pressure")
 # In the order in which they were fought.
@@ -30,8 +31,9 @@ def evidence(name):
 
 @pytest.mark.parametrize("killer", KILLERS)
 def test_unprotected_service_dies(evidence, killer):
+    """On a slow guest the killer may take the other one, too, before it is stopped."""
     duels = evidence["unprotected"][killer]
-    assert [(one["dead"], one["scores"]["shop"]) for one in duels] == [(["shop"], 0)] * 5
+    assert [(one["dead"][0], one["scores"]["shop"]) for one in duels] == [("shop", 0)] * 5
 
 
 @pytest.mark.parametrize("killer", KILLERS)
@@ -62,7 +64,9 @@ def test_events_name_killer_and_victim(evidence):
         )
         for event in evidence["events"]
     ]
-    assert returned == expected
+    # A killer may have killed something else besides, such as a session of root.
+    ours = [(killer, what) for killer, what in returned if killer == "systemd-oomd" or what[0][1] in NAMES]
+    assert ours == expected
 
 
 def test_a_pin_alone_does_not_bind(evidence, name):
@@ -82,7 +86,7 @@ def test_last_line_of_the_playbook(evidence, name):
     reasons += [r"shop \(earlyoom runs with --sort-by-rss\)"] if name == "trixie" else []
     lines = evidence["lines"]
     assert re.search(f"not_binding: {', '.join(reasons)}; changed 1 pin", lines["report"])
-    assert re.search(r"changed: [12] pins?\b", lines["protect"]) and "not_binding" not in lines["protect"]
+    assert re.search(r"changed: 1 pin\b", lines["protect"]) and "not_binding" not in lines["protect"]
 
 
 def test_configuration_that_cannot_be_read_costs_no_pin(evidence):
