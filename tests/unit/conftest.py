@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import json
 import os
+import signal
 import tempfile
 
 import pytest
@@ -26,6 +27,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.host import
 # Another program on this machine may take the processor from any example.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# A job in the background of a shell ignores these, and so would all that the tests start.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOBODY = 65534
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
