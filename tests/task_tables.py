@@ -17,8 +17,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.rejoin import rejoin_messages
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_table import TaskTable
 
-PAGE_KB = 4
-
 
 class Verdict(NamedTuple):
     """The victim of a table beside the next one."""

@@ -49,6 +49,7 @@ QUIET = 0.2  # how long the kernel logs nothing after the last line of a report
 MOST_WAITS = 10  # for it
 MOST_BYTES = 512 * 1024  # that are read at once
 KIB = 1024
+PAGE_KB = os.sysconf("SC_PAGE_SIZE") // KIB
 OWN_KB = 700  # what a filler takes besides what it is told to
 LIMIT_FILES = {1: "memory.limit_in_bytes", 2: "memory.max"}
 SWAP_MIB = 128
@@ -434,7 +435,7 @@ def judge(kind, forecasted, process_of, places, records, held):
     # The table of another domain need not have the process that was expected: that is a miss.
     if {died[0], *([forecasted.pid] if is_domain_right else [])} - set(badness):  # lines were lost
         raise Discarded(UNLOGGED)
-    gap_kb = (badness[died[0]] - badness.get(forecasted.pid, badness[died[0]])) * task_tables.PAGE_KB
+    gap_kb = (badness[died[0]] - badness.get(forecasted.pid, badness[died[0]])) * PAGE_KB
     return Result(kind, forecasted.pids, died, is_domain_right, forecasted.certain, gap_kb, held)
 
 
