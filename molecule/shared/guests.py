@@ -8,6 +8,7 @@ import os
 import subprocess
 import time
 
+import arm64
 import cache
 import guard
 import images
@@ -17,6 +18,8 @@ import states
 
 BOOT_SECONDS = 600  # the newest kernel took 150 under emulation, and more on a busy machine
 ADDRESS = "127.0.0.1"
+
+QEMU = ("qemu-system-x86_64", "qemu-system-x86")  # the program, and its Debian package
 
 # qemu64 without cx16, because with it Linux 6.12 crashes under the emulation of QEMU 7.2.
 ACCELERATORS = {"kvm": ["-accel", "kvm", "-cpu", "host"], "tcg": ["-accel", "tcg,thread=multi", "-cpu", "qemu64,-cx16"]}
@@ -47,6 +50,7 @@ class Guest:
         self.name = platform["name"]
         self.platform = platform
         self.image = image
+        self.is_arm64 = platform.get("machine") == "arm64"
         self.memory = platform.get("memory", 512)  # MiB
         self.folder = os.path.join(run_folder, "guests", self.name)
         self.disk = os.path.join(self.folder, "disk")
@@ -123,19 +127,22 @@ class Guest:
 
     def _accelerate(self, accelerator):
         """Return QEMU's options for the CPU; a platform may name the one to emulate."""
-        options = ACCELERATORS[accelerator]
+        options = arm64.MACHINE if self.is_arm64 else ACCELERATORS[accelerator]
         return [*options[:-1], self.platform.get("emulated_cpu", options[-1])] if accelerator == "tcg" else options
 
     def _machine_command(self, accelerator):
         """Return the part of QEMU's command line that a saved state depends on."""
         # Under emulation on a busy machine, ticks come so late that the kernel takes its timer for
         # broken and panics.
-        timer = "no_timer_check " if accelerator == "tcg" else ""
+        timer = "no_timer_check " if accelerator == "tcg" and not self.is_arm64 else ""
+        console = arm64.CONSOLE if self.is_arm64 else "ttyS0"
         # The interface keeps the kernel's name. If udev renames it late, systemd-networkd 252 can
         # lose track of it, and the guest gets no address.
-        kernel_arguments = "root=/dev/vda rw console=ttyS0 net.ifnames=0 " + timer + self.platform.get("cmdline", "")
+        kernel_arguments = (
+            f"root=/dev/vda rw console={console} net.ifnames=0 " + timer + self.platform.get("cmdline", "")
+        )
         return [
-            lab.find_program("qemu-system-x86_64", "qemu-system-x86"),
+            lab.find_program(*(arm64.QEMU if self.is_arm64 else QEMU)),
             *self._accelerate(accelerator),
             "-m",
             str(self.memory),
@@ -230,23 +237,23 @@ def up(run_folder, platforms):
     Return molecule's instance config.
     """
     guard.end_with_run()
-    guests = [
-        Guest(
-            run_folder,
-            platform,
-            images.make_machine(platform["suite"], platform.get("packages", ()), platform.get("init", "systemd")),
-        )
-        for platform in platforms
-    ]
-    accelerator = _choose_accelerator(guests[0].image)
+    guests = [Guest(run_folder, platform, _make_image(platform)) for platform in platforms]
     for guest in guests:
-        guest.start(accelerator)
+        guest.start("tcg" if guest.is_arm64 else _choose_accelerator(guest.image))
     deadline = time.monotonic() + _read_boot_limit()
     for guest in guests:
         guest.wait_for_login(deadline)
     for guest in guests:
         guest.save_state()
     return [guest.make_instance_config() for guest in guests]
+
+
+def _make_image(platform):
+    """Return the folder of the platform's image; build it if it is not cached."""
+    packages = platform.get("packages", ())
+    if platform.get("machine") == "arm64":
+        return arm64.make_machine(platform["suite"], packages)
+    return images.make_machine(platform["suite"], packages, platform.get("init", "systemd"))
 
 
 def down(run_folder):
@@ -283,7 +290,7 @@ def _can_kvm_boot(image):
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     command = [
-        lab.find_program("qemu-system-x86_64", "qemu-system-x86"),
+        lab.find_program(*QEMU),
         *ACCELERATORS["kvm"],
         "-m",
         "256",
