@@ -60,7 +60,7 @@ CHECKS := 'lint site' sanity corpus fuzz-fragments fuzz-arguments fuzz-host-text
 # These run every time: a server, the oldest and the newest kernel, and the four answers to OOM. The other guests take too long.
 # They boot beside the steps with trials, which take the longest: no kill of a guest is seen outside it.
 GUESTS := vm-extremes vm-vm vm-host_oom vm-panic vm-overcommit
-MORE_GUESTS := vm-kernels vm-prediction vm-protect vm-users vm-undo vm-events vm-report vm-killers vm-attacks vm-hosts vm-selinux vm-awx
+MORE_GUESTS := vm-kernels vm-prediction vm-protect vm-users vm-undo vm-events vm-report vm-killers vm-attacks vm-hosts vm-selinux vm-arm64 vm-awx
 # On two processors, two guests at a time save a fifth of the time.
 JOBS ?= 1
 steps = $(PYTHON) tests/tools/run_steps.py
@@ -292,7 +292,7 @@ $(call ansible_env,$(1)) MOLECULE_GLOB='$(SCENARIOS)' OOMGUARD_CACHE=$(CACHE) \
 @mkdir -p $(BUILD)/tested && touch $(BUILD)/tested/$(2).passed
 endef
 
-vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-users, vm-undo, vm-kernels, vm-prediction, vm-extremes, vm-events, vm-report, vm-killers, vm-attacks, vm-hosts, vm-selinux, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
+vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-users, vm-undo, vm-kernels, vm-prediction, vm-extremes, vm-events, vm-report, vm-killers, vm-attacks, vm-hosts, vm-selinux, vm-arm64, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
 	$(call scenario,$(MAIN),$*)
 
 vm-default: packages $(MAIN)/.done
@@ -303,6 +303,9 @@ vm-hosts: export OOMGUARD_FLOOR = $(FLOOR)
 vm-hosts: export OOMGUARD_OLDEST_PYTHON = $(shell ls -v $(PYTHONS)/python3.* | head -n 1)
 vm-hosts: guest-packages $(MAIN)/.done $(FLOOR)/.done $(PYTHONS)/.done
 	$(call scenario,$(MAIN),hosts)
+
+vm-arm64: guest-packages arm64-packages $(MAIN)/.done
+	$(call scenario,$(MAIN),arm64)
 
 vm-awx: guest-packages $(AWX)/.done
 	$(call scenario,$(AWX),awx)
@@ -359,6 +362,8 @@ $(PYTHONS)/.done: tests/tools/real_pythons.py
 # Pairs NAME:PACKAGE: a program or a file of the compiler, and the Debian package that has it.
 PACKAGES := cc:gcc libc.a:libc6-dev strace:strace valgrind:valgrind shellcheck:shellcheck git:git tar:tar
 GUEST_PACKAGES := $(PACKAGES) qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap mke2fs:e2fsprogs ssh:openssh-client
+# The emulator is 9 MB to download, the compiler 44 MB.
+ARM64_PACKAGES := qemu-system-aarch64:qemu-system-arm aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu /usr/aarch64-linux-gnu/lib/libc.a:libc6-dev-arm64-cross
 BENCH_PACKAGES := ps:procps journalctl:systemd /lib/systemd/systemd-journal-remote:systemd-journal-remote zstd:zstd bzip2:bzip2 xz:xz-utils
 BROWSER_PACKAGES := chromium:chromium npm:npm
 DOCKER_PACKAGES := dockerd:docker.io docker:docker.io mmdebstrap:mmdebstrap
@@ -371,11 +376,13 @@ define install
 echo "Installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null
 endef
 
-.PHONY: packages guest-packages docker-packages bench-packages browser-packages
+.PHONY: packages guest-packages arm64-packages docker-packages bench-packages browser-packages
 packages:
 	$(call install,$(PACKAGES))
 guest-packages:
 	$(call install,$(GUEST_PACKAGES))
+arm64-packages:
+	$(call install,$(ARM64_PACKAGES))
 bench-packages:
 	$(call install,$(BENCH_PACKAGES))
 docker-packages:

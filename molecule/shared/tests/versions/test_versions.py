@@ -36,6 +36,8 @@ nodes=$(ls -d /sys/devices/system/node/node[0-9]* | wc -l)
 ! grep -q ^/dev/zram /proc/swaps || echo zram
 grep -o 'hidepid=[a-z0-9]*' /proc/mounts | sort -u
 ! grep -q '^[^ ]* / [^ ]* ro,' /proc/mounts || echo read-only root
+page=$(getconf PAGESIZE)
+[ $page = 4096 ] || echo $((page / 1024)) KiB pages
 case $(cat /sys/fs/selinux/enforce 2> /dev/null) in 1) echo SELinux enforcing ;; 0) echo SELinux permissive ;; esac"""
 
 
