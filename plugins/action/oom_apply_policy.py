@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ _MODULE = "oomguard.linux.oom_site"
 # What is kept of the module's result. A host may return anything, and Ansible acts upon other keys.
 _KEPT = ("diff", "warnings", "deprecations", "invocation")
 _KEPT_OF_FAILURES = ("exception", "module_stderr", "module_stdout")
+_UNREADABLE = {"failed": True, "msg": "the answer of the host cannot be read"}
+_UNCHECKED = "the variables were not checked: run the playbook from its first task"
 _OPTIONS: dict[str, dict[str, Any]] = {
     "checked": {"type": "dict", "required": True},
     "playbook": {"type": "str", "required": True},
@@ -43,6 +46,8 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _valid, options = self.validate_argument_spec(_OPTIONS)
         checked = options["checked"]
+        if "policy" not in checked:
+            return {"failed": True, "changed": False, "msg": _UNCHECKED}
         answer = self._apply(checked["policy"], variables) if checked["policy"] else {}
         check_mode = bool(self._task.check_mode)
         results = split_policy(checked, answer)
@@ -65,7 +70,7 @@ class ActionModule(ActionBase):
         return {**{name: answer[name] for name in _KEPT_OF_FAILURES if name in answer}, **result, "failed": True}
 
     def cleanup(self, force: bool = False) -> None:
-        """Remove the module's temporary files. The outcome stands where the host is lost by now."""
+        """Remove the module's temporary files. Keep the outcome if the connection is lost here."""
         with contextlib.suppress(AnsibleConnectionFailure):
             super().cleanup(force)
 
@@ -80,4 +85,16 @@ class ActionModule(ActionBase):
             )
         except AnsibleConnectionFailure as error:
             return {"unreachable": True, "msg": error.message}
-        return drop_acted_upon(answer)
+        return drop_acted_upon(answer) if _is_json(answer) else dict(_UNREADABLE)
+
+
+def _is_json(answer: Mapping[str, Any]) -> bool:
+    """Return whether an answer has only numbers that JSON has: no Infinity, and no NaN.
+
+    Before ansible-core 2.19, a later task would get the text of such a result in place of it.
+    """
+    try:
+        json.dumps(answer, allow_nan=False, default=str)
+    except ValueError:
+        return False
+    return True

@@ -49,10 +49,14 @@ class ActionModule(ActionBase):
         return result
 
     def _list_tagged(self, variables: Mapping[str, Any]) -> list[str]:
-        """Return the parts that run: those whose tasks would have been chosen by their tag."""
-        inherited = [tag for tag in self._task.tags if tag != "always"]
+        """Return the parts that run: those whose tasks would have been chosen by their tag.
+
+        All tasks of the playbook have the tag C(always). It counts only if the play has it, too.
+        """
+        of_play = self._task.get_play().tags
+        inherited = [tag for tag in self._task.tags if tag != "always" or tag in of_play]
         chosen, left_out = (variables.get(f"ansible_{kind}_tags") or [] for kind in ("run", "skip"))
-        return [part for part in POLICY_PARTS if _is_chosen([*inherited, part], chosen, left_out)]
+        return [part for part in POLICY_PARTS if _is_chosen([*inherited, part], chosen, left_out, variables)]
 
 
 class _Tagged(Taggable):
@@ -64,8 +68,10 @@ class _Tagged(Taggable):
         """Return no play: the tags of the task's own play are already among these."""
 
 
-def _is_chosen(tags: Iterable[str], chosen: Collection[str], left_out: Collection[str]) -> bool:
+def _is_chosen(
+    tags: Iterable[str], chosen: Collection[str], left_out: Collection[str], variables: Mapping[str, Any]
+) -> bool:
     """Return whether Ansible would run a task with these tags."""
     task = _Tagged()
     task.tags = list(tags)
-    return bool(task.evaluate_tags(list(chosen), list(left_out), {}))
+    return bool(task.evaluate_tags(list(chosen), list(left_out), variables))

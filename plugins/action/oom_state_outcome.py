@@ -16,12 +16,14 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments impo
 from ansible_collections.oomguard.linux.plugins.plugin_utils.statistics import read_job, state_for_statistics
 from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import SHARED_PART
 
-# The outcomes of a check that fail a host with oom_fail_on_drift.
+# The outcomes that fail a host: always, and in check mode with oom_fail_on_drift.
+_FAILED = ("failed", "would_fail")
 _DRIFT = ("would_change", "not_lasting")
+_UNREADABLE = {"failed": True, "msg": "the answer of the host cannot be read"}
 _OPTIONS: dict[str, dict[str, Any]] = {
     "playbook": {"type": "str", "required": True},
     "checked": {"type": "dict", "required": True},
-    "applied": {"type": "dict", "default": {}},
+    "applied": {"type": "raw", "default": {}},  # before ansible-core 2.19 maybe a text
     "statistics": {"type": "bool", "default": False},
 }
 
@@ -38,6 +40,10 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _valid, options = self.validate_argument_spec(_OPTIONS)
         checked, applied = options["checked"], options["applied"]
+        if checked.get("failed"):  # then the policy did not run, and this is the result of an earlier play
+            applied = {}
+        elif not isinstance(applied, Mapping):
+            applied = _UNREADABLE
         check_mode = bool(self._task.check_mode)
         # A task that broke off has no outcome of its own.
         word, detail = applied.get("outcome", ""), applied.get("detail", "")
@@ -47,8 +53,11 @@ class ActionModule(ActionBase):
         stated, statistics = state_for_statistics(key, variables["inventory_hostname"], word, detail, check_mode)
         result: dict[str, Any] = {"changed": False, "msg": stated["line"]}
         if options["statistics"]:
-            return {**result, "ansible_stats": statistics}
+            # Of a task that fails, Ansible shows no difference and counts no change, either.
+            shown = {"changed": bool(applied.get("changed")), "diff": applied.get("diff") or []}
+            return {**result, **shown, "ansible_stats": statistics}
         failed = bool(checked.get("failed") or applied.get("failed") or applied.get("unreachable"))
+        failed = failed or stated["word"] in _FAILED
         failed = failed or (check_mode and stated["word"] in _DRIFT and self._fails_on_drift(variables))
         return {**result, "failed": failed, "_ansible_verbose_always": True}
 

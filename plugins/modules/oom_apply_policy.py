@@ -71,19 +71,19 @@ detail:
   sample: 3 pins, panic policy
 protect:
   description: What M(oomguard.linux.oom_score_adj) returns, without C(diff).
-  returned: if the policy has this part
+  returned: if the policy has this part and the host was reached
   type: dict
 panic:
   description: What M(oomguard.linux.oom_policy) returns, without C(diff).
-  returned: if the policy has this part, and no part before it failed
+  returned: if the policy has this part, the host was reached, and no part before it failed
   type: dict
 overcommit:
   description: What M(oomguard.linux.overcommit) returns, without C(diff).
-  returned: if the policy has this part, and no part before it failed
+  returned: if the policy has this part, the host was reached, and no part before it failed
   type: dict
 diff:
   description: The differences that the parts return, one after the other.
-  returned: if the policy has any part
+  returned: if a part has run
   type: list
   elements: dict
 """

@@ -24,14 +24,14 @@ options:
     type: dict
     required: true
   applied:
-    description: The result of M(oomguard.linux.oom_apply_policy). Leave it out where that did not run.
-    type: dict
+    description: The result of M(oomguard.linux.oom_apply_policy). Nothing counts here if O(checked) has failed.
+    type: raw
     default: {}
   statistics:
     description:
       - Whether to add the outcome to the statistics of the run instead, as M(ansible.builtin.set_stats) would.
       - M(oomguard.linux.oom_apply_policy) does that itself if it succeeds. Ansible ignores the statistics of a task
-        that fails.
+        that fails. It also shows no difference of such a task, and counts no change. So this task has both.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -39,10 +39,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: [It changes nothing.]
+    details: [It changes nothing itself.]
   diff_mode:
-    support: none
-    details: [It changes nothing.]
+    support: full
+    details: [With O(statistics) it has the differences of O(applied).]
   async:
     support: none
     details: [It runs on the controller.]

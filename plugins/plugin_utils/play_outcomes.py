@@ -41,7 +41,9 @@ _NO_WORDS = re.compile(r"\s*(Shared connection to .{1,300} closed\.?\s*\Z|[\[{\]
 
 # The parts of a playbook that change something, with what they change.
 _CHANGES = {"protect": "pins", "panic": "panic policy", "overcommit": "overcommit policy"}
-_NO_RESULT = "the host returned something else than the module oom_site does"
+_NO_RESULT = "the host did not return what the module oom_site returns; check its Python, and what its login prints"
+_NOT_APPLIED = "the policy was not applied"
+_UNCHECKED = "the variables were not checked"
 _NOTHING_RAN = "no task has these tags"
 _MOST_SHOWN = 3
 # What a summary of kills may name, and how the outcome counts it. A kill in a container counts as
@@ -95,7 +97,7 @@ def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, st
     an empty result. The part C(arguments) has always run.
     """
     if not results.get("arguments"):
-        return state_failure("arguments", {}, check_mode)
+        return state_failure("arguments", {"msg": _UNCHECKED}, check_mode)
     for part, result in results.items():
         if _mapping(result).get("failed") or _mapping(result).get("unreachable"):
             return state_failure(part, result, check_mode)
@@ -129,13 +131,15 @@ def split_policy(arguments: Mapping[str, Any], policy: Mapping[str, Any]) -> dic
     results: dict[str, Mapping[str, Any]] = {"arguments": arguments}
     for part in _CHANGES:
         if part in asked:
-            results[part] = _mapping(policy.get(part)) if asked[part] else {"skipped": True}
+            # That a part was left out is never the host's word.
+            answer = {name: value for name, value in _mapping(policy.get(part)).items() if name != "skipped"}
+            results[part] = answer if asked[part] else {"skipped": True}
     broken = policy.get("failed") or policy.get("unreachable")
     if broken and not has_failed(results):
         results[""] = policy
     for part, result in results.items():
-        if not result and not broken:
-            results[part] = {"failed": True, "msg": _NO_RESULT}
+        if not result and not broken and part != "arguments":
+            results[part] = {"failed": True, "msg": _NO_RESULT if policy else _NOT_APPLIED}
     return results
 
 

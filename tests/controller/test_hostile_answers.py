@@ -9,6 +9,7 @@ Python is a script: for some modules it prints a prepared answer instead of runn
 """
 
 import json
+import math
 import os
 import shlex
 import stat
@@ -419,17 +420,19 @@ def test_facts_fail_or_steer_no_other_host(tmp_path):
 
 SAME = {"changed": False}
 PIN = {"changed": True, "targets": [{"changed": True}]}
+NO_RESULT = "the host did not return what the module oom_site returns; check its Python, and what its login prints"
+UNREADABLE = "the answer of the host cannot be read"
 POLICIES = {
     "honest": ({"protect": PIN, "panic": SAME}, "changed: 1 pin"),
     "skipped": ({"protect": PIN, "panic": SAME, "skipped": True}, "changed: 1 pin"),
     "loop": ({"protect": SAME, "panic": SAME, "results": [{"skipped": True}]}, "ok"),
     "statistics": ({"protect": SAME, "panic": SAME, "ansible_stats": {"data": {"oomguard_site_0_hosts": 1}}}, "ok"),
     "outcome": ({"protect": SAME, "panic": SAME, "outcome": "hosts", "detail": MARK, "msg": MARK}, "ok"),
-    "part-missing": ({"protect": PIN}, "failed: panic: the host returned something else than the module oom_site does"),
-    "parts-of-other-types": (
-        {"protect": [PIN], "panic": "ok"},
-        "failed: protect: the host returned something else than the module oom_site does",
-    ),
+    "part-missing": ({"protect": PIN}, f"failed: panic: {NO_RESULT}"),
+    "part-skipped": ({"protect": {"skipped": True}, "panic": SAME}, f"failed: protect: {NO_RESULT}"),
+    "parts-of-other-types": ({"protect": [PIN], "panic": "ok"}, f"failed: protect: {NO_RESULT}"),
+    "infinity": ({"protect": {**PIN, "x": math.inf}, "panic": SAME}, f"failed: {UNREADABLE}"),
+    "infinity-failed": ({"failed": True, "protect": {"failed": True, "x": math.inf}}, f"failed: {UNREADABLE}"),
     "unasked-part": ({"protect": SAME, "panic": SAME, "overcommit": {"changed": True}}, "ok"),
     "failed-long": ({"failed": True, "protect": {"failed": True, "msg": ESCAPE + "x" * LONG}}, "failed: protect: "),
     "broken": ("Traceback " + ESCAPE, "failed: "),

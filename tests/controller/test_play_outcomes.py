@@ -211,7 +211,10 @@ def test_wrong_arguments():
 
 
 def test_arguments_that_were_not_checked():
-    assert state_applied({"arguments": {}, "protect": {}}, False) == ("failed", "arguments: no reason was given")
+    assert state_applied({"arguments": {}, "protect": {}}, False) == (
+        "failed",
+        "arguments: the variables were not checked",
+    )
 
 
 def test_kills_of_own_trials_alone():
@@ -393,7 +396,7 @@ def test_entries_without_end_cost_no_time():
 # --- one call for all parts ---------------------------------------------------------
 
 ASKED = {"asked": {"protect": True, "panic": False}}
-NO_RESULT = "the host returned something else than the module oom_site does"
+NO_RESULT = "the host did not return what the module oom_site returns; check its Python, and what its login prints"
 POLICIES = {
     "nothing changed": (ASKED, {"changed": False, "protect": OK}, ("ok", "")),
     "a part changed": (ASKED, {"changed": True, "protect": PIN}, ("changed", "1 pin")),
@@ -416,6 +419,8 @@ POLICIES = {
     ),
     "no part in the answer": (ASKED, {"changed": False}, ("failed", f"protect: {NO_RESULT}")),
     "a part of another type": (ASKED, {"protect": [1]}, ("failed", f"protect: {NO_RESULT}")),
+    "a part that the host calls left out": (ASKED, {"protect": {"skipped": True}}, ("failed", f"protect: {NO_RESULT}")),
+    "the host was not asked": (ASKED, {}, ("failed", "protect: the policy was not applied")),
     "tags": ({"asked": {}}, {}, ("nothing_asked", NO_TAGS)),
     "nothing asked": ({"asked": {"protect": False}}, {}, ("nothing_asked", ASK_PROTECT)),
     "wrong variables": (

@@ -192,6 +192,46 @@ def test_tags_select_parts(tmp_path, tags, line):
     }, ran.output[-3000:]
 
 
+SITE = {"name": "Run it", "ansible.builtin.import_playbook": "oomguard.linux.site"}
+
+
+def test_the_tag_always_of_an_import_chooses_all_parts(tmp_path):
+    ran = run(tmp_path, [{**SITE, "tags": "always"}], {"web": {"oom_protect_profiles": "database"}}, "--tags", "web")
+    assert ran.lines() == {"web": "changed: 1 pin"}, ran.output[-3000:]
+
+
+def test_no_outcome_of_an_earlier_play_hides_a_refusal(tmp_path):
+    plays = [{**SITE, "vars": {"oom_protect_profiles": "database"}}, {**SITE, "vars": {"oom_panic_on_oom": "kil"}}]
+    ran = run(tmp_path, plays, {"web": {}})
+    line = "failed: arguments: oom_panic_on_oom=kil is not possible: did you mean kill?"
+    assert ran.lines() == {"web": line}, ran.output[-3000:]
+    assert ran.artifacts == {
+        "oomguard_site_0_changed": 1,
+        "oomguard_site_0_failed": 1,
+        "oomguard_site_0_hosts": {"web": line},
+    }
+
+
+def test_changes_before_a_part_that_fails_are_shown_and_counted(tmp_path):
+    answer = {"failed": True, "changed": True, "protect": PIN, "panic": {"failed": True, "msg": "no such file"}}
+    answers = {"oom_site": {**answer, "diff": [{"before": "one\n", "after": "two\n"}]}}
+    asked = {"oom_protect_profiles": "database", "oom_panic_on_oom": "kill"}
+    ran = run(tmp_path, "oomguard.linux.site", {"web": asked}, "--diff", answers=answers)
+    assert ran.lines() == {"web": "failed: panic: no such file"}, ran.output[-3000:]
+    assert "+two" in ran.output and "changed=1" in ran.output
+
+
+@pytest.mark.parametrize(
+    "task",
+    ["Pin the daemons, set the panic policy and the overcommit policy", "Report the outcome of this host"],
+)
+def test_a_run_that_starts_behind_the_check_fails(tmp_path, task):
+    hosts = {"web": {"oom_protect_profiles": "database"}}
+    ran = run(tmp_path, "oomguard.linux.site", hosts, "--start-at-task", task)
+    assert ran.lines() == {"web": "failed: arguments: the variables were not checked"}, ran.output[-3000:]
+    assert "failed=1" in ran.output
+
+
 @pytest.mark.parametrize("playbook, tag", [("site", "foo"), ("undo", "events"), ("verify", "protect")])
 def test_tags_that_no_task_has(tmp_path, playbook, tag):
     ran = run(tmp_path, f"oomguard.linux.{playbook}", {"web": {"oom_protect_profiles": "database"}}, "--tags", tag)

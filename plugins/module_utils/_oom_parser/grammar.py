@@ -107,7 +107,7 @@ _ANNOUNCEMENT = re.compile(
     r"(?: or sacrifice child| or a child| and children|(?: or(?: sacrifice| a)?| and)?\.*\s*$)",
     re.DOTALL,
 )
-# The whole of it, which more may follow: no name has room for its end.
+# A whole announcement, which other text may follow. No task's name is long enough for its end.
 _WHOLE_ANNOUNCEMENT = re.compile(
     _ORIGIN + r"[Kk]ill process \d+ ?\((?P<name>.{1,60}?)\) (?:with )?score -?\d+(?: or sacrifice| or a) child"
 )

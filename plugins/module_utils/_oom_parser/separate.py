@@ -162,7 +162,11 @@ def _find_first_end(text: str, start: int) -> int:
     first = parse_text_line(text[start:]).text if start else text
     if not text.endswith(first):
         return 0
-    end = measure_header(first) or measure_kill(first) or measure_announcement(first)
+    end = measure_header(first) or measure_kill(first)
+    if end is None:
+        end = measure_announcement(first)
+        if end is not None and _CUT.search(first, end):  # a stamp shows the cut, whatever names hold
+            return 0
     if end is None or _REST_OF_DATE.match(first, end):
         return 0
     if not any(match.group("stamp") or match.group("bare") for match in _BARE_CUT.finditer(first, end)):

@@ -49,7 +49,7 @@ PIN_OPTIONS: Dict[str, Any] = dict(
     min_killable_percent=dict(type="int", default=LEAST_KILLABLE_PERCENT),
     other_killers=dict(type="str", choices=["report", "protect"], default="report"),
 )
-# What of these excludes each other, and of what one is needed.
+# Options that exclude each other, and those of which one is required.
 PIN_RULES: Dict[str, Any] = dict(
     mutually_exclusive=[
         [*SELECTORS, "targets"],

@@ -39,7 +39,7 @@ def answer_sysctls(
         return answer_failure(str(error), check_mode)
     except MemoryError:
         spare.clear()
-        # A check would not fail for that, so it is no different from a run.
+        # Without the prefix: here the check itself has failed.
         return answer_failure(f"this module ran out of memory; {progress.state}; free memory, then run it again", False)
     spare.clear()
     return ModuleAnswer(results, warnings)

@@ -226,6 +226,27 @@ def test_no_name_of_a_task_hides_a_kill(name):
     assert [(one["pid"], one["name"]) for one in event["victims"]] == [(6311, name)]
 
 
+HOSTILE_NAMES = [
+    "Kill process 1(",
+    "kill process 7(",
+    "Hardware name: ",
+    "Call Trace:",
+    "Mem-Info:",
+    "swap: usage 1",
+    "oom_reaper: ",
+    "[    1.000000] ",
+    "a\\nb",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_no_name_of_a_task_hides_itself_behind_an_announcement(name):
+    lines = [f"[  123.45679{at}] {line}".replace("delta", name) for at, line in enumerate((OLD_ANNOUNCEMENT, OLD_KILL))]
+    [event] = parse_events(parse_lines([" ".join(lines)]))
+    [victim] = event["victims"]
+    assert (victim["pid"], victim["name"], victim["anon_rss_kb"], victim["score"]) == (6311, name, 40960, 77)
+
+
 @pytest.mark.parametrize("joint", ["\n", "", " ", " [ 5120.07] "], ids=["lines", "joined", "a blank", "a stamp"])
 @pytest.mark.parametrize("name", ["x) score 1 or s", "x) score 1 and", "a child", ") score 1 or a "])
 def test_no_name_of_a_task_ends_an_announcement(name, joint):
