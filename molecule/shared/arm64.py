@@ -53,7 +53,7 @@ for module in $(cat /modules/order); do insmod /modules/$module.ko; done
 until [ -b /dev/vda ]; do sleep 0.1; done
 init=/sbin/init
 for word in $(cat /proc/cmdline); do
-	case $word in init=*) init=${word#init=} ;; esac
+    case $word in init=*) init=${word#init=} ;; esac
 done
 mount -t ext4 /dev/vda /root
 umount /proc

@@ -32,7 +32,8 @@ configure() {
 }
 
 (set -e; configure)
-[ $? != 0 ] || echo 'The second stage is done.'
+status=$? # in a list of commands the subshell would not end at the first error
+[ "$status" -ne 0 ] || echo 'The second stage is done.'
 cd /
 sync
 mount -o remount,ro /

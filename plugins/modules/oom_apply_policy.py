@@ -13,7 +13,7 @@ description:
   - Runs M(oomguard.linux.oom_site) with the policy that M(oomguard.linux.oom_check_variables) returned. If there is
     nothing to do, it connects to no host.
   - Works out the outcome as P(oomguard.linux.applied_outcome#filter) does, and adds it to the statistics of the run, as
-    M(ansible.builtin.set_stats) would. After a failure M(oomguard.linux.oom_state_outcome) has to do that.
+    C(ansible.builtin.set_stats) would. After a failure M(oomguard.linux.oom_state_outcome) has to do that.
   - A host that does not answer has failed. It is not reported as unreachable.
   - The playbook C(oomguard.linux.site) consists of it.
 options:

@@ -29,7 +29,7 @@ options:
     default: {}
   statistics:
     description:
-      - Whether to add the outcome to the statistics of the run instead, as M(ansible.builtin.set_stats) would.
+      - Whether to add the outcome to the statistics of the run instead, as C(ansible.builtin.set_stats) would.
       - M(oomguard.linux.oom_apply_policy) does that itself if it succeeds. Ansible ignores the statistics of a task
         that fails. It also shows no difference of such a task, and counts no change. So this task has both.
     type: bool
