@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.oomguard.linux.plugins.plugin_utils.module_action import drop_acted_upon
 from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import (
+    UNREADABLE,
     has_failed,
     split_policy,
     state_applied,
@@ -27,7 +28,6 @@ _MODULE = "oomguard.linux.oom_site"
 # What is kept of the module's result. A host may return anything, and Ansible acts upon other keys.
 _KEPT = ("diff", "warnings", "deprecations", "invocation")
 _KEPT_OF_FAILURES = ("exception", "module_stderr", "module_stdout")
-_UNREADABLE = {"failed": True, "msg": "the answer of the host cannot be read"}
 _UNCHECKED = "the variables were not checked: run the playbook from its first task"
 _OPTIONS: dict[str, dict[str, Any]] = {
     "checked": {"type": "dict", "required": True},
@@ -85,7 +85,7 @@ class ActionModule(ActionBase):
             )
         except AnsibleConnectionFailure as error:
             return {"unreachable": True, "msg": error.message}
-        return drop_acted_upon(answer) if _is_json(answer) else dict(_UNREADABLE)
+        return drop_acted_upon(answer) if _is_json(answer) else UNREADABLE
 
 
 def _is_json(answer: Mapping[str, Any]) -> bool:

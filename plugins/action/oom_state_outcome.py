@@ -11,7 +11,11 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import split_policy, state_applied
+from ansible_collections.oomguard.linux.plugins.plugin_utils.play_outcomes import (
+    UNREADABLE,
+    split_policy,
+    state_applied,
+)
 from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import check_variables
 from ansible_collections.oomguard.linux.plugins.plugin_utils.statistics import read_job, state_for_statistics
 from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import SHARED_PART
@@ -19,7 +23,6 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import SH
 # The outcomes that fail a host: always, and in check mode with oom_fail_on_drift.
 _FAILED = ("failed", "would_fail")
 _DRIFT = ("would_change", "not_lasting")
-_UNREADABLE = {"failed": True, "msg": "the answer of the host cannot be read"}
 _OPTIONS: dict[str, dict[str, Any]] = {
     "playbook": {"type": "str", "required": True},
     "checked": {"type": "dict", "required": True},
@@ -43,7 +46,7 @@ class ActionModule(ActionBase):
         if checked.get("failed"):  # then the policy did not run, and this is the result of an earlier play
             applied = {}
         elif not isinstance(applied, Mapping):
-            applied = _UNREADABLE
+            applied = UNREADABLE
         check_mode = bool(self._task.check_mode)
         # A task that broke off has no outcome of its own.
         word, detail = applied.get("outcome", ""), applied.get("detail", "")

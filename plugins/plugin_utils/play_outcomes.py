@@ -42,6 +42,7 @@ _NO_WORDS = re.compile(r"\s*(Shared connection to .{1,300} closed\.?\s*\Z|[\[{\]
 # The parts of a playbook that change something, with what they change.
 _CHANGES = {"protect": "pins", "panic": "panic policy", "overcommit": "overcommit policy"}
 _NO_RESULT = "the host did not return what the module oom_site returns; check its Python, and what its login prints"
+UNREADABLE = {"failed": True, "msg": "the answer of the host cannot be read"}  # in place of such an answer
 _NOT_APPLIED = "the policy was not applied"
 _UNCHECKED = "the variables were not checked"
 _NOTHING_RAN = "no task has these tags"

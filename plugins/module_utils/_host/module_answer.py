@@ -17,7 +17,7 @@ WOULD_FAIL = "would fail: "  # every failed check begins with this
 
 
 class ModuleAnswer(NamedTuple):
-    """What a module returns, and its warnings. All texts are escaped."""
+    """Hold what a module returns, and its warnings. All texts are escaped."""
 
     result: Dict[str, Any]
     warnings: List[str]
