@@ -285,7 +285,7 @@ ranking:
       type: str
       sample: java
     unit: &unit
-      description: The systemd service that it runs in. Null outside of one.
+      description: The systemd service that it runs in. Null outside of one, and for services of users.
       returned: success
       type: str
       sample: app.service

@@ -733,7 +733,7 @@ next_victim:
           type: str
           sample: dockerd
         unit: &unit
-          description: The systemd service that it runs in. Null outside of one.
+          description: The systemd service that it runs in. Null outside of one, and for services of users.
           returned: success
           type: str
           sample: docker.service

@@ -12,7 +12,7 @@ systemd), kubernetes:pkg/kubelet/cm/cgroup_manager_linux.go.
 """
 
 import re
-from typing import Dict, Iterable, NamedTuple, Optional
+from typing import Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 
 # The unit names of systemd.unit(5), except names that a program would read as an option.
 UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")
@@ -67,12 +67,30 @@ def unit_of(cgroups: Iterable[str]) -> Optional[str]:
     names below a scope, a container or a user's service manager.
     """
     for path in cgroups:
-        parts = path.split("/")[1:]
-        while parts and parts[0].endswith(".slice"):
-            parts.pop(0)
-        if parts and parts[0].endswith(".service") and not parts[0].startswith("user@") and UNIT_NAME.match(parts[0]):
-            return parts[0]
+        name = _first_service(path.split("/")[1:])
+        if name is not None and not name.startswith("user@"):
+            return name
     return None
+
+
+def service_of_user(cgroups: Iterable[str]) -> Optional[Tuple[int, str]]:
+    """Return the uid and the service of a user that a process in these cgroups belongs to.
+
+    Returns None without one. The user chooses the name of the service, and not the uid.
+    """
+    for path in cgroups:
+        parts = path.split("/")[1:]
+        manager = _USER_PART.match(_first_service(parts) or "")
+        name = _first_service(parts[parts.index(manager.group()) + 1 :]) if manager else None
+        if manager and name is not None:
+            return int(manager.group(2)), name
+    return None
+
+
+def _first_service(parts: Sequence[str]) -> Optional[str]:
+    """Return the name of the service directly below the slices of a path; None without one."""
+    name = next((part for part in parts if not part.endswith(".slice")), "")
+    return name if name.endswith(_SERVICE) and UNIT_NAME.match(name) else None
 
 
 def user_of(cgroups: Iterable[str]) -> Optional[int]:

@@ -159,6 +159,7 @@ def _advise(service: PinnedService, preference: str) -> str:
         return "pin it by the unit or user_unit that starts it, with managed_oom_preference"
     if service.preference is None:
         return f"this systemd has no preferences: set ManagedOOMSwap and ManagedOOMMemoryPressure of {service.unit}"
-    # other_killers=protect does nothing for a score that means no preference.
-    other = ", or other_killers=protect" if find_preference(service.score) else ""
-    return f"set managed_oom_preference={preference} for unit={service.unit}{other}"
+    remedy = f"set managed_oom_preference={preference} for unit={service.unit}"
+    if find_preference(service.score):  # other_killers=protect does nothing for other scores
+        remedy += ", or other_killers=protect (oom_protect_other_killers of the role)"
+    return remedy

@@ -12,7 +12,11 @@ Pure. Lists have bounds, because a user may fork any number of processes.
 
 from typing import Any, Dict, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import container_of, unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import (
+    container_of,
+    service_of_user,
+    unit_of,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Task
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Death
 
@@ -21,9 +25,15 @@ _SHORT_ID = 12
 
 
 def describe_task(task: Task) -> str:
-    """Return a process as a report names it: C(java[2210] (app.service))."""
-    unit = unit_of(task.cgroups)
-    return f"{task.name}[{task.pid}]" + (f" ({unit})" if unit else "")
+    """Return a process as a report names it.
+
+    C(java[2210] (app.service)), or C(java[2210] (app.service of uid 1000)) in a user's manager.
+    """
+    place, of_user = unit_of(task.cgroups), service_of_user(task.cgroups)
+    if of_user is not None:
+        uid, service = of_user
+        place = f"{service} of uid {uid}"
+    return f"{task.name}[{task.pid}]" + (f" ({place})" if place else "")
 
 
 def describe_difference(before: Optional[Death], after: Optional[Death], change: str = "with these pins") -> str:

@@ -11,6 +11,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names 
     add_suffix,
     container_of,
     pod_of,
+    service_of_user,
     strip_suffix,
     unit_of,
     user_of,
@@ -35,6 +36,23 @@ UNITS = {
 @pytest.mark.parametrize("path, unit", UNITS.items())
 def test_unit_directly_below_slices(path, unit):
     assert unit_of(["/", path]) == unit
+
+
+SERVICES_OF_USERS = {
+    "/user.slice/user-1000.slice/user@1000.service/app.slice/shop.service": (1000, "shop.service"),
+    "/user.slice/user-1000.slice/user@1000.service/app.slice/shop.service/inside": (1000, "shop.service"),
+    "/user.slice/user-1000.slice/user@1000.service/user@0.service": (1000, "user@0.service"),  # a name of the user's
+    "/user.slice/user-1000.slice/user@1000.service/init.scope": None,  # the manager itself
+    "/user.slice/user-1000.slice/user@1000.service/app.slice/a b.service": None,
+    "/user.slice/user-1000.slice/session-1.scope/user@1000.service/x.service": None,
+    "/system.slice/docker.service": None,
+    "/": None,
+}
+
+
+@pytest.mark.parametrize("path, service", SERVICES_OF_USERS.items())
+def test_service_of_a_users_manager(path, service):
+    assert service_of_user(["/", path]) == service
 
 
 USERS = {

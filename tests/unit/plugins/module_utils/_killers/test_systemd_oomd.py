@@ -112,10 +112,11 @@ def service(score=-900, **facts):
 WATCHED = read(UNITS[1:2])
 MAY = "systemd-oomd may kill x.service (pressure in system.slice) and never reads scores: "
 OF_USER = "it ignores the preference of a control group that uid 1000 owns; "
+OTHER = ", or other_killers=protect (oom_protect_other_killers of the role)"
 AS_SYSTEM = "run it as a system service with User=, and pin that by unit"
 VERDICTS = {
-    "no preference": (service(), MAY + "set managed_oom_preference=avoid for unit=x.service, or other_killers=protect"),
-    "omit": (service(-999), MAY + "set managed_oom_preference=omit for unit=x.service, or other_killers=protect"),
+    "no preference": (service(), MAY + f"set managed_oom_preference=avoid for unit=x.service{OTHER}"),
+    "omit": (service(-999), MAY + f"set managed_oom_preference=omit for unit=x.service{OTHER}"),
     "too weak for other_killers": (service(-499), MAY + "set managed_oom_preference=avoid for unit=x.service"),
     "avoided": (service(preference="avoid"), None),
     "omitted": (service(preference="omit"), None),

@@ -43,6 +43,8 @@ def test_each_side_says_that_it_is_not_certain():
 def test_a_container_is_no_unit():
     assert describe_task(task("x", pid=7)) == "x[7]"
     assert describe_task(task("x", pid=7, cgroup="/system.slice/web.service")) == "x[7] (web.service)"
+    of_user = "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service"
+    assert describe_task(task("x", pid=7, cgroup=of_user)) == "x[7] (web.service of uid 1000)"
     assert identify_task(task("x", pid=7, cgroup=CONTAINER)) == dict(
         pid=7, name="x", unit=None, container="0f1e2d3c4b5a"
     )

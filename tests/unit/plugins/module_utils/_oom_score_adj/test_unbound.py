@@ -50,7 +50,7 @@ def test_warn_of_a_pin_that_systemd_oomd_ignores(oomd):
     ]
     assert plan.warnings[-2:] == [
         "systemd-oomd may kill cron.service (swap in -.slice) and never reads scores: set managed_oom_preference=avoid"
-        " for unit=cron.service, or other_killers=protect",
+        " for unit=cron.service, or other_killers=protect (oom_protect_other_killers of the role)",
         "systemd-oomd may kill process 10 (dockerd) (swap in -.slice) and never reads scores: pin it by the unit or"
         " user_unit that starts it, with managed_oom_preference",
     ]
