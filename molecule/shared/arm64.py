@@ -44,7 +44,10 @@ PACKAGES = (
 )
 # depmod under emulation reads each module: only those of such a guest stay.
 BOOT_MODULES = ("crc32c_generic", "ext4", "virtio_blk")
-OTHER_MODULES = ("virtio_net", "autofs4", "configfs", "fuse", "loop", "dm_mod", "zram", "ramoops", "qemu_fw_cfg")
+OTHER_MODULES = (
+    *("virtio_net", "autofs4", "binfmt_misc", "configfs", "fuse", "loop", "dm_mod"),
+    *("zram", "ramoops", "qemu_fw_cfg"),
+)
 
 INITRAMFS_INIT = """#!/bin/sh
 mount -t devtmpfs dev /dev

@@ -29,6 +29,7 @@ configure() {
 	cd /run/second_stage
 	sh ./customize.sh /
 	ln -s /dev/null /etc/systemd/system/serial-getty@ttyAMA0.service
+	touch /etc/.updated /var/.updated # else each boot rebuilds caches and the hardware database first
 }
 
 (set -e; configure)
