@@ -826,7 +826,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable, printable_values
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
+    WOULD_FAIL,
+    printable,
+    printable_values,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.kill_trial import prepare_kill_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.overcommit_trial import prepare_overcommit_trial
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_trial.request import TrialRequest, parse_size_kb
@@ -850,7 +854,7 @@ def main() -> None:
     )
     options = dict(module.params)
     phase = "the checks before the trial failed, and nothing was started"
-    would_fail = "would fail: " if module.check_mode else ""
+    would_fail = WOULD_FAIL if module.check_mode else ""
     try:
         memory_limit_kb = parse_size_kb("memory_limit", options.pop("memory_limit"))
         request = TrialRequest(memory_limit_kb=memory_limit_kb, **options)

@@ -19,12 +19,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import strip_suffix
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import WOULD_FAIL, count_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import is_killer_drop_in
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, first_line
 from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import ASKING
 
-WOULD_FAIL = "would fail: "  # every module begins a failed check with this
 # What ansible-core puts before a message says nothing about the reason.
 _PREFIXES = re.compile(r"\A((Task|Action|Module) failed: )+")
 # Ansible's own reasons do not say what to do. Reasons of this length fit into a line with that.

@@ -11,9 +11,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable
-
-WOULD_FAIL = "would fail: "  # every failed check begins with this
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import WOULD_FAIL, printable
 
 
 class ModuleAnswer(NamedTuple):

@@ -50,7 +50,7 @@ _MAX_THREADS = 64  # of a process whose first thread ended, that are looked at
 _CHUNK_BYTES = 4096
 _LONG_CHUNK_BYTES = 1 << 16
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC
-_CLOCK_BOOTTIME = 7  # of clock_gettime(2), which start times count; Python has the name since 3.7
+CLOCK_BOOTTIME = 7  # of clock_gettime(2), which start times count; Python has the name since 3.7
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
@@ -120,7 +120,7 @@ def _open_directory(path: str, root: Optional[int] = None) -> Iterator[int]:
 
 def find_start(process: Process) -> float:
     """Return when a process began, in seconds since the epoch by the clock of now."""
-    return time.time() - time.clock_gettime(_CLOCK_BOOTTIME) + process.start_time / _TICKS
+    return time.time() - time.clock_gettime(CLOCK_BOOTTIME) + process.start_time / _TICKS
 
 
 class ProcessDir:

@@ -18,6 +18,7 @@ from typing import Any, List
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 
+WOULD_FAIL = "would fail: "  # every failed check of a module begins with this
 _LONGEST_VALUE = 40  # of a value in a message
 # A lone surrogate stands for a byte that is not UTF-8. The other characters can move a terminal's
 # cursor, change its state, end a line, or reorder text. They are C0 and C1 controls, line and

@@ -19,7 +19,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import oom_kills_by_cgroup
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import ContainerNames
-from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
+from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import CLOCK_BOOTTIME, Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.files import (
     LogFile,
     Mark,
@@ -58,8 +58,6 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.copies 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import read_events
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.report import REPORT_SECONDS
-
-_CLOCK_BOOTTIME = 7  # time.CLOCK_BOOTTIME came with Python 3.7
 
 # The most bytes of events, as JSON: the controller keeps the result of each host in memory.
 # The limit does not apply with tasks or raw.
@@ -437,7 +435,7 @@ def _read_machine_id() -> str:
 
 def _read_boot_time() -> float:
     """Return when this host booted, in seconds since 1970, to the second."""
-    return round(time.time() - time.clock_gettime(_CLOCK_BOOTTIME), 0)
+    return round(time.time() - time.clock_gettime(CLOCK_BOOTTIME), 0)
 
 
 def _format_wall_clock(uptime: float, boot_time: float) -> Optional[str]:
@@ -445,6 +443,6 @@ def _format_wall_clock(uptime: float, boot_time: float) -> Optional[str]:
 
     None if the host was suspended since boot, as the log's clock does not count that time.
     """
-    if time.clock_gettime(_CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC) > 1:
+    if time.clock_gettime(CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC) > 1:
         return None
     return format_utc(boot_time + uptime)

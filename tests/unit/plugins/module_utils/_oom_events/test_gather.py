@@ -437,7 +437,7 @@ def test_refuse_conflicting_options(changes, words):
 
 
 def test_no_wall_clock_after_suspend(monkeypatch):
-    clocks = {gather._CLOCK_BOOTTIME: 100.0, gather.time.CLOCK_MONOTONIC: 10.0}
+    clocks = {gather.CLOCK_BOOTTIME: 100.0, gather.time.CLOCK_MONOTONIC: 10.0}
     monkeypatch.setattr(gather.time, "clock_gettime", clocks.get)
     assert gather._format_wall_clock(5.0, 90.0) is None
 
