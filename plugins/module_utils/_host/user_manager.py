@@ -40,6 +40,7 @@ _SECONDS = 30.0
 _MAX_OUTPUT_BYTES = 1 << 20
 _MAX_DROP_INS = 1000
 _MAX_PATH = 4096  # PATH_MAX of include/uapi/linux/limits.h
+_MAX_NAME = 255  # of a unit (systemd.unit(5))
 _STATE = re.compile(r"[a-z-]{0,30}\Z")
 _POLICY = "stop"  # where nothing sets OOMPolicy= (systemd-user.conf(5))
 RISE = 100  # of the services of a manager over the manager itself, since systemd 250
@@ -228,10 +229,27 @@ class UserManager(Systemd):
                 f" check it with systemctl --user show {name}, run by {self.account.name}"
             )
         unit = unit._replace(id=name, names=[name])
-        inside = self._unit.control_group.rstrip("/") + "/"
-        if self._unit.control_group and unit.control_group.startswith(inside) and ".." not in unit.control_group:
+        if self._is_inside(unit.control_group):
             return unit
         return unit._replace(main_pid=0, control_group="")
+
+    def show_loaded(self, patterns: Iterable[str], properties: Iterable[str]) -> List[Dict[str, str]]:
+        """Return properties as Systemd.show_loaded() does, of units in the manager's cgroup alone.
+
+        C(properties) has Id and ControlGroup. Without a running manager there are no units.
+        """
+        properties = list(properties)
+        shown = super().show_loaded(patterns, properties) if self.runs() else []
+        return [
+            {key: unit.get(key, "") for key in properties}
+            for unit in shown
+            if self._is_inside(unit.get("ControlGroup", "")) and len(unit.get("Id", "")) <= _MAX_NAME
+        ]
+
+    def _is_inside(self, control_group: str) -> bool:
+        """Return whether a cgroup is that of the manager, or lies below it."""
+        own = self._unit.control_group.rstrip("/")
+        return bool(own) and (control_group + "/").startswith(own + "/") and ".." not in control_group
 
     def _read_unit(self, name: str) -> Unit:
         """Return what the files say of a service while no manager runs."""

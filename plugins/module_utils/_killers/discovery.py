@@ -39,10 +39,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._killers.meta_oomd 
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.nohang import find_file, parse_settings
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.systemd_oomd import (
     PROPERTIES,
+    PROPERTIES_OF_USERS,
     RULE_FOLDERS,
+    MonitoredGroup,
+    OomdSettings,
     kills_nothing,
     parse_action,
-    read_settings,
+    read_monitored,
 )
 
 _Parsed = TypeVar("_Parsed")
@@ -86,6 +89,7 @@ class KillerFinder:
         self._names = names  # of the program of each process, by pid
         self._units = units  # those of KILLER_UNITS, by name; none of a host without systemd
         self._identity: Optional[Identity] = None
+        self._oomd_kills = False  # whether systemd-oomd runs, and does not only say what it would kill
 
     def find(self) -> List[UserKiller]:
         """Return the killers that are installed as units, or run."""
@@ -134,13 +138,22 @@ class KillerFinder:
             return _make_unread(killer, error)
 
     def _read_systemd_oomd(self, killer: UserKiller, directory: ProcessDir) -> UserKiller:
-        units = self._systemd.show_loaded(("*.slice", "*.service", "*.scope"), PROPERTIES)
-        if kills_nothing(directory.arguments()[1:]):
-            units = []
-        has_swap = self._procfs.memory_kb("SwapTotal") > 0
-        settings = read_settings(units, lambda path: read_cgroup_owner(self._procfs, path), _find_action, has_swap)
+        self._oomd_kills = not kills_nothing(directory.arguments()[1:])
+        settings = OomdSettings(self.find_monitored(self._systemd))
         paths = [one.path for one in settings.monitored]
         return killer._replace(version=self._systemd.version(), configuration=settings, candidates=paths)
+
+    def find_monitored(self, manager: Systemd) -> List[MonitoredGroup]:
+        """Return what systemd-oomd watches for a service manager, that of the host or of a user.
+
+        That is nothing before find() has found that it runs. Raises OomError if systemctl fails.
+        """
+        if not self._oomd_kills:
+            return []
+        properties = PROPERTIES_OF_USERS if manager.is_of_user else PROPERTIES
+        units = manager.show_loaded(("*.slice", "*.service", "*.scope"), properties)
+        has_swap = self._procfs.memory_kb("SwapTotal") > 0
+        return read_monitored(units, lambda path: read_cgroup_owner(self._procfs, path), _find_action, has_swap)
 
     def _read_earlyoom(self, killer: UserKiller, directory: ProcessDir) -> UserKiller:
         arguments = parse_arguments_of_earlyoom(directory.arguments()[1:])

@@ -42,6 +42,14 @@ class PinnedService(NamedTuple):
     is_divided: bool = False  # its cgroup has others below, which do not inherit the preference
     owner: Optional[int] = None  # the uid that owns its cgroup; None if that is not known
     is_marked: bool = False  # its cgroup has the attribute of an administrator that Meta's oomd goes by
+    user_unit: Optional[str] = None  # USER/UNIT of a service of a user
+
+    @property
+    def target(self) -> Optional[str]:
+        """Return the target that pins it by the unit that starts it; None if no unit is known."""
+        if self.unit is not None:
+            return f"unit={self.unit}"
+        return None if self.user_unit is None else f"user_unit={self.user_unit}"
 
 
 class UnboundPin(NamedTuple):

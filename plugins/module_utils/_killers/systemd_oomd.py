@@ -23,11 +23,13 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files im
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import PinnedService, UnboundPin
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import find_preference
 
-PROPERTIES = ("Id", "ControlGroup", "ManagedOOMSwap", "ManagedOOMMemoryPressure", "OOMRules")
+PROPERTIES_OF_USERS = ("Id", "ControlGroup", "ManagedOOMSwap", "ManagedOOMMemoryPressure")
+PROPERTIES = (*PROPERTIES_OF_USERS, "OOMRules")  # only root's rules are read
 _ROOT_SLICE = "-.slice"
 # Where the rules of OOMRules= are: of files with the same name the first one counts.
 RULE_FOLDERS = tuple(f"{folder}/systemd/oomd/rules.d" for folder in ("/etc", "/run", "/usr/local/lib", "/usr/lib"))
 _KILL_ALL, _KILL_BY_SWAP = "kill-all", "kill-by-swap"
+_MAX_REASONS = 4  # in one sentence
 
 
 class MonitoredGroup(NamedTuple):
@@ -57,13 +59,13 @@ def parse_action(text: str) -> str:
     return read_assignment(text, "Action", "Rule") or ""
 
 
-def read_settings(
+def read_monitored(
     units: Iterable[Dict[str, str]],
     find_owner: Callable[[str], Optional[int]],
     find_action: Callable[[str], Optional[str]],
     has_swap: bool,
-) -> OomdSettings:
-    """Return what systemd-oomd watches, of these properties of units.
+) -> List[MonitoredGroup]:
+    """Return what systemd-oomd watches, of these properties of the units of one manager.
 
     C(find_owner) returns the uid that owns a control group, C(find_action) the Action= of a rule:
     an empty text for one that does nothing, None if it is not known. C(has_swap) is whether the
@@ -77,7 +79,8 @@ def read_settings(
         reasons = ["swap"] if has_swap and unit.get("ManagedOOMSwap") == "kill" else []
         reasons += ["pressure"] if unit.get("ManagedOOMMemoryPressure") == "kill" else []
         reasons += [rule for rule, action in rules.items() if action not in idle]
-        path = "/" if name == _ROOT_SLICE else unit.get("ControlGroup", "")
+        # A user's manager has a slice of this name, too.
+        path = unit.get("ControlGroup") or ("/" if name == _ROOT_SLICE else "")
         if reasons and path:
             group = MonitoredGroup(
                 name,
@@ -88,7 +91,7 @@ def read_settings(
                 kills_all=[rule for rule, action in rules.items() if action == _KILL_ALL],
             )
             found.append(group)
-    return OomdSettings(found)
+    return found
 
 
 def find_watching(settings: OomdSettings, control_group: str) -> List[MonitoredGroup]:
@@ -104,7 +107,9 @@ def find_watching(settings: OomdSettings, control_group: str) -> List[MonitoredG
 
 def _list_reasons(watching: Sequence[MonitoredGroup]) -> str:
     """Return why systemd-oomd may kill in these groups, such as C(swap in -.slice)."""
-    return ", ".join(f"{reason} in {one.unit}" for one in watching for reason in one.reasons)
+    reasons = [f"{reason} in {one.unit}" for one in watching for reason in one.reasons]
+    more = len(reasons) - _MAX_REASONS
+    return ", ".join(reasons[:_MAX_REASONS]) + (f" and {more} more" if more > 0 else "")
 
 
 def judge_by_systemd_oomd(settings: OomdSettings, service: PinnedService) -> Optional[UnboundPin]:
@@ -155,11 +160,12 @@ def _name_way(service: PinnedService) -> str:
 
 def _advise(service: PinnedService, preference: str) -> str:
     """Return how systemd-oomd is told to spare a service."""
-    if service.unit is None:
+    if service.target is None:
         return "pin it by the unit or user_unit that starts it, with managed_oom_preference"
     if service.preference is None:
-        return f"this systemd has no preferences: set ManagedOOMSwap and ManagedOOMMemoryPressure of {service.unit}"
-    remedy = f"set managed_oom_preference={preference} for unit={service.unit}"
-    if find_preference(service.score):  # other_killers=protect does nothing for other scores
+        return f"this systemd has no preferences: set ManagedOOMSwap and ManagedOOMMemoryPressure of {service.name}"
+    remedy = f"set managed_oom_preference={preference} for {service.target}"
+    # other_killers=protect does nothing for other scores, and for services of users.
+    if service.unit is not None and find_preference(service.score):
         remedy += ", or other_killers=protect (oom_protect_other_killers of the role)"
     return remedy

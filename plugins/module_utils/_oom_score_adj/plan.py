@@ -122,7 +122,7 @@ def plan_pins(
     if spares or may_run(names.values()):
         from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.unbound import look_at_other_killers
 
-        others = look_at_other_killers(procfs, systemd, names, outcomes, protects)
+        others = look_at_other_killers(procfs, systemd, names, outcomes, protects, finder.get_manager)
         outcomes += [others.outcome] if others.outcome is not None else []
         not_binding = others.not_binding
         warnings += others.warnings

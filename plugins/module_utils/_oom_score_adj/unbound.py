@@ -11,7 +11,7 @@ Nothing is read beyond names of processes on a host without killers.
 """
 
 import contextlib
-from typing import Iterator, List, Mapping, NamedTuple, Optional
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import OomError
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import (
@@ -32,11 +32,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts impo
     find_control_group,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import EARLYOOM, KILLER_UNITS
+from ansible_collections.oomguard.linux.plugins.module_utils._killers.systemd_oomd import MonitoredGroup, OomdSettings
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.verdicts import (
     find_unbound,
     warnings_for_killers,
 )
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import NotBinding, Outcome
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import NotBinding, Outcome, Pin
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.spared import SparingPlan, plan_spared
 
 _MAX_PROCESSES = 20  # of one target
@@ -51,26 +52,39 @@ class OtherKillers(NamedTuple):
 
 
 def look_at_other_killers(
-    procfs: Procfs, systemd: Systemd, names: Mapping[int, str], outcomes: List[Outcome], protects: bool
+    procfs: Procfs,
+    systemd: Systemd,
+    names: Mapping[int, str],
+    outcomes: List[Outcome],
+    protects: bool,
+    find_manager: Callable[[Pin], Systemd],
 ) -> OtherKillers:
     """Return the pins that a killer does not go by once they are applied.
 
-    C(names) are those of all programs that run, by pid. C(protects) is other_killers=protect. What
-    cannot be read of a killer costs no pin: it is a warning.
+    C(names) are those of all programs that run, by pid. C(protects) is other_killers=protect.
+    C(find_manager) returns the service manager of a target. What cannot be read of a killer costs
+    no pin: it is a warning.
     """
     try:
         units = systemd.units(KILLER_UNITS) if systemd.runs() else {}
-        killers = KillerFinder(procfs, systemd, names, units).find()
+        finder = KillerFinder(procfs, systemd, names, units)
+        killers = finder.find()
         sparing = plan_spared(procfs, systemd, units.get(EARLYOOM), outcomes, protects)
     except OomError as error:
         return OtherKillers([], None, [f"the killers beside the kernel were not examined: {error}"])
     killers = [_foresee(killer, sparing) for killer in killers]
     found: List[NotBinding] = []
     warnings, matches = list(sparing.warnings), RegexMatcher()
+    of_users: Dict[str, List[MonitoredGroup]] = {}
     for outcome in outcomes:
-        for one in find_unbound(killers, _list_services(procfs, outcome), matches):
+        pin, watching = outcome.pin, killers
+        if pin.selector == "user_unit" and outcome.changes:
+            if pin.owner not in of_users:
+                of_users[pin.owner] = _find_monitored_by(finder, find_manager(pin), pin.owner, warnings)
+            watching = [_watch_more(killer, of_users[pin.owner]) for killer in killers]
+        for one in find_unbound(watching, _list_services(procfs, outcome), matches):
             if one.is_known:
-                found.append(NotBinding(outcome.pin.target, one.service.unit, one.killer, one.reason))
+                found.append(NotBinding(pin.target, one.service.unit, one.killer, one.reason))
             warnings.append(one.remedy)
     return OtherKillers(list(dict.fromkeys(found)), sparing.outcome, warnings + warnings_for_killers(killers))
 
@@ -83,14 +97,31 @@ def _foresee(killer: UserKiller, sparing: SparingPlan) -> UserKiller:
     return killer._replace(configuration=arguments._replace(ignore=sparing.ignored))
 
 
+def _find_monitored_by(finder: KillerFinder, manager: Systemd, user: str, warnings: List[str]) -> List[MonitoredGroup]:
+    """Return what systemd-oomd watches for a user's manager; add a warning if that is not known."""
+    try:
+        return finder.find_monitored(manager)
+    except OomError as error:
+        warnings.append(f"what systemd-oomd watches for user {user} is not known: {error}")
+        return []
+
+
+def _watch_more(killer: UserKiller, monitored: List[MonitoredGroup]) -> UserKiller:
+    """Return systemd-oomd as it watches these groups, too, and any other killer as it is."""
+    settings = killer.configuration
+    if not isinstance(settings, OomdSettings):
+        return killer
+    return killer._replace(configuration=OomdSettings(settings.monitored + monitored))
+
+
 def _list_services(procfs: Procfs, outcome: Outcome) -> Iterator[PinnedService]:
     """Yield each program of the unit of a target, or each of its processes, as killers will see it.
 
     Of a program that runs more than once, it is the largest process.
     """
-    is_unit = outcome.pin.selector == "unit"
-    changes = list(outcome.changes) if outcome.pin.state == "present" else []
-    if is_unit:
+    pin = outcome.pin
+    changes = list(outcome.changes) if pin.state == "present" else []
+    if pin.is_unit:
         by_size = sorted(changes, key=lambda change: change.process.resident_kb)
         changes = list({change.process.name: change for change in by_size}.values())
     for change in changes[:_MAX_PROCESSES]:
@@ -98,8 +129,9 @@ def _list_services(procfs: Procfs, outcome: Outcome) -> Iterator[PinnedService]:
         with contextlib.suppress(*GONE), procfs.open(process.pid) as directory:
             control_group = find_control_group(directory.cgroups())
             yield PinnedService(
-                name=(outcome.unit or outcome.pin.value) if is_unit else str(process),
-                unit=outcome.unit if is_unit else None,
+                name=_name_service(outcome) if pin.is_unit else str(process),
+                unit=outcome.unit if pin.selector == "unit" else None,
+                user_unit=pin.value if pin.selector == "user_unit" else None,
                 score=change.after,
                 control_group=control_group,
                 program=process.name,
@@ -110,3 +142,8 @@ def _list_services(procfs: Procfs, outcome: Outcome) -> Iterator[PinnedService]:
                 owner=read_cgroup_owner(procfs, control_group),
                 is_marked=is_avoided_by_meta_oomd(procfs, control_group),
             )
+
+
+def _name_service(outcome: Outcome) -> str:
+    pin = outcome.pin
+    return f"{pin.unit_name} of user {pin.owner}" if pin.selector == "user_unit" else outcome.unit or pin.value

@@ -7,11 +7,12 @@ import pytest
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import PinnedService
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.systemd_oomd import (
     MonitoredGroup,
+    OomdSettings,
     find_watching,
     judge_by_systemd_oomd,
     kills_nothing,
     parse_action,
-    read_settings,
+    read_monitored,
 )
 
 UNITS = [
@@ -24,6 +25,7 @@ UNITS = [
     },
     {"Id": "app.slice", "ControlGroup": "/app.slice", "ManagedOOMSwap": "auto", "OOMRules": "10-a 20-b 30-gone"},
     {"Id": "idle.service", "ControlGroup": "", "ManagedOOMSwap": "kill"},
+    {"Id": "-.slice", "ControlGroup": "/user.slice/x", "ManagedOOMSwap": "auto"},
     {"Id": "other.slice", "ControlGroup": "/other.slice", "ManagedOOMSwap": "auto"},
     {},
 ]
@@ -33,7 +35,7 @@ ACTIONS = {"10-a": "kill-by-pgscan", "20-b": None, "30-gone": "", "swap": "kill-
 
 
 def read(units, find_owner=OWNERS.get, has_swap=True):
-    return read_settings(units, find_owner, ACTIONS.get, has_swap)
+    return OomdSettings(read_monitored(units, find_owner, ACTIONS.get, has_swap))
 
 
 def test_settings():

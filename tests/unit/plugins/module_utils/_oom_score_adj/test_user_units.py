@@ -746,3 +746,98 @@ def test_thousands_of_forged_drop_ins_do_not_delay_the_removal_of_all_pins(every
 
 def test_survival_is_a_value_of_its_own():
     assert Survival(True, False, True, True)._asdict() == dict(restart=True, logout=False, login=True, reboot=True)
+
+
+# --- killers beside the kernel ----------------------------------------------------------
+
+APP_SLICE = f"{SLICE}/app.slice"
+
+
+@pytest.fixture
+def watched(users, monkeypatch):
+    """Let systemd-oomd run, and watch what alice's manager says, as Fedora's defaults do."""
+    host = users.host
+    host.proc.process(50, "systemd-oomd", cgroup="/system.slice/systemd-oomd.service")
+    host.add("systemd-oomd", 50)
+    host.proc.write("meminfo", "SwapTotal: 1000 kB\n")
+    host.proc.write("41/cgroup", f"0::{APP_SLICE}/shop.service\n")
+    ask_host, ask_user = host.ask, users.ask
+    monkeypatch.setattr(host, "ask", lambda *command: "" if "*.slice" in command else ask_host(*command))
+    users.groups = [("app.slice", APP_SLICE, "ManagedOOMMemoryPressure")]
+
+    def ask(*command):
+        if "*.slice" not in command:
+            return ask_user(*command)
+        users.calls.append(command)
+        rule = "OOMRules=../../../../home/alice/x\n"
+        return "\n".join(f"Id={unit}\nControlGroup={path}\n{key}=kill\n{rule}" for unit, path, key in users.groups)
+
+    monkeypatch.setattr(users, "ask", ask)
+    users.shown["shop.service"]["ManagedOOMPreference"] = "none"
+    return users
+
+
+def test_systemd_oomd_watches_a_slice_of_the_user(watched):
+    plan = watched.host.plan(user_pin(score=100))
+    assert plan.not_binding == []  # nobody asked for protection
+    plan = watched.host.plan(user_pin())
+    [unbound] = plan.not_binding
+    assert (unbound.unit, unbound.killer, unbound.reason) == (None, "systemd-oomd", "systemd-oomd never reads scores")
+    assert plan.warnings[-1] == (
+        "systemd-oomd may kill shop.service of user alice (pressure in app.slice) and never reads scores:"
+        " set managed_oom_preference=avoid for user_unit=alice/shop.service"
+    )
+
+
+def test_the_manager_of_a_user_is_asked_once(watched):
+    watched.shown["cart.service"] = dict(watched.shown["shop.service"], Id="cart.service", Names="cart.service")
+    watched.host.plan(user_pin(), user_pin("cart"))
+    assert len([call for call in watched.calls if "*.slice" in call]) == 1
+
+
+def test_a_preference_of_the_user_counts_below_a_slice_of_the_user(watched):
+    assert watched.host.plan(user_pin(managed_oom_preference="omit")).not_binding == []
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        ("-.slice", ""),  # that of the host has no cgroup in older versions of systemd
+        ("-.slice", "/"),
+        ("app.slice", "/system.slice"),
+        ("app.slice", f"{SLICE}/../../user-7.slice"),
+        ("app.slice", f"{SLICE}-other"),
+        ("a" * 255 + ".slice", APP_SLICE),
+    ],
+)
+def test_a_user_says_nothing_about_what_is_not_the_users(watched, group):
+    watched.groups = [(*group, "ManagedOOMMemoryPressure")]
+    assert watched.host.plan(user_pin()).not_binding == []
+
+
+def test_what_a_user_says_is_of_the_users_own_services(watched):
+    """A process that is named like the user is no service of the user."""
+    watched.host.proc.process(60, "alice", cgroup="/system.slice/other.service")
+    plan = watched.host.plan(user_pin(), Pin("process", "alice", -300))
+    assert [one.target for one in plan.not_binding] == ["user_unit=alice/shop.service"]
+
+
+def test_any_number_of_groups_makes_a_short_sentence(watched):
+    watched.groups = [(f"a{number}.slice", SLICE, "ManagedOOMMemoryPressure") for number in range(1000)]
+    assert (
+        "(pressure in a0.slice, pressure in a1.slice, pressure in a2.slice, pressure in a3.slice and 996 more)"
+        in (watched.host.plan(user_pin()).warnings[-1])
+    )
+
+
+def test_a_manager_that_does_not_answer_costs_no_pin(watched, monkeypatch):
+    def fail(*command):
+        if "*.slice" in command:
+            raise OomError("systemctl show failed: no bus")
+        return watched_ask(*command)
+
+    watched_ask = watched.ask
+    monkeypatch.setattr(watched, "ask", fail)
+    plan = watched.host.plan(user_pin())
+    assert plan.not_binding == []
+    assert plan.warnings[-1] == "what systemd-oomd watches for user alice is not known: systemctl show failed: no bus"
