@@ -103,10 +103,16 @@ def start_services(killer):
         if os.path.exists(f"{PLANS}/{name}.ready"):
             os.unlink(f"{PLANS}/{name}.ready")
     run("systemctl", "daemon-reload")
-    run("systemctl", "start", *NAMES)
-    wait(lambda: all(os.path.exists(f"{PLANS}/{name}.ready") for name in NAMES), "the services hold no memory")
     if killer == "nobody":  # all run, and none has a reason to kill
         watch_by("swap", "pressure", limit="90%")
+    else:
+        watch_by(killer)
+    # A slice that systemd-oomd watches starts it. No killer may run before the memory is held.
+    run("systemctl", "start", "duel.slice")
+    run("systemctl", "stop", OOMD_SOCKET, SERVICES["swap"])
+    run("systemctl", "start", *NAMES)
+    wait(lambda: all(os.path.exists(f"{PLANS}/{name}.ready") for name in NAMES), "the services hold no memory")
+    if killer == "nobody":
         run("systemctl", "start", *set(SERVICES.values()))
     return {name: int(show(name, "MainPID")) for name in NAMES}
 
@@ -138,7 +144,6 @@ def watch_by(*reasons, limit="10%"):
 def duel(killer):
     """Start both services and the killer, and return which service died."""
     end()
-    watch_by(killer)
     if killer == "swap":
         run("swapon", SWAP)
     pids = start_services(killer)
