@@ -123,3 +123,15 @@ def test_absent_restores_files_attributes_scores_and_arguments(evidence):
     assert before["live"] == {"shop": "0", "batch": "0", "earlyoom": before["live"]["earlyoom"]} and before["earlyoom"]
     assert evidence["runs"]["absent"]["changed"]
     assert after == before and before["attributes"] == {"shop": {}, "batch": {}}
+
+
+def test_what_a_users_manager_lets_systemd_oomd_watch(evidence):
+    """A preference of the user counts there, because the slice belongs to the user, too."""
+    assert re.search(
+        r"Path: /user\.slice/user-\d+\.slice/user@\d+\.service/app\.slice$", evidence["oomctl"], re.MULTILINE
+    )
+    found = [
+        [(one["target"], one["reason"]) for one in run if one["killer"] == "systemd-oomd"]
+        for run in evidence["pins_of_user"]
+    ]
+    assert found == [[("user_unit=alice/nap.service", "systemd-oomd never reads scores")], []]
