@@ -521,14 +521,17 @@ killers:
       sample: false
     configuration:
       description:
-        - What decides its choice. For V(systemd-oomd) the control groups that it watches, for V(earlyoom) its
-          arguments, for V(nohang) whether it leaves out scores above 0, for V(oomd) what its rules kill.
+        - What decides its choice. For V(systemd-oomd) the control groups that it watches, without those of users'
+          managers. For V(earlyoom) its arguments, for V(nohang) whether it leaves out scores above 0, for V(oomd)
+          what its rules kill.
         - Null if it does not run, has none that matters, or none that was understood.
       returned: success
       type: dict
       sample: {monitored: [{unit: "-.slice", path: /, reasons: [swap], owner: 0, ignores_users: true, kills_all: []}]}
     candidates:
-      description: The control groups that it kills in. Null if it may kill any process, or does not run.
+      description:
+        - The control groups that it kills in, without those of users' managers. Null if it may kill any process, or
+          does not run.
       returned: success
       type: list
       sample: [/]

@@ -39,8 +39,7 @@ UNKNOWN_USER = -1
 # (_oom_trial/launcher.py). Its name has the pid of the module run and its start time.
 TRIAL_NAME = re.compile(r"oomguardtrial_([0-9]{1,10})_([0-9]{1,20})(\.slice)?\Z")
 
-
-_SERVICE = ".service"
+_SERVICE, _MANAGER = ".service", "user@"
 
 
 class ContainerNames(NamedTuple):
@@ -67,9 +66,10 @@ def unit_of(cgroups: Iterable[str]) -> Optional[str]:
     names below a scope, a container or a user's service manager.
     """
     for path in cgroups:
-        name = _first_service(path.split("/")[1:])
-        if name is not None and not name.startswith("user@"):
-            return name
+        parts = path.split("/")
+        at = _find_service(parts, 1)
+        if at is not None and not parts[at].startswith(_MANAGER):
+            return parts[at]
     return None
 
 
@@ -79,18 +79,35 @@ def service_of_user(cgroups: Iterable[str]) -> Optional[Tuple[int, str]]:
     Returns None without one. The user chooses the name of the service, and not the uid.
     """
     for path in cgroups:
-        parts = path.split("/")[1:]
-        manager = _USER_PART.match(_first_service(parts) or "")
-        name = _first_service(parts[parts.index(manager.group()) + 1 :]) if manager else None
-        if manager and name is not None:
-            return int(manager.group(2)), name
+        parts = path.split("/")
+        at = _find_service(parts, 1)
+        manager = _USER_PART.match(parts[at]) if at is not None else None
+        own = _find_service(parts, at + 1) if at is not None and manager else None
+        if manager and own is not None:
+            return int(manager.group(2)), parts[own]
     return None
 
 
-def _first_service(parts: Sequence[str]) -> Optional[str]:
-    """Return the name of the service directly below the slices of a path; None without one."""
-    name = next((part for part in parts if not part.endswith(".slice")), "")
-    return name if name.endswith(_SERVICE) and UNIT_NAME.match(name) else None
+def service_cgroup_of(path: str) -> Optional[str]:
+    """Return the cgroup of the service, of the host or of a user, that a path lies in.
+
+    Returns None outside of one.
+    """
+    parts = path.split("/")
+    at = _find_service(parts, 1)
+    if at is not None and parts[at].startswith(_MANAGER):
+        at = _find_service(parts, at + 1)
+    return None if at is None else "/".join(parts[: at + 1])
+
+
+def _find_service(parts: Sequence[str], start: int) -> Optional[int]:
+    """Return where the service directly below slices is in a path; None without one.
+
+    C(start) is the index of the first slice.
+    """
+    at = next((at for at in range(start, len(parts)) if not parts[at].endswith(".slice")), None)
+    is_service = at is not None and parts[at].endswith(_SERVICE) and UNIT_NAME.match(parts[at])
+    return at if is_service else None
 
 
 def user_of(cgroups: Iterable[str]) -> Optional[int]:

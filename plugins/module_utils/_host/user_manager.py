@@ -40,8 +40,9 @@ _SECONDS = 30.0
 _MAX_OUTPUT_BYTES = 1 << 20
 _MAX_DROP_INS = 1000
 _MAX_PATH = 4096  # PATH_MAX of include/uapi/linux/limits.h
-_MAX_NAME = 255  # of a unit (systemd.unit(5))
+_MAX_GROUPS = 1000  # more units than a user has
 _STATE = re.compile(r"[a-z-]{0,30}\Z")
+_GROUP = re.compile(r"[A-Za-z0-9:_.\\@-]{1,247}\.(?:slice|service|scope)\Z")  # names of systemd.unit(5)
 _POLICY = "stop"  # where nothing sets OOMPolicy= (systemd-user.conf(5))
 RISE = 100  # of the services of a manager over the manager itself, since systemd 250
 
@@ -229,27 +230,28 @@ class UserManager(Systemd):
                 f" check it with systemctl --user show {name}, run by {self.account.name}"
             )
         unit = unit._replace(id=name, names=[name])
-        if self._is_inside(unit.control_group):
+        if self._is_below(unit.control_group):
             return unit
         return unit._replace(main_pid=0, control_group="")
 
     def show_loaded(self, patterns: Iterable[str], properties: Iterable[str]) -> List[Dict[str, str]]:
         """Return properties as Systemd.show_loaded() does, of units in the manager's cgroup alone.
 
-        C(properties) has Id and ControlGroup. Without a running manager there are no units.
+        C(patterns) are of slices, services and scopes, and C(properties) has Id and ControlGroup.
         """
-        properties = list(properties)
-        shown = super().show_loaded(patterns, properties) if self.runs() else []
-        return [
-            {key: unit.get(key, "") for key in properties}
-            for unit in shown
-            if self._is_inside(unit.get("ControlGroup", "")) and len(unit.get("Id", "")) <= _MAX_NAME
-        ]
+        found = []
+        for unit in super().show_loaded(patterns, properties):
+            control_group = unit.get("ControlGroup", "")
+            is_own = control_group == self._unit.control_group or self._is_below(control_group)
+            if is_own and _GROUP.match(unit.get("Id", "")):
+                found.append(unit)
+        return found[:_MAX_GROUPS]
 
-    def _is_inside(self, control_group: str) -> bool:
-        """Return whether a cgroup is that of the manager, or lies below it."""
+    def _is_below(self, control_group: str) -> bool:
+        """Return whether a cgroup lies below that of the manager."""
         own = self._unit.control_group.rstrip("/")
-        return bool(own) and (control_group + "/").startswith(own + "/") and ".." not in control_group
+        is_path = len(control_group) <= _MAX_PATH and "\0" not in control_group and ".." not in control_group
+        return bool(own) and is_path and control_group.startswith(own + "/")
 
     def _read_unit(self, name: str) -> Unit:
         """Return what the files say of a service while no manager runs."""

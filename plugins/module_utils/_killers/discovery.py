@@ -39,8 +39,8 @@ from ansible_collections.oomguard.linux.plugins.module_utils._killers.meta_oomd 
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.nohang import find_file, parse_settings
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.systemd_oomd import (
     PROPERTIES,
-    PROPERTIES_OF_USERS,
     RULE_FOLDERS,
+    WATCHES_FOR_USERS,
     MonitoredGroup,
     OomdSettings,
     kills_nothing,
@@ -54,6 +54,10 @@ MATCH_SECONDS = 0.5
 _MAX_CONFIGURATION = 1 << 20
 _START_SECONDS = 1  # that a killer may take to read its configuration
 _MAX_PROGRAM = 4 << 20
+_MAX_RULES = 100
+_RULE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}\Z")
+_LEADING_NUMBER = re.compile(r"[0-9]{1,6}")
+_UNKNOWN_VERSION = 10**6  # as if it were the newest
 _VERSION = re.compile(rb"earlyoom v?([0-9][0-9A-Za-z.~+-]{0,30})\n")
 
 
@@ -150,10 +154,14 @@ class KillerFinder:
         """
         if not self._oomd_kills:
             return []
-        properties = PROPERTIES_OF_USERS if manager.is_of_user else PROPERTIES
-        units = manager.show_loaded(("*.slice", "*.service", "*.scope"), properties)
+        number = _LEADING_NUMBER.match(self._systemd.version())
+        version = int(number.group()) if number else _UNKNOWN_VERSION
+        if manager.is_of_user and version < WATCHES_FOR_USERS:
+            return []
+        units = manager.show_loaded(("*.slice", "*.service", "*.scope"), PROPERTIES)
         has_swap = self._procfs.memory_kb("SwapTotal") > 0
-        return read_monitored(units, lambda path: read_cgroup_owner(self._procfs, path), _find_action, has_swap)
+        find_action = _RuleReader().find_action
+        return read_monitored(units, lambda path: read_cgroup_owner(self._procfs, path), find_action, has_swap, version)
 
     def _read_earlyoom(self, killer: UserKiller, directory: ProcessDir) -> UserKiller:
         arguments = parse_arguments_of_earlyoom(directory.arguments()[1:])
@@ -208,8 +216,22 @@ def _read_configuration(path: str, directory: ProcessDir, parse: Callable[[str, 
     return parsed
 
 
-def _find_action(rule: str) -> Optional[str]:
-    """Return what a rule of systemd-oomd does: an empty text for nothing, None if not known."""
+class _RuleReader:
+    """Reads the rules of systemd-oomd, each once. A user may name any number, with any names."""
+
+    def __init__(self) -> None:
+        self._actions: Dict[str, Optional[str]] = {}
+
+    def find_action(self, rule: str) -> Optional[str]:
+        """Return what a rule does: an empty text for nothing, None if that is not known."""
+        if not _RULE_NAME.match(rule):
+            return ""
+        if rule not in self._actions and len(self._actions) < _MAX_RULES:
+            self._actions[rule] = _read_action(rule)
+        return self._actions.get(rule)
+
+
+def _read_action(rule: str) -> Optional[str]:
     for folder in RULE_FOLDERS:
         try:
             return parse_action(text_of(_read_file(f"{folder}/{rule}.oomrule").content))

@@ -9,7 +9,7 @@
 
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import unit_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import service_cgroup_of
 
 # Return whether a regular expression matches a text; None if that is not known.
 Matcher = Callable[[str, str], Optional[bool]]
@@ -68,8 +68,5 @@ def find_control_group(cgroups: Sequence[str]) -> str:
 
     The text is empty if there is none.
     """
-    for path in cgroups:
-        unit = unit_of([path])
-        if unit is not None:
-            return path[: path.index("/" + unit) + len(unit) + 1]
-    return cgroups[-1] if cgroups else ""
+    service = next((found for found in map(service_cgroup_of, cgroups) if found is not None), None)
+    return service or (cgroups[-1] if cgroups else "")

@@ -23,8 +23,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files im
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.facts import PinnedService, UnboundPin
 from ansible_collections.oomguard.linux.plugins.module_utils._killers.known import find_preference
 
-PROPERTIES_OF_USERS = ("Id", "ControlGroup", "ManagedOOMSwap", "ManagedOOMMemoryPressure")
-PROPERTIES = (*PROPERTIES_OF_USERS, "OOMRules")  # only root's rules are read
+PROPERTIES = ("Id", "ControlGroup", "ManagedOOMSwap", "ManagedOOMMemoryPressure", "OOMRules")
+# The managers of users tell systemd-oomd what to watch since 250 (systemd pull request 20690). It
+# goes by preferences of cgroups that root does not own since 252 (pull request 23764).
+WATCHES_FOR_USERS, _HEEDS_USERS = 250, 252
 _ROOT_SLICE = "-.slice"
 # Where the rules of OOMRules= are: of files with the same name the first one counts.
 RULE_FOLDERS = tuple(f"{folder}/systemd/oomd/rules.d" for folder in ("/etc", "/run", "/usr/local/lib", "/usr/lib"))
@@ -64,12 +66,13 @@ def read_monitored(
     find_owner: Callable[[str], Optional[int]],
     find_action: Callable[[str], Optional[str]],
     has_swap: bool,
+    version: int,
 ) -> List[MonitoredGroup]:
     """Return what systemd-oomd watches, of these properties of the units of one manager.
 
     C(find_owner) returns the uid that owns a control group, C(find_action) the Action= of a rule:
     an empty text for one that does nothing, None if it is not known. C(has_swap) is whether the
-    host has any swap: without that, no use of swap is above a limit.
+    host has any swap: without that, no use of swap is above a limit. C(version) is that of systemd.
     """
     idle = ("",) if has_swap else ("", _KILL_BY_SWAP)
     found = []
@@ -79,7 +82,7 @@ def read_monitored(
         reasons = ["swap"] if has_swap and unit.get("ManagedOOMSwap") == "kill" else []
         reasons += ["pressure"] if unit.get("ManagedOOMMemoryPressure") == "kill" else []
         reasons += [rule for rule, action in rules.items() if action not in idle]
-        # A user's manager has a slice of this name, too.
+        # A user's manager has a -.slice, too, with a cgroup of its own.
         path = unit.get("ControlGroup") or ("/" if name == _ROOT_SLICE else "")
         if reasons and path:
             group = MonitoredGroup(
@@ -87,7 +90,7 @@ def read_monitored(
                 path,
                 reasons,
                 find_owner(path),
-                ignores_users="swap" in reasons or _KILL_BY_SWAP in rules.values(),
+                ignores_users=version < _HEEDS_USERS or "swap" in reasons or _KILL_BY_SWAP in rules.values(),
                 kills_all=[rule for rule, action in rules.items() if action == _KILL_ALL],
             )
             found.append(group)

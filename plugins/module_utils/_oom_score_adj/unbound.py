@@ -75,13 +75,15 @@ def look_at_other_killers(
     killers = [_foresee(killer, sparing) for killer in killers]
     found: List[NotBinding] = []
     warnings, matches = list(sparing.warnings), RegexMatcher()
-    of_users: Dict[str, List[MonitoredGroup]] = {}
+    asks = any(isinstance(killer.configuration, OomdSettings) for killer in killers)
+    of_users: Dict[str, List[UserKiller]] = {}
     for outcome in outcomes:
         pin, watching = outcome.pin, killers
-        if pin.selector == "user_unit" and outcome.changes:
+        if asks and pin.selector == "user_unit" and pin.state == "present" and outcome.changes:
             if pin.owner not in of_users:
-                of_users[pin.owner] = _find_monitored_by(finder, find_manager(pin), pin.owner, warnings)
-            watching = [_watch_more(killer, of_users[pin.owner]) for killer in killers]
+                monitored = _find_monitored_by(finder, find_manager(pin), pin.owner, warnings)
+                of_users[pin.owner] = [_watch_more(killer, monitored) for killer in killers]
+            watching = of_users[pin.owner]
         for one in find_unbound(watching, _list_services(procfs, outcome), matches):
             if one.is_known:
                 found.append(NotBinding(pin.target, one.service.unit, one.killer, one.reason))
@@ -145,5 +147,6 @@ def _list_services(procfs: Procfs, outcome: Outcome) -> Iterator[PinnedService]:
 
 
 def _name_service(outcome: Outcome) -> str:
+    """Return a service as a sentence names it, of a user with the login name."""
     pin = outcome.pin
     return f"{pin.unit_name} of user {pin.owner}" if pin.selector == "user_unit" else outcome.unit or pin.value

@@ -126,7 +126,7 @@ def test_absent_restores_files_attributes_scores_and_arguments(evidence):
 
 
 def test_what_a_users_manager_lets_systemd_oomd_watch(evidence):
-    """A preference of the user counts there, because the slice belongs to the user, too."""
+    """A pin is reported there without a preference, and not with one."""
     assert re.search(
         r"Path: /user\.slice/user-\d+\.slice/user@\d+\.service/app\.slice$", evidence["oomctl"], re.MULTILINE
     )

@@ -11,6 +11,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names 
     add_suffix,
     container_of,
     pod_of,
+    service_cgroup_of,
     service_of_user,
     strip_suffix,
     unit_of,
@@ -53,6 +54,23 @@ SERVICES_OF_USERS = {
 @pytest.mark.parametrize("path, service", SERVICES_OF_USERS.items())
 def test_service_of_a_users_manager(path, service):
     assert service_of_user(["/", path]) == service
+
+
+CGROUPS_OF_SERVICES = {
+    "/system.slice/docker.service/inside": "/system.slice/docker.service",
+    "/a.servicex.slice/a.service/inside": "/a.servicex.slice/a.service",
+    "/user.slice/user-7.slice/user@7.service/app.slice/a.service/inside": (
+        "/user.slice/user-7.slice/user@7.service/app.slice/a.service"
+    ),
+    "/user.slice/user-7.slice/user@7.service/init.scope": None,
+    "/user.slice/user-7.slice/session-1.scope": None,
+    "/": None,
+}
+
+
+@pytest.mark.parametrize("path, cgroup", CGROUPS_OF_SERVICES.items())
+def test_cgroup_of_a_service(path, cgroup):
+    assert service_cgroup_of(path) == cgroup
 
 
 USERS = {

@@ -102,7 +102,7 @@ def test_rules_of_systemd_oomd(host, roots, monkeypatch):
         (roots / folder).mkdir(exist_ok=True)
         write(roots / folder / f"{name}.oomrule", f"[Rule]\nAction={action}\n")
     write(roots / "etc/open.oomrule", "[Rule]\nAction=kill-all\n", 0o666)
-    assert [discovery._find_action(name) for name in ("a", "b", "open", "gone")] == [
+    assert [discovery._RuleReader().find_action(name) for name in ("a", "b", "open", "gone")] == [
         "kill-by-swap",
         "kill-all",
         None,

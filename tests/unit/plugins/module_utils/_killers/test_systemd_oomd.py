@@ -25,7 +25,6 @@ UNITS = [
     },
     {"Id": "app.slice", "ControlGroup": "/app.slice", "ManagedOOMSwap": "auto", "OOMRules": "10-a 20-b 30-gone"},
     {"Id": "idle.service", "ControlGroup": "", "ManagedOOMSwap": "kill"},
-    {"Id": "-.slice", "ControlGroup": "/user.slice/x", "ManagedOOMSwap": "auto"},
     {"Id": "other.slice", "ControlGroup": "/other.slice", "ManagedOOMSwap": "auto"},
     {},
 ]
@@ -34,8 +33,8 @@ OWNERS = {"/": 0, "/system.slice": 0}
 ACTIONS = {"10-a": "kill-by-pgscan", "20-b": None, "30-gone": "", "swap": "kill-by-swap", "all": "kill-all"}
 
 
-def read(units, find_owner=OWNERS.get, has_swap=True):
-    return OomdSettings(read_monitored(units, find_owner, ACTIONS.get, has_swap))
+def read(units, find_owner=OWNERS.get, has_swap=True, version=252):
+    return OomdSettings(read_monitored(units, find_owner, ACTIONS.get, has_swap, version))
 
 
 def test_settings():
@@ -44,6 +43,17 @@ def test_settings():
         MonitoredGroup("system.slice", "/system.slice", ["pressure"], 0, kills_all=[]),
         MonitoredGroup("app.slice", "/app.slice", ["10-a", "20-b"], None, kills_all=[]),
     ]
+
+
+def test_the_root_slice_of_a_user():
+    units = [{"Id": "-.slice", "ControlGroup": "/user.slice/x", "ManagedOOMMemoryPressure": "kill"}]
+    assert [one.path for one in read(units).monitored] == ["/user.slice/x"]
+
+
+def test_preferences_of_users_count_since_252():
+    units = [{"Id": "a.slice", "ControlGroup": "/a.slice", "ManagedOOMMemoryPressure": "kill"}]
+    assert [one.ignores_users for one in read(units).monitored] == [False]
+    assert [one.ignores_users for one in read(units, version=251).monitored] == [True]
 
 
 def test_what_rules_do():

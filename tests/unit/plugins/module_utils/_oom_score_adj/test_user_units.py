@@ -19,8 +19,10 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
     UntrustedError,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.as_user import Account
+from ansible_collections.oomguard.linux.plugins.module_utils._host.systemd import Systemd
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import HEADER
 from ansible_collections.oomguard.linux.plugins.module_utils._host.user_manager import UserManager
+from ansible_collections.oomguard.linux.plugins.module_utils._killers import discovery
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj import all_pins, user_units
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_score_adj.pin import Pin, Survival
 
@@ -769,11 +771,11 @@ def watched(users, monkeypatch):
         if "*.slice" not in command:
             return ask_user(*command)
         users.calls.append(command)
-        rule = "OOMRules=../../../../home/alice/x\n"
-        return "\n".join(f"Id={unit}\nControlGroup={path}\n{key}=kill\n{rule}" for unit, path, key in users.groups)
+        return "\n".join(f"Id={unit}\nControlGroup={path}\n{key}=kill\n" for unit, path, key in users.groups)
 
     monkeypatch.setattr(users, "ask", ask)
     users.shown["shop.service"]["ManagedOOMPreference"] = "none"
+    monkeypatch.setattr(Systemd, "version", lambda _self: "252.39-1~deb12u2")
     return users
 
 
@@ -797,6 +799,45 @@ def test_the_manager_of_a_user_is_asked_once(watched):
 
 def test_a_preference_of_the_user_counts_below_a_slice_of_the_user(watched):
     assert watched.host.plan(user_pin(managed_oom_preference="omit")).not_binding == []
+    folder = watched.host.cgroups / (APP_SLICE[1:] + "/shop.service")
+    (folder / "inside").mkdir()
+    (folder / "memory.oom.group").write_text("0\n")
+    watched.host.proc.write("41/cgroup", f"0::{APP_SLICE}/shop.service/inside\n")
+    assert [one.reason for one in watched.host.plan(user_pin(managed_oom_preference="omit")).not_binding] == [
+        "systemd-oomd kills control groups below it"
+    ]
+
+
+def test_the_root_slice_of_a_user_is_watched(watched):
+    watched.groups = [("-.slice", SLICE, "ManagedOOMMemoryPressure")]
+    assert len(watched.host.plan(user_pin()).not_binding) == 1
+
+
+def test_nothing_is_asked_about_a_pin_that_is_taken_back(watched):
+    watched.host.plan(user_pin(score=None, state="absent"))
+    assert not [call for call in watched.calls if "*.slice" in call]
+
+
+def test_before_250_managers_of_users_did_not_tell_systemd_oomd(watched, monkeypatch):
+    monkeypatch.setattr(Systemd, "version", lambda _self: "249.11-0ubuntu3.17")
+    assert watched.host.plan(user_pin()).not_binding == []
+
+
+def test_names_of_rules_lead_nowhere(watched, monkeypatch):
+    """A rule is a file of root, and has a plain name."""
+    asked = []
+    monkeypatch.setattr(discovery, "_read_action", asked.append)
+    rules = " ".join(["../../../home/alice/x", ".hidden", "good", *(f"rule{number}" for number in range(1000))])
+    ask = watched.ask
+    monkeypatch.setattr(
+        watched,
+        "ask",
+        lambda *command: (
+            f"Id=app.slice\nControlGroup={APP_SLICE}\nOOMRules={rules}\n" if "*.slice" in command else ask(*command)
+        ),
+    )
+    assert len(watched.host.plan(user_pin()).not_binding) == 1
+    assert asked == ["good", *(f"rule{number}" for number in range(99))]
 
 
 @pytest.mark.parametrize(
@@ -807,7 +848,10 @@ def test_a_preference_of_the_user_counts_below_a_slice_of_the_user(watched):
         ("app.slice", "/system.slice"),
         ("app.slice", f"{SLICE}/../../user-7.slice"),
         ("app.slice", f"{SLICE}-other"),
-        ("a" * 255 + ".slice", APP_SLICE),
+        ("app.slice", f"{SLICE}/a\0b"),
+        ("app.slice", f"{SLICE}/{'a/' * 3000}"),
+        ("a" * 250 + ".slice", APP_SLICE),
+        ("x) and all is lost: run this (.slice", APP_SLICE),
     ],
 )
 def test_a_user_says_nothing_about_what_is_not_the_users(watched, group):
@@ -816,9 +860,10 @@ def test_a_user_says_nothing_about_what_is_not_the_users(watched, group):
 
 
 def test_what_a_user_says_is_of_the_users_own_services(watched):
-    """A process that is named like the user is no service of the user."""
-    watched.host.proc.process(60, "alice", cgroup="/system.slice/other.service")
-    plan = watched.host.plan(user_pin(), Pin("process", "alice", -300))
+    """Another pin of the call is judged without it."""
+    watched.host.proc.process(60, "alice", cgroup=f"{APP_SLICE}/other.service")
+    watched.host.proc.write("60/cgroup", f"0::{APP_SLICE}/other.service\n")
+    plan = watched.host.plan(user_pin(), Pin("pid", "60", -300))
     assert [one.target for one in plan.not_binding] == ["user_unit=alice/shop.service"]
 
 
