@@ -17,4 +17,4 @@ for _second in $(seq 120); do
 done
 runuser -u alice -- env "XDG_RUNTIME_DIR=/run/user/$uid" systemctl --user start nap
 sleep 2 # the manager tells systemd-oomd
-oomctl
+oomctl | cat # no pager
