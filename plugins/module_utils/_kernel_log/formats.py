@@ -15,7 +15,10 @@ import json
 import re
 from typing import Callable, Iterable, Iterator, List, Optional
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import (
+    parse_text_line,
+    parse_usual_line,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import (
     Place,
     Record,
@@ -59,16 +62,18 @@ def parse_lines(lines: Iterable[str], place: Callable[[], Optional[Place]] = lam
     has_bare_lines = False  # whether lines of text came without a stamp
     is_apart = False  # whether a program's line has ended: bare lines after that are not its own
     for line in lines:
-        if line[:1] in _FRAME_STARTS:
-            line = _FRAME.sub("", line)
-        first = line[:1]
-        kmsg = parse_kmsg_line(line) if first.isdigit() else None
+        usual = None if line[-1:] in _JSON_ENDS else parse_usual_line(line, place)
+        if usual is not None:
+            in_kmsg, last, is_apart = False, usual, False
+            yield usual
+            continue
+        line = _FRAME.sub("", line) if line[:1] in _FRAME_STARTS else line
+        kmsg = parse_kmsg_line(line) if line[:1].isdigit() else None
         entries = [kmsg.record] if kmsg else parse_json_line(line) if line[-1:] in _JSON_ENDS else None
         if entries is not None:
             in_kmsg = kmsg is not None
-            for entry in entries:
-                yield entry._replace(place=place())
-        elif not (in_kmsg and first == " "):  # a dictionary line " KEY=value" of the record above
+            yield from (entry._replace(place=place()) for entry in entries)
+        elif not (in_kmsg and line[:1] == " "):  # a dictionary line " KEY=value" of the record above
             in_kmsg = False
             for part in _split_glued(line):
                 record = parse_text_line(part, place())

@@ -291,6 +291,7 @@ class _Prefixes:
 
 
 @functools.lru_cache(maxsize=16)  # many lines have the same second
+@functools.lru_cache(maxsize=16)  # most lines of a report have one stamp
 def _parse_clock(stamp: str) -> float:
     """Return the seconds of the day in a stamp. In Swedish it has points instead of colons."""
     seconds = int(stamp[:2]) * 3600 + int(stamp[3:5]) * 60
@@ -395,6 +396,25 @@ _USUAL = re.compile(
 )
 
 
+def parse_usual_line(line: str, place: Callable[[], Optional[Place]]) -> Optional[Record]:
+    """Return the record of a line with the prefix of most lines of most logs; None for any other.
+
+    It is what parse_text_line() returns, in less time. None for a line with colours, and for one
+    that may be two lines.
+    """
+    usual = _USUAL.match(line)
+    if usual is None or len(line) > LONGEST_LINE or "\x1b" in line or "[K" in line:
+        return None
+    return None if line.find(" kernel: ", usual.end()) >= 0 else _make_usual(usual, line, place())
+
+
+def _make_usual(usual: "re.Match[str]", line: str, place: Optional[Place]) -> Record:
+    """Return the record of a line by the match of its usual prefix."""
+    stamp, uptime = usual.groups()
+    text = usual.string[usual.end() :]
+    return Record(text, float(uptime), None, _parse_clock(stamp), None, line, None, "kernel", False, place)
+
+
 def parse_text_line(line: str, place: Optional[Place] = None) -> Record:
     """Return the record of a line of a log file.
 
@@ -412,10 +432,7 @@ def parse_text_line(line: str, place: Optional[Place] = None) -> Record:
         text = _COPIED_COLOURS.sub(r"\1", text)
     usual = _USUAL.match(text)
     if usual:
-        stamp, uptime = usual.groups()
-        return Record(
-            text[usual.end() :], float(uptime), None, _parse_clock(stamp), None, line, None, "kernel", False, place
-        )
+        return _make_usual(usual, line, place)
     prefixes = _Prefixes(text)
     for _turn in range(MOST_PREFIXES):
         table = prefixes.table

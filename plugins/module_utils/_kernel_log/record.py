@@ -46,6 +46,12 @@ class Record(NamedTuple):
     bare: bool = False  # a line without stamp and tag; it may continue the line before it
 
 
+def have_clock(one: Record, other: Record) -> bool:
+    """Return whether seconds_between() can compare two records."""
+    stamps = ((one.monotonic, other.monotonic), (one.clock, other.clock))
+    return any(None not in pair for pair in stamps)
+
+
 def seconds_between(one: Record, other: Record) -> float:
     """Return the seconds between two records, never negative.
 

@@ -26,7 +26,8 @@ class TaskTable:
         self.columns = report.columns or ["uid", "tgid"]
         self._splits = len(self.columns) - 1 if report.columns else 2  # the name is last and may hold blanks
         self._rows = report.rows
-        died = {str(kill.pid) for kill in report.kills}
+        died = {kill.pid: str(kill.pid) for kill in report.kills}
+        pids_of_victims = set(died.values())
         self._of_victims: Dict[str, Dict[str, str]] = {}
         chosen = report.summary.pid if report.summary else None
         self.processes = report.find_processes({chosen, *(kill.pid for kill in report.kills)})
@@ -35,17 +36,18 @@ class TaskTable:
         for thread, values in self.iterate_values():
             self.count += 1
             # Up to 3.x the kill may name a thread instead of the process.
-            pids = [pid for pid in (values[tgid] if tgid >= 0 else "", str(thread)) if pid in died]
-            if pids:
-                self._of_victims.setdefault(pids[0], dict(zip(self.columns, values)))
+            pid = values[tgid] if tgid >= 0 and values[tgid] in pids_of_victims else died.get(thread)
+            if pid is not None:
+                self._of_victims.setdefault(pid, dict(zip(self.columns, values)))
         self.page_kb = self._find_page_kb(report)
 
     def iterate_values(self) -> Iterator[Tuple[int, List[str]]]:
         """Yield thread and values, in the order of the columns, of each row that was not cut."""
-        for row in self._rows:
-            values = row.rest.split(None, self._splits)
-            if len(values) >= len(self.columns):
-                yield row.pid, values
+        splits, fewest = self._splits, len(self.columns)
+        for pid, rest in self._rows:
+            values = rest.split(None, splits)
+            if len(values) >= fewest:
+                yield pid, values
 
     def find_row(self, pid: int) -> Dict[str, str]:
         """Return a victim's row, by column; empty if it has none."""

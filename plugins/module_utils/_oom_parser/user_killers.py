@@ -18,7 +18,11 @@ import json
 import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, seconds_between
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import (
+    Record,
+    have_clock,
+    seconds_between,
+)
 
 # Every line that is read here has one of these words; most lines of a log have none.
 _MESSAGE_WORDS = (
@@ -41,6 +45,10 @@ _FIRST_WORDS = ("[talos] ", "Rule '")
 
 # All lines about one kill are logged within this time.
 NEAR_SECONDS = 30.0
+
+# Processes that swap end slowly. systemd-oomd kills their control group again meanwhile, and logs
+# it again (seen in a guest with 252).
+_DYING_SECONDS = 5.0
 
 # Hostile input must not fill the memory.
 _MOST_MEMBERS = 4096
@@ -425,9 +433,21 @@ def _is_repeated(first: ProgramKill, second: ProgramKill) -> bool:
 
     A kill that journald vouches for and one that any program may have logged are never the same.
     """
-    if first.pid is None or (first.pid, first.name) != (second.pid, second.name):
+    if not _is_same_writer(first.record, second.record):
         return False
-    return _is_same_writer(first.record, second.record) and _is_near(first.record, second.record)
+    if first.pid is not None:
+        is_same_process = (first.pid, first.name) == (second.pid, second.name)
+        return is_same_process and _is_near(first.record, second.record)
+    # Once systemd has counted, what runs in the control group was started again. A line with the
+    # same numbers is a copy (copies.py).
+    is_same_group = first.killer == "systemd-oomd" and (first.cgroup, first.reason) == (second.cgroup, second.reason)
+    return (
+        is_same_group
+        and first.killed_count is None
+        and first.record.text != second.record.text
+        and have_clock(first.record, second.record)
+        and seconds_between(first.record, second.record) <= _DYING_SECONDS
+    )
 
 
 def _is_same_writer(first: Record, second: Record) -> bool:

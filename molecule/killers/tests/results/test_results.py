@@ -128,7 +128,9 @@ def test_absent_restores_files_attributes_scores_and_arguments(evidence):
 def test_what_a_users_manager_lets_systemd_oomd_watch(evidence):
     """A pin is reported there without a preference, and not with one."""
     assert re.search(
-        r"Path: /user\.slice/user-\d+\.slice/user@\d+\.service/app\.slice$", evidence["oomctl"], re.MULTILINE
+        r"Path: /user\.slice/user-\d+\.slice/user@\d+\.service/app\.slice$",
+        evidence["oomctl"].replace("\r", ""),
+        re.MULTILINE,
     )
     found = [
         [(one["target"], one["reason"]) for one in run if one["killer"] == "systemd-oomd"]

@@ -7,7 +7,10 @@
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import (
+    parse_text_line,
+    parse_usual_line,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import LONGEST_LINE, Place, Record
 
 # Lines, and their uptime, time and trust. The text of each is "text".
@@ -282,3 +285,24 @@ def test_a_row_of_the_task_table_is_no_structured_data(row):
 def test_host_without_a_tag(stamp, text):
     record = parse_text_line(stamp + "node-3 " + text)
     assert (record.text, record.program, record.trusted) == (text, None, None)
+
+
+USUAL = "Nov 23 04:43:46 host kernel: [  123.456789] "
+TEXTS = {
+    "a message": ("Out of memory: Killed process 7 (x)", True),
+    "a row": ("[    7]     0     7      100       50    40960        0             0 x", True),
+    "another prefix": ("<4>x", False),
+    "an indented text": (" anon:1", False),
+    "colours": ("\x1b[31mx\x1b[0m", False),
+    "colours that were copied": ("[01;31m[Kinvoked oom-killer[m[K", False),
+    "a second line": ("x Nov 23 04:43:47 host kernel: y", False),
+    "the tag of a second line": ("x kernel: y", False),
+    "a long text": ("x" * LONGEST_LINE, False),
+}
+
+
+@pytest.mark.parametrize("text, is_usual", TEXTS.values(), ids=TEXTS)
+def test_the_usual_prefix_is_read_as_any_other(text, is_usual):
+    record = parse_usual_line(USUAL + text, lambda: Place("x", 7))
+    assert (record is not None) == is_usual
+    assert record in (None, parse_text_line(USUAL + text, Place("x", 7)))

@@ -157,6 +157,47 @@ def test_systemd_oomd(line, reason):
     )
 
 
+KILLED = f"Killed {UNIT} due to memory used {OOMD_SWAP}"
+AGAIN = KILLED.replace("(1", "(2", 1)
+COUNTED = "mariadb.service: systemd-oomd killed 2 process(es) in this unit."
+
+
+@pytest.mark.parametrize(
+    "lines, counts",
+    [
+        (["14:31:34 host systemd-oomd[7]: " + KILLED, "14:31:36 host systemd-oomd[7]: " + AGAIN], [None]),
+        (
+            [
+                "14:31:34 host systemd-oomd[7]: " + KILLED,
+                "14:31:36 host systemd-oomd[7]: " + AGAIN,
+                "14:31:37 host systemd[1]: " + COUNTED,
+            ],
+            [2],
+        ),
+        (
+            [
+                "14:31:34 host systemd-oomd[7]: " + KILLED,
+                "14:31:35 host systemd[1]: " + COUNTED,
+                "14:31:36 host systemd-oomd[7]: " + AGAIN,
+            ],
+            [2, None],
+        ),
+        (["14:31:34 host systemd-oomd[7]: " + KILLED, "14:31:40 host systemd-oomd[7]: " + AGAIN], [None, None]),
+        (
+            ["14:31:34 host systemd-oomd[7]: " + KILLED, "14:31:34 host systemd-oomd[7]: " + AGAIN.replace(UNIT, "/a")],
+            [None, None],
+        ),
+    ],
+    ids=["again", "again and counted", "started again", "later", "another"],
+)
+def test_systemd_oomd_kills_what_is_dying(lines, counts):
+    assert [event["killed_count"] for event in events(*("Jul 25 " + line for line in lines))] == counts
+
+
+def test_kills_of_systemd_oomd_without_a_clock_are_all_kept():
+    assert len(events(KILLED, AGAIN)) == 2
+
+
 @pytest.mark.parametrize("moment, count", [("14:31:34", 2), ("14:29:00", None)])
 def test_systemd_counts_first(moment, count):
     """systemd may log its count before systemd-oomd logs the kill (seen in a guest with 252)."""
