@@ -291,7 +291,6 @@ class _Prefixes:
 
 
 @functools.lru_cache(maxsize=16)  # many lines have the same second
-@functools.lru_cache(maxsize=16)  # most lines of a report have one stamp
 def _parse_clock(stamp: str) -> float:
     """Return the seconds of the day in a stamp. In Swedish it has points instead of colons."""
     seconds = int(stamp[:2]) * 3600 + int(stamp[3:5]) * 60

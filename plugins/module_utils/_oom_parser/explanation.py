@@ -115,13 +115,14 @@ def _find_total(report: Report, page_kb: int, constraint: Optional[str]) -> Opti
 
 def _weigh_rows(table: TaskTable, page_kb: int, rule: BadnessRule, total: int) -> List[LoggedTask]:
     at = {column: number for number, column in enumerate(table.columns)}
-    process, resident, own = (at[name] for name in ("tgid", "rss", "oom_score_adj"))
-    places = [at.get(name) for name in ("swapents", "nr_ptes", "nr_pmds", "pgtables_bytes")]
+    names = ("tgid", "rss", "oom_score_adj", "swapents", "nr_ptes", "nr_pmds", "pgtables_bytes")
+    places = [at.get(name) for name in names]
     found = []
     for _thread, values in table.iterate_values():
         try:
-            pid, rss, score = int(values[process][:20]), int(values[resident][:20]), int(values[own][:20])
-            swap, ptes, pmds, table_bytes = [0 if place is None else int(values[place][:20]) for place in places]
+            pid, rss, score, swap, ptes, pmds, table_bytes = [
+                0 if place is None else int(values[place][:20]) for place in places
+            ]
         except ValueError:  # a line that is no row
             continue
         footprint = Footprint(rss, swap, ptes + table_bytes // (page_kb << 10), pmds, score, False)
