@@ -285,7 +285,10 @@ class SystemdLauncher(Launcher):
         return self._opened().oom_kills() if self.version == 2 else None
 
     def wait_for_end(self, program: StartedProgram) -> Optional[End]:
-        """Wait for systemd-run, then ask systemd how the service ended."""
+        """Wait for systemd-run, then ask systemd how the service ended.
+
+        Raises OomError if there was no service, or if systemctl fails.
+        """
         end = program.wait()
         if end is None or end[0] == 0:
             return end  # systemd unloads a unit that succeeded at once
@@ -294,7 +297,13 @@ class SystemdLauncher(Launcher):
         shown = {key: value for key, _equals, value in (line.partition("=") for line in output.split("\n"))}
         text = shown.get("ExecMainStatus", "")
         status = int(text) if re.match(r"[0-9]{1,9}\Z", text) else code or signal or 0
-        # ExecMainCode is si_code of waitid(2): 1 exited, 2 killed, 3 dumped core.
+        # ExecMainCode is si_code of waitid(2): 1 exited, 2 killed, 3 dumped core. Without a process
+        # it is 0.
+        if shown.get("ExecMainCode") == "0":
+            raise OomError(
+                f"systemd-run started no process (exit {code}): run systemd-run --pipe --wait /bin/true to see why, or"
+                " set manager=cgroupfs; on a host with SELinux look for denials with ausearch -m avc"
+            )
         return (status, None) if shown.get("ExecMainCode") == "1" else (None, status)
 
     def _remove_cgroup(self, cgroup: MemoryCgroup) -> None:

@@ -11,7 +11,12 @@ import time
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._errors import AccessError, InputError, UnsupportedError
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import (
+    AccessError,
+    InputError,
+    OomError,
+    UnsupportedError,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup import Hierarchy, memory_hierarchy
 from ansible_collections.oomguard.linux.plugins.module_utils._host.procfs import Procfs
 from ansible_collections.oomguard.linux.plugins.module_utils._host.signals import Interrupted, ending_signals
@@ -244,6 +249,16 @@ def slices(tmp_path, monkeypatch):
     monkeypatch.setenv("code", "2")
     monkeypatch.setenv("status", "9")
     return Slices(tmp_path, monkeypatch)
+
+
+def test_a_service_that_systemd_did_not_start(slices, monkeypatch):
+    """As where SELinux denies it: systemd then has no process to say anything about."""
+    monkeypatch.setenv("code", "0")
+    monkeypatch.setenv("status", "0")
+    slices.launcher.open(16 * 1024)
+    program = slices.launcher.start("hog", ["/bin/sh", "-c", "exit 1"], 0)
+    with pytest.raises(OomError, match=r"systemd-run started no process \(exit 1\): .* set manager=cgroupfs"):
+        slices.launcher.wait_for_end(program)
 
 
 def test_open_and_close_a_slice(slices):
