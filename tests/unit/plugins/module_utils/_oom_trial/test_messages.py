@@ -86,6 +86,14 @@ class Place:
         self.monkeypatch.setattr(launcher, "_SLICE_SECONDS", 0)
         SystemdLauncher(Procfs(), self.tree, "x.slice").open(None)
 
+    def service(self):
+        """Let systemd start no service, as where SELinux denies it."""
+        self.program("systemd-run", "#!/bin/sh\nexit 1\n")
+        self.program("systemctl", "#!/bin/sh\necho ExecMainCode=0\n")
+        self.monkeypatch.setenv("PATH", f"{self.folder}:{os.environ['PATH']}")
+        systemd = SystemdLauncher(Procfs(), self.tree, "x.slice")
+        systemd.wait_for_end(systemd.start("hog", ["/bin/true"], 0))
+
     def cgroup(self, limit):
         """Set a limit that is a link to this file, or that cannot be written."""
         folder = self.folder / "cgroups" / "x"
@@ -271,6 +279,7 @@ ERRORS = {
         "set manager=cgroupfs",
     ),
     "slice without a cgroup": (lambda at: at.slice("true"), "memory cgroup", "x.slice", "set manager=cgroupfs"),
+    "service": (lambda at: at.service(), "systemd-run started no process", "exit 1", "set manager=cgroupfs"),
     "parent with systemd": (
         lambda at: at.systemd(True, parent="/x"),
         "cgroup_parent",
