@@ -67,8 +67,8 @@ def unit_of(cgroups: Iterable[str]) -> Optional[str]:
     """
     for path in cgroups:
         parts = path.split("/")
-        at = _find_service(parts, 1)
-        if at is not None and not parts[at].startswith(_MANAGER):
+        manager, at = _locate_service(parts)
+        if manager is None and at is not None:
             return parts[at]
     return None
 
@@ -80,11 +80,10 @@ def service_of_user(cgroups: Iterable[str]) -> Optional[Tuple[int, str]]:
     """
     for path in cgroups:
         parts = path.split("/")
-        at = _find_service(parts, 1)
-        manager = _USER_PART.match(parts[at]) if at is not None else None
-        own = _find_service(parts, at + 1) if at is not None and manager else None
-        if manager and own is not None:
-            return int(manager.group(2)), parts[own]
+        manager, at = _locate_service(parts)
+        match = None if manager is None else _USER_PART.match(parts[manager])
+        if match and at is not None:
+            return int(match.group(2)), parts[at]
     return None
 
 
@@ -94,10 +93,16 @@ def service_cgroup_of(path: str) -> Optional[str]:
     Returns None outside of one.
     """
     parts = path.split("/")
-    at = _find_service(parts, 1)
-    if at is not None and parts[at].startswith(_MANAGER):
-        at = _find_service(parts, at + 1)
+    _manager, at = _locate_service(parts)
     return None if at is None else "/".join(parts[: at + 1])
+
+
+def _locate_service(parts: Sequence[str]) -> Tuple[Optional[int], Optional[int]]:
+    """Return where a user's manager and the service are in a path; None for each without one."""
+    at = _find_service(parts, 1)
+    if at is None or not parts[at].startswith(_MANAGER):
+        return None, at
+    return at, _find_service(parts, at + 1)
 
 
 def _find_service(parts: Sequence[str], start: int) -> Optional[int]:
