@@ -26,8 +26,7 @@ class TaskTable:
         self.columns = report.columns or ["uid", "tgid"]
         self._splits = len(self.columns) - 1 if report.columns else 2  # the name is last and may hold blanks
         self._rows = report.rows
-        died = {kill.pid: str(kill.pid) for kill in report.kills}
-        pids_of_victims = set(died.values())
+        died = {str(kill.pid) for kill in report.kills}
         self._of_victims: Dict[str, Dict[str, str]] = {}
         chosen = report.summary.pid if report.summary else None
         self.processes = report.find_processes({chosen, *(kill.pid for kill in report.kills)})
@@ -36,8 +35,8 @@ class TaskTable:
         for thread, values in self.iterate_values():
             self.count += 1
             # Up to 3.x the kill may name a thread instead of the process.
-            pid = values[tgid] if tgid >= 0 and values[tgid] in pids_of_victims else died.get(thread)
-            if pid is not None:
+            pid = values[tgid] if tgid >= 0 and values[tgid] in died else str(thread)
+            if pid in died:
                 self._of_victims.setdefault(pid, dict(zip(self.columns, values)))
         self.page_kb = self._find_page_kb(report)
 
