@@ -60,7 +60,7 @@ CHECKS := 'lint site' sanity corpus fuzz-fragments fuzz-arguments fuzz-host-text
 # These run every time: a server, the oldest and the newest kernel, and the four answers to OOM. The other guests take too long.
 # They boot beside the steps with trials, which take the longest: no kill of a guest is seen outside it.
 GUESTS := vm-extremes vm-vm vm-host_oom vm-panic vm-overcommit
-MORE_GUESTS := vm-kernels vm-prediction vm-protect vm-users vm-undo vm-events vm-report vm-killers vm-attacks vm-hosts vm-selinux vm-arm64 vm-awx
+MORE_GUESTS := vm-kernels vm-overcommit_boot vm-prediction vm-protect vm-users vm-undo vm-events vm-report vm-killers vm-attacks vm-hosts vm-selinux vm-arm64 vm-awx
 # On two processors, two guests at a time save a fifth of the time.
 JOBS ?= 1
 steps = $(PYTHON) tests/tools/run_steps.py
@@ -68,12 +68,12 @@ steps = $(PYTHON) tests/tools/run_steps.py
 .PHONY: test
 test: packages guest-packages docker-packages browser-packages $(MAIN)/.done $(PYTHONS)/.done ## Run all tests except the slowest
 	$(call stage,$(MAIN))
-	@$(steps) --phase 2 '$(KILLS) check-awx vm-docker' '$(GUESTS)' check-lab fuzz $(CHECKS)
-	@printf 'make test-all also runs: check-awx-slow fuzz-fragments-long fuzz-arguments-long fuzz-host-text-long $(MORE_GUESTS)\n'
+	@$(steps) --phase 2 '$(KILLS) check-awx vm-docker' '$(GUESTS)' fuzz $(CHECKS)
+	@printf 'make test-all also runs: check-lab check-awx-slow fuzz-fragments-long fuzz-arguments-long fuzz-host-text-long $(MORE_GUESTS)\n'
 
 .PHONY: test-all
 test-all: test ## Run all tests (JOBS=N: N guests at a time)
-	@$(steps) --phase 2 check-awx-slow 'fuzz-fragments-long fuzz-arguments-long fuzz-host-text-long' --phase $(JOBS) $(MORE_GUESTS)
+	@$(steps) --phase 2 'check-lab check-awx-slow' 'fuzz-fragments-long fuzz-arguments-long fuzz-host-text-long' --phase $(JOBS) $(MORE_GUESTS)
 
 .PHONY: test-fast
 test-fast: packages browser-packages $(MAIN)/.done $(PYTHONS)/.done ## Run the tests that need no guest and no container
@@ -230,7 +230,7 @@ bench-prediction: packages $(MAIN)/.done $(LINK)/$(COLLECTION) ## Predict kills 
 fuzz: $(FUZZ)/.done $(LINK)/$(COLLECTION) ## Look for input that breaks the parser (RUNS=N, SEED=N)
 	$(call say,fuzzing)
 	@mkdir -p $(BUILD)/fuzz
-	cd $(BUILD)/fuzz && PYTHONPATH=$(LINK) $(FUZZ)/bin/python $(CURDIR)/tests/fuzz/fuzz_parser.py corpus -runs=$(or $(RUNS),20000) -seed=$(or $(SEED),1) -max_len=400
+	cd $(BUILD)/fuzz && PYTHONPATH=$(LINK) $(FUZZ)/bin/python $(CURDIR)/tests/fuzz/fuzz_parser.py corpus -runs=$(or $(RUNS),10000) -seed=$(or $(SEED),1) -max_len=400
 
 .PHONY: fuzz-fragments
 fuzz-fragments: $(MAIN)/.done $(LINK)/$(COLLECTION) ## The same checks as fuzz, without coverage and much faster (RUNS=N, SEED=N, JOBS=N)
@@ -292,7 +292,7 @@ $(call ansible_env,$(1)) MOLECULE_GLOB='$(SCENARIOS)' OOMGUARD_CACHE=$(CACHE) \
 @mkdir -p $(BUILD)/tested && touch $(BUILD)/tested/$(2).passed
 endef
 
-vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-users, vm-undo, vm-kernels, vm-prediction, vm-extremes, vm-events, vm-report, vm-killers, vm-attacks, vm-hosts, vm-selinux, vm-arm64, vm-host_oom, vm-overcommit, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
+vm-%: guest-packages $(MAIN)/.done ## One molecule scenario: vm-vm, vm-protect, vm-users, vm-undo, vm-kernels, vm-prediction, vm-extremes, vm-events, vm-report, vm-killers, vm-attacks, vm-hosts, vm-selinux, vm-arm64, vm-host_oom, vm-overcommit, vm-overcommit_boot, vm-panic, vm-awx, vm-docker, vm-default (KEEP=1)
 	$(call scenario,$(MAIN),$*)
 
 vm-default: packages $(MAIN)/.done

@@ -139,7 +139,7 @@ def test_all_kinds_of_kill(name):
 @pytest.mark.parametrize("source", [source for source, trusted in SOURCES.items() if trusted])
 def test_forged_kills_are_not_trusted(name, source):
     forged = [event for event in events_of(name, source) if FORGED in [victim["pid"] for victim in event["victims"]]]
-    assert [event["trusted"] for event in forged] == [False] * 3
+    assert [(event["trusted"], event["duplicates"]) for event in forged] == [(False, 0)] * 3
 
 
 @pytest.mark.parametrize("source", ["kmsg", "journal"])
