@@ -49,6 +49,7 @@ _XZ_MEMORY_BYTES = 256 << 20
 _SPARSE_RATIO = 64
 _SMALLEST_SPARSE = 16 << 20
 
+_BUFFER_BYTES = 64 << 10  # of an open file
 _CHUNK_BYTES = 1 << 18
 
 # What a line costs besides its bytes, as four gigabytes of line ends would take an hour.
@@ -185,7 +186,7 @@ def _open_regular(path: str) -> IO[bytes]:
                 f"{name} is sparse: {status.st_size} bytes, of which {status.st_blocks * 512} are on disk: "
                 "copy what it holds to another file (cp --sparse=never)"
             )
-        return open(descriptor, "rb")
+        return open(descriptor, "rb", buffering=_BUFFER_BYTES)
     except BaseException:
         os.close(descriptor)
         raise

@@ -5,28 +5,28 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Find words in blocks of bytes, and in a large file with child processes.
+"""Find words in blocks of bytes, and in a large file with a child process.
 
-The C library searches three times as fast as Python. Threads would do the work of the children too,
+The C library searches three times as fast as Python. Threads would do the work of the child too,
 but each call of the C library ends with a wait for Python's lock, which the parsing thread holds.
 """
 
 import contextlib
 import os
+import select
 import signal
 import struct
-from typing import IO, Any, Callable, Iterator, List, Optional, Tuple, cast
+from typing import Any, Callable, Iterator, List, Optional, Tuple, cast
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.optional_modules import import_optional
 
 ctypes = import_optional("ctypes")
 
-# One searches while this process parses; two where there is nothing to parse.
-_CHILDREN = 2
-_NICENESS = 10  # of the children: to parse what they find takes longer
+_NICENESS = 10  # of the child: to parse what it finds takes longer
 _BLOCK = 4 << 20
 _COUNT = struct.Struct("=I")  # of the words in a block
 _WORD = struct.Struct("=IB")  # place in the block, number of the word
+_MOST_KEPT = 1 << 16  # words that are found before their turn; only a hostile log has as many
 
 _STEM = b"oom-kill"  # with which two words of the kernel begin
 
@@ -86,7 +86,11 @@ _memmem = _load_memmem()
 
 
 def search_file(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]) -> Iterator[Tuple[int, bytes]]:
-    """Yield each word and its offset, in order, from C(start) to C(size). It needs can_search()."""
+    """Yield each word and its offset, in order, from C(start) to C(size). It needs can_search().
+
+    A child searches from the beginning. Whenever it has nothing ready, this process searches from
+    the end, until they meet: so neither waits, whether there is much to parse or nothing.
+    """
     overlap = measure_overlap(words)
 
     def search(at: int) -> Found:
@@ -94,13 +98,22 @@ def search_file(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]
         return [(place, word) for place, word in find_words(block, words) if place < _BLOCK]
 
     blocks = range(start, size, _BLOCK)
-    with contextlib.ExitStack() as stack:
-        children = [
-            stack.enter_context(_Child(search, blocks[number::_CHILDREN], words)) for number in range(_CHILDREN)
-        ]
-        for number, at in enumerate(blocks):
-            for place, word in children[number % _CHILDREN].find(at):
-                yield at + place, word
+    ends: List[Found] = []  # what this process found, from the last block on
+    kept = 0
+    done = 0
+    with _Child(search, blocks, words) as child:
+        while done + len(ends) < len(blocks):
+            if child.is_ready() or kept > _MOST_KEPT:
+                at = blocks[done]
+                done += 1
+                for place, word in child.find(at):
+                    yield at + place, word
+            else:
+                ends.append(search(blocks[-1 - len(ends)]))
+                kept += len(ends[-1])
+    for at, found in zip(blocks[done:], reversed(ends)):
+        for place, word in found:
+            yield at + place, word
 
 
 class _Child:
@@ -113,7 +126,8 @@ class _Child:
         self._search = search
         self._words = words
         self._pid = 0
-        self._stream: Optional[IO[bytes]] = None
+        self._reading: Optional[int] = None  # the end of a pipe
+        self._poll = select.poll()
         reading, writing = os.pipe()
         try:
             self._pid = os.fork()
@@ -122,41 +136,56 @@ class _Child:
         else:
             if self._pid == 0:
                 _work(search, blocks, words, writing)
-            self._stream = os.fdopen(reading, "rb")
+            self._reading = reading
+            self._poll.register(reading, select.POLLIN)
         os.close(writing)
 
     def __enter__(self) -> "_Child":
         return self
 
     def __exit__(self, *_error: Any) -> None:
-        if self._stream is None:
+        if self._reading is None:
             return
-        self._stream.close()
-        self._stream = None
+        os.close(self._reading)
+        self._reading = None
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored
             os.waitpid(self._pid, 0)
 
+    def is_ready(self) -> bool:
+        """Return whether find() returns at once, or searches because the child has ended."""
+        return self._reading is None or bool(self._poll.poll(0))
+
     def find(self, at: int) -> Found:
         """Return the words in the next one of the blocks, which begins here."""
-        found = self._read() if self._stream is not None else None
+        found = None if self._reading is None else self._receive(self._reading)
         if found is None:
             self.__exit__()
             return self._search(at)
         return found
 
-    def _read(self) -> Optional[Found]:
+    def _receive(self, reading: int) -> Optional[Found]:
         """Return what the child has found in a block; None if it has ended before."""
-        stream = cast(IO[bytes], self._stream)
-        head = stream.read(_COUNT.size)
+        head = _read_all(reading, _COUNT.size)
         if len(head) < _COUNT.size:
             return None
         length = _COUNT.unpack(head)[0] * _WORD.size
-        found = stream.read(length)
+        found = _read_all(reading, length)
         if len(found) < length:
             return None
         return [(place, self._words[number]) for place, number in _WORD.iter_unpack(found)]
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    """Return so many bytes of a pipe, or less if it ends."""
+    content = b""
+    while len(content) < size:
+        chunk = os.read(descriptor, size - len(content))
+        if not chunk:
+            break
+        content += chunk
+    return content
 
 
 def _work(search: Callable[[int], Found], blocks: range, words: Tuple[bytes, ...], writing: int) -> None:

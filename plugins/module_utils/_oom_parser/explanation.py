@@ -11,9 +11,10 @@ Pure. A table lacks some of what the killer knew: which processes were exiting, 
 CAP_SYS_ADMIN, for which kernels up to 4.16 take a little less.
 """
 
+from operator import itemgetter
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MIN
+from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.badness import (
     BadnessRule,
     Footprint,
@@ -26,6 +27,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_ta
 _INIT = 1
 _NEEDED = {"tgid", "rss", "oom_score_adj", "name"}
 _PERMILLE = 1000
+_NUMBERS = ("tgid", "rss", "oom_score_adj", "swapents", "nr_ptes", "nr_pmds", "pgtables_bytes")
+_ABSENT = -1  # what no kernel of that version prints is 0, which stands behind the other values
+_TOO_LARGE = 1 << 52  # pages of no host: hostile numbers stay short
 
 
 class LoggedTask(NamedTuple):
@@ -115,20 +119,22 @@ def _find_total(report: Report, page_kb: int, constraint: Optional[str]) -> Opti
 
 def _weigh_rows(table: TaskTable, page_kb: int, rule: BadnessRule, total: int) -> List[LoggedTask]:
     at = {column: number for number, column in enumerate(table.columns)}
-    names = ("tgid", "rss", "oom_score_adj", "swapents", "nr_ptes", "nr_pmds", "pgtables_bytes")
-    places = [at.get(name) for name in names]
+    pick = itemgetter(*(at.get(column, _ABSENT) for column in _NUMBERS))
+    at_name, bytes_per_page = at["name"], page_kb << 10
     found = []
     for _thread, values in table.iterate_values():
+        name = values[at_name]
+        values.append("0")
         try:
-            pid, rss, score, swap, ptes, pmds, table_bytes = [
-                0 if place is None else int(values[place][:20]) for place in places
-            ]
+            pid, rss, score, swap, ptes, pmds, table_bytes = map(int, pick(values))
         except ValueError:  # a line that is no row
             continue
-        footprint = Footprint(rss, swap, ptes + table_bytes // (page_kb << 10), pmds, score, False)
-        badness = None if pid == _INIT or score == SCORE_MIN else compute_badness(rule, footprint, total)
-        if badness is not None:
-            found.append(LoggedTask(pid, values[at["name"]], footprint, badness))
+        if pid == _INIT or not SCORE_MIN < score <= SCORE_MAX:
+            continue
+        footprint = Footprint(rss, swap, ptes + table_bytes // bytes_per_page, pmds, score, False)
+        badness = compute_badness(rule, footprint, total)
+        if badness is not None and badness < _TOO_LARGE:
+            found.append(LoggedTask(pid, name, footprint, badness))
     return found
 
 

@@ -52,6 +52,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_na
 
 # A dozen numbers and a name.
 _LONGEST_ROW = 400
+_LONGEST_PID = 10
 
 # Version 1 of cgroups writes "no limit" as a page count just below 2**63 bytes.
 _LARGEST_LIMIT_KB = 1 << 52
@@ -101,7 +102,7 @@ _STATS_ON_LINES = re.compile(r"(?P<memcg>.*):(?:\\x0a|#012)anon \d", re.DOTALL)
 LIMIT_OF = "killed as a result of limit of "
 _TASK_IN, _REACHED = "Task in ", "Memory limit reached of cgroup "  # 4.4 has the second one, too
 _TABLE_HEADER = re.compile(r"\[ *pid *\]\s+(uid\s.*name)\s*$")
-_TABLE_ROW = re.compile(r"\[\s*(\d+)\]\s+(-?\d+\s+\d+\s+\d+\s.*)$", re.DOTALL)
+_TABLE_ROW = re.compile(r"\[\s*(\d+)\]\s+(-?\d+\s+(\d+)\s+\d+\s.*)$", re.DOTALL)
 _ANNOUNCEMENT = re.compile(
     _ORIGIN + r"[Kk]ill process (?P<pid>\d+) ?\((?P<name>.*)\) (?:with )?score (?P<score>-?\d+)"
     r"(?: or sacrifice child| or a child| and children|(?: or(?: sacrifice| a)?| and)?\.*\s*$)",
@@ -329,7 +330,8 @@ def _parse_table_row(text: str) -> Optional[TableRow]:
     match = _TABLE_ROW.match(text)
     if not match or INVOKED in text:  # a task's name can look like the beginning of a row
         return None
-    return TableRow(int(match.group(1)), match.group(2)[:_LONGEST_ROW])
+    pid, columns, tgid = match.groups()
+    return TableRow(int(pid), int(tgid) if len(tgid) <= _LONGEST_PID else None, columns[:_LONGEST_ROW])
 
 
 def _parse_announcement(text: str) -> Optional[Announcement]:

@@ -13,7 +13,6 @@ Pure. The texts are those of mm/oom_kill.c and mm/memcontrol.c; grammar.py reads
 import re
 from typing import Dict, List, NamedTuple, Optional, Union
 
-_UID_AND_TGID = re.compile(r"-?\d+\s+(?P<tgid>\d{1,10})\s")
 _SIX_NUMBERS_AND_NAME = re.compile(r"(?:-?\d+\s+){6}\S")
 
 
@@ -72,8 +71,9 @@ class TableHeader(NamedTuple):
 class TableRow(NamedTuple):
     """C([ 7] 0 7 100 ...): a row of the task table, not yet split into columns."""
 
-    pid: int
-    rest: str
+    pid: int  # of a thread
+    tgid: Optional[int]  # its process; None if the number is longer than any pid
+    rest: str  # the columns
 
     def has_all_columns(self) -> bool:
         """Return whether it has the six numbers and the name that every kernel since 2.6.3x prints.
@@ -81,11 +81,6 @@ class TableRow(NamedTuple):
         Other lists with brackets do not.
         """
         return _SIX_NUMBERS_AND_NAME.match(self.rest) is not None
-
-    def find_tgid(self) -> Optional[int]:
-        """Return the process; the pid before the columns is that of one of its threads."""
-        match = _UID_AND_TGID.match(self.rest)
-        return int(match.group("tgid")) if match else None
 
 
 class Summary(NamedTuple):

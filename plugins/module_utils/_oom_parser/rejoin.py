@@ -292,7 +292,7 @@ class _Page:
 
 
 def _is_of_process(message: Optional[Message]) -> bool:
-    return isinstance(message, TableRow) and message.find_tgid() == message.pid
+    return isinstance(message, TableRow) and message.tgid == message.pid
 
 
 def _count_facts(message: Optional[Message]) -> int:

@@ -148,12 +148,11 @@ class Report:
     def find_processes(self, pids: Container[Optional[int]]) -> Dict[int, int]:
         """Return the process of each of these pids that the task table has, also of a thread."""
         found: Dict[int, int] = {}
-        for row in self.rows:
-            process = row.find_tgid()
+        for thread, process, _columns in self.rows:
             if process is not None and process in pids:
                 found[process] = process
-            if process is not None and row.pid in pids:
-                found.setdefault(row.pid, process)
+            if process is not None and thread in pids:
+                found.setdefault(thread, process)
         return found
 
     def may_include(self, message: Union[Announcement, Kill]) -> bool:

@@ -26,8 +26,9 @@ class TaskTable:
         self.columns = report.columns or ["uid", "tgid"]
         self._splits = len(self.columns) - 1 if report.columns else 2  # the name is last and may hold blanks
         self._rows = report.rows
-        died = {str(kill.pid) for kill in report.kills}
-        self._of_victims: Dict[str, Dict[str, str]] = {}
+        died = {kill.pid for kill in report.kills}
+        by_text = {str(pid): pid for pid in died}
+        self._of_victims: Dict[int, Dict[str, str]] = {}
         chosen = report.summary.pid if report.summary else None
         self.processes = report.find_processes({chosen, *(kill.pid for kill in report.kills)})
         self.count = 0
@@ -35,7 +36,7 @@ class TaskTable:
         for thread, values in self.iterate_values():
             self.count += 1
             # Up to 3.x the kill may name a thread instead of the process.
-            pid = values[tgid] if tgid >= 0 and values[tgid] in died else str(thread)
+            pid = by_text.get(values[tgid], thread) if tgid >= 0 else thread
             if pid in died:
                 self._of_victims.setdefault(pid, dict(zip(self.columns, values)))
         self.page_kb = self._find_page_kb(report)
@@ -43,14 +44,14 @@ class TaskTable:
     def iterate_values(self) -> Iterator[Tuple[int, List[str]]]:
         """Yield thread and values, in the order of the columns, of each row that was not cut."""
         splits, fewest = self._splits, len(self.columns)
-        for pid, rest in self._rows:
-            values = rest.split(None, splits)
+        for thread, _process, text in self._rows:
+            values = text.split(None, splits)
             if len(values) >= fewest:
-                yield pid, values
+                yield thread, values
 
     def find_row(self, pid: int) -> Dict[str, str]:
         """Return a victim's row, by column; empty if it has none."""
-        return self._of_victims.get(str(pid), {})
+        return self._of_victims.get(pid, {})
 
     def iterate_rows(self) -> Iterator[Tuple[int, Dict[str, str]]]:
         """Yield each row's thread and its values by column."""

@@ -177,6 +177,23 @@ def test_read_only_the_beginning_of_a_long_line(tmp_path):
     assert [record.place.at for record in records] == [0, 4, 300005]
 
 
+@pytest.mark.parametrize(
+    "turn",
+    ["", "\r", "\u00e9", "x" * 300000],
+    ids=["plain", "a line of Windows", "a letter beyond ASCII", "a long line"],
+)
+def test_lines_and_places_are_the_same_in_text_of_any_kind(tmp_path, turn):
+    """Plain lines are read together, others one by one; buffers end anywhere in them."""
+    lines = [f"{number} {turn if number % 701 == 7 else 'usb'} {'y' * (number % 90)}\n" for number in range(4000)]
+    content = [line.encode() for line in lines]
+    (tmp_path / "kern.log").write_bytes(b"".join(content) + b"no end")
+    records = list(LogFile(str(tmp_path / "kern.log")).records())
+    texts = [record.text for record in records]
+    assert [text[:80] for text in texts] == [line.rstrip("\r\n")[:80] for line in lines] + ["no end"]
+    places = [sum(map(len, content[:number])) for number in range(0, 4001, 500)]
+    assert [record.place.at for record in records[::500]] == places
+
+
 def test_read_dmesg_json_once_and_refuse_it_truncated(tmp_path):
     path = tmp_path / "dmesg.json"
     entry = (

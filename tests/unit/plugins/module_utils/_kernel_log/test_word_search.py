@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 
-"""The search for words in a file: each is found once, with child processes or without them."""
+"""The search for words in a file: each is found once, with a child process or without it."""
 
 import errno
+import itertools
 import os
 import random
 
@@ -63,6 +64,18 @@ def search(log, start=0):
 def test_each_word_is_found_once_in_order(log, start):
     assert search(log, start) == find_all(log, start)
     assert len(find_all(log)) > 40
+
+
+@pytest.mark.parametrize(
+    "ready, most",
+    [([True], 0), ([False], 1 << 16), ([False], 5), ([False, True, False], 1 << 16)],
+    ids=["only the child", "only this process", "few words kept", "both"],
+)
+def test_child_and_process_meet_anywhere(log, monkeypatch, ready, most):
+    turns = itertools.cycle(ready)
+    monkeypatch.setattr(word_search._Child, "is_ready", lambda _child: next(turns))
+    monkeypatch.setattr(word_search, "_MOST_KEPT", most)
+    assert search(log) == find_all(log)
 
 
 def test_words_in_a_block():

@@ -19,4 +19,4 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
     ],
 )
 def test_row_has_all_columns(rest, is_row):
-    assert TableRow(370, rest).has_all_columns() is is_row
+    assert TableRow(370, 370, rest).has_all_columns() is is_row

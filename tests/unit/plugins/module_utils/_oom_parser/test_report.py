@@ -35,7 +35,7 @@ def test_is_event(facts, is_event, is_reported):
 
 
 def test_find_processes():
-    report = make_report(rows=[TableRow(8, "0 7 1 1 1 x"), TableRow(9, "0 9 1 1 1 x"), TableRow(5, "x")])
+    report = make_report(rows=[TableRow(8, 7, ""), TableRow(9, 9, ""), TableRow(5, None, "")])
     assert report.find_processes((7, 8, 9, 5, 4)) == {7: 7, 8: 7, 9: 9}
 
 

@@ -16,7 +16,7 @@ def table(*rests, size_kb=40):
     report = Report(Record(""), 0)
     report.columns = ["uid", "tgid", "total_vm", "name"]
     for number, rest in enumerate(rests):
-        report.add_row(TableRow(70 + number, rest))
+        report.add_row(TableRow(70 + number, 70 + number, rest))
     report.add_kill(Kill("", 70, "a b", None, {"total-vm": size_kb}, None, None))
     return TaskTable(report)
 
