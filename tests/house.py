@@ -159,6 +159,7 @@ PURE_LIBRARY = {
     "heapq",
     "hashlib",
     "itertools",
+    "operator",
     "json",
     "math",
     "posixpath",
