@@ -97,6 +97,29 @@ _PLAIN_NAME = re.compile(r"[\w.][\w.-]*$|kworker/")
 
 _CLOSING_TAG = re.compile(r"(?:</?[a-z]{1,10} ?/?>\s*)+$")
 
+# The three messages of a kill as the kernel prints them: nothing stands before or behind them, and no
+# name in them can hold anything else. Nearly all messages are so.
+_NAME = r"[\w.-]{1,15}"
+_CGROUP = r"[\w/.@:-]{1,200}"
+_PLAIN_MESSAGE = re.compile(
+    _NAME
+    + r" invoked oom-killer: gfp_mask=0x[\da-f]{1,8}\([A-Z_|]{1,200}\), order=\d{1,2}, oom_score_adj=-?\d{1,4}\Z"
+    + r"|oom-kill:constraint=CONSTRAINT_[A-Z_]{1,20},nodemask=(?:\(null\)|[\d,-]{1,40}),cpuset="
+    + _CGROUP
+    + r",mems_allowed=[\d,-]{1,40},(?:global_oom|oom_memcg="
+    + _CGROUP
+    + r"),task_memcg="
+    + _CGROUP
+    + r",task="
+    + _NAME
+    + r",pid=\d{1,7},uid=\d{1,10}\Z"
+    + r"|(?:Memory cgroup out|Out) of memory: Killed process \d{1,7} \("
+    + _NAME
+    + r"\) total-vm:\d{1,12}kB, anon-rss:\d{1,12}kB, file-rss:\d{1,12}kB, shmem-rss:\d{1,12}kB, UID:\d{1,10}"
+    + r" pgtables:\d{1,12}kB oom_score_adj:-?\d{1,4}\Z",
+    re.ASCII,
+)
+
 # Where a whole message ends; a kill without sizes ends with the last bracket. What looks like the
 # end of a summary may be in the name of a cgroup.
 _MESSAGES_WITH_END = (Header, Announcement, Kill)
@@ -139,6 +162,9 @@ def unwrap_records(records: Iterable[Record]) -> Iterator[Record]:
             unwrapper.begin_event()
         record = _decode(record)
         if unwrapper.is_idle and (record.trusted is not None or not _may_hold_kill(record.text)):
+            yield record
+        elif unwrapper.is_idle and not record.bare and _PLAIN_MESSAGE.match(record.text):
+            unwrapper.note(record)
             yield record
         else:
             for part in separate(record):
@@ -226,6 +252,10 @@ class _Unwrapper:
         """Note that a Kubernetes event has begun, whose message is no message of the kernel."""
         self._event_lines = _MOST_EVENT_LINES
         self.is_idle = False
+
+    def note(self, record: Record) -> None:
+        """Take one record as the line before the next."""
+        self._before, self._last = record.text, record
 
     def take(self, record: Record) -> List[Record]:
         """Use one record; return those that wait for nothing more, without prefix and suffix."""
