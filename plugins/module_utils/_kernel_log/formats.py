@@ -23,6 +23,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record 
     Place,
     Record,
     escape_message,
+    make_row,
     parse_kmsg_line,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.shipper_json import parse_json_line
@@ -33,6 +34,12 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timesta
 _FRAME = re.compile("^(?:\ufeff|\x1e|data: (?={))+")
 _JSON_ENDS = ("}", "]", ",")  # of an object, of a list, and of an object in a list
 _FRAME_STARTS = "\ufeff\x1ed"
+
+# The rest of a row of the task table, from behind the point of its uptime on. A name with blanks or
+# marks may look like a prefix, and one with "ill" like a kill.
+_MORE_ROW = re.compile(r"\d{6}\] \[ *\d{1,10}\](?: +-?\d{1,16}){6,12} +(?![\w./+-]*ill)[\w./+-]{1,16}\Z", re.ASCII)
+
+_MOST_ROWS = 1024  # in one run
 
 # What the kernel prints after the name of a task. Nothing follows a name at the end of a line.
 _AFTER_NAMES = (" invoked oom-killer: ", " Not tainted ", " Tainted: ")
@@ -57,34 +64,106 @@ def parse_lines(lines: Iterable[str], place: Callable[[], Optional[Place]] = lam
 
     C(place) returns the place of the line that was read last.
     """
-    in_kmsg = False
-    last: Optional[Record] = None  # the last line of text that began a record
-    has_bare_lines = False  # whether lines of text came without a stamp
-    is_apart = False  # whether a program's line has ended: bare lines after that are not its own
+    others = _OtherLines(place)
+    run = _RowRun()
     for line in lines:
+        if run.is_open:
+            if run.take(line):
+                continue
+            for row in run.end():
+                others.note(row)
+                yield row
         usual = None if line[-1:] in _JSON_ENDS else parse_usual_line(line, place)
-        if usual is not None:
-            in_kmsg, last, is_apart = False, usual, False
-            yield usual
+        if usual is None:
+            yield from others.parse(line)
             continue
+        others.note(usual)
+        if not run.begin(usual):
+            yield usual
+    yield from run.end()
+
+
+class _RowRun:
+    """Rows of a task table with the usual prefix, one right after the other.
+
+    A report has hundreds of them, and all that matters is the text. So the first row holds the
+    others, but for the last one, which the next line may continue.
+    """
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self._first = Record("")
+        self._head = ""  # with which each line begins, up to the second of the uptime
+        self._lines: List[str] = []  # after the first
+
+    def begin(self, record: Record) -> bool:
+        """Hold a record back if it is such a row; return whether it is."""
+        if not record.text.startswith("["):  # most lines
+            return False
+        at = record.raw.rfind(".", 0, len(record.raw) - len(record.text)) + 1
+        if not _MORE_ROW.match(record.raw, at):
+            return False
+        self.is_open, self._first, self._head = True, record, record.raw[:at]
+        return True
+
+    def take(self, line: str) -> bool:
+        """Add the next line if it is such a row, too; return whether it is."""
+        head = self._head
+        if not (line.startswith(head) and _MORE_ROW.match(line, len(head))) or len(self._lines) > _MOST_ROWS:
+            return False
+        self._lines.append(line)
+        return True
+
+    def end(self) -> Iterator[Record]:
+        """Yield the records of the run."""
+        if not self.is_open:
+            return
+        first, lines = self._first, self._lines
+        self.is_open, self._lines = False, []
+        yield first._replace(rows=tuple(lines[:-1]))
+        if lines:
+            yield make_row(first, lines[-1])
+
+
+class _OtherLines:
+    """All lines but those with the usual prefix."""
+
+    def __init__(self, place: Callable[[], Optional[Place]]) -> None:
+        self._place = place
+        self._in_kmsg = False
+        self._last: Optional[Record] = None  # the last line of text that began a record
+        self._has_bare_lines = False  # whether lines of text came without a stamp
+        self._is_apart = False  # whether a program's line has ended: bare lines after that are not its own
+
+    def note(self, record: Record) -> None:
+        """Take the record of a line with the usual prefix as the last one."""
+        self._in_kmsg, self._last, self._is_apart = False, record, False
+
+    def parse(self, line: str) -> Iterator[Record]:
+        """Yield the records of a line."""
         line = _FRAME.sub("", line) if line[:1] in _FRAME_STARTS else line
         kmsg = parse_kmsg_line(line) if line[:1].isdigit() else None
         entries = [kmsg.record] if kmsg else parse_json_line(line) if line[-1:] in _JSON_ENDS else None
         if entries is not None:
-            in_kmsg = kmsg is not None
-            yield from (entry._replace(place=place()) for entry in entries)
-        elif not (in_kmsg and line[:1] == " "):  # a dictionary line " KEY=value" of the record above
-            in_kmsg = False
+            self._in_kmsg = kmsg is not None
+            yield from (entry._replace(place=self._place()) for entry in entries)
+        elif not (self._in_kmsg and line[:1] == " "):  # a dictionary line " KEY=value" of the record above
+            self._in_kmsg = False
             for part in _split_glued(line):
-                record = parse_text_line(part, place())
-                if not _continues(record, last, has_bare_lines):
-                    last, is_apart = record, False
-                elif last is None or is_apart:
-                    has_bare_lines, record = True, record._replace(bare=True)
-                else:
-                    is_apart = last.trusted is False and _END_OF_TEXT.match(part) is not None
-                    record = _continue(last, record, part)
-                yield record
+                yield self._parse_text(part)
+
+    def _parse_text(self, part: str) -> Record:
+        """Return the record of a line of text; it may continue the one before it."""
+        record = parse_text_line(part, self._place())
+        last = self._last
+        if not _continues(record, last, self._has_bare_lines):
+            self._last, self._is_apart = record, False
+        elif last is None or self._is_apart:
+            self._has_bare_lines, record = True, record._replace(bare=True)
+        else:
+            self._is_apart = last.trusted is False and _END_OF_TEXT.match(part) is not None
+            record = _continue(last, record, part)
+        return record
 
 
 def _continues(record: Record, last: Optional[Record], has_bare_lines: bool) -> bool:

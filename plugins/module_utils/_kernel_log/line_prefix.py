@@ -411,7 +411,7 @@ def _make_usual(usual: "re.Match[str]", line: str, place: Optional[Place]) -> Re
     """Return the record of a line by the match of its usual prefix."""
     stamp, uptime = usual.groups()
     text = usual.string[usual.end() :]
-    facts = (text, float(uptime), None, _parse_clock(stamp), None, line, None, "kernel", False, place, False)
+    facts = (text, float(uptime), None, _parse_clock(stamp), None, line, None, "kernel", False, place, False, ())
     return tuple.__new__(Record, facts)  # Record() itself takes twice as long
 
 

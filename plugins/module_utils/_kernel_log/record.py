@@ -11,7 +11,7 @@ Pure.
 """
 
 import re
-from typing import NamedTuple, Optional, Union
+from typing import List, NamedTuple, Optional, Tuple, Union
 
 # A record of the kernel's buffer has about 1 KiB, or 4 KiB when escaped. The kernel writes no
 # longer line, so the rest is ignored. The limit also keeps every number short enough for Python to
@@ -44,6 +44,29 @@ class Record(NamedTuple):
     vouched: bool = False  # journald itself recorded that this program wrote it
     place: Optional[Place] = None
     bare: bool = False  # a line without stamp and tag; it may continue the line before it
+    # The lines right after this one that are rows of a task table like it. Their prefixes are as
+    # long as its own, and of the same second.
+    rows: Tuple[str, ...] = ()
+
+
+def list_row_texts(record: Record) -> List[str]:
+    """Return the texts of the rows behind a record, without their prefixes."""
+    width = len(record.raw) - len(record.text)
+    return [line[width:] for line in record.rows]
+
+
+def make_row(record: Record, line: str) -> Record:
+    """Return the record of a row behind another one. Its place is that of the other one."""
+    width = len(record.raw) - len(record.text)
+    uptime = line[:width].rpartition("[")[2][:-2]
+    return record._replace(text=line[width:], raw=line, monotonic=float(uptime), rows=())
+
+
+def split_rows(record: Record) -> List[Record]:
+    """Return a record and those of the rows behind it, each by itself."""
+    if not record.rows:
+        return [record]
+    return [record._replace(rows=()), *(make_row(record, line) for line in record.rows)]
 
 
 def have_clock(one: Record, other: Record) -> bool:

@@ -17,7 +17,12 @@ a kill is an incomplete event, and the two are never joined to a neighbour.
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, seconds_between
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import (
+    Record,
+    list_row_texts,
+    seconds_between,
+)
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import parse_table_row
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
     Announcement,
     GroupKill,
@@ -327,7 +332,7 @@ def _take_table_header(state: _State, record: Record, number: int, header: Table
 
 
 def _take_row(state: _State, record: Record, number: int, row: TableRow) -> Optional[Report]:
-    """Add a row of the task table.
+    """Add a row of the task table, and the rows behind it.
 
     Rows come before the kill, so in order they cannot belong to a report that has ended.
     """
@@ -337,6 +342,10 @@ def _take_row(state: _State, record: Record, number: int, row: TableRow) -> Opti
             return state.ended
         report = state.begin(record, number)
     report.add_row(row)
+    for text in list_row_texts(record):
+        more = parse_table_row(text)
+        if more is not None:
+            report.add_row(more)
     return report
 
 

@@ -169,7 +169,7 @@ _LOST = re.compile(
 
 def parse_message(text: str) -> Optional[Message]:
     """Return the message in a text; None if it is about something else."""
-    row = _parse_table_row(text) if text.startswith("[") else None  # most lines of a report
+    row = parse_table_row(text) if text.startswith("[") else None  # most lines of a report
     if row is not None:
         return row
     for words, parse in _FIRST_WORDS.get(text[:1], ()):
@@ -326,7 +326,8 @@ def _parse_table_header(text: str) -> Optional[TableHeader]:
     return TableHeader(match.group(1).split()) if match else None
 
 
-def _parse_table_row(text: str) -> Optional[TableRow]:
+def parse_table_row(text: str) -> Optional[TableRow]:
+    """Return the row of a task table in a text; None for any other text."""
     match = _TABLE_ROW.match(text)
     if not match or INVOKED in text:  # a task's name can look like the beginning of a row
         return None

@@ -13,7 +13,7 @@ to 5.0 a child may die instead.
 
 from typing import Container, Dict, List, Optional, Union
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, list_row_texts
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.messages import (
     Announcement,
     Header,
@@ -72,12 +72,13 @@ class Report:
         self.words = 0  # a hash of its messages up to the kill, without their stamps
 
     def add_line(self, record: Record, keep_raw: bool) -> None:
-        """Note a line as the report's last one, and keep its text if wanted."""
+        """Note a line and its rows as the report's last ones, and keep their text if wanted."""
         self.last = record
         if self.has_no_end() or record is self.killed:
-            self.words = hash((self.words, record.text))
+            for text in [record.text, *list_row_texts(record)]:
+                self.words = hash((self.words, text))
         if keep_raw and len(self.raw) < MOST_RAW_LINES:
-            self.raw.append(record.raw)
+            self.raw += [record.raw, *record.rows][: MOST_RAW_LINES - len(self.raw)]
 
     def add_kill(self, kill: Kill) -> None:
         """Add a victim, or count it if there are too many."""

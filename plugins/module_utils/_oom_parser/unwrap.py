@@ -30,7 +30,7 @@ import re
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, split_rows
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.shipper_json import is_second_hand
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.completeness import lacks_end_of_name
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import (
@@ -97,8 +97,8 @@ _PLAIN_NAME = re.compile(r"[\w.][\w.-]*$|kworker/")
 
 _CLOSING_TAG = re.compile(r"(?:</?[a-z]{1,10} ?/?>\s*)+$")
 
-# The three messages of a kill as the kernel prints them: nothing stands before or behind them, and no
-# name in them can hold anything else. Nearly all messages are so.
+# The three messages of a kill as the kernel prints them: nothing stands before or behind them, and
+# no name in them can hold anything else. Nearly all messages are so.
 _NAME = r"[\w.-]{1,15}"
 _CGROUP = r"[\w/.@:-]{1,200}"
 _PLAIN_MESSAGE = re.compile(
@@ -167,8 +167,9 @@ def unwrap_records(records: Iterable[Record]) -> Iterator[Record]:
             unwrapper.note(record)
             yield record
         else:
-            for part in separate(record):
-                yield from unwrapper.take(part)
+            for one in split_rows(record):
+                for part in separate(one):
+                    yield from unwrapper.take(part)
     yield from unwrapper.flush()
 
 

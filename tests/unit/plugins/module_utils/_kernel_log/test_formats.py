@@ -10,7 +10,7 @@ import json
 import pytest
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_dmesg_json, parse_lines
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import LONGEST_LINE, Place
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import LONGEST_LINE, Place, split_rows
 
 KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 
@@ -198,3 +198,40 @@ def test_what_somebody_copied_ends(end):
     assert (record.text, record.clock, record.trusted, record.bare) == ("c", None, None, True)
     *_lines, record = parse_lines(["Nov 23 04:43:46 host mallory: a", "b", "not so, " + end, "c"])
     assert record.trusted is False
+
+
+ROW = (
+    "Nov 23 04:43:46 host kernel: [  100.00000{0}] [    {1}]     0     7      100       50    40960        0        0 x"
+)
+
+
+def test_rows_right_behind_each_other_are_with_the_first():
+    """The last one is by itself: the next line may continue it."""
+    rows = [ROW.format(number, number) for number in range(1, 6)]
+    begins = iter(range(0, 10000, 100))
+    records = list(parse_lines([*rows, " and more"], lambda: Place("x", next(begins))))
+    assert [(record.raw, record.rows) for record in records] == [
+        (rows[0], tuple(rows[1:4])),
+        (rows[4], ()),
+        (" and more", ()),
+    ]
+    single = [record for row in rows for record in parse_lines([row])]
+    assert [one._replace(place=None) for record in records[:2] for one in split_rows(record)] == single
+    assert [record.place.at for record in records] == [0, 0, 100]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        ROW.format(2, 8).replace(":46", ":47"),
+        ROW.format(2, 8).replace("[  100.", "[  101."),
+        ROW.format(2, 8).replace("host", "other"),
+        ROW.format(2, 8) + "y" * 16,
+        ROW.format(2, 8) + " ill",
+        ROW.format(2, 8) + "ill",
+        ROW.format(2, 8)[:90],
+    ],
+    ids=["other clock", "other uptime", "other host", "long name", "name with a blank", "name like a kill", "cut"],
+)
+def test_other_lines_are_by_themselves(second):
+    assert [record.rows for record in parse_lines([ROW.format(1, 7), second, ROW.format(3, 9)])] == [(), (), ()]

@@ -6,6 +6,8 @@
 
 import json
 import os
+import random
+import re
 
 import corpus
 import pytest
@@ -13,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kernel_lines import HEADER, KILL
 
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log import formats
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_lines
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser import unwrap
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.parser import parse_events, read_events
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "../../../fixtures/kernel_logs")
@@ -247,3 +251,67 @@ def test_huge_numbers(line):
     """Numbers longer than Python converts raise nothing."""
     lines = [line.replace("{0}", "9" * digits) for digits in (20, 400, 3000, 5000, 70000)]
     json.dumps(parse_events(parse_lines(lines), tasks=True), allow_nan=False)
+
+
+# --- what is read in a shorter way ------------------------------------------------------------
+
+NEVER = re.compile(r"(?!)")
+NAMES = ["java", "my db", "(sd-pam)", "kworker/0:1", "killall", "sending SIGKILL", "a\\x0ab", "x kernel: y", "[K", "7"]
+BETWEEN = [
+    " rest of a row",
+    "Nov 23 04:43:46 host app[7]: [  100.000001] [    7]     0     7      100       50    40960        0        0 x",
+    "[  100.000001] [    7]     0     7      100       50    40960        0             0 x",
+    "Nov 23 04:43:46 host kernel: [  100.000001] [    7]     0     7",
+    "",
+    "> quoted: Out of memory: Killed process 9 (y) total-vm:4kB, anon-rss:3kB, file-rss:2kB",
+    "Nov 23 04:43:46 host kernel: [  100.000001] Linux version 6.1.0",
+    "[ 99]     0    99      100       50    40960        0             0 z",
+]
+
+
+def make_log(dice):
+    """Return the lines of reports with the usual prefix, disturbed here and there."""
+    uptime, lines = 100.0, []
+    for _report in range(dice.randint(1, 3)):
+        rows = [
+            f"[{pid:7}]     0 {pid:5} {dice.randint(1, 9999):8} {pid:8}    90112        0 {dice.choice([0, 500]):13} "
+            + dice.choice(NAMES if dice.random() < 0.1 else NAMES[:1])
+            for pid in range(100, 100 + dice.randint(0, 30))
+        ]
+        columns = "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name"
+        name, pid = dice.choice(NAMES if dice.random() < 0.2 else NAMES[:1]), dice.randint(100, 130)
+        summary = (
+            "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/a,"
+        )
+        sizes = "total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB, UID:0 pgtables:4kB oom_score_adj:0"
+        texts = [
+            name + " invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0",
+            "CPU: 0 PID: 7 Comm: java Not tainted 6.1.0-50-amd64 #1",
+            "262000 pages RAM",
+            columns,
+            *rows,
+            f"{summary}task={name},pid={pid},uid=0",
+            f"Out of memory: Killed process {pid} ({name}) {sizes}",
+        ]
+        for text in texts[dice.choice([0, 0, 1, 4]) :]:
+            uptime += dice.choice([0.0, 0.000009, 0.2, 0.9] if dice.random() < 0.1 else [0.000001])
+            lines.append(f"Nov 23 04:43:{int(uptime) % 60:02} host kernel: [{uptime:12.6f}] {text}")
+    for _turn in range(dice.choice([0, 0, 1, 3])):
+        at = dice.randrange(len(lines))
+        if dice.random() < 0.5:
+            lines.insert(at, dice.choice(BETWEEN))
+        else:
+            lines[at] = lines[at][: dice.randrange(40, 120)]
+    return lines
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_shorter_ways_change_no_event(seed, monkeypatch):
+    """Rows with the usual prefix are read together, and whole messages are not unwrapped."""
+    logs = [make_log(random.Random(seed * 1000 + number)) for number in range(20)]
+    short = [parse_events(parse_lines(log), True, True) for log in logs]
+    assert any(event["tasks_count"] for events in short for event in events)
+    monkeypatch.setattr(formats, "_MORE_ROW", NEVER)
+    monkeypatch.setattr(unwrap, "_PLAIN_MESSAGE", NEVER)
+    for log, events in zip(logs, short):
+        assert events == parse_events(parse_lines(log), True, True), "\n".join(log)
