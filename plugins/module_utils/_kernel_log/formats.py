@@ -35,11 +35,15 @@ _FRAME = re.compile("^(?:\ufeff|\x1e|data: (?={))+")
 _JSON_ENDS = ("}", "]", ",")  # of an object, of a list, and of an object in a list
 _FRAME_STARTS = "\ufeff\x1ed"
 
-# The rest of a row of the task table, from behind the point of its uptime on. A name with blanks or
-# marks may look like a prefix, and one with "ill" like a kill.
-_MORE_ROW = re.compile(r"\d{6}\] \[ *\d{1,10}\](?: +-?\d{1,16}){6,12} +(?![\w./+-]*ill)[\w./+-]{1,16}\Z", re.ASCII)
-
-_MOST_ROWS = 1024  # in one run
+# The rest of a row of the task table, after the decimal point of its uptime: rows that the grammar
+# reads, too. In a run nobody looks for prefixes and kills in them: a name has neither blanks nor
+# marks, and not the "ill" of every word of a kill.
+_MORE_ROW = re.compile(
+    r"\d{6}\] \[ {0,9}\d{1,10}\] {1,9}-?\d{1,16} {1,20}\d{1,10} {1,20}\d{1,16}(?: {1,20}-?\d{1,16}){3,9} {1,20}"
+    r"(?![\w./+-]*ill)[\w./+-]{1,16}\Z",
+    re.ASCII,
+)
+_MOST_ROWS = 1024  # of a run, behind its first
 
 # What the kernel prints after the name of a task. Nothing follows a name at the end of a line.
 _AFTER_NAMES = (" invoked oom-killer: ", " Not tainted ", " Tainted: ")
@@ -66,20 +70,24 @@ def parse_lines(lines: Iterable[str], place: Callable[[], Optional[Place]] = lam
     """
     others = _OtherLines(place)
     run = _RowRun()
-    for line in lines:
-        if run.is_open:
-            if run.take(line):
+    try:
+        for line in lines:
+            if run.is_open:
+                if run.take(line):
+                    continue
+                for row in run.end():
+                    others.remember(row)
+                    yield row
+            usual = None if line[-1:] in _JSON_ENDS else parse_usual_line(line, place)
+            if usual is None:
+                yield from others.parse(line)
                 continue
-            for row in run.end():
-                others.note(row)
-                yield row
-        usual = None if line[-1:] in _JSON_ENDS else parse_usual_line(line, place)
-        if usual is None:
-            yield from others.parse(line)
-            continue
-        others.note(usual)
-        if not run.begin(usual):
-            yield usual
+            others.remember(usual)
+            if not run.begin(usual):
+                yield usual
+    except Exception:  # of reading: what came before it counts
+        yield from run.end()
+        raise
     yield from run.end()
 
 
@@ -97,7 +105,7 @@ class _RowRun:
         self._lines: List[str] = []  # after the first
 
     def begin(self, record: Record) -> bool:
-        """Hold a record back if it is such a row; return whether it is."""
+        """Hold a record back if it is such a row. Return whether the run has begun."""
         if not record.text.startswith("["):  # most lines
             return False
         at = record.raw.rfind(".", 0, len(record.raw) - len(record.text)) + 1
@@ -107,9 +115,9 @@ class _RowRun:
         return True
 
     def take(self, line: str) -> bool:
-        """Add the next line if it is such a row, too; return whether it is."""
+        """Add the next line if it is such a row, too. Return whether it was added."""
         head = self._head
-        if not (line.startswith(head) and _MORE_ROW.match(line, len(head))) or len(self._lines) > _MOST_ROWS:
+        if not (line.startswith(head) and _MORE_ROW.match(line, len(head))) or len(self._lines) >= _MOST_ROWS:
             return False
         self._lines.append(line)
         return True
@@ -135,8 +143,8 @@ class _OtherLines:
         self._has_bare_lines = False  # whether lines of text came without a stamp
         self._is_apart = False  # whether a program's line has ended: bare lines after that are not its own
 
-    def note(self, record: Record) -> None:
-        """Take the record of a line with the usual prefix as the last one."""
+    def remember(self, record: Record) -> None:
+        """Remember a line with the usual prefix: the next line may continue it."""
         self._in_kmsg, self._last, self._is_apart = False, record, False
 
     def parse(self, line: str) -> Iterator[Record]:

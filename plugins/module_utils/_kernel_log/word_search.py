@@ -24,9 +24,9 @@ ctypes = import_optional("ctypes")
 
 _NICENESS = 10  # of the child: to parse what it finds takes longer
 _BLOCK = 4 << 20
-_COUNT = struct.Struct("=I")  # of the words in a block
+_SIZE = struct.Struct("=I")  # of what follows about a block
 _WORD = struct.Struct("=IB")  # place in the block, number of the word
-_MOST_KEPT = 1 << 16  # words that are found before their turn; only a hostile log has as many
+_MOST_KEPT = 1 << 20  # bytes about words near the end of a file; only a hostile one has as many
 
 _STEM = b"oom-kill"  # with which two words of the kernel begin
 
@@ -89,7 +89,7 @@ def search_file(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]
     """Yield each word and its offset, in order, from C(start) to C(size). It needs can_search().
 
     A child searches from the beginning. Whenever it has nothing ready, this process searches from
-    the end, until they meet: so neither waits, whether there is much to parse or nothing.
+    the end, until they meet: both work all the time, whether there is much to parse or nothing.
     """
     overlap = measure_overlap(words)
 
@@ -98,9 +98,8 @@ def search_file(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]
         return [(place, word) for place, word in find_words(block, words) if place < _BLOCK]
 
     blocks = range(start, size, _BLOCK)
-    ends: List[Found] = []  # what this process found, from the last block on
-    kept = 0
-    done = 0
+    ends: List[bytes] = []  # what this process found, packed, from the last block on
+    kept = done = 0
     with _Child(search, blocks, words) as child:
         while done + len(ends) < len(blocks):
             if child.is_ready() or kept > _MOST_KEPT:
@@ -109,11 +108,19 @@ def search_file(descriptor: int, start: int, size: int, words: Tuple[bytes, ...]
                 for place, word in child.find(at):
                     yield at + place, word
             else:
-                ends.append(search(blocks[-1 - len(ends)]))
+                ends.append(_pack(search(blocks[-1 - len(ends)]), words))
                 kept += len(ends[-1])
-    for at, found in zip(blocks[done:], reversed(ends)):
-        for place, word in found:
+    for at, packed in zip(blocks[done:], reversed(ends)):
+        for place, word in _unpack(packed, words):
             yield at + place, word
+
+
+def _pack(found: Found, words: Tuple[bytes, ...]) -> bytes:
+    return b"".join(_WORD.pack(place, words.index(word)) for place, word in found)
+
+
+def _unpack(packed: bytes, words: Tuple[bytes, ...]) -> Found:
+    return [(place, words[number]) for place, number in _WORD.iter_unpack(packed)]
 
 
 class _Child:
@@ -167,25 +174,23 @@ class _Child:
 
     def _receive(self, reading: int) -> Optional[Found]:
         """Return what the child has found in a block; None if it has ended before."""
-        head = _read_all(reading, _COUNT.size)
-        if len(head) < _COUNT.size:
+        head = _read_all(reading, _SIZE.size)
+        if len(head) < _SIZE.size:
             return None
-        length = _COUNT.unpack(head)[0] * _WORD.size
-        found = _read_all(reading, length)
-        if len(found) < length:
-            return None
-        return [(place, self._words[number]) for place, number in _WORD.iter_unpack(found)]
+        size = _SIZE.unpack(head)[0]
+        packed = _read_all(reading, size)
+        return _unpack(packed, self._words) if len(packed) == size else None
 
 
 def _read_all(descriptor: int, size: int) -> bytes:
     """Return so many bytes of a pipe, or less if it ends."""
-    content = b""
+    content = bytearray()
     while len(content) < size:
         chunk = os.read(descriptor, size - len(content))
         if not chunk:
             break
         content += chunk
-    return content
+    return bytes(content)
 
 
 def _work(search: Callable[[int], Found], blocks: range, words: Tuple[bytes, ...], writing: int) -> None:
@@ -196,9 +201,8 @@ def _work(search: Callable[[int], Found], blocks: range, words: Tuple[bytes, ...
         os.nice(_NICENESS)
         with open(writing, "wb") as stream:
             for at in blocks:
-                found = search(at)
-                stream.write(_COUNT.pack(len(found)))
-                stream.writelines(_WORD.pack(place, words.index(word)) for place, word in found)
+                packed = _pack(search(at), words)
+                stream.write(_SIZE.pack(len(packed)) + packed)
                 stream.flush()
     finally:
         os._exit(0)

@@ -28,8 +28,8 @@ _INIT = 1
 _NEEDED = {"tgid", "rss", "oom_score_adj", "name"}
 _PERMILLE = 1000
 _NUMBERS = ("tgid", "rss", "oom_score_adj", "swapents", "nr_ptes", "nr_pmds", "pgtables_bytes")
-_ABSENT = -1  # what no kernel of that version prints is 0, which stands behind the other values
-_TOO_LARGE = 1 << 52  # pages of no host: hostile numbers stay short
+_ABSENT = -1  # the place of a column that this kernel does not print: a 0 behind the last value
+_TOO_LARGE = 1 << 52  # more pages or bytes than any host has
 
 
 class LoggedTask(NamedTuple):
@@ -126,14 +126,15 @@ def _weigh_rows(table: TaskTable, page_kb: int, rule: BadnessRule, total: int) -
         name = values[at_name]
         values.append("0")
         try:
-            pid, rss, score, swap, ptes, pmds, table_bytes = map(int, pick(values))
+            numbers = tuple(map(int, pick(values)))
         except ValueError:  # a line that is no row
             continue
-        if pid == _INIT or not SCORE_MIN < score <= SCORE_MAX:
+        pid, rss, score, swap, ptes, pmds, table_bytes = numbers
+        if pid == _INIT or not SCORE_MIN < score <= SCORE_MAX or max(map(abs, numbers)) >= _TOO_LARGE:
             continue
         footprint = Footprint(rss, swap, ptes + table_bytes // bytes_per_page, pmds, score, False)
         badness = compute_badness(rule, footprint, total)
-        if badness is not None and badness < _TOO_LARGE:
+        if badness is not None:
             found.append(LoggedTask(pid, name, footprint, badness))
     return found
 

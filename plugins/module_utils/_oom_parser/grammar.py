@@ -332,7 +332,9 @@ def parse_table_row(text: str) -> Optional[TableRow]:
     if not match or INVOKED in text:  # a task's name can look like the beginning of a row
         return None
     pid, columns, tgid = match.groups()
-    return TableRow(int(pid), int(tgid) if len(tgid) <= _LONGEST_PID else None, columns[:_LONGEST_ROW])
+    thread = int(pid)
+    process = thread if tgid == pid else int(tgid) if len(tgid) <= _LONGEST_PID else None
+    return TableRow(thread, process, columns[:_LONGEST_ROW])
 
 
 def _parse_announcement(text: str) -> Optional[Announcement]:

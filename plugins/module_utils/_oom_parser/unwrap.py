@@ -97,11 +97,11 @@ _PLAIN_NAME = re.compile(r"[\w.][\w.-]*$|kworker/")
 
 _CLOSING_TAG = re.compile(r"(?:</?[a-z]{1,10} ?/?>\s*)+$")
 
-# The three messages of a kill as the kernel prints them: nothing stands before or behind them, and
-# no name in them can hold anything else. Nearly all messages are so.
-_NAME = r"[\w.-]{1,15}"
+# The three messages of a kill from their first word to their last, as the kernel prints them. Their
+# names have no blanks and no quotes, so no other message and no prefix can begin in one.
+_NAME = r"[\w.][\w.-]{0,14}"
 _CGROUP = r"[\w/.@:-]{1,200}"
-_PLAIN_MESSAGE = re.compile(
+_WHOLE_MESSAGE = re.compile(
     _NAME
     + r" invoked oom-killer: gfp_mask=0x[\da-f]{1,8}\([A-Z_|]{1,200}\), order=\d{1,2}, oom_score_adj=-?\d{1,4}\Z"
     + r"|oom-kill:constraint=CONSTRAINT_[A-Z_]{1,20},nodemask=(?:\(null\)|[\d,-]{1,40}),cpuset="
@@ -163,8 +163,8 @@ def unwrap_records(records: Iterable[Record]) -> Iterator[Record]:
         record = _decode(record)
         if unwrapper.is_idle and (record.trusted is not None or not _may_hold_kill(record.text)):
             yield record
-        elif unwrapper.is_idle and not record.bare and _PLAIN_MESSAGE.match(record.text):
-            unwrapper.note(record)
+        elif unwrapper.is_idle and not record.bare and _WHOLE_MESSAGE.match(record.text):
+            unwrapper.remember(record)
             yield record
         else:
             for one in split_rows(record):
@@ -254,8 +254,8 @@ class _Unwrapper:
         self._event_lines = _MOST_EVENT_LINES
         self.is_idle = False
 
-    def note(self, record: Record) -> None:
-        """Take one record as the line before the next."""
+    def remember(self, record: Record) -> None:
+        """Remember a record that needs no unwrapping: the next line may continue it."""
         self._before, self._last = record.text, record
 
     def take(self, record: Record) -> List[Record]:

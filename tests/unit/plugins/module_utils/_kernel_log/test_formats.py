@@ -6,11 +6,17 @@
 """Records from lines of all formats, frames around them, glued lines, and dmesg's JSON."""
 
 import json
+import random
 
 import pytest
 
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import parse_dmesg_json, parse_lines
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.formats import (
+    _MORE_ROW,
+    parse_dmesg_json,
+    parse_lines,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import LONGEST_LINE, Place, split_rows
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import parse_table_row
 
 KILL = "Out of memory: Killed process {0} ({1}) total-vm:4kB, anon-rss:3kB, file-rss:2kB"
 
@@ -220,6 +226,30 @@ def test_rows_right_behind_each_other_are_with_the_first():
     assert [record.place.at for record in records] == [0, 0, 100]
 
 
+def test_rows_before_an_error_of_reading_are_not_lost():
+    def read():
+        yield from rows
+        raise OSError("damaged")
+
+    rows = [ROW.format(number, number) for number in range(1, 6)]
+    records = parse_lines(read())
+    assert [one.raw for record in (next(records), next(records)) for one in split_rows(record)] == rows
+    with pytest.raises(OSError, match="damaged"):
+        next(records)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_row_of_a_run_is_one_of_the_grammar(seed):
+    dice = random.Random(seed)
+    for _turn in range(2000):
+        cells = [dice.choice(["0", "-5", "7", "100", "12345678901", "1" * 16]) for _cell in range(dice.randint(4, 13))]
+        text = (
+            f"[{dice.choice(['    7', '7', '12345678901'])}] " + " ".join(cells) + dice.choice([" x", " a/b", " 7", ""])
+        )
+        is_row = parse_table_row(text) is not None
+        assert is_row or not _MORE_ROW.match("000001] " + text), text
+
+
 @pytest.mark.parametrize(
     "second",
     [
@@ -230,8 +260,20 @@ def test_rows_right_behind_each_other_are_with_the_first():
         ROW.format(2, 8) + " ill",
         ROW.format(2, 8) + "ill",
         ROW.format(2, 8)[:90],
+        ROW.format(2, 8).replace("    100", "   -100"),
+        ROW.format(2, 8).replace("  0 x", " " * 5000 + "0 x"),
     ],
-    ids=["other clock", "other uptime", "other host", "long name", "name with a blank", "name like a kill", "cut"],
+    ids=[
+        "other clock",
+        "other uptime",
+        "other host",
+        "long name",
+        "name with a blank",
+        "name like a kill",
+        "cut",
+        "negative size",
+        "very long line",
+    ],
 )
 def test_other_lines_are_by_themselves(second):
     assert [record.rows for record in parse_lines([ROW.format(1, 7), second, ROW.format(3, 9)])] == [(), (), ()]

@@ -68,7 +68,7 @@ def test_each_word_is_found_once_in_order(log, start):
 
 @pytest.mark.parametrize(
     "ready, most",
-    [([True], 0), ([False], 1 << 16), ([False], 5), ([False, True, False], 1 << 16)],
+    [([True], 0), ([False], 1 << 16), ([False], 25), ([False, True, False], 1 << 16)],
     ids=["only the child", "only this process", "few words kept", "both"],
 )
 def test_child_and_process_meet_anywhere(log, monkeypatch, ready, most):

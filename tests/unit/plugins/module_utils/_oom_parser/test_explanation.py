@@ -96,6 +96,6 @@ def test_no_table():
     assert parse_log(explained(JAVA)[:3] + explained(JAVA)[-2:])[0]["why"] is None
 
 
-@pytest.mark.parametrize("rss, score", [("4x", 0), ("9" * 21, 0), (40000, 1001), (40000, -9999)])
+@pytest.mark.parametrize("rss, score", [("4x", 0), ("9" * 21, 0), ("-" + "9" * 21, 0), (40000, 1001), (40000, -9999)])
 def test_rows_that_are_none(rss, score):
     assert why(JAVA, (700, "db", rss, score))["runner_up"] is None

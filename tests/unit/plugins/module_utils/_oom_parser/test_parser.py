@@ -312,6 +312,6 @@ def test_the_shorter_ways_change_no_event(seed, monkeypatch):
     short = [parse_events(parse_lines(log), True, True) for log in logs]
     assert any(event["tasks_count"] for events in short for event in events)
     monkeypatch.setattr(formats, "_MORE_ROW", NEVER)
-    monkeypatch.setattr(unwrap, "_PLAIN_MESSAGE", NEVER)
+    monkeypatch.setattr(unwrap, "_WHOLE_MESSAGE", NEVER)
     for log, events in zip(logs, short):
         assert events == parse_events(parse_lines(log), True, True), "\n".join(log)
