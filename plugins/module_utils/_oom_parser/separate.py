@@ -47,8 +47,9 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.message
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.task_names import is_inside
 
+# Blanks before a stamp only from the first of them on: a search from each would take hours.
 _ANY_CUT = (
-    r"(?:(?:\\r)*\\n|<br ?/?>|%0A|&#10;)\s*|\s*(?P<stamp>\[[ \d]{5,12}\.\d{6}\] "
+    r"(?:(?:\\r){0,9}\\n|<br ?/?>|%0A|&#10;)\s*|(?:(?<!\s)\s+)?(?P<stamp>\[[ \d]{5,12}\.\d{6}\] "
     r"|\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] "
     r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [^\s\]]+ kernel: "
     r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S{0,20} [^\s\]]+ kernel: )"
@@ -68,7 +69,7 @@ _SEPARATOR = re.compile(r"(?:(?:\\r)*\\n|#012|\\x0a|<br ?/?>|%0A|&#10;|[^\w()\[\
 _AFTER_NAMES = re.compile(r"\)| ?(?:invoked oom-killer|Not tainted|Tainted|cpuset=)|,pid=|$")
 _WORDS = re.compile(r"ill process|invoked oom|oom-kill:|-rss:|total-vm|child|oom_score_adj|,uid=|Call Trace|Mem-Info")
 _BEGINNING = re.compile(KILL_BEGINNING + r"|.{1,15} invoked oom-killer: ")
-_TAG_WITH_PID = re.compile(r"[\w.-]+\[\d+\]: ")
+_TAG_WITH_PID = re.compile(r"[\w.-]\[\d+\]: ")  # from the last letter of the tag on
 _LETTER = re.compile(r"\w")
 _CGROUP_NAME = re.compile(r"[\s=,(]/|cpuset=")
 _CPUSET = re.compile(r".{1,15} cpuset=.* mems_allowed=[\d,-]+$")

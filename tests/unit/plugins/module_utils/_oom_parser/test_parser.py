@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import time
 
 import corpus
 import pytest
@@ -251,6 +252,34 @@ def test_huge_numbers(line):
     """Numbers longer than Python converts raise nothing."""
     lines = [line.replace("{0}", "9" * digits) for digits in (20, 400, 3000, 5000, 70000)]
     json.dumps(parse_events(parse_lines(lines), tasks=True), allow_nan=False)
+
+
+# --- lines that a user makes to hold the reader up ------------------------------------------------
+
+STAMP = "Nov 23 04:43:46 host kernel: "
+BEGINNINGS = {
+    "nothing": "",
+    "a kill": STAMP + KILL,
+    "a header": STAMP + HEADER,
+    "a name": STAMP + "Out of memory: Killed process 7 (",
+}
+REPEATED = [" ", "7", "a", "-", ".", "(", ")", "[", "]", '"', "<b>", "\\r", "\\n", "=3D", "a: ", "> ", "\x1b[1m"]
+REPEATED += ["Killed process 7 (x) ", "[ 1] 0 1 1 1 1 1 x", "), uid ", "] [", ",task=x,pid=1,uid=0", STAMP]
+
+
+def measure_seconds(line):
+    begun = time.process_time()
+    parse_events(parse_lines([line]), True, True)
+    return time.process_time() - begun
+
+
+@pytest.mark.parametrize("unit", REPEATED)
+@pytest.mark.parametrize("beginning", BEGINNINGS.values(), ids=BEGINNINGS)
+def test_four_times_the_line_takes_about_four_times_the_time(beginning, unit):
+    """A journal entry of a user has up to 64 KiB. What takes the square of it takes minutes."""
+    for end in ("", KILL):
+        seconds = measure_seconds(beginning + unit * (60000 // len(unit)) + end)
+        assert seconds < 1 or seconds < 8 * measure_seconds(beginning + unit * (15000 // len(unit)) + end)
 
 
 # --- what is read in a shorter way ------------------------------------------------------------
