@@ -24,7 +24,7 @@ NOT_TESTED = {
     "SUSE": RECORDED,
     "Amazon Linux": LOGS_ONLY,
     "Any but Debian with SysV init or OpenRC": "not tested",
-    "Any with SELinux": "not tested",
+    "Any but Debian with SELinux": "not tested",
     "Any on another machine than x86_64": "not tested",
     "Any with pages of more than 4 KiB": "not tested",
 }
