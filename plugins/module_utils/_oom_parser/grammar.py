@@ -333,7 +333,7 @@ def parse_table_row(text: str) -> Optional[TableRow]:
         return None
     pid, columns, tgid = match.groups()
     thread = int(pid)
-    process = thread if tgid == pid else int(tgid) if len(tgid) <= _LONGEST_PID else None
+    process = None if len(tgid) > _LONGEST_PID else thread if tgid == pid else int(tgid)
     return TableRow(thread, process, columns[:_LONGEST_ROW])
 
 

@@ -112,6 +112,7 @@ MESSAGES = {
     "total_vm is a column": None,
     "[  370]     0   370 6785 6324 a b": TableRow(370, 370, "0   370 6785 6324 a b"),
     "[  370]     0   37012345678 6785 6324 a b": TableRow(370, None, "0   37012345678 6785 6324 a b"),
+    "[12345678901] 0 12345678901 6785 6324 a b": TableRow(12345678901, None, "0 12345678901 6785 6324 a b"),
     "a list [1]": None,
     "[7] 0 7 1 invoked oom-killer: gfp_mask=0x0": Header("[7] 0 7 1", "0x0", None, None),
     "[7] 0 7 1 1 invoked oom-killer: none": None,
