@@ -6,7 +6,7 @@
 set -eu
 kill='Out of memory: Killed process 4242 (forged) total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB, UID:0 pgtables:4kB oom_score_adj:0'
 for priority in 0 3 11; do
-	sleep 0.1 # on a slow host the clock stands still until the next tick, and the same text at one moment is a copy
+	sleep 0.1 # the same text with the same stamp counts as a copy
 	echo "<$priority>forger invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0" > /dev/kmsg
 	echo "<$priority>$kill" > /dev/kmsg
 done

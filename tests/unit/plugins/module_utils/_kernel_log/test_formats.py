@@ -206,14 +206,14 @@ def test_what_somebody_copied_ends(end):
     assert record.trusted is False
 
 
-ROW = (
-    "Nov 23 04:43:46 host kernel: [  100.00000{0}] [    {1}]     0     7      100       50    40960        0        0 x"
-)
+def make_row_line(microsecond, pid):
+    stamp = f"Nov 23 04:43:46 host kernel: [  100.00000{microsecond}]"
+    return f"{stamp} [    {pid}]     0     7      100       50    40960        0        0 x"
 
 
 def test_rows_right_behind_each_other_are_with_the_first():
     """The last one is by itself: the next line may continue it."""
-    rows = [ROW.format(number, number) for number in range(1, 6)]
+    rows = [make_row_line(number, number) for number in range(1, 6)]
     begins = iter(range(0, 10000, 100))
     records = list(parse_lines([*rows, " and more"], lambda: Place("x", next(begins))))
     assert [(record.raw, record.rows) for record in records] == [
@@ -231,7 +231,7 @@ def test_rows_before_an_error_of_reading_are_not_lost():
         yield from rows
         raise OSError("damaged")
 
-    rows = [ROW.format(number, number) for number in range(1, 6)]
+    rows = [make_row_line(number, number) for number in range(1, 6)]
     records = parse_lines(read())
     assert [one.raw for record in (next(records), next(records)) for one in split_rows(record)] == rows
     with pytest.raises(OSError, match="damaged"):
@@ -253,15 +253,15 @@ def test_each_row_of_a_run_is_one_of_the_grammar(seed):
 @pytest.mark.parametrize(
     "second",
     [
-        ROW.format(2, 8).replace(":46", ":47"),
-        ROW.format(2, 8).replace("[  100.", "[  101."),
-        ROW.format(2, 8).replace("host", "other"),
-        ROW.format(2, 8) + "y" * 16,
-        ROW.format(2, 8) + " ill",
-        ROW.format(2, 8) + "ill",
-        ROW.format(2, 8)[:90],
-        ROW.format(2, 8).replace("    100", "   -100"),
-        ROW.format(2, 8).replace("  0 x", " " * 5000 + "0 x"),
+        make_row_line(2, 8).replace(":46", ":47"),
+        make_row_line(2, 8).replace("[  100.", "[  101."),
+        make_row_line(2, 8).replace("host", "other"),
+        make_row_line(2, 8) + "y" * 16,
+        make_row_line(2, 8) + " ill",
+        make_row_line(2, 8) + "ill",
+        make_row_line(2, 8)[:90],
+        make_row_line(2, 8).replace("    100", "   -100"),
+        make_row_line(2, 8).replace("  0 x", " " * 5000 + "0 x"),
     ],
     ids=[
         "other clock",
@@ -276,4 +276,4 @@ def test_each_row_of_a_run_is_one_of_the_grammar(seed):
     ],
 )
 def test_other_lines_are_by_themselves(second):
-    assert [record.rows for record in parse_lines([ROW.format(1, 7), second, ROW.format(3, 9)])] == [(), (), ()]
+    assert [record.rows for record in parse_lines([make_row_line(1, 7), second, make_row_line(3, 9)])] == [(), (), ()]
