@@ -21,6 +21,7 @@ import calendar
 import gzip
 import hashlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -162,7 +163,7 @@ def pack_document(document: Mapping[str, Any]) -> str:
         if key == "events":
             rows = [(number, _abbreviate(row)) for number, row in rows]
         if key in NEWEST_FIRST:
-            rows.sort(key=lambda row: _rank_age(row[1].get(NEWEST_FIRST[key])))
+            rows.sort(key=lambda row: _rank_time(row[1].get(NEWEST_FIRST[key])), reverse=True)
         tables[key] = _pack_columns(table, [row for _number, row in rows])
         tables[key]["steps"]["host"] = _subtract_previous([number for number, _row in rows])
     data = {
@@ -206,10 +207,10 @@ def _abbreviate(event: Row) -> Row:
     return {**event, **short}
 
 
-def _rank_age(moment: Any) -> float:
-    """Return the sort key of a time: the newest first, what has no time last."""
+def _rank_time(moment: Any) -> float:
+    """Return the sort key of a time. What has no time is before all others."""
     seconds = _time_of(moment)
-    return 1 if seconds is None else -seconds
+    return -math.inf if seconds is None else seconds
 
 
 def _pack_columns(table: Table, rows: Sequence[Row]) -> Dict[str, Any]:

@@ -65,6 +65,17 @@ def test_every_scenario_with_tests_records_its_versions(name):
     assert not folders or any(path.endswith("shared/tests/versions") for paths in folders for path in paths)
 
 
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in CHECKOUT.glob("molecule/*/molecule.yml")))
+def test_every_side_effect_of_a_scenario_runs(name):
+    """Molecule runs no side effect that the sequence names if the scenario has none by default."""
+    config = yaml.safe_load((CHECKOUT / "molecule" / name / "molecule.yml").read_text())
+    default = config.get("ansible", {}).get("playbooks", {}).get("side_effect", "side_effect.yml")
+    steps = [step.split() for step in config.get("scenario", {}).get("test_sequence", [])]
+    for step, *named in steps:
+        for playbook in [default, *named] if step == "side_effect" else ():
+            assert (CHECKOUT / "molecule" / name / playbook).is_file()
+
+
 def test_what_is_not_tested_has_a_row():
     assert f"| Ubuntu |  |  |  |  |  | {tested_with.RECORDED} |" in tested_with.render_table({})
 
