@@ -25,8 +25,8 @@ NOT_TESTED = {
     "Amazon Linux": LOGS_ONLY,
     "Any but Debian with SysV init or OpenRC": "not tested",
     "Any but Debian with SELinux": "not tested",
-    "Any on another machine than x86_64": "not tested",
-    "Any with pages of more than 4 KiB": "not tested",
+    "Any on another machine than x86_64 and arm64": "not tested",
+    "Any with pages of another size than 4 and 16 KiB": "not tested",
 }
 HEADER = "| distribution | kernel | init | cgroups | Python | besides | scenarios |"
 
