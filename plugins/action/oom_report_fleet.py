@@ -84,7 +84,9 @@ class ActionModule(ActionBase):
                 for name, content in files.items():
                     folder.write(name, content)
         paths = [os.path.join(folder.path, name) for name in files]
-        return {"changed": False, "msg": f"{paths[0]}: {count_hosts(document)}", "files": paths}
+        msg = f"{paths[0]}: {count_hosts(document)}"
+        # Shown without -v, too: nothing else says where the report is.
+        return {"changed": False, "msg": msg, "files": paths, "_ansible_verbose_always": True}
 
 
 def _read_version() -> str:

@@ -44,7 +44,7 @@ options:
       - Log files or globs, in the order in which to read them.
       - The files of a glob are read oldest first, by the names that C(logrotate) gives. A rotated log counts as one
         log.
-      - Files compressed with gzip or xz are decompressed.
+      - Files compressed with gzip, xz, bzip2 or zstd are decompressed, the last three where the host can.
       - The module detects the format by the content. It reads text with any common prefix, records of C(/dev/kmsg),
         the output of C(journalctl) with C(--output=json) or C(--output=export), and the output of C(dmesg --json).
       - A file proves that the kernel wrote its lines only if root alone could have written it, and if each line of it
@@ -85,7 +85,9 @@ options:
     description: Return only events in which a process of this name died.
     type: str
   unit:
-    description: Return only events in which a process of this service died. The suffix C(.service) is optional.
+    description:
+      - Return only events in which a process of this service or scope died, such as V(docker) or V(run-1.scope).
+      - The suffix C(.service) is optional. Scopes of users do not count, because users choose their names.
     type: str
   container:
     description:

@@ -22,7 +22,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import WOULD_FAIL, count_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import is_killer_drop_in
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, first_line
-from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import ASKING
+from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import ASKING, name_variables
 
 # What ansible-core puts before a message says nothing about the reason.
 _PREFIXES = re.compile(r"\A((Task|Action|Module) failed: )+")
@@ -49,8 +49,8 @@ _MOST_SHOWN = 3
 # What a summary of kills may name, and how the outcome counts it. A kill in a container counts as
 # one of the container, not of the unit around it, as in the module's own words.
 _PLACES = ("container", "unit", "cgroup", "name")
-_SHOWN = {"unit": "unit", "container": "container", "cgroup": "cgroup", "name": "program"}
-_COUNT_OF_FINDINGS = re.compile(r"; [0-9]{1,9} findings?(, [0-9]{1,9} high)?\Z")  # the last words of oom_info
+_SHOWN = {"unit": "unit", "container": "container", "cgroup": "other cgroup", "name": "other program"}
+_COUNT_OF_FINDINGS = re.compile(r"; (no|[0-9]{1,9}) findings?(, [0-9]{1,9} high)?\Z")  # the last words of oom_info
 _SEVERITIES = ("high", "medium", "low")
 _LARGEST = 10**9  # a host may return any number
 _MOST_ENTRIES = 10000  # and any number of entries, each of which takes time
@@ -98,16 +98,18 @@ def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, st
     """
     if not results.get("arguments"):
         return state_failure("arguments", {"msg": _UNCHECKED}, check_mode)
+    ran = {part: _mapping(results[part]) for part in _CHANGES if results.get(part)}
+    asked = {part: result for part, result in ran.items() if not result.get("skipped")}
+    changed = ", ".join(_describe_change(part, result) for part, result in asked.items() if result.get("changed"))
     for part, result in results.items():
         if _mapping(result).get("failed") or _mapping(result).get("unreachable"):
-            return state_failure(part, result, check_mode)
-    ran = {part: _mapping(results[part]) for part in _CHANGES if results.get(part)}
+            outcome, reason = state_failure(part, result, check_mode)
+            reason = name_variables(f"oom_{part}", reason) if part in _CHANGES else reason
+            return outcome, _join_parts(reason, _describe_all(changed, check_mode))
     if not ran:
         return "nothing_asked", _NOTHING_RAN
-    asked = {part: result for part, result in ran.items() if not result.get("skipped")}
     if not asked:
         return "nothing_asked", _name_asking(ran)
-    changed = ", ".join(_describe_change(part, result) for part, result in asked.items() if result.get("changed"))
     lost = [text for part, result in asked.items() for text in _describe_lost(part, result)]
     # What the kernel would kill next, which the module predicts in check mode.
     victims = cut_text(_mapping(asked.get("protect", {}).get("next_victim")).get("text"))
@@ -155,14 +157,23 @@ def state_kills(result: Any) -> tuple[str, str]:
     kills = sum(_number(one.get("kills")) for one in summary)
     counted = _mapping(result.get("counts"))
     unlogged, trials = _number(counted.get("unlogged")), _number(counted.get("own_trials"))
-    missing = f"{count_of(unlogged, 'kill')} not in the log" if unlogged else ""
+    forged = _number(counted.get("untrusted"))
+    notes = [
+        f"{count_of(forged, 'event')} not written by the kernel" if forged else "",
+        f"{count_of(unlogged, 'kill')} not in the log" if unlogged else "",
+    ]
     if not kills:
-        return "no_kills", _join_parts(f"{count_of(trials, 'kill')} of own trials left out" if trials else "", missing)
+        return "no_kills", _join_parts(f"{count_of(trials, 'kill')} of own trials left out" if trials else "", *notes)
     kinds = [(next((kind for kind in _PLACES if one.get(kind)), "name"), one) for one in summary]
     places = {(kind, _text(one.get(kind))) for kind, one in kinds}  # a unit has a row for each of its programs
     counts = Counter(kind for kind, _place in places)
-    shown = [count_of(counts[kind], word) for kind, word in _SHOWN.items() if kind in counts]
-    return "kills", _join_parts(f"{kills} in {' and '.join(shown)}", missing)
+    shown = [
+        count_of(counts[kind], word if len(counts) > 1 else word.rpartition(" ")[2])
+        for kind, word in _SHOWN.items()
+        if kind in counts
+    ]
+    where = " and ".join([", ".join(shown[:-1]), shown[-1]] if shown[1:] else shown)
+    return "kills", _join_parts(f"{kills} in {where}", *notes)
 
 
 def state_findings(result: Any, fail_on: str = "") -> tuple[str, str]:
@@ -173,14 +184,14 @@ def state_findings(result: Any, fail_on: str = "") -> tuple[str, str]:
     """
     result = _mapping(result)
     findings = _list(result.get("findings"))
-    words = cut_text(result.get("msg"), _REASON_LENGTH)
+    words = _COUNT_OF_FINDINGS.sub("", cut_text(result.get("msg"), _REASON_LENGTH))
     if not findings:
         return "no_findings", words
     counts = Counter(_list_severities(result))
     count = count_of(len(findings), "finding") + "".join(f", {counts[one]} {one}" for one in _SEVERITIES if counts[one])
     severe = ", ".join(list_severe(result, fail_on))
     cause = f"failed by oom_info_fail_on: {severe}" if severe else ""
-    return "findings", _join_parts(_COUNT_OF_FINDINGS.sub("", words), count, cause)
+    return "findings", _join_parts(words, count, cause)
 
 
 def list_severe(result: Any, fail_on: str) -> list[str]:

@@ -48,6 +48,7 @@ LEVEL = 7  # of gzip: 9 takes four times as long for 2 % less
 TEXT_LENGTH = 2000
 MOST_ROWS = 1000  # of one table and one host
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?Z")
+_PANIC = "vm.panic_on_oom"
 _LARGEST = 2**53 - 1  # the largest integer that JavaScript holds exactly
 
 Row = Mapping[str, Any]
@@ -66,7 +67,7 @@ HOSTS = Table(
     texts=("name", "state", "reason", "kernel", "victim_name", "victim_unit", "victim_container"),
     numbers=("room_kb", "limit_kb", "unlogged_kills", "victim_score", "victim_margin_kb"),
     times=("read",),
-    flags=("victim_certain", "log_unread"),
+    flags=("victim_certain", "panics", "log_unread"),
 )
 # Each of these is a list of every host.
 LISTS = {
@@ -186,11 +187,15 @@ def _rows_of(value: Any) -> List[Row]:
 
 
 def _flatten_host(host: Row) -> Row:
-    """Return a host with its next victim's values among its own, and whether its log is unread."""
+    """Return a host with its next victim's values among its own, and what its lists say about it.
+
+    C(panics) is whether it panics in place of a kill, and C(log_unread) whether its log is unread.
+    """
     victim = host.get("next_victim")
     flat = {f"victim_{key}": value for key, value in victim.items()} if isinstance(victim, Mapping) else {}
     unread = host.get("unread")
-    return {**host, **flat, "log_unread": isinstance(unread, list) and "log" in unread}
+    panics = any(one.get("name") == _PANIC and one.get("live") in (1, 2) for one in _rows_of(host.get("sysctls")))
+    return {**host, **flat, "panics": panics, "log_unread": isinstance(unread, list) and "log" in unread}
 
 
 def _abbreviate(event: Row) -> Row:

@@ -108,7 +108,7 @@ def parse_arguments(part: str, given: Mapping[str, Any]) -> tuple[dict[str, Any]
         try:
             _FINISH[part](arguments)
         except InputError as error:
-            errors.append(_name_variables(part, str(error)))
+            errors.append(name_variables(part, str(error)))
     return arguments, errors
 
 
@@ -131,6 +131,15 @@ def _read_variable(variable: str, option: Mapping[str, Any], given: Mapping[str,
     )
 
 
+def _to_int(value: Any) -> int:
+    """Return a whole number, also of C(5.0), which Ansible refuses before ansible-core 2.19."""
+    return int(value.partition(".")[0]) if isinstance(value, str) else int(value)
+
+
+# A path is one of the managed host, so nothing of the controller is put into it.
+_VALIDATORS = {**DEFAULT_TYPE_VALIDATORS, "int": _to_int, "path": DEFAULT_TYPE_VALIDATORS["str"]}
+
+
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value == "")
 
@@ -145,8 +154,7 @@ def _convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
     try:
         if not _may_be(kind, value):
             raise TypeError
-        # A path is one of the managed host, so nothing of the controller is put into it.
-        converted = DEFAULT_TYPE_VALIDATORS["str" if kind == "path" else kind](value)
+        converted = _VALIDATORS[kind](value)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name}={_show(value)} is not {_KINDS[kind]}: {_advise(name, kind, value)}") from None
     if kind == "list":
@@ -395,7 +403,12 @@ _FINISH: Mapping[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
-def _name_variables(part: str, text: str) -> str:
-    """Return an error of a module with its options as the variables of the role."""
+def name_variables(part: str, text: str) -> str:
+    """Return an error of a module with its options as the variables of the role.
+
+    An option is a word with a value behind it, or one with a C(_). Names of sysctls end with the same
+    words.
+    """
     options = [name[len(part) + 1 :] for name in load_parts()[part]]
-    return re.sub(rf"\b({'|'.join(options)})(?==)", rf"{part}_\1", text)
+    names = [rf"(?:{'|'.join(options)})(?==)", *(option for option in options if "_" in option)]
+    return re.sub(rf"(?<![\w.])({'|'.join(names)})(?!\w)", rf"{part}_\1", text)

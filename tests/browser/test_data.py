@@ -227,6 +227,18 @@ def test_unknown_values(opener):
     assert "It never answered." in page.locator("#drawer").inner_text()
 
 
+@pytest.mark.parametrize(("live", "shown"), [(1, "the host panics"), (2, "the host panics"), (0, "not known")])
+def test_a_host_that_panics_has_no_next_victim(opener, live, shown):
+    document = generate_fleet(1, 0)
+    [host] = document["hosts"]
+    policy = {"name": "vm.panic_on_oom", "live": live, "boot": live, "boot_value_from": None}
+    host.update(next_victim=None, sysctls=[policy])
+    page = opener.open(document, f"#open={host['name']}")
+    [row] = read_rows(page, "hosts")
+    assert row[3] == shown
+    assert ("none: the host panics" in page.locator("#drawer").inner_text()) == (live > 0)
+
+
 def test_hosts_whose_log_was_not_read(opener):
     """No kill is no all-clear then, and the sentence about the fleet says so."""
     document = generate_fleet(3, 0)

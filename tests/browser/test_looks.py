@@ -45,6 +45,16 @@ def test_page(opener, large_fleet, pictures, name, width, scheme):
     take_picture(page, pictures / f"{name}-{scheme}.png")
 
 
+def test_columns_are_wide_enough(opener, large_fleet):
+    page = opener.open(large_fleet, viewport={"width": 1200, "height": 900})
+    check_width(page)
+    cut = page.evaluate(
+        "[...document.querySelectorAll('.cards td, .cards th')]"
+        ".filter(cell => cell.scrollWidth > cell.clientWidth).map(cell => cell.outerHTML)"
+    )
+    assert cut == []
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 1400), ("light", 400)])
 def test_drawer(opener, large_fleet, pictures, scheme, width):
     host = max(large_fleet["hosts"], key=lambda one: (len(one["findings"]), len(one["events"])))

@@ -428,7 +428,7 @@ POLICIES = {
     "loop": ({"protect": SAME, "panic": SAME, "results": [{"skipped": True}]}, "ok"),
     "statistics": ({"protect": SAME, "panic": SAME, "ansible_stats": {"data": {"oomguard_site_0_hosts": 1}}}, "ok"),
     "outcome": ({"protect": SAME, "panic": SAME, "outcome": "hosts", "detail": MARK, "msg": MARK}, "ok"),
-    "part-missing": ({"protect": PIN}, f"failed: panic: {NO_RESULT}"),
+    "part-missing": ({"protect": PIN}, f"failed: panic: {NO_RESULT}; changed 1 pin"),
     "part-skipped": ({"protect": {"skipped": True}, "panic": SAME}, f"failed: protect: {NO_RESULT}"),
     "parts-of-other-types": ({"protect": [PIN], "panic": "ok"}, f"failed: protect: {NO_RESULT}"),
     "infinity": ({"protect": {**PIN, "x": math.inf}, "panic": SAME}, f"failed: {UNREADABLE}"),

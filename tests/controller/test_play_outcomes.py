@@ -94,6 +94,24 @@ APPLIED = {
         "would_change",
         "3 pins, panic policy; next victim now a[1], with these pins b[2]",
     ),
+    "a failure behind changes": (
+        {"protect": PINS, "panic": POLICY, "overcommit": {"failed": True, "msg": "no"}},
+        False,
+        "failed",
+        "overcommit: no; changed 3 pins, panic policy",
+    ),
+    "a reason with options": (
+        {"panic": {"failed": True, "msg": "vm.panic_on_oom=1: set reboot_after, such as 10 (force=true overrides)"}},
+        False,
+        "failed",
+        "panic: vm.panic_on_oom=1: set oom_panic_reboot_after, such as 10 (oom_panic_force=true overrides)",
+    ),
+    "a failed check behind changes": (
+        {"protect": PINS, "panic": SKIPPED, "overcommit": {"failed": True, "msg": "would fail: no"}},
+        True,
+        "would_fail",
+        "overcommit: no; would change 3 pins",
+    ),
     "no next victim": ({"protect": {**PINS, "next_victim": None}}, True, "would_change", "3 pins"),
     "no text of a next victim": ({"protect": {**PINS, "next_victim": {"text": None}}}, True, "would_change", "3 pins"),
     "a next victim that is no fact": ({"protect": {**PINS, "next_victim": ["x"]}}, True, "would_change", "3 pins"),
@@ -174,7 +192,7 @@ APPLIED = {
         {"protect": PIN, "panic": FAILED},
         False,
         "failed",
-        "panic: uid 1000: add become: true",
+        "panic: uid 1000: add become: true; changed 1 pin",
     ),
     "failed in check mode": ({"protect": FAILED}, True, "failed", "protect: uid 1000: add become: true"),
     "would fail": ({"protect": WOULD}, True, "would_fail", "protect: uid 1000: add become: true"),
@@ -331,8 +349,15 @@ def kill(number, **place):
         ([kill(3, unit="a", cgroup="/a"), kill(2, container="b")], 0, "kills", "5 in 1 unit and 1 container"),
         ([kill(3, unit="a"), kill(2, unit="a", name="drink")], 0, "kills", "5 in 1 unit"),
         ([kill(3, unit="a"), kill(2, unit="a", container="b")], 0, "kills", "5 in 1 unit and 1 container"),
-        ([kill(1, unit=["a"]), kill(1, unit={})], 0, "kills", "2 in 1 unit and 1 program"),
-        ([kill(1, cgroup="/x"), kill(1)], 1, "kills", "2 in 1 cgroup and 1 program; 1 kill not in the log"),
+        ([kill(1, unit=["a"]), kill(1, unit={})], 0, "kills", "2 in 1 unit and 1 other program"),
+        ([kill(1, cgroup="/x"), kill(1)], 1, "kills", "2 in 1 other cgroup and 1 other program; 1 kill not in the log"),
+        ([kill(2, cgroup="/x")], 0, "kills", "2 in 1 cgroup"),
+        (
+            [kill(1, unit="a"), kill(1, container="b"), kill(1, cgroup="/x")],
+            0,
+            "kills",
+            "3 in 1 unit, 1 container and 1 other cgroup",
+        ),
         ([kill("x", unit="a"), kill(-7, unit="a"), kill(10**30, unit="a"), "x"], "x", "no_kills", ""),
     ],
 )
@@ -340,6 +365,14 @@ def test_kills(summary, unlogged, outcome, detail):
     result = {"changed": False, "summary": summary, "counts": {"unlogged": unlogged}}
     assert state_kills(result) == (outcome, detail) and outcome in OUTCOMES
     assert Kills().filters()["kills_outcome"](result) == {"outcome": outcome, "detail": detail}
+
+
+def test_forged_events_are_said():
+    counts = {"unlogged": 0, "untrusted": 2}
+    assert state_kills({"summary": [], "counts": counts}) == ("no_kills", "2 events not written by the kernel")
+    assert state_kills({"summary": [kill(1, unit="a")], "counts": counts})[1] == (
+        "1 in 1 unit; 2 events not written by the kernel"
+    )
 
 
 def test_remedy_of_a_long_reason_is_kept():
@@ -356,7 +389,7 @@ NEXT = "next victim of the host: java[2210], certain"
 @pytest.mark.parametrize(
     "severities, fail_on, said, shown",
     [
-        ([], "low", "; no findings", "; no findings"),
+        ([], "low", "; no findings", ""),
         (["low"], "", "; 1 finding", "; 1 finding, 1 low"),
         (["low"], "medium", "; 1 finding", "; 1 finding, 1 low"),
         (["low"], "low", "; 1 finding", "; 1 finding, 1 low; failed by oom_info_fail_on: low"),
@@ -409,7 +442,7 @@ POLICIES = {
     "a part before the failed one changed": (
         {"asked": {"protect": True, "panic": True, "overcommit": True}},
         {"failed": True, "msg": "x", "protect": PIN, "panic": FAILED},
-        ("failed", "panic: uid 1000: add become: true"),
+        ("failed", "panic: uid 1000: add become: true; changed 1 pin"),
     ),
     "the module broke off": (ASKED, {"failed": True, "msg": "no Python"}, ("failed", "no Python")),
     "the host was lost": (

@@ -79,7 +79,8 @@ def fleet(tmp_path_factory):
 
 
 def test_every_host_has_its_last_line(fleet):
-    _folder, run = fleet
+    folder, run = fleet
+    assert f"{folder}/report/oom-report.html: 10 hosts" in run.output, run.output[-3000:]
     lines = run.lines()
     assert lines.pop("gone").startswith("failed: unreachable: "), run.output[-3000:]
     assert lines.pop("fault").startswith("failed: the module broke off: ")

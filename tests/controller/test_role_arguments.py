@@ -264,7 +264,11 @@ WRONG = {
         "oom_events_boot=previous needs the journal: oom_events_source=file cannot select a boot",
     ),
     "no paths": ("oom_events", {"source": "file"}, "oom_events_source=file needs paths: name at least one file"),
-    "no service": ("oom_events", {"unit": "user.slice"}, "oom_events_unit=user.slice is not the name of a service"),
+    "no service": (
+        "oom_events",
+        {"unit": "user.slice"},
+        "oom_events_unit=user.slice is not the name of a service",
+    ),
     "no container": ("oom_events", {"container": "/web"}, "oom_events_container=/web is neither an id nor a name"),
     "no domain": (
         "oom_info",

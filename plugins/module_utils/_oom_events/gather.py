@@ -308,6 +308,7 @@ class _Reading:
             unlogged_in=unlogged_in,
             lost=self._lost,
             own_trials=0 if query.own_trials else counts["own_trials"],
+            forged=0 if query.untrusted else counts["untrusted"],
             is_filtered=query.is_filtered(),
             pins=collector.pins if self._pins else None,
         )

@@ -24,7 +24,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.process impor
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Window
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import find_owner
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import find_owner, find_scope
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import format_moment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.what_if import LoggedPin
@@ -103,10 +103,10 @@ def _refuse_cursor(query: Query) -> None:
 
 def _refuse_names(query: Query) -> None:
     unit = query.unit or "x"
-    if not UNIT_NAME.match(unit) or unit.endswith((".slice", ".scope", ".socket", ".timer", ".target", ".mount")):
+    if not UNIT_NAME.match(unit) or unit.endswith((".slice", ".socket", ".timer", ".target", ".mount")):
         raise InputError(
-            f"unit={_show(unit)} is not the name of a service: give one such as docker or docker.service, "
-            "or remove unit and select events by victims[].cgroup"
+            f"unit={_show(unit)} is not the name of a service or scope: give one such as docker, docker.service or "
+            "run-1.scope, or remove unit"
         )
     if query.container and not _CONTAINER.match(query.container):
         raise InputError(
@@ -171,6 +171,12 @@ def _list_killed(event: Event, key: str) -> List[Optional[str]]:
     return [owner.unit if key == "unit" else owner.container]
 
 
+def _list_units(event: Event) -> List[Optional[str]]:
+    """Return the services and the scopes that lost a process."""
+    scopes = [find_scope(victim["cgroup"]) for victim in event["victims"] if not victim["unit"] and victim["cgroup"]]
+    return [*_list_killed(event, "unit"), *scopes]
+
+
 class Filter:
     """Decides which events a query selects, and notes the names in the others."""
 
@@ -189,7 +195,7 @@ class Filter:
         self._note_names(event)
         return (
             (query.victim is None or any(victim["name"] == query.victim for victim in victims))
-            and (query.unit is None or any(map(self._is_unit, _list_killed(event, "unit"))))
+            and (query.unit is None or any(map(self._is_unit, _list_units(event))))
             and (query.container is None or any(map(self._is_container, _list_killed(event, "container_id"))))
             and (query.constraint is None or event["constraint"] == query.constraint)
             and (query.killer is None or event["killer"] == query.killer)
@@ -205,7 +211,7 @@ class Filter:
 
     def _note_names(self, event: Event) -> None:
         for option, seen in self._seen.items():
-            names = _list_killed(event, "unit") if option == "unit" else [one["name"] for one in event["victims"]]
+            names = _list_units(event) if option == "unit" else [one["name"] for one in event["victims"]]
             seen.update(name for name in names[: _MOST_SEEN - len(seen)] if name)
 
     def advise(self) -> Optional[str]:
@@ -214,7 +220,8 @@ class Filter:
         for option, seen in self._seen.items():
             value = strip_suffix(getattr(query, option))
             known = {strip_suffix(name): name for name in sorted(seen)}
-            alike = [] if value in known else find_alike(value, known)
+            scope = f"{value}.scope"
+            alike = [] if value in known else [scope] if scope in known else find_alike(value, known)
             if alike:
                 return (
                     f"{option}={_show(value)} matches no kill, but {_show(known[alike[0]])} was killed: "

@@ -229,6 +229,7 @@ class Circumstances(NamedTuple):
     unlogged_in: List[Dict[str, Any]]  # this and the next as the module returns them
     lost: Dict[str, Any]
     own_trials: int  # kills that were left out
+    forged: int = 0  # events that the kernel did not write, and that were left out
     is_filtered: bool = False  # other kills may have been left out
     pins: Optional[PinnedKills] = None  # of what_if; None without it
 
@@ -241,6 +242,11 @@ def write_msg(groups: KillGroups, circumstances: Circumstances) -> str:
         words.append(f"{circumstances.unlogged} unlogged")
     if circumstances.own_trials:
         words.append(f"{count_of(circumstances.own_trials, 'kill')} of own trials left out")
+    marked = sum(group.kills for group in groups.list_groups() if group.kind.is_forged)
+    if marked:
+        words.append(f"{count_of(marked, 'kill')} of these not written by the kernel")
+    if circumstances.forged:
+        words.append(f"{count_of(circumstances.forged, 'event')} not written by the kernel left out")
     return _cut(", ".join(words), _LONGEST_MSG)
 
 

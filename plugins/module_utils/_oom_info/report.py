@@ -43,6 +43,7 @@ _MAX_COLLATERAL = 10
 _MAX_GROWTHS = 5  # in the report
 _MAX_PAIRS = 3  # in a report that shows each of them twice
 _MAX_NAMED = 3  # in one line
+_INSTEAD = {None: "", "panic": ": the host panics", "hang": ": its processes wait"}  # of a kill, by find_instead()
 _FOREVER = ("init", "immune")  # why the kernel can never choose a process
 
 
@@ -390,7 +391,8 @@ def _join_names(names: Sequence[str]) -> str:
 
 def _write_message(answer: Answer, findings: List[Finding]) -> str:
     death = answer.next_victim
-    victim = f"no next victim of {answer.domain}"
+    instead = find_instead(answer.snapshot, answer.domain)
+    victim = f"no next victim of {answer.domain}{_INSTEAD[instead]}"
     if death:
         certainty = "certain" if death.certain else "not certain"
         victim = f"next victim of {answer.domain}: {describe_task(death.victim.task)}, {certainty}"

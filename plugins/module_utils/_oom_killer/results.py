@@ -10,12 +10,14 @@
 Pure. Lists have bounds, because a user may fork any number of processes.
 """
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import (
+    UNKNOWN_USER,
     container_of,
     service_of_user,
     unit_of,
+    user_of,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.facts import Task
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.forecast import Death
@@ -28,12 +30,19 @@ def describe_task(task: Task) -> str:
     """Return a process as a report names it.
 
     C(java[2210] (app.service)), or C(java[2210] (app.service of uid 1000)) in a user's manager.
+    Without a service, its container or its user stands there.
     """
-    place, of_user = unit_of(task.cgroups), service_of_user(task.cgroups)
-    if of_user is not None:
-        uid, service = of_user
-        place = f"{service} of uid {uid}"
+    place = unit_of(task.cgroups) or _describe_place(task.cgroups)
     return f"{task.name}[{task.pid}]" + (f" ({place})" if place else "")
+
+
+def _describe_place(cgroups: Sequence[str]) -> str:
+    """Return where a process without a service of the host runs; an empty text if unknown."""
+    container = next(filter(None, map(container_of, cgroups)), None)
+    service, uid = service_of_user(cgroups), user_of(cgroups)
+    inside = f"container {container[:_SHORT_ID]}" if container else service[1] if service else ""
+    of_user = "" if uid is None else "a user" if uid == UNKNOWN_USER else f"uid {uid}"
+    return " of ".join(filter(None, [inside, of_user]))
 
 
 def describe_difference(before: Optional[Death], after: Optional[Death], change: str = "with these pins") -> str:

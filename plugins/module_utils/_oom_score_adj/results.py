@@ -10,7 +10,7 @@
 Pure: outcomes in, values out.
 """
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import strip_suffix
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import Killable, Process
@@ -176,6 +176,7 @@ def report_pins(outcomes: List[Outcome], planned: bool, prediction: str = "") ->
 
     If there is no room for all targets, one line counts the others.
     """
+    outcomes = list(_split_record(outcomes))
     end = [_cut(prediction)] if prediction else []
     room = MAX_REPORT_LINES - len(end)
     lines = [_report_outcome(outcome, planned) for outcome in outcomes]
@@ -186,6 +187,23 @@ def report_pins(outcomes: List[Outcome], planned: bool, prediction: str = "") ->
     first = [line for line, outcome in zip(lines, outcomes) if outcome.changed]
     rest = [line for line, outcome in zip(lines, outcomes) if not outcome.changed]
     return [*(first + rest)[:shown], f"... and {len(lines) - shown} more", *end]
+
+
+def _split_record(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Return the outcomes, with one for each name and score of all recorded processes.
+
+    They were pinned by different targets, so one line for all of them would name one of them.
+    """
+    for outcome in outcomes:
+        alike: Dict[Any, List[Change]] = {}
+        for change in outcome.changes if outcome.pin.selector == "record" else ():
+            alike.setdefault((change.process.name, change.before, change.after), []).append(change)
+        inherited = outcome.inherited
+        for changes in alike.values():
+            yield outcome._replace(changes=changes, inherited=inherited)
+            inherited = []
+        if not alike:
+            yield outcome
 
 
 def _report_outcome(outcome: Outcome, planned: bool) -> str:

@@ -206,14 +206,15 @@ def find_lockout(
             "raise ratio or kbytes, or add swap",
         )
     reserve = admin_reserve_kb(memory, after)
+    run = run_kb()
+    needed = needed_reserve_kb(memory, run)
     if headroom < reserve:
+        lower = f", or lower admin_reserve_kbytes to {needed}" if needed + run <= headroom else ""
         return Lockout(
             ADMIN_RESERVE,
             f"{figures}, and admin_reserve_kbytes={reserve} keeps the remaining {headroom} KiB for root",
-            "raise ratio or kbytes, or add swap",
+            f"raise ratio or kbytes, or add swap{lower}",
         )
-    run = run_kb()
-    needed = needed_reserve_kb(memory, run)
     if reserve < needed:
         return Lockout(
             ADMIN_RESERVE,

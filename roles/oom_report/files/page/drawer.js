@@ -88,6 +88,8 @@ class Drawer {
       items.push(["Next victim", create("span", {}, createWords(name), owner === null ? null : " of ", owner === null ? null : createWords(owner), isSure ? null : small(" (likely, not certain)"))]);
       if (!Number.isNaN(score)) items.push(["Its score", String(score)]);
       items.push(["Ahead by", formatSize(hosts.number("victim_margin_kb")[host])]);
+    } else if (hosts.number("panics")[host] === 1) {
+      items.push(["Next victim", "none: the host panics"]);
     }
     if (!Number.isNaN(room)) items.push(["Room left", createMeter(room, hosts.number("limit_kb")[host])]);
     const unlogged = hosts.number("unlogged_kills")[host];

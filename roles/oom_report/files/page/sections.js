@@ -489,7 +489,7 @@ class HostSection {
   describeVictim(host) {
     const { hosts } = this.page.report;
     const name = hosts.text("victim_name").get(host);
-    if (name === null) return create("span", { class: "none" }, "not known");
+    if (name === null) return create("span", { class: "none" }, hosts.number("panics")[host] === 1 ? "the host panics" : "not known");
     const owner = hosts.text("victim_container").get(host) ?? hosts.text("victim_unit").get(host);
     const isSure = hosts.number("victim_certain")[host] === 1;
     return create("span", {}, createWords(name, 64), isSure ? null : small(" likely"), owner === null ? null : create("br"), owner === null ? null : small(createWords(owner, 80)));

@@ -44,14 +44,14 @@ def test_refuse_what_is_no_boot(boot):
         check_query(query(boot=boot))
 
 
-@pytest.mark.parametrize("unit", ["shop", "shop.service", "postgresql@15-main", "a\\x2db"])
+@pytest.mark.parametrize("unit", ["shop", "shop.service", "postgresql@15-main", "a\\x2db", "session-4.scope"])
 def test_accept_a_unit(unit):
     check_query(query(unit=unit))
 
 
-@pytest.mark.parametrize("unit", ["/system.slice/a.service", "user.slice", "a b", "-x", "session-4.scope", "a\n"])
-def test_refuse_what_is_no_service(unit):
-    with pytest.raises(InputError, match="is not the name of a service: give one such as docker"):
+@pytest.mark.parametrize("unit", ["/system.slice/a.service", "user.slice", "a b", "-x", "a\n"])
+def test_refuse_what_is_no_unit(unit):
+    with pytest.raises(InputError, match="is not the name of a service or scope: give one such as docker"):
         check_query(query(unit=unit))
 
 
@@ -114,26 +114,40 @@ def test_refuse_an_empty_window():
 
 [EVENT] = events_of(report())
 [IN_CONTAINER] = events_of(report(7, "app", limit=DOCKER))
+[IN_SCOPE] = events_of(report(8, "leak", limit="/system.slice/leak.scope"))
+[OF_USER] = events_of(report(9, "own", limit="/user.slice/user-1000.slice/leak.scope"))
 
 FILTERS = {
-    "none": ({}, [True, True]),
-    "victim": (dict(victim="app"), [False, True]),
-    "unit": (dict(unit="shop"), [True, False]),
-    "whole unit": (dict(unit="shop.service"), [True, False]),
-    "12 digits": (dict(container=ID[:12]), [False, True]),
-    "id": (dict(container=ID), [False, True]),
-    "11 digits": (dict(container=ID[:11]), [False, False]),
-    "name": (dict(container="web1"), [False, True]),
-    "constraint": (dict(constraint="none"), [False, False]),
-    "killer": (dict(killer="kernel"), [True, True]),
-    "two": (dict(killer="kernel", unit="shop", victim="eat"), [True, False]),
+    "none": ({}, "EVENT IN_CONTAINER IN_SCOPE OF_USER"),
+    "victim": (dict(victim="app"), "IN_CONTAINER"),
+    "unit": (dict(unit="shop"), "EVENT"),
+    "whole unit": (dict(unit="shop.service"), "EVENT"),
+    "scope": (dict(unit="leak.scope"), "IN_SCOPE"),
+    "scope without its suffix": (dict(unit="leak"), ""),
+    "scope of a container": (dict(unit=f"docker-{ID}.scope"), ""),
+    "12 digits": (dict(container=ID[:12]), "IN_CONTAINER"),
+    "id": (dict(container=ID), "IN_CONTAINER"),
+    "11 digits": (dict(container=ID[:11]), ""),
+    "name": (dict(container="web1"), "IN_CONTAINER"),
+    "constraint": (dict(constraint="none"), ""),
+    "killer": (dict(killer="kernel"), "EVENT IN_CONTAINER IN_SCOPE OF_USER"),
+    "two": (dict(killer="kernel", unit="shop", victim="eat"), "EVENT"),
 }
 
 
 @pytest.mark.parametrize("filters, selected", FILTERS.values(), ids=list(FILTERS))
 def test_select(filters, selected):
     chosen = Filter(query(**filters), frozenset([ID] if filters.get("container") == "web1" else []))
-    assert [chosen.selects(event) for event in (EVENT, IN_CONTAINER)] == selected
+    events = dict(EVENT=EVENT, IN_CONTAINER=IN_CONTAINER, IN_SCOPE=IN_SCOPE, OF_USER=OF_USER)
+    assert [name for name, event in events.items() if chosen.selects(event)] == selected.split()
+
+
+def test_a_scope_is_suggested_for_its_name():
+    chosen = Filter(query(unit="leak"), frozenset())
+    assert not any([chosen.selects(EVENT), chosen.selects(IN_SCOPE)])
+    assert chosen.advise() == (
+        "unit=leak matches no kill, but leak.scope was killed: set unit to that name if you meant it"
+    )
 
 
 def test_select_own_trials_and_forged_events_only_if_asked():

@@ -400,6 +400,11 @@ MESSAGES = {
         dict(own_trials=2),
         "1 kill in 1 unit since 06:00Z (boot), 2 kills of own trials left out",
     ),
+    "forged ones left out": (
+        [report()],
+        dict(forged=2),
+        "1 kill in 1 unit since 06:00Z (boot), 2 events not written by the kernel left out",
+    ),
     "cgroups": ([report(limit="/a"), report(limit="/b")], {}, "2 kills in 2 cgroups since 06:00Z (boot)"),
     "all kinds": (
         [report(), report(limit=DOCKER), report(limit=POD), report(limit="/a")],

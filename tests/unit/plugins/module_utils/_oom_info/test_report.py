@@ -173,6 +173,22 @@ def test_why_there_is_no_next_victim(facts, end):
     assert results["msg"].startswith("no next victim of ")
 
 
+@pytest.mark.parametrize(
+    "facts, msg",
+    [
+        (dict(panic_on_oom=1), "no next victim of the host: the host panics; no findings"),
+        (dict(panic_on_oom=0), "no next victim of the host; no findings"),
+        (
+            dict(path="/a", cgroups=[limited("/a", MIB, kill_disabled=True)]),
+            "no next victim of cgroup /a: its processes wait; no findings",
+        ),
+    ],
+)
+def test_message_says_what_happens_instead(facts, msg):
+    immune = task("x", MIB, cgroup="/a")._replace(score=-1000)
+    assert results_of(answer_of(immune, **facts))["msg"] == msg
+
+
 def test_a_group_in_the_first_line():
     tasks = [task("java", 2 * MIB, pid=7, cgroup="/a"), task("helper", MIB, cgroup="/a")]
     assert ", java[7] dies, with 1 more of its group (" in first_line(

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import pytest
 from snapshots import GIB, MIB, host_with, limited, task
 
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_killer.domains import measure_host
@@ -40,11 +41,28 @@ def test_each_side_says_that_it_is_not_certain():
     )
 
 
+USER = "/user.slice/user-1000.slice"
+
+
+@pytest.mark.parametrize(
+    "cgroup, place",
+    [
+        ("/", ""),
+        ("/system.slice/leak.scope", ""),
+        ("/system.slice/web.service", " (web.service)"),
+        (USER + "/user@1000.service/app.slice/web.service", " (web.service of uid 1000)"),
+        (USER + "/user@1000.service/init.scope", " (uid 1000)"),
+        (USER + "/session-4.scope", " (uid 1000)"),
+        ("/user.slice/x", " (a user)"),
+        (CONTAINER, " (container 0f1e2d3c4b5a)"),
+        (USER + CONTAINER, " (container 0f1e2d3c4b5a of uid 1000)"),
+    ],
+)
+def test_place_of_a_process(cgroup, place):
+    assert describe_task(task("x", pid=7, cgroup=cgroup)) == "x[7]" + place
+
+
 def test_a_container_is_no_unit():
-    assert describe_task(task("x", pid=7)) == "x[7]"
-    assert describe_task(task("x", pid=7, cgroup="/system.slice/web.service")) == "x[7] (web.service)"
-    of_user = "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service"
-    assert describe_task(task("x", pid=7, cgroup=of_user)) == "x[7] (web.service of uid 1000)"
     assert identify_task(task("x", pid=7, cgroup=CONTAINER)) == dict(
         pid=7, name="x", unit=None, container="0f1e2d3c4b5a"
     )

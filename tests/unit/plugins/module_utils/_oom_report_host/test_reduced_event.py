@@ -46,6 +46,11 @@ def test_row():
     assert (row["with_todays_pins"], row["with_todays_pins_text"]) == ("other", "an answer")
 
 
+def test_a_scope_stands_where_a_unit_does():
+    for limit, unit in (("/system.slice/leak.scope", "leak.scope"), ("/x", None)):
+        assert reduce_event(parse(report(limit=limit)), None, None)["unit"] == unit
+
+
 def test_names_come_before_ids():
     event = parse(report())
     event["what"].update(container="0f1e2d3c4b5a69" * 4, container_name="web1")

@@ -36,6 +36,18 @@ def outcome(pin, changes=(), inherited=(), **facts):
     return Outcome(pin, changes=list(changes), inherited=list(inherited), **facts)
 
 
+def test_recorded_processes_of_other_targets_are_other_lines():
+    changes = [change(522, 500, 0, "busybox"), change(1915, -300, 0, "sleep"), change(523, 500, 0, "busybox")]
+    recorded = outcome(Pin("record", "/run/oomguard/scores", None, "absent"), changes, [change(9, 500, 0, "sh")])
+    assert report_pins([recorded], planned=False) == [
+        "busybox[522] and 1 more: 500 -> 0, 1 child reset",
+        "sleep[1915]: -300 -> 0",
+    ]
+    assert report_pins([recorded._replace(changes=[])], planned=False) == [
+        "record=/run/oomguard/scores: not on this host, no change"
+    ]
+
+
 def test_pin_results():
     drop_in = DropIn("/x.conf", None, "[Service]\n")
     unit = outcome(

@@ -161,7 +161,8 @@ def refuse(after, before=None, percent=10, run_kb=1000):
             {MODE: 2, RATIO: 80, ADMIN_RESERVE: 300000},
             {},
             10,
-            "admin_reserve_kbytes=300000 keeps the remaining 200000 KiB for root",
+            "admin_reserve_kbytes=300000 keeps the remaining 200000 KiB for root;"
+            " raise ratio or kbytes, or add swap, or lower admin_reserve_kbytes to 3072 (force",
         ),
     ],
 )
