@@ -406,7 +406,7 @@ _FINISH: Mapping[str, Callable[[dict[str, Any]], None]] = {
 def name_variables(part: str, text: str) -> str:
     """Return an error of a module with its options as the variables of the role.
 
-    An option is a word with a value behind it, or one with a C(_). Names of sysctls end with the same
+    An option is a word with a value behind it, or one with a C(_). Names of sysctls end in the same
     words.
     """
     options = [name[len(part) + 1 :] for name in load_parts()[part]]
