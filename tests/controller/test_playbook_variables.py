@@ -217,7 +217,7 @@ def test_changes_before_a_part_that_fails_are_shown_and_counted(tmp_path):
     answers = {"oom_site": {**answer, "diff": [{"before": "one\n", "after": "two\n"}]}}
     asked = {"oom_protect_profiles": "database", "oom_panic_on_oom": "kill"}
     ran = run(tmp_path, "oomguard.linux.site", {"web": asked}, "--diff", answers=answers)
-    assert ran.lines() == {"web": "failed: panic: no such file"}, ran.output[-3000:]
+    assert ran.lines() == {"web": "failed: panic: no such file; changed 1 pin"}, ran.output[-3000:]
     assert "+two" in ran.output and "changed=1" in ran.output
 
 
