@@ -223,7 +223,7 @@ class Fleet:
 
     def __init__(self, folder, most, forks):
         self.folder, self.forks = folder, forks
-        for name in ("bin", "run", "answers"):
+        for name in ("bin", "run"):
             (folder / name).mkdir()
         build_host(folder, "python", shutil.which("python3", path="/usr/bin") or sys.executable)
         build_host(folder, "cc", shutil.which("cc"))
@@ -251,6 +251,7 @@ class Fleet:
         inventory = {"all": {"hosts": dict.fromkeys(self.names[:count]), "vars": self.variables}}
         (self.folder / "hosts.json").write_text(json.dumps(inventory))
         (self.folder / "used").write_text("")
+        self._choose_answers(name)
         policy = "changing" if name in CHANGING else "policy"
         program = Path(sys.executable).with_name("ansible-playbook")
         files = ["--inventory", str(self.folder / "hosts.json"), "--extra-vars", f"@{self.folder / policy}.json"]
@@ -278,6 +279,13 @@ class Fleet:
         results = json.loads((self.folder / "results.json").read_text())
         controller = used.ru_utime + used.ru_stime - hosts
         return PlayRun(seconds, controller, hosts, watch.most, results["results"], results["bytes"])
+
+    def _choose_answers(self, name):
+        """Let hosts keep and return the answers of this play. Others run the same modules."""
+        kept, answers = self.folder / "kept" / name, self.folder / "answers"
+        kept.mkdir(parents=True, exist_ok=True)
+        answers.unlink(missing_ok=True)
+        answers.symlink_to(kept)
 
     def _environment(self):
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "PYTHON"))}
