@@ -35,6 +35,20 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+def _drop_missing(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part's result without the targets that the host does not have.
+
+    Ansible prints the result of a task that fails, and those of a profile would hide the reason.
+    """
+    targets = part.get("targets")
+    if not isinstance(targets, list):
+        return dict(part)
+    return {
+        **part,
+        "targets": [one for one in targets if not isinstance(one, Mapping) or one.get("found") is not False],
+    }
+
+
 class ActionModule(ActionBase):
     """The class that Ansible runs for a task of this name."""
 
@@ -58,7 +72,8 @@ class ActionModule(ActionBase):
         for part in POLICY_PARTS:
             if isinstance(answer.get(part), Mapping):
                 # The difference is in that of all parts.
-                result[part] = {key: value for key, value in answer[part].items() if key != "diff"}
+                found = {key: value for key, value in answer[part].items() if key != "diff"}
+                result[part] = _drop_missing(found) if has_failed(results) else found
         result["changed"] = any(bool(one.get("changed")) for one in results.values())
         result.update(msg=stated["line"], outcome=stated["word"], detail=stated["detail"])
         if self._discovered_interpreter_key:

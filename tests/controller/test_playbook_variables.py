@@ -213,12 +213,14 @@ def test_no_outcome_of_an_earlier_play_hides_a_refusal(tmp_path):
 
 
 def test_changes_before_a_part_that_fails_are_shown_and_counted(tmp_path):
-    answer = {"failed": True, "changed": True, "protect": PIN, "panic": {"failed": True, "msg": "no such file"}}
+    missing = {"target": "unit=redis", "found": False, "changed": False}
+    pins = {**PIN, "targets": [*PIN["targets"], missing]}
+    answer = {"failed": True, "changed": True, "protect": pins, "panic": {"failed": True, "msg": "no such file"}}
     answers = {"oom_site": {**answer, "diff": [{"before": "one\n", "after": "two\n"}]}}
     asked = {"oom_protect_profiles": "database", "oom_panic_on_oom": "kill"}
     ran = run(tmp_path, "oomguard.linux.site", {"web": asked}, "--diff", answers=answers)
     assert ran.lines() == {"web": "failed: panic: no such file; changed 1 pin"}, ran.output[-3000:]
-    assert "+two" in ran.output and "changed=1" in ran.output
+    assert "+two" in ran.output and "changed=1" in ran.output and "unit=redis" not in ran.output
 
 
 @pytest.mark.parametrize(

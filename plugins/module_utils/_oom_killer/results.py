@@ -47,7 +47,8 @@ def _describe_place(cgroups: Sequence[str]) -> str:
 
 def describe_difference(before: Optional[Death], after: Optional[Death], change: str = "with these pins") -> str:
     """Return the next victim now and with other scores, each marked if it is not certain."""
-    return f"next victim now {_name_victim(before)}, {change} {_name_victim(after)}"
+    now, then = _name_victim(before), _name_victim(after)
+    return f"next victim now and {change} {now}" if now == then else f"next victim now {now}, {change} {then}"
 
 
 def _name_victim(death: Optional[Death]) -> str:

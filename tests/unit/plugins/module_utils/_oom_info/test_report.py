@@ -370,7 +370,7 @@ def test_pins_that_change_nothing_are_named():
     group = dict(path="/a", cgroups=[limited("/a", 9 * MIB, MIB)])
     lines = lines_of([inside, outside], [inside, outside._replace(score=5)], **group)
     assert lines == [
-        "next victim now java[7], with these pins java[7]",
+        "next victim now and with these pins java[7]",
         "x[8] is outside of cgroup /a, so its score does not count there.",
     ]
     others = [task("y", MIB, pid=pid) for pid in range(20, 25)]

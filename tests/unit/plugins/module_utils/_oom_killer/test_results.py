@@ -28,6 +28,7 @@ def test_what_pins_change():
     after = predict(tasks[0]._replace(score=-500), tasks[1])
     assert describe_difference(before, after) == "next victim now dockerd[812], with these pins java[2210]"
     assert describe_difference(before, None).endswith("with these pins nobody")
+    assert describe_difference(before, before) == "next victim now and with these pins dockerd[812]"
 
 
 def test_each_side_says_that_it_is_not_certain():
