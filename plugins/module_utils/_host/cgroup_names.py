@@ -148,6 +148,17 @@ def container_of(path: str) -> Optional[str]:
     return next((found for found in map(container_id, path.split("/")) if found), None)
 
 
+def scope_of(path: str) -> Optional[str]:
+    """Return the scope of this host's systemd that a cgroup lies in; None without one.
+
+    Users choose the names in their own slices, and the name of a container's scope is its id.
+    """
+    if user_of([path]) is not None or container_of(path):
+        return None
+    part = next((part for part in path.split("/")[1:] if not part.endswith(".slice")), "")
+    return part if part.endswith(".scope") else None
+
+
 def pod_of(path: str) -> Optional[str]:
     """Return the uid of the Kubernetes pod that a process in this cgroup runs in; None outside.
 

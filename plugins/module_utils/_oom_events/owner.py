@@ -71,17 +71,6 @@ def find_owner(path: str) -> Owner:
     return Owner("/".join(parts[:end]) or "/", "/".join(parts[end:]), unit, container, pod, user)
 
 
-def find_scope(path: str) -> Optional[str]:
-    """Return the scope of this host's systemd that a cgroup lies in; None without one.
-
-    Users choose the names in their own slices, and the name of a container's scope is its id.
-    """
-    if user_of([path]) is not None or container_of(path):
-        return None
-    part = next((part for part in path.split("/")[1:] if not part.endswith(".slice")), "")
-    return part if part.endswith(".scope") else None
-
-
 def describe_owner(owner: Owner, names: ContainerNames) -> str:
     """Return the owner in words, such as C(shop.service) or C(container web1 (69dc3709e8f3))."""
     words = _describe_whole(owner, names)

@@ -18,13 +18,14 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.alike_names i
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import (
     UNIT_NAME,
     add_suffix,
+    scope_of,
     strip_suffix,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._host.process import SCORE_MAX, SCORE_MIN
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import printable_name
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.timestamps import format_utc, parse_moment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.collector import Window
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import find_owner, find_scope
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import find_owner
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.wording import format_moment
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.what_if import LoggedPin
@@ -173,7 +174,7 @@ def _list_killed(event: Event, key: str) -> List[Optional[str]]:
 
 def _list_units(event: Event) -> List[Optional[str]]:
     """Return the services and the scopes that lost a process."""
-    scopes = [find_scope(victim["cgroup"]) for victim in event["victims"] if not victim["unit"] and victim["cgroup"]]
+    scopes = [scope_of(victim["cgroup"]) for victim in event["victims"] if not victim["unit"] and victim["cgroup"]]
     return [*_list_killed(event, "unit"), *scopes]
 
 

@@ -12,8 +12,8 @@ Pure.
 
 from typing import Any, Dict, Mapping, Optional
 
+from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import scope_of
 from ansible_collections.oomguard.linux.plugins.module_utils._host.text import format_kb
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.owner import find_scope
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.event import Event
 
 _SHORT_ID = 12
@@ -33,7 +33,7 @@ def reduce_event(event: Event, verdict: Optional[str], verdict_text: Optional[st
         name=victim.get("name"),
         pid=victim.get("pid"),
         victims_count=event["victims_count"],
-        unit=what["unit"] or (find_scope(victim["cgroup"]) if victim.get("cgroup") else None),
+        unit=what["unit"] or (scope_of(victim["cgroup"]) if victim.get("cgroup") else None),
         container=what["container_name"] or (what["container"] or "")[:_SHORT_ID] or None,
         pod=what["pod_name"] or what["pod"],
         limit_kb=what["limit_kb"],

@@ -11,6 +11,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names 
     add_suffix,
     container_of,
     pod_of,
+    scope_of,
     service_cgroup_of,
     service_of_user,
     strip_suffix,
@@ -120,6 +121,24 @@ BELOW = {
 def test_container_and_pod(path, owners):
     path = path.format(id=ID)
     assert (container_of(path), pod_of(path)) == owners
+
+
+@pytest.mark.parametrize(
+    "path, scope",
+    [
+        ("/system.slice/leak.scope", "leak.scope"),
+        ("/leak.scope/sub", "leak.scope"),
+        ("/a.slice/a-b.slice/run-1.scope/x", "run-1.scope"),
+        ("/system.slice/web.service", None),
+        ("/system.slice/web.service/inner.scope", None),
+        ("/user.slice/user-1000.slice/session-4.scope", None),
+        ("/system.slice/docker-" + "0f1e2d3c" * 8 + ".scope", None),
+        ("/", None),
+        ("/system.slice", None),
+    ],
+)
+def test_scope_of_the_host(path, scope):
+    assert scope_of(path) == scope
 
 
 @pytest.mark.parametrize("name, short", [("a.service", "a"), ("a", "a"), ("a.service.service", "a.service"), ("", "")])
