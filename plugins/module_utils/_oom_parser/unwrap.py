@@ -137,8 +137,9 @@ _MOST_EVENT_LINES = 16
 _QUOTED_EQUALS = re.compile(r"\b(?:gfp_mask|order|oom_score_adj|constraint)=3D")
 _QUOTED_BYTE = re.compile(r"=([2-7][0-9A-F])")
 # Markdown and LaTeX write a backslash before marks; word processors write blanks that hold words
-# together.
-_ESCAPED_MARK = re.compile(r"^\\\[\s*(?:\d|pid\b)|\b(?:gfp|oom|anon|mems|task)\\[_\[]")
+# together. Markdown writes it before both brackets of a stamp and of a row. A task's name behind a
+# line feed may begin with one.
+_ESCAPED_MARK = re.compile(r"^\\\[\s{0,20}(?:\d[\d.]{0,30}|pid)\s{0,20}\\\]|\b(?:gfp|oom|anon|mems|task)\\[_\[]")
 _MARK = re.compile(r"\\([_\[\]()<>|*#.+-])")
 _HARD_BLANK = "\u00a0"
 _HTML_BLANK = "&nbsp;"
