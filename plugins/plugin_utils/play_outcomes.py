@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import strip_suffix
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import WOULD_FAIL, count_of
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import WOULD_FAIL, count_of, join_words
 from ansible_collections.oomguard.linux.plugins.module_utils._host.unit_files import is_killer_drop_in
 from ansible_collections.oomguard.linux.plugins.plugin_utils.host_answers import cut_text, first_line
 from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments import ASKING, name_variables
@@ -172,8 +172,7 @@ def state_kills(result: Any) -> tuple[str, str]:
         for kind, word in _SHOWN.items()
         if kind in counts
     ]
-    where = " and ".join([", ".join(shown[:-1]), shown[-1]] if shown[1:] else shown)
-    return "kills", _join_parts(f"{kills} in {where}", *notes)
+    return "kills", _join_parts(f"{kills} in {join_words(shown)}", *notes)
 
 
 def state_findings(result: Any, fail_on: str = "") -> tuple[str, str]:

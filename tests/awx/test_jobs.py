@@ -18,7 +18,7 @@ from controller import CHECKOUT, Refused, choices, slice_inventory
 from jobs import launch, run
 
 # A check predicts what would die next, if the rule of the kernel is known and this is no container.
-WOULD_CHANGE = re.compile(r"would_change: 1 pin(; next victim now \S.* with these pins \S.*)?")
+WOULD_CHANGE = re.compile(r"would_change: 1 pin(; next victim now( \S.*,| and) with these pins \S.*)?")
 STATES = ("oom_protect_state", "oom_panic_state", "oom_overcommit_state")
 
 

@@ -14,7 +14,7 @@ Only a process name is escaped earlier, when process.py parses it.
 """
 
 import re
-from typing import Any, List
+from typing import Any, List, Sequence
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
 
@@ -80,6 +80,11 @@ def shorten(value: object) -> str:
         return f"{'-' if value < 0 else ''}1{'0' * 20}... (more than 20 digits)"
     text = str(value)
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return words as a sentence has them: C(a), C(a and b), C(a, b and c)."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
 def count_of(number: int, noun: str, plural: str = "") -> str:

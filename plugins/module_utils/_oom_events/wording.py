@@ -15,7 +15,7 @@ from collections import Counter
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._host.cgroup_names import ContainerNames
-from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of, format_kb
+from ansible_collections.oomguard.linux.plugins.module_utils._host.text import count_of, format_kb, join_words
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_events.kill_groups import (
     KILLS,
     KillGroup,
@@ -259,8 +259,7 @@ def _count_kills(groups: KillGroups, is_filtered: bool) -> str:
     places = [count_of(kinds[kind], kind) for kind in ("unit", "container", "pod") if kinds[kind]]
     if kinds["cgroup"]:
         places.append(count_of(kinds["cgroup"], "other cgroup" if places else "cgroup"))
-    where = " and ".join([", ".join(places[:-1]), places[-1]] if places[1:] else places)
-    return count_of(groups.kills, noun) + (f" in {where}" if where else "")
+    return count_of(groups.kills, noun) + (f" in {join_words(places)}" if places else "")
 
 
 def _name_kind(owner: Owner) -> str:

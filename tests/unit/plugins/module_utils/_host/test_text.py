@@ -15,6 +15,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     bytes_of,
     check_path_text,
     format_kb,
+    join_words,
     lines_of,
     printable,
     printable_name,
@@ -22,6 +23,11 @@ from ansible_collections.oomguard.linux.plugins.module_utils._host.text import (
     shorten,
     text_of,
 )
+
+
+@pytest.mark.parametrize("words, joined", [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
+def test_words_of_a_sentence(words, joined):
+    assert join_words(list(words)) == joined
 
 
 @given(st.binary())
