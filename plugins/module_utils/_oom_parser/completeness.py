@@ -43,6 +43,8 @@ _BEGINNING = re.compile(
     r"|oom-kill:|oom_reaper: |Tasks? in /|CPU: |Pid: |\[ *(?:\d+|pid) *\] |.{1,60} invoked(?: oom|$)"
 )
 _BEFORE_PATH = "_memcg="  # a record may end there
+# A message that does not fit goes on in the next record, with a path or the comma before it.
+NEXT_PART = {",", "/"}
 _ORIGIN = r"(?:[A-Z][A-Za-z ()_]{5,60}: )?"
 # Two parts of a message, where a person broke it. No name of a task ends so and begins so.
 _PARTS = [
@@ -145,6 +147,12 @@ def has_possible_name(text: str) -> bool:
     """
     name, is_cut = _find_victim_name(text)
     return not is_cut and name is not None and count_name_bytes(name) <= NAME_BYTES
+
+
+def may_be_in_name(first: str, rest: str) -> bool:
+    """Return whether C(rest) can continue a victim's name behind a line end that the name has."""
+    joined = first + "\\x0a" + rest
+    return has_possible_name(joined) or lacks_end_of_name(joined)
 
 
 def may_end_in_name(text: str) -> bool:

@@ -23,6 +23,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record 
     seconds_between,
 )
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.completeness import (
+    NEXT_PART,
     find_table_glue,
     has_possible_name,
     is_broken_message,
@@ -33,6 +34,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.complet
     is_split_by_hand,
     lacks_end_of_name,
     may_be_followed,
+    may_be_in_name,
     may_begin_message,
     may_end_in_name,
     may_go_on_in_next_record,
@@ -76,9 +78,6 @@ RECORD_SECONDS = 1.0
 
 # Hostile input must not fill the memory, and must not cause repeated searches.
 MOST_REJOINED = 2 * LONGEST_LINE
-
-# A message that does not fit goes on in the next record, with a path or the comma before it.
-NEXT_PART = {",", "/"}
 
 # No name of a task can hold these words.
 _LONGER_THAN_NAME = "oom-kill:constraint="
@@ -135,7 +134,9 @@ def _decode(record: Record) -> Record:
 
 
 def _join(first: Record, glue: str, rest: Record) -> Line:
-    text = decode_mail((first.text + glue + rest.text).lstrip())
+    text = (first.text + glue + rest.text).lstrip()
+    if rest.bare:  # a mail may have broken a line in a code
+        text = decode_mail(text)
     return first._replace(text=text, raw=first.raw + "\n" + rest.raw), parse_message(text)
 
 
@@ -158,7 +159,7 @@ def _find_glue(last: Line, line: Line, page: "_Page") -> Optional[str]:
     if not first.bare and not page.is_mail and _measure_width(first) < WIDEST_PAGE - 1:
         if is_broken_trigger_name(first.text, message, record.text):
             return "\\x0a"
-        if _is_broken_name(first.text, record.text):
+        if lacks_end_of_name(first.text) and may_be_in_name(first.text, record.text):
             return None  # left to _join_names
     glue = page.find_glue(first, record) if page.may_be_wrapped and _may_go_on(last, line) else None
     if glue is None and is_split_by_hand(first.text, message, record.text):
@@ -177,11 +178,6 @@ def _find_cut(first: str, record: Record, page: "_Page") -> Optional[str]:
 def _is_next_record(first: Record, record: Record) -> bool:
     is_near = seconds_between(first, record) <= RECORD_SECONDS
     return is_near and may_go_on_in_next_record(first.text, record.text)
-
-
-def _is_broken_name(first: str, rest: str) -> bool:
-    joined = first + "\\x0a" + rest
-    return lacks_end_of_name(first) and (has_possible_name(joined) or lacks_end_of_name(joined))
 
 
 def _is_broken_at_edge(last: Line, line: Line, page: "_Page") -> bool:

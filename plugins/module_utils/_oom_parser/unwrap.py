@@ -30,9 +30,14 @@ import re
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.line_prefix import parse_text_line
-from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import Record, split_rows
+from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.record import LONGEST_LINE, Record, split_rows
 from ansible_collections.oomguard.linux.plugins.module_utils._kernel_log.shipper_json import is_second_hand
-from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.completeness import lacks_end_of_name
+from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.completeness import (
+    NEXT_PART,
+    lacks_end_of_name,
+    may_be_in_name,
+    may_end_in_name,
+)
 from ansible_collections.oomguard.linux.plugins.module_utils._oom_parser.grammar import (
     INVOKED,
     KILL_BEGINNING,
@@ -147,6 +152,9 @@ _HTML_BLANK = "&nbsp;"
 _DASHES = re.compile("[\u2011\u2013]")
 _DASH_OF_MESSAGE = re.compile("(?:oom|anon|file|total)[\u2011\u2013]")
 _BLANK_OF_MESSAGE = re.compile("(?:ill|illed|process|invoked)\u00a0")
+# What the kernel prints before a path, which may go on in the next record.
+_BEFORE_PATH = re.compile(r"oom-kill:constraint=CONSTRAINT_|Memory cgroup stats for /|Tasks? in /")
+_LONGEST_UNFINISHED = 2 * LONGEST_LINE
 # A program that logs with klog relays a message that stands right behind this. Behind words of its
 # own it is a report of what the kernel has logged itself.
 _KLOG = re.compile(r"\.go:\d+\]\s*(?P<words>.*)")
@@ -158,10 +166,14 @@ _CLOSING = {"[": "]", "(": ")", "{": "}", "<": ">", "*": "*", "_": "_"}
 def unwrap_records(records: Iterable[Record]) -> Iterator[Record]:
     """Yield each record, with what stands before and behind its message stripped."""
     unwrapper = _Unwrapper()
+    unfinished = ""  # a message so far, if it may end inside a path or a victim's name
     for record in records:
         if record.bare and _EVENT.match(record.text):
             unwrapper.begin_event()
-        record = _decode(record)
+        glue = _find_glue(unfinished, record.text) if unfinished else None
+        if glue is None:
+            unfinished, record = "", _decode(record)
+        unfinished = _find_unfinished(unfinished + (glue or "") + record.text)
         if unwrapper.is_idle and (record.trusted is not None or not _may_hold_kill(record.text)):
             yield record
         elif unwrapper.is_idle and not record.bare and _WHOLE_MESSAGE.match(record.text):
@@ -174,13 +186,34 @@ def unwrap_records(records: Iterable[Record]) -> Iterator[Record]:
     yield from unwrapper.flush()
 
 
+def _find_unfinished(text: str) -> str:
+    """Return a message that may end inside a path or a victim's name; "" for any other text.
+
+    The names in it can look like the codes of a mail or a markup.
+    """
+    if ("/" not in text and "(" not in text) or len(text) > _LONGEST_UNFINISHED:
+        return ""
+    return text if _BEFORE_PATH.match(text) or lacks_end_of_name(text) or may_end_in_name(text) else ""
+
+
+def _find_glue(unfinished: str, text: str) -> Optional[str]:
+    r"""Return what stood between an unfinished message and its rest; None if this is another text.
+
+    The kernel cuts a long message before a path; a name may have a line end, \x0a in /dev/kmsg.
+    """
+    if text[:1] in NEXT_PART and _BEFORE_PATH.match(unfinished):
+        return ""
+    return "\\x0a" if may_be_in_name(unfinished, text) else None
+
+
 def _decode(record: Record) -> Record:
     """Return a record without the codes of a mail, of a markup, or of a word processor.
 
-    A message that can be read as it is has none: names of tasks and cgroups can hold them.
+    A message that can be read as it is has none: names of tasks and cgroups can hold them, also
+    if the message goes on in the next record.
     """
     text = record.text
-    if record.trusted is not None or not _may_be_encoded(text) or _is_readable(text):
+    if record.trusted is not None or not _may_be_encoded(text) or _is_readable(text) or _find_unfinished(text):
         return record
     text = decode_mail(text)
     if _ESCAPED_MARK.search(text):

@@ -72,13 +72,23 @@ def test_names_like_characters_of_a_markup_stay(stamp, name):
     assert [(one["name"], one["cgroup"]) for one in event["victims"]] == [(name, "/q/" + name)]
 
 
-@pytest.mark.parametrize("name", ["\\[", "\\_x", "\\[ 1] 0 1 1 1", "\\[7 x"])
-def test_name_that_begins_a_line_like_a_markup_stays(name):
-    """A name may hold a line feed; a log daemon makes two lines of such a message."""
-    stamp = "Nov 23 04:43:46 host kernel: [   53.649733] "
-    lines = [stamp + "Killed process 245 (", stamp + name + ") total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB"]
+# A name may hold a line feed, at any place; no task has a longer one than 15 bytes.
+_ODD = ["\\[", "\\_x", "\\[ 1] 0 1 1", "\\[7 x", "\\[7\\]", "\\[ 7\\] 8", "\\[pid\\]", "order=3D", "order=3D41"]
+_ODD += ["gfp\\_mask", "task\\[7", "mems\\_", "oom\u2011x", "anon\u2013x", "process\u00a07", "a\u00a0b", "a&nbsp;b"]
+_PLACES = ["\n%s", "a\n%s", "%s\n", "%s\nb", "%s\n%s", "a)\n%s", "a\n\n%s"]
+_BROKEN_NAMES = [place.replace("%s", odd) for odd in _ODD for place in _PLACES]
+_BROKEN_NAMES = [name for name in _BROKEN_NAMES if len(name.encode()) <= 15]
+
+
+@pytest.mark.parametrize("name", _BROKEN_NAMES)
+@pytest.mark.parametrize("has_summary", [False, True])
+@pytest.mark.parametrize("stamp", ["", UPTIME, "Nov 23 04:43:46 host kernel: [   53.649733] "])
+def test_name_of_two_lines_like_characters_of_a_markup_stays(stamp, has_summary, name):
+    """A log daemon makes two lines of a message with such a name."""
+    messages = [SUMMARY, KILL] if has_summary else [KILL]
+    lines = [stamp + line for message in messages for line in message.replace("delta", name).split("\n")]
     [event] = parse_events(parse_lines(lines))
-    assert [one["name"] for one in event["victims"]] == ["\\x0a" + name]
+    assert [one["name"] for one in event["victims"]] == [name.replace("\n", "\\x0a")]
 
 
 @pytest.mark.parametrize("before", ["{noformat}", "[CODE]", "<pre><code>", "kern.log:7:", "['", "web-1  | "])
