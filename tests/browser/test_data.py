@@ -60,7 +60,7 @@ def test_kills(page, fleet):
         margin = event["margin_kb"] and f"{format_size(event['margin_kb'])} behind"
         if event["margin_kb"] and event["margin_kb"] < 0:
             margin = f"{format_size(-event['margin_kb'])} worse, but passed over"
-        assert row[6] == "\n".join(filter(None, [event["runner_up"] or "not known", margin]))
+        assert row[6] == "\n".join(filter(None, [event["runner_up"] or "none in the log", margin]))
         answers = {"same": "same victim", "other": "another victim"}
         assert row[7].split("\n")[0] == answers.get(event["with_todays_pins"], "not known")
     kills = sum(map(is_kill, (event for _host, event in events)))
@@ -247,6 +247,27 @@ def test_hosts_whose_log_was_not_read(opener):
     document["hosts"][0].update(state="unreachable", reason="No route to host")
     page = opener.open(document)
     assert "; 2 hosts whose log was not read" in page.locator("#sentence").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("search", "shown"),
+    [
+        ("", {"kills": "No kill was read.", "findings": "No host has a finding.", "changes": "No change was seen."}),
+        ("#q=x-y-z", {"hosts": "No host matches."}),
+    ],
+)
+def test_a_quiet_fleet_does_not_look_filtered(opener, search, shown):
+    document = generate_fleet(2, 0)
+    for host in document["hosts"]:
+        host.update(findings=[], changes=[], events=[])
+    page = opener.open(document, search)
+    assert {key: page.locator(f"#{key}-table .empty").inner_text() for key in shown} == shown
+
+
+def test_no_match_is_said_as_such(opener, fleet):
+    page = opener.open(fleet, "#q=nothing-matches-this")
+    words = {key: page.locator(f"#{key}-table .empty").inner_text() for key in ("kills", "hosts", "findings")}
+    assert words == {"kills": "No kill matches.", "hosts": "No host matches.", "findings": "No finding matches."}
 
 
 def test_empty_fleet(opener):

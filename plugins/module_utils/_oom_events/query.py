@@ -164,18 +164,23 @@ def parse_window(query: Query, now: float) -> Window:
     return window
 
 
-def _list_killed(event: Event, key: str) -> List[Optional[str]]:
-    """Return the units or container ids that lost a process; a program may log a cgroup alone."""
+def _list_killed(event: Event) -> List[Dict[str, Any]]:
+    """Return unit, container and cgroup of what was killed; a program may log a cgroup alone."""
     if event["victims"] or event["killer"] == "kernel" or not event["memcg"]:
-        return [victim[key] for victim in event["victims"]]
-    owner = find_owner(event["memcg"]["path"])
-    return [owner.unit if key == "unit" else owner.container]
+        victims: List[Dict[str, Any]] = event["victims"]
+        return victims
+    path = event["memcg"]["path"]
+    owner = find_owner(path)
+    return [dict(unit=owner.unit, container_id=owner.container, cgroup=path)]
 
 
 def _list_units(event: Event) -> List[Optional[str]]:
     """Return the services and the scopes that lost a process."""
-    scopes = [scope_of(victim["cgroup"]) for victim in event["victims"] if not victim["unit"] and victim["cgroup"]]
-    return [*_list_killed(event, "unit"), *scopes]
+    return [one["unit"] or (scope_of(one["cgroup"]) if one["cgroup"] else None) for one in _list_killed(event)]
+
+
+def _list_containers(event: Event) -> List[Optional[str]]:
+    return [one["container_id"] for one in _list_killed(event)]
 
 
 class Filter:
@@ -197,7 +202,7 @@ class Filter:
         return (
             (query.victim is None or any(victim["name"] == query.victim for victim in victims))
             and (query.unit is None or any(map(self._is_unit, _list_units(event))))
-            and (query.container is None or any(map(self._is_container, _list_killed(event, "container_id"))))
+            and (query.container is None or any(map(self._is_container, _list_containers(event))))
             and (query.constraint is None or event["constraint"] == query.constraint)
             and (query.killer is None or event["killer"] == query.killer)
         )

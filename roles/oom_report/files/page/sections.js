@@ -94,7 +94,7 @@ function createKillTable(page) {
       cell: (row) => describeToday(report, row),
     },
   ];
-  return new PagedTable({ key: "kills", noun: "kills", empty: "No kill matches.", columns, choose });
+  return new PagedTable({ key: "kills", noun: "kills", empty: "No kill matches.", none: "No kill was read.", columns, choose });
 }
 
 /**
@@ -166,7 +166,7 @@ function describeKiller(report, row) {
 function describeRunnerUp({ events }, row) {
   const name = events.text("runner_up").get(row);
   const margin = events.number("margin_kb")[row];
-  if (name === null) return create("span", { class: "none" }, "not known");
+  if (name === null) return create("span", { class: "none" }, "none in the log");
   const distance = margin < 0 ? `${formatSize(-margin)} worse, but passed over` : `${formatSize(margin)} behind`;
   return create("span", {}, createWords(name, 80), Number.isNaN(margin) ? null : create("br"), Number.isNaN(margin) ? null : small(distance));
 }
@@ -241,7 +241,7 @@ class FindingMatrix {
       create("thead", {}, create("tr", {}, create("th", { scope: "col" }, "Hosts"), ...shown.map((kind) => this.createHeader(kind, state)))),
       create("tbody", {}, ...rows),
     );
-    const empty = create("p", { class: "empty" }, "No finding matches.");
+    const empty = create("p", { class: "empty" }, mask.length === 0 ? "No host has a finding." : "No finding matches.");
     replaceChildren(this.frame, rows.length > 0 ? create("div", { class: "scroll", role: "group", tabindex: 0, "aria-label": "Hosts and findings" }, table) : empty, this.pager.element);
     this.fillList(shown);
   }
@@ -387,7 +387,7 @@ class HostSection {
     this.kills = new Uint32Array(report.hosts.length);
     this.perBucket = new Uint16Array(0);
     this.most = 1;
-    this.table = new PagedTable({ key: "hosts", noun: "hosts", empty: "No host matches.", columns: this.listColumns(), choose: page.choose });
+    this.table = new PagedTable({ key: "hosts", noun: "hosts", empty: "No host matches.", none: "The report has no host.", columns: this.listColumns(), choose: page.choose });
   }
 
   countFindings() {
@@ -579,5 +579,5 @@ function createChangeTable(page) {
     { key: "before", label: "Before", rank: alphabet(changes.text("before")), cell: words("before") },
     { key: "after", label: "Now", rank: alphabet(changes.text("after")), cell: words("after") },
   ];
-  return new PagedTable({ key: "changes", noun: "changes", empty: "Nothing that matches has changed.", columns, choose });
+  return new PagedTable({ key: "changes", noun: "changes", empty: "Nothing that matches has changed.", none: "No change was seen.", columns, choose });
 }

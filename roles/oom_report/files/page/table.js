@@ -59,13 +59,15 @@ class PagedTable {
    * @param {object} options
    * @param {ViewKey} options.key
    * @param {string} options.noun of the rows, in the plural
-   * @param {string} options.empty what to say without rows
+   * @param {string} options.empty what to say if the filters leave no row
+   * @param {string} [options.none] what to say if there never was one
    * @param {Column[]} options.columns
    * @param {(changes: Partial<State>) => void} options.choose
    */
-  constructor({ key, noun, empty, columns, choose }) {
+  constructor({ key, noun, empty, none = empty, columns, choose }) {
     this.key = key;
     this.empty = empty;
+    this.none = none;
     this.columns = columns;
     this.choose = choose;
     this.view = VIEWS[key];
@@ -118,7 +120,7 @@ class PagedTable {
       setAttributes(this.headers[index], { "aria-sort": column === sorted ? direction : null });
     });
     const shown = this.pager.cut(rows, this.view.page);
-    this.body.replaceChildren(...(shown.length > 0 ? shown.map((row) => this.createRow(row)) : [this.createEmpty()]));
+    this.body.replaceChildren(...(shown.length > 0 ? shown.map((row) => this.createRow(row)) : [this.createEmpty(mask.length === 0 ? this.none : this.empty)]));
   }
 
   /**
@@ -156,8 +158,9 @@ class PagedTable {
     return create("tr", { role: "row" }, ...cells);
   }
 
-  createEmpty() {
-    const cell = create("td", { role: "cell", class: "empty", colspan: this.columns.length }, this.empty);
+  /** @param {string} words */
+  createEmpty(words) {
+    const cell = create("td", { role: "cell", class: "empty", colspan: this.columns.length }, words);
     return create("tr", { role: "row" }, cell);
   }
 }

@@ -207,7 +207,13 @@ def test_describe_window(changes, window, words):
     assert describe_window(query(**changes), window, BOOTED, TODAY) == words
 
 
-@pytest.mark.parametrize("path, filters", [(SHOP, dict(unit="shop")), (DOCKER, dict(container=ID[:12]))])
+SCOPE = "/system.slice/shp.scope"
+
+
+@pytest.mark.parametrize(
+    "path, filters",
+    [(SHOP, dict(unit="shop")), (DOCKER, dict(container=ID[:12])), (SCOPE, dict(unit="shp.scope"))],
+)
 def test_select_what_systemd_oomd_killed(path, filters):
     """It logs a cgroup, and no process."""
     [event] = events_of([f"Jul 25 14:31:34 host systemd-oomd[1]: Killed {path} due to memory pressure for / being 5%"])
