@@ -6,6 +6,9 @@
 
 import copy
 import math
+import os
+import tempfile
+from pathlib import Path
 
 SECOND = "2026-11-29T07:00:00Z"
 NOW = 1795935600.0  # that second
@@ -105,6 +108,10 @@ def bury(levels):
     return value
 
 
+# The template below makes it, if Ansible evaluates it. Ansible runs commands in the folder of the
+# playbook, which may be the collection's, so the path is absolute.
+EXECUTED = Path(tempfile.gettempdir()) / f"oomguard-template-{os.getpid()}"
+
 # What a host may put into any place of its answer.
 HOSTILE = {
     "script": "<script>document.title='executed'</script>",
@@ -119,7 +126,7 @@ HOSTILE = {
     "data-url": "data:text/html,<script>alert(1)</script>",
     "link": "https://example.invalid/?q=1",
     "style": "</style><style>*{display:none}",
-    "template": "{{ lookup('ansible.builtin.pipe', 'touch executed') }}",
+    "template": "{{ lookup('ansible.builtin.pipe', 'touch " + str(EXECUTED) + "') }}",
     "jinja": "{% for x in range(9) %}{% endfor %}",
     "mustache": "{{constructor.constructor('alert(1)')()}}",
     "backtick": "`${alert(1)}`",

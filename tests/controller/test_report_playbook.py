@@ -316,7 +316,6 @@ def test_hostile_hosts(tmp_path):
     found = read(tmp_path)
     states = {name: host["state"] for name, host in found.items()}
     assert states == dict.fromkeys(hosts, "ok"), run.output[-3000:]
-    assert not list(tmp_path.rglob("executed")) and not os.path.exists("executed")
     assert set(run.artifacts) == {f"oomguard_report_0_{key}" for key in ("files", "hosts", "findings", "no_findings")}
     texts = (tmp_path / "report" / "report.json").read_text(encoding="utf-8")
     assert not {"\x1b", "\x00", "\u202e", "\u2028"} & set(texts)
