@@ -307,7 +307,12 @@ def _measure_width(record: Record) -> int:
 
 def _find_indent(record: Record) -> str:
     """Return what stands before the text of a line without stamps, without marks of a quotation."""
-    return _QUOTE_MARKS.sub("", record.raw[: len(record.raw) - len(record.text)])
+    raw = record.raw
+    if raw.endswith(record.text):
+        before = raw[: len(raw) - len(record.text)]
+    else:  # the text had the codes of a markup
+        before = raw[: len(raw) - len(raw.lstrip("> \t"))]
+    return _QUOTE_MARKS.sub("", before)
 
 
 def _join_names(lines: Iterable[Line]) -> Iterator[Line]:

@@ -63,6 +63,23 @@ def test_characters_of_a_markup(write, stamp):
     assert (victim["pid"], victim["name"], victim["anon_rss_kb"], victim["uid"]) == (6311, "delta", 40960, 33)
 
 
+@pytest.mark.parametrize(
+    ("cut", "stamp"),
+    [(cut, stamp) for cut in (",task_memcg", "/r,task", ",task=", ",pid") for stamp in ("", UPTIME)]
+    + [(",oom_memcg", UPTIME)],
+)
+@pytest.mark.parametrize(
+    "write",
+    [str, lambda line: line.replace("_", "\\_"), lambda line: line.replace(" ", "\u00a0")],
+    ids=["plain", "LaTeX", "hard blanks"],
+)
+def test_broken_summary_of_a_markup(write, cut, stamp):
+    """A person broke it; the rest has the codes of the markup, too."""
+    first, rest = SUMMARY.split(cut, 1)
+    [event] = parse_events(parse_lines([stamp + HEADER, stamp + write(first), write(cut + rest), stamp + KILL]))
+    assert (event["memcg"]["path"], [one["cgroup"] for one in event["victims"]]) == ("/q", ["/q/r"])
+
+
 @pytest.mark.parametrize("name", ["task\\[7", "gfp\\_mask", "oom\u2011x", "process\u00a07", "order=3D", "\\[7]"])
 @pytest.mark.parametrize("stamp", [UPTIME, "May  6 11:12:13 node-3 kernel: "])
 def test_names_like_characters_of_a_markup_stay(stamp, name):
