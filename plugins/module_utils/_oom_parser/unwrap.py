@@ -171,11 +171,14 @@ def unwrap_records(records: Iterable[Record]) -> Iterator[Record]:
         if record.bare and _EVENT.match(record.text):
             unwrapper.begin_event()
         glue = _find_glue(unfinished, record.text) if unfinished else None
-        whole = record.text if glue is None else unfinished + glue + record.text
-        decoded = record if glue is not None else _decode(record)
-        # The rest of what had codes has them, too.
-        unfinished = _find_unfinished(whole) if decoded is record else ""
-        record = decoded
+        if glue is None:
+            decoded = _decode(record)
+            # The rest of what had codes has them, too.
+            unfinished = _find_unfinished(record.text) if decoded is record else ""
+            record = decoded
+        else:
+            # Where a message begins, the one before it has ended.
+            unfinished = _find_unfinished(record.text) or _find_unfinished(unfinished + glue + record.text)
         if unwrapper.is_idle and (record.trusted is not None or not _may_hold_kill(record.text)):
             yield record
         elif unwrapper.is_idle and not record.bare and _WHOLE_MESSAGE.match(record.text):
