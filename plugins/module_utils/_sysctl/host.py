@@ -70,6 +70,13 @@ _ID = re.compile(r"[0-9]{1,10}\Z")
 # Kubernetes pod).
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container", "/run/secrets/kubernetes.io")
 
+# Where the engines listen that start containers for others; /run is root's.
+ENGINES = {
+    "/run/docker.sock": "Docker",
+    "/run/containerd/containerd.sock": "containerd",
+    "/run/crio/crio.sock": "CRI-O",
+}
+
 
 class Host:
     """One host, read below its root folder."""
@@ -261,6 +268,10 @@ class Host:
         if found is None and "\0container=" in "\0" + (self.text("/proc/1/environ", denied="") or ""):
             found = "/proc/1/environ"
         return found
+
+    def container_engine(self) -> Optional[str]:
+        """Return the engine that starts containers on this host; None without one."""
+        return next((name for socket, name in ENGINES.items() if os.path.exists(self.path(socket))), None)
 
     def read_only(self) -> bool:
         """Whether /proc/sys is read-only. Raises UnsupportedError if there is no /proc/sys."""

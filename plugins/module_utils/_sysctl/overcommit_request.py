@@ -42,5 +42,5 @@ def request_overcommit(host: Host, params: Mapping[str, Any]) -> SysctlRequest:
     wanted = {} if is_absent(params) else overcommit_sysctls(*(params[option] for option in _SYSCTL_OPTIONS))
     check_headroom_percent(params["headroom_percent"])
     memory = parse_commit_memory(host.meminfo(), os.sysconf("SC_PAGE_SIZE") // 1024)
-    policy = OvercommitPolicy(wanted, memory, params["headroom_percent"], host.run_kb)
+    policy = OvercommitPolicy(wanted, memory, params["headroom_percent"], host.run_kb, host.container_engine())
     return build_request(policy, params, _DEFAULT_FILE)

@@ -73,6 +73,13 @@ def test_find_container_by_mark(sysctl_tree, mark):
     assert sysctl_tree.host.container() == mark
 
 
+@pytest.mark.parametrize(("socket", "name"), host.ENGINES.items())
+def test_find_the_container_engine(sysctl_tree, socket, name):
+    assert sysctl_tree.host.container_engine() is None
+    sysctl_tree.write(socket, "")
+    assert sysctl_tree.host.container_engine() == name
+
+
 def test_find_crash_kernel(sysctl_tree):
     assert not sysctl_tree.host.crash_kernel()
     sysctl_tree.write("/sys/kernel/kexec_crash_loaded", "1\n")

@@ -10,6 +10,7 @@ from ansible_collections.oomguard.linux.plugins.module_utils._errors import Inpu
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.boot_files import BootValue
 from ansible_collections.oomguard.linux.plugins.module_utils._sysctl.overcommit import (
     ADMIN_RESERVE,
+    CONTAINER_START_KB,
     KBYTES,
     KEYS,
     MODE,
@@ -290,6 +291,30 @@ def test_refuse_headroom_percent_out_of_range(percent):
 @pytest.mark.parametrize("mode, ratio, warnings", [(2, 80, 0), (2, 101, 1), (0, 101, 0)])
 def test_warn_about_limit_above_memory(mode, ratio, warnings):
     assert len(policy({}).warnings_for(dict(LIVE, **{MODE: mode, RATIO: ratio}))) == warnings
+
+
+@pytest.mark.parametrize(
+    "engine, mode, left, warnings",
+    [
+        (None, 2, 0, 0),
+        ("Docker", 0, 0, 0),
+        ("Docker", 2, CONTAINER_START_KB - 4, 1),
+        ("Docker", 2, CONTAINER_START_KB, 0),
+        ("CRI-O", 2, -8, 1),
+    ],
+)
+def test_warn_that_no_container_starts(engine, mode, left, warnings):
+    memory = CommitMemory(total_kb=4000000, huge_kb=0, swap_kb=0, committed_kb=2000000)
+    rules = OvercommitPolicy({MODE: 2}, memory, 10, lambda: 0, engine).replace_wanted({MODE: mode})
+    found = rules.warnings_for(dict(LIVE, **{MODE: mode, RATIO: 0, KBYTES: 2000000 + left}))
+    assert (
+        found
+        == [
+            f"mode=never: {engine} may start no container: a start takes promises of about 851968 KiB, and"
+            f" {max(0, left)} KiB are left; raise ratio or kbytes, or add swap"
+        ]
+        * warnings
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,12 @@ def test_the_request(request_for):
     assert request_for(mode="never", ratio=80, file="/etc/sysctl.d/x.conf").file == "/etc/sysctl.d/x.conf"
 
 
+def test_the_engine_of_the_host(request_for, sysctl_tree):
+    assert request_for(mode="never", ratio=80).policy.engine is None
+    sysctl_tree.write("/run/docker.sock", "")
+    assert request_for(mode="never", ratio=80).policy.engine == "Docker"
+
+
 def test_a_removal_wants_nothing(request_for):
     request = request_for(state="absent")
     assert (request.policy.wanted, request.absent) == ({}, True)
