@@ -318,7 +318,7 @@ class OvercommitPolicy(SysctlPolicy):
         return dict(commit_limit_kb=limit, committed_as_kb=committed, headroom_kb=limit - committed)
 
     def warnings_for(self, live: SysctlValues) -> List[str]:
-        """Return warnings of a limit that is too high to prevent a kill, or too low for containers."""
+        """Return warnings of a limit too high to prevent a kill, or too low for containers."""
         if live[MODE] != NEVER:
             return []
         limit = commit_limit_kb(self.memory, live)
