@@ -5,7 +5,7 @@
 # Private to this collection: nothing here is a public interface,
 # and it may change in any release.
 
-"""Decide whether a text is a whole kernel message or a part of one, for rejoin.py.
+"""Decide whether a text is a whole kernel message or a part of one, for rejoin.py and unwrap.py.
 
 Pure. Functions that need the parsed message take it beside its text: each line is parsed once.
 """
@@ -43,6 +43,7 @@ _BEGINNING = re.compile(
     r"|oom-kill:|oom_reaper: |Tasks? in /|CPU: |Pid: |\[ *(?:\d+|pid) *\] |.{1,60} invoked(?: oom|$)"
 )
 _BEFORE_PATH = "_memcg="  # a record may end there
+_LINE_END = "\0"  # stands for it; no text of a record has this character
 # A message that does not fit goes on in the next record, with a path or the comma before it.
 NEXT_PART = {",", "/"}
 _ORIGIN = r"(?:[A-Z][A-Za-z ()_]{5,60}: )?"
@@ -151,8 +152,10 @@ def has_possible_name(text: str) -> bool:
 
 def may_be_in_name(first: str, rest: str) -> bool:
     """Return whether C(rest) can continue a victim's name behind a line end that the name has."""
-    joined = first + "\\x0a" + rest
-    return has_possible_name(joined) or lacks_end_of_name(joined)
+    name, is_cut = _find_victim_name(first + _LINE_END + rest)
+    if name is None or _LINE_END not in name:
+        return False
+    return count_name_bytes(name) + is_cut <= NAME_BYTES
 
 
 def may_end_in_name(text: str) -> bool:

@@ -135,7 +135,7 @@ def _decode(record: Record) -> Record:
 
 def _join(first: Record, glue: str, rest: Record) -> Line:
     text = (first.text + glue + rest.text).lstrip()
-    if rest.bare:  # a mail may have broken a line in a code
+    if rest.bare:  # a mail may have broken a code; the kernel's next record may hold a path that looks like one
         text = decode_mail(text)
     return first._replace(text=text, raw=first.raw + "\n" + rest.raw), parse_message(text)
 
@@ -306,13 +306,9 @@ def _measure_width(record: Record) -> int:
 
 
 def _find_indent(record: Record) -> str:
-    """Return what stands before the text of a line without stamps, without marks of a quotation."""
+    """Return the blanks before a line without stamps, without marks of a quotation."""
     raw = record.raw
-    if raw.endswith(record.text):
-        before = raw[: len(raw) - len(record.text)]
-    else:  # the text had the codes of a markup
-        before = raw[: len(raw) - len(raw.lstrip("> \t"))]
-    return _QUOTE_MARKS.sub("", before)
+    return _QUOTE_MARKS.sub("", raw[: len(raw) - len(raw.lstrip("> \t"))])
 
 
 def _join_names(lines: Iterable[Line]) -> Iterator[Line]:

@@ -236,9 +236,7 @@ def _is_whole_limit(text: str) -> bool:
 
 
 def _parse_part(record: Record, part: str, raw: str) -> Record:
-    inner = parse_text_line(part)
-    is_bare = record.bare and (inner.monotonic, inner.clock, inner.program) == (None, None, None)
-    return merge(record, inner)._replace(raw=raw, bare=is_bare)
+    return merge(record, parse_text_line(part))._replace(raw=raw)
 
 
 def merge(record: Record, inner: Record) -> Record:
@@ -250,4 +248,5 @@ def merge(record: Record, inner: Record) -> Record:
         clock=record.clock if inner.clock is None else inner.clock,
         trusted=False if inner.trusted is False else None,
         program=inner.program or record.program,
+        bare=record.bare and (inner.monotonic, inner.clock, inner.program) == (None, None, None),
     )

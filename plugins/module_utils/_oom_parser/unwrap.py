@@ -153,7 +153,8 @@ _DASHES = re.compile("[\u2011\u2013]")
 _DASH_OF_MESSAGE = re.compile("(?:oom|anon|file|total)[\u2011\u2013]")
 _BLANK_OF_MESSAGE = re.compile("(?:ill|illed|process|invoked)\u00a0")
 # What the kernel prints before a path, which may go on in the next record.
-_BEFORE_PATH = re.compile(r"oom-kill:constraint=CONSTRAINT_|Memory cgroup stats for /|Tasks? in /")
+_OTHERS_WITH_PATH = ("Memory cgroup stats for /", "Task in /", "Tasks in /")
+_WITH_PATH = re.compile("|".join(["oom-kill:constraint=CONSTRAINT_", *_OTHERS_WITH_PATH]))
 _LONGEST_UNFINISHED = 2 * LONGEST_LINE
 # A program that logs with klog relays a message that stands right behind this. Behind words of its
 # own it is a report of what the kernel has logged itself.
@@ -170,15 +171,16 @@ def unwrap_records(records: Iterable[Record]) -> Iterator[Record]:
     for record in records:
         if record.bare and _EVENT.match(record.text):
             unwrapper.begin_event()
-        glue = _find_glue(unfinished, record.text) if unfinished else None
-        if glue is None:
-            decoded = _decode(record)
-            # The rest of what had codes has them, too.
-            unfinished = _find_unfinished(record.text) if decoded is record else ""
-            record = decoded
+        joint = _find_joint(unfinished, record.text) if unfinished else None
+        if joint is None:
+            unfinished = _find_unfinished(record.text)
+            record = record if unfinished else _decode(record)
         else:
-            # Where a message begins, the one before it has ended.
-            unfinished = _find_unfinished(record.text) or _find_unfinished(unfinished + glue + record.text)
+            joined = unfinished + joint + record.text
+            # A message can begin behind a line end, and ends the one before it.
+            unfinished = (_find_unfinished(record.text) if joint else "") or _find_unfinished(joined)
+            if joint and not unfinished and not _is_readable(joined):
+                record = _decode(record)
         if unwrapper.is_idle and (record.trusted is not None or not _may_hold_kill(record.text)):
             yield record
         elif unwrapper.is_idle and not record.bare and _WHOLE_MESSAGE.match(record.text):
@@ -192,21 +194,21 @@ def unwrap_records(records: Iterable[Record]) -> Iterator[Record]:
 
 
 def _find_unfinished(text: str) -> str:
-    """Return a message that may end inside a path or a victim's name; "" for any other text.
+    """Return a message if its path or its victim's name may go on in the next record; else "".
 
-    The names in it can look like the codes of a mail or a markup.
+    What goes on there can look like the codes of a mail or a markup.
     """
-    if ("/" not in text and "(" not in text) or len(text) > _LONGEST_UNFINISHED:
+    if ("ill" not in text and not text.startswith(_OTHERS_WITH_PATH)) or len(text) > _LONGEST_UNFINISHED:
         return ""
-    return text if _BEFORE_PATH.match(text) or lacks_end_of_name(text) or may_end_in_name(text) else ""
+    return text if _WITH_PATH.match(text) or lacks_end_of_name(text) or may_end_in_name(text) else ""
 
 
-def _find_glue(unfinished: str, text: str) -> Optional[str]:
+def _find_joint(unfinished: str, text: str) -> Optional[str]:
     r"""Return what stood between an unfinished message and its rest; None if this is another text.
 
     The kernel cuts a long message before a path; a name may have a line end, \x0a in /dev/kmsg.
     """
-    if text[:1] in NEXT_PART and _BEFORE_PATH.match(unfinished):
+    if text[:1] in NEXT_PART and _WITH_PATH.match(unfinished):
         return ""
     return "\\x0a" if may_be_in_name(unfinished, text) else None
 
@@ -214,11 +216,10 @@ def _find_glue(unfinished: str, text: str) -> Optional[str]:
 def _decode(record: Record) -> Record:
     """Return a record without the codes of a mail, of a markup, or of a word processor.
 
-    A message that can be read as it is has none: names of tasks and cgroups can hold them, also
-    if the message goes on in the next record.
+    A message that can be read as it is has none: names of tasks and cgroups can hold them.
     """
     text = record.text
-    if record.trusted is not None or not _may_be_encoded(text) or _is_readable(text) or _find_unfinished(text):
+    if record.trusted is not None or not _may_be_encoded(text) or _is_readable(text):
         return record
     text = decode_mail(text)
     if _ESCAPED_MARK.search(text):

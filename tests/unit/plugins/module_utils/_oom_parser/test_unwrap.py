@@ -63,11 +63,8 @@ def test_characters_of_a_markup(write, stamp):
     assert (victim["pid"], victim["name"], victim["anon_rss_kb"], victim["uid"]) == (6311, "delta", 40960, 33)
 
 
-@pytest.mark.parametrize(
-    ("cut", "stamp"),
-    [(cut, stamp) for cut in (",task_memcg", "/r,task", ",task=", ",pid") for stamp in ("", UPTIME)]
-    + [(",oom_memcg", UPTIME)],
-)
+@pytest.mark.parametrize("cut", [",oom_memcg", ",task_memcg", "/r,task", ",task=", ",pid"])
+@pytest.mark.parametrize("stamp", [UPTIME, "May  6 11:12:13 node-3 kernel: "])
 @pytest.mark.parametrize(
     "write",
     [str, lambda line: line.replace("_", "\\_"), lambda line: line.replace(" ", "\u00a0")],
@@ -76,7 +73,8 @@ def test_characters_of_a_markup(write, stamp):
 def test_broken_summary_of_a_markup(write, cut, stamp):
     """A person broke it; the rest has the codes of the markup, too."""
     first, rest = SUMMARY.split(cut, 1)
-    [event] = parse_events(parse_lines([stamp + HEADER, stamp + write(first), write(cut + rest), stamp + KILL]))
+    lines = [write(stamp + HEADER), write(stamp + first), write(cut + rest), write(stamp + KILL)]
+    [event] = parse_events(parse_lines(lines))
     assert (event["memcg"]["path"], [one["cgroup"] for one in event["victims"]]) == ("/q", ["/q/r"])
 
 
@@ -87,6 +85,54 @@ def test_names_like_characters_of_a_markup_stay(stamp, name):
     lines = [HEADER, summary, KILL.replace("delta", name).replace("Out", "Memory cgroup out")]
     [event] = parse_events(parse_lines([stamp + line for line in lines]))
     assert [(one["name"], one["cgroup"]) for one in event["victims"]] == [(name, "/q/" + name)]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "May  6 11:12:13 node-3 kernel: Out of memory: Kill process 12 (xyyyyyyyyyyyyyyyyyyyy",
+        "[ 5120.000007] CPU: 1 is running hot, throttled now for a while, see log",
+        "[ 5120.000007] oom_reaper: reaped process 7 (x), now anon-rss:0kB, file-rss:0kB",
+    ],
+)
+@pytest.mark.parametrize("blank", ["\u00a0", "&nbsp;"])
+@pytest.mark.parametrize("stamp", [UPTIME, "May  6 11:12:13 node-3 kernel: "])
+def test_a_stamp_in_codes_begins_a_line(stamp, blank, before):
+    lines = [(stamp + line).replace(" ", blank) for line in (HEADER, SUMMARY, KILL)]
+    for written in (lines, lines[2:]):
+        [event] = [one for one in parse_events(parse_lines([before, *written])) if one["victims"]]
+        assert [one["pid"] for one in event["victims"]] == [6311]
+
+
+def test_codes_behind_a_name_of_two_lines():
+    first, rest = KILL.replace("delta", "my\n\\_task").split("\n")
+    [event] = parse_events(parse_lines([UPTIME + HEADER, UPTIME + first, UPTIME + rest.replace("oom_s", "oom\\_s")]))
+    [victim] = event["victims"]
+    assert (victim["name"], victim["oom_score_adj"]) == ("my\\x0a_task", -5)
+
+
+def test_a_summary_with_codes_does_not_continue_another_one():
+    other = SUMMARY.replace("/q/r", "/q/s").replace("6311", "77").replace("_", "\\_")
+    kill = KILL.replace("Out", "Memory cgroup out")
+    lines = [HEADER, SUMMARY, kill, HEADER, other, kill.replace("6311", "77")]
+    events = parse_events(parse_lines([UPTIME + line for line in lines]))
+    assert [one["cgroup"] for event in events for one in event["victims"]] == ["/q/r", "/q/s"]
+
+
+@pytest.mark.parametrize("odd", ["order=3D41", "gfp\\_m", "oom\u2011x"])
+@pytest.mark.parametrize("path", ["/x", "/x: Killed process 1 ("])
+def test_paths_that_go_on_in_the_next_record_keep_what_looks_like_codes(path, odd):
+    summary = SUMMARY.split("/q,")[0]
+    lines = [HEADER, summary, f"{path},task_memcg=", f"{path}/{odd},task=delta,pid=6311,uid=33", KILL]
+    [event] = parse_events(parse_lines([UPTIME + line for line in lines]))
+    assert [one["cgroup"] for one in event["victims"]] == [f"{path}/{odd}"]
+
+
+@pytest.mark.parametrize("odd", ["order=3D41", "gfp\\_m", "oom\u2011x"])
+def test_limit_that_goes_on_in_the_next_record_keeps_what_looks_like_codes(odd):
+    lines = [HEADER, f"Task in /q/{odd} killed as a result of limit of ", f"/q/{odd}", OLD_KILL]
+    [event] = parse_events(parse_lines([UPTIME + line for line in lines]))
+    assert event["memcg"]["path"] == f"/q/{odd}"
 
 
 # A name may hold a line feed, at any place; no task has a longer one than 15 bytes.
