@@ -24,8 +24,8 @@ options:
       - V(heuristic), the kernel's default, refuses only a request that is larger than memory and swap together.
         V(always) refuses nothing. V(never) promises no more than the limit, C(CommitLimit) in C(/proc/meminfo). V(0),
         V(1) and V(2) are the kernel's numbers for them.
-      - With V(never) the module warns if Docker, containerd or CRI-O runs on the host and less than
-        832 MiB of the limit are left. Starting a container takes about 700 MiB at its peak.
+      - With V(never) the module warns if the host has Docker, containerd or CRI-O and less than
+        832 MiB of the limit are left. Starting a container takes about 700 MiB, measured with Docker.
       - V(never) does not switch the OOM killer off. Memory cgroups have their own limits, and some memory is used
         without being promised first.
     type: str

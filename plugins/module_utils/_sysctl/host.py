@@ -74,6 +74,7 @@ CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container"
 ENGINES = {
     "/run/docker.sock": "Docker",
     "/run/containerd/containerd.sock": "containerd",
+    "/run/k3s/containerd/containerd.sock": "containerd",
     "/run/crio/crio.sock": "CRI-O",
 }
 

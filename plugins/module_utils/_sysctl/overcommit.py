@@ -35,9 +35,9 @@ NEVER = MODES["never"]
 
 ADMIN_RESERVE_MAX_KB, USER_RESERVE_MAX_KB = 8 << 10, 128 << 10  # include/linux/sizes.h in mm/mmap.c
 ADVISED_RESERVE_KB = 128 << 10  # Documentation/admin-guide/sysctl/vm.rst, for mode 2
-# What starting one container takes at its peak, in several programs at once that are written in Go.
-# Measured with Docker 20.10 and runc 1.1 on Debian 12: the sum is 680 to 745 MiB. With 608 MiB left
-# none starts, and with 832 all do without a fault.
+# What must be left to start a container: several programs in Go run at once. Measured with Docker
+# 20.10 and runc 1.1 on Debian 12: they are promised 680 to 745 MiB. With 608 MiB left no container
+# started, with 832 all did without a fault. Of CRI-O nothing was measured; it runs runc, too.
 CONTAINER_START_KB = 832 << 10
 
 LARGEST = {
@@ -322,16 +322,17 @@ class OvercommitPolicy(SysctlPolicy):
         if live[MODE] != NEVER:
             return []
         limit = commit_limit_kb(self.memory, live)
-        most, left = self.memory.total_kb + self.memory.swap_kb, limit - self.memory.committed_kb
+        most = self.memory.total_kb + self.memory.swap_kb
         warnings = []
         if limit > most:
             warnings.append(
                 f"mode=never: CommitLimit is {limit} KiB, more than memory and swap together ({most} KiB):"
                 " the OOM killer will still be called; lower ratio or kbytes"
             )
+        left = limit - self.memory.committed_kb
         if self.engine is not None and left < CONTAINER_START_KB:
             warnings.append(
-                f"mode=never: {self.engine} may start no container: a start takes promises of about"
-                f" {CONTAINER_START_KB} KiB, and {max(0, left)} KiB are left; raise ratio or kbytes, or add swap"
+                f"mode=never: {self.engine} may start no container, because only {max(0, left)} KiB of CommitLimit are"
+                f" left and a start needs up to {CONTAINER_START_KB} KiB; raise ratio or kbytes, or add swap"
             )
         return warnings
