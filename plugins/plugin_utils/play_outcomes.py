@@ -45,6 +45,7 @@ UNREADABLE = {"failed": True, "msg": "the answer of the host cannot be read"}  #
 _NOT_APPLIED = "the policy was not applied"
 _UNCHECKED = "the variables were not checked"
 _NOTHING_RAN = "no task has these tags"
+_NOTHING_TO_PIN = "none of the daemons to pin is on this host"
 _MOST_SHOWN = 3
 # What a summary of kills may name, and how the outcome counts it. A kill in a container counts as
 # one of the container, not of the unit around it, as in the module's own words.
@@ -121,7 +122,7 @@ def state_applied(results: Mapping[str, Any], check_mode: bool) -> tuple[str, st
         return "not_binding", _join_parts(_join_some(unbound), _describe_all(changed, check_mode), victims)
     if changed:
         return "would_change" if check_mode else "changed", _join_parts(changed, shown, victims)
-    return "ok", ""
+    return "ok", _NOTHING_TO_PIN if _lacks_all_targets(asked.get("protect", {})) else ""
 
 
 def split_policy(arguments: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -210,6 +211,12 @@ def _name_asking(parts: Iterable[str]) -> str:
     parts = list(parts)
     names = [f"oom_{part}_{option}" for part in parts for option in ASKING[f"oom_{part}"][: 2 if parts[1:] else None]]
     return f"set {', '.join(names[:-1])} or {names[-1]}"
+
+
+def _lacks_all_targets(protect: Mapping[str, Any]) -> bool:
+    """Return whether a host has none of the daemons to pin; it looks like one that has all pins."""
+    targets = [_mapping(one) for one in _list(protect.get("targets"))]
+    return bool(targets) and not any(one.get("found") or one.get("drop_in") for one in targets)
 
 
 def _describe_change(part: str, result: Mapping[str, Any]) -> str:
