@@ -122,7 +122,7 @@ def test_a_summary_with_codes_does_not_continue_another_one():
 @pytest.mark.parametrize("odd", ["order=3D41", "gfp\\_m", "oom\u2011x"])
 @pytest.mark.parametrize("path", ["/x", "/x: Killed process 1 ("])
 def test_paths_that_go_on_in_the_next_record_keep_what_looks_like_codes(path, odd):
-    summary = SUMMARY.split("/q,")[0]
+    summary = SUMMARY.partition("/q,")[0]
     lines = [HEADER, summary, f"{path},task_memcg=", f"{path}/{odd},task=delta,pid=6311,uid=33", KILL]
     [event] = parse_events(parse_lines([UPTIME + line for line in lines]))
     assert [one["cgroup"] for one in event["victims"]] == [f"{path}/{odd}"]
