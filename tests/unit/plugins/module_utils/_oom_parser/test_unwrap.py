@@ -87,6 +87,15 @@ def test_names_like_characters_of_a_markup_stay(stamp, name):
     assert [(one["name"], one["cgroup"]) for one in event["victims"]] == [(name, "/q/" + name)]
 
 
+@pytest.mark.parametrize("name", ["\\[", "\\_x", "\\[ 1] 0 1 1 1", "\\[7 x"])
+def test_name_that_begins_a_line_like_a_markup_stays(name):
+    """A name may hold a line feed; a log daemon makes two lines of such a message."""
+    stamp = "Nov 23 04:43:46 host kernel: [   53.649733] "
+    lines = [stamp + "Killed process 245 (", stamp + name + ") total-vm:4kB, anon-rss:3kB, file-rss:2kB, shmem-rss:0kB"]
+    [event] = parse_events(parse_lines(lines))
+    assert [one["name"] for one in event["victims"]] == ["\\x0a" + name]
+
+
 @pytest.mark.parametrize(
     "before",
     [
