@@ -20,9 +20,11 @@ from ansible_collections.oomguard.linux.plugins.plugin_utils.role_arguments impo
 from ansible_collections.oomguard.linux.plugins.plugin_utils.statistics import read_job, state_for_statistics
 from ansible_collections.oomguard.linux.plugins.plugin_utils.variables import SHARED_PART
 
-# The outcomes that fail a host: always, and in check mode with oom_fail_on_drift.
+# The outcomes that fail a host: always, in check mode with oom_fail_on_drift, and with
+# oom_fail_on_nothing_asked.
 _FAILED = ("failed", "would_fail")
 _DRIFT = ("would_change", "not_lasting")
+_NOTHING_ASKED = "nothing_asked"
 _OPTIONS: dict[str, dict[str, Any]] = {
     "playbook": {"type": "str", "required": True},
     "checked": {"type": "dict", "required": True},
@@ -61,9 +63,16 @@ class ActionModule(ActionBase):
             return {**result, **shown, "ansible_stats": statistics}
         failed = bool(checked.get("failed") or applied.get("failed") or applied.get("unreachable"))
         failed = failed or stated["word"] in _FAILED
-        failed = failed or (check_mode and stated["word"] in _DRIFT and self._fails_on_drift(variables))
+        failed = failed or self._shall_fail(stated["word"], check_mode, variables)
         return {**result, "failed": failed, "_ansible_verbose_always": True}
 
-    def _fails_on_drift(self, variables: Mapping[str, Any]) -> bool:
+    def _shall_fail(self, word: str, check_mode: bool, variables: Mapping[str, Any]) -> bool:
+        """Return whether a variable of the host makes it fail for this outcome."""
+        if word == _NOTHING_ASKED:
+            option = "fail_on_nothing_asked"
+        elif check_mode and word in _DRIFT:
+            option = "fail_on_drift"
+        else:
+            return False
         arguments, _errors = check_variables(variables, self._templar.template, [SHARED_PART])
-        return bool(arguments[SHARED_PART]["fail_on_drift"])
+        return bool(arguments[SHARED_PART][option])

@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.plugin_utils.host_pattern import check_pattern
 from ansible_collections.oomguard.linux.plugins.plugin_utils.preload import preload
 
 DOCUMENTATION = r"""
@@ -17,20 +21,35 @@ short_description: Choose the hosts of a play of this collection
 version_added: 1.0.0
 description:
   - Returns the pattern of hosts that is given, or V(all) for empty text and null.
+  - Refuses a pattern with a name that the inventory does not have. Ansible itself only warns, and a run on no host
+    succeeds.
   - Ansible evaluates the hosts of a play before it starts a process for each task on each host. So this filter also
     loads what these processes share. Without it, a play works in the same way, and takes the controller more time.
+positional: groups, missing
 options:
   _input:
     description: A pattern of hosts, or a list of such patterns.
     type: raw
     required: true
+  groups:
+    description: The hosts of each group, as Ansible's variable C(groups) has them.
+    type: dict
+    required: true
+  missing:
+    description:
+      - V(fail) refuses a name, a wildcard or a regular expression that no host and no group has. V(ignore) leaves it
+        to Ansible, which warns.
+      - Empty text is V(fail).
+    type: str
+    choices: [fail, ignore]
+    default: fail
 author:
   - oomguard.linux contributors (@oomguard)
 """
 
 EXAMPLES = r"""
 - name: Pin the daemons of databases
-  hosts: "{{ oom_hosts | default('') | oomguard.linux.play_hosts }}"
+  hosts: "{{ oom_hosts | default('') | oomguard.linux.play_hosts(groups) }}"
   gather_facts: false
   roles:
     - role: oomguard.linux.oom_protect
@@ -43,10 +62,19 @@ _value:
 """
 
 
-def choose_hosts(given: Any) -> Any:
-    """Return the pattern of hosts, as DOCUMENTATION describes."""
+def choose_hosts(given: Any, groups: Mapping[str, Iterable[str]], missing: str = "") -> Any:
+    """Return the pattern of hosts, as DOCUMENTATION describes.
+
+    Raises AnsibleFilterError for a pattern that is refused.
+    """
     preload()
-    return given or "all"
+    if given is None or given == "":
+        return "all"
+    try:
+        check_pattern(given, groups, missing)
+    except InputError as error:
+        raise AnsibleFilterError(str(error)) from error
+    return given
 
 
 class FilterModule:

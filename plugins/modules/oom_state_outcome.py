@@ -12,7 +12,7 @@ version_added: 1.0.0
 description:
   - The playbook C(oomguard.linux.site) ends with it. It shows what M(oomguard.linux.oom_apply_policy) did in one line.
   - It fails if the policy failed, if the host was lost, and in check mode with C(oom_fail_on_drift) if the host is not
-    as declared.
+    as declared. With C(oom_fail_on_nothing_asked) it also fails if no variable asks for anything.
   - It connects to no host.
 options:
   playbook:

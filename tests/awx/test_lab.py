@@ -70,7 +70,9 @@ def test_every_guest_is_in_the_group_of_the_lab(path):
     assert [platform["name"] for platform in platforms if platform.get("groups") != ["molecule"]] == []
 
 
-@pytest.mark.parametrize("extra, ended", [([], "no hosts matched"), (["-e", "oom_hosts=all"], "allow_disruption")])
+@pytest.mark.parametrize(
+    "extra, ended", [([], "molecule matches no host"), (["-e", "oom_hosts=all"], "allow_disruption")]
+)
 def test_panic_of_the_lab_spares_other_hosts(extra, ended):
     """Run in check mode, so that a fault of the play could do no harm here."""
     local = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}

@@ -121,7 +121,8 @@ def play(folder, playbook, hosts, *arguments, recorder=RECORDER):
         timeout=900,
         check=False,  # hostile hosts fail
     )
-    records = [json.loads(line) for line in (folder / "record").read_text().splitlines()]
+    record = folder / "record"  # not there if the run ended before its first play
+    records = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else [{}]
     output = finished.stdout.decode("utf-8", "replace")
     return Run(records[-1], [tuple(record) for record in records[:-1]], output, EXECUTED.exists())
 

@@ -12,7 +12,7 @@ import json
 import re
 
 import pytest
-from test_hostile_answers import play
+from test_hostile_answers import RECORDER, play
 
 PIN = {"changed": True, "targets": [{"changed": True}]}
 ANSWERS = {
@@ -256,6 +256,39 @@ def test_drift_fails_after_the_statistics_are_set(tmp_path, check):
     counts = {"oomguard_protect_0_not_lasting": 1, **({"oomguard_protect_0_check": 1} if check else {})}
     assert ran.artifacts == {**counts, "oomguard_protect_0_hosts": {"web": line}}
     assert ran.lines() == {"web": line} and f"failed={int(check)}" in ran.output
+
+
+NOTHING_ASKED = {
+    "site": ("site", [], "nothing_asked: set oom_protect_profiles, "),
+    "site with other tags": ("site", ["--tags", "foo"], "nothing_asked: no task has these tags"),
+    "overcommit in check mode": ("overcommit", ["--check"], "nothing_asked: set oom_overcommit_mode, "),
+    "events with other tags": ("events", ["--tags", "foo"], "nothing_asked: no task of the tag events ran"),
+}
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["default", "fails"])
+@pytest.mark.parametrize("playbook, arguments, line", NOTHING_ASKED.values(), ids=list(NOTHING_ASKED))
+def test_nothing_asked_fails_if_each_host_shall_have_a_policy(tmp_path, playbook, arguments, line, fails):
+    variables = {"oom_fail_on_nothing_asked": "true"} if fails else {}
+    ran = run(tmp_path, f"oomguard.linux.{playbook}", {"web": variables}, *arguments)
+    assert ran.lines()["web"].startswith(line) and f"failed={int(fails)}" in ran.output, ran.output[-3000:]
+    assert ran.artifacts[f"oomguard_{playbook}_0_nothing_asked"] == 1
+
+
+SLOW_ACTION = """
+import time
+from ansible_collections.oomguard.linux.plugins.action.oom_apply_policy import ActionModule
+def sleep(self, policy, variables):
+    time.sleep(20)
+ActionModule._apply = sleep
+"""
+
+
+def test_site_counts_a_task_that_was_stopped(tmp_path):
+    (tmp_path / "ansible.cfg").write_text("[defaults]\ntask_timeout = 3\n")
+    ran = run(tmp_path, "oomguard.linux.site", {"web": {"oom_panic_on_oom": "kill"}}, recorder=RECORDER + SLOW_ACTION)
+    assert re.search("Timed out|expected time frame", ran.lines()["web"]), ran.output[-3000:]
+    assert ran.artifacts["oomguard_site_0_failed"] == 1 and "failed=1" in ran.output
 
 
 def test_check_that_would_fail(tmp_path):

@@ -13,7 +13,7 @@ from test_playbook_variables import run
 
 COLLECTION = Path(__file__).resolve().parents[2]
 PLAYBOOKS = [path for path in sorted(COLLECTION.glob("playbooks/*.yml")) if path.name != "awx_setup.yml"]
-HOSTS = "{{ oom_hosts | default('') | oomguard.linux.play_hosts }}"
+HOSTS = "{{ oom_hosts | default('') | oomguard.linux.play_hosts(groups, oom_hosts_missing | default('')) }}"
 
 # Also writes the process that loads it, and that of each reading of the roles' options.
 COUNTER = """

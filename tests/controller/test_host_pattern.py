@@ -1,0 +1,163 @@
+# Copyright (c) 2026, oomguard.linux contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A pattern of hosts with a misspelt name is refused. Ansible would warn, and run on no host."""
+
+import json
+
+import pytest
+from ansible import constants
+from ansible.errors import AnsibleError
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from test_playbook_variables import run
+
+from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
+from ansible_collections.oomguard.linux.plugins.plugin_utils.host_pattern import check_pattern
+
+HOSTS = {"servers": ["web1", "web2", "db-1.example.org"], "databases": ["db-1.example.org", "fe80::1"], "nobody": []}
+NAMES = sorted({host for hosts in HOSTS.values() for host in hosts})
+GROUPS = {"all": NAMES, "ungrouped": [], **HOSTS}
+
+RIGHT = [
+    "all",
+    "servers",
+    "nobody",
+    "web1",
+    "web1,db-1.example.org",
+    "web1, databases ,",
+    "servers:databases",
+    "servers:!databases",
+    "!databases",
+    "servers:&databases",
+    "servers[0]",
+    "servers[0:1]",
+    "web?",
+    "web[12]*",
+    "db-*",
+    "~web[0-9]",
+    "~(web|db)",
+    "fe80::1",
+    "localhost",
+    "127.0.0.1",
+    "all:!~db",
+    "all,!web*",
+    ["web1", "web2,databases"],
+    ["all", "!web1"],
+    "*",
+]
+# With what the error names, and what was meant.
+WRONG = [
+    ("servrs", "servrs", "servers"),
+    ("Servers", "Servers", "servers"),
+    ("server", "server", "servers"),
+    ("web1,wbe2", "wbe2", "web2"),
+    ("all:!databses", "!databses", "databases"),
+    ("servers:&databse", "&databse", "databases"),
+    ("servrs[0]", "servrs[0]", "servers"),
+    ("web3*", "web3*", None),
+    ("~wab", "~wab", None),
+    ("web[89]*", "web[89]*", None),
+    ("web1:22", "web1:22", None),
+    ("production", "production", None),
+    (["web1", "web2", "dbs"], "dbs", None),
+    ("x\x1b(0", "x\\x1b(0", None),
+    ("x" * 5000, "x" * 79 + "…", None),
+]
+REFUSED = {
+    "an empty list": ([], "names no host"),
+    "blanks": ("  ", "names no host"),
+    "a comma": (",", "names no host"),
+    "a list of empty texts": (["", ""], "names no host"),
+    "false": (False, "False is not text"),
+    "zero": (0, "0 is not text"),
+    "a mapping": ({"servers": 1}, "{'servers': 1} is not text"),
+    "a list in a list": ([["web1"]], "['web1'] is not text"),
+}
+
+
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inventory")
+    path = folder / "hosts.json"
+    path.write_text(json.dumps({name: {"hosts": dict.fromkeys(hosts)} for name, hosts in HOSTS.items()}))
+    return InventoryManager(DataLoader(), sources=[str(path)])
+
+
+@pytest.fixture
+def misses(inventory, monkeypatch):
+    """Return a function that says whether Ansible itself would warn about a pattern."""
+    monkeypatch.setattr(constants, "HOST_PATTERN_MISMATCH", "error", raising=False)
+
+    def ask(pattern):
+        inventory.clear_pattern_cache()
+        try:
+            inventory.list_hosts(pattern)
+        except AnsibleError as error:
+            return "Could not match supplied host pattern" in str(error)
+        return False
+
+    return ask
+
+
+@pytest.mark.parametrize("pattern", RIGHT, ids=str)
+def test_patterns_of_the_inventory(pattern, misses):
+    check_pattern(pattern, GROUPS, "")
+    check_pattern(pattern, GROUPS, "fail")
+    assert not misses(pattern)
+
+
+@pytest.mark.parametrize("pattern, named, meant", WRONG, ids=lambda value: str(value)[:20])
+def test_a_name_that_the_inventory_lacks(pattern, named, meant, misses):
+    hint = f"did you mean {meant}?" if meant else "correct it."
+    with pytest.raises(InputError) as refusal:
+        check_pattern(pattern, GROUPS, "fail")
+    assert str(refusal.value) == (
+        f"oom_hosts: {named} matches no host and no group of the inventory: {hint}"
+        " To run without it, set oom_hosts_missing=ignore"
+    )
+    check_pattern(pattern, GROUPS, "ignore")
+    assert misses(pattern)
+
+
+def test_an_exclusion_of_nothing():
+    """Ansible would end with a traceback."""
+    with pytest.raises(InputError, match="oom_hosts: ! matches no host"):
+        check_pattern("all:!", GROUPS, "")
+
+
+@pytest.mark.parametrize("missing", ["", "ignore"])
+@pytest.mark.parametrize("pattern, words", REFUSED.values(), ids=list(REFUSED))
+def test_what_names_no_host(pattern, words, missing):
+    """Ansible would take most of these for all hosts."""
+    with pytest.raises(InputError) as refusal:
+        check_pattern(pattern, GROUPS, missing)
+    assert str(refusal.value).startswith("oom_hosts") and words in str(refusal.value)
+
+
+@pytest.mark.parametrize("pattern", ["~(", "web1,~[", "all,!~(x"])
+def test_what_is_no_pattern(pattern):
+    with pytest.raises(InputError, match=r"^oom_hosts: .* is no pattern: correct it$"):
+        check_pattern(pattern, GROUPS, "")
+
+
+def test_what_to_do_about_missing_names_is_checked():
+    with pytest.raises(InputError, match="oom_hosts_missing=ignroe is not possible: did you mean ignore"):
+        check_pattern("servers", GROUPS, "ignroe")
+
+
+def test_names_of_a_large_inventory():
+    """A generated list of hosts has as many names as the inventory."""
+    names = [f"host{number}" for number in range(10000)]
+    check_pattern(names, {"all": names}, "")
+    with pytest.raises(InputError, match="host10000 matches no host"):
+        check_pattern([*names, "host10000"], {"all": names}, "")
+
+
+@pytest.mark.parametrize("playbook", ["site", "undo"])
+def test_no_host_is_reached_with_a_misspelt_group(tmp_path, playbook):
+    variables = {"oom_protect_profiles": "database"}
+    ran = run(tmp_path, f"oomguard.linux.{playbook}", {"web": variables}, "--extra-vars", "oom_hosts=all:!wbe")
+    assert "oom_hosts: !wbe matches no host and no group of the inventory: did you mean web?" in ran.output
+    assert ran.lines() == {} and "ok=" not in ran.output
