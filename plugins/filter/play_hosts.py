@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible import context
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.oomguard.linux.plugins.module_utils._errors import InputError
@@ -22,7 +23,8 @@ version_added: 1.0.0
 description:
   - Returns the pattern of hosts that is given, or V(all) for empty text and null.
   - Refuses a pattern with a name that the inventory does not have. Ansible itself only warns, and a run on no host
-    succeeds.
+    succeeds. C(--syntax-check), C(--list-tasks) and C(--list-tags) refuse nothing, because a group may be one that
+    an earlier play adds.
   - Ansible evaluates the hosts of a play before it starts a process for each task on each host. So this filter also
     loads what these processes share. Without it, a play works in the same way, and takes the controller more time.
 positional: groups, missing
@@ -62,6 +64,10 @@ _value:
 """
 
 
+# Options of ansible-playbook with which no play runs, and so none adds a group.
+_WITHOUT_A_RUN = ("syntax", "listtasks", "listtags")
+
+
 def choose_hosts(given: Any, groups: Mapping[str, Iterable[str]], missing: str = "") -> Any:
     """Return the pattern of hosts, as DOCUMENTATION describes.
 
@@ -70,6 +76,8 @@ def choose_hosts(given: Any, groups: Mapping[str, Iterable[str]], missing: str =
     preload()
     if given is None or given == "":
         return "all"
+    if any(context.CLIARGS.get(option) for option in _WITHOUT_A_RUN):
+        return given
     try:
         check_pattern(given, groups, missing)
     except InputError as error:

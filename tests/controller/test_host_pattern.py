@@ -161,3 +161,30 @@ def test_no_host_is_reached_with_a_misspelt_group(tmp_path, playbook):
     ran = run(tmp_path, f"oomguard.linux.{playbook}", {"web": variables}, "--extra-vars", "oom_hosts=all:!wbe")
     assert "oom_hosts: !wbe matches no host and no group of the inventory: did you mean web?" in ran.output
     assert ran.lines() == {} and "ok=" not in ran.output
+
+
+PLAYS_THAT_ADD_THE_GROUP = [
+    {
+        "name": "Add",
+        "hosts": "all",
+        "gather_facts": False,
+        "tasks": [{"name": "Add a group", "ansible.builtin.group_by": {"key": "added"}}],
+    },
+    {
+        "name": "Set nothing",
+        "ansible.builtin.import_playbook": "oomguard.linux.overcommit",
+        "vars": {"oom_hosts": "added"},
+    },
+]
+
+
+def test_a_group_that_an_earlier_play_adds(tmp_path):
+    ran = run(tmp_path, PLAYS_THAT_ADD_THE_GROUP, {"web": {}})
+    assert ran.lines()["web"].startswith("nothing_asked"), ran.output[-3000:]
+
+
+@pytest.mark.parametrize("argument", ["--syntax-check", "--list-tasks", "--list-tags"])
+def test_without_a_run_no_group_is_missing(tmp_path, argument):
+    """No play has added it yet. Programs such as ansible-lint check the syntax of each playbook."""
+    ran = run(tmp_path, PLAYS_THAT_ADD_THE_GROUP, {"web": {}}, argument)
+    assert "playbook: " in ran.output and "matches no host" not in ran.output
