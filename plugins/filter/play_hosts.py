@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ansible import context
@@ -24,7 +24,7 @@ description:
   - Returns the pattern of hosts that is given, or V(all) for empty text and null.
   - Refuses a pattern with a name that the inventory does not have. Ansible itself only warns, and a run on no host
     succeeds. C(--syntax-check), C(--list-tasks) and C(--list-tags) refuse nothing, because a group may be one that
-    an earlier play adds.
+    an earlier play adds. C(--list-hosts) does, because it shows what a pattern selects.
   - Ansible evaluates the hosts of a play before it starts a process for each task on each host. So this filter also
     loads what these processes share. Without it, a play works in the same way, and takes the controller more time.
 positional: groups, missing
@@ -34,13 +34,13 @@ options:
     type: raw
     required: true
   groups:
-    description: The hosts of each group, as Ansible's variable C(groups) has them.
+    description: The hosts of each group, as Ansible's variable C(groups) has them. The group C(all) has all hosts.
     type: dict
     required: true
   missing:
     description:
-      - V(fail) refuses a name, a wildcard or a regular expression that no host and no group has. V(ignore) leaves it
-        to Ansible, which warns.
+      - V(fail) refuses a name, a wildcard or a regular expression that matches no host and no group. V(ignore) leaves
+        it to Ansible, which warns, and accepts an empty list.
       - Empty text is V(fail).
     type: str
     choices: [fail, ignore]
@@ -64,11 +64,12 @@ _value:
 """
 
 
-# Options of ansible-playbook with which no play runs, and so none adds a group.
+# Options of ansible-playbook with which no play runs, and so none adds a group. With --list-hosts
+# none runs, either, but whoever asks for the hosts wants to see a typo.
 _WITHOUT_A_RUN = ("syntax", "listtasks", "listtags")
 
 
-def choose_hosts(given: Any, groups: Mapping[str, Iterable[str]], missing: str = "") -> Any:
+def choose_hosts(given: Any, groups: Mapping[str, Collection[str]], missing: str = "") -> Any:
     """Return the pattern of hosts, as DOCUMENTATION describes.
 
     Raises AnsibleFilterError for a pattern that is refused.

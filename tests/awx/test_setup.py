@@ -29,6 +29,8 @@ FLEET = {
     "oomguard_awx_job_slices": 10,
     "oomguard_awx_instance_groups": ["linux"],
     "oomguard_awx_proof_enabled": True,
+    "oomguard_awx_report_dir": "/var/lib/oom-report",
+    "oomguard_awx_report_enabled": True,
 }
 
 
@@ -177,7 +179,7 @@ def test_forgotten_settings_reset_nothing_but_the_schedules(fleet, tmp_path):
     assert count_changes(output) == 1  # the task of the schedules: the file decides whether they run
     assert {template["id"]: template for template in awx.objects["job_templates"]} == before
     assert {key: value for key, value in awx.associations.items() if value or key in links} == links
-    assert [schedule["enabled"] for schedule in awx.objects["schedules"]] == [True, False]
+    assert [schedule["enabled"] for schedule in awx.objects["schedules"]] == [True, False, False]
 
 
 def test_second_organization(fleet, tmp_path):

@@ -549,3 +549,11 @@ def test_outcome_of_a_workflow_is_that_of_the_jobs_that_applied(tmp_path, artifa
     extra = json.dumps({**artifacts, **PROVEN})
     ran = run(tmp_path, "oomguard.linux.awx_outcome", {"web": {}, "db": {}}, "--extra-vars", extra)
     assert ran.lines() == lines, ran.output[-3000:]
+
+
+def test_nothing_asked_fails_a_workflow_if_each_host_shall_have_a_policy(tmp_path):
+    line = "nothing_asked: set oom_protect_profiles"
+    artifacts = {"oomguard_site_3_hosts": {"web": line, "db": line}, "oomguard_site_3_nothing_asked": 2, **PROVEN}
+    hosts = {"web": {"oom_fail_on_nothing_asked": True}, "db": {}}
+    ran = run(tmp_path, "oomguard.linux.awx_outcome", hosts, "--extra-vars", json.dumps(artifacts))
+    assert ran.lines() == {"web": f"failed: {line}", "db": "ok"}, ran.output[-3000:]
