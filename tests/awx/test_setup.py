@@ -171,11 +171,14 @@ def test_approvers_approve_and_read(fleet):
 
 
 def test_forgotten_settings_reset_nothing_but_the_schedules(fleet, tmp_path):
-    """Without settings for image, fleet and notifications, AWX keeps what it has."""
+    """Without settings for image, fleet and notifications, AWX keeps what it has.
+
+    The folder of the report is a variable of its template, so the file decides about it.
+    """
     awx = fleet[0]
     before = {template["id"]: dict(template) for template in awx.objects["job_templates"]}
     links = {key: list(value) for key, value in awx.associations.items()}
-    output = set_up(awx, SETTINGS, tmp_path)
+    output = set_up(awx, {**SETTINGS, "oomguard_awx_report_dir": FLEET["oomguard_awx_report_dir"]}, tmp_path)
     assert count_changes(output) == 1  # the task of the schedules: the file decides whether they run
     assert {template["id"]: template for template in awx.objects["job_templates"]} == before
     assert {key: value for key, value in awx.associations.items() if value or key in links} == links
